@@ -1,0 +1,154 @@
+"""Errors of the conversation API, answered as RFC 9457 problem+json with a stable code.
+
+IngestError
+├── InvalidRequestError          the request can never be accepted as it stands
+│   ├── MalformedBodyError
+│   ├── TooLargeError
+│   └── UnsupportedMediaTypeError
+├── NotFoundError, MethodNotAllowedError
+├── UnauthorizedError            no key, or one that we do not know
+├── EventRejectedError           the event can never be accepted as it stands
+│   ├── ForbiddenTypeError       this key may not write this type
+│   ├── UnknownConversationError
+│   ├── ConversationExistsError
+│   └── EventConflictError       the id is taken by another event
+└── LogUnavailableError          nothing is wrong with the event; try again
+
+No error repeats what was sent: `field` is a place, `detail` is ours.
+"""
+
+from typing import Any
+
+
+class IngestError(Exception):
+    """Base of all; `code` is stable, `status` is the HTTP status, `field` where it is wrong."""
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong on our side"
+    retryable = False
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        """`detail`: what is wrong and what to do. `field`: a JSON path such as `$.text`."""
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+    def problem(self) -> dict[str, Any]:
+        """The problem+json body."""
+        body: dict[str, Any] = {
+            "type": f"urn:convolake:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "retryable": self.retryable,
+        }
+        if self.field is not None:
+            body["field"] = self.field
+        return body
+
+
+class InvalidRequestError(IngestError):
+    """The body or a parameter does not have the form the API page gives. Nothing was stored."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+
+class MalformedBodyError(InvalidRequestError):
+    """The body is not JSON in UTF-8. Nothing was stored."""
+
+    status = 400
+    code = "malformed_body"
+    title = "The body is not JSON"
+
+
+class TooLargeError(InvalidRequestError):
+    """The body or an event in it is over the limit. Nothing of it was stored; send less at once."""
+
+    status = 413
+    code = "too_large"
+    title = "The request is too large"
+
+
+class UnsupportedMediaTypeError(InvalidRequestError):
+    """The body is compressed or neither JSON nor NDJSON. Nothing was stored."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The media type is not supported"
+
+
+class NotFoundError(IngestError):
+    """There is no such page."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class MethodNotAllowedError(IngestError):
+    """The page exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+
+
+class UnauthorizedError(IngestError):
+    """No key was sent, or one that we do not know. Nothing was stored."""
+
+    status = 401
+    code = "unauthorized"
+    title = "A valid API key is needed"
+
+
+class EventRejectedError(IngestError):
+    """The event can never be accepted as it stands. It was not stored."""
+
+    status = 422
+    code = "event_rejected"
+    title = "The event is not valid"
+
+
+class ForbiddenTypeError(EventRejectedError):
+    """The contract reserves this event type for another writer. It was not stored."""
+
+    status = 403
+    code = "forbidden_type"
+    title = "This key may not write this event type"
+
+
+class UnknownConversationError(EventRejectedError):
+    """There is no such conversation; create it first, then send the same event again."""
+
+    status = 404
+    code = "unknown_conversation"
+    title = "Unknown conversation"
+
+
+class ConversationExistsError(EventRejectedError):
+    """A conversation with this id was created before, by another event."""
+
+    status = 409
+    code = "conversation_exists"
+    title = "The conversation exists"
+
+
+class EventConflictError(EventRejectedError):
+    """The event_id is taken by an event with other content. The first one stands."""
+
+    status = 409
+    code = "event_conflict"
+    title = "The event_id is taken by another event"
+
+
+class LogUnavailableError(IngestError):
+    """The log cannot take events now. Nothing of this request was stored; send it again later."""
+
+    status = 503
+    code = "log_unavailable"
+    title = "The log is unavailable"
+    retryable = True

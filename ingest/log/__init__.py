@@ -1,0 +1,1 @@
+"""ONE door of the record: dedupe, sequence, session, state, commit, acknowledge."""

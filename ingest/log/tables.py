@@ -1,0 +1,89 @@
+"""Tables of the store. Changing one needs a migration beside it (`migrations/versions`).
+
+Instants are microseconds since 1970 (UTC) in 64-bit integers: exact on every database and
+copied into Arrow without a conversion.
+"""
+
+import pyarrow as pa
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+from ingest.contract import COLUMNS
+
+metadata = MetaData()
+
+NOT_NULL = frozenset(
+    {
+        "event_id", "event_type", "schema_version", "shard", "visibility", "is_test",
+        "received_at", "committed_at", "happened_at", "source",
+    }
+)  # fmt: skip
+
+
+def _sql_type(column: pa.DataType) -> TypeEngine[object]:
+    if pa.types.is_int16(column):
+        return SmallInteger()
+    if pa.types.is_boolean(column):
+        return Boolean(create_constraint=False)
+    return Text() if pa.types.is_string(column) else BigInteger()
+
+
+def _event_column(name: str, column: pa.DataType) -> "Column[object]":
+    if name == "position":
+        # An INTEGER PRIMARY KEY is SQLite's row id itself: no second tree to keep.
+        return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    return Column(name, _sql_type(column), nullable=name not in NOT_NULL)
+
+
+events = Table(
+    "events",
+    metadata,
+    *(_event_column(column.name, column.type) for column in COLUMNS),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Index("events_by_id", "event_id", "source", unique=True),
+    Index("events_by_conversation", "conversation_id", "sequence", unique=True),
+)
+"""Every durable event, in order of `position`. Rows are never changed."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("conversation_id", String, primary_key=True),
+    Column("created_position", BigInteger, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("channel_account", String),
+    Column("contact_id", String),
+    Column("is_test", Boolean(create_constraint=False), nullable=False),
+    Column("state", String, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("message_count", BigInteger, nullable=False),
+    Column("latest_at", BigInteger, nullable=False),
+    Column("session_id", String),
+    Column("session_number", Integer, nullable=False),
+    Column("participants", Text, nullable=False),
+)
+"""State of each conversation: a fold of its events, written in the same transaction."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("secret_sha256", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+"""API keys; the secret itself is kept nowhere."""

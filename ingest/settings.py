@@ -1,0 +1,84 @@
+"""Every setting, read from the environment (prefix `CONVOLAKE_`) when asked for, never at import."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One installation's settings; `docs/reference.md` is printed from here."""
+
+    model_config = SettingsConfigDict(env_prefix="CONVOLAKE_", extra="ignore", frozen=True)
+
+    data: Path = Field(Path("data"), description="Folder that holds all state.")
+    store_url: str | None = Field(
+        None, description="SQLAlchemy URL of the log's store; `log.sqlite` in the data folder if unset."
+    )
+    shard: int = Field(0, ge=0, le=32767, description="Number of this log; one by default.")
+    host: str = Field("127.0.0.1", description="Address the servers listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the conversation API.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster pages.")
+    dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
+    api_url: str | None = Field(
+        None, description="Where clients find the API; `http://HOST:PORT` of this installation if unset."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="Key that clients send; against a local data folder they make one if unset."
+    )
+    session_timeout_seconds: int = Field(
+        1800, ge=60, description="A session is over once so many seconds passed without an event."
+    )
+    commit_events: int = Field(
+        4096, ge=1, description="Most events in one commit of the log; a batch is never split."
+    )
+    queue_events: int = Field(
+        50_000, ge=1, description="Most events waiting for a commit; beyond it the API answers 503."
+    )
+    seal_rows: int = Field(50_000, ge=1, description="A Parquet segment is sealed at so many rows.")
+    seal_seconds: float = Field(
+        15.0, gt=0, description="A Parquet segment is sealed when its first event is so old."
+    )
+    reporting_zone: str = Field(
+        "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """The store's SQLAlchemy URL."""
+        return self.store_url or f"sqlite:///{self.data / 'log.sqlite'}"
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file of the store."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def lock_path(self) -> Path:
+        """Held by the one process that writes the log, for as long as it lives."""
+        return self.data / "log.lock"
+
+    @property
+    def local_key_path(self) -> Path:
+        """The key that clients on this machine made for themselves (mode 600)."""
+        return self.data / "local.key"
+
+    @property
+    def lake_path(self) -> Path:
+        """Folder of the Parquet segments and their manifest."""
+        return self.data / "lake"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """Folder of the DuckLake catalog and its files; derived, may be deleted."""
+        return self.data / "warehouse"
+
+    @property
+    def dagster_path(self) -> Path:
+        """Dagster's home: its runs and ticks."""
+        return self.data / "dagster"
+
+    @property
+    def url(self) -> str:
+        """Where clients find the API."""
+        return self.api_url or f"http://{self.host}:{self.port}"
