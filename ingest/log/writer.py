@@ -11,12 +11,14 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
 
-from ingest.errors import EventConflictError, EventRejectedError, LogUnavailableError
+from ingest.contract import from_micros
+from ingest.errors import EventConflictError, EventRejectedError, IngestError, LogUnavailableError
 from ingest.log.folds import Conversation, Draft, Row, admit, receive
 from ingest.log.store import Known, Store
 
@@ -31,13 +33,13 @@ class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
     """What became of one event. `accepted` and `duplicate` say that it is on disk."""
 
     status: Status
-    event_id: str
+    event_id: str | None
     conversation_id: str | None = None
     sequence: int | None = None
     session_id: str | None = None
     message_id: str | None = None
-    received_at: int | None = None
-    error: EventRejectedError | None = None
+    received_at: datetime | None = None
+    error: IngestError | None = None
 
 
 @dataclass(slots=True)
@@ -213,7 +215,7 @@ class _Batch:
         try:
             self._admit(draft, row)
         except EventRejectedError as error:
-            return Acknowledgement(status="rejected", event_id=row.event_id, error=error)
+            return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
         known = Known(
             row.conversation_id, row.sequence, row.session_id, row.message_id, row.received_at, row.fingerprint
         )
@@ -257,7 +259,7 @@ def _acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement
         sequence=known.sequence,
         session_id=known.session_id,
         message_id=known.message_id,
-        received_at=known.received_at,
+        received_at=from_micros(known.received_at),
     )
 
 

@@ -1,0 +1,121 @@
+"""JSON bodies under our own limits: bytes in, a typed value out, or an error that says where.
+
+Bare FastAPI answers 500 to lone surrogates and NaN; this reader answers 4xx, and never
+repeats what was sent: unknown fields and values are named by their place.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+
+from ingest.errors import InvalidRequestError, MalformedBodyError, TooLargeError, UnsupportedMediaTypeError
+
+EVENT_BYTES = 256 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_EVENTS = 10_000
+DEPTH = 32
+INTEGER_LIMIT = 2**63
+JSON_TYPES = ("application/json", "")
+NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r" - at `(\$[^`]*)`$")
+_OURS = ("Expected ", "Object missing required field", "Invalid RFC3339", "Number out of range")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body, at most `limit` bytes. Raises TooLargeError, UnsupportedMediaTypeError."""
+    headers = request.headers
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaTypeError("send the body without Content-Encoding")
+    if int(_digits(headers.get("content-length", "0"))) > limit:
+        raise TooLargeError(f"at most {limit} bytes")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLargeError(f"at most {limit} bytes")
+    return bytes(body)
+
+
+def _digits(text: str) -> str:
+    return text if text.isascii() and text.isdigit() and len(text) < 19 else "0"
+
+
+def media_type(request: Request) -> str:
+    """The body's media type, lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
+    """`body` as the decoder's type. Raises InvalidRequestError with the place of the fault."""
+    try:
+        value = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(*_explain(str(error))) from None
+    except msgspec.DecodeError:
+        raise MalformedBodyError("not JSON (RFC 8259): no NaN, no lone surrogate, nothing cut off") from None
+    except UnicodeDecodeError:
+        raise MalformedBodyError("not UTF-8") from None
+    except RecursionError:
+        raise InvalidRequestError(f"nested deeper than {DEPTH}") from None
+    payload = getattr(value, "payload", None)
+    if payload is not None:
+        _check_tree(payload, 2, "$.payload")
+    return value
+
+
+def _explain(message: str) -> tuple[str, str]:
+    found = _PLACE.search(message)
+    place = found.group(1) if found else "$"
+    text = _PLACE.sub("", message)
+    if text.startswith("Object contains unknown field"):
+        return "a field that this object does not have; the API page lists those it has", place
+    if text.startswith("Object missing required field"):
+        return text.replace("`", ""), f"{place}.{text.split('`')[1]}"
+    if not text.startswith(_OURS):
+        return "not one of the values allowed here; the API page lists them", place
+    return text.replace("`", ""), place
+
+
+def _check_tree(value: Any, depth: int, place: str) -> None:
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int):
+        if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+            raise InvalidRequestError("an integer beyond 64 bits; send it as a string", place)
+        return
+    if isinstance(value, dict | list):
+        if depth > DEPTH:
+            raise InvalidRequestError(f"nested deeper than {DEPTH}", place)
+        for child in value.values() if isinstance(value, dict) else value:
+            _check_tree(child, depth + 1, place)
+
+
+def split_batch(body: bytes, content_type: str) -> list[Any]:
+    """The events of a batch, undecoded: lines of NDJSON or elements of a JSON array.
+
+    Raises MalformedBodyError, TooLargeError, UnsupportedMediaTypeError.
+    """
+    if content_type in NDJSON_TYPES:
+        events: list[Any] = [line for line in body.split(b"\n") if line.strip()]
+    elif content_type in JSON_TYPES:
+        events = decode(body, _ARRAY)
+    else:
+        raise UnsupportedMediaTypeError("send application/json or application/x-ndjson")
+    if len(events) > BATCH_EVENTS:
+        raise TooLargeError(f"at most {BATCH_EVENTS} events at once")
+    return events
+
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode_event(event: Any, decoder: "msgspec.json.Decoder[T]") -> T:
+    """One event of a batch. Raises InvalidRequestError or a child of it."""
+    if len(bytes(event)) > EVENT_BYTES:
+        raise TooLargeError(f"at most {EVENT_BYTES} bytes an event")
+    return decode(event, decoder)

@@ -1,0 +1,97 @@
+"""OpenAPI descriptions of routes that FastAPI does not read by itself."""
+
+from typing import Any
+
+import msgspec
+
+from ingest.errors import (
+    EventConflictError,
+    EventRejectedError,
+    ForbiddenTypeError,
+    IngestError,
+    LogUnavailableError,
+    MalformedBodyError,
+    TooLargeError,
+    UnauthorizedError,
+    UnknownConversationError,
+    UnsupportedMediaTypeError,
+)
+
+WRITE_ERRORS: tuple[type[IngestError], ...] = (
+    MalformedBodyError,
+    UnauthorizedError,
+    ForbiddenTypeError,
+    UnknownConversationError,
+    EventConflictError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+    EventRejectedError,
+    LogUnavailableError,
+)
+
+
+def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
+    """Responses of a route that may raise `errors`, with an example of each."""
+    return {
+        error.status: {
+            "description": error.title,
+            "content": {"application/problem+json": {"example": error("what is wrong, what to do").problem()}},
+        }
+        for error in errors
+    }
+
+
+def described(
+    body: type,
+    answer: type,
+    *,
+    example: Any,
+    many: bool = False,
+    parameters: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """`openapi_extra` of a hot route: its body, its answers, its errors."""
+    body_schema = _schema(body)
+    content = {"application/json": {"schema": body_schema, "example": example}}
+    if many:
+        content["application/json"]["schema"] = {
+            "anyOf": [{"type": "array", "items": body_schema}, body_schema]
+        }
+        content["application/x-ndjson"] = {"schema": {"type": "string"}}
+    answers = {"200": "On disk already, or a batch that is on disk", "201": "On disk"}
+    if many:
+        answers["207"] = "A batch of which some events were refused"
+    extra: dict[str, Any] = {
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            **{
+                status: {"description": text, "content": {"application/json": {"schema": _schema(answer)}}}
+                for status, text in answers.items()
+            },
+            **{str(status): response for status, response in problems(WRITE_ERRORS).items()},
+        },
+        "security": [{"key": []}],
+    }
+    if parameters:
+        extra["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+            for name, pattern in parameters.items()
+        ]
+    return extra
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    """JSON schema of a struct, with nothing left to look up elsewhere."""
+    schemas, components = msgspec.json.schema_components(
+        [kind], ref_template="#/{name}", schema_hook=lambda _: {"type": "object"}
+    )
+    return _inline(schemas[0], components)
+
+
+def _inline(node: Any, components: dict[str, Any]) -> Any:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _inline(components[node["$ref"].removeprefix("#/")], components)
+        return {key: _inline(value, components) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_inline(value, components) for value in node]
+    return node

@@ -1,0 +1,126 @@
+"""API keys: `ck_<key id>_<256-bit secret>_<checksum>`.
+
+Only a SHA-256 of the secret is kept (it is random, so a slow hash would add nothing). Prefix
+and checksum let secret scanners find a leaked key. A key writes as its `source`; two keys may
+share one, which is how a key is rotated without doubling events.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine, func, insert, select, update
+
+from ingest.errors import UnauthorizedError
+from ingest.log.store import migrate, open_engine
+from ingest.log.tables import api_keys
+from ingest.settings import Settings
+
+CACHE_SECONDS = 5.0
+"""A revoked key is refused after so long."""
+
+
+def create_key(engine: Engine, source: str, created_at: int) -> str:
+    """Make a key that writes as `source` and return it: the only time that it can be seen."""
+    key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(api_keys).values(
+                key_id=key_id, source=source, secret_sha256=_sha256(secret), created_at=created_at
+            )
+        )
+    return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
+
+
+def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
+    """Revoke the key; False if there is none with this id that is in force."""
+    with engine.begin() as connection:
+        changed = connection.execute(
+            update(api_keys)
+            .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=revoked_at)
+        )
+    return changed.rowcount == 1
+
+
+def list_keys(engine: Engine) -> list[tuple[str, str, int, int | None]]:
+    """(key_id, source, created_at, revoked_at) of every key, oldest first."""
+    columns = (api_keys.c.key_id, api_keys.c.source, api_keys.c.created_at, api_keys.c.revoked_at)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(api_keys.c.created_at))]
+
+
+def any_key(engine: Engine) -> bool:
+    """Whether a key was ever made."""
+    with engine.connect() as connection:
+        return bool(connection.execute(select(func.count()).select_from(api_keys)).scalar())
+
+
+def local_key(settings: Settings, created_at: int) -> str:
+    """The key of clients on this machine; made and kept in the data folder on first use."""
+    if settings.api_key is not None:
+        return settings.api_key.get_secret_value()
+    path = settings.local_key_path
+    if not path.exists():
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url)
+        _write_private(path, create_key(engine, "local", created_at))
+        engine.dispose()
+    return path.read_text().strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    partial = path.with_suffix(f".{secrets.token_hex(4)}")
+    partial.touch(mode=0o600, exist_ok=False)
+    partial.write_text(text + "\n")
+    partial.rename(path)
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+class Keyring:
+    """Tells who a request is from. Remembers an answer for CACHE_SECONDS."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` is in seconds and never goes back."""
+        self._engine = engine
+        self._clock = clock
+        self._sources: dict[bytes, tuple[str, float]] = {}
+
+    def source(self, authorization: str | None) -> str:
+        """Source of the key in an Authorization header. Raises UnauthorizedError."""
+        if authorization is None or not authorization.startswith("Bearer ck_"):
+            raise UnauthorizedError("send `Authorization: Bearer ck_…`; `convolake keys create` makes a key")
+        token = authorization[7:]
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._sources.get(digest)
+        if known is not None and known[1] > self._clock():
+            return known[0]
+        source = self._look_up(token)
+        self._sources[digest] = (source, self._clock() + CACHE_SECONDS)
+        return source
+
+    def _look_up(self, token: str) -> str:
+        key_id, _, rest = token.removeprefix("ck_").partition("_")
+        secret = rest.partition("_")[0]
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(api_keys.c.source, api_keys.c.secret_sha256).where(
+                    api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None)
+                )
+            ).first()
+        stored = row[1] if row is not None else ""
+        whole = token == f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
+        if row is None or not whole or not hmac.compare_digest(stored, _sha256(secret)):
+            raise UnauthorizedError("this key is not known here, or it was revoked")
+        return str(row[0])

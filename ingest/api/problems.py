@@ -1,0 +1,55 @@
+"""Every 4xx and 5xx as RFC 9457 problem+json, whoever raised it, without an echo of the input."""
+
+import logging
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ingest.errors import (
+    IngestError,
+    InvalidRequestError,
+    LogUnavailableError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: IngestError) -> Response:
+    """`error` as the API answers it."""
+    headers = {"retry-after": "1"} if isinstance(error, LogUnavailableError) else {}
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(msgspec.json.encode(error.problem()), error.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as problem+json."""
+
+    @app.exception_handler(IngestError)
+    async def ingest_error(_request: Request, error: IngestError) -> Response:
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+        return problem_response(InvalidRequestError(f"{first['type'].replace('_', ' ')}", place))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_request: Request, error: HTTPException) -> Response:
+        kinds: dict[int, IngestError] = {
+            404: NotFoundError("no such page; /docs lists all"),
+            405: MethodNotAllowedError("this page does not take that method; /docs lists all"),
+        }
+        return problem_response(kinds.get(error.status_code) or InvalidRequestError("not a valid request"))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        logger.error("unexpected error on %s", request.scope.get("route"), exc_info=error)
+        return problem_response(IngestError("this is a fault of ours; the server's log has the details"))

@@ -1,0 +1,1 @@
+"""Other systems' histories as our events; one file a format, pure: bytes in, events out."""
