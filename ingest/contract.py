@@ -235,11 +235,14 @@ class Segment:
     sealed_at: str
     format_version: int = FORMAT_VERSION
 
-    def line(self, previous: str) -> str:
-        """This entry as a manifest line that also vouches for the line before it (`previous`)."""
+    def line(self, previous: str) -> tuple[str, str]:
+        """This entry as a manifest line, and the chain value in it.
+
+        The value also vouches for the line before, whose own is `previous`.
+        """
         body = asdict(self)
-        body["chain"] = chain(previous, body)
-        return json.dumps(body, separators=(",", ":")) + "\n"
+        value = chain(previous, body)
+        return json.dumps({**body, "chain": value}, separators=(",", ":")) + "\n", value
 
 
 class ManifestError(Exception):

@@ -1,0 +1,1 @@
+"""The lake process: reads the log, seals Parquet segments, keeps their manifest."""

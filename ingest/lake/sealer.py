@@ -1,0 +1,185 @@
+"""The lake process: a reader of the log whose cursor is the manifest.
+
+It reads the store with ADBC, which carries its own SQLite: two copies of SQLite in one
+process on one file cancel each other's locks, so this never runs inside the API process.
+"""
+
+import fcntl
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import IO, Any
+
+import adbc_driver_sqlite.dbapi as adbc
+import pyarrow as pa
+
+from ingest.contract import COLUMNS, SCHEMA, Segment
+from ingest.lake.segments import Lake
+from ingest.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 5.0
+API_STOP_SECONDS = 20.0
+"""At shutdown the API may still commit; so long the lake waits for its end before the last seal."""
+
+
+class LogReader:
+    """Reads events of a SQLite store into Arrow, in order of position."""
+
+    def __init__(self, store: Path) -> None:
+        """Open the store. Raises FileNotFoundError if there is none yet."""
+        if not store.exists():
+            raise FileNotFoundError(store)
+        self._connection = adbc.connect(f"file:{store}?mode=rw")
+        self._connection.execute("PRAGMA query_only=ON").close()
+
+    def last_position(self) -> int:
+        """Position of the newest event; 0 for an empty log."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("select max(position) from events")
+            row = cursor.fetchone()
+        return (row[0] if row else None) or 0
+
+    def read(self, after: int, limit: int) -> pa.Table:
+        """At most `limit` events with a position above `after`, with the contract's schema."""
+        with self._connection.cursor() as cursor:
+            # The driver infers a column's type from its first batch; one batch sees every row.
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(limit)})
+            cursor.execute(_SELECT, (after, limit))
+            table: pa.Table = cursor.fetch_arrow_table()
+        return as_contract(table)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._connection.close()
+
+
+_SELECT = (
+    f"select {', '.join(column.name for column in COLUMNS)} from events "  # noqa: S608 (our own names)
+    "where position > ? order by position limit ?"
+)
+
+
+def as_contract(table: pa.Table) -> pa.Table:
+    """The store's integers as the contract's booleans and instants; the same bytes."""
+    columns: list[Any] = [
+        table[field.name].cast(pa.int64()).cast(field.type)
+        if pa.types.is_timestamp(field.type)
+        else table[field.name].cast(field.type)
+        for field in SCHEMA
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+class Sealer:
+    """Seals what the log holds and the lake does not."""
+
+    def __init__(
+        self, log: LogReader, lake: Lake, rows: int, seconds: float, monotonic: Callable[[], float]
+    ) -> None:
+        """Seal at `rows` events, or `seconds` after the first waiting one was seen."""
+        self._log = log
+        self._lake = lake
+        self._rows = rows
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._waiting_since: float | None = None
+
+    def step(self, now: datetime) -> list[Segment]:
+        """Seal if enough has come or has waited long enough; returns what was sealed."""
+        waiting = self._log.last_position() - self._lake.last_position
+        if waiting <= 0:
+            self._waiting_since = None
+            return []
+        if self._waiting_since is None:
+            self._waiting_since = self._monotonic()
+        if waiting < self._rows and self._monotonic() - self._waiting_since < self._seconds:
+            return []
+        return self.seal_all(now)
+
+    def seal_all(self, now: datetime) -> list[Segment]:
+        """Seal everything that the log holds; returns what was sealed."""
+        sealed: list[Segment] = []
+        while (table := self._log.read(self._lake.last_position, self._rows)).num_rows:
+            sealed += self._lake.seal(table, now)
+        self._waiting_since = None
+        return sealed
+
+
+class LakeLockedError(RuntimeError):
+    """Another process seals this lake already."""
+
+
+def run(settings: Settings, stop: Event) -> None:
+    """Seal until `stop` is set, then once more when the API has ended. Raises LakeLockedError.
+
+    A disk that is full or fails ends neither the process nor the record: the lake is opened
+    anew, which drops what was not committed, and goes on where its manifest ends.
+    """
+    settings.lake_path.mkdir(parents=True, exist_ok=True)
+    with _take_lock(settings.lake_path / "lake.lock"):
+        while not stop.is_set():
+            try:
+                _seal_until(settings, stop)
+            except (OSError, pa.ArrowException, adbc.Error):
+                logger.exception("sealing failed; trying again in %s s", RETRY_SECONDS)
+                stop.wait(RETRY_SECONDS)
+
+
+def _seal_until(settings: Settings, stop: Event) -> None:
+    lake = Lake(settings.lake_path)
+    log = _wait_for_log(settings.store_path, stop)
+    if log is None:
+        return
+    sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
+    while not stop.wait(POLL_SECONDS):
+        _report(sealer.step(datetime.now(UTC)))
+    _wait_for_api_end(settings.lock_path)
+    _report(sealer.seal_all(datetime.now(UTC)))
+    log.close()
+
+
+def _report(sealed: list[Segment]) -> None:
+    for segment in sealed:
+        logger.info("sealed %s: %d events, %d bytes", segment.path, segment.rows, segment.bytes)
+
+
+def _take_lock(path: Path) -> IO[str]:
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LakeLockedError(f"another process seals {path.parent}; stop it first") from error
+    return file
+
+
+def _wait_for_log(store: Path, stop: Event) -> LogReader | None:
+    while not stop.is_set():
+        try:
+            log = LogReader(store)
+            log.last_position()
+        except (FileNotFoundError, adbc.Error):
+            stop.wait(POLL_SECONDS)  # the API has not made its tables yet
+        else:
+            return log
+    return None
+
+
+def _wait_for_api_end(lock_path: Path) -> None:
+    """Return when no process holds the log's lock, at the latest after API_STOP_SECONDS."""
+    deadline = time.monotonic() + API_STOP_SECONDS
+    with lock_path.open("a") as file:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+    logger.warning("the API still runs; what it commits from here on is sealed at the next start")
