@@ -1,0 +1,157 @@
+"""Builds the models: all waiting segments, all models, one transaction.
+
+Readers see the warehouse before a load or after it, never half of one. Only conversations
+with new events are rebuilt, and only the days on which they were active.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from ingest.contract import Segment, read_manifest
+from warehouse import ledger, scope
+from warehouse.checks import CheckError, check_key, run_checks
+from warehouse.lake import connect, write_lock
+from warehouse.ledger import Damaged
+from warehouse.model import Model, definition_hash, models
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class LoadReport:
+    """What a load did; `rows` are those written, by model."""
+
+    segments: int = 0
+    events: int = 0
+    conversations: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    rebuilt: bool = False
+    damaged: list[Damaged] = field(default_factory=list)
+
+
+def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
+    """Bring the warehouse up to the manifest of `lake`. Safe to repeat, and to kill anywhere.
+
+    Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
+    """
+    started = time.perf_counter()
+    with write_lock(warehouse), connect(warehouse, read_only=False) as con:
+        con.execute("begin")
+        try:
+            report = _load(con, lake, reporting_zone)
+            con.execute("commit")
+        except BaseException:
+            con.execute("rollback")
+            raise
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
+    rebuilt = _forget_other_definitions(con, reporting_zone)
+    waiting = ledger.waiting(con, read_manifest(lake)[0])
+    good, damaged = ledger.inspect(lake, waiting)
+    for each in damaged:
+        logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
+    report = LoadReport(segments=len(good), rebuilt=rebuilt, damaged=damaged)
+    scope.expose(con, lake, good, reporting_zone)
+    _create_tables(con)
+    if good:
+        _build(con, report, good)
+    ledger.record(con, good, damaged)
+    return report
+
+
+def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> bool:
+    """Drop everything if the models or the zone were others; whether anything was dropped."""
+    ledger.create(con)
+    if ledger.has_definition(con, definition_hash(reporting_zone)):
+        return False
+    for model in models():
+        con.execute(exp.Drop(tables=[scope.table(model.name)], kind="TABLE", exists=True).sql("duckdb"))
+    return ledger.start_anew(con, definition_hash(reporting_zone), reporting_zone)
+
+
+def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that are not there, with the comments that their headers hold."""
+    existing = {row[0] for row in con.execute("select table_name from duckdb_tables() where database_name = 'lake'").fetchall()}
+    for model in models():
+        if model.name in existing:
+            continue
+        empty = exp.select("*").from_(model.query.copy().subquery("built")).limit(0)  # type: ignore[attr-defined]
+        con.execute(exp.Create(this=scope.table(model.name), kind="TABLE", expression=empty).sql("duckdb"))
+        _publish(con, model)
+
+
+def _publish(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Store the header as comments on the table and its columns."""
+    table = scope.table(model.name).sql("duckdb")
+    con.execute(f"comment on table {table} is {_literal(model.grain)}")
+    for name, meaning in model.columns.items():
+        con.execute(f"comment on column {table}.{exp.to_identifier(name)} is {_literal(meaning)}")
+
+
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql("duckdb")
+
+
+def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
+    is_first = con.execute("select 1 from events limit 1").fetchone() is None
+    report.conversations = scope.collect(con)
+    for model in models():
+        match model.load_by:
+            case "append":
+                report.rows[model.name] = report.events = _append(con, model, segments)
+            case "conversation_id":
+                report.rows[model.name] = _replace(con, model, None if is_first else scope.touched())
+        if model.load_by != "active_on" and not is_first:
+            scope.narrow(con, model)
+    for model in models():
+        if model.load_by == "conversation_id":
+            check_key(con, model)
+    if not report.damaged:  # a segment that is left out leaves holes, and they are known
+        run_checks(con)
+    _build_days(con, report, is_first=is_first)
+
+
+def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, *, is_first: bool) -> None:
+    scope.collect_days(con)
+    scope.widen(con, models())
+    where = None if is_first else scope.on_touched_days(con)
+    for model in models():
+        if model.load_by == "active_on":
+            report.rows[model.name] = _replace(con, model, where, filtered=True)
+            check_key(con, model, where)
+
+
+def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment]) -> int:
+    """Add the waiting events; raise CheckError unless they are exactly those of the manifest."""
+    rows = _insert(con, model, model.query.copy())
+    expected = sum(segment.rows for segment in segments)
+    if rows != expected:
+        raise CheckError("a load adds the rows that the manifest names", [(rows, expected)])
+    first = exp.Literal.number(min(segment.first_position for segment in segments))
+    check_key(con, model, exp.column("position") >= first)
+    return rows
+
+
+def _replace(
+    con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition | None, *, filtered: bool = False
+) -> int:
+    """Write the model's rows of `where` anew; all of them if it is None."""
+    if where is not None:
+        con.execute(exp.delete(scope.table(model.name), where=where.copy()).sql("duckdb"))
+    query = exp.select("*").from_(model.query.copy().subquery("built"))  # type: ignore[attr-defined]
+    return _insert(con, model, query.where(where.copy()) if filtered and where is not None else query)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> int:
+    statement = exp.insert(query, scope.table(model.name), dialect="duckdb")  # type: ignore[arg-type]
+    found = con.execute(statement.sql("duckdb")).fetchone()
+    return int(found[0]) if found else 0

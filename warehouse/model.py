@@ -1,0 +1,108 @@
+"""One SQL file as a model: what its header promises and what it reads.
+
+The header is documentation and test at once: the grain, the key, how it is loaded, then every
+column in order. `checks` holds the key, the tests hold the columns, `build` publishes both.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import sqlglot
+from sqlglot import exp
+
+DIRECTORY = Path(__file__).parent / "sql"
+SOURCE = "sealed_events"
+"""The relation that the loader puts before the first model: the events of the waiting segments."""
+
+LoadBy = Literal["append", "conversation_id", "active_on"]
+
+
+class ModelError(Exception):
+    """A model's file does not have the header that CONTRIBUTING.md describes."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One relation of the warehouse, named like its file."""
+
+    name: str
+    layer: str
+    grain: str
+    key: tuple[str, ...]
+    load_by: LoadBy
+    columns: dict[str, str]
+    reads: tuple[str, ...]
+    query: exp.Expression
+    text: str
+
+
+def parse(path: Path) -> Model:
+    """The model in the file `path`. Raises ModelError if the header is not complete."""
+    text = path.read_text()
+    header = [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
+    named = dict(line.split(":", 1) for line in header[1:3] if ":" in line)
+    load = named.get("load", "").strip().removeprefix("by ")
+    if "key" not in named or load not in ("append", "conversation_id", "active_on"):
+        raise ModelError(f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on`")
+    query = sqlglot.parse_one(text, dialect="duckdb")
+    return Model(
+        name=path.stem,
+        layer=path.parent.name,
+        grain=header[0],
+        key=tuple(part.strip() for part in named["key"].split(",")),
+        load_by=load,  # type: ignore[arg-type]
+        columns=dict(_columns(text, path)),
+        reads=_reads(query),
+        query=query,
+        text=text,
+    )
+
+
+def _columns(text: str, path: Path) -> Iterator[tuple[str, str]]:
+    block = text.split("\n--\n", 1)[-1].split("\n\n", 1)[0]
+    for line in block.splitlines():
+        name, _, meaning = line.removeprefix("-- ").partition(" ")
+        if not line.startswith("-- ") or not meaning.strip():
+            raise ModelError(f"{path}: `{line}` is not `-- column   meaning`")
+        yield name, meaning.strip()
+
+
+def _reads(query: exp.Expression) -> tuple[str, ...]:
+    steps = {step.alias for step in query.find_all(exp.CTE)}
+    return tuple(sorted({table.name for table in query.find_all(exp.Table)} - steps))
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """Every model, each after those it reads. Raises ModelError on a circle or an unknown name."""
+    found = {path.stem: parse(path) for layer in ("staging", "marts") for path in sorted((DIRECTORY / layer).glob("*.sql"))}
+    ordered: dict[str, Model] = {}
+    while len(ordered) < len(found):
+        ready = [
+            model
+            for name, model in found.items()
+            if name not in ordered and set(model.reads) <= {*ordered, SOURCE}
+        ]
+        if not ready:
+            raise ModelError(f"these read each other or something unknown: {sorted(set(found) - set(ordered))}")
+        ordered |= {model.name: model for model in ready}
+    return tuple(ordered.values())
+
+
+@cache
+def checks() -> dict[str, exp.Expression]:
+    """Queries that must find nothing, by the name of what they hold."""
+    return {
+        path.stem: sqlglot.parse_one(path.read_text(), dialect="duckdb")
+        for path in sorted((DIRECTORY / "checks").glob("*.sql"))
+    }
+
+
+def definition_hash(reporting_zone: str) -> str:
+    """Changes whenever the tables would come out differently from the same events."""
+    text = "\n".join([reporting_zone, *(model.text for model in models())])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,120 @@
+-- One row per conversation.
+-- key: conversation_id
+-- load: by conversation_id
+--
+-- conversation_id          id of the conversation
+-- channel                  where it began
+-- channel_account          which number, page or inbox of ours
+-- contact_id               the person behind the customer
+-- is_test                  kept, counted nowhere
+-- created_at               first event, UTC
+-- started_on               day of created_at in the reporting zone
+-- latest_at                latest event that somebody caused, UTC
+-- state                    active, inactive, resolved or closed, as the last event left it
+-- resolved_at              last conversation.resolved, UTC; null if it is not resolved now
+-- resolved_by              who resolved it, as that event says
+-- message_count            public messages
+-- customer_message_count   of those, from customers
+-- bot_message_count        of those, from bots
+-- agent_message_count      of those, from agents
+-- first_message_at         first public message, UTC
+-- session_count            sessions
+-- handoff_count            handoffs requested
+-- is_handed_off            at least one handoff was requested
+-- bot_version              version of the bot that answered first
+-- feedback_score           payload.score of the last feedback.submitted
+-- event_count              events on the record, equal to the last sequence
+
+with
+
+facts as (
+    select
+        conversation_id,
+        -- The first event is conversation.created, unless its segment is quarantined.
+        arg_min(channel, sequence) as channel,
+        arg_min(channel_account, sequence) as channel_account,
+        arg_max(contact_id, sequence) filter (where contact_id is not null) as contact_id,
+        arg_min(is_test, sequence) as is_test,
+        arg_min(happened_at, sequence) as created_at,
+        arg_min(happened_on, sequence) as started_on,
+        max(happened_at) filter (where event_type <> 'session.ended') as latest_at,
+        arg_max(
+            case event_type
+                when 'conversation.resolved' then 'resolved'
+                when 'conversation.reopened' then 'active'
+                when 'conversation.state_changed' then payload ->> '$.to'
+            end,
+            sequence
+        ) filter (
+            where event_type in (
+                'conversation.resolved', 'conversation.reopened', 'conversation.state_changed'
+            )
+        ) as last_state,
+        max(happened_at) filter (where event_type = 'conversation.resolved') as resolved_at,
+        arg_max(payload ->> '$.resolved_by', sequence)
+            filter (where event_type = 'conversation.resolved') as resolved_by,
+        arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
+        arg_max(try_cast(payload ->> '$.score' as double), sequence)
+            filter (where event_type = 'feedback.submitted') as feedback_score,
+        count(*) as event_count
+    from events
+    where conversation_id is not null
+    group by conversation_id
+),
+
+said as (
+    select
+        conversation_id,
+        count(*) as message_count,
+        count(*) filter (where participant_role = 'customer') as customer_message_count,
+        count(*) filter (where participant_role = 'bot') as bot_message_count,
+        count(*) filter (where participant_role = 'agent') as agent_message_count,
+        min(happened_at) as first_message_at
+    from messages
+    where visibility = 'public'
+    group by conversation_id
+),
+
+visited as (
+    select
+        conversation_id,
+        count(*) as session_count
+    from sessions
+    group by conversation_id
+),
+
+passed as (
+    select
+        conversation_id,
+        count(*) as handoff_count
+    from handoffs
+    group by conversation_id
+)
+
+select
+    facts.conversation_id,
+    facts.channel,
+    facts.channel_account,
+    facts.contact_id,
+    facts.is_test,
+    facts.created_at,
+    facts.started_on,
+    facts.latest_at,
+    coalesce(facts.last_state, 'active') as state,
+    case when facts.last_state = 'resolved' then facts.resolved_at end as resolved_at,
+    case when facts.last_state = 'resolved' then facts.resolved_by end as resolved_by,
+    coalesce(said.message_count, 0) as message_count,
+    coalesce(said.customer_message_count, 0) as customer_message_count,
+    coalesce(said.bot_message_count, 0) as bot_message_count,
+    coalesce(said.agent_message_count, 0) as agent_message_count,
+    said.first_message_at,
+    coalesce(visited.session_count, 0) as session_count,
+    coalesce(passed.handoff_count, 0) as handoff_count,
+    coalesce(passed.handoff_count, 0) > 0 as is_handed_off,
+    facts.bot_version,
+    facts.feedback_score,
+    facts.event_count
+from facts
+left join said on facts.conversation_id = said.conversation_id
+left join visited on facts.conversation_id = visited.conversation_id
+left join passed on facts.conversation_id = passed.conversation_id

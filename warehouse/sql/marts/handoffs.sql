@@ -1,0 +1,73 @@
+-- One row per handoff requested in a conversation.
+-- key: conversation_id, handoff_id
+-- load: by conversation_id
+--
+-- conversation_id   conversation whose control is to pass
+-- handoff_id        id shared by every event of one handoff
+-- channel           where the request was made
+-- is_test           kept, counted nowhere
+-- requested_at      first handoff.requested, UTC
+-- requested_on      day of requested_at in the reporting zone
+-- reason            why, as the request says; 'unknown' if it does not
+-- queue             where it waited first
+-- bot_version       version of the bot that asked
+-- accepted_at       first handoff.accepted, UTC; null if nobody accepted
+-- agent_id          participant who accepted first
+-- returned_at       last handoff.returned, UTC; null if control never went back
+-- closed_at         first handoff.closed, UTC; null while open
+-- wait_seconds      requested_at to accepted_at; null if nobody accepted
+-- outcome           accepted; else expired, declined, abandoned (closed unaccepted) or waiting
+
+with
+
+milestones as (
+    select
+        conversation_id,
+        handoff_id,
+        any_value(channel) filter (where event_type = 'handoff.requested') as channel,
+        bool_or(is_test) as is_test,
+        min(happened_at) filter (where event_type = 'handoff.requested') as requested_at,
+        min(happened_on) filter (where event_type = 'handoff.requested') as requested_on,
+        arg_min(payload ->> '$.reason', sequence)
+            filter (where event_type = 'handoff.requested') as reason,
+        arg_min(queue, sequence) filter (where queue is not null) as queue,
+        arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
+        -- An agent who reconnects accepts again; only the first one ends the wait.
+        min(happened_at) filter (where event_type = 'handoff.accepted') as accepted_at,
+        arg_min(participant_id, sequence)
+            filter (where event_type = 'handoff.accepted') as agent_id,
+        max(happened_at) filter (where event_type = 'handoff.returned') as returned_at,
+        min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
+        count(*) filter (where event_type = 'handoff.expired') as expiries,
+        count(*) filter (where event_type = 'handoff.declined') as refusals
+    from events
+    where handoff_id is not null
+    group by conversation_id, handoff_id
+)
+
+select
+    conversation_id,
+    handoff_id,
+    channel,
+    is_test,
+    requested_at,
+    requested_on,
+    coalesce(reason, 'unknown') as reason,
+    queue,
+    bot_version,
+    accepted_at,
+    agent_id,
+    returned_at,
+    closed_at,
+    date_diff(
+        'second', date_trunc('second', requested_at), date_trunc('second', accepted_at)
+    ) as wait_seconds,
+    case
+        when accepted_at is not null then 'accepted'
+        when expiries > 0 then 'expired'
+        when closed_at is not null then 'abandoned'
+        when refusals > 0 then 'declined'
+        else 'waiting'
+    end as outcome
+from milestones
+where requested_at is not null

@@ -1,0 +1,73 @@
+-- One row per session: a run of activity in a conversation, as the log stamped it.
+-- key: session_id
+-- load: by conversation_id
+--
+-- session_id               id on every event of the session
+-- conversation_id          conversation it is part of
+-- session_number           first, second ... session of the conversation, from 1
+-- channel                  channel of the conversation
+-- is_test                  kept, counted nowhere
+-- started_at               its first event, UTC
+-- started_on               day of started_at in the reporting zone
+-- ended_at                 session.ended, UTC; null while it is open
+-- end_reason               timeout, participant_left or conversation_closed; null while it is open
+-- latest_at                latest event in it that somebody caused, UTC
+-- active_seconds           started_at to latest_at
+-- message_count            public messages
+-- customer_message_count   of those, from customers
+-- bot_message_count        of those, from bots
+-- agent_message_count      of those, from agents
+
+with
+
+boundaries as (
+    select
+        session_id,
+        any_value(conversation_id) as conversation_id,
+        min(cast(payload ->> '$.number' as integer))
+            filter (where event_type = 'session.started') as session_number,
+        arg_min(channel, sequence) as channel,
+        arg_min(is_test, sequence) as is_test,
+        arg_min(happened_at, sequence) as started_at,
+        arg_min(happened_on, sequence) as started_on,
+        min(happened_at) filter (where event_type = 'session.ended') as ended_at,
+        min(payload ->> '$.reason') filter (where event_type = 'session.ended') as end_reason,
+        -- session.ended happens at the due time: nobody was there any more.
+        max(happened_at) filter (where event_type <> 'session.ended') as latest_at
+    from events
+    where session_id is not null
+    group by session_id
+),
+
+said as (
+    select
+        session_id,
+        count(*) as message_count,
+        count(*) filter (where participant_role = 'customer') as customer_message_count,
+        count(*) filter (where participant_role = 'bot') as bot_message_count,
+        count(*) filter (where participant_role = 'agent') as agent_message_count
+    from messages
+    where visibility = 'public'
+    group by session_id
+)
+
+select
+    boundaries.session_id,
+    boundaries.conversation_id,
+    boundaries.session_number,
+    boundaries.channel,
+    boundaries.is_test,
+    boundaries.started_at,
+    boundaries.started_on,
+    boundaries.ended_at,
+    boundaries.end_reason,
+    boundaries.latest_at,
+    date_diff(
+        'second', date_trunc('second', boundaries.started_at), date_trunc('second', boundaries.latest_at)
+    ) as active_seconds,
+    coalesce(said.message_count, 0) as message_count,
+    coalesce(said.customer_message_count, 0) as customer_message_count,
+    coalesce(said.bot_message_count, 0) as bot_message_count,
+    coalesce(said.agent_message_count, 0) as agent_message_count
+from boundaries
+left join said on boundaries.session_id = said.session_id
