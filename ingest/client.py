@@ -1,0 +1,237 @@
+"""The Python client of the conversation API.
+
+Every write carries ids that are made before the first try, and a retry sends the same bytes
+again. So a call that comes back says that its events are on disk, once; a call that raises may
+be made again with the same ids and never leaves a second event.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+from ingest.calls import (
+    READY,
+    Acknowledgement,
+    BatchResult,
+    Call,
+    ClientError,
+    Conversation,
+    Message,
+    Participant,
+    Problem,
+    ProblemError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    conversation_call,
+    event_calls,
+    message_call,
+    messages_path,
+    new_uuid7,
+    page_call,
+    pause_before_retry,
+    read_answer,
+)
+from ingest.contract import Visibility
+
+__all__ = [
+    "Acknowledgement",
+    "BatchResult",
+    "Client",
+    "ClientError",
+    "Conversation",
+    "Message",
+    "Participant",
+    "Problem",
+    "ProblemError",
+    "UnexpectedAnswerError",
+    "UnreachableError",
+]
+
+POLL_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class Client:
+    """Speaks to one conversation API with one key; every method may raise a ClientError.
+
+    A call blocks until it is answered or given up. Close the client, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        timeout: float = 30.0,
+        retries: int = 6,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        new_id: Callable[[], str] = new_uuid7,
+    ) -> None:
+        """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
+        self.url = url.rstrip("/")
+        self._retries = retries
+        self._wait = wait
+        self._clock = clock
+        self._jitter = jitter
+        self._new_id = new_id
+        self._http = httpx2.Client(
+            headers={"authorization": f"Bearer {key}"}, timeout=timeout, transport=transport
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to repeat."""
+        self._http.close()
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Come back when the API takes events.
+
+        Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
+        """
+        deadline = self._clock() + timeout
+        while True:
+            try:
+                self._attempt(READY)
+            except ClientError as failure:
+                if not failure.is_retryable or self._clock() >= deadline:
+                    raise
+            else:
+                return
+            self._wait(POLL_SECONDS)
+
+    def create_conversation(
+        self,
+        channel: str,
+        *,
+        participants: Sequence[Participant] = (),
+        conversation_id: str | None = None,
+        event_id: str | None = None,
+        channel_account: str | None = None,
+        contact_id: str | None = None,
+        is_test: bool = False,
+        occurred_at: datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Acknowledgement:
+        """Open a conversation; its id is in the acknowledgement. Safe to repeat with both ids.
+
+        Raises ProblemError `conversation_exists` if another event opened one with this id.
+        """
+        given = {
+            "channel": channel,
+            "participants": participants or None,
+            "conversation_id": conversation_id,
+            "event_id": event_id,
+            "channel_account": channel_account,
+            "contact_id": contact_id,
+            "is_test": is_test or None,
+            "occurred_at": occurred_at,
+            "payload": payload,
+        }
+        return self._send(conversation_call(given, self._new_id))
+
+    def post_message(
+        self,
+        conversation_id: str,
+        participant_id: str,
+        text: str | None = None,
+        *,
+        event_id: str | None = None,
+        message_id: str | None = None,
+        in_reply_to: str | None = None,
+        bot_version: str | None = None,
+        visibility: Visibility | None = None,
+        occurred_at: datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Acknowledgement:
+        """Post a message of somebody who is in the conversation. Safe to repeat with `event_id`.
+
+        Raises ProblemError `unknown_conversation`, or `event_rejected` with the `field` at fault.
+        """
+        given = {
+            "participant_id": participant_id,
+            "text": text,
+            "event_id": event_id,
+            "message_id": message_id,
+            "in_reply_to": in_reply_to,
+            "bot_version": bot_version,
+            "visibility": visibility,
+            "occurred_at": occurred_at,
+            "payload": payload,
+        }
+        return self._send(message_call(conversation_id, given, self._new_id))
+
+    def record(
+        self, events: Iterable[Mapping[str, Any]], batch: int = 1000
+    ) -> Iterator[BatchResult]:
+        """Put facts on the record; gives what became of each batch once it is on disk.
+
+        Lazy: an event is taken from `events` and sent only as the results are asked for.
+        An event that the API refuses is told of in the result and does not raise.
+        Safe to repeat if the events have an `event_id`; those without are given one.
+        Raises UnexpectedAnswerError if not every event of a batch was answered for.
+        """
+        for call, sent in event_calls(events, batch, self._new_id):
+            result = self._send(call)
+            if len(result.results) != sent:
+                raise UnexpectedAnswerError(self.url + call.path, 200)
+            yield result
+
+    def conversations(self, channel: str | None = None) -> Iterator[Conversation]:
+        """Every conversation, the newest first; pages are fetched as they are asked for."""
+        return self._items(
+            "/v1/conversations", Conversation, {"channel": channel} if channel else {}
+        )
+
+    def messages(self, conversation_id: str) -> Iterator[Message]:
+        """Every message of a conversation, in order; pages are fetched as they are asked for.
+
+        Raises ProblemError `unknown_conversation` when the first one is asked for.
+        """
+        return self._items(messages_path(conversation_id), Message, {})
+
+    def _items(self, path: str, kind: type[T], params: Mapping[str, str]) -> Iterator[T]:
+        cursor: str | None = None
+        while True:
+            page = self._send(page_call(path, kind, cursor, params))
+            yield from page.items
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _send(self, call: Call[T]) -> T:
+        attempt = 0
+        while True:
+            try:
+                return self._attempt(call)
+            except ClientError as failure:
+                pause = pause_before_retry(failure, attempt, self._jitter())
+                if pause is None or attempt >= self._retries:
+                    raise
+            self._wait(pause)
+            attempt += 1
+
+    def _attempt(self, call: Call[T]) -> T:
+        try:
+            response = self._http.request(
+                call.method,
+                self.url + call.path,
+                content=call.content,
+                params=call.params,
+                headers={"content-type": call.content_type},
+            )
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise UnreachableError(self.url, error) from error
+        return read_answer(call, response)

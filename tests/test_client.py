@@ -1,0 +1,308 @@
+"""The client against the real API, over a network that loses what it can."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+
+from ingest.api.app import create_app
+from ingest.api.keys import local_key
+from ingest.calls import BATCH_BYTES
+from ingest.client import (
+    Client,
+    ClientError,
+    Participant,
+    ProblemError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from ingest.settings import Settings
+
+ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
+
+
+class Network(httpx2.BaseTransport):
+    """A real transport that meets one of `faults` at each request, until there are none left."""
+
+    def __init__(self, *faults: Callable[[httpx2.Request], httpx2.Response]) -> None:
+        self.faults = list(faults)
+        self.real = httpx2.HTTPTransport()
+        self.requests: list[httpx2.Request] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Meet a fault, or pass the request on."""
+        self.requests.append(request)
+        if self.faults:
+            return self.faults.pop(0)(request)
+        return self.real.handle_request(request)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.real.close()
+
+
+def refused(_: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ConnectError("connection refused")
+
+
+def lose_the_answer(request: httpx2.Request) -> httpx2.Response:
+    with httpx2.HTTPTransport() as real:
+        real.handle_request(request).read()
+    raise httpx2.ReadTimeout("the answer was lost")
+
+
+def never(_: float) -> None:
+    pytest.fail("it waited")
+
+
+def answering(
+    status: int, headers: dict[str, str] | None = None, text: str = ""
+) -> Callable[[httpx2.Request], httpx2.Response]:
+    return lambda _: httpx2.Response(status, headers=headers, text=text)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """URL and key of an API that really listens."""
+    settings = Settings(data=Path(tmp_path_factory.mktemp("data")))
+    key = local_key(settings, 0)
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(settings)
+    api = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=api.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", key
+    api.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture
+def connect(server: tuple[str, str]) -> Iterator[Callable[..., Client]]:
+    """Make clients of the server, over `faults`; their pauses take no time and are kept."""
+    clients: list[Client] = []
+
+    def make(*faults: Callable[[httpx2.Request], httpx2.Response], **over: Any) -> Client:
+        given: dict[str, Any] = {
+            "transport": Network(*faults),
+            "wait": lambda _: None,
+            "jitter": lambda: 0.0,
+        }
+        clients.append(Client(*server, **(given | over)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect: Callable[..., Client]) -> Client:
+    return connect()
+
+
+def some_events(conversation_id: str, messages: int, text: str = "Hello") -> list[dict[str, Any]]:
+    created = {
+        "event_type": "conversation.created",
+        "conversation_id": conversation_id,
+        "channel": "web",
+    }
+    message = {
+        "event_type": "message.created",
+        "conversation_id": conversation_id,
+        "participant_id": "ada",
+        "participant_role": "customer",
+        "text": text,
+    }
+    return [created, *[dict(message) for _ in range(messages)]]
+
+
+def test_a_conversation_is_opened_talked_in_and_read_back(client: Client) -> None:
+    opened = client.create_conversation("web", participants=[ADA], contact_id="person-1")
+    assert (opened.status, opened.sequence) == ("accepted", 1)
+    conversation_id = opened.conversation_id or ""
+    posted = client.post_message(conversation_id, "ada", "Where is my order? 📦", payload={"a": 1})
+    [message] = client.messages(conversation_id)
+    assert (message.text, message.payload) == ("Where is my order? 📦", {"a": 1})
+    assert (message.message_id, message.participant_role) == (posted.message_id, "customer")
+    found = next(each for each in client.conversations() if each.conversation_id == conversation_id)
+    assert (found.message_count, found.contact_id) == (1, "person-1")
+
+
+def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Client]) -> None:
+    client.create_conversation("web", conversation_id="retried", participants=[ADA])
+    unlucky = connect(lose_the_answer, refused, answering(503), answering(429))
+    posted = unlucky.post_message("retried", "ada", "Hello")
+    assert posted.status == "duplicate"
+    assert [message.text for message in client.messages("retried")] == ["Hello"]
+
+
+def test_a_retried_opening_opens_one_conversation(connect: Callable[..., Client]) -> None:
+    unlucky = connect(lose_the_answer)
+    opened = unlucky.create_conversation("sms", contact_id="only-once")
+    assert opened.status == "duplicate"
+    found = [each for each in unlucky.conversations("sms") if each.contact_id == "only-once"]
+    assert [each.conversation_id for each in found] == [opened.conversation_id]
+
+
+def test_a_retried_batch_makes_no_second_event(connect: Callable[..., Client]) -> None:
+    unlucky = connect(lose_the_answer)
+    [result] = unlucky.record(some_events("batch-again", 20))
+    assert (result.accepted, result.duplicate) == (0, 21)
+    assert len(list(unlucky.messages("batch-again"))) == 20
+
+
+def test_a_batch_is_split_by_number(connect: Callable[..., Client]) -> None:
+    client = connect()
+    results = list(client.record(some_events("many", 250), batch=100))
+    assert [result.accepted for result in results] == [100, 100, 51]
+    sequences = [each.sequence or 0 for result in results for each in result.results]
+    assert sequences == sorted(sequences)
+
+
+def test_a_batch_is_split_by_size(connect: Callable[..., Client]) -> None:
+    network = Network()
+    client = connect(transport=network)
+    results = list(client.record(some_events("heavy", 40, "é" * 120_000)))
+    assert sum(result.accepted for result in results) == 41
+    sizes = [len(request.content) for request in network.requests]
+    assert len(sizes) > 1
+    assert max(sizes) <= BATCH_BYTES
+
+
+def test_a_refused_event_is_told_of_and_the_rest_is_stored(client: Client) -> None:
+    bad = some_events("mixed", 1, "\0")[1]
+    [result] = client.record([*some_events("mixed", 1), bad])
+    assert (result.accepted, result.rejected) == (2, 1)
+    error = result.results[2].error
+    assert error is not None
+    assert (error.code, error.field) == (
+        "event_rejected",
+        "$.participant_id",
+    ) or error.field == "$.text"
+
+
+def test_nothing_is_sent_before_a_result_is_asked_for(connect: Callable[..., Client]) -> None:
+    network = Network()
+    results = connect(transport=network).record(some_events("lazy", 3), batch=2)
+    assert network.requests == []
+    next(results)
+    assert len(network.requests) == 1
+
+
+def test_every_page_of_a_long_conversation_is_read(client: Client) -> None:
+    list(client.record(some_events("long", 230)))
+    sequences = [message.sequence for message in client.messages("long")]
+    assert len(sequences) == 230
+    assert sequences == sorted(sequences)
+
+
+def test_an_id_with_unusual_characters_finds_its_conversation(client: Client) -> None:
+    client.create_conversation("web", conversation_id="a+b@c:d=~", participants=[ADA])
+    client.post_message("a+b@c:d=~", "ada", "Hello")
+    assert [message.text for message in client.messages("a+b@c:d=~")] == ["Hello"]
+
+
+def test_a_refusal_says_what_where_and_why(client: Client) -> None:
+    client.create_conversation("web", conversation_id="strict", participants=[ADA])
+    with pytest.raises(
+        ProblemError, match=r"422 event_rejected: .* \(at \$\.participant_id\)"
+    ) as caught:
+        client.post_message("strict", "nobody", "Hello")
+    assert (caught.value.status, caught.value.code) == (422, "event_rejected")
+    assert caught.value.field == "$.participant_id"
+
+
+def test_a_refusal_is_not_retried(connect: Callable[..., Client]) -> None:
+    network = Network()
+    with pytest.raises(ProblemError, match="unknown_conversation"):
+        list(connect(transport=network).messages("no-such-conversation"))
+    assert len(network.requests) == 1
+
+
+def test_a_wrong_key_is_refused_and_never_repeated(server: tuple[str, str]) -> None:
+    with Client(server[0], "ck_wrong_secret_00") as stranger, pytest.raises(ProblemError) as caught:
+        stranger.create_conversation("web")
+    assert caught.value.code == "unauthorized"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "shortest"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        (
+            {
+                "retry-after": "Sun, 22 Nov 2026 10:00:09 GMT",
+                "date": "Sun, 22 Nov 2026 10:00:00 GMT",
+            },
+            9.0,
+        ),
+        ({"retry-after": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_a_server_that_asks_for_patience_gets_it(
+    connect: Callable[..., Client], headers: dict[str, str], shortest: float
+) -> None:
+    pauses: list[float] = []
+    connect(answering(503, headers), wait=pauses.append).create_conversation("web")
+    [pause] = pauses
+    assert shortest < pause < shortest + 1
+
+
+def test_pauses_grow_while_nothing_answers(connect: Callable[..., Client]) -> None:
+    pauses: list[float] = []
+    connect(*[refused] * 5, wait=pauses.append).create_conversation("web")
+    assert pauses == sorted(pauses)
+    assert len(set(pauses)) == 5
+
+
+def test_more_patience_than_a_minute_is_reported_instead(connect: Callable[..., Client]) -> None:
+    busy = connect(answering(429, {"retry-after": "3600"}), wait=never)
+    with pytest.raises(ProblemError) as caught:
+        busy.create_conversation("web")
+    assert (caught.value.status, caught.value.retry_after) == (429, 3600.0)
+
+
+def test_a_server_that_stays_away_is_named_with_what_to_do(connect: Callable[..., Client]) -> None:
+    client = connect(*[refused] * 3, retries=2)
+    with pytest.raises(UnreachableError, match="convolake serve") as caught:
+        client.create_conversation("web")
+    assert client.url in str(caught.value)
+    assert caught.value.is_retryable
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost"])
+def test_a_url_that_is_none_is_reported_at_once(url: str) -> None:
+    with Client(url, "key", wait=never) as client, pytest.raises(ClientError):
+        client.create_conversation("web")
+
+
+def test_an_answer_of_something_else_is_not_taken_for_ours(connect: Callable[..., Client]) -> None:
+    client = connect(answering(200, text="<html>Welcome to your router</html>"))
+    with pytest.raises(UnexpectedAnswerError, match="Is the URL right"):
+        client.create_conversation("web")
+
+
+def test_waiting_ends_when_the_api_takes_events(connect: Callable[..., Client]) -> None:
+    pauses: list[float] = []
+    connect(refused, answering(503), refused, wait=pauses.append).wait_until_ready()
+    assert len(pauses) == 3
+
+
+def test_waiting_gives_up_after_its_time(connect: Callable[..., Client]) -> None:
+    now = [0.0]
+    client = connect(
+        *[refused] * 100,
+        clock=lambda: now[0],
+        wait=lambda pause: now.__setitem__(0, now[0] + pause),
+    )
+    with pytest.raises(UnreachableError):
+        client.wait_until_ready(timeout=2.0)
+    assert 2.0 <= now[0] < 2.5
