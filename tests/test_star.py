@@ -1,0 +1,201 @@
+"""STAR dialogues become events: every one of them, each in its place and at its time."""
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.importers.star import NotStarError, dialogues, events
+from ingest.log.folds import Conversation, Draft, Row, admit, receive
+
+REAL = Path(__file__).parents[2] / "shared/data/A_dialogues/star/star_dev_2000.jsonl.gz"
+START = 1_589_402_120
+SESSION_TIMEOUT = 1_800_000_000
+NOW = 1_800_000_000_000_000
+
+
+def a_dialogue(*given: dict[str, Any], level: str = "Complete") -> dict[str, Any]:
+    return {
+        "DialogueID": 7,
+        "BatchID": "woz_1589401608",
+        "AnonymizedUserWorkerID": "ada",
+        "AnonymizedWizardWorkerID": "ben",
+        "CompletionLevel": level,
+        "Scenario": {"Domains": ["bakery"], "UserTask": "Order a cake."},
+        "UserQuestionnaire": [{"Question": "Was it calm?", "Answer": True}],
+        "Events": list(given),
+    }
+
+
+def an_event(agent: str, action: str, after: int | None = 0, **rest: Any) -> dict[str, Any]:
+    time = {} if after is None else {"UnixTime": START + after}
+    return {"Agent": agent, "Action": action, **time, **rest}
+
+
+def seconds(event: dict[str, Any]) -> float:
+    assert event["happened_at"] == event["occurred_at"]
+    return datetime.fromisoformat(event["happened_at"]).timestamp()
+
+
+def fold(given: list[dict[str, Any]]) -> list[Row]:
+    """The rows that the log makes of these events, by its own rules."""
+    rows: list[Row] = []
+    state: Conversation | None = None
+    for each in given:
+        draft = msgspec.convert(each, Draft)
+        row = receive(draft, "star", NOW, "unused")
+        placed, state = admit(draft, row, state, SESSION_TIMEOUT)
+        rows += placed
+    return rows
+
+
+def test_a_dialogue_opens_with_its_people_and_all_that_is_said_about_it() -> None:
+    first = next(events(a_dialogue(an_event("User", "utter", 5, Text="Hello"))))
+    assert first["event_type"] == "conversation.created"
+    assert (first["conversation_id"], first["channel"]) == ("star-7", "web")
+    assert first["contact_id"] == "ada"
+    assert seconds(first) == START + 5
+    assert first["payload"]["participants"] == [
+        {"participant_id": "customer-ada", "participant_role": "customer", "contact_id": "ada"},
+        {"participant_id": "agent-ben", "participant_role": "agent"},
+        {"participant_id": "knowledge-base", "participant_role": "bot"},
+        {"participant_id": "user-guide", "participant_role": "system"},
+    ]
+    assert first["payload"]["Scenario"]["Domains"] == ["bakery"]
+    assert first["payload"]["UserQuestionnaire"] == [{"Question": "Was it calm?", "Answer": True}]
+    assert first["payload"]["BatchID"] == "woz_1589401608"
+
+
+@pytest.mark.parametrize(
+    ("agent", "action", "event_type", "participant_id", "visibility"),
+    [
+        ("User", "utter", "message.created", "customer-ada", None),
+        ("Wizard", "utter", "message.created", "agent-ben", None),
+        ("Wizard", "pick_suggestion", "message.created", "agent-ben", None),
+        ("Wizard", "request_suggestions", "custom.request_suggestions", "agent-ben", "internal"),
+        ("Wizard", "query", "custom.query", "agent-ben", "internal"),
+        ("KnowledgeBase", "return_item", "bot.tool_called", "knowledge-base", "internal"),
+        ("UserGuide", "instruct", "custom.instruct", "user-guide", "internal"),
+        ("User", "complete", "conversation.resolved", "customer-ada", None),
+    ],
+)
+def test_each_action_has_its_event_type(
+    agent: str, action: str, event_type: str, participant_id: str, visibility: str | None
+) -> None:
+    event = list(events(a_dialogue(an_event(agent, action, Text="One cake, please"))))[1]
+    assert event["event_type"] == event_type
+    assert event["participant_id"] == participant_id
+    assert event.get("visibility") == visibility
+    assert event["text"] == "One cake, please"
+
+
+def test_what_has_no_column_stays_in_the_payload_under_its_own_name() -> None:
+    pick = an_event(
+        "Wizard", "pick_suggestion", Text="Hi", ActionLabelOptions=["a", "b"], X={"y": 1}
+    )
+    event = list(events(a_dialogue(pick)))[1]
+    assert event["payload"] == {
+        "Action": "pick_suggestion",
+        "ActionLabelOptions": ["a", "b"],
+        "X": {"y": 1},
+    }
+
+
+def test_a_knowledge_base_without_a_clock_has_the_time_of_the_event_before() -> None:
+    given = a_dialogue(
+        an_event("Wizard", "query", 9),
+        an_event("KnowledgeBase", "return_item", None, TotalItems=2),
+    )
+    assert [seconds(event) for event in events(given)] == [START + 9] * 3
+
+
+def test_a_customer_who_completes_has_resolved_it_and_confirms_so() -> None:
+    event = list(events(a_dialogue(an_event("User", "complete"))))[-1]
+    assert event["payload"]["resolved_by"] == "customer"
+    assert event["payload"]["is_confirmed"] is True
+
+
+@pytest.mark.parametrize("level", ["DisconnectDuringDialogue", "EarlyDisconnectDuringDialogue"])
+def test_a_disconnect_is_a_departure_that_ends_the_session(level: str) -> None:
+    given = a_dialogue(an_event("User", "utter", 3, Text="Hel"), level=level)
+    last = list(events(given))[-1]
+    assert (last["event_type"], last["participant_id"]) == ("participant.left", "customer-ada")
+    assert last["payload"] == {"reason": "disconnected"}
+    assert seconds(last) == START + 3
+    end = fold(list(events(given)))[-1]
+    assert (end.event_type, end.payload) == ("session.ended", '{"reason":"participant_left"}')
+
+
+def test_a_dialogue_without_events_stands_at_the_time_in_its_batch() -> None:
+    given = list(events(a_dialogue(level="EarlyDisconnectDuringDialogue")))
+    assert [event["event_type"] for event in given] == ["conversation.created", "participant.left"]
+    assert [seconds(event) for event in given] == [1_589_401_608] * 2
+
+
+def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
+    given = a_dialogue(*[an_event("User", "utter", n, Text="Hello") for n in range(3)])
+    first = list(events(given))
+    assert first == list(events(given))
+    assert len({event["event_id"] for event in first}) == len(first)
+    assert len({event["message_id"] for event in first[1:]}) == 3
+
+
+def test_an_agent_that_star_does_not_have_is_refused_by_name_of_its_place() -> None:
+    with pytest.raises(NotStarError, match="dialogue 7, event 0"):
+        list(events(a_dialogue(an_event("Parrot", "utter", Text="Hello"))))
+
+
+@pytest.mark.parametrize("name", ["star.jsonl", "star.jsonl.gz"])
+def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> None:
+    body = f"{json.dumps(a_dialogue())}\n\n{json.dumps(a_dialogue())}\n".encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(body) if name.endswith("gz") else body)
+    assert list(dialogues(path)) == [a_dialogue()] * 2
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"text": "hello"}'])
+def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "star.jsonl"
+    path.write_text(f"{json.dumps(a_dialogue())}\n{line}\n")
+    read = dialogues(path)
+    next(read)
+    with pytest.raises(NotStarError, match="line 2"):
+        next(read)
+
+
+@pytest.fixture(scope="module")
+def real() -> list[dict[str, Any]]:
+    if not REAL.exists():
+        pytest.skip("the STAR file is not beside this checkout; the small cases above still ran")
+    return list(dialogues(REAL))
+
+
+def test_every_event_of_the_real_file_becomes_one_event_at_its_time(
+    real: list[dict[str, Any]],
+) -> None:
+    made = [list(events(dialogue)) for dialogue in real]
+    types = Counter(event["event_type"] for each in made for event in each)
+    left = types["participant.left"]
+    assert types["conversation.created"] == 2_000
+    assert types["message.created"] == 28_882
+    assert types.total() - 2_000 - left == 67_465
+    assert left == sum(dialogue["CompletionLevel"] != "Complete" for dialogue in real) == 251
+    for dialogue, each in zip(real, made, strict=True):
+        given = dialogue["Events"]
+        for source, event in zip(given, each[1:], strict=False):
+            assert seconds(event) == source.get("UnixTime", seconds(event))
+            assert event.get("text") == source.get("Text")
+
+
+def test_the_log_admits_the_whole_real_file(real: list[dict[str, Any]]) -> None:
+    rows = [row for dialogue in real for row in fold(list(events(dialogue)))]
+    own = [row for row in rows if row.source == "star"]
+    assert len(own) == 67_465 + 2_000 + 251
+    earliest = datetime(2020, 5, 12, tzinfo=UTC).timestamp() * 1e6
+    assert min(row.happened_at for row in own) > earliest
+    assert len({row.event_id for row in own}) == len(own)
