@@ -66,8 +66,6 @@ def create_app(
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
         reader = open_engine(settings.database_url, read_only=True)
-        if not any_key(engine):
-            print(_FIRST_KEY.format(key=create_key(engine, "default", clock())), flush=True)  # noqa: T201
         writer = _writer(settings, Store(engine), clock, new_id)
         metrics = Metrics()
         metrics.watch(writer)
@@ -93,6 +91,15 @@ def create_app(
     app.include_router(conversations.router)
     _add_operations(app)
     return app
+
+
+def first_key(settings: Settings, clock: Callable[[], int] = wall_clock) -> str | None:
+    """The first key of a new installation, to be shown once; None if one was made before."""
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    key = None if any_key(engine) else create_key(engine, "default", clock())
+    engine.dispose()
+    return key
 
 
 def _writer(settings: Settings, store: Store, clock: Callable[[], int], new_id: Callable[[], str]) -> Writer:
@@ -127,11 +134,6 @@ def _add_operations(app: FastAPI) -> None:
         """Counters for Prometheus."""
         return Response(app.state.api.metrics.text(), media_type="text/plain; version=0.0.4")
 
-
-_FIRST_KEY = """
-First API key (shown once; `convolake keys create` makes more):
-    {key}
-"""
 
 _DESCRIPTION = """
 Every conversation on the record. A 2xx answer to a write says that the event is on disk.

@@ -16,7 +16,7 @@ from typing import IO, Any
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
-from ingest.contract import COLUMNS, SCHEMA, Segment
+from ingest.contract import COLUMNS, SCHEMA, Segment, read_manifest
 from ingest.lake.segments import Lake
 from ingest.settings import Settings
 
@@ -44,6 +44,13 @@ class LogReader:
             cursor.execute("select max(position) from events")
             row = cursor.fetchone()
         return (row[0] if row else None) or 0
+
+    def query(self, statement: str) -> pa.Table:
+        """The result of one select, as the driver types it."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            table: pa.Table = cursor.fetch_arrow_table()
+        return table
 
     def read(self, after: int, limit: int) -> pa.Table:
         """At most `limit` events with a position above `after`, with the contract's schema."""
@@ -115,6 +122,44 @@ class LakeLockedError(RuntimeError):
     """Another process seals this lake already."""
 
 
+class LakeBehindError(RuntimeError):
+    """The lake process runs but does not seal; its log says why."""
+
+
+def catch_up(settings: Settings, seconds: float = 60.0) -> None:
+    """Have all that the log holds now sealed: by the lake process if one runs, else here.
+
+    Raises LakeBehindError after `seconds`.
+    """
+    if not settings.store_path.exists():
+        return
+    settings.lake_path.mkdir(parents=True, exist_ok=True)
+    log = LogReader(settings.store_path)
+    wanted = log.last_position()
+    deadline = time.monotonic() + seconds
+    while _sealed_position(settings.lake_path) < wanted:
+        try:
+            with _take_lock(settings.lake_path / "lake.lock"):
+                lake = Lake(settings.lake_path)
+                Sealer(log, lake, settings.seal_rows, 0, time.monotonic).seal_all(datetime.now(UTC))
+        except LakeLockedError:
+            _request_path(settings.lake_path).touch()
+            time.sleep(POLL_SECONDS / 5)
+        if time.monotonic() > deadline:
+            raise LakeBehindError(f"the lake did not seal up to position {wanted}; see logs/lake.log")
+    log.close()
+
+
+def _sealed_position(lake: Path) -> int:
+    segments, _ = read_manifest(lake)
+    return segments[-1].last_position if segments else 0
+
+
+def _request_path(lake: Path) -> Path:
+    """Whoever cannot wait for the next seal touches this file."""
+    return lake / "seal.request"
+
+
 def run(settings: Settings, stop: Event) -> None:
     """Seal until `stop` is set, then once more when the API has ended. Raises LakeLockedError.
 
@@ -138,10 +183,18 @@ def _seal_until(settings: Settings, stop: Event) -> None:
         return
     sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
     while not stop.wait(POLL_SECONDS):
-        _report(sealer.step(datetime.now(UTC)))
+        _report(_seal_if_due(sealer, settings.lake_path))
     _wait_for_api_end(settings.lock_path)
     _report(sealer.seal_all(datetime.now(UTC)))
     log.close()
+
+
+def _seal_if_due(sealer: Sealer, lake: Path) -> list[Segment]:
+    request = _request_path(lake)
+    if not request.exists():
+        return sealer.step(datetime.now(UTC))
+    request.unlink()
+    return sealer.seal_all(datetime.now(UTC))
 
 
 def _report(sealed: list[Segment]) -> None:

@@ -1,0 +1,16 @@
+"""`convolake`: the command line, made of the files in `convolake/commands`."""
+
+import typer
+
+from convolake.commands import data, keys, run, sql, verify
+
+app = typer.Typer(
+    name="convolake",
+    help="Every conversation on the record.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (run.app, data.app, sql.app, verify.app):
+    app.add_typer(part)
+app.add_typer(keys.app, name="keys")

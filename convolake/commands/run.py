@@ -1,0 +1,82 @@
+"""`up`, `serve`: an installation as one foreground program; `api`, `lake`: its processes."""
+
+import logging
+import os
+import signal
+import threading
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from convolake.screen import complaining, screen
+from convolake.services import PortTakenError, all_services, demo_service, log_services
+from convolake.supervisor import Service, ServiceFailedError, Supervisor
+from ingest.api.app import LogLockedError, create_app, first_key
+from ingest.lake import sealer
+from ingest.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option(help="Fill in simulated history, then keep a live trickle.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=730, help="Days of history for --demo.")] = 60,
+) -> None:
+    """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
+    settings = Settings()
+    with complaining(PortTakenError, ServiceFailedError, LogLockedError):
+        services = all_services(settings)
+        _run(settings, [*services, demo_service(days)] if demo else services)
+
+
+@app.command()
+def serve(port: Annotated[int | None, typer.Option(help="Port of the API.")] = None) -> None:
+    """Run what records: API and lake. Ctrl-C stops both."""
+    if port is not None:
+        os.environ["CONVOLAKE_PORT"] = str(port)
+    settings = Settings()
+    with complaining(PortTakenError, ServiceFailedError, LogLockedError):
+        _run(settings, log_services(settings))
+
+
+@app.command(hidden=True)
+def api() -> None:
+    """The API process."""
+    settings = Settings()
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+    )
+
+
+@app.command(hidden=True)
+def lake() -> None:
+    """The lake process."""
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with complaining(sealer.LakeLockedError):
+        sealer.run(Settings(), stop)
+
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def _run(settings: Settings, services: list[Service]) -> None:
+    key = first_key(settings)
+    if key is not None:
+        screen.print(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n", markup=False)
+    screen.print(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.", markup=False)
+    with Supervisor(settings.data / "logs", lambda line: screen.print(line, markup=False)) as supervisor:
+        supervisor.run(services)

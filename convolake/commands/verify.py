@@ -1,0 +1,31 @@
+"""`verify`: prove the record, or name the place where it breaks."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from convolake.screen import screen
+from convolake.verify import Check
+from convolake.verify import verify as verify_record
+from ingest.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def verify(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False) -> None:
+    """Prove that log, Parquet and warehouse hold the same events without a hole; else exit 1."""
+    verdict = verify_record(Settings(), _print)
+    for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
+        if count:
+            screen.print(f"{count:,} events are not {what} yet", style="yellow")
+    if as_json:
+        typer.echo(json.dumps(verdict.as_json(), indent=2))
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+def _print(check: Check) -> None:
+    mark, style = ("ok  ", "green") if check.ok else ("FAIL", "red")
+    screen.print(f"{mark} {check.name}: {check.detail}", style=style, markup=False)

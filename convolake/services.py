@@ -1,0 +1,62 @@
+"""Which processes an installation is made of, and how each is started."""
+
+import socket
+import sys
+
+from convolake.supervisor import Service
+from dashboards import serve as dashboard
+from ingest.settings import Settings
+from pipelines import home as dagster_home
+
+
+class PortTakenError(Exception):
+    """Somebody else listens where a server of ours is to listen."""
+
+    def __init__(self, name: str, port: int, variable: str) -> None:
+        """`variable`: the setting that chooses another port."""
+        super().__init__(f"{name}: port {port} is taken; stop who uses it, or set {variable}")
+
+
+def log_services(settings: Settings) -> list[Service]:
+    """The API and the lake: what records."""
+    _check_port("api", settings.host, settings.port, "--port or CONVOLAKE_PORT")
+    me = [sys.executable, "-m", "convolake"]
+    return [
+        Service("api", [*me, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz"),
+        Service("lake", [*me, "lake"]),
+    ]
+
+
+def all_services(settings: Settings) -> list[Service]:
+    """Everything: what records, what loads, what shows."""
+    _check_port("dagster", settings.host, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
+    _check_port("dashboard", settings.host, settings.dashboard_port, "CONVOLAKE_DASHBOARD_PORT")
+    return [
+        *log_services(settings),
+        Service(
+            "dashboard",
+            dashboard.command(settings),
+            url=f"http://{settings.host}:{settings.dashboard_port}",
+        ),
+        Service(
+            "dagster",
+            dagster_home.command(settings),
+            url=f"http://{settings.host}:{settings.dagster_port}",
+            environment=dagster_home.environment(settings),
+        ),
+    ]
+
+
+def demo_service(days: int) -> Service:
+    """Simulated history, then a live trickle."""
+    argv = [sys.executable, "-m", "convolake", "simulate", "--days", str(days), "--live"]
+    return Service("simulation", argv)
+
+
+def _check_port(name: str, host: str, port: int, variable: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTakenError(name, port, variable) from error

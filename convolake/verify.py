@@ -1,0 +1,232 @@
+"""Proves the record: the log has no hole, the lake is what was sealed, the warehouse is both.
+
+Everything is read anew and compared value by value. The log is read with ADBC only: a second
+SQLite in this process would cancel its locks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from ingest.contract import ManifestError, Segment, file_sha256, read_manifest
+from ingest.lake.sealer import LogReader
+from ingest.settings import Settings
+from warehouse import scope
+from warehouse.lake import catalog_path, connect
+from warehouse.model import SOURCE, models
+
+
+@dataclass
+class Check:
+    """One thing that must hold. `detail`: the figures, or the place where it breaks."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass
+class Verdict:
+    """All checks, and what is on its way: neither lost nor wrong, only not there yet."""
+
+    checks: list[Check] = field(default_factory=list)
+    events: int = 0
+    unsealed_events: int = 0
+    unloaded_events: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return all(check.ok for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "ok": self.ok,
+            "events": self.events,
+            "unsealed_events": self.unsealed_events,
+            "unloaded_events": self.unloaded_events,
+            "checks": [vars(check) for check in self.checks],
+        }
+
+
+def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: None) -> Verdict:
+    """Check the whole record; `on_check` hears of each result as it comes."""
+    verdict = Verdict()
+    for check in _checks(settings, verdict):
+        verdict.checks.append(check)
+        on_check(check)
+    return verdict
+
+
+def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
+    if not settings.store_path.exists():
+        yield Check("log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one")
+        return
+    log = LogReader(settings.store_path)
+    verdict.events = log.last_position()
+    yield from _check_log(log)
+    try:
+        segments, _ = read_manifest(settings.lake_path)
+    except ManifestError as error:
+        yield Check("manifest", ok=False, detail=str(error))
+        return
+    sealed = segments[-1].last_position if segments else 0
+    verdict.unsealed_events = max(0, verdict.events - sealed)
+    yield _check_manifest(segments, verdict.events)
+    good = [segment for segment in segments if _is_whole(settings.lake_path, segment)]
+    yield _check_files(settings.lake_path, segments, good)
+    yield _check_parquet(settings.lake_path, good, log)
+    log.close()
+    yield from _check_warehouse(settings, segments, good, verdict)
+
+
+_LOG_CHECKS = {
+    "log positions are 1 to n": """
+        select position + 1 as missing_position from events as here
+        where position < (select max(position) from events)
+            and not exists (select 1 from events as next where next.position = here.position + 1)
+        union all
+        select 1 where (select min(position) from events) > 1
+        limit 3
+    """,
+    "sequences are 1 to n in each conversation": """
+        select conversation_id, count(*) as events, min(sequence) as first, max(sequence) as last
+        from events where conversation_id is not null group by conversation_id
+        having min(sequence) <> 1 or max(sequence) <> count(*) or count(distinct sequence) <> count(*)
+        limit 3
+    """,
+    "conversations stand where their events end": """
+        select events.conversation_id, max(events.sequence) as last, conversations.last_sequence as state
+        from events left join conversations on conversations.conversation_id = events.conversation_id
+        where events.conversation_id is not null
+        group by events.conversation_id
+        having conversations.last_sequence is null or max(events.sequence) <> conversations.last_sequence
+        limit 3
+    """,
+    "no event is there twice": """
+        select source, event_id from events group by source, event_id having count(*) > 1 limit 3
+    """,
+}
+
+
+def _check_log(log: LogReader) -> Iterator[Check]:
+    for name, query in _LOG_CHECKS.items():
+        found = log.query(query).to_pylist()
+        yield Check(name, ok=not found, detail=f"first: {found[0]}" if found else f"{log.last_position():,} events")
+
+
+def _check_manifest(segments: list[Segment], events: int) -> Check:
+    name = "the manifest is whole"
+    if segments and segments[0].first_position != 1:
+        return Check(name, ok=False, detail=f"it begins with position {segments[0].first_position}")
+    if segments and segments[-1].last_position > events:
+        return Check(name, ok=False, detail=f"it goes to {segments[-1].last_position}, the log only to {events}")
+    return Check(name, ok=True, detail=f"{len(segments):,} segments")
+
+
+def _is_whole(lake: Path, segment: Segment) -> bool:
+    try:
+        return file_sha256(lake / segment.path) == segment.sha256
+    except OSError:
+        return False
+
+
+def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Check:
+    name = "segments are the bytes that were sealed"
+    known = {lake / segment.path for segment in segments}
+    alien = sorted(path for path in lake.glob("events/**/*") if path.is_file() and path not in known)
+    damaged = [segment.path for segment in segments if segment not in good]
+    if damaged:
+        return Check(name, ok=False, detail=f"{len(damaged)} damaged or missing, first {damaged[0]}")
+    if alien:
+        return Check(name, ok=False, detail=f"{len(alien)} files that nobody sealed, first {alien[0].relative_to(lake)}")
+    return Check(name, ok=True, detail=f"{sum(segment.bytes for segment in segments):,} bytes")
+
+
+def _check_parquet(lake: Path, good: list[Segment], log: LogReader) -> Check:
+    name = "log and Parquet hold the same events"
+    for segment in good:
+        stored = pq.read_table(lake / segment.path, partitioning=None)
+        place = _difference(stored, log.read(segment.first_position - 1, segment.rows))
+        if place is not None:
+            return Check(name, ok=False, detail=f"{segment.path}: {place}")
+    return Check(name, ok=True, detail=f"{sum(segment.rows for segment in good):,} events compared")
+
+
+def _difference(stored: pa.Table, logged: pa.Table) -> str | None:
+    if stored.num_rows != logged.num_rows:
+        return f"{stored.num_rows} events, the log has {logged.num_rows} there"
+    for name in stored.column_names:
+        if not stored[name].combine_chunks().equals(logged[name].combine_chunks()):
+            return f"column {name} differs"
+    return None
+
+
+def _check_warehouse(
+    settings: Settings, segments: list[Segment], good: list[Segment], verdict: Verdict
+) -> Iterator[Check]:
+    if not catalog_path(settings.warehouse_path).exists():
+        verdict.unloaded_events = sum(segment.rows for segment in segments)
+        yield Check("warehouse", ok=not segments, detail="not there yet; `convolake load` makes it")
+        return
+    with connect(settings.warehouse_path) as con:
+        loaded = {
+            path: digest
+            for path, digest in con.execute("select path, sha256 from segments where status = 'loaded'").fetchall()
+        }
+        verdict.unloaded_events = sum(segment.rows for segment in segments if segment.path not in loaded)
+        present = [segment for segment in good if segment.path in loaded]
+        zone = con.execute("select reporting_zone from definition").fetchone()
+        scope.expose(con, settings.lake_path, present, zone[0] if zone else settings.reporting_zone)
+        yield _check_events(con, segments, loaded)
+        yield _check_models(con)
+
+
+def _check_events(con: Any, segments: list[Segment], loaded: dict[str, str]) -> Check:
+    name = "Parquet and warehouse hold the same events"
+    if any(loaded.get(segment.path, segment.sha256) != segment.sha256 for segment in segments):
+        return Check(name, ok=False, detail="a segment was loaded from other bytes; delete the warehouse and load")
+    staged = models()[0].query
+    stored = exp.select("*").from_(scope.table("events"))
+    counts = con.execute(f"select (select count(*) from {SOURCE}), (select count(*) from events)").fetchone()  # noqa: S608
+    differing = 0
+    for left, right in ((staged, stored), (stored, staged)):
+        query = exp.select(exp.Count(this=exp.Star())).from_(
+            exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing")  # type: ignore[arg-type]
+        )
+        differing += con.execute(query.sql("duckdb")).fetchone()[0]
+    ok = counts[0] == counts[1] and differing == 0
+    return Check(name, ok=ok, detail=f"{counts[0]:,} sealed, {counts[1]:,} loaded, {differing:,} differ")
+
+
+def _check_models(con: Any) -> Check:
+    """Counts of the models against counts of the events that make them."""
+    name = "models hold what their events say"
+    for model, query in _MODEL_COUNTS.items():
+        expected = con.execute(query).fetchone()[0]
+        found = con.execute(exp.select(exp.Count(this=exp.Star())).from_(model).sql("duckdb")).fetchone()[0]
+        if expected != found:
+            return Check(name, ok=False, detail=f"{model}: {found:,} rows, the events say {expected:,}")
+    return Check(name, ok=True, detail=", ".join(_MODEL_COUNTS))
+
+
+_MODEL_COUNTS = {
+    "conversations": "select count(distinct conversation_id) from events",
+    "messages": """
+        select count(*) from (
+            select distinct conversation_id, message_id from events where event_type = 'message.created'
+        )
+    """,
+    "sessions": "select count(distinct session_id) from events",
+    "handoffs": """
+        select count(*) from (
+            select distinct conversation_id, handoff_id from events where event_type = 'handoff.requested'
+        )
+    """,
+}

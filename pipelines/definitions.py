@@ -1,0 +1,78 @@
+"""What Dagster loads: the lake as a source, the load, its job, and the sensor that starts it."""
+
+import json
+import time
+
+import dagster as dg
+
+from ingest.settings import Settings
+from pipelines.load import MAX_RUNTIME, is_missing, load_asset, sealed_mark
+
+SENSOR_SECONDS = 10
+RETRY_SECONDS = 60.0
+"""A load that did not come through is started again after so long."""
+
+
+def load_job(settings: Settings) -> dg.Definitions:
+    """Everything that runs for one installation."""
+    asset = load_asset(settings)
+    job = dg.define_asset_job(
+        "load",
+        selection=[asset],
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": str(int(MAX_RUNTIME.total_seconds()))},
+        description="Load every waiting segment into every model, in one transaction.",
+    )
+    lake = dg.AssetSpec("lake", description="Sealed Parquet segments and their manifest.", kinds={"parquet"})
+    return dg.Definitions(assets=[lake, asset], jobs=[job], sensors=[new_segments(settings)])
+
+
+def new_segments(settings: Settings) -> dg.SensorDefinition:
+    """A sensor that starts the load when a segment was sealed since the last one that came through."""
+
+    @dg.sensor(
+        name="new_segments",
+        job_name="load",
+        minimum_interval_seconds=SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """Look at the manifest's last line."""
+        mark = sealed_mark(settings)
+        cursor = json.loads(context.cursor or "{}")
+        if not mark:
+            return dg.SkipReason("nothing is sealed yet")
+        if _running(context.instance):
+            return dg.SkipReason("a load is running")
+        done = cursor.get("mark") == mark and not is_missing(settings.warehouse_path)
+        if done and (_last_succeeded(context.instance) or time.time() - cursor["at"] < RETRY_SECONDS):
+            return dg.SkipReason("all sealed segments are loaded")
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest()], cursor=json.dumps({"mark": mark, "at": time.time()})
+        )
+
+    return sensor
+
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def _running(instance: dg.DagsterInstance) -> bool:
+    return instance.get_runs_count(dg.RunsFilter(job_name="load", statuses=_UNFINISHED)) > 0
+
+
+def _last_succeeded(instance: dg.DagsterInstance) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(job_name="load"), limit=1)
+    return bool(runs) and runs[0].status == dg.DagsterRunStatus.SUCCESS
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Made when Dagster asks, so that importing this reads no setting."""
+    return load_job(Settings())

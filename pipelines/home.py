@@ -1,0 +1,58 @@
+"""Dagster's home in the data folder, and the processes that live from it."""
+
+import os
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from ingest.settings import Settings
+from pipelines.definitions import load_job
+from pipelines.load import MAX_RUNTIME, POOL
+
+_CONFIG = f"""\
+# Written by Convolake where it is missing; edit it, or delete it to have it anew.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+  max_runtime_seconds: {int(MAX_RUNTIME.total_seconds())}
+concurrency:
+  pools:
+    # One writer of the warehouse at a time: pool {POOL}, and a kernel lock beneath it.
+    default_limit: 1
+retention:
+  sensor:
+    purge_after_days: {{skipped: 1, failure: 30, success: 30}}
+"""
+
+
+def prepare(settings: Settings) -> Path:
+    """Dagster's home, made if it is missing. Safe to repeat."""
+    home = settings.dagster_path.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_CONFIG)
+    return home
+
+
+def command(settings: Settings) -> list[str]:
+    """The command line of Dagster's pages and daemon; run it with `environment`."""
+    address = ["--host", settings.host, "--port", str(settings.dagster_port)]
+    module = ["-m", "pipelines.definitions"]
+    return [sys.executable, "-m", "dagster", "dev", *module, *address, "--log-level", "warning"]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of `command`."""
+    return {**os.environ, "DAGSTER_HOME": str(prepare(settings))}
+
+
+def run_once(settings: Settings) -> dg.ExecuteInProcessResult:
+    """Run the load job once, in this process, on the installation's own Dagster instance."""
+    os.environ["DAGSTER_HOME"] = str(prepare(settings))
+    with dg.DagsterInstance.get() as instance:
+        job = load_job(settings).resolve_job_def("load")
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        return job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)

@@ -1,0 +1,82 @@
+"""The load as a Dagster asset: every model of the warehouse, in one step and one transaction."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from ingest.contract import read_manifest
+from ingest.settings import Settings
+from warehouse.build import LoadReport, load
+from warehouse.lake import catalog_path
+from warehouse.model import SOURCE, Model, models
+
+POOL = "warehouse"
+MAX_RUNTIME = timedelta(minutes=30)
+"""Dagster does not notice a dead worker; after this it takes the run for dead. The lock of the
+warehouse is the kernel's, so the next run can start whenever the process is really gone."""
+
+
+def _spec(model: Model) -> dg.AssetSpec:
+    schema = dg.TableSchema(
+        columns=[dg.TableColumn(name, description=meaning) for name, meaning in model.columns.items()]
+    )
+    return dg.AssetSpec(
+        model.name,
+        deps=[name for name in model.reads if name != SOURCE] or [dg.AssetKey("lake")],
+        description=model.grain,
+        group_name=model.layer,
+        metadata={"dagster/column_schema": schema, "key": ", ".join(model.key)},
+        kinds={"duckdb", "sql"},
+    )
+
+
+def load_asset(settings: Settings) -> dg.AssetsDefinition:
+    """The asset that loads every waiting segment of this installation. Safe to repeat."""
+
+    @dg.multi_asset(
+        name="load",
+        specs=[_spec(model) for model in models()],
+        pool=POOL,
+        retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),
+    )
+    def load_models(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        """Load all waiting segments; row counts are this load's."""
+        report = load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
+        context.log.info(describe(report))
+        for each in report.damaged:
+            context.log.error(f"{each.segment.path} is quarantined: {each.reason}")
+        for model in models():
+            yield dg.MaterializeResult(asset_key=model.name, metadata=_metadata(report, model))
+
+    return load_models
+
+
+def _metadata(report: LoadReport, model: Model) -> dict[str, int | float]:
+    return {
+        "rows_written": report.rows.get(model.name, 0),
+        "events": report.events,
+        "segments": report.segments,
+        "quarantined_segments": len(report.damaged),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def describe(report: LoadReport) -> str:
+    """One line for a person."""
+    damaged = f", {len(report.damaged)} segments quarantined" if report.damaged else ""
+    return (
+        f"{report.events:,} events of {report.conversations:,} conversations from "
+        f"{report.segments:,} segments in {report.seconds:.1f} s{damaged}"
+    )
+
+
+def sealed_mark(settings: Settings) -> str:
+    """A word that changes whenever a segment was sealed; empty for an empty lake."""
+    return read_manifest(settings.lake_path)[1]
+
+
+def is_missing(warehouse: Path) -> bool:
+    """Whether the warehouse was deleted, or never made."""
+    return not catalog_path(warehouse).exists()
