@@ -94,7 +94,9 @@ class Supervisor:
             try:
                 running.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._say(f"{running.service.name} did not stop in {STOP_SECONDS:.0f} s and was killed")
+                self._say(
+                    f"{running.service.name} did not stop in {STOP_SECONDS:.0f} s and was killed"
+                )
             # What a process leaves behind in its group goes with it.
             _signal_group(running.process, signal.SIGKILL)
             running.process.wait()
@@ -123,7 +125,9 @@ class Supervisor:
         if not running.is_shown or len(running.restarts) >= RESTARTS:
             raise ServiceFailedError(running.service, running.log)
         running.restarts.append(now)
-        self._say(f"{running.service.name} stopped (exit {running.process.returncode}); starting it again")
+        self._say(
+            f"{running.service.name} stopped (exit {running.process.returncode}); starting it again"
+        )
         running.process = _spawn(running.service, running.log)
         running.is_shown = False
 

@@ -66,7 +66,9 @@ def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: Non
 
 def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
     if not settings.store_path.exists():
-        yield Check("log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one")
+        yield Check(
+            "log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one"
+        )
         return
     log = LogReader(settings.store_path)
     verdict.events = log.last_position()
@@ -118,7 +120,11 @@ _LOG_CHECKS = {
 def _check_log(log: LogReader) -> Iterator[Check]:
     for name, query in _LOG_CHECKS.items():
         found = log.query(query).to_pylist()
-        yield Check(name, ok=not found, detail=f"first: {found[0]}" if found else f"{log.last_position():,} events")
+        yield Check(
+            name,
+            ok=not found,
+            detail=f"first: {found[0]}" if found else f"{log.last_position():,} events",
+        )
 
 
 def _check_manifest(segments: list[Segment], events: int) -> Check:
@@ -126,7 +132,11 @@ def _check_manifest(segments: list[Segment], events: int) -> Check:
     if segments and segments[0].first_position != 1:
         return Check(name, ok=False, detail=f"it begins with position {segments[0].first_position}")
     if segments and segments[-1].last_position > events:
-        return Check(name, ok=False, detail=f"it goes to {segments[-1].last_position}, the log only to {events}")
+        return Check(
+            name,
+            ok=False,
+            detail=f"it goes to {segments[-1].last_position}, the log only to {events}",
+        )
     return Check(name, ok=True, detail=f"{len(segments):,} segments")
 
 
@@ -140,12 +150,20 @@ def _is_whole(lake: Path, segment: Segment) -> bool:
 def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Check:
     name = "segments are the bytes that were sealed"
     known = {lake / segment.path for segment in segments}
-    alien = sorted(path for path in lake.glob("events/**/*") if path.is_file() and path not in known)
+    alien = sorted(
+        path for path in lake.glob("events/**/*") if path.is_file() and path not in known
+    )
     damaged = [segment.path for segment in segments if segment not in good]
     if damaged:
-        return Check(name, ok=False, detail=f"{len(damaged)} damaged or missing, first {damaged[0]}")
+        return Check(
+            name, ok=False, detail=f"{len(damaged)} damaged or missing, first {damaged[0]}"
+        )
     if alien:
-        return Check(name, ok=False, detail=f"{len(alien)} files that nobody sealed, first {alien[0].relative_to(lake)}")
+        return Check(
+            name,
+            ok=False,
+            detail=f"{len(alien)} files that nobody sealed, first {alien[0].relative_to(lake)}",
+        )
     return Check(name, ok=True, detail=f"{sum(segment.bytes for segment in segments):,} bytes")
 
 
@@ -176,11 +194,10 @@ def _check_warehouse(
         yield Check("warehouse", ok=not segments, detail="not there yet; `convolake load` makes it")
         return
     with connect(settings.warehouse_path) as con:
-        loaded = {
-            path: digest
-            for path, digest in con.execute("select path, sha256 from segments where status = 'loaded'").fetchall()
-        }
-        verdict.unloaded_events = sum(segment.rows for segment in segments if segment.path not in loaded)
+        loaded = dict(con.execute(_LOADED).fetchall())
+        verdict.unloaded_events = sum(
+            segment.rows for segment in segments if segment.path not in loaded
+        )
         present = [segment for segment in good if segment.path in loaded]
         zone = con.execute("select reporting_zone from definition").fetchone()
         scope.expose(con, settings.lake_path, present, zone[0] if zone else settings.reporting_zone)
@@ -188,21 +205,38 @@ def _check_warehouse(
         yield _check_models(con)
 
 
+_LOADED = "select path, sha256 from segments where status = 'loaded'"
+
+
 def _check_events(con: Any, segments: list[Segment], loaded: dict[str, str]) -> Check:
     name = "Parquet and warehouse hold the same events"
     if any(loaded.get(segment.path, segment.sha256) != segment.sha256 for segment in segments):
-        return Check(name, ok=False, detail="a segment was loaded from other bytes; delete the warehouse and load")
+        return Check(
+            name,
+            ok=False,
+            detail="a segment was loaded from other bytes; delete the warehouse and load",
+        )
     staged = models()[0].query
     stored = exp.select("*").from_(scope.table("events"))
-    counts = con.execute(f"select (select count(*) from {SOURCE}), (select count(*) from events)").fetchone()  # noqa: S608
+    sealed, loaded_rows = (_count(con, name) for name in (SOURCE, "events"))
     differing = 0
     for left, right in ((staged, stored), (stored, staged)):
         query = exp.select(exp.Count(this=exp.Star())).from_(
-            exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing")  # type: ignore[arg-type]
+            exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing")
         )
         differing += con.execute(query.sql("duckdb")).fetchone()[0]
-    ok = counts[0] == counts[1] and differing == 0
-    return Check(name, ok=ok, detail=f"{counts[0]:,} sealed, {counts[1]:,} loaded, {differing:,} differ")
+    ok = sealed == loaded_rows and differing == 0
+    return Check(
+        name, ok=ok, detail=f"{sealed:,} sealed, {loaded_rows:,} loaded, {differing:,} differ"
+    )
+
+
+def _count(con: Any, relation: str) -> int:
+    return int(
+        con.execute(
+            exp.select(exp.Count(this=exp.Star())).from_(relation).sql("duckdb")
+        ).fetchone()[0]
+    )
 
 
 def _check_models(con: Any) -> Check:
@@ -210,9 +244,11 @@ def _check_models(con: Any) -> Check:
     name = "models hold what their events say"
     for model, query in _MODEL_COUNTS.items():
         expected = con.execute(query).fetchone()[0]
-        found = con.execute(exp.select(exp.Count(this=exp.Star())).from_(model).sql("duckdb")).fetchone()[0]
+        found = _count(con, model)
         if expected != found:
-            return Check(name, ok=False, detail=f"{model}: {found:,} rows, the events say {expected:,}")
+            return Check(
+                name, ok=False, detail=f"{model}: {found:,} rows, the events say {expected:,}"
+            )
     return Check(name, ok=True, detail=", ".join(_MODEL_COUNTS))
 
 

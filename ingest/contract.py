@@ -43,12 +43,20 @@ class Column:
 _TIME = pa.timestamp("us", tz="UTC")
 
 COLUMNS: tuple[Column, ...] = (
-    Column("event_id", pa.string(), "unique within its source; UUIDv7, or derived from the provider's id"),
+    Column(
+        "event_id",
+        pa.string(),
+        "unique within its source; UUIDv7, or derived from the provider's id",
+    ),
     Column("event_type", pa.string(), "`noun.past_participle`"),
     Column("schema_version", pa.int16(), "version of the payload"),
     Column("shard", pa.int16(), "number of the log"),
     Column("position", pa.int64(), "place in the log: 1, 2, 3 … without a hole"),
-    Column("conversation_id", pa.string(), "conversation it belongs to; null outside the conversation stream"),
+    Column(
+        "conversation_id",
+        pa.string(),
+        "conversation it belongs to; null outside the conversation stream",
+    ),
     Column("sequence", pa.int64(), "place in the conversation: 1, 2, 3 … without a hole"),
     Column("session_id", pa.string(), "session it fell into, stamped at commit"),
     Column("participant_id", pa.string(), "who did it"),
@@ -89,7 +97,9 @@ class EventType:
     visibility: Visibility = "public"
 
 
-def _types(stream: Stream, *rows: tuple[Any, ...], **shared: Any) -> Iterator[tuple[str, EventType]]:
+def _types(
+    stream: Stream, *rows: tuple[Any, ...], **shared: Any
+) -> Iterator[tuple[str, EventType]]:
     for name, meaning, *requires in rows:
         yield name, EventType(name, stream, meaning, requires=tuple(requires), **shared)
 
@@ -98,14 +108,25 @@ EVENT_TYPES: dict[str, EventType] = {
     **dict(
         _types(
             "conversation",
-            ("conversation.created", "a conversation begins; payload.participants are in it", "channel"),
+            (
+                "conversation.created",
+                "a conversation begins; payload.participants are in it",
+                "channel",
+            ),
             ("conversation.updated", "attributes changed"),
             ("conversation.state_changed", "payload.to: active, inactive or closed"),
-            ("conversation.resolved", "the demand is met; payload.resolved_by, payload.is_confirmed"),
+            (
+                "conversation.resolved",
+                "the demand is met; payload.resolved_by, payload.is_confirmed",
+            ),
             ("conversation.reopened", "the demand is back"),
             ("participant.joined", "somebody came in", "participant_id", "participant_role"),
             ("participant.updated", "somebody's attributes changed", "participant_id"),
-            ("participant.left", "somebody left; the last customer ends the session", "participant_id"),
+            (
+                "participant.left",
+                "somebody left; the last customer ends the session",
+                "participant_id",
+            ),
             ("participant.read_advanced", "somebody read up to payload.sequence", "participant_id"),
             ("message.created", "a message", "participant_id"),
             ("message.edited", "its text became this", "message_id"),
@@ -136,7 +157,10 @@ EVENT_TYPES: dict[str, EventType] = {
         _types(
             "conversation",
             ("session.started", "a run of activity begins"),
-            ("session.ended", "it is over; payload.reason: timeout, participant_left, conversation_closed"),
+            (
+                "session.ended",
+                "it is over; payload.reason: timeout, participant_left, conversation_closed",
+            ),
             ("control.changed", "another one may speak"),
             writer="server",
             visibility="internal",
@@ -172,7 +196,14 @@ EVENT_TYPES: dict[str, EventType] = {
             visibility="internal",
         )
     ),
-    **dict(_types("privacy", ("data.erased", "a person's data was erased"), writer="server", visibility="internal")),
+    **dict(
+        _types(
+            "privacy",
+            ("data.erased", "a person's data was erased"),
+            writer="server",
+            visibility="internal",
+        )
+    ),
     **dict(
         _types(
             "delivery",
@@ -184,7 +215,11 @@ EVENT_TYPES: dict[str, EventType] = {
         )
     ),
     **dict(
-        _types("ephemeral", ("typing.started", "somebody types"), ("typing.stopped", "somebody stopped"))
+        _types(
+            "ephemeral",
+            ("typing.started", "somebody types"),
+            ("typing.stopped", "somebody stopped"),
+        )
     ),
 }
 """Every event type but `custom.<name>`, which clients may write in the conversation stream."""
@@ -283,7 +318,9 @@ def read_manifest(lake: Path) -> tuple[list[Segment], str]:
         if stated != chain(previous, body):
             raise ManifestError(path, number, "does not agree with its own checksum")
         if segments and segment.first_position != segments[-1].last_position + 1:
-            raise ManifestError(path, number, f"position {segments[-1].last_position + 1} is missing")
+            raise ManifestError(
+                path, number, f"position {segments[-1].last_position + 1} is missing"
+            )
         segments.append(segment)
         previous = stated
     return segments, previous

@@ -13,7 +13,8 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("data"), description="Folder that holds all state.")
     store_url: str | None = Field(
-        None, description="SQLAlchemy URL of the log's store; `log.sqlite` in the data folder if unset."
+        None,
+        description="SQLAlchemy URL of the log's store; `log.sqlite` in the data folder if unset.",
     )
     shard: int = Field(0, ge=0, le=32767, description="Number of this log; one by default.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
@@ -21,10 +22,12 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster pages.")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
     api_url: str | None = Field(
-        None, description="Where clients find the API; `http://HOST:PORT` of this installation if unset."
+        None,
+        description="Where clients find the API; `http://HOST:PORT` of this installation if unset.",
     )
     api_key: SecretStr | None = Field(
-        None, description="Key that clients send; against a local data folder they make one if unset."
+        None,
+        description="Key that clients send; against a local data folder they make one if unset.",
     )
     session_timeout_seconds: int = Field(
         1800, ge=60, description="A session is over once so many seconds passed without an event."

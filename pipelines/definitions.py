@@ -23,7 +23,9 @@ def load_job(settings: Settings) -> dg.Definitions:
         tags={"dagster/max_runtime": str(int(MAX_RUNTIME.total_seconds()))},
         description="Load every waiting segment into every model, in one transaction.",
     )
-    lake = dg.AssetSpec("lake", description="Sealed Parquet segments and their manifest.", kinds={"parquet"})
+    lake = dg.AssetSpec(
+        "lake", description="Sealed Parquet segments and their manifest.", kinds={"parquet"}
+    )
     return dg.Definitions(assets=[lake, asset], jobs=[job], sensors=[new_segments(settings)])
 
 
@@ -45,7 +47,9 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
         if _running(context.instance):
             return dg.SkipReason("a load is running")
         done = cursor.get("mark") == mark and not is_missing(settings.warehouse_path)
-        if done and (_last_succeeded(context.instance) or time.time() - cursor["at"] < RETRY_SECONDS):
+        if done and (
+            _last_succeeded(context.instance) or time.time() - cursor["at"] < RETRY_SECONDS
+        ):
             return dg.SkipReason("all sealed segments are loaded")
         return dg.SensorResult(
             run_requests=[dg.RunRequest()], cursor=json.dumps({"mark": mark, "at": time.time()})

@@ -20,7 +20,9 @@ warehouse is the kernel's, so the next run can start whenever the process is rea
 
 def _spec(model: Model) -> dg.AssetSpec:
     schema = dg.TableSchema(
-        columns=[dg.TableColumn(name, description=meaning) for name, meaning in model.columns.items()]
+        columns=[
+            dg.TableColumn(name, description=meaning) for name, meaning in model.columns.items()
+        ]
     )
     return dg.AssetSpec(
         model.name,
@@ -46,7 +48,7 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
         report = load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
         context.log.info(describe(report))
         for each in report.damaged:
-            context.log.error(f"{each.segment.path} is quarantined: {each.reason}")
+            context.log.error("%s is quarantined: %s", each.segment.path, each.reason)
         for model in models():
             yield dg.MaterializeResult(asset_key=model.name, metadata=_metadata(report, model))
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.importers.star import NotStarError, dialogues, events
+from ingest.importers.star import StarError, dialogues, events
 from ingest.log.folds import Conversation, Draft, Row, admit, receive
 
 REAL = Path(__file__).parents[2] / "shared/data/A_dialogues/star/star_dev_2000.jsonl.gz"
@@ -146,7 +146,7 @@ def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
 
 
 def test_an_agent_that_star_does_not_have_is_refused_by_name_of_its_place() -> None:
-    with pytest.raises(NotStarError, match="dialogue 7, event 0"):
+    with pytest.raises(StarError, match="dialogue 7, event 0"):
         list(events(a_dialogue(an_event("Parrot", "utter", Text="Hello"))))
 
 
@@ -164,7 +164,7 @@ def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
     path.write_text(f"{json.dumps(a_dialogue())}\n{line}\n")
     read = dialogues(path)
     next(read)
-    with pytest.raises(NotStarError, match="line 2"):
+    with pytest.raises(StarError, match="line 2"):
         next(read)
 
 

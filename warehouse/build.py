@@ -74,18 +74,27 @@ def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: st
     if ledger.has_definition(con, definition_hash(reporting_zone)):
         return False
     for model in models():
-        con.execute(exp.Drop(tables=[scope.table(model.name)], kind="TABLE", exists=True).sql("duckdb"))
+        con.execute(
+            exp.Drop(tables=[scope.table(model.name)], kind="TABLE", exists=True).sql("duckdb")
+        )
     return ledger.start_anew(con, definition_hash(reporting_zone), reporting_zone)
 
 
 def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that are not there, with the comments that their headers hold."""
-    existing = {row[0] for row in con.execute("select table_name from duckdb_tables() where database_name = 'lake'").fetchall()}
+    existing = {
+        row[0]
+        for row in con.execute(
+            "select table_name from duckdb_tables() where database_name = 'lake'"
+        ).fetchall()
+    }
     for model in models():
         if model.name in existing:
             continue
-        empty = exp.select("*").from_(model.query.copy().subquery("built")).limit(0)  # type: ignore[attr-defined]
-        con.execute(exp.Create(this=scope.table(model.name), kind="TABLE", expression=empty).sql("duckdb"))
+        empty = exp.select("*").from_(model.query.copy().subquery("built")).limit(0)
+        con.execute(
+            exp.Create(this=scope.table(model.name), kind="TABLE", expression=empty).sql("duckdb")
+        )
         _publish(con, model)
 
 
@@ -109,7 +118,9 @@ def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Se
             case "append":
                 report.rows[model.name] = report.events = _append(con, model, segments)
             case "conversation_id":
-                report.rows[model.name] = _replace(con, model, None if is_first else scope.touched())
+                report.rows[model.name] = _replace(
+                    con, model, None if is_first else scope.touched()
+                )
         if model.load_by != "active_on" and not is_first:
             scope.narrow(con, model)
     for model in models():
@@ -142,16 +153,22 @@ def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment
 
 
 def _replace(
-    con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition | None, *, filtered: bool = False
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    where: exp.Condition | None,
+    *,
+    filtered: bool = False,
 ) -> int:
     """Write the model's rows of `where` anew; all of them if it is None."""
     if where is not None:
         con.execute(exp.delete(scope.table(model.name), where=where.copy()).sql("duckdb"))
-    query = exp.select("*").from_(model.query.copy().subquery("built"))  # type: ignore[attr-defined]
-    return _insert(con, model, query.where(where.copy()) if filtered and where is not None else query)
+    query = exp.select("*").from_(model.query.copy().subquery("built"))
+    return _insert(
+        con, model, query.where(where.copy()) if filtered and where is not None else query
+    )
 
 
-def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> int:
-    statement = exp.insert(query, scope.table(model.name), dialect="duckdb")  # type: ignore[arg-type]
+def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query) -> int:
+    statement = exp.insert(query, scope.table(model.name), dialect="duckdb")
     found = con.execute(statement.sql("duckdb")).fetchone()
     return int(found[0]) if found else 0

@@ -25,7 +25,9 @@ class WarehouseMissingError(Exception):
 
     def __init__(self, path: Path) -> None:
         """`path`: the warehouse's folder."""
-        super().__init__(f"no warehouse in {path} yet; `convolake load` makes it from the sealed events")
+        super().__init__(
+            f"no warehouse in {path} yet; `convolake load` makes it from the sealed events"
+        )
 
 
 class WarehouseBusyError(Exception):
@@ -70,7 +72,9 @@ def catalog_path(warehouse: Path) -> Path:
 
 def attach_statement(warehouse: Path, *, read_only: bool) -> str:
     """The ATTACH that gives DuckDB the warehouse as `lake`; also the recipe for analysts."""
-    catalog = exp.Literal.string(f"ducklake:sqlite:{catalog_path(warehouse).resolve()}").sql("duckdb")
+    catalog = exp.Literal.string(f"ducklake:sqlite:{catalog_path(warehouse).resolve()}").sql(
+        "duckdb"
+    )
     files = exp.Literal.string(f"{(warehouse / 'files').resolve()}/").sql("duckdb")
     # A moved folder has another path than the catalog remembers.
     options = f"DATA_PATH {files}, OVERRIDE_DATA_PATH true, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 10000"

@@ -51,7 +51,10 @@ def start_anew(con: duckdb.DuckDBPyConnection, definition: str, reporting_zone: 
 
 def waiting(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> list[Segment]:
     """Segments of the manifest that are not loaded; damaged ones are tried again each time."""
-    loaded = {row[0] for row in con.execute("select path from segments where status = 'loaded'").fetchall()}
+    loaded = {
+        row[0]
+        for row in con.execute("select path from segments where status = 'loaded'").fetchall()
+    }
     return [segment for segment in sealed if segment.path not in loaded]
 
 
@@ -82,7 +85,8 @@ def record(con: duckdb.DuckDBPyConnection, good: list[Segment], damaged: list[Da
     rows += [_row(each.segment, "quarantined", each.reason) for each in damaged]
     if rows:
         con.execute(
-            "delete from segments where path in (select unnest($paths))", {"paths": [row[0] for row in rows]}
+            "delete from segments where path in (select unnest($paths))",
+            {"paths": [row[0] for row in rows]},
         )
         con.executemany("insert into segments values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

@@ -36,19 +36,23 @@ class Model:
     load_by: LoadBy
     columns: dict[str, str]
     reads: tuple[str, ...]
-    query: exp.Expression
+    query: exp.Query
     text: str
 
 
 def parse(path: Path) -> Model:
     """The model in the file `path`. Raises ModelError if the header is not complete."""
     text = path.read_text()
-    header = [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
+    header = [
+        line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")
+    ]
     named = dict(line.split(":", 1) for line in header[1:3] if ":" in line)
     load = named.get("load", "").strip().removeprefix("by ")
     if "key" not in named or load not in ("append", "conversation_id", "active_on"):
-        raise ModelError(f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on`")
-    query = sqlglot.parse_one(text, dialect="duckdb")
+        raise ModelError(
+            f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on`"
+        )
+    query = _parse_select(path)
     return Model(
         name=path.stem,
         layer=path.parent.name,
@@ -62,6 +66,13 @@ def parse(path: Path) -> Model:
     )
 
 
+def _parse_select(path: Path) -> exp.Query:
+    query = sqlglot.parse_one(path.read_text(), dialect="duckdb")
+    if not isinstance(query, exp.Query):
+        raise ModelError(f"{path}: a file holds one select")
+    return query
+
+
 def _columns(text: str, path: Path) -> Iterator[tuple[str, str]]:
     block = text.split("\n--\n", 1)[-1].split("\n\n", 1)[0]
     for line in block.splitlines():
@@ -71,7 +82,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, str]]:
         yield name, meaning.strip()
 
 
-def _reads(query: exp.Expression) -> tuple[str, ...]:
+def _reads(query: exp.Query) -> tuple[str, ...]:
     steps = {step.alias for step in query.find_all(exp.CTE)}
     return tuple(sorted({table.name for table in query.find_all(exp.Table)} - steps))
 
@@ -79,7 +90,11 @@ def _reads(query: exp.Expression) -> tuple[str, ...]:
 @cache
 def models() -> tuple[Model, ...]:
     """Every model, each after those it reads. Raises ModelError on a circle or an unknown name."""
-    found = {path.stem: parse(path) for layer in ("staging", "marts") for path in sorted((DIRECTORY / layer).glob("*.sql"))}
+    found = {
+        path.stem: parse(path)
+        for layer in ("staging", "marts")
+        for path in sorted((DIRECTORY / layer).glob("*.sql"))
+    }
     ordered: dict[str, Model] = {}
     while len(ordered) < len(found):
         ready = [
@@ -88,18 +103,17 @@ def models() -> tuple[Model, ...]:
             if name not in ordered and set(model.reads) <= {*ordered, SOURCE}
         ]
         if not ready:
-            raise ModelError(f"these read each other or something unknown: {sorted(set(found) - set(ordered))}")
+            raise ModelError(
+                f"these read each other or something unknown: {sorted(set(found) - set(ordered))}"
+            )
         ordered |= {model.name: model for model in ready}
     return tuple(ordered.values())
 
 
 @cache
-def checks() -> dict[str, exp.Expression]:
+def checks() -> dict[str, exp.Query]:
     """Queries that must find nothing, by the name of what they hold."""
-    return {
-        path.stem: sqlglot.parse_one(path.read_text(), dialect="duckdb")
-        for path in sorted((DIRECTORY / "checks").glob("*.sql"))
-    }
+    return {path.stem: _parse_select(path) for path in sorted((DIRECTORY / "checks").glob("*.sql"))}
 
 
 def definition_hash(reporting_zone: str) -> str:

@@ -22,7 +22,9 @@ def table(name: str) -> exp.Table:
     return exp.table_(name, db="main", catalog=CATALOG)
 
 
-def expose(con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Segment], reporting_zone: str) -> None:
+def expose(
+    con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Segment], reporting_zone: str
+) -> None:
     """Make the events of `segments` readable as SOURCE, and the zone as a variable of models."""
     con.execute("set variable reporting_zone = $zone", {"zone": reporting_zone})
     if segments:
@@ -80,4 +82,6 @@ def touched() -> exp.Condition:
 def on_touched_days(con: duckdb.DuckDBPyConnection) -> exp.Condition:
     """Rows of touched days, as a list of dates: DuckDB carries that below the grouping."""
     days = [row[0] for row in con.execute(f"select active_on from {DAYS} order by 1").fetchall()]  # noqa: S608
-    return exp.column("active_on").isin(*(exp.cast(exp.Literal.string(str(day)), "date") for day in days))
+    return exp.column("active_on").isin(
+        *(exp.cast(exp.Literal.string(str(day)), "date") for day in days)
+    )

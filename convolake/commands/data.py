@@ -23,7 +23,9 @@ from ingest.settings import Settings
 from pipelines.home import run_once
 
 app = typer.Typer()
-imports = typer.Typer(help="Bring in another system's history; safe to repeat.", no_args_is_help=True)
+imports = typer.Typer(
+    help="Bring in another system's history; safe to repeat.", no_args_is_help=True
+)
 app.add_typer(imports, name="import")
 
 
@@ -33,14 +35,22 @@ class MissingKeyError(Exception):
 
 def client(settings: Settings) -> Client:
     """A client of this installation's API. Raises MissingKeyError."""
-    if settings.api_url is not None and settings.api_key is None and not settings.store_path.exists():
-        raise MissingKeyError(f"set CONVOLAKE_API_KEY to a key of {settings.api_url} (`convolake keys create` there)")
+    if (
+        settings.api_url is not None
+        and settings.api_key is None
+        and not settings.store_path.exists()
+    ):
+        raise MissingKeyError(
+            f"set CONVOLAKE_API_KEY to a key of {settings.api_url} (`convolake keys create` there)"
+        )
     return Client(settings.url, local_key(settings, wall_clock()))
 
 
 @imports.command("star")
 def import_star(
-    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="dialogues, .jsonl or .jsonl.gz")],
+    path: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="dialogues, .jsonl or .jsonl.gz")
+    ],
 ) -> None:
     """Import STAR dialogues through the API. Run it again at any time: nothing is doubled."""
     settings = Settings()
@@ -55,10 +65,20 @@ def _record(api: Client, events: Iterable[dict[str, Any]], title: str) -> None:
     reasons: Counter[str] = Counter()
     with progress(title) as bar:
         for result in api.record(events):
-            counts.update({name: getattr(result, name) for name in ("accepted", "duplicate", "conflict", "rejected")})
-            reasons.update(f"{each.error.code}: {each.error.detail}" for each in result.results if each.error)
+            counts.update(
+                {
+                    name: getattr(result, name)
+                    for name in ("accepted", "duplicate", "conflict", "rejected")
+                }
+            )
+            reasons.update(
+                f"{each.error.code}: {each.error.detail}" for each in result.results if each.error
+            )
             bar.advance(len(result.results))
-    screen.print(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing to import")
+    screen.print(
+        ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        or "nothing to import"
+    )
     for reason, count in reasons.most_common(5):
         screen.print(f"  {count:,} × {reason}", style="red", markup=False)
     if reasons:
@@ -77,10 +97,18 @@ def simulate(
         api.wait_until_ready()
         if days:
             with progress(f"simulating {days} days") as bar:
-                simulate_history(api, seed=seed, days=days, now=datetime.now(UTC), on_progress=bar.advance)
+                simulate_history(
+                    api, seed=seed, days=days, now=datetime.now(UTC), on_progress=bar.advance
+                )
         if live:
             screen.print("live conversations until Ctrl-C")
-            simulate_live(api, seed=seed, clock=lambda: datetime.now(UTC), wait=time.sleep, stop=threading.Event())
+            simulate_live(
+                api,
+                seed=seed,
+                clock=lambda: datetime.now(UTC),
+                wait=time.sleep,
+                stop=threading.Event(),
+            )
 
 
 @app.command()
@@ -94,7 +122,9 @@ def load() -> None:
             result = run_once(settings)
         if not result.success:
             for event in result.get_step_failure_events():
-                screen.print(str(event.step_failure_data.error_display_string), style="red", markup=False)
+                screen.print(
+                    str(event.step_failure_data.error_display_string), style="red", markup=False
+                )
             raise typer.Exit(1)
     _show(result)
 
@@ -104,9 +134,14 @@ def _show(result: dg.ExecuteInProcessResult) -> None:
     quarantined = 0
     for event in result.get_asset_materialization_events():
         values = {name: value.value for name, value in event.materialization.metadata.items()}
-        table.add_row(event.materialization.asset_key.to_user_string(), f"{values['rows_written']:,}")
+        table.add_row(
+            event.materialization.asset_key.to_user_string(), f"{values['rows_written']:,}"
+        )
         quarantined = int(str(values["quarantined_segments"]))
     screen.print(table)
     if quarantined:
-        screen.print(f"{quarantined} segments are damaged and left out; `convolake verify` names them", style="red")
+        screen.print(
+            f"{quarantined} segments are damaged and left out; `convolake verify` names them",
+            style="red",
+        )
         raise typer.Exit(1)

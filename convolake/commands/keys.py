@@ -39,7 +39,9 @@ def revoke(key_id: str) -> None:
     settings = Settings()
     migrate(settings.database_url)
     if not revoke_key(open_engine(settings.database_url), key_id, wall_clock()):
-        screen.print("there is no key in force with this id; `convolake keys list` shows all", style="red")
+        screen.print(
+            "there is no key in force with this id; `convolake keys list` shows all", style="red"
+        )
         raise typer.Exit(1)
     screen.print("revoked")
 

@@ -21,7 +21,9 @@ app = typer.Typer()
 
 @app.command()
 def up(
-    demo: Annotated[bool, typer.Option(help="Fill in simulated history, then keep a live trickle.")] = False,
+    demo: Annotated[
+        bool, typer.Option(help="Fill in simulated history, then keep a live trickle.")
+    ] = False,
     days: Annotated[int, typer.Option(min=1, max=730, help="Days of history for --demo.")] = 60,
 ) -> None:
     """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
@@ -76,7 +78,15 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def _run(settings: Settings, services: list[Service]) -> None:
     key = first_key(settings)
     if key is not None:
-        screen.print(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n", markup=False)
-    screen.print(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.", markup=False)
-    with Supervisor(settings.data / "logs", lambda line: screen.print(line, markup=False)) as supervisor:
+        screen.print(
+            f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n",
+            markup=False,
+        )
+    screen.print(
+        f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.",
+        markup=False,
+    )
+    with Supervisor(
+        settings.data / "logs", lambda line: screen.print(line, markup=False)
+    ) as supervisor:
         supervisor.run(services)

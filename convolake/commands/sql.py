@@ -27,9 +27,15 @@ class Format(enum.StrEnum):
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SELECT; leave it out to read it from standard input.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="table, csv, json or parquet.")] = Format.table,
-    recipe: Annotated[bool, typer.Option(help="Print how to reach the warehouse from duckdb itself.")] = False,
+    query: Annotated[
+        str | None, typer.Argument(help="One SELECT; leave it out to read it from standard input.")
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="table, csv, json or parquet.")
+    ] = Format.table,
+    recipe: Annotated[
+        bool, typer.Option(help="Print how to reach the warehouse from duckdb itself.")
+    ] = False,
 ) -> None:
     """Run a query on the warehouse, for example: select channel, count(*) from conversations group by all."""
     settings = Settings()
@@ -77,4 +83,4 @@ con.load_extension("sqlite")
 con.execute({attach!r})
 con.execute("USE lake")
 con.sql("select channel, count(*) from conversations group by all").show()
-"""
+"""  # noqa: S608 (text for a person)

@@ -14,7 +14,11 @@ app = typer.Typer()
 
 
 @app.command()
-def verify(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False) -> None:
+def verify(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output.")
+    ] = False,
+) -> None:
     """Prove that log, Parquet and warehouse hold the same events without a hole; else exit 1."""
     verdict = verify_record(Settings(), _print)
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):

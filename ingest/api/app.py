@@ -49,7 +49,9 @@ def take_lock(path: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise LogLockedError(f"another API process writes the log in {path.parent}; stop it first") from error
+        raise LogLockedError(
+            f"another API process writes the log in {path.parent}; stop it first"
+        ) from error
     return file
 
 
@@ -102,7 +104,9 @@ def first_key(settings: Settings, clock: Callable[[], int] = wall_clock) -> str 
     return key
 
 
-def _writer(settings: Settings, store: Store, clock: Callable[[], int], new_id: Callable[[], str]) -> Writer:
+def _writer(
+    settings: Settings, store: Store, clock: Callable[[], int], new_id: Callable[[], str]
+) -> Writer:
     return Writer(
         store,
         shard=settings.shard,

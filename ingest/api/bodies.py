@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Request
 
-from ingest.errors import InvalidRequestError, MalformedBodyError, TooLargeError, UnsupportedMediaTypeError
+from ingest.errors import (
+    InvalidRequestError,
+    MalformedBodyError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
 
 EVENT_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
@@ -57,7 +62,9 @@ def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
     except msgspec.ValidationError as error:
         raise InvalidRequestError(*_explain(str(error))) from None
     except msgspec.DecodeError:
-        raise MalformedBodyError("not JSON (RFC 8259): no NaN, no lone surrogate, nothing cut off") from None
+        raise MalformedBodyError(
+            "not JSON (RFC 8259): no NaN, no lone surrogate, nothing cut off"
+        ) from None
     except UnicodeDecodeError:
         raise MalformedBodyError("not UTF-8") from None
     except RecursionError:

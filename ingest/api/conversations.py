@@ -113,7 +113,9 @@ Api = Annotated[ApiState, Depends(state_of)]
     tags=["conversations"],
     openapi_extra=described(
         NewConversation,
-        msgspec.defstruct("Acknowledgement", [("event_id", str), ("conversation_id", str), ("sequence", int)]),
+        msgspec.defstruct(
+            "Acknowledgement", [("event_id", str), ("conversation_id", str), ("sequence", int)]
+        ),
         example={
             "channel": "web",
             "participants": [
@@ -193,7 +195,8 @@ def _view(state: Conversation) -> ConversationView:
     values["created_at"] = from_micros(state.created_at)
     values["latest_at"] = from_micros(state.latest_at)
     values["participants"] = [
-        ParticipantView(participant_id=key, participant_role=role) for key, role in state.participants.items()
+        ParticipantView(participant_id=key, participant_role=role)
+        for key, role in state.participants.items()
     ]
     return ConversationView.model_validate(values)
 
@@ -202,7 +205,9 @@ def _message(row: RowMapping) -> MessageView:
     values = dict(row)
     for name in ("occurred_at", "received_at", "happened_at"):
         values[name] = None if values[name] is None else from_micros(values[name])
-    values["payload"] = None if values["payload"] is None else msgspec.json.decode(values["payload"])
+    values["payload"] = (
+        None if values["payload"] is None else msgspec.json.decode(values["payload"])
+    )
     return MessageView.model_validate(values)
 
 

@@ -35,7 +35,11 @@ def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str,
     return {
         error.status: {
             "description": error.title,
-            "content": {"application/problem+json": {"example": error("what is wrong, what to do").problem()}},
+            "content": {
+                "application/problem+json": {
+                    "example": error("what is wrong, what to do").problem()
+                }
+            },
         }
         for error in errors
     }
@@ -64,7 +68,10 @@ def described(
         "requestBody": {"required": True, "content": content},
         "responses": {
             **{
-                status: {"description": text, "content": {"application/json": {"schema": _schema(answer)}}}
+                status: {
+                    "description": text,
+                    "content": {"application/json": {"schema": _schema(answer)}},
+                }
                 for status, text in answers.items()
             },
             **{str(status): response for status, response in problems(WRITE_ERRORS).items()},
@@ -73,7 +80,12 @@ def described(
     }
     if parameters:
         extra["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": pattern},
+            }
             for name, pattern in parameters.items()
         ]
     return extra
@@ -84,7 +96,8 @@ def _schema(kind: type) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         [kind], ref_template="#/{name}", schema_hook=lambda _: {"type": "object"}
     )
-    return _inline(schemas[0], components)
+    inlined: dict[str, Any] = _inline(schemas[0], components)
+    return inlined
 
 
 def _inline(node: Any, components: dict[str, Any]) -> Any:

@@ -15,8 +15,9 @@ from msgspec import Struct
 from ingest.api import bodies
 from ingest.api.describe import described
 from ingest.api.state import authorize, state_of
+from ingest.contract import Visibility
 from ingest.errors import IngestError
-from ingest.log.folds import ID_PATTERN, Draft, Id, Instant, Visibility
+from ingest.log.folds import ID_PATTERN, Draft, Id, Instant
 from ingest.log.writer import Acknowledgement
 
 
@@ -163,4 +164,3 @@ async def _write_batch(request: Request, events: list[Any], source: str) -> list
     merged = [next(answers) if result is None else result for result in results]
     state.metrics.count(merged)
     return merged
-

@@ -51,7 +51,10 @@ def list_keys(engine: Engine) -> list[tuple[str, str, int, int | None]]:
     """(key_id, source, created_at, revoked_at) of every key, oldest first."""
     columns = (api_keys.c.key_id, api_keys.c.source, api_keys.c.created_at, api_keys.c.revoked_at)
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(select(*columns).order_by(api_keys.c.created_at))]
+        return [
+            tuple(row)
+            for row in connection.execute(select(*columns).order_by(api_keys.c.created_at))
+        ]
 
 
 def any_key(engine: Engine) -> bool:
@@ -100,7 +103,9 @@ class Keyring:
     def source(self, authorization: str | None) -> str:
         """Source of the key in an Authorization header. Raises UnauthorizedError."""
         if authorization is None or not authorization.startswith("Bearer ck_"):
-            raise UnauthorizedError("send `Authorization: Bearer ck_…`; `convolake keys create` makes a key")
+            raise UnauthorizedError(
+                "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"
+            )
         token = authorization[7:]
         digest = hashlib.sha256(token.encode()).digest()
         known = self._sources.get(digest)

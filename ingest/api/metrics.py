@@ -18,10 +18,13 @@ class Metrics:
             registry=self.registry,
         )
         self._by_status = {
-            status: self._events.labels(status) for status in ("accepted", "duplicate", "conflict", "rejected")
+            status: self._events.labels(status)
+            for status in ("accepted", "duplicate", "conflict", "rejected")
         }
         self._position = Gauge(
-            "convolake_log_position", "Position of the newest durable event.", registry=self.registry
+            "convolake_log_position",
+            "Position of the newest durable event.",
+            registry=self.registry,
         )
         self._commits = Gauge(
             "convolake_log_commits", "Commits of the log since start.", registry=self.registry

@@ -47,9 +47,13 @@ def install(app: FastAPI) -> None:
             404: NotFoundError("no such page; /docs lists all"),
             405: MethodNotAllowedError("this page does not take that method; /docs lists all"),
         }
-        return problem_response(kinds.get(error.status_code) or InvalidRequestError("not a valid request"))
+        return problem_response(
+            kinds.get(error.status_code) or InvalidRequestError("not a valid request")
+        )
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         logger.error("unexpected error on %s", request.scope.get("route"), exc_info=error)
-        return problem_response(IngestError("this is a fault of ours; the server's log has the details"))
+        return problem_response(
+            IngestError("this is a fault of ours; the server's log has the details")
+        )

@@ -31,12 +31,12 @@ ROLES = {"User": "customer", "Wizard": "agent", "KnowledgeBase": "bot", "UserGui
 _IN_COLUMNS = {"Agent", "Text", "UnixTime"}
 
 
-class NotStarError(ValueError):
+class StarError(ValueError):
     """The file is not what STAR publishes. What came before this dialogue is complete."""
 
 
 def dialogues(path: Path) -> Iterator[dict[str, Any]]:
-    """Every dialogue of a .jsonl or .jsonl.gz file, in its order. Raises NotStarError, OSError."""
+    """Every dialogue of a .jsonl or .jsonl.gz file, in its order. Raises StarError, OSError."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
@@ -47,16 +47,16 @@ def _dialogue(line: bytes, place: str) -> dict[str, Any]:
     try:
         dialogue = json.loads(line)
     except ValueError as error:
-        raise NotStarError(f"{place}: not JSON") from error
+        raise StarError(f"{place}: not JSON") from error
     if not isinstance(dialogue, dict) or not {"DialogueID", "Events"} <= dialogue.keys():
-        raise NotStarError(f"{place}: not a dialogue; it has no DialogueID or no Events")
+        raise StarError(f"{place}: not a dialogue; it has no DialogueID or no Events")
     return dialogue
 
 
 def events(dialogue: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The dialogue as events for `POST /v1/events`, in order, its creation first.
 
-    Raises NotStarError for an agent that STAR does not have.
+    Raises StarError for an agent that STAR does not have.
     """
     people = _people(dialogue)
     given = dialogue["Events"]
@@ -91,7 +91,7 @@ def _people(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
 def _batch_time(dialogue: dict[str, Any]) -> int:
     digits = str(dialogue["BatchID"]).rpartition("_")[2]
     if not digits.isdigit():
-        raise NotStarError(f"dialogue {dialogue['DialogueID']}: no time, not even in its BatchID")
+        raise StarError(f"dialogue {dialogue['DialogueID']}: no time, not even in its BatchID")
     return int(digits)
 
 
@@ -124,7 +124,7 @@ def _event(
     given = dialogue["Events"][index]
     agent, action = given["Agent"], given["Action"]
     if agent not in people:
-        raise NotStarError(f"dialogue {dialogue['DialogueID']}, event {index}: unknown agent")
+        raise StarError(f"dialogue {dialogue['DialogueID']}, event {index}: unknown agent")
     name, more = _meaning(agent, action)
     event = _stamped(dialogue, str(index), name, at) | people[agent]
     if "Text" in given:

@@ -146,7 +146,9 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
             _request_path(settings.lake_path).touch()
             time.sleep(POLL_SECONDS / 5)
         if time.monotonic() > deadline:
-            raise LakeBehindError(f"the lake did not seal up to position {wanted}; see logs/lake.log")
+            raise LakeBehindError(
+                f"the lake did not seal up to position {wanted}; see logs/lake.log"
+            )
     log.close()
 
 

@@ -92,12 +92,14 @@ def sweep(lake: Path, segments: list[Segment]) -> list[Path]:
     """Remove files of seals that were never committed; returns them."""
     sealed = {lake / segment.path for segment in segments}
     last = segments[-1].last_position if segments else 0
-    swept = [path for path in lake.glob("events/*/*.tmp")]
-    for path in lake.glob("events/*/*.parquet"):
-        # Only what a seal of ours would have left: a file that begins right after the record.
-        # Anything else is not ours to remove; `convolake verify` reports it.
-        if path not in sealed and _first_position(path) == last + 1:
-            swept.append(path)
+    swept = list(lake.glob("events/*/*.tmp"))
+    # Only what a seal of ours would have left: a file that begins right after the record.
+    # Anything else is not ours to remove; `convolake verify` reports it.
+    swept += [
+        path
+        for path in lake.glob("events/*/*.parquet")
+        if path not in sealed and _first_position(path) == last + 1
+    ]
     for path in swept:
         path.unlink()
     return swept
@@ -136,7 +138,7 @@ def _check_positions(table: pa.Table, last_position: int) -> None:
 def _runs_by_day(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     """Consecutive rows received on the same UTC day. Order of position stays."""
     days = pc.cast(pc.floor_temporal(table["received_at"], unit="day"), pa.int64())
-    encoded = pc.run_end_encode(days.combine_chunks())
+    encoded = pc.run_end_encode(days.combine_chunks())  # type: ignore[attr-defined]
     start = 0
     for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
         yield from_micros(day).date(), table.slice(start, end - start)
@@ -152,7 +154,7 @@ def _write_durably(table: pa.Table, path: Path) -> None:
         partial,
         compression="zstd",
         compression_level=3,
-        use_dictionary=DICTIONARY,
+        use_dictionary=DICTIONARY,  # type: ignore[arg-type]
         write_page_checksum=True,
         store_schema=False,
     )

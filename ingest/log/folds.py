@@ -175,9 +175,7 @@ def admit(
     here. `session_timeout` is in microseconds. `state` is changed in place.
     Raises EventRejectedError or a child of it, and then has changed nothing.
     """
-    kind = event_type(draft.event_type)
-    _check(draft, kind)
-    assert kind is not None
+    kind = _check(draft)
     row.visibility = draft.visibility or kind.visibility
     if kind.stream == "contact":
         return [row], state
@@ -185,7 +183,9 @@ def admit(
         raise EventRejectedError("conversation_id is missing", "$.conversation_id")
     if draft.event_type == "conversation.created":
         if state is not None:
-            raise ConversationExistsError("a conversation with this id exists already", "$.conversation_id")
+            raise ConversationExistsError(
+                "a conversation with this id exists already", "$.conversation_id"
+            )
         state = _create(draft, row)
     elif state is None:
         raise UnknownConversationError("create the conversation first", "$.conversation_id")
@@ -193,24 +193,39 @@ def admit(
     return _place(row, state, session_timeout), state
 
 
-def _check(draft: Draft, kind: EventType | None) -> None:
+def _check(draft: Draft) -> EventType:
+    kind = event_type(draft.event_type)
     if kind is None:
-        raise EventRejectedError("no event type has this name; the API page lists them", "$.event_type")
+        raise EventRejectedError(
+            "no event type has this name; the API page lists them", "$.event_type"
+        )
     if kind.stream == "ephemeral":
-        raise EventRejectedError("typing is not stored; this log keeps durable events only", "$.event_type")
+        raise EventRejectedError(
+            "typing is not stored; this log keeps durable events only", "$.event_type"
+        )
     if kind.writer != "client":
-        raise ForbiddenTypeError(f"only the {kind.writer} writes events of this type", "$.event_type")
+        raise ForbiddenTypeError(
+            f"only the {kind.writer} writes events of this type", "$.event_type"
+        )
     for name in kind.requires:
         if getattr(draft, name) is None:
             raise EventRejectedError(f"{name} is missing", f"$.{name}")
-    if draft.event_type == "message.created" and draft.text is None and not (draft.payload or {}).get("attachments"):
+    if (
+        draft.event_type == "message.created"
+        and draft.text is None
+        and not (draft.payload or {}).get("attachments")
+    ):
         raise EventRejectedError("a message has a text or payload.attachments", "$.text")
     if draft.text is not None and "\0" in draft.text:
         raise EventRejectedError("U+0000 cannot be stored", "$.text")
-    if draft.event_type == "conversation.state_changed" and (draft.payload or {}).get("to") not in STATES:
+    if (
+        draft.event_type == "conversation.state_changed"
+        and (draft.payload or {}).get("to") not in STATES
+    ):
         raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
     if draft.happened_at is not None and to_micros(draft.happened_at) < EARLIEST:
         raise EventRejectedError("happened_at is before 1990", "$.happened_at")
+    return kind
 
 
 def _create(draft: Draft, row: Row) -> Conversation:
@@ -266,7 +281,9 @@ def _place(row: Row, state: Conversation, session_timeout: int) -> list[Row]:
     started = state.session_id is None
     if started:
         state.session_number += 1
-        state.session_id = str(uuid5(NAMESPACE, f"session/{state.conversation_id}/{state.session_number}"))
+        state.session_id = str(
+            uuid5(NAMESPACE, f"session/{state.conversation_id}/{state.session_number}")
+        )
     if started and row.event_type != "conversation.created":
         rows.append(_start_session(row, state))
     row.sequence = _next_sequence(state)
@@ -328,7 +345,9 @@ def _end_session(row: Row, state: Conversation, reason: str, at: int) -> Row:
     return ended
 
 
-def _server_event(name: str, cause: Row, state: Conversation, at: int, payload: dict[str, Any]) -> Row:
+def _server_event(
+    name: str, cause: Row, state: Conversation, at: int, payload: dict[str, Any]
+) -> Row:
     return Row(
         event_id=str(uuid5(NAMESPACE, f"{name}/{state.session_id}")),
         event_type=name,

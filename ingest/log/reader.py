@@ -41,7 +41,9 @@ _MESSAGE_COLUMNS: Sequence[Any] = [
 ]  # fmt: skip
 
 
-def list_messages(engine: Engine, conversation_id: str, limit: int, after: int) -> Sequence[RowMapping]:
+def list_messages(
+    engine: Engine, conversation_id: str, limit: int, after: int
+) -> Sequence[RowMapping]:
     """At most `limit` messages of a conversation, in order, with a sequence above `after`."""
     query = (
         select(*_MESSAGE_COLUMNS)

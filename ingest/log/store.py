@@ -13,9 +13,9 @@ import msgspec
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
+    ClauseElement,
     Connection,
     Engine,
-    Executable,
     bindparam,
     create_engine,
     event,
@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from ingest.log.folds import Conversation, Row
 from ingest.log.tables import conversations, events
@@ -100,7 +99,9 @@ class Store:
         self._find_states = {
             size: compile_(
                 select(*conversations.c).where(
-                    conversations.c.conversation_id.in_([bindparam(f"id_{n:04}") for n in range(size)])
+                    conversations.c.conversation_id.in_(
+                        [bindparam(f"id_{n:04}") for n in range(size)]
+                    )
                 )
             )
             for size in CHUNKS
@@ -172,7 +173,8 @@ class Store:
 _CHANGING = [
     column.name
     for column in conversations.c
-    if column.name not in ("conversation_id", "created_position", "created_at", "is_test", "channel")
+    if column.name
+    not in ("conversation_id", "created_position", "created_at", "is_test", "channel")
 ]
 
 
@@ -199,7 +201,5 @@ class _Compiled:
     def __init__(self, engine: Engine) -> None:
         self._dialect = engine.dialect
 
-    def __call__(self, statement: Executable) -> str:
-        compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
-        assert isinstance(compiled, SQLCompiler)
-        return str(compiled)
+    def __call__(self, statement: ClauseElement) -> str:
+        return str(statement.compile(dialect=self._dialect))

@@ -4,6 +4,8 @@ Instants are microseconds since 1970 (UTC) in 64-bit integers: exact on every da
 copied into Arrow without a conversion.
 """
 
+from typing import Any
+
 import pyarrow as pa
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +34,7 @@ NOT_NULL = frozenset(
 )  # fmt: skip
 
 
-def _sql_type(column: pa.DataType) -> TypeEngine[object]:
+def _sql_type(column: pa.DataType) -> TypeEngine[Any]:
     if pa.types.is_int16(column):
         return SmallInteger()
     if pa.types.is_boolean(column):
@@ -40,10 +42,15 @@ def _sql_type(column: pa.DataType) -> TypeEngine[object]:
     return Text() if pa.types.is_string(column) else BigInteger()
 
 
-def _event_column(name: str, column: pa.DataType) -> "Column[object]":
+def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
     if name == "position":
         # An INTEGER PRIMARY KEY is SQLite's row id itself: no second tree to keep.
-        return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+        return Column(
+            name,
+            BigInteger().with_variant(Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=False,
+        )
     return Column(name, _sql_type(column), nullable=name not in NOT_NULL)
 
 

@@ -107,7 +107,9 @@ class Writer:
         self._thread.join()
         self._store.close()
 
-    def submit(self, drafts: Sequence[Draft], source: str) -> "asyncio.Future[list[Acknowledgement]]":
+    def submit(
+        self, drafts: Sequence[Draft], source: str
+    ) -> "asyncio.Future[list[Acknowledgement]]":
         """Queue `drafts` for the next commit; the future is done when they are on disk.
 
         Raises LogUnavailableError if the queue is full or the writer failed or stops.
@@ -115,7 +117,9 @@ class Writer:
         if self.failure is not None or self._stopping:
             raise LogUnavailableError("the log does not take events now; /readyz says why")
         if self._waiting + len(drafts) > self._queue_events and self._waiting:
-            raise LogUnavailableError("too many events are waiting for the disk; send again in a second")
+            raise LogUnavailableError(
+                "too many events are waiting for the disk; send again in a second"
+            )
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
         self._waiting += len(drafts)
@@ -159,9 +163,11 @@ class Writer:
         loop.call_soon_threadsafe(_answer, requests, answers)
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
-        logger.exception("a commit of the log failed")
+        logger.error("a commit of the log failed", exc_info=error)
         if self.failure is None and "disk is full" not in str(error):
-            self.failure = f"a commit failed ({type(error).__name__}); restart to read the truth from disk"
+            self.failure = (
+                f"a commit failed ({type(error).__name__}); restart to read the truth from disk"
+            )
         try:
             self._store.rollback()
         except DBAPIError:
@@ -217,7 +223,12 @@ class _Batch:
         except EventRejectedError as error:
             return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
         known = Known(
-            row.conversation_id, row.sequence, row.session_id, row.message_id, row.received_at, row.fingerprint
+            row.conversation_id,
+            row.sequence,
+            row.session_id,
+            row.message_id,
+            row.received_at,
+            row.fingerprint,
         )
         self._known[row.source, row.event_id] = known
         return _acknowledge("accepted", row.event_id, known)
@@ -263,7 +274,9 @@ def _acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement
     )
 
 
-def _answer(requests: list[_Request], answers: list[list[Acknowledgement]] | LogUnavailableError) -> None:
+def _answer(
+    requests: list[_Request], answers: list[list[Acknowledgement]] | LogUnavailableError
+) -> None:
     for number, request in enumerate(requests):
         if request.answer.done():  # the client went away; its events are durable all the same
             continue

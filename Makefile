@@ -1,0 +1,46 @@
+# `make demo` and `make test` are all the set-up there is: each makes .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench format lock docs
+
+help: ## show this
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s%s\n", $$1, $$2}'
+
+install: .venv/installed ## make .venv and install the locked dependencies, when they changed
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## run everything on 60 days of simulated conversations; Ctrl-C stops it
+	$(BIN)/convolake up --demo
+
+test: install ## run the tests
+	$(BIN)/pytest
+
+check: install ## lint, types, floors, SQL, spelling
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar --nofail-on-warnings warehouse dashboards
+	$(BIN)/codespell $(CODE) docs README.md CONTRIBUTING.md CHANGELOG.md
+
+bench: install ## measure, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+format: install ## format Python and SQL
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: install ## print the reference from the code
+	$(BIN)/python -m convolake.reference > docs/reference.md
+
+lock: install ## resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-header pyproject.toml --group dev --output-file requirements.lock
