@@ -1,0 +1,170 @@
+"""How a simulated support conversation goes: a demand, the bot, a person if need be, a rating."""
+
+from typing import Any
+
+from convolake.stories.cast import BOT, pick_channel, release_on
+from convolake.stories.handover import hand_over
+from convolake.stories.script import Script
+
+FALLBACK = "fallback"
+"""The intent of a bot that is lost."""
+
+LANGUAGE_PENALTY = 1.6
+"""The bot learned English first: elsewhere it is lost more often."""
+
+SCORES = {
+    "bot": (4, 5, 12, 34, 45),
+    "returned": (26, 22, 22, 18, 12),
+}
+"""Weights of the scores 1 to 5 for the bot, at first and if the demand came back."""
+
+
+def play(script: Script) -> None:
+    """Write the whole conversation, from the first word to what came days later."""
+    script.channel = script.person.channel if script.chance(0.85) else pick_channel(script.random)
+    script.release = release_on(script.at.date(), script.random)
+    script.pick_topic()
+    _open(script)
+    solved_by = _demand(script)
+    if script.chance(0.07):
+        _come_back_later(script)
+    elif solved_by is not None and script.chance(0.06):
+        _reopen(script)
+
+
+def _open(script: Script) -> None:
+    customer = script.customer()
+    script.add(
+        "conversation.created",
+        channel=script.channel.name,
+        channel_account=script.channel.account,
+        contact_id=script.person.contact_id,
+        payload={
+            "participants": [customer, {"participant_id": BOT, "participant_role": "bot"}],
+            "language": script.person.language.code,
+        },
+        **({"is_test": True} if script.chance(0.01) else {}),
+    )
+    script.pause(1.5)
+
+
+def _demand(script: Script) -> str | None:
+    """The customer asks, somebody answers. Gives who solved it: "bot", "agent" or None."""
+    reason = _handoff_reason(script)
+    asked = script.customer_says(script.lines.openings)
+    if reason == "not_understood" or script.chance(_fallback_rate(script)):
+        asked = _misunderstand(script, asked)
+    if reason == "not_understood":
+        _misunderstand(script, asked)
+        return hand_over(script, reason)
+    for _ in range(script.random.choices((1, 2), (75, 25))[0]):
+        _bot_turn(script, asked, script.lines.questions)
+        if script.chance(0.07):
+            _walk_away(script)
+            return None
+        script.think()
+        asked = script.customer_says(script.lines.details)
+    if reason is not None:
+        return hand_over(script, reason)
+    return _bot_solves(script, asked)
+
+
+def _handoff_reason(script: Script) -> str | None:
+    need = script.topic.handoff * script.channel.handoff * script.release.handoff
+    if not script.chance(min(0.9, need)):
+        return None
+    if script.topic.queue == "complaints":
+        return script.random.choice(("sensitive_topic", "customer_request"))
+    reasons = ("not_understood", "customer_request", "needs_approval")
+    return script.random.choices(reasons, (35, 40, 25))[0]
+
+
+def _fallback_rate(script: Script) -> float:
+    is_english = script.person.language.code == "en"
+    return script.release.fallback * (1.0 if is_english else LANGUAGE_PENALTY)
+
+
+def _bot_turn(
+    script: Script, asked: str, choices: tuple[str, ...], intent: str | None = None
+) -> None:
+    """The bot answers the message `asked`; it looks things up if that is about the topic."""
+    script.pause(1.1)
+    if script.topic.tool and intent is None and script.chance(0.6):
+        called = {"tool": script.topic.tool, "duration_ms": script.random.randrange(40, 900)}
+        script.add("bot.tool_called", **script.bot(), visibility="internal", payload=called)
+        script.pause(0.6)
+    payload = {"nlu": _understanding(script, intent or script.topic.intent)}
+    message = script.answer(script.bot(), choices, in_reply_to=asked, payload=payload)
+    tokens = script.random.randrange(180, 900)
+    call = {"model": "support-small", "tokens": tokens, "cost": round(tokens * 2e-6, 6)}
+    script.add(
+        "bot.turn_completed",
+        **script.bot(),
+        caused_by=message["event_id"],
+        visibility="internal",
+        payload={"model_call": call},
+    )
+    script.give_receipts(message)
+
+
+def _understanding(script: Script, intent: str) -> dict[str, Any]:
+    is_fallback = intent == FALLBACK
+    confidence = script.random.betavariate(2, 5) if is_fallback else script.random.betavariate(9, 2)
+    return {"intent": intent, "confidence": round(confidence, 3), "is_fallback": is_fallback}
+
+
+def _misunderstand(script: Script, asked: str) -> str:
+    """The bot is lost and the customer tries again. Gives the message_id of the new try."""
+    if script.chance(0.05):
+        failed = {"error": "model_timeout"}
+        script.add("bot.turn_failed", **script.bot(), visibility="internal", payload=failed)
+    _bot_turn(script, asked, script.person.language.phrases.fallbacks, FALLBACK)
+    script.think(18)
+    return script.customer_says(script.lines.openings)
+
+
+def _bot_solves(script: Script, asked: str) -> str | None:
+    phrases = script.person.language.phrases
+    _bot_turn(script, asked, script.lines.solutions)
+    if script.chance(0.08):
+        _walk_away(script)
+        return None
+    is_confirmed = script.chance(0.55)
+    if is_confirmed:
+        script.think()
+        thanked = script.customer_says(phrases.thanks)
+        _bot_turn(script, thanked, phrases.goodbyes, "thanks")
+    script.pause(4)
+    script.resolve("bot", is_confirmed)
+    script.ask_for_rating(SCORES["bot"])
+    return "bot"
+
+
+def _walk_away(script: Script) -> None:
+    """The customer goes without a word; a web page tells us so, other channels do not."""
+    if script.channel.name == "web" and script.chance(0.7):
+        script.think(60)
+        script.add("participant.left", **script.customer(), payload={"reason": "page_closed"})
+
+
+def _come_back_later(script: Script) -> None:
+    """Hours later the same person writes again, about something else."""
+    script.pause(6 * 3600, longest=4.0)
+    script.release = release_on(script.at.date(), script.random)
+    script.pick_topic()
+    _demand(script)
+
+
+def _reopen(script: Script) -> None:
+    """Days later it turns out that it was not solved."""
+    script.pause(1.5 * 86400, longest=3.0)
+    script.release = release_on(script.at.date(), script.random)
+    script.add("conversation.reopened", **script.customer())
+    asked = script.customer_says(script.person.language.phrases.not_solved)
+    if script.chance(0.45):
+        hand_over(script, "customer_request")
+        return
+    _bot_turn(script, asked, script.lines.solutions)
+    script.pause(30)
+    script.resolve("bot", is_confirmed=False)
+    script.ask_for_rating(SCORES["returned"])

@@ -1,0 +1,180 @@
+"""One simulated conversation as it is written down: events with a clock that only goes forward."""
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import uuid5
+
+from convolake.stories.cast import BOT, Agent, Channel, Person, Release
+from convolake.stories.topics import EMOJI, TOPICS, Lines, Topic
+from ingest.contract import NAMESPACE
+
+CITIES = ("Lyon", "Porto", "Leeds", "Graz", "Turin", "Malmö", "Ghent", "Kraków")
+STREETS = ("12 Mill Lane", "Rosenweg 4", "7 Harbor Street", "Calle Sol 19", "3 Orchard Road")
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+PRODUCTS = (
+    "kettle",
+    "desk lamp",
+    "rain jacket",
+    "bread knife",
+    "travel mug",
+    "headset",
+    "backpack",
+)
+
+
+class Script:
+    """Writes the events of one conversation; the same arguments write the same events."""
+
+    def __init__(
+        self, conversation_id: str, opened_at: datetime, random: Random, person: Person
+    ) -> None:
+        """`random` is this conversation's alone."""
+        self.conversation_id = conversation_id
+        self.at = opened_at
+        self.random = random
+        self.person = person
+        self.events: list[dict[str, Any]] = []
+        self.handoffs = 0
+        self._messages = 0
+        self._said: set[str] = set()
+        self._details = self._make_up_details()
+
+    channel: Channel
+    release: Release
+    topic: Topic
+
+    def chance(self, probability: float) -> bool:
+        """Whether something with this probability happens."""
+        return self.random.random() < probability
+
+    def pause(self, median: float, longest: float = 8.0) -> None:
+        """Let time pass: about `median` seconds, at most `longest` times that."""
+        self.at += timedelta(seconds=median * min(self.random.lognormvariate(0, 0.6), longest))
+
+    def think(self, median: float = 25.0) -> None:
+        """Let the customer take their time, as one does on this channel."""
+        self.pause(median * self.channel.pace)
+
+    def add(self, event_type: str, **columns: Any) -> dict[str, Any]:
+        """Write an event down, now."""
+        name = f"simulated/{self.conversation_id}/{len(self.events)}"
+        now = self.at.isoformat(timespec="microseconds")
+        event = {
+            "event_id": str(uuid5(NAMESPACE, name)),
+            "event_type": event_type,
+            "conversation_id": self.conversation_id,
+            "occurred_at": now,
+            "happened_at": now,
+            **columns,
+        }
+        self.events.append(event)
+        return event
+
+    def customer(self) -> dict[str, str]:
+        """The columns that say: the customer did it."""
+        return {
+            "participant_id": self.person.participant_id,
+            "participant_role": "customer",
+            "contact_id": self.person.contact_id,
+        }
+
+    def bot(self) -> dict[str, str]:
+        """The columns that say: the bot did it, in this version."""
+        return {
+            "participant_id": BOT,
+            "participant_role": "bot",
+            "bot_version": self.release.version,
+        }
+
+    def agent(self, agent: Agent) -> dict[str, str]:
+        """The columns that say: this agent did it."""
+        return {"participant_id": agent.participant_id, "participant_role": "agent"}
+
+    def customer_says(self, choices: tuple[str, ...]) -> str:
+        """One of `choices`, as this customer would type it. Gives its message_id."""
+        text = self._word(choices)
+        if self.channel.is_chatty and self.chance(0.12):
+            text += self.random.choice(EMOJI)
+        return self._say(self.customer(), text)
+
+    def other_says(self, who: dict[str, str], choices: tuple[str, ...]) -> None:
+        """One of `choices`, from the bot or an agent, with the receipts of the channel."""
+        self.give_receipts(self.answer(who, choices))
+
+    def answer(
+        self, who: dict[str, str], choices: tuple[str, ...], **columns: Any
+    ) -> dict[str, Any]:
+        """One of `choices`, from the bot or an agent; `give_receipts` of it when they come in."""
+        self._say(who, self._word(choices), **columns)
+        return self.events[-1]
+
+    def give_receipts(self, message: dict[str, Any]) -> None:
+        """What the channel tells of a message of ours, and the time that this takes."""
+        if not self.channel.has_receipts:
+            return
+        message_id = message["message_id"]
+        if self.chance(0.008):
+            self.pause(5)
+            self.add("message.failed", message_id=message_id, payload={"error_code": "131026"})
+            return
+        self.pause(1.2)
+        self.add("message.delivered", message_id=message_id)
+        if self.chance(0.85):
+            self.pause(9)
+            self.add("message.read", message_id=message_id)
+
+    def resolve(self, by: str, is_confirmed: bool, agent: Agent | None = None) -> None:
+        """The demand is met: by the bot, or by `agent`."""
+        who = self.agent(agent) if agent else self.bot()
+        outcome = {"resolved_by": by, "is_confirmed": is_confirmed}
+        self.add("conversation.resolved", **who, payload=outcome)
+
+    def ask_for_rating(self, weights: tuple[int, ...], kindness: float = 0.0) -> None:
+        """Ask, mostly, and get an answer, sometimes; `weights` are those of the scores 1 to 5."""
+        if not self.chance(0.7):
+            return
+        self.pause(2)
+        self.add("feedback.requested", **self.bot(), payload={"kind": "csat"})
+        if not self.chance(0.45):
+            return
+        self.think(40)
+        score = self.random.choices((1, 2, 3, 4, 5), weights)[0]
+        if self.chance(abs(kindness)):
+            score = min(5, max(1, score + (1 if kindness > 0 else -1)))
+        self.add("feedback.submitted", **self.customer(), payload={"kind": "csat", "score": score})
+
+    @property
+    def lines(self) -> Lines:
+        """The topic's lines in the customer's language."""
+        return self.person.language.lines[self.topic.intent]
+
+    def pick_topic(self) -> None:
+        """Take up a topic that the customer has words for, the frequent ones more often."""
+        known = [each for each in TOPICS if each.intent in self.person.language.lines]
+        self.topic = self.random.choices(known, [each.share for each in known])[0]
+
+    def _say(self, who: dict[str, str], text: str, **columns: Any) -> str:
+        self._messages += 1
+        message_id = f"{self.conversation_id}-m{self._messages}"
+        self.add("message.created", **who, message_id=message_id, text=text, **columns)
+        return message_id
+
+    def _word(self, choices: tuple[str, ...]) -> str:
+        """One of `choices`, rather one that was not said here before."""
+        fresh = [each for each in choices if each not in self._said]
+        template = self.random.choice(fresh or choices)
+        self._said.add(template)
+        return template.format_map(self._details)
+
+    def _make_up_details(self) -> dict[str, str]:
+        random = self.random
+        return {
+            "order": f"{random.choice('ABKX')}-{random.randrange(10_000, 99_999)}",
+            "amount": f"€{random.randrange(900, 18_000) / 100:.2f}",
+            "city": random.choice(CITIES),
+            "street": random.choice(STREETS),
+            "day": random.choice(DAYS),
+            "product": random.choice(PRODUCTS),
+            "name": self.person.name,
+        }
