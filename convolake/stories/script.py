@@ -10,7 +10,7 @@ from convolake.stories.topics import EMOJI, TOPICS, Lines, Topic
 from ingest.contract import NAMESPACE
 
 CITIES = ("Lyon", "Porto", "Leeds", "Graz", "Turin", "Malmö", "Ghent", "Kraków")
-STREETS = ("12 Mill Lane", "Rosenweg 4", "7 Harbor Street", "Calle Sol 19", "3 Orchard Road")
+STREETS = ("12 Mill Lane", "Rosenweg 4", "7 Harbor Street", "Plaza Sol 19", "3 Orchard Road")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 PRODUCTS = (
     "kettle",
