@@ -122,7 +122,7 @@ def test_a_customer_who_completes_has_resolved_it_and_confirms_so() -> None:
 
 @pytest.mark.parametrize("level", ["DisconnectDuringDialogue", "EarlyDisconnectDuringDialogue"])
 def test_a_disconnect_is_a_departure_that_ends_the_session(level: str) -> None:
-    given = a_dialogue(an_event("User", "utter", 3, Text="Hel"), level=level)
+    given = a_dialogue(an_event("User", "utter", 3, Text="Hello"), level=level)
     last = list(events(given))[-1]
     assert (last["event_type"], last["participant_id"]) == ("participant.left", "customer-ada")
     assert last["payload"] == {"reason": "disconnected"}
