@@ -18,16 +18,21 @@ from rich.progress import (
 screen = Console(stderr=True, highlight=False)
 
 
+def say(text: str, style: str | None = None) -> None:
+    """One line for the person, never folded: keys and paths are copied from it."""
+    screen.print(text, style=style, markup=False, soft_wrap=True)
+
+
 @contextmanager
 def complaining(*errors: type[Exception]) -> Iterator[None]:
     """Turn `errors` into one red line and exit code 1; Ctrl-C into exit code 130."""
     try:
         yield
     except errors as error:
-        screen.print(str(error), style="red", markup=False)
+        say(str(error), "red")
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
-        screen.print("stopped; it is safe to start this again")
+        say("stopped; it is safe to start this again")
         raise typer.Exit(130) from error
 
 

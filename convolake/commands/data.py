@@ -12,7 +12,7 @@ import dagster as dg
 import typer
 from rich.table import Table
 
-from convolake.screen import complaining, progress, screen
+from convolake.screen import complaining, progress, say, screen
 from convolake.simulate import simulate_history, simulate_live
 from ingest.api.app import wall_clock
 from ingest.api.keys import local_key
@@ -75,12 +75,12 @@ def _record(api: Client, events: Iterable[dict[str, Any]], title: str) -> None:
                 f"{each.error.code}: {each.error.detail}" for each in result.results if each.error
             )
             bar.advance(len(result.results))
-    screen.print(
+    say(
         ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         or "nothing to import"
     )
     for reason, count in reasons.most_common(5):
-        screen.print(f"  {count:,} × {reason}", style="red", markup=False)
+        say(f"  {count:,} × {reason}", style="red")
     if reasons:
         raise typer.Exit(1)
 
@@ -101,7 +101,7 @@ def simulate(
                     api, seed=seed, days=days, now=datetime.now(UTC), on_progress=bar.advance
                 )
         if live:
-            screen.print("live conversations until Ctrl-C")
+            say("live conversations until Ctrl-C")
             simulate_live(
                 api,
                 seed=seed,
@@ -122,9 +122,7 @@ def load() -> None:
             result = run_once(settings)
         if not result.success:
             for event in result.get_step_failure_events():
-                screen.print(
-                    str(event.step_failure_data.error_display_string), style="red", markup=False
-                )
+                say(str(event.step_failure_data.error_display_string), style="red")
             raise typer.Exit(1)
     _show(result)
 
@@ -140,7 +138,7 @@ def _show(result: dg.ExecuteInProcessResult) -> None:
         quarantined = int(str(values["quarantined_segments"]))
     screen.print(table)
     if quarantined:
-        screen.print(
+        say(
             f"{quarantined} segments are damaged and left out; `convolake verify` names them",
             style="red",
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import typer
 
-from convolake.screen import screen
+from convolake.screen import say
 from ingest.api.app import wall_clock
 from ingest.api.keys import create_key, list_keys, revoke_key
 from ingest.contract import from_micros
@@ -20,7 +20,7 @@ def create(source: str) -> None:
     settings = Settings()
     migrate(settings.database_url)
     typer.echo(create_key(open_engine(settings.database_url), source, wall_clock()))
-    screen.print("Keep it now; only a hash of it stays here.")
+    say("Keep it now; only a hash of it stays here.")
 
 
 @app.command("list")
@@ -39,11 +39,9 @@ def revoke(key_id: str) -> None:
     settings = Settings()
     migrate(settings.database_url)
     if not revoke_key(open_engine(settings.database_url), key_id, wall_clock()):
-        screen.print(
-            "there is no key in force with this id; `convolake keys list` shows all", style="red"
-        )
+        say("there is no key in force with this id; `convolake keys list` shows all", style="red")
         raise typer.Exit(1)
-    screen.print("revoked")
+    say("revoked")
 
 
 def _date(micros: int) -> str:

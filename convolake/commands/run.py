@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from convolake.screen import complaining, screen
+from convolake.screen import complaining, say
 from convolake.services import PortTakenError, all_services, demo_service, log_services
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
 from ingest.api.app import LogLockedError, create_app, first_key
@@ -78,15 +78,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def _run(settings: Settings, services: list[Service]) -> None:
     key = first_key(settings)
     if key is not None:
-        screen.print(
-            f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n",
-            markup=False,
-        )
-    screen.print(
-        f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.",
-        markup=False,
-    )
-    with Supervisor(
-        settings.data / "logs", lambda line: screen.print(line, markup=False)
-    ) as supervisor:
+        say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
+    say(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")
+    with Supervisor(settings.data / "logs", say) as supervisor:
         supervisor.run(services)

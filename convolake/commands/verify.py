@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from convolake.screen import screen
+from convolake.screen import say
 from convolake.verify import Check
 from convolake.verify import verify as verify_record
 from ingest.settings import Settings
@@ -23,7 +23,7 @@ def verify(
     verdict = verify_record(Settings(), _print)
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
         if count:
-            screen.print(f"{count:,} events are not {what} yet", style="yellow")
+            say(f"{count:,} events are not {what} yet", style="yellow")
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     if not verdict.ok:
@@ -32,4 +32,4 @@ def verify(
 
 def _print(check: Check) -> None:
     mark, style = ("ok  ", "green") if check.ok else ("FAIL", "red")
-    screen.print(f"{mark} {check.name}: {check.detail}", style=style, markup=False)
+    say(f"{mark} {check.name}: {check.detail}", style=style)

@@ -35,7 +35,8 @@ class LogReader:
         """Open the store. Raises FileNotFoundError if there is none yet."""
         if not store.exists():
             raise FileNotFoundError(store)
-        self._connection = adbc.connect(f"file:{store}?mode=rw")
+        # Without autocommit the first read would pin its snapshot: new events would never be seen.
+        self._connection = adbc.connect(f"file:{store}?mode=rw", autocommit=True)
         self._connection.execute("PRAGMA query_only=ON").close()
 
     def last_position(self) -> int:
