@@ -1,0 +1,144 @@
+"""Charts: a frame in, an Altair chart out. Nothing is read here and nothing is computed.
+
+Days are ISO texts on an ordinal axis, so that a browser in another time zone does not move
+them. Colours hold on a light and on a dark page.
+"""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from dashboards import words
+from dashboards.data import Grain
+
+PALETTE = (
+    "#3b82c4", "#e0893b", "#3fa66b", "#9a6bd0", "#d15b72",
+    "#38a3a5", "#b58b2a", "#7d8ca3", "#c26bb0", "#6b8e3d",
+)  # fmt: skip
+ROLES = {"customer": "#2f9e9e", "bot": "#93a1b5", "agent": "#d8a035", "system": "#8e6bbf"}
+HEIGHT = 300
+
+_AXIS_DAY = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
+
+
+def channel_colours(channels: Sequence[str]) -> dict[str, str]:
+    """A colour for each channel of the record, whichever of them a chart shows."""
+    return {each: PALETTE[place % len(PALETTE)] for place, each in enumerate(channels)}
+
+
+def conversations_by_channel(
+    frame: pl.DataFrame, grain: Grain, colours: dict[str, str]
+) -> alt.Chart:
+    """Conversations begun in each step, stacked by channel."""
+    named = frame.with_columns(
+        pl.col("channel").map_elements(words.channel, return_dtype=pl.String)
+    )
+    return _stacked(
+        named, grain, "conversations", "channel",
+        {words.channel(each): colours[each] for each in frame["channel"].unique().sort()},
+    )  # fmt: skip
+
+
+def messages_by_role(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
+    """Public messages in each step, stacked by the role of who said them."""
+    said = frame.group_by("role").agg(pl.col("messages").sum()).filter(pl.col("messages") > 0)
+    present = set(said["role"])
+    named = frame.filter(pl.col("role").is_in(list(present))).with_columns(
+        pl.col("role").str.to_titlecase()
+    )
+    colours = {role.title(): colour for role, colour in ROLES.items() if role in present}
+    return _stacked(named, grain, "messages", "role", colours)
+
+
+def _stacked(
+    frame: pl.DataFrame, grain: Grain, value: str, group: str, colours: dict[str, str]
+) -> alt.Chart:
+    chart: alt.Chart = (
+        alt.Chart(_with_days(frame))
+        .mark_bar()
+        .encode(
+            x=_steps(grain),
+            y=alt.Y(f"{value}:Q", title=None, axis=alt.Axis(tickMinStep=1, format="~s")),
+            color=_colour(group, colours),
+            tooltip=[
+                alt.Tooltip("day:N", title=_step_title(grain)),
+                alt.Tooltip(f"{group}:N", title=group.capitalize()),
+                alt.Tooltip(f"{value}:Q", title=value.capitalize(), format=","),
+            ],
+        )
+        .properties(height=HEIGHT)
+    )
+    return chart
+
+
+def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
+    """Share of conversations handed off, by the step in which they began; a gap is no data."""
+    chart: alt.Chart = (
+        alt.Chart(_with_days(frame))
+        .mark_line(point=alt.OverlayMarkDef(size=28, filled=True), color=PALETTE[0])
+        .encode(
+            x=_steps(grain),
+            y=alt.Y("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
+            tooltip=[alt.Tooltip("day:N", title=_step_title(grain)), *_SHARE_TOOLTIP],
+        )
+        .properties(height=HEIGHT)
+    )
+    return chart
+
+
+def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
+    """Share of conversations handed off on each channel, in the channel's colour."""
+    named = frame.with_columns(
+        pl.col("channel").map_elements(words.channel, return_dtype=pl.String)
+    )
+    present = {words.channel(each): colours[each] for each in frame["channel"]}
+    chart: alt.Chart = (
+        alt.Chart(named)
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            x=alt.X("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
+            y=alt.Y("channel:N", title=None, sort="-x", axis=alt.Axis(labelLimit=110)),
+            color=_colour("channel", present).legend(None),
+            tooltip=[alt.Tooltip("channel:N", title="Channel"), *_SHARE_TOOLTIP],
+        )
+        .properties(height=HEIGHT)
+    )
+    return chart
+
+
+_SHARE_TOOLTIP = [
+    alt.Tooltip("handoff_share:Q", title="Handoff share", format=".1%"),
+    alt.Tooltip("handed_off:Q", title="Handed off", format=","),
+    alt.Tooltip("conversations:Q", title="Conversations", format=","),
+]
+
+
+def _with_days(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        day=pl.col("step_on").map_elements(words.day, return_dtype=pl.String),
+        step_on=pl.col("step_on").dt.to_string("%Y-%m-%d"),
+    )
+
+
+def _steps(grain: Grain) -> alt.X:
+    # toDate() reads an ISO day as UTC, and utcFormat() writes it as UTC.
+    label = f"utcFormat(toDate(datum.value), '{_AXIS_DAY[grain]}')"
+    axis = alt.Axis(labelExpr=label, labelAngle=0, labelOverlap="greedy", labelSeparation=8)
+    return alt.X("step_on:O", title=None, axis=axis)
+
+
+def _step_title(grain: Grain) -> str:
+    return {"day": "Day", "week": "Week of", "month": "Month of"}[grain]
+
+
+def _percent() -> alt.Axis:
+    return alt.Axis(format=".0%", tickCount=5)
+
+
+def _colour(group: str, colours: dict[str, str]) -> alt.Color:
+    return alt.Color(
+        f"{group}:N",
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(title=None, orient="bottom", columns=4, offset=4),
+    )

@@ -1,0 +1,103 @@
+"""What every page has around its content: the title, how fresh the data is, and what to do
+when there is none.
+"""  # noqa: D205
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import data, words
+from dashboards.data import Bounds, Freshness, Period, WarehouseNotReadyError
+from ingest.settings import Settings
+from warehouse.lake import WarehouseMissingError
+
+STYLE = Path(__file__).parent / "style.css"
+
+Content = Callable[[Path, Bounds, Period], None]
+
+
+def show(title: str, content: Content) -> None:
+    """The page `title`, filled by `content` if there is something to show."""
+    st.html(STYLE)
+    st.title(title, anchor=False)
+    settings = Settings()
+    try:
+        _show_freshness(data.freshness(settings.warehouse_path, settings.lake_path))
+        bounds = data.bounds(settings.warehouse_path)
+        if bounds.period is None:
+            _say_that_it_is_empty()
+        else:
+            content(settings.warehouse_path, bounds, bounds.period)
+    except WarehouseMissingError:
+        _say_that_it_is_missing()
+    except WarehouseNotReadyError:
+        _say_that_it_is_not_ready()
+
+
+def _show_freshness(freshness: Freshness) -> None:
+    if freshness.newest_at is not None:
+        newest = freshness.newest_at.replace(tzinfo=UTC)
+        st.caption(
+            f"Newest event {words.moment(freshness.newest_at_local)}, "
+            f"{words.age(newest, datetime.now(UTC))} · "
+            f"{words.counted(freshness.event_count, 'event')} loaded · {_waiting(freshness)}"
+        )
+    if freshness.manifest_error is not None:
+        st.error(
+            "The manifest of the lake cannot be trusted, so nothing new is loaded:",
+            icon=":material/error:",
+        )
+        st.code(words.reveal(freshness.manifest_error), language=None, wrap_lines=True)
+    if freshness.quarantined.height:
+        _warn_of_quarantine(freshness)
+
+
+def _waiting(freshness: Freshness) -> str:
+    if not freshness.waiting_segments:
+        return "nothing waits to be loaded"
+    segments = words.counted(freshness.waiting_segments, "segment")
+    return f"{segments} ({words.counted(freshness.waiting_events, 'event')}) not loaded yet"
+
+
+def _warn_of_quarantine(freshness: Freshness) -> None:
+    segments = words.counted(freshness.quarantined.height, "segment")
+    events = words.counted(int(freshness.quarantined["rows"].sum()), "event")
+    st.warning(
+        f"{segments} with {events} quarantined: damaged files are left out of every figure "
+        "below until they are whole again. `convolake verify` tells more.",
+        icon=":material/warning:",
+    )
+    st.dataframe(
+        freshness.quarantined,
+        hide_index=True,
+        column_config={"path": "Segment", "rows": "Events", "reason": "Reason"},
+    )
+
+
+def _say_that_it_is_missing() -> None:
+    st.info(
+        "**There is no warehouse in this data folder yet.**  \n"
+        "`convolake load` makes it from the sealed events; `make demo` starts everything with "
+        "simulated conversations. This page shows them once they are loaded: reload it then.",
+        icon=":material/database:",
+    )
+
+
+def _say_that_it_is_empty() -> None:
+    st.info(
+        "**The warehouse holds no conversation yet.**  \n"
+        "Post events to the API (`/docs` on its port shows how), or run `convolake simulate`; "
+        "then `convolake load`, and reload this page.",
+        icon=":material/inbox:",
+    )
+
+
+def _say_that_it_is_not_ready() -> None:
+    st.info(
+        "**The warehouse cannot be read at this moment.**  \n"
+        "It is being made, or made anew: reload this page in a moment. If this stays, run "
+        "`convolake load`; the dashboard's log says what is wrong.",
+        icon=":material/hourglass_top:",
+    )

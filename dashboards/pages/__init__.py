@@ -1,0 +1,1 @@
+"""The pages: they arrange what `data`, `charts` and `words` give them."""

@@ -1,0 +1,137 @@
+"""Conversations: find one, and read what was said."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboards import data, filters, frame, transcript, words
+from dashboards.data import Bounds, Page, Period
+
+COLUMNS: dict[str, Any] = {
+    "started_at": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm:ss"),
+    "channel": "Channel",
+    "state": "State",
+    "contact_id": "Contact",
+    "message_count": st.column_config.NumberColumn("Messages", format="localized"),
+    "session_count": st.column_config.NumberColumn("Sessions", format="localized"),
+    "handoff_count": st.column_config.NumberColumn("Handoffs", format="localized"),
+    "feedback_score": st.column_config.NumberColumn("Feedback", format="%.1f"),
+    "is_test": "Test",
+    "conversation_id": "Conversation",
+}
+
+
+def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
+    """The conversation that the address names, or else the list."""
+    conversation_id = st.query_params.get("conversation")
+    if conversation_id is None:
+        _show_list(warehouse, bounds, whole)
+    else:
+        _show_conversation(warehouse, conversation_id)
+
+
+def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
+    scope = filters.choose_scope(bounds, whole)
+    search = filters.choose_search()
+    page = filters.page_of("page", (scope, search))
+    found = data.conversations(warehouse, scope, search, page)
+    if not found.matches:
+        st.info("No conversation matches these filters. Widen the period or drop a filter.")
+        return
+    _show_place(found, bounds)
+    rows = found.rows.with_columns(
+        pl.col("channel").map_elements(words.channel, return_dtype=pl.String),
+        pl.col("state").map_elements(words.name, return_dtype=pl.String),
+    )
+    st.dataframe(
+        rows.select(*COLUMNS),
+        key="list",
+        hide_index=True,
+        column_config=COLUMNS,
+        column_order=[each for each in COLUMNS if each != "is_test" or search.with_tests],
+        height="content",
+        on_select=lambda: _open(found.rows),
+        selection_mode="single-row",
+    )
+    filters.choose_page("page", found.number, found.pages)
+
+
+def _show_place(found: Page, bounds: Bounds) -> None:
+    last = found.first + found.rows.height - 1
+    st.caption(
+        f"{words.count(found.first)} to {words.count(last)} of "
+        f"{words.counted(found.matches, 'conversation')}, newest first · times in "
+        f"{bounds.reporting_zone} · tick a row to read its transcript"
+    )
+
+
+def _open(listed: pl.DataFrame) -> None:
+    chosen = st.session_state["list"]["selection"]["rows"]
+    if chosen and chosen[0] < listed.height:
+        st.query_params["conversation"] = listed["conversation_id"][chosen[0]]
+
+
+def _close() -> None:
+    del st.query_params["conversation"]
+    st.query_params.pop("part", None)
+
+
+def _show_conversation(warehouse: Path, conversation_id: str) -> None:
+    st.button("All conversations", icon=":material/arrow_back:", on_click=_close)
+    part = filters.page_of("part", conversation_id)
+    found = data.transcript(warehouse, conversation_id, part)
+    if found is None:
+        st.warning(
+            "No conversation on record has the id in the address. Check the link; a conversation "
+            "that began a moment ago is here after the next load.",
+            icon=":material/search_off:",
+        )
+        return
+    _show_summary(found.conversation)
+    _show_link(conversation_id)
+    if found.parts > 1:
+        st.caption(
+            f"Part {found.part} of {found.parts} · {words.counted(found.entry_count, 'entry', 'entries')}"
+        )
+    transcript.show_entries(found.entries)
+    filters.choose_page("part", found.part, found.parts)
+
+
+def _show_summary(row: dict[str, Any]) -> None:
+    with st.container(border=True, key="summary"):
+        st.text(row["conversation_id"])
+        with st.container(horizontal=True, gap="medium"):
+            for label, value in _facts(row):
+                with st.container(width="content", gap=None):
+                    st.caption(label)
+                    st.text(value)
+
+
+def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
+    said = ", ".join(
+        f"{words.count(row[f'{role}_message_count'])} {role}"
+        for role in ("customer", "bot", "agent")
+    )
+    score = row["feedback_score"]
+    facts = [
+        ("Channel", words.channel(row["channel"])),
+        ("State", words.name(row["state"])),
+        (f"Started ({row['reporting_zone']})", words.moment(row["started_at"])),
+        ("Latest event", words.moment(row["latest_at"])),
+        ("Contact", words.reveal(row["contact_id"] or words.UNKNOWN)),
+        ("Messages", f"{words.count(row['message_count'])} ({said})"),
+        ("Sessions", words.count(row["session_count"])),
+        ("Handoffs", words.count(row["handoff_count"])),
+        ("Feedback", words.UNKNOWN if score is None else f"{score:g}"),
+    ]
+    return [*facts, ("Test", "Yes, counted nowhere")] if row["is_test"] else facts
+
+
+def _show_link(conversation_id: str) -> None:
+    st.caption("Link to this transcript")
+    st.code(filters.link("conversation", conversation_id), language=None, wrap_lines=True)
+
+
+frame.show("Conversations", show)

@@ -1,0 +1,104 @@
+"""Overview: how much is going on, where, and how much of it needs a human."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import charts, data, frame, words
+from dashboards.data import Bounds, Overview, Period, Scope
+from dashboards.filters import choose_scope
+
+STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
+
+
+def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
+    """Arrange the figures of the chosen period."""
+    scope = choose_scope(bounds, whole)
+    found = data.overview(warehouse, scope)
+    _show_headline(found, scope, bounds)
+    if not found.conversations.height:
+        st.info("Nothing happened in this period on these channels. Choose another period above.")
+        return
+    _show_volumes(found, scope, bounds)
+    _show_handoffs(found, scope, bounds)
+    _explain(scope, bounds)
+
+
+def _show_headline(found: Overview, scope: Scope, bounds: Bounds) -> None:
+    period, row = scope.period, found.headline
+    compared = (
+        f"change against the {words.counted(period.days, 'day')} before"
+        if row["has_before"]
+        else "no whole period before on record to compare with"
+    )
+    st.caption(
+        f"{words.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared}"
+    )
+    figures = [
+        ("Conversations", words.count(row["conversations"]), words.change(row["conversations_change"])),
+        ("Messages", words.count(row["messages"]), words.change(row["messages_change"])),
+        ("Sessions", words.count(row["sessions"]), words.change(row["sessions_change"])),
+        ("Handoff share", words.share(row["handoff_share"]), words.change_in_points(row["handoff_share_change"])),
+        ("Median handoff wait", words.duration(row["wait_seconds"]), words.change_in_time(row["wait_seconds_change"])),
+    ]  # fmt: skip
+    with st.container(key="headline"):
+        for column, (label, value, delta) in zip(st.columns(len(figures)), figures, strict=True):
+            # More is neither good nor bad here, so the change has no colour.
+            column.metric(label, value, delta, delta_color="off", border=True)
+
+
+def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
+    grain = scope.period.grain
+    left, right = st.columns(2)
+    with left.container(border=True):
+        _head("Conversations by channel", f"Conversations begun, {STEPS[grain]}")
+        colours = charts.channel_colours(bounds.channels)
+        st.altair_chart(
+            charts.conversations_by_channel(found.conversations, grain, colours),
+            alt="Conversations begun over time, stacked by channel",
+        )
+    with right.container(border=True):
+        _head("Messages by role", f"Public messages, {STEPS[grain]}")
+        st.altair_chart(
+            charts.messages_by_role(found.messages, grain),
+            alt="Messages over time, stacked by role",
+        )
+
+
+def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
+    grain = scope.period.grain
+    left, right = st.columns(2)
+    with left.container(border=True):
+        _head("Handoff share over time", f"Percent of conversations begun, {STEPS[grain]}")
+        st.altair_chart(
+            charts.handoff_share_over_time(found.handoff_share, grain),
+            alt="Share of conversations handed off, over time",
+        )
+    with right.container(border=True):
+        _head("Handoff share by channel", "Percent of conversations begun in the period")
+        colours = charts.channel_colours(bounds.channels)
+        st.altair_chart(
+            charts.handoff_share_by_channel(found.handoff_share_by_channel, colours),
+            alt="Share of conversations handed off, by channel",
+        )
+
+
+def _head(title: str, unit: str) -> None:
+    st.subheader(title, anchor=False)
+    st.caption(unit)
+
+
+def _explain(scope: Scope, bounds: Bounds) -> None:
+    partial = (
+        "" if scope.period.grain == "day" else " The first and the last step may be cut short."
+    )
+    st.caption(
+        "Handoff share: conversations with at least one handoff requested, at any time since, "
+        "of the conversations that began then; a gap means that none began. "
+        "Median handoff wait: from request to first acceptance, of handoffs requested in the "
+        "period and accepted. Test conversations and internal notes are not counted. "
+        f"Days are those of the reporting zone, {bounds.reporting_zone}.{partial}"
+    )
+
+
+frame.show("Overview", show)

@@ -1,0 +1,26 @@
+-- One row: which days, channels and states the record has, and the zone of its days.
+
+with
+
+mentioned as (
+    select
+        active_on as day,
+        channel
+    from daily_activity
+    union
+    select
+        started_on as day,
+        channel
+    from conversations
+)
+
+select
+    min(mentioned.day) as first_on,
+    max(mentioned.day) as last_on,
+    coalesce(
+        list(distinct mentioned.channel order by mentioned.channel)
+            filter (where mentioned.channel is not null),
+        cast([] as varchar[])
+    ) as channels,
+    (select max(definition.reporting_zone) from definition) as reporting_zone
+from mentioned

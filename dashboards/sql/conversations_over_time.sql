@@ -1,0 +1,43 @@
+-- One row per step of the period ($grain: day, week or month) and channel: conversations begun.
+
+with
+
+steps as (
+    select cast(unnest(generate_series(
+        date_trunc($grain, cast($first_on as date)),
+        cast($last_on as date),
+        case $grain
+            when 'day' then interval 1 day
+            when 'week' then interval 7 days
+            else interval 1 month
+        end
+    )) as date) as step_on
+),
+
+counted as (
+    select
+        cast(date_trunc($grain, active_on) as date) as step_on,
+        channel,
+        sum(conversations_started) as conversations
+    from daily_activity
+    where
+        active_on between $first_on and $last_on
+        and (
+            cast($channels as varchar[]) is null
+            or list_contains(cast($channels as varchar[]), channel)
+        )
+    group by date_trunc($grain, active_on), channel
+),
+
+seen as (
+    select distinct channel from counted
+)
+
+select
+    steps.step_on,
+    seen.channel,
+    cast(coalesce(counted.conversations, 0) as bigint) as conversations
+from steps
+cross join seen
+left join counted on steps.step_on = counted.step_on and seen.channel = counted.channel
+order by steps.step_on, seen.channel

@@ -1,0 +1,10 @@
+-- One row: how far the warehouse has come with the record.
+
+select
+    max(received_at) as newest_at,
+    max(
+        received_at at time zone 'UTC'
+        at time zone (select max(definition.reporting_zone) from definition)
+    ) as newest_at_local,
+    count(*) as event_count
+from events

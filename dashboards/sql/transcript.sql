@@ -1,0 +1,89 @@
+-- One part of the transcript of $conversation_id, in order of sequence; `entries` is how many
+-- entries it has in all. Receipts, edits and deletions are folded into their messages.
+-- A part beyond the last gives the last one.
+
+with
+
+shown as (
+    select
+        *,
+        row_number() over (order by sequence) as place,
+        count(*) over () as entries
+    from events
+    where
+        conversation_id = $conversation_id
+        and event_type not in (
+            'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
+            'message.read', 'message.failed', 'participant.read_advanced',
+            'participant.updated', 'conversation.updated', 'bot.turn_started',
+            'bot.turn_completed', 'handoff.queued'
+        )
+),
+
+parted as (
+    select
+        *,
+        least($part, cast(ceil(entries / $part_size) as bigint)) as part
+    from shown
+),
+
+failures as (
+    select
+        message_id,
+        arg_max(payload ->> '$.error_code', sequence) as error_code
+    from events
+    where conversation_id = $conversation_id and event_type = 'message.failed'
+    group by message_id
+)
+
+select
+    parted.part,
+    parted.entries,
+    parted.sequence,
+    parted.event_type,
+    parted.happened_at at time zone 'UTC' at time zone definition.reporting_zone as happened_at,
+    parted.participant_id,
+    parted.participant_role,
+    parted.channel,
+    parted.visibility,
+    parted.queue,
+    parted.message_id,
+    parted.bot_version,
+    case
+        when coalesce(messages.is_deleted, false) then null
+        when messages.sequence = parted.sequence then messages.text
+        else parted.text
+    end as text,
+    -- What a deleted message held is not shown either.
+    case when not coalesce(messages.is_deleted, false) then parted.payload end as payload,
+    coalesce(messages.is_edited, false) as is_edited,
+    coalesce(messages.is_deleted, false) as is_deleted,
+    messages.delivered_at at time zone 'UTC'
+    at time zone definition.reporting_zone as delivered_at,
+    messages.read_at at time zone 'UTC' at time zone definition.reporting_zone as read_at,
+    messages.failed_at at time zone 'UTC' at time zone definition.reporting_zone as failed_at,
+    failures.error_code,
+    sessions.session_number,
+    case
+        when
+            parted.event_type = 'handoff.accepted' and parted.happened_at = handoffs.accepted_at
+            then handoffs.wait_seconds
+    end as wait_seconds
+from parted
+cross join definition
+left join messages
+    on
+        parted.event_type = 'message.created'
+        and parted.conversation_id = messages.conversation_id
+        and parted.message_id = messages.message_id
+left join failures
+    on parted.event_type = 'message.created' and parted.message_id = failures.message_id
+left join sessions on parted.session_id = sessions.session_id
+left join handoffs
+    on
+        parted.conversation_id = handoffs.conversation_id
+        and parted.handoff_id = handoffs.handoff_id
+where
+    parted.place > (parted.part - 1) * $part_size
+    and parted.place <= parted.part * $part_size
+order by parted.sequence

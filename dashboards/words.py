@@ -1,0 +1,152 @@
+"""Values as words for the page: numbers, times, names, and text that cannot deceive.
+
+What people wrote is data. `reveal` makes every character visible that would hide, reorder or
+fake something on the screen; the pages show the result as plain text, never as Markdown.
+"""
+
+import unicodedata
+from datetime import date, datetime, timedelta
+
+UNKNOWN = "–"
+
+CHANNELS = {
+    "api": "API",
+    "sms": "SMS",
+    "web": "Web",
+    "whatsapp": "WhatsApp",
+    "rcs": "RCS",
+    "line": "LINE",
+}
+
+# Nothing to see, though not of a control category: fillers and a blank braille cell.
+_INVISIBLE = set("\u115f\u1160\u2800\u3164\uffa0\u034f")
+_JOINERS = set("\u200c\u200d")
+_HIDDEN_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+_JOINED_CATEGORIES = {"Lo", "Mn", "Mc", "So", "Sk"}
+"""Scripts that join letters, and emoji: there a joiner is part of the writing."""
+
+
+def reveal(text: str) -> str:
+    """`text` with control, direction and zero-width characters written out as ⟨U+…⟩.
+
+    Line breaks and tabs stay; so do joiners inside emoji and inside joining scripts.
+    """
+    return "".join(
+        f"⟨U+{ord(character):04X}⟩" if _hides(text, index) else character
+        for index, character in enumerate(text)
+    )
+
+
+def _hides(text: str, index: int) -> bool:
+    character = text[index]
+    if character in "\n\t":
+        return False
+    if character in _JOINERS:
+        around = text[max(0, index - 1) : index] + text[index + 1 : index + 2]
+        return len(around) < 2 or not all(_is_joined(each) for each in around)
+    return unicodedata.category(character) in _HIDDEN_CATEGORIES or character in _INVISIBLE
+
+
+def _is_joined(character: str) -> bool:
+    return unicodedata.category(character) in _JOINED_CATEGORIES
+
+
+def quote(value: object) -> str:
+    """A value from the record inside a sentence of ours, on one line, in its own direction."""
+    text = " ".join(reveal(str(value)).split())
+    # First-strong isolate: a Hebrew name does not reorder the words around it.
+    return f"\u2068{text}\u2069"
+
+
+def shorten(text: str, length: int = 160) -> str:
+    """At most `length` characters of `text`, with an ellipsis if some are missing."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def name(value: str | None) -> str:
+    """A name of our own vocabulary (`handed_off`) as words."""
+    return UNKNOWN if value is None else value.replace("_", " ").capitalize()
+
+
+def channel(value: str | None) -> str:
+    """A channel as people write it."""
+    return CHANNELS.get(value or "", name(value))
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separated."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def counted(value: int, thing: str, things: str | None = None) -> str:
+    """A number and its noun: 1 event, 2 events."""
+    return f"{value:,} {thing if value == 1 else things or f'{thing}s'}"
+
+
+def share(value: float | None) -> str:
+    """A share in percent; a dash where there is none, which is not the same as none at all."""
+    return UNKNOWN if value is None else f"{value:.1%}".replace("%", " %")
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in its two largest units."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((place for place, (value, _) in enumerate(parts) if value), 3)
+    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value) or "0 s"
+
+
+def change(value: float | None) -> str | None:
+    """A relative change with its sign; None if there is nothing to compare with."""
+    return None if value is None else _signed(f"{value:+.1%}".replace("%", " %"))
+
+
+def change_in_points(value: float | None) -> str | None:
+    """A change of a share, in percentage points."""
+    return None if value is None else _signed(f"{value * 100:+.1f} pp")
+
+
+def change_in_time(seconds: float | None) -> str | None:
+    """A change of a length of time."""
+    if seconds is None:
+        return None
+    return f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
+
+
+def _signed(text: str) -> str:
+    return text.removeprefix("+").removeprefix("-") if _is_zero(text) else text
+
+
+def _is_zero(text: str) -> bool:
+    return not any(character in "123456789" for character in text)
+
+
+def day(value: date) -> str:
+    """A day: 3 Oct 2026."""
+    return f"{value.day} {value:%b %Y}"
+
+
+def days(first_on: date, last_on: date) -> str:
+    """A run of days, both ends included."""
+    return day(first_on) if first_on == last_on else f"{day(first_on)} to {day(last_on)}"
+
+
+def moment(value: datetime | None) -> str:
+    """A day and a time: 3 Oct 2026, 14:05:09."""
+    return UNKNOWN if value is None else f"{day(value)}, {value:%H:%M:%S}"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago; a clock that lags behind makes it no less than now."""
+    elapsed = max(now - since, timedelta())
+    return "just now" if elapsed < timedelta(seconds=5) else f"{_largest(elapsed)} ago"
+
+
+def _largest(elapsed: timedelta) -> str:
+    units = [(86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")]
+    size, unit = next(each for each in units if elapsed.total_seconds() >= each[0])
+    return counted(int(elapsed.total_seconds() // size), unit)
