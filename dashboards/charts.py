@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from dashboards import words
-from dashboards.data import Grain
+from dashboards.scope import Grain
 
 PALETTE = (
     "#3b82c4", "#e0893b", "#3fa66b", "#9a6bd0", "#d15b72",
@@ -18,6 +18,7 @@ PALETTE = (
 )  # fmt: skip
 ROLES = {"customer": "#2f9e9e", "bot": "#93a1b5", "agent": "#d8a035", "system": "#8e6bbf"}
 HEIGHT = 300
+PADDING = {"left": 4, "top": 8, "right": 20, "bottom": 4}
 
 _AXIS_DAY = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
@@ -59,7 +60,7 @@ def _stacked(
         .mark_bar()
         .encode(
             x=_steps(grain),
-            y=alt.Y(f"{value}:Q", title=None, axis=alt.Axis(tickMinStep=1, format="~s")),
+            y=alt.Y(f"{value}:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",.0f")),
             color=_colour(group, colours),
             tooltip=[
                 alt.Tooltip("day:N", title=_step_title(grain)),
@@ -67,7 +68,7 @@ def _stacked(
                 alt.Tooltip(f"{value}:Q", title=value.capitalize(), format=","),
             ],
         )
-        .properties(height=HEIGHT)
+        .properties(height=HEIGHT, padding=PADDING)
     )
     return chart
 
@@ -76,13 +77,13 @@ def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
     """Share of conversations handed off, by the step in which they began; a gap is no data."""
     chart: alt.Chart = (
         alt.Chart(_with_days(frame))
-        .mark_line(point=alt.OverlayMarkDef(size=28, filled=True), color=PALETTE[0])
+        .mark_line(point=alt.OverlayMarkDef(size=28, color=PALETTE[0]), color=PALETTE[0])
         .encode(
             x=_steps(grain),
             y=alt.Y("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
             tooltip=[alt.Tooltip("day:N", title=_step_title(grain)), *_SHARE_TOOLTIP],
         )
-        .properties(height=HEIGHT)
+        .properties(height=HEIGHT, padding=PADDING)
     )
     return chart
 
@@ -95,14 +96,14 @@ def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> al
     present = {words.channel(each): colours[each] for each in frame["channel"]}
     chart: alt.Chart = (
         alt.Chart(named)
-        .mark_bar(height={"band": 0.7})
+        .mark_bar(size=min(32, 0.7 * HEIGHT / max(1, named.height)))
         .encode(
             x=alt.X("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
             y=alt.Y("channel:N", title=None, sort="-x", axis=alt.Axis(labelLimit=110)),
             color=_colour("channel", present).legend(None),
             tooltip=[alt.Tooltip("channel:N", title="Channel"), *_SHARE_TOOLTIP],
         )
-        .properties(height=HEIGHT)
+        .properties(height=HEIGHT, padding=PADDING)
     )
     return chart
 

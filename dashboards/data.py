@@ -8,16 +8,18 @@ load shows after that time at the latest.
 import logging
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import polars as pl
 import streamlit as st
 
+from dashboards.scope import Bounds, Period, Scope, Search
 from ingest.contract import ManifestError, read_manifest
+from warehouse.lake import WarehouseMissingError as WarehouseMissingError
 from warehouse.lake import connect
 
 logger = logging.getLogger(__name__)
@@ -27,64 +29,9 @@ PAGE_SIZE = 25
 PART_SIZE = 100
 SQL = Path(__file__).parent / "sql"
 
-Grain = Literal["day", "week", "month"]
-
 
 class WarehouseNotReadyError(Exception):
     """The warehouse cannot be read at this moment: it is being made, or made anew."""
-
-
-@dataclass(frozen=True)
-class Period:
-    """Whole days in the reporting zone, both ends included."""
-
-    first_on: date
-    last_on: date
-
-    @property
-    def days(self) -> int:
-        """How many days it has."""
-        return (self.last_on - self.first_on).days + 1
-
-    @property
-    def before(self) -> "Period":
-        """As many days, right before."""
-        length = timedelta(days=self.days)
-        return Period(self.first_on - length, self.last_on - length)
-
-    @property
-    def grain(self) -> Grain:
-        """The step that gives a chart of it about 10 to 60 points."""
-        if self.days <= 62:
-            return "day"
-        return "week" if self.days <= 420 else "month"
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What the record has to choose from. `period` is None as long as it is empty."""
-
-    period: Period | None
-    channels: tuple[str, ...]
-    reporting_zone: str
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What the filters chose; no channel means every channel."""
-
-    period: Period
-    channels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Search:
-    """What the list of conversations is narrowed to, beside the scope."""
-
-    state: str | None = None
-    is_handed_off: bool | None = None
-    text: str = ""
-    with_tests: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import words
-from dashboards.data import Bounds, Period, Scope, Search
+from dashboards.scope import Bounds, Period, Scope, Search
 
 DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
 """Filters that every page has; they stay when one goes from page to page."""
 
-STATES = ("active", "inactive", "resolved", "closed")
+STATES = {each: words.name(each) for each in ("active", "inactive", "resolved", "closed")}
+PASSED = {"yes": "Yes", "no": "No"}
 
 T = TypeVar("T")
 
@@ -29,11 +30,12 @@ def choose_scope(bounds: Bounds, whole: Period) -> Scope:
     `whole` is all that there is to choose from; the default is its last DEFAULT_DAYS days.
     """
     _recall()
+    period, channels = _period_of_address(whole), _channels_of_address(bounds.channels)
     left, right = st.columns([2, 3])
     with left:
-        period = _choose_period(whole)
+        period = _choose_period(whole, period)
     with right:
-        channels = _choose_channels(bounds.channels)
+        channels = _choose_channels(bounds.channels, channels)
     _write("from", period.first_on.isoformat(), period != _default(whole))
     _write("to", period.last_on.isoformat(), period != _default(whole))
     _remember()
@@ -58,8 +60,7 @@ def _default(whole: Period) -> Period:
     return Period(max(first_on, whole.first_on), whole.last_on)
 
 
-def _choose_period(whole: Period) -> Period:
-    given = _period_of_address(whole)
+def _choose_period(whole: Period, given: Period) -> Period:
     chosen = st.date_input(
         "Period",
         value=(given.first_on, given.last_on),
@@ -87,11 +88,15 @@ def _period_of_address(whole: Period) -> Period:
     return inside
 
 
-def _choose_channels(known: Sequence[str]) -> tuple[str, ...]:
+def _channels_of_address(known: Sequence[str]) -> tuple[str, ...]:
     named = st.query_params.get_all("channel")
-    given = [each for each in known if each in named]
+    given = tuple(each for each in known if each in named)
     if len(given) < len(set(named)):
         _hint("A channel in the address is not on record; it was left out.")
+    return given
+
+
+def _choose_channels(known: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
     chosen = st.multiselect(
         "Channels", known, default=given, format_func=words.channel, placeholder="All channels"
     )
@@ -101,11 +106,13 @@ def _choose_channels(known: Sequence[str]) -> tuple[str, ...]:
 
 def choose_search() -> Search:
     """What the list is narrowed to, chosen here or named in the address."""
+    given_state = _option_of_address("state", STATES)
+    given_passed = _option_of_address("handed_off", PASSED)
     first, second, third = st.columns([2, 2, 4])
     with first:
-        state = _choose("State", "state", {each: words.name(each) for each in STATES})
+        state = _choose("State", "state", STATES, given_state)
     with second:
-        handed_off = _choose("Handed off", "handed_off", {"yes": "Yes", "no": "No"})
+        handed_off = _choose("Handed off", "handed_off", PASSED, given_passed)
     with third:
         text = st.text_input(
             "Search",
@@ -149,11 +156,15 @@ def link(key: str, value: str) -> str:
     return f"{base}?{urlencode({key: value})}"
 
 
-def _choose(label: str, key: str, options: dict[str, str]) -> str | None:
+def _option_of_address(key: str, options: dict[str, str]) -> str | None:
     given = st.query_params.get(key)
-    if given is not None and given not in options:
-        _hint(f"“{label}” in the address is not one of the choices; it was left out.")
-        given = None
+    if given is None or given in options:
+        return given
+    _hint(f"“{key}” in the address is not one of the choices; it was left out.")
+    return None
+
+
+def _choose(label: str, key: str, options: dict[str, str], given: str | None) -> str | None:
     choices = [None, *options]
     chosen: str | None = st.selectbox(
         label,

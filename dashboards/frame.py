@@ -9,9 +9,9 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import data, words
-from dashboards.data import Bounds, Freshness, Period, WarehouseNotReadyError
+from dashboards.data import Freshness, WarehouseMissingError, WarehouseNotReadyError
+from dashboards.scope import Bounds, Period
 from ingest.settings import Settings
-from warehouse.lake import WarehouseMissingError
 
 STYLE = Path(__file__).parent / "style.css"
 

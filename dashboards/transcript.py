@@ -14,12 +14,12 @@ import streamlit as st
 from dashboards import words
 
 Row = dict[str, Any]
-Colour = Literal["blue", "green", "gray", "orange", "violet"]
+Colour = Literal["gray", "green", "orange", "violet", "yellow"]
 
 ROLES: dict[str, Colour] = {
-    "customer": "blue",
+    "customer": "green",
     "bot": "gray",
-    "agent": "green",
+    "agent": "orange",
     "system": "violet",
 }
 
@@ -49,7 +49,7 @@ def _show_message(row: Row) -> None:
     with st.container(border=True, key=f"message-{kind}-{row['sequence']}", gap="xxsmall"):
         _show_byline(row, role)
         for line in _body(row):
-            st.text(line)
+            st.text(line, width="stretch")
         if foot := [*_attachments(row), *_receipts(row)]:
             with st.container(key=f"foot-{row['sequence']}"):
                 st.text("\n".join(foot))
@@ -65,7 +65,7 @@ def _show_byline(row: Row, role: str) -> None:
 
 def _show_marks(row: Row) -> None:
     if row["visibility"] == "internal":
-        st.badge("Internal note", icon=":material/lock:", color="orange")
+        st.badge("Internal note", icon=":material/lock:", color="yellow")
     if row["is_deleted"]:
         st.badge("Deleted", icon=":material/delete:", color="gray")
     elif row["is_edited"]:
@@ -135,6 +135,9 @@ def describe(row: Row) -> str:
             return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
         case "handoff.accepted":
             return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
+        case "handoff.assigned" | "handoff.transferred" as passed:
+            to = row["participant_id"] or row["queue"] or words.UNKNOWN
+            return f"Handoff {passed.partition('.')[2]} to {words.quote(to)}"
         case "conversation.created":
             return f"Conversation begins on {words.channel(row['channel'])}"
         case "conversation.state_changed":
@@ -143,7 +146,10 @@ def describe(row: Row) -> str:
             by = payload.get("resolved_by")
             return "Conversation resolved" + ("" if by is None else f" by {_named(by)}")
         case "feedback.submitted":
-            return f"Feedback{_by(row)}: score {_named(payload.get('score', 'none'))}"
+            score = payload.pop("score", "none")
+            return f"Feedback{_by(row)}: score {_named(score)}{_rest(payload)}"
+        case "participant.joined" | "participant.left" as moved:
+            return f"{words.quote(row['participant_id'])} {moved.partition('.')[2]}{_why(payload)}"
         case "bot.tool_called":
             tool = payload.pop("tool", payload.pop("name", "unnamed"))
             return f"Tool called{_by(row)}: {_named(tool)}{_rest(payload)}"
@@ -155,7 +161,11 @@ def _other(row: Row, payload: Row) -> str:
     noun, _, past = row["event_type"].partition(".")
     title = words.quote(f"{words.name(noun)} {words.name(past).lower()}")
     said = "" if row["text"] is None else f": {words.quote(words.shorten(row['text']))}"
-    return f"{title}{_by(row)}{said}{_rest(payload)}"
+    return f"{title}{_by(row)}{_why(payload)}{said}{_rest(payload)}"
+
+
+def _why(payload: Row) -> str:
+    return f": {_named(payload.pop('reason'))}" if "reason" in payload else ""
 
 
 def _named(value: object) -> str:

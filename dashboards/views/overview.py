@@ -5,8 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import charts, data, frame, words
-from dashboards.data import Bounds, Overview, Period, Scope
+from dashboards.data import Overview
 from dashboards.filters import choose_scope
+from dashboards.scope import Bounds, Period, Scope
 
 STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 

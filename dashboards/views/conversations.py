@@ -7,7 +7,8 @@ import polars as pl
 import streamlit as st
 
 from dashboards import data, filters, frame, transcript, words
-from dashboards.data import Bounds, Page, Period
+from dashboards.data import Page
+from dashboards.scope import Bounds, Period
 
 COLUMNS: dict[str, Any] = {
     "started_at": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm:ss"),
@@ -52,6 +53,7 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         column_config=COLUMNS,
         column_order=[each for each in COLUMNS if each != "is_test" or search.with_tests],
         height="content",
+        placeholder=words.UNKNOWN,
         on_select=lambda: _open(found.rows),
         selection_mode="single-row",
     )
@@ -101,7 +103,7 @@ def _show_conversation(warehouse: Path, conversation_id: str) -> None:
 
 def _show_summary(row: dict[str, Any]) -> None:
     with st.container(border=True, key="summary"):
-        st.text(row["conversation_id"])
+        st.text(words.reveal(row["conversation_id"]))
         with st.container(horizontal=True, gap="medium"):
             for label, value in _facts(row):
                 with st.container(width="content", gap=None):

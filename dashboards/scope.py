@@ -1,0 +1,60 @@
+"""What a page asks for: a period, channels, a search. Plain values, the keys of the caches."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+Grain = Literal["day", "week", "month"]
+
+
+@dataclass(frozen=True)
+class Period:
+    """Whole days in the reporting zone, both ends included."""
+
+    first_on: date
+    last_on: date
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.last_on - self.first_on).days + 1
+
+    @property
+    def before(self) -> "Period":
+        """As many days, right before."""
+        length = timedelta(days=self.days)
+        return Period(self.first_on - length, self.last_on - length)
+
+    @property
+    def grain(self) -> Grain:
+        """The step that gives a chart of it about 10 to 60 points."""
+        if self.days <= 62:
+            return "day"
+        return "week" if self.days <= 420 else "month"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the record has to choose from. `period` is None as long as it is empty."""
+
+    period: Period | None
+    channels: tuple[str, ...]
+    reporting_zone: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the filters chose; no channel means every channel."""
+
+    period: Period
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the list of conversations is narrowed to, beside the scope."""
+
+    state: str | None = None
+    is_handed_off: bool | None = None
+    text: str = ""
+    with_tests: bool = False
