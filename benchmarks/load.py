@@ -1,0 +1,130 @@
+"""The warehouse's load, against DuckDB copying the same segments into the same kind of DuckLake.
+
+Both sides have their connection and their empty tables before the clock starts, and stop it
+after the commit. Ours checks every sha256, casts the times, checks the keys and the number of
+rows, and keeps its ledger; the reference does none of that.
+"""
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.paired import Figure, Size, alternate
+from benchmarks.synthetic import as_table, history
+from ingest.contract import read_manifest
+from ingest.lake.segments import Lake
+from warehouse import build, ledger, scope
+from warehouse.lake import connect
+from warehouse.model import SOURCE, models
+
+ZONE = "UTC"
+SEGMENT_ROWS = 50_000
+Work = Callable[[duckdb.DuckDBPyConnection, Path], int]
+
+
+class LoadedWrongError(RuntimeError):
+    """A load did not bring in the rows that the segments hold."""
+
+
+class Loading:
+    """One way of loading `lake`, each time into a warehouse of its own."""
+
+    def __init__(self, lake: Path, work: Path, events: int, load: Work) -> None:
+        """`load` brings the events in and returns how many are there."""
+        self._lake = lake
+        self._folders = (work / f"warehouse-{number}" for number in itertools.count())
+        self._events = events
+        self._load = load
+
+    def __call__(self, _round: int) -> float:
+        """Events a second."""
+        folder = next(self._folders)
+        with connect(folder, read_only=False) as con:
+            _prepare(con)
+            con.execute("begin")
+            started = time.perf_counter()
+            loaded = self._load(con, self._lake)
+            con.execute("commit")
+            seconds = time.perf_counter() - started
+        shutil.rmtree(folder)
+        if loaded != self._events:
+            raise LoadedWrongError(f"{loaded} events loaded of {self._events}")
+        return self._events / seconds
+
+
+def _prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Leave the warehouse as a load that found no segment leaves it, and the reference's table."""
+    con.execute("begin")
+    build._forget_other_definitions(con, ZONE)
+    scope.expose(con, Path(), [], ZONE)
+    build._create_tables(con)
+    con.execute(f"create table copied as select * from {SOURCE} limit 0")
+    con.execute("commit")
+
+
+def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
+    """What `warehouse.build.load` does between begin and commit."""
+    return build._load(con, lake, ZONE).events
+
+
+def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
+    """The same, up to the first model."""
+    waiting = ledger.waiting(con, read_manifest(lake)[0])
+    good, damaged = ledger.inspect(lake, waiting)
+    scope.expose(con, lake, good, ZONE)
+    model = next(each for each in models() if each.load_by == "append")
+    loaded = build._append(con, model, good)
+    ledger.record(con, good, damaged)
+    return loaded
+
+
+def bare(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
+    """The reference: nothing but the copy."""
+    con.execute(
+        "set variable files = $files",
+        {"files": [str(lake / segment.path) for segment in read_manifest(lake)[0]]},
+    )
+    found = con.execute(
+        "insert into copied select * from "
+        "read_parquet(getvariable('files'), hive_partitioning = false)"
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def measure(size: Size, work: Path) -> list[Figure]:
+    """The figure for the events alone and for all models."""
+    lake = work / "load-lake"
+    events = _fill(lake, size.count(200_000, 20_000))
+    kinds = {
+        "load, events only": ("events", only_events, 0.5),
+        "load, all models": ("models", all_models, 0.15),
+    }
+    return [
+        Figure(
+            name,
+            "events",
+            "INSERT … SELECT FROM read_parquet",
+            alternate(
+                size,
+                Loading(lake, work / folder, events, load),
+                Loading(lake, work / f"{folder}-bare", events, bare),
+            ),
+            later=later,
+            notes=[f"{events:,} events in {len(read_manifest(lake)[0])} segments, first load"],
+        )
+        for name, (folder, load, later) in kinds.items()
+    ]
+
+
+def _fill(path: Path, events: int) -> int:
+    table = as_table(history(events))
+    lake = Lake(path)
+    sealed_at = datetime(2030, 1, 12, tzinfo=UTC)
+    for start in range(0, table.num_rows, SEGMENT_ROWS):
+        lake.seal(table.slice(start, SEGMENT_ROWS), sealed_at)
+    return table.num_rows

@@ -1,0 +1,116 @@
+"""The servers that are measured, each in a process of its own on a free loopback port."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.api.app import wall_clock
+from ingest.api.keys import local_key
+from ingest.settings import Settings
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+REPOSITORY = Path(__file__).parent.parent
+
+
+class ServerFailedError(RuntimeError):
+    """A server did not start, or ended before it was told to."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and the key that it takes."""
+
+    port: int
+    key: str
+    process: "subprocess.Popen[bytes]"
+    settings: Settings | None = None
+
+    def crash(self) -> None:
+        """End it with SIGKILL: whatever it acknowledged must be on disk by now."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def request(self, method: str, path: str, body: bytes = b"", content: str = "") -> bytes:
+        """One request; the answer's body. Raises ServerFailedError unless it is a 2xx."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content}
+        connection.request(method, path, body, headers if content else {})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status // 100 != 2:
+            raise ServerFailedError(f"{method} {path}: {answer.status} {text[:300]!r}")
+        return text
+
+
+@contextmanager
+def bare_server(work: Path) -> Iterator[Server]:
+    """The reference that stores nothing; its log goes to `work`."""
+    port, log = _free_port(), work / "bare.log"
+    with _running([sys.executable, "-m", "benchmarks.bare", str(port)], {}, log) as process:
+        server = Server(port, "ck_none", process)
+        _wait(server, log)
+        yield server
+
+
+@contextmanager
+def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> Iterator[Server]:
+    """The conversation API with a data folder of its own; `module` says what runs it."""
+    settings = Settings(data=data, port=_free_port())
+    key = local_key(settings, wall_clock())
+    environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port)}
+    log = data.with_suffix(".log")
+    with _running([sys.executable, "-m", *module], environment, log) as process:
+        server = Server(settings.port, key, process, settings)
+        _wait(server, log)
+        yield server
+
+
+@contextmanager
+def _running(
+    command: list[str], environment: dict[str, str], log: Path
+) -> "Iterator[subprocess.Popen[bytes]]":
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=REPOSITORY, stderr=file
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(server: Server, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise ServerFailedError(f"a server ended at once:\n{log.read_text()[-2000:]}")
+        try:
+            server.request("GET", "/healthz")
+        except (ConnectionError, http.client.HTTPException):
+            time.sleep(0.05)
+        else:
+            return
+    raise ServerFailedError(f"nobody listens after {START_SECONDS:.0f} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
