@@ -1,0 +1,164 @@
+"""Valid by default: events, conversations, and a record to put them on."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import msgspec
+
+from ingest.contract import Segment, from_micros, to_micros
+from ingest.lake.sealer import LogReader
+from ingest.lake.segments import Lake
+from ingest.log.folds import Draft
+from ingest.log.store import Store, migrate, open_engine
+from ingest.log.writer import Acknowledgement, Writer
+from ingest.settings import Settings
+from warehouse.build import LoadReport, load
+from warehouse.lake import connect
+
+START = datetime(2030, 1, 1, 10, 0, tzinfo=UTC)
+MINUTE = 60_000_000
+
+
+class Clock:
+    """A clock that moves when it is told to; in microseconds, as the log wants it."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = to_micros(now)
+
+    def __call__(self) -> int:
+        return self.now
+
+    def forward(self, **parts: float) -> None:
+        self.now += int(timedelta(**parts).total_seconds() * 1_000_000)
+
+    def set(self, now: datetime) -> None:
+        self.now = to_micros(now)
+
+
+class Ids:
+    """Ids in a row: id-000001, id-000002 …"""
+
+    def __init__(self, prefix: str = "id") -> None:
+        self._prefix = prefix
+        self._last = 0
+
+    def __call__(self) -> str:
+        self._last += 1
+        return f"{self._prefix}-{self._last:06}"
+
+
+def an_event(event_type: str = "message.created", **over: Any) -> dict[str, Any]:
+    """An event as a client sends it; a customer's message in conversation c1 by default."""
+    event: dict[str, Any] = {"event_type": event_type, "conversation_id": "c1"}
+    if event_type == "message.created":
+        event |= {
+            "participant_id": "ada",
+            "participant_role": "customer",
+            "text": "Where is my order?",
+        }
+    if event_type == "conversation.created":
+        event |= {"channel": "web"}
+    return event | over
+
+
+def a_conversation(
+    conversation_id: str = "c1", messages: int = 2, **over: Any
+) -> list[dict[str, Any]]:
+    """A conversation of `messages` turns between a customer and a bot."""
+    people = (("ada", "customer"), ("helper", "bot"))
+    said = [
+        an_event(
+            conversation_id=conversation_id,
+            event_id=f"{conversation_id}-m{number}",
+            participant_id=people[number % 2][0],
+            participant_role=people[number % 2][1],
+            text=f"message {number}",
+        )
+        for number in range(messages)
+    ]
+    created = an_event(
+        "conversation.created",
+        conversation_id=conversation_id,
+        event_id=f"{conversation_id}-created",
+        **over,
+    )
+    return [created, *said]
+
+
+class Record:
+    """A data folder worked on step by step: `write`, `seal`, `load`, `query`."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.new_id = Ids()
+        migrate(settings.database_url)
+
+    def write(
+        self, events: Iterable[dict[str, Any]], source: str = "test", at_once: int = 1000
+    ) -> list[Acknowledgement]:
+        """Put events on the record, `at_once` in each commit."""
+        return asyncio.run(
+            self._write([msgspec.convert(event, Draft) for event in events], source, at_once)
+        )
+
+    async def _write(self, drafts: list[Draft], source: str, at_once: int) -> list[Acknowledgement]:
+        engine = open_engine(self.settings.database_url)
+        writer = Writer(
+            Store(engine),
+            shard=0,
+            session_timeout=self.settings.session_timeout_seconds * 1_000_000,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
+        writer.start()
+        answers: list[Acknowledgement] = []
+        try:
+            for start in range(0, len(drafts), at_once):
+                answers += await writer.submit(drafts[start : start + at_once], source)
+        finally:
+            await asyncio.to_thread(writer.stop)
+            engine.dispose()
+        return answers
+
+    def seal(self, rows: int = 50_000) -> list[Segment]:
+        """Seal all that is written, in segments of at most `rows`."""
+        lake = Lake(self.settings.lake_path)
+        sealed: list[Segment] = []
+        with LogReader(self.settings.store_path) as log:
+            while (table := log.read(lake.last_position, rows)).num_rows:
+                sealed += lake.seal(table, from_micros(self.clock()))
+        return sealed
+
+    def load(self) -> LoadReport:
+        """Load all that is sealed."""
+        return load(
+            self.settings.lake_path, self.settings.warehouse_path, self.settings.reporting_zone
+        )
+
+    def publish(self, events: Iterable[dict[str, Any]]) -> LoadReport:
+        """Write, seal and load."""
+        self.write(events)
+        self.seal()
+        return self.load()
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of the warehouse, as a reader sees them."""
+        with connect(self.settings.warehouse_path) as con:
+            return rows_of(con, sql)
+
+    def log(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of the store."""
+        with LogReader(self.settings.store_path) as log:
+            rows: list[dict[str, Any]] = log.query(sql).to_pylist()
+        return rows
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """Rows of a query as dictionaries."""
+    result = con.execute(sql)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

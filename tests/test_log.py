@@ -1,0 +1,410 @@
+"""The record's rules: order, duplicates, sessions, state, and what a commit is worth."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+
+from ingest.errors import LogUnavailableError
+from ingest.log.folds import Draft
+from ingest.log.store import Store, migrate, open_engine
+from ingest.log.tables import metadata
+from ingest.log.writer import Acknowledgement, Writer
+from ingest.settings import Settings
+from tests.factories import MINUTE, START, Clock, Ids, Record, a_conversation, an_event
+
+ALL = "select * from events order by position"
+
+
+def statuses(answers: list[Acknowledgement]) -> list[str]:
+    return [answer.status for answer in answers]
+
+
+def test_positions_and_sequences_begin_with_one_and_have_no_hole(record: Record) -> None:
+    record.write([*a_conversation("c1", 3), *a_conversation("c2", 2)])
+    rows = record.log(ALL)
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    for conversation_id in ("c1", "c2"):
+        sequences = [row["sequence"] for row in rows if row["conversation_id"] == conversation_id]
+        assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_a_conversation_begins_with_its_creation_and_then_its_session(record: Record) -> None:
+    record.write(a_conversation())
+    types = [row["event_type"] for row in record.log(ALL)]
+    assert types == [
+        "conversation.created",
+        "session.started",
+        "message.created",
+        "message.created",
+    ]
+
+
+def test_an_event_sent_again_gets_its_first_answer(record: Record) -> None:
+    first = record.write(a_conversation())
+    again = record.write(a_conversation())
+    assert statuses(again) == ["duplicate"] * 3
+    assert [answer.sequence for answer in again] == [answer.sequence for answer in first]
+    assert len(record.log(ALL)) == 4
+
+
+def test_an_event_twice_in_one_commit_is_stored_once(record: Record) -> None:
+    answers = record.write([*a_conversation(), *a_conversation()])
+    assert statuses(answers) == ["accepted"] * 3 + ["duplicate"] * 3
+
+
+def test_the_same_id_with_another_body_is_a_conflict_and_the_first_stands(record: Record) -> None:
+    record.write(a_conversation())
+    answers = record.write([an_event(event_id="c1-m0", text="something else")])
+    assert statuses(answers) == ["conflict"]
+    assert [row["text"] for row in record.log(ALL) if row["event_id"] == "c1-m0"] == ["message 0"]
+
+
+def test_the_order_of_keys_in_a_payload_does_not_make_another_event(record: Record) -> None:
+    record.write([an_event("conversation.created")])
+    one = an_event(event_id="e", payload={"a": 1, "b": {"c": 2, "d": 3}})
+    other = an_event(event_id="e", payload={"b": {"d": 3, "c": 2}, "a": 1})
+    assert statuses(record.write([one])) == ["accepted"]
+    assert statuses(record.write([other])) == ["duplicate"]
+
+
+def test_two_sources_may_use_the_same_event_id(record: Record) -> None:
+    record.write(
+        [an_event("conversation.created"), an_event(event_id="e", text="one")], source="one"
+    )
+    answers = record.write([an_event(event_id="e", text="two")], source="two")
+    assert statuses(answers) == ["accepted"]
+
+
+def test_a_session_ends_after_thirty_minutes_with_the_time_it_was_due(record: Record) -> None:
+    record.write(a_conversation())
+    record.clock.forward(minutes=29, seconds=59)
+    record.write([an_event(event_id="in-time")])
+    record.clock.forward(minutes=30)
+    record.write([an_event(event_id="too-late")])
+    rows = record.log(ALL)
+    assert [row["event_type"] for row in rows[-4:]] == [
+        "message.created", "session.ended", "session.started", "message.created",
+    ]  # fmt: skip
+    in_time, ended, started, late = rows[-4:]
+    assert ended["happened_at"] == in_time["happened_at"] + 30 * MINUTE
+    assert ended["session_id"] == in_time["session_id"] != started["session_id"]
+    assert started["session_id"] == late["session_id"]
+    assert ended["caused_by"] == late["event_id"]
+
+
+def test_an_older_event_that_comes_late_opens_no_session(record: Record) -> None:
+    record.write(a_conversation())
+    before = (START - timedelta(days=2)).isoformat()
+    record.write([an_event(event_id="late", happened_at=before), an_event(event_id="next")])
+    assert {row["session_id"] for row in record.log(ALL)} == {record.log(ALL)[0]["session_id"]}
+
+
+def test_the_last_customer_who_leaves_ends_the_session(record: Record) -> None:
+    record.write(a_conversation())
+    left = an_event("participant.left", participant_id="ada")
+    record.write([left, an_event(event_id="back")])
+    assert [row["event_type"] for row in record.log(ALL)][-4:] == [
+        "participant.left", "session.ended", "session.started", "message.created",
+    ]  # fmt: skip
+
+
+def test_a_second_customer_keeps_the_session(record: Record) -> None:
+    record.write(a_conversation())
+    joined = an_event("participant.joined", participant_id="bob", participant_role="customer")
+    record.write([joined, an_event("participant.left", participant_id="ada")])
+    assert record.log(ALL)[-1]["event_type"] == "participant.left"
+
+
+def test_closing_ends_the_session_and_sets_the_state(record: Record) -> None:
+    record.write(a_conversation())
+    record.write([an_event("conversation.state_changed", payload={"to": "closed"})])
+    assert record.log(ALL)[-1]["event_type"] == "session.ended"
+    assert record.log("select state, session_id from conversations") == [
+        {"state": "closed", "session_id": None}
+    ]
+
+
+def test_history_keeps_its_times_but_never_from_the_future(record: Record) -> None:
+    past, future = (
+        (START - timedelta(days=400)).isoformat(),
+        (START + timedelta(days=1)).isoformat(),
+    )
+    record.write([an_event("conversation.created", happened_at=past), an_event(happened_at=future)])
+    first, *_, last = record.log(ALL)
+    assert first["happened_at"] == record.clock.now - 400 * 24 * 60 * MINUTE
+    assert last["happened_at"] == last["received_at"] == record.clock.now
+
+
+def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> None:
+    people = [{"participant_id": "ada", "participant_role": "customer"}]
+    created = an_event(
+        "conversation.created",
+        channel="sms",
+        channel_account="+1",
+        is_test=True,
+        payload={"participants": people},
+    )
+    created["channel_account"] = "n1"
+    record.write(
+        [
+            created,
+            {
+                "event_type": "message.created",
+                "conversation_id": "c1",
+                "participant_id": "ada",
+                "text": "x",
+            },
+        ]
+    )
+    message = record.log(ALL)[-1]
+    assert (message["participant_role"], message["channel"], message["channel_account"], message["is_test"]) == (
+        "customer", "sms", "n1", 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (an_event("message.sent"), "$.event_type"),
+        (an_event("typing.started"), "$.event_type"),
+        (an_event("session.started"), "$.event_type"),
+        (an_event("review.submitted"), "$.event_type"),
+        (an_event("data.erased"), "$.event_type"),
+        (an_event("webhook.attempted"), "$.event_type"),
+        (an_event(text=None), "$.text"),
+        (an_event(text="a\0b"), "$.text"),
+        (an_event(participant_id=None), "$.participant_id"),
+        (an_event(participant_role=None, participant_id="stranger"), "$.participant_id"),
+        (an_event(conversation_id="nowhere"), "$.conversation_id"),
+        (an_event(conversation_id=None), "$.conversation_id"),
+        (an_event("conversation.created", event_id="second"), "$.conversation_id"),
+        (
+            an_event("conversation.created", conversation_id="c9", payload={"participants": [1]}),
+            "$.payload.participants",
+        ),
+        (an_event("conversation.state_changed"), "$.payload.to"),
+        (an_event("handoff.requested"), "$.handoff_id"),
+        (an_event("message.edited"), "$.message_id"),
+        (an_event("contact.created", conversation_id=None), "$.contact_id"),
+        (an_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
+    ],
+)
+def test_what_is_rejected_says_where_it_is_wrong_and_changes_nothing(
+    record: Record, event: dict[str, Any], field: str
+) -> None:
+    record.write(a_conversation())
+    before = record.log(ALL), record.log("select * from conversations")
+    (answer,) = record.write([event])
+    assert answer.status == "rejected"
+    assert answer.error is not None
+    assert answer.error.field == field
+    assert (record.log(ALL), record.log("select * from conversations")) == before
+
+
+def test_a_contact_has_a_position_but_no_sequence(record: Record) -> None:
+    record.write([{"event_type": "contact.created", "contact_id": "ada"}])
+    (row,) = record.log(ALL)
+    assert (row["position"], row["sequence"], row["conversation_id"]) == (1, None, None)
+
+
+# --- any mix of retries and reorderings ------------------------------------------------
+
+_ids = st.integers(0, 5)
+_steps = st.lists(
+    st.tuples(
+        st.sampled_from(["created", "message", "left", "closed", "wait"]),
+        st.integers(0, 2),
+        _ids,
+        st.integers(1, 4),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def _as_event(step: tuple[str, int, int, int]) -> dict[str, Any]:
+    what, conversation, number, _ = step
+    key = f"c{conversation}"
+    event_id = f"{key}-{what}-{number}"
+    match what:
+        case "created":
+            return an_event("conversation.created", conversation_id=key, event_id=event_id)
+        case "left":
+            return an_event(
+                "participant.left", conversation_id=key, event_id=event_id,
+                participant_id="ada", participant_role="customer",
+            )  # fmt: skip
+        case "closed":
+            return an_event(
+                "conversation.state_changed",
+                conversation_id=key,
+                event_id=event_id,
+                payload={"to": "closed"},
+            )
+    return an_event(conversation_id=key, event_id=event_id)
+
+
+@given(steps=_steps)
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_comes_each_event_is_there_once_and_sequences_have_no_hole(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]]
+) -> None:
+    record = Record(Settings(data=tmp_path_factory.mktemp("log")), Clock())
+    accepted: dict[str, int | None] = {}
+    for step in steps:
+        if step[0] == "wait":
+            record.clock.forward(minutes=20 * step[3])
+            continue
+        # The same event `step[3]` times: half of them in one commit, half in the next.
+        events = [_as_event(step)] * step[3]
+        for answer in record.write(events, at_once=2):
+            if answer.status == "accepted":
+                assert answer.event_id is not None
+                assert answer.event_id not in accepted
+                accepted[answer.event_id] = answer.sequence
+            elif answer.status == "duplicate":
+                assert accepted[answer.event_id or ""] == answer.sequence
+    _must_be_whole(record, accepted)
+
+
+def _must_be_whole(record: Record, accepted: dict[str, int | None]) -> None:
+    rows = record.log(ALL)
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    stored = {row["event_id"]: row["sequence"] for row in rows if row["source"] == "test"}
+    assert stored == accepted
+    for state in record.log("select * from conversations"):
+        own = [row for row in rows if row["conversation_id"] == state["conversation_id"]]
+        assert [row["sequence"] for row in own] == list(range(1, len(own) + 1))
+        assert state["last_sequence"] == len(own)
+        _sessions_must_follow_each_other(own)
+
+
+def _sessions_must_follow_each_other(rows: list[dict[str, Any]]) -> None:
+    open_session = None
+    for row in rows[1:]:  # the first is the creation, which stands before its session
+        match row["event_type"]:
+            case "session.started":
+                assert open_session is None
+                open_session = row["session_id"]
+            case "session.ended":
+                assert row["session_id"] == open_session
+                open_session = None
+            case _:
+                assert row["session_id"] == open_session
+
+
+# --- the writer ------------------------------------------------------------------------
+
+
+class BrokenDisk(Store):
+    """A real store whose disk fails at a commit, as the database reports it."""
+
+    message = "disk I/O error"
+
+    def commit(self) -> None:
+        raise OperationalError("commit", None, Exception(self.message))
+
+
+async def _submit(
+    store: Store, count: int = 1
+) -> tuple[Writer, list[BaseException | list[Acknowledgement]]]:
+    writer = Writer(store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids(), queue_events=10)
+    writer.start()
+    drafts = [msgspec.convert(an_event("conversation.created"), Draft)]
+    answers = []
+    for _ in range(count):
+        try:
+            answers.append(await writer.submit(drafts, "test"))
+        except LogUnavailableError as error:
+            answers.append(error)
+    return writer, answers  # type: ignore[return-value]
+
+
+def test_after_a_failed_flush_nothing_is_acknowledged_any_more(settings: Settings) -> None:
+    migrate(settings.database_url)
+    writer, answers = asyncio.run(_submit(BrokenDisk(open_engine(settings.database_url)), 3))
+    assert all(isinstance(answer, LogUnavailableError) for answer in answers)
+    assert writer.failure is not None
+    assert "restart" in writer.failure
+
+
+def test_a_full_disk_is_not_the_end(settings: Settings) -> None:
+    migrate(settings.database_url)
+    store = BrokenDisk(open_engine(settings.database_url))
+    store.message = "database or disk is full"
+    writer, answers = asyncio.run(_submit(store, 2))
+    assert all(isinstance(answer, LogUnavailableError) for answer in answers)
+    assert writer.failure is None
+
+
+def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> None:
+    migrate(settings.database_url)
+
+    async def flood() -> list[Any]:
+        store = Store(open_engine(settings.database_url))
+        writer = Writer(
+            store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids(), queue_events=10
+        )
+        drafts = [msgspec.convert(an_event("conversation.created"), Draft)] * 6
+        first = writer.submit(drafts, "test")
+        with pytest.raises(LogUnavailableError):
+            writer.submit(drafts, "test")
+        writer.start()
+        await first
+        second = await writer.submit(drafts, "test")
+        await asyncio.to_thread(writer.stop)
+        with pytest.raises(LogUnavailableError):
+            writer.submit(drafts, "test")
+        return second
+
+    assert [answer.status for answer in asyncio.run(flood())] == ["rejected"] * 6
+
+
+def test_what_was_submitted_before_the_stop_is_answered(settings: Settings) -> None:
+    migrate(settings.database_url)
+
+    async def stop_under_load() -> list[list[Acknowledgement]]:
+        store = Store(open_engine(settings.database_url))
+        writer = Writer(store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids())
+        writer.start()
+        drafts = [
+            msgspec.convert(an_event("conversation.created", conversation_id=f"c{n}"), Draft)
+            for n in range(50)
+        ]
+        waiting = [writer.submit([draft], "test") for draft in drafts]
+        await asyncio.to_thread(writer.stop)
+        return await asyncio.gather(*waiting)
+
+    answers = asyncio.run(stop_under_load())
+    assert [answer.status for (answer,) in answers] == ["accepted"] * 50
+
+
+def test_the_store_flushes_to_disk_at_each_commit(settings: Settings) -> None:
+    migrate(settings.database_url)
+    with open_engine(settings.database_url).connect() as connection:
+        pragma = {
+            name: connection.exec_driver_sql(f"pragma {name}").scalar()
+            for name in ("journal_mode", "synchronous")
+        }
+    assert pragma == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_migrations_make_the_tables_that_the_code_means(settings: Settings) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    migrate(settings.database_url)
+    migrate(settings.database_url)
+    with create_engine(settings.database_url).connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []

@@ -1,0 +1,111 @@
+"""Each model on small cases: `cases/<model>/<what_it_shows>.yaml`, columns left out are null."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from ingest.contract import COLUMNS, SCHEMA
+from ingest.settings import Settings
+from tests.factories import Clock, Record, a_conversation, rows_of
+from warehouse.lake import connect
+from warehouse.model import SOURCE, Model, models
+
+CASES = Path(__file__).parent / "cases"
+BY_NAME = {model.name: model for model in models()}
+
+
+@pytest.fixture(scope="module")
+def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """The real columns of every model, from a warehouse that was really built."""
+    record = Record(Settings(data=tmp_path_factory.mktemp("types")), Clock())
+    record.publish(a_conversation())
+    with connect(record.settings.warehouse_path) as con:
+        return {
+            model.name: {
+                row["column_name"]: row["column_type"]
+                for row in rows_of(con, f"describe {model.name}")
+            }
+            for model in models()
+        }
+
+
+def run_case(path: Path, types: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """Rows of the model over the case's tables, in the order of its key."""
+    model = BY_NAME[path.parent.name]
+    con = duckdb.connect()
+    for name, rows in yaml.safe_load(path.read_text())["given"].items():
+        con.execute(
+            f"create table {name} ({', '.join(f'{key} {kind}' for key, kind in types[name].items())})"
+        )
+        for row in rows:
+            marks = ", ".join(f"${key}" for key in row)
+            con.execute(f"insert into {name} ({', '.join(row)}) values ({marks})", row)
+    found = [
+        {name: _plain(value) for name, value in row.items()}
+        for row in rows_of(con, model.query.sql("duckdb"))
+    ]
+    return sorted(found, key=lambda row: [str(row[key]) for key in model.key])
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CASES.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}:{path.stem}"
+)
+def test_a_model_gives_what_the_case_expects(path: Path, types: dict[str, dict[str, str]]) -> None:
+    found, expected = run_case(path, types), yaml.safe_load(path.read_text())["expect"]
+    named = [{name: row[name] for name in each} for row, each in zip(found, expected, strict=True)]
+    assert named == expected
+
+
+def test_every_mart_has_a_case() -> None:
+    assert {path.name for path in CASES.iterdir()} == {
+        model.name for model in models() if model.layer == "marts"
+    }
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
+def test_a_header_names_the_real_columns_in_order(
+    model: Model, types: dict[str, dict[str, str]]
+) -> None:
+    assert list(model.columns) == list(types[model.name])
+    assert set(model.key) <= set(model.columns)
+
+
+def test_a_column_that_several_models_share_has_one_type(types: dict[str, dict[str, str]]) -> None:
+    kinds: dict[str, set[str]] = {}
+    for columns in types.values():
+        for name, kind in columns.items():
+            kinds.setdefault(name, set()).add(kind)
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_the_staging_model_carries_every_column_of_the_contract() -> None:
+    assert {column.name for column in COLUMNS} <= set(BY_NAME["events"].columns)
+    assert BY_NAME["events"].reads == (SOURCE,)
+    assert len(SCHEMA) == len(COLUMNS)
+
+
+def test_headers_are_published_as_comments(record: Record) -> None:
+    record.publish(a_conversation())
+    comments = {
+        (row["table_name"], row["column_name"]): row["comment"]
+        for row in record.query(
+            "select table_name, column_name, comment from duckdb_columns() where database_name = 'lake'"
+        )
+    }
+    for model in models():
+        for name, meaning in model.columns.items():
+            assert comments[model.name, name] == meaning
+
+
+def test_models_are_built_after_what_they_read() -> None:
+    seen: set[str] = {SOURCE}
+    for model in models():
+        assert set(model.reads) <= seen
+        seen.add(model.name)

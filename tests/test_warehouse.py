@@ -1,0 +1,358 @@
+"""The warehouse: the same log gives the same tables, whatever happens on the way."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from ingest.contract import read_manifest
+from ingest.settings import Settings
+from tests.factories import Clock, Record, a_conversation, an_event, rows_of
+from warehouse import build
+from warehouse.checks import CheckError
+from warehouse.lake import WarehouseBusyError, WarehouseMissingError, connect, write_lock
+from warehouse.model import models
+
+
+def contents(record: Record) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every model, in the order of its key."""
+    with connect(record.settings.warehouse_path) as con:
+        return {
+            model.name: rows_of(con, f"select * from {model.name} order by {', '.join(model.key)}")
+            for model in models()
+        }
+
+
+def delete_warehouse(record: Record) -> None:
+    shutil.rmtree(record.settings.warehouse_path)
+
+
+def a_busy_day(record: Record, seed: int, steps: int = 6) -> None:
+    """Loads of a few conversations each: new ones, old ones again, handoffs, sessions, tests."""
+    random_ = random.Random(seed)  # noqa: S311 (stories, not secrets)
+    for step in range(steps):
+        events: list[dict[str, Any]] = []
+        for number in random_.sample(range(8), 4):
+            key = f"c{number}"
+            events += [an_event("conversation.created", conversation_id=key, event_id=f"{key}-created",
+                                channel=random_.choice(["web", "sms"]), is_test=number == 7)] if step == 0 or number > 3 else []  # fmt: skip
+            events += [
+                an_event(conversation_id=key, event_id=f"{key}-{step}-{part}") for part in range(2)
+            ]
+            if random_.random() < 0.5:
+                events.append(
+                    an_event("handoff.requested", conversation_id=key, handoff_id=f"h{step}")
+                )
+                events.append(an_event("handoff.accepted", conversation_id=key, handoff_id=f"h{step}", participant_id="mira", participant_role="agent"))  # fmt: skip
+            if random_.random() < 0.3:
+                events.append(
+                    an_event(
+                        "conversation.resolved", conversation_id=key, payload={"resolved_by": "bot"}
+                    )
+                )
+        record.write(events)
+        record.clock.forward(hours=random_.choice([0, 1, 9]))
+        record.seal(rows=random_.choice([3, 50]))
+        if random_.random() < 0.7:
+            record.load()
+    record.load()
+
+
+def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record: Record) -> None:
+    first = record.publish(a_conversation(messages=3))
+    assert (first.events, first.conversations) == (5, 1)
+    assert record.load().events == 0
+    assert record.publish(a_conversation("c2")).events == 4
+    assert record.query("select count(*) as n, count(distinct position) as m from events") == [
+        {"n": 9, "m": 9}
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int) -> None:
+    a_busy_day(record, seed)
+    incremental = contents(record)
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == incremental
+
+
+@given(order=st.permutations(range(5)))
+@hypothesis_settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_segments_may_arrive_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
+    record = Record(Settings(data=tmp_path_factory.mktemp("order")), Clock())
+    record.write(a_conversation("c1", messages=6))
+    record.clock.forward(hours=3)
+    record.write([an_event(event_id="again"), *a_conversation("c2", messages=5)])
+    segments = record.seal(rows=4)
+    assert len(segments) == 5
+    record.load()
+    expected = contents(record)
+    delete_warehouse(record)
+    lake = record.settings.lake_path
+    for number, segment in enumerate(segments):
+        if number != order[0]:
+            (lake / segment.path).rename(lake / f"{number}.away")
+    record.load()
+    for number in order[1:]:
+        (lake / f"{number}.away").rename(lake / segments[number].path)
+        record.load()
+    assert contents(record) == expected
+
+
+def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None:
+    """Polars reads the segments themselves and counts anew."""
+    a_busy_day(record, seed=11)
+    lake = record.settings.lake_path
+    events = pl.concat(
+        [
+            pl.read_parquet(lake / each.path, hive_partitioning=False)
+            for each in read_manifest(lake)[0]
+        ]
+    )
+    said = events.filter((pl.col("event_type") == "message.created") & ~pl.col("is_test"))
+    by_day = said.group_by(pl.col("happened_at").dt.date().alias("active_on"), "channel").agg(
+        pl.len().alias("messages")
+    )
+    found = record.query(
+        "select active_on, channel, messages from daily_activity where messages > 0 order by 1, 2"
+    )
+    assert found == by_day.sort("active_on", "channel").to_dicts()
+    handed_off = (
+        events.filter(~pl.col("is_test"))
+        .filter(pl.col("event_type") == "handoff.requested")["conversation_id"]
+        .n_unique()
+    )
+    assert record.query("select sum(conversations_handed_off)::int as n from daily_activity") == [
+        {"n": handed_off}
+    ]
+
+
+def test_another_reporting_zone_rebuilds_the_days(record: Record) -> None:
+    record.clock.forward(hours=13)  # 23:00 UTC
+    record.publish(a_conversation())
+    zone = record.settings.model_copy(update={"reporting_zone": "Europe/Berlin"})
+    report = build.load(zone.lake_path, zone.warehouse_path, zone.reporting_zone)
+    assert report.rebuilt
+    assert [
+        str(row["active_on"]) for row in record.query("select active_on from daily_activity")
+    ] == ["2030-01-02"]
+    assert record.query("select count(*) as n from events") == [{"n": 4}]
+
+
+# --- damage ----------------------------------------------------------------------------
+
+
+def flip_a_bit(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_is_found_and_the_rest_is_loaded(record: Record) -> None:
+    record.write(
+        [event for number in range(3) for event in a_conversation(f"c{number}", messages=4)]
+    )
+    segments = record.seal(rows=6)
+    damaged = record.settings.lake_path / segments[1].path
+    whole = damaged.read_bytes()
+    flip_a_bit(damaged, 1000)
+    report = record.load()
+    assert [each.segment.path for each in report.damaged] == [segments[1].path]
+    assert "sha256" in report.damaged[0].reason
+    assert record.query("select count(*) as n from events") == [{"n": 12}]
+    quarantined = record.query("select path, status from segments where status <> 'loaded'")
+    assert quarantined == [{"path": segments[1].path, "status": "quarantined"}]
+    damaged.write_bytes(whole)
+    assert record.load().damaged == []
+    repaired = contents(record)
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == repaired
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "empty", "another file"])
+def test_a_segment_that_is_not_what_was_sealed_is_left_out(record: Record, how: str) -> None:
+    record.write(a_conversation(messages=8))
+    segments = record.seal(rows=5)
+    path = record.settings.lake_path / segments[0].path
+    match how:
+        case "missing":
+            path.unlink()
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-10])
+        case "empty":
+            path.write_bytes(b"")
+        case _:
+            shutil.copy(record.settings.lake_path / segments[1].path, path)
+    report = record.load()
+    assert [each.segment for each in report.damaged] == [segments[0]]
+    assert record.query("select count(*) as n from events") == [{"n": 5}]
+
+
+def test_a_load_that_would_break_a_key_changes_nothing(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the checks: rows doubled on the way must not get in."""
+    record.publish(a_conversation())
+    before = contents(record)
+    record.write(a_conversation("c2"))
+    record.seal()
+    real = build.scope.expose
+
+    def doubled(con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Any], zone: str) -> None:
+        real(con, lake, segments * 2, zone)
+
+    monkeypatch.setattr(build.scope, "expose", doubled)
+    with pytest.raises(CheckError):
+        record.load()
+    monkeypatch.undo()
+    assert contents(record) == before
+    assert record.load().events == 4
+
+
+# --- killed, at once, moved ------------------------------------------------------------
+
+LOADER = """
+import sys, time
+from pathlib import Path
+from warehouse import build
+from warehouse.build import load
+step = int(sys.argv[3])
+real = build._insert
+done = [0]
+def insert(con, model, query):
+    rows = real(con, model, query)
+    done[0] += 1
+    if done[0] == step:
+        print("now", flush=True)
+        time.sleep(60)
+    return rows
+build._insert = insert
+load(Path(sys.argv[1]), Path(sys.argv[2]), "UTC")
+"""
+
+
+@pytest.mark.parametrize("step", [1, 3, 6])
+def test_a_load_killed_in_the_middle_leaves_no_trace_and_the_next_one_finishes(
+    record: Record, step: int
+) -> None:
+    record.publish(a_conversation())
+    before = contents(record)
+    record.write([*a_conversation("c2", messages=5), an_event(event_id="more")])
+    record.seal()
+    paths = [str(record.settings.lake_path), str(record.settings.warehouse_path)]
+    loader = subprocess.Popen(
+        [sys.executable, "-c", LOADER, *paths, str(step)], stdout=subprocess.PIPE
+    )
+    assert loader.stdout is not None
+    assert loader.stdout.readline() == b"now\n"
+    assert contents(record) == before  # readers see nothing of it
+    os.kill(loader.pid, signal.SIGKILL)
+    loader.wait()
+    loader.stdout.close()
+    assert contents(record) == before
+    record.load()
+    finished = contents(record)
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == finished
+
+
+def test_a_second_writer_waits_and_then_says_who_is_in_the_way(record: Record) -> None:
+    record.publish(a_conversation())
+    warehouse = record.settings.warehouse_path
+    with (
+        write_lock(warehouse),
+        pytest.raises(WarehouseBusyError, match="try again"),
+        write_lock(warehouse, 0.1),
+    ):
+        pass
+
+
+def test_two_loaders_at_once_load_everything_once(record: Record) -> None:
+    record.write([event for number in range(20) for event in a_conversation(f"c{number}")])
+    record.seal(rows=10)
+    load = "import sys; from pathlib import Path; from warehouse.build import load; load(Path(sys.argv[1]), Path(sys.argv[2]), 'UTC')"
+    paths = [str(record.settings.lake_path), str(record.settings.warehouse_path)]
+    loaders = [subprocess.Popen([sys.executable, "-c", load, *paths]) for _ in range(2)]
+    assert [loader.wait(60) for loader in loaders] == [0, 0]
+    assert record.query("select count(*) as n, count(distinct position) as m from events") == [
+        {"n": 80, "m": 80}
+    ]
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from warehouse.lake import connect
+con = connect(Path(sys.argv[1]))
+print("ready", flush=True)
+mixed = 0
+reads = 0
+end = time.monotonic() + 60
+while time.monotonic() < end and not Path(sys.argv[2]).exists():
+    row = con.execute('''select
+        (select count(*) from events where event_type = 'message.created'), (select count(*) from messages),
+        (select coalesce(sum(messages), 0) from daily_activity)''').fetchone()
+    reads += 1
+    mixed += len(set(row)) != 1
+print(reads, mixed, flush=True)
+"""
+
+
+def test_readers_see_one_snapshot_and_never_wait_for_a_load(record: Record, tmp_path: Path) -> None:
+    record.publish(a_conversation())
+    stop = tmp_path / "stop"
+    command = [sys.executable, "-c", READER, str(record.settings.warehouse_path), str(stop)]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+    for number in range(8):
+        record.publish(a_conversation(f"more-{number}", messages=20))
+    stop.touch()
+    for reader in readers:
+        reads, mixed = reader.communicate(timeout=60)[0].split()
+        assert reader.returncode == 0
+        assert int(reads) > 0
+        assert int(mixed) == 0
+
+
+def test_a_data_folder_that_was_moved_still_works(record: Record, tmp_path: Path) -> None:
+    record.publish(a_conversation(messages=30))
+    moved = record.settings.model_copy(update={"data": tmp_path / "moved"})
+    record.settings.data.rename(moved.data)
+    there = Record(moved, record.clock)
+    assert there.query("select count(*) as n from events") == [{"n": 32}]
+    there.publish(a_conversation("c2"))
+    assert there.query("select count(*) as n from events") == [{"n": 36}]
+
+
+def test_reading_what_was_never_loaded_says_what_to_do(record: Record) -> None:
+    with pytest.raises(WarehouseMissingError, match="convolake load"):
+        connect(record.settings.warehouse_path)
+
+
+def test_an_empty_lake_makes_empty_tables(record: Record) -> None:
+    assert record.load().events == 0
+    assert {name: len(rows) for name, rows in contents(record).items()} == {
+        model.name: 0 for model in models()
+    }
+    time_zone = record.query("select current_setting('TimeZone') as zone")
+    assert time_zone == [{"zone": "UTC"}]
