@@ -70,13 +70,17 @@ def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
             "log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one"
         )
         return
-    log = LogReader(settings.store_path)
+    with LogReader(settings.store_path) as log:
+        yield from _check_record(settings, verdict, log)
+
+
+def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Iterator[Check]:
     verdict.events = log.last_position()
     yield from _check_log(log)
     try:
         segments, _ = read_manifest(settings.lake_path)
     except ManifestError as error:
-        yield Check("manifest", ok=False, detail=str(error))
+        yield Check("the manifest is whole", ok=False, detail=str(error))
         return
     sealed = segments[-1].last_position if segments else 0
     verdict.unsealed_events = max(0, verdict.events - sealed)
@@ -84,7 +88,6 @@ def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
     good = [segment for segment in segments if _is_whole(settings.lake_path, segment)]
     yield _check_files(settings.lake_path, segments, good)
     yield _check_parquet(settings.lake_path, good, log)
-    log.close()
     yield from _check_warehouse(settings, segments, good, verdict)
 
 

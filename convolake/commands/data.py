@@ -97,9 +97,12 @@ def simulate(
         api.wait_until_ready()
         if days:
             with progress(f"simulating {days} days") as bar:
-                simulate_history(
+                tally = simulate_history(
                     api, seed=seed, days=days, now=datetime.now(UTC), on_progress=bar.advance
                 )
+            if tally.refused:
+                say(f"{tally.refused:,} simulated events were refused", "red")
+                raise typer.Exit(1)
         if live:
             say("live conversations until Ctrl-C")
             simulate_live(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
@@ -62,7 +62,11 @@ class LogReader:
             table: pa.Table = cursor.fetch_arrow_table()
         return as_contract(table)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Close the store."""
         self._connection.close()
 
@@ -135,22 +139,23 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
     if not settings.store_path.exists():
         return
     settings.lake_path.mkdir(parents=True, exist_ok=True)
-    log = LogReader(settings.store_path)
-    wanted = log.last_position()
     deadline = time.monotonic() + seconds
-    while _sealed_position(settings.lake_path) < wanted:
-        try:
-            with _take_lock(settings.lake_path / "lake.lock"):
-                lake = Lake(settings.lake_path)
-                Sealer(log, lake, settings.seal_rows, 0, time.monotonic).seal_all(datetime.now(UTC))
-        except LakeLockedError:
-            _request_path(settings.lake_path).touch()
-            time.sleep(POLL_SECONDS / 5)
-        if time.monotonic() > deadline:
-            raise LakeBehindError(
-                f"the lake did not seal up to position {wanted}; see logs/lake.log"
-            )
-    log.close()
+    with LogReader(settings.store_path) as log:
+        wanted = log.last_position()
+        while _sealed_position(settings.lake_path) < wanted:
+            if time.monotonic() > deadline:
+                raise LakeBehindError(f"the lake did not seal up to {wanted}; see logs/lake.log")
+            _seal_or_ask(settings, log)
+
+
+def _seal_or_ask(settings: Settings, log: LogReader) -> None:
+    try:
+        with _take_lock(settings.lake_path / "lake.lock"):
+            lake = Lake(settings.lake_path)
+            Sealer(log, lake, settings.seal_rows, 0, time.monotonic).seal_all(datetime.now(UTC))
+    except LakeLockedError:
+        _request_path(settings.lake_path).touch()
+        time.sleep(POLL_SECONDS / 5)
 
 
 def _sealed_position(lake: Path) -> int:
@@ -163,14 +168,16 @@ def _request_path(lake: Path) -> Path:
     return lake / "seal.request"
 
 
-def run(settings: Settings, stop: Event) -> None:
-    """Seal until `stop` is set, then once more when the API has ended. Raises LakeLockedError.
+def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
+    """Seal until `stop` is set, then once more when the API has ended.
+
+    Raises LakeLockedError if another process seals for longer than `lock_seconds`.
 
     A disk that is full or fails ends neither the process nor the record: the lake is opened
     anew, which drops what was not committed, and goes on where its manifest ends.
     """
     settings.lake_path.mkdir(parents=True, exist_ok=True)
-    with _take_lock(settings.lake_path / "lake.lock"):
+    with _take_lock(settings.lake_path / "lake.lock", lock_seconds):
         while not stop.is_set():
             try:
                 _seal_until(settings, stop)
@@ -181,15 +188,14 @@ def run(settings: Settings, stop: Event) -> None:
 
 def _seal_until(settings: Settings, stop: Event) -> None:
     lake = Lake(settings.lake_path)
-    log = _wait_for_log(settings.store_path, stop)
-    if log is None:
+    if not _log_is_there(settings.store_path, stop):
         return
-    sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
-    while not stop.wait(POLL_SECONDS):
-        _report(_seal_if_due(sealer, settings.lake_path))
-    _wait_for_api_end(settings.lock_path)
-    _report(sealer.seal_all(datetime.now(UTC)))
-    log.close()
+    with LogReader(settings.store_path) as log:
+        sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
+        while not stop.wait(POLL_SECONDS):
+            _report(_seal_if_due(sealer, settings.lake_path))
+        _wait_for_api_end(settings.lock_path)
+        _report(sealer.seal_all(datetime.now(UTC)))
 
 
 def _seal_if_due(sealer: Sealer, lake: Path) -> list[Segment]:
@@ -205,26 +211,34 @@ def _report(sealed: list[Segment]) -> None:
         logger.info("sealed %s: %d events, %d bytes", segment.path, segment.rows, segment.bytes)
 
 
-def _take_lock(path: Path) -> IO[str]:
+def _take_lock(path: Path, seconds: float = 0.0) -> IO[str]:
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise LakeLockedError(f"another process seals {path.parent}; stop it first") from error
-    return file
-
-
-def _wait_for_log(store: Path, stop: Event) -> LogReader | None:
-    while not stop.is_set():
+    deadline = time.monotonic() + seconds
+    while True:
         try:
-            log = LogReader(store)
-            log.last_position()
-        except (FileNotFoundError, adbc.Error):
-            stop.wait(POLL_SECONDS)  # the API has not made its tables yet
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                file.close()
+                raise LakeLockedError(
+                    f"another process seals {path.parent}; stop it first"
+                ) from error
+            time.sleep(0.05)
         else:
-            return log
-    return None
+            return file
+
+
+def _log_is_there(store: Path, stop: Event) -> bool:
+    """Wait until the API has made its tables; False if `stop` was set before."""
+    while True:
+        try:
+            with LogReader(store) as log:
+                log.last_position()
+        except (FileNotFoundError, adbc.Error):
+            if stop.wait(POLL_SECONDS):
+                return False
+        else:
+            return True
 
 
 def _wait_for_api_end(lock_path: Path) -> None:
