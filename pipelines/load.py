@@ -38,7 +38,7 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
     """The asset that loads every waiting segment of this installation. Safe to repeat."""
 
     @dg.multi_asset(
-        name="load",
+        name="load_models",
         specs=[_spec(model) for model in models()],
         pool=POOL,
         retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),

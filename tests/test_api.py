@@ -216,7 +216,7 @@ def test_a_bad_message_is_refused_with_its_place_and_without_an_echo(
     "name", sorted(BAD_MESSAGES.keys() - {"empty", "UTF-16"})
 )  # no line of NDJSON
 def test_the_same_in_a_batch_rejects_that_event_alone(api: TestClient, name: str) -> None:
-    body, status, _ = BAD_MESSAGES[name]
+    body, _, _ = BAD_MESSAGES[name]
     event = body.replace(
         b'{"participant_id"',
         b'{"event_type":"message.created","conversation_id":"c1","participant_id"',

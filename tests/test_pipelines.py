@@ -1,0 +1,85 @@
+"""Dagster: definitions made from the models, the load as a job, the sensor that starts it."""
+
+import dagster as dg
+import pytest
+
+from ingest.settings import Settings
+from pipelines.definitions import load_job
+from pipelines.home import command, prepare, run_once
+from tests.factories import Record, a_conversation
+from warehouse.model import models
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+def test_the_definitions_load_and_name_every_model(settings: Settings) -> None:
+    defs = load_job(settings)
+    dg.Definitions.validate_loadable(defs)
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == {"lake", *(model.name for model in models())}
+
+
+def test_assets_say_what_they_read_and_what_their_columns_mean(settings: Settings) -> None:
+    graph = load_job(settings).resolve_asset_graph()
+    node = graph.get(dg.AssetKey("conversations"))
+    assert {key.to_user_string() for key in node.parent_keys} == {"events", "handoffs", "messages", "sessions"}
+    assert node.description == "One row per conversation."
+    schema = node.metadata["dagster/column_schema"]
+    assert schema.columns[0].name == "conversation_id"
+
+
+def test_the_job_loads_what_is_sealed_and_counts_the_rows(record: Record) -> None:
+    record.write(a_conversation(messages=3))
+    record.seal()
+    result = run_once(record.settings)
+    assert result.success
+    rows = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata["rows_written"].value
+        for event in result.get_asset_materialization_events()
+    }
+    assert rows == {"events": 5, "messages": 3, "sessions": 1, "handoffs": 0, "conversations": 1, "daily_activity": 1}
+    assert run_once(record.settings).success
+    assert record.query("select count(*) as n from events") == [{"n": 5}]
+
+
+def tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    sensor = load_job(settings).resolve_sensor_def("new_segments")
+    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    found = sensor(context)
+    assert isinstance(found, dg.SensorResult | dg.SkipReason)
+    return found
+
+
+def test_the_sensor_starts_a_load_for_new_segments_only(record: Record, instance: dg.DagsterInstance) -> None:
+    assert isinstance(tick(record.settings, instance, None), dg.SkipReason)
+    record.write(a_conversation())
+    record.seal()
+    first = tick(record.settings, instance, None)
+    assert isinstance(first, dg.SensorResult)
+    assert len(first.run_requests or []) == 1
+    record.load()
+    assert isinstance(tick(record.settings, instance, first.cursor), dg.SkipReason)
+    record.write(a_conversation("c2"))
+    record.seal()
+    assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
+
+
+def test_a_warehouse_that_was_deleted_is_loaded_again(record: Record, instance: dg.DagsterInstance) -> None:
+    record.write(a_conversation())
+    record.seal()
+    first = tick(record.settings, instance, None)
+    assert isinstance(first, dg.SensorResult)
+    # The load never came: there is no warehouse.
+    assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
+
+
+def test_dagsters_home_is_made_once_and_kept(settings: Settings) -> None:
+    config = prepare(settings) / "dagster.yaml"
+    assert "default_limit: 1" in config.read_text()
+    config.write_text("telemetry: {enabled: false}\n")
+    prepare(settings)
+    assert config.read_text() == "telemetry: {enabled: false}\n"
+    assert "pipelines.definitions" in command(settings)

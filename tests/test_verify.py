@@ -1,0 +1,130 @@
+"""`verify` finds what is broken and names the place; each case is a control of one check."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from convolake.cli import app
+from convolake.verify import verify
+from ingest.contract import manifest_path
+from ingest.settings import Settings
+from tests.factories import Record, a_conversation
+from warehouse.lake import connect
+
+
+@pytest.fixture
+def whole(record: Record) -> Record:
+    """A record of three segments, wholly loaded."""
+    record.write([event for number in range(3) for event in a_conversation(f"c{number}", messages=4)])
+    record.seal(rows=6)
+    record.load()
+    return record
+
+
+def test_a_whole_record_is_clean(whole: Record) -> None:
+    verdict = verify(whole.settings)
+    assert [check for check in verdict.checks if not check.ok] == []
+    assert (verdict.ok, verdict.events, verdict.unsealed_events, verdict.unloaded_events) == (True, 18, 0, 0)
+
+
+def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
+    whole.write(a_conversation("c8"))
+    whole.seal()
+    whole.write(a_conversation("c9"))
+    verdict = verify(whole.settings)
+    assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 4, 4)
+
+
+def in_log(statement: str) -> Callable[[Settings], None]:
+    def damage(settings: Settings) -> None:
+        with sqlite3.connect(settings.store_path) as connection:
+            connection.execute(statement)
+        connection.close()
+
+    return damage
+
+
+def in_warehouse(statement: str) -> Callable[[Settings], None]:
+    def damage(settings: Settings) -> None:
+        with connect(settings.warehouse_path, read_only=False) as con:
+            con.execute(statement)
+
+    return damage
+
+
+def segment(settings: Settings) -> Path:
+    return sorted(settings.lake_path.glob("events/*/*.parquet"))[1]
+
+
+def flip(settings: Settings) -> None:
+    content = bytearray(segment(settings).read_bytes())
+    content[500] ^= 4
+    segment(settings).write_bytes(content)
+
+
+def alien(settings: Settings) -> None:
+    (segment(settings).parent / "alien.parquet").write_bytes(b"x")
+
+
+def forget_a_line(settings: Settings) -> None:
+    path = manifest_path(settings.lake_path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + lines[2])
+
+
+DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
+    "a lost event": (in_log("delete from events where position = 9"), "log positions", "9"),
+    "a lost first event": (in_log("delete from events where position = 1"), "log positions", "1"),
+    "a sequence that jumps": (
+        in_log("update events set sequence = 77 where position = 6"), "sequences are 1 to n", "c0",
+    ),
+    "a state that is behind": (
+        in_log("update conversations set last_sequence = 1 where conversation_id = 'c1'"), "conversations stand", "c1",
+    ),
+    "a changed text": (in_log("update events set text = 'x' where position = 9"), "log and Parquet", "column text"),
+    "a changed time": (
+        in_log("update events set happened_at = 0 where position = 9"), "log and Parquet", "column happened_at",
+    ),
+    "a flipped bit": (flip, "segments are the bytes", "0-000000000007"),
+    "a lost segment": (lambda settings: segment(settings).unlink(), "segments are the bytes", "0-000000000007"),
+    "a file that nobody sealed": (alien, "segments are the bytes", "alien.parquet"),
+    "a lost line of the manifest": (forget_a_line, "the manifest is whole", "line 2"),
+    "an event lost in the warehouse": (
+        in_warehouse("delete from events where position = 9"), "Parquet and warehouse", "18 sealed, 17 loaded",
+    ),
+    "an event doubled in the warehouse": (
+        in_warehouse("insert into events select * from events where position = 9"), "Parquet and warehouse", "19 loaded",
+    ),
+    "an event changed in the warehouse": (
+        in_warehouse("update events set text = 'x' where position = 9"), "Parquet and warehouse", "2 differ",
+    ),
+    "a message lost in the warehouse": (
+        in_warehouse("delete from messages where message_id = 'c1-m0'"), "models hold", "messages: 11",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
+    damage, check_name, place = DAMAGES[name]
+    damage(whole.settings)
+    broken = [check for check in verify(whole.settings).checks if not check.ok]
+    assert broken, name
+    assert any(check.name.startswith(check_name) and place in check.detail for check in broken), broken
+
+
+def test_the_command_exits_with_1_when_something_is_broken(whole: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVOLAKE_DATA", str(whole.settings.data))
+    clean = CliRunner().invoke(app, ["verify", "--json"])
+    assert (clean.exit_code, json.loads(clean.stdout)["ok"]) == (0, True)
+    flip(whole.settings)
+    broken = CliRunner().invoke(app, ["verify", "--json"])
+    assert (broken.exit_code, json.loads(broken.stdout)["ok"]) == (1, False)
+
+
+def test_an_empty_folder_is_told_apart_from_a_clean_record(settings: Settings) -> None:
+    assert not verify(settings).ok
