@@ -4,6 +4,8 @@ Each thread has a stack of the parts it is in, and its time belongs to the inner
 part that was renamed fails here at once (AttributeError), so that none is lost unnoticed.
 """
 
+import gc
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, cast
@@ -39,12 +41,16 @@ class Clocks:
         self._stack = [self._part(rest)]
         self._cpu = 0.0
         self._wall = 0.0
+        self._ident = 0
+        self._collection = self._part("garbage collection")
+        gc.callbacks.append(self._collect)
 
     def _part(self, name: str) -> Spent:
         return self.spent.setdefault(f"{self._thread}: {name}", Spent(cpu=0.0, wall=0.0))
 
     def begin(self) -> None:
         """Start both clocks."""
+        self._ident = threading.get_ident()
         self._cpu, self._wall = time.thread_time(), time.perf_counter()
 
     def note(self) -> None:
@@ -82,6 +88,16 @@ class Clocks:
             return await _Steps(inner, self, part)
 
         return timed
+
+    def _collect(self, phase: str, _info: dict[str, int]) -> None:
+        # Python collects in whichever thread allocates; without this, collections would be
+        # charged to the part that happens to be under way.
+        if threading.get_ident() != self._ident:
+            return
+        if phase == "start":
+            self.enter(self._collection)
+        else:
+            self.leave()
 
     def enter(self, part: Spent) -> None:
         """Begin a step of `part`."""
