@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,24 +16,27 @@ from ingest.api.app import wall_clock
 from ingest.api.keys import local_key
 from ingest.client import Client, ClientError
 from ingest.settings import Settings
-from tests.factories import Clock, Record, an_event
+from tests.factories import Clock, Record, an_event, free_port
 
 CYCLES = 10
 WRITERS = 4
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_api(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {**os.environ, "CONVOLAKE_DATA": str(settings.data), "CONVOLAKE_PORT": str(settings.port)}
+    environment = {
+        **os.environ,
+        "CONVOLAKE_DATA": str(settings.data),
+        "CONVOLAKE_PORT": str(settings.port),
+    }
     log = settings.data.parent / "api.log"
     with log.open("ab") as output:
-        process = subprocess.Popen([sys.executable, "-m", "convolake", "api"], env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "convolake", "api"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
     try:
         yield process
     finally:
@@ -51,7 +53,9 @@ class Load:
         self._lock = threading.Lock()
         self._settings, self._key, self._cycle = settings, key, cycle
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)]
+        self._threads = [
+            threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)
+        ]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -91,13 +95,22 @@ def test_ten_kills_under_load_lose_double_and_skip_nothing(tmp_path: Path) -> No
         with running_api(settings) as process, Client(settings.url, key) as client:
             client.wait_until_ready()
             if cycle == 0:
-                list(client.record([an_event("conversation.created", conversation_id=f"c{n}") for n in range(7)]))
+                list(
+                    client.record(
+                        [
+                            an_event("conversation.created", conversation_id=f"c{n}")
+                            for n in range(7)
+                        ]
+                    )
+                )
             with Load(settings, key, cycle) as load:
                 assert load.enough.wait(60)
                 process.send_signal(signal.SIGKILL)
         acknowledged |= load.acknowledged
     record = Record(settings, Clock())
-    rows = record.log("select event_id, conversation_id, sequence, position from events order by position")
+    rows = record.log(
+        "select event_id, conversation_id, sequence, position from events order by position"
+    )
     stored = {row["event_id"]: row["sequence"] for row in rows}
     assert len(acknowledged) > 20 * CYCLES
     assert {event_id for event_id in acknowledged if event_id not in stored} == set()  # lost
@@ -113,7 +126,10 @@ def test_what_was_sent_and_not_answered_is_stored_at_most_once(tmp_path: Path) -
     """A client that retries across a kill meets its own event as a duplicate."""
     settings = Settings(data=tmp_path / "data", port=free_port())
     key = local_key(settings, wall_clock())
-    events = [an_event("conversation.created", event_id="created"), *(an_event(event_id=f"e{n}") for n in range(200))]
+    events = [
+        an_event("conversation.created", event_id="created"),
+        *(an_event(event_id=f"e{n}") for n in range(200)),
+    ]
     with running_api(settings) as process, Client(settings.url, key, retries=0) as client:
         client.wait_until_ready()
         killer = threading.Timer(0.05, process.kill)
@@ -126,4 +142,6 @@ def test_what_was_sent_and_not_answered_is_stored_at_most_once(tmp_path: Path) -
         answered = [each for result in client.record(events, batch=50) for each in result.results]
     assert {each.status for each in answered} <= {"accepted", "duplicate"}
     rows = Record(settings, Clock()).log("select event_id from events where source = 'local'")
-    assert sorted(row["event_id"] for row in rows) == sorted(str(event["event_id"]) for event in events)
+    assert sorted(row["event_id"] for row in rows) == sorted(
+        str(event["event_id"]) for event in events
+    )

@@ -25,7 +25,12 @@ def test_the_definitions_load_and_name_every_model(settings: Settings) -> None:
 def test_assets_say_what_they_read_and_what_their_columns_mean(settings: Settings) -> None:
     graph = load_job(settings).resolve_asset_graph()
     node = graph.get(dg.AssetKey("conversations"))
-    assert {key.to_user_string() for key in node.parent_keys} == {"events", "handoffs", "messages", "sessions"}
+    assert {key.to_user_string() for key in node.parent_keys} == {
+        "events",
+        "handoffs",
+        "messages",
+        "sessions",
+    }
     assert node.description == "One row per conversation."
     schema = node.metadata["dagster/column_schema"]
     assert schema.columns[0].name == "conversation_id"
@@ -37,15 +42,26 @@ def test_the_job_loads_what_is_sealed_and_counts_the_rows(record: Record) -> Non
     result = run_once(record.settings)
     assert result.success
     rows = {
-        event.materialization.asset_key.to_user_string(): event.materialization.metadata["rows_written"].value
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata[
+            "rows_written"
+        ].value
         for event in result.get_asset_materialization_events()
     }
-    assert rows == {"events": 5, "messages": 3, "sessions": 1, "handoffs": 0, "conversations": 1, "daily_activity": 1}
+    assert rows == {
+        "events": 5,
+        "messages": 3,
+        "sessions": 1,
+        "handoffs": 0,
+        "conversations": 1,
+        "daily_activity": 1,
+    }
     assert run_once(record.settings).success
     assert record.query("select count(*) as n from events") == [{"n": 5}]
 
 
-def tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+def tick(
+    settings: Settings, instance: dg.DagsterInstance, cursor: str | None
+) -> dg.SensorResult | dg.SkipReason:
     sensor = load_job(settings).resolve_sensor_def("new_segments")
     context = dg.build_sensor_context(instance=instance, cursor=cursor)
     found = sensor(context)
@@ -53,7 +69,9 @@ def tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) -
     return found
 
 
-def test_the_sensor_starts_a_load_for_new_segments_only(record: Record, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_starts_a_load_for_new_segments_only(
+    record: Record, instance: dg.DagsterInstance
+) -> None:
     assert isinstance(tick(record.settings, instance, None), dg.SkipReason)
     record.write(a_conversation())
     record.seal()
@@ -67,7 +85,9 @@ def test_the_sensor_starts_a_load_for_new_segments_only(record: Record, instance
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
 
-def test_a_warehouse_that_was_deleted_is_loaded_again(record: Record, instance: dg.DagsterInstance) -> None:
+def test_a_warehouse_that_was_deleted_is_loaded_again(
+    record: Record, instance: dg.DagsterInstance
+) -> None:
     record.write(a_conversation())
     record.seal()
     first = tick(record.settings, instance, None)

@@ -19,7 +19,9 @@ from warehouse.lake import connect
 @pytest.fixture
 def whole(record: Record) -> Record:
     """A record of three segments, wholly loaded."""
-    record.write([event for number in range(3) for event in a_conversation(f"c{number}", messages=4)])
+    record.write(
+        [event for number in range(3) for event in a_conversation(f"c{number}", messages=4)]
+    )
     record.seal(rows=6)
     record.load()
     return record
@@ -28,7 +30,12 @@ def whole(record: Record) -> Record:
 def test_a_whole_record_is_clean(whole: Record) -> None:
     verdict = verify(whole.settings)
     assert [check for check in verdict.checks if not check.ok] == []
-    assert (verdict.ok, verdict.events, verdict.unsealed_events, verdict.unloaded_events) == (True, 18, 0, 0)
+    assert (verdict.ok, verdict.events, verdict.unsealed_events, verdict.unloaded_events) == (
+        True,
+        18,
+        0,
+        0,
+    )
 
 
 def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
@@ -114,10 +121,14 @@ def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
     damage(whole.settings)
     broken = [check for check in verify(whole.settings).checks if not check.ok]
     assert broken, name
-    assert any(check.name.startswith(check_name) and place in check.detail for check in broken), broken
+    assert any(check.name.startswith(check_name) and place in check.detail for check in broken), (
+        broken
+    )
 
 
-def test_the_command_exits_with_1_when_something_is_broken(whole: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_exits_with_1_when_something_is_broken(
+    whole: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CONVOLAKE_DATA", str(whole.settings.data))
     clean = CliRunner().invoke(app, ["verify", "--json"])
     assert (clean.exit_code, json.loads(clean.stdout)["ok"]) == (0, True)

@@ -1,0 +1,117 @@
+"""Prints `docs/reference.md` from the code: `make docs`. A test fails when the two differ."""
+
+import inspect
+from collections.abc import Iterable, Iterator
+
+from pydantic_core import PydanticUndefined
+
+from ingest import errors
+from ingest.api.metrics import Metrics
+from ingest.contract import COLUMNS, EVENT_TYPES
+from ingest.settings import Settings
+from warehouse.model import models
+
+
+def reference() -> str:
+    """The whole page, in Markdown."""
+    parts = (_settings(), _events(), _columns(), _models(), _errors(), _metrics())
+    return "\n".join([_HEAD, *(line for part in parts for line in part)]) + "\n"
+
+
+_HEAD = """\
+# Reference
+
+Printed from the code by `make docs`; do not edit.
+"""
+
+
+def _table(*rows: Iterable[str]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        cells = [cell.replace("|", "\\|") for cell in row]
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            yield f"|{'---|' * len(cells)}"
+    yield ""
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings\n"
+    yield "Environment variables; every one has a default.\n"
+    rows = [
+        (f"`CONVOLAKE_{name.upper()}`", _default(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    yield from _table(("variable", "default", "meaning"), *rows)
+
+
+def _default(value: object) -> str:
+    return "" if value is None or value is PydanticUndefined else f"`{value}`"
+
+
+def _events() -> Iterator[str]:
+    yield "## Event types\n"
+    yield "Clients may also write `custom.<name>` in the conversation stream.\n"
+    rows = [
+        (
+            f"`{kind.name}`", kind.stream, kind.writer, kind.visibility,
+            ", ".join(f"`{name}`" for name in kind.requires), kind.meaning,
+        )
+        for kind in EVENT_TYPES.values()
+    ]  # fmt: skip
+    yield from _table(("type", "stream", "written by", "visibility", "needs", "meaning"), *rows)
+
+
+def _columns() -> Iterator[str]:
+    yield "## Columns of an event\n"
+    yield "The same name in JSON, in Parquet, in SQL and on the page.\n"
+    rows = [(f"`{column.name}`", str(column.type), column.meaning) for column in COLUMNS]
+    yield from _table(("column", "type", "meaning"), *rows)
+
+
+def _models() -> Iterator[str]:
+    yield "## Tables of the warehouse\n"
+    for model in models():
+        yield f"### {model.name}\n"
+        yield f"{model.grain} Key: {', '.join(f'`{name}`' for name in model.key)}.\n"
+        rows = [(f"`{name}`", meaning) for name, meaning in model.columns.items()]
+        yield from _table(("column", "meaning"), *rows)
+
+
+def _errors() -> Iterator[str]:
+    yield "## Errors of the API\n"
+    yield "`application/problem+json` (RFC 9457); `code` is stable, `field` is the place.\n"
+    rows = [
+        (
+            f"`{kind.code}`",
+            str(kind.status),
+            "yes" if kind.retryable else "no",
+            inspect.getdoc(kind) or "",
+        )
+        for kind in error_types()
+    ]
+    yield from _table(
+        ("code", "status", "send again", "meaning"),
+        *((*row[:3], row[3].replace("\n", " ")) for row in rows),
+    )
+
+
+def error_types() -> list[type[errors.IngestError]]:
+    """Every error that the API can answer with, the base first."""
+    found = [errors.IngestError]
+    for kind in found:
+        found += [child for child in kind.__subclasses__() if child not in found]
+    return found
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics\n"
+    yield "`GET /metrics`, in Prometheus' text format.\n"
+    rows = [
+        (f"`{metric.name}`", metric.type, metric.documentation)
+        for metric in Metrics().registry.collect()
+    ]
+    yield from _table(("metric", "type", "meaning"), *rows)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201 (the page is the output)

@@ -1,0 +1,108 @@
+"""The documents tell the truth: printed pages are current, names exist, commands run."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from convolake.cli import app
+from convolake.reference import error_types, reference
+from ingest import errors
+from ingest.contract import COLUMNS, EVENT_TYPES
+from ingest.settings import Settings
+from warehouse.model import models
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_reference_is_what_the_code_prints() -> None:
+    assert (ROOT / "docs/reference.md").read_text() == reference(), "run `make docs`"
+
+
+def test_everything_that_has_a_name_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference.md").read_text()
+    names = [f"CONVOLAKE_{name.upper()}" for name in Settings.model_fields]
+    names += [
+        *EVENT_TYPES,
+        *(column.name for column in COLUMNS),
+        *(kind.code for kind in error_types()),
+    ]
+    names += [name for model in models() for name in (model.name, *model.columns)]
+    assert [name for name in names if name not in page] == []
+
+
+def test_every_error_is_in_the_tree_and_has_a_code_of_its_own() -> None:
+    kinds = [kind for kind in error_types() if kind.__module__ == errors.__name__]
+    assert [kind.__name__ for kind in kinds if kind.__name__ not in (errors.__doc__ or "")] == []
+    assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    group = get_command(app)
+    names = {name for name, command in group.commands.items() if not command.hidden}  # type: ignore[attr-defined]
+    assert {match for match in re.findall(r"^\| `convolake (\w+)", README, re.M)} == names
+
+
+@pytest.mark.parametrize(
+    "line", sorted(set(re.findall(r"^\| `convolake ([\w ]+?)(?: FILE| --.*)?`", README, re.M)))
+)
+def test_every_command_of_the_readme_explains_itself(line: str) -> None:
+    result = CliRunner().invoke(app, [*line.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_every_make_target_of_the_documents_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in PAGES:
+        assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_files_named_in_the_documents_exist() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for name in re.findall(
+            r"`((?:ingest|warehouse|pipelines|dashboards|convolake|tests|docs)/[\w/.]+)`",
+            page.read_text(),
+        ):
+            assert (ROOT / name).exists(), f"{page}: {name}"
+
+
+def test_every_runtime_dependency_says_why_it_is_there() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text.split("dependencies = [\n", 1)[1].split("\n]", 1)[0]
+    assert [line for line in block.splitlines() if "#" not in line] == []
+    locked = (ROOT / "requirements.lock").read_text()
+    for requirement in tomllib.loads(text)["project"]["dependencies"]:
+        name = re.split(r"[=;<> ]", requirement)[0]
+        assert re.search(rf"^{name}(\[\w+\])?==", locked, re.M), name
+
+
+def test_nothing_that_is_tracked_is_big_or_names_a_machine() -> None:
+    """Places of one machine, and hosts of package registries, do not belong into the project."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    places = re.compile("/(work|root|home)/[a-z]|py" + r"pi\.org|pythonhos" + "ted")
+    for name in tracked.splitlines():
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        assert path.stat().st_size < 1_000_000, name
+        if path.suffix not in (".png",):
+            assert not places.search(path.read_text()), name

@@ -1,0 +1,200 @@
+"""The whole way, with every real process: an event posted shows as a figure in the warehouse."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from ingest.settings import Settings
+from tests.factories import free_port
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    ours = {
+        "CONVOLAKE_DATA": str(settings.data),
+        "CONVOLAKE_PORT": str(settings.port),
+        "CONVOLAKE_DAGSTER_PORT": str(settings.dagster_port),
+        "CONVOLAKE_DASHBOARD_PORT": str(settings.dashboard_port),
+        "CONVOLAKE_SEAL_SECONDS": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    return {**os.environ, **ours}
+
+
+@pytest.fixture
+def free(tmp_path: Path) -> Settings:
+    """Settings with ports that nobody uses."""
+    return Settings(
+        data=tmp_path / "data",
+        port=free_port(),
+        dagster_port=free_port(),
+        dashboard_port=free_port(),
+    )
+
+
+@contextmanager
+def running(settings: Settings, *command: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convolake", *command],
+        env=environment(settings), stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def convolake(
+    settings: Settings, *arguments: str, expect: int = 0
+) -> "subprocess.CompletedProcess[str]":
+    found = subprocess.run(
+        [sys.executable, "-m", "convolake", *arguments],
+        env=environment(settings), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert found.returncode == expect, found.stderr
+    return found
+
+
+def lines_until(process: "subprocess.Popen[str]", *words: str) -> list[str]:
+    """Lines of the screen until each of `words` began one."""
+    assert process.stderr is not None
+    seen: list[str] = []
+    while not all(any(line.startswith(word) for line in seen) for word in words):
+        line = process.stderr.readline()
+        assert line, f"ended before {words}: {seen}"
+        seen.append(line)
+    return seen
+
+
+def eventually(look: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def shell_blocks(heading: str) -> list[str]:
+    return re.findall(
+        r"```sh\n(.*?)```", README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0], re.S
+    )
+
+
+def test_the_readme_works_from_the_first_event_to_the_figure(free: Settings) -> None:
+    with running(free, "up") as process:
+        lines = lines_until(process, "api", "dashboard", "dagster")
+        key = next(line.strip() for line in lines if line.strip().startswith("ck_"))
+        for block in shell_blocks("Post an event"):
+            script = block.replace("localhost:8000", f"127.0.0.1:{free.port}").replace(
+                "curl -s", "curl -sf"
+            )
+            subprocess.run(
+                ["bash", "-ec", script],
+                env={**environment(free), "KEY": key},
+                check=True,
+                timeout=60,
+            )
+        # The sensor finds the segment by itself and Dagster loads it.
+        eventually(lambda: "1 row" in _ask(free) or "order-7" in _ask(free))
+        page = urlopen(f"http://127.0.0.1:{free.dashboard_port}", timeout=10).read().decode()
+        assert "<title>" in page
+    assert process.returncode == 0
+    (block,) = shell_blocks("Ask the warehouse")
+    subprocess.run(
+        ["bash", "-ec", block],
+        env=environment(free),
+        cwd=free.data,
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
+    assert json.loads(convolake(free, "verify", "--json").stdout)["unsealed_events"] == 0
+
+
+def _ask(settings: Settings) -> str:
+    query = "select conversation_id from messages where text = 'Where is my order?'"
+    found = subprocess.run(
+        [sys.executable, "-m", "convolake", "sql", query, "--format", "json"],
+        env=environment(settings), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return found.stdout
+
+
+def test_history_comes_in_through_the_api_and_goes_out_as_figures(
+    free: Settings, tmp_path: Path
+) -> None:
+    with running(free, "serve") as process:
+        lines_until(process, "api")
+        convolake(free, "simulate", "--days", "2", "--seed", "3")
+        again = convolake(free, "simulate", "--days", "2", "--seed", "3")
+        assert "refused" not in again.stderr
+        convolake(free, "load")
+        verdict = json.loads(convolake(free, "verify", "--json").stdout)
+        assert (verdict["ok"], verdict["unsealed_events"], verdict["unloaded_events"]) == (
+            True,
+            0,
+            0,
+        )
+        rows = convolake(
+            free, "sql", "select count(*) as n from conversations", "--format", "csv"
+        ).stdout
+        assert int(rows.splitlines()[1]) > 50
+    assert process.returncode == 0
+
+
+def test_what_a_person_gets_wrong_is_answered_with_what_to_do(
+    free: Settings, tmp_path: Path
+) -> None:
+    assert "convolake load" in convolake(free, "sql", "select 1", expect=1).stderr
+    assert "convolake serve" in convolake(free, "verify", expect=1).stderr
+    assert "does not exist" in convolake(free, "import", "star", "nowhere.jsonl", expect=2).stderr
+    (tmp_path / "x.jsonl").write_text('{"DialogueID": 1}\n')
+    assert (
+        "Traceback"
+        not in convolake(free, "import", "star", str(tmp_path / "x.jsonl"), expect=1).stderr
+    )
+    convolake(free, "load")
+    assert "no_such_table" in convolake(free, "sql", "select * from no_such_table", expect=1).stderr
+
+
+def test_a_taken_port_is_told_with_the_setting_that_changes_it(free: Settings) -> None:
+    with running(free, "serve") as process:
+        lines_until(process, "api")
+        other = free.model_copy(update={"data": free.data.parent / "other"})
+        assert "CONVOLAKE_PORT" in convolake(other, "serve", expect=1).stderr
+
+
+def test_keys_are_made_listed_and_revoked(free: Settings) -> None:
+    key = convolake(free, "keys", "create", "mybot").stdout.strip()
+    listed = convolake(free, "keys", "list").stdout
+    assert "mybot" in listed
+    assert key not in listed
+    convolake(free, "keys", "revoke", key.split("_")[1])
+    assert "revoked" in convolake(free, "keys", "list").stdout
+    convolake(free, "keys", "revoke", "nothing", expect=1)
+
+
+def test_a_process_that_dies_is_started_again(free: Settings) -> None:
+    with running(free, "serve") as process:
+        lines_until(process, "api", "lake")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        lines = lines_until(process, "api stopped", "lake stopped")
+        assert all("starting it again" in line for line in lines if "stopped" in line)
+        lines_until(process, "api  ")
+        convolake(free, "simulate", "--days", "1")
+    assert process.returncode == 0
