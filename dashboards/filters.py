@@ -5,7 +5,7 @@ a hint and never repeated on the page.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -30,14 +30,12 @@ def choose_scope(bounds: Bounds, whole: Period) -> Scope:
     `whole` is all that there is to choose from; the default is its last DEFAULT_DAYS days.
     """
     _recall()
-    period, channels = _period_of_address(whole), _channels_of_address(bounds.channels)
+    given, named = _period_of_address(whole), _channels_of_address(bounds.channels)
     left, right = st.columns([2, 3])
     with left:
-        period = _choose_period(whole, period)
+        period = _choose_period(whole, given)
     with right:
-        channels = _choose_channels(bounds.channels, channels)
-    _write("from", period.first_on.isoformat(), period != _default(whole))
-    _write("to", period.last_on.isoformat(), period != _default(whole))
+        channels = _choose_channels(bounds.channels, named)
     _remember()
     return Scope(period, channels)
 
@@ -55,32 +53,15 @@ def _remember() -> None:
     st.session_state["filters"] = {key: values for key, values in named.items() if values}
 
 
-def _default(whole: Period) -> Period:
-    first_on = whole.last_on - timedelta(days=DEFAULT_DAYS - 1)
-    return Period(max(first_on, whole.first_on), whole.last_on)
-
-
-def _choose_period(whole: Period, given: Period) -> Period:
-    chosen = st.date_input(
-        "Period",
-        value=(given.first_on, given.last_on),
-        min_value=whole.first_on,
-        max_value=whole.last_on,
-        format="YYYY-MM-DD",
-    )
-    # While somebody has picked the first day only, the page stays as it was.
-    return Period(*chosen) if len(chosen) == 2 else given
-
-
 def _period_of_address(whole: Period) -> Period:
-    default = _default(whole)
+    default = whole.last(DEFAULT_DAYS)
     first_on = _read("from", date.fromisoformat)
     last_on = _read("to", date.fromisoformat)
     if first_on is None and last_on is None:
         return default
     wished = Period(first_on or whole.first_on, last_on or whole.last_on)
-    inside = Period(max(wished.first_on, whole.first_on), min(wished.last_on, whole.last_on))
-    if inside.first_on > inside.last_on:
+    inside = wished.within(whole)
+    if inside is None:
         _hint("The period in the address has no day on record; this is the default period.")
         return default
     if inside != wished:
@@ -88,19 +69,40 @@ def _period_of_address(whole: Period) -> Period:
     return inside
 
 
-def _channels_of_address(known: Sequence[str]) -> tuple[str, ...]:
+def _choose_period(whole: Period, given: Period) -> Period:
+    _begin("period", ["from", "to"], (given.first_on, given.last_on))
+    # That it is a range, it sees by what its state begins with.
+    chosen: tuple[date, ...] = st.date_input(  # type: ignore[assignment]
+        "Period",
+        min_value=whole.first_on,
+        max_value=whole.last_on,
+        format="YYYY-MM-DD",
+        key="period",
+    )
+    # While somebody has picked the first day only, the page stays as it was.
+    period = Period(*chosen) if len(chosen) == 2 else given
+    is_default = period == whole.last(DEFAULT_DAYS)
+    _write("from", [] if is_default else [period.first_on.isoformat()])
+    _write("to", [] if is_default else [period.last_on.isoformat()])
+    _settle("period", ["from", "to"], (given.first_on, given.last_on))
+    return period
+
+
+def _channels_of_address(known: Sequence[str]) -> list[str]:
     named = st.query_params.get_all("channel")
-    given = tuple(each for each in known if each in named)
+    given = [each for each in known if each in named]
     if len(given) < len(set(named)):
         _hint("A channel in the address is not on record; it was left out.")
     return given
 
 
-def _choose_channels(known: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
+    _begin("channels", ["channel"], given)
     chosen = st.multiselect(
-        "Channels", known, default=given, format_func=words.channel, placeholder="All channels"
+        "Channels", known, format_func=words.channel, placeholder="All channels", key="channels"
     )
-    st.query_params["channel"] = chosen
+    _write("channel", chosen)
+    _settle("channels", ["channel"], given)
     return tuple(chosen)
 
 
@@ -110,28 +112,65 @@ def choose_search() -> Search:
     given_passed = _option_of_address("handed_off", PASSED)
     first, second, third = st.columns([2, 2, 4])
     with first:
-        state = _choose("State", "state", STATES, given_state)
+        state = _choose_option("State", "state", STATES, given_state)
     with second:
-        handed_off = _choose("Handed off", "handed_off", PASSED, given_passed)
+        handed_off = _choose_option("Handed off", "handed_off", PASSED, given_passed)
     with third:
-        text = st.text_input(
-            "Search",
-            value=st.query_params.get("search", ""),
-            placeholder="Conversation id, contact id or words of a message",
-            max_chars=200,
-        ).strip()
-    with_tests = st.toggle("Show test conversations", value=st.query_params.get("tests") == "yes")
-    _write("search", text, bool(text))
-    _write("tests", "yes", with_tests)
+        text = _choose_text()
     is_handed_off = None if handed_off is None else handed_off == "yes"
-    return Search(state, is_handed_off, text, with_tests)
+    return Search(state, is_handed_off, text, _choose_tests())
+
+
+def _option_of_address(key: str, options: dict[str, str]) -> str | None:
+    given = st.query_params.get(key)
+    if given is None or given in options:
+        return given
+    _hint(f"“{key}” in the address is not one of the choices; it was left out.")
+    return None
+
+
+def _choose_option(label: str, key: str, options: dict[str, str], given: str | None) -> str | None:
+    _begin(f"chosen {key}", [key], given)
+    chosen: str | None = st.selectbox(
+        label,
+        [None, *options],
+        format_func=lambda each: options.get(each, "Any"),
+        placeholder="Any",
+        key=f"chosen {key}",
+    )
+    _write(key, [] if chosen is None else [chosen])
+    _settle(f"chosen {key}", [key], given)
+    return chosen
+
+
+def _choose_text() -> str:
+    given = st.query_params.get("search", "")[:200]
+    _begin("text", ["search"], given)
+    chosen = st.text_input(
+        "Search",
+        placeholder="Conversation id, contact id or words of a message",
+        max_chars=200,
+        key="text",
+    ).strip()
+    _write("search", [chosen] if chosen else [])
+    _settle("text", ["search"], given)
+    return chosen
+
+
+def _choose_tests() -> bool:
+    given = st.query_params.get("tests") == "yes"
+    _begin("with tests", ["tests"], given)
+    chosen = st.toggle("Show test conversations", key="with tests")
+    _write("tests", ["yes"] if chosen else [])
+    _settle("with tests", ["tests"], given)
+    return chosen
 
 
 def page_of(key: str, listed: Hashable) -> int:
     """The page (from 1) that the address names; the first if what is listed has changed."""
     before = st.session_state.get(f"{key} of")
     if before is not None and before != listed:
-        _write(key, "", False)
+        _write(key, [])
     st.session_state[f"{key} of"] = listed
     given = st.query_params.get(key, "1")
     if given.isascii() and given.isdigit() and 0 < len(given) < 7:
@@ -146,7 +185,7 @@ def choose_page(key: str, current: int, pages: int) -> None:
         return
     chosen = st.pagination(pages, default=current)
     if chosen != current:
-        _write(key, str(chosen), True)
+        _write(key, [str(chosen)])
         st.rerun()
 
 
@@ -156,24 +195,28 @@ def link(key: str, value: str) -> str:
     return f"{base}?{urlencode({key: value})}"
 
 
-def _option_of_address(key: str, options: dict[str, str]) -> str | None:
-    given = st.query_params.get(key)
-    if given is None or given in options:
-        return given
-    _hint(f"“{key}” in the address is not one of the choices; it was left out.")
-    return None
+def _begin(widget: str, keys: list[str], given: object) -> None:
+    """Let the widget show `given` where the address decides.
+
+    It does on a page just opened, when somebody changed the address, and while nobody has
+    chosen anything else than what is given by default.
+    """
+    state = st.session_state
+    settled, before = state.get(f"{widget} settled", (None, None))
+    is_untouched = widget in state and state[widget] == before
+    if widget not in state or settled != _named(keys) or is_untouched:
+        state[widget] = given
 
 
-def _choose(label: str, key: str, options: dict[str, str], given: str | None) -> str | None:
-    choices = [None, *options]
-    chosen: str | None = st.selectbox(
-        label,
-        choices,
-        index=choices.index(given),
-        format_func=lambda each: options.get(each, "Any"),
-    )
-    _write(key, chosen or "", chosen is not None)
-    return chosen
+def _settle(widget: str, keys: list[str], given: object) -> None:
+    """Note that the address now says what the widget says."""
+    st.session_state[f"{widget} settled"] = (_named(keys), given)
+
+
+def _named(keys: list[str]) -> tuple[str, list[list[str]]]:
+    # With the page: Streamlit still knows the widget of the page before by its key, but the
+    # one here is another and would begin empty.
+    return st.session_state["page"], [st.query_params.get_all(key) for key in keys]
 
 
 def _read(key: str, parse: Callable[[str], T]) -> T | None:
@@ -187,12 +230,9 @@ def _read(key: str, parse: Callable[[str], T]) -> T | None:
         return None
 
 
-def _write(key: str, value: str, is_wanted: bool) -> None:
-    if is_wanted:
-        if st.query_params.get(key) != value:
-            st.query_params[key] = value
-    elif key in st.query_params:
-        del st.query_params[key]
+def _write(key: str, values: list[str]) -> None:
+    if st.query_params.get_all(key) != values:
+        st.query_params[key] = values
 
 
 def _hint(text: str) -> None:

@@ -22,6 +22,7 @@ def show(title: str, content: Content) -> None:
     """The page `title`, filled by `content` if there is something to show."""
     st.html(STYLE)
     st.title(title, anchor=False)
+    st.session_state["page"] = title
     settings = Settings()
     try:
         _show_freshness(data.freshness(settings.warehouse_path, settings.lake_path))

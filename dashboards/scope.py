@@ -25,6 +25,15 @@ class Period:
         length = timedelta(days=self.days)
         return Period(self.first_on - length, self.last_on - length)
 
+    def last(self, days: int) -> "Period":
+        """Its last `days` days, or all of it if it is shorter."""
+        return Period(max(self.first_on, self.last_on - timedelta(days=days - 1)), self.last_on)
+
+    def within(self, whole: "Period") -> "Period | None":
+        """What of it lies in `whole`; None if no day does."""
+        inside = Period(max(self.first_on, whole.first_on), min(self.last_on, whole.last_on))
+        return inside if inside.first_on <= inside.last_on else None
+
     @property
     def grain(self) -> Grain:
         """The step that gives a chart of it about 10 to 60 points."""

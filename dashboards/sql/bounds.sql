@@ -19,7 +19,7 @@ select
     max(mentioned.day) as last_on,
     coalesce(
         list(distinct mentioned.channel order by mentioned.channel)
-            filter (where mentioned.channel is not null),
+        filter (where mentioned.channel is not null),
         cast([] as varchar[])
     ) as channels,
     (select max(definition.reporting_zone) from definition) as reporting_zone

@@ -13,7 +13,7 @@ matching as (
     select
         conversations.*,
         row_number() over (
-            order by conversations.created_at desc, conversations.conversation_id
+            order by conversations.created_at desc, conversations.conversation_id asc
         ) as place,
         count(*) over () as matches
     from conversations

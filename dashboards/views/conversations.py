@@ -55,7 +55,7 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         height="content",
         placeholder=words.UNKNOWN,
         on_select=lambda: _open(found.rows),
-        selection_mode="single-row",
+        selection_mode=["single-row", "single-cell"],
     )
     filters.choose_page("page", found.number, found.pages)
 
@@ -65,12 +65,13 @@ def _show_place(found: Page, bounds: Bounds) -> None:
     st.caption(
         f"{words.count(found.first)} to {words.count(last)} of "
         f"{words.counted(found.matches, 'conversation')}, newest first · times in "
-        f"{bounds.reporting_zone} · tick a row to read its transcript"
+        f"{bounds.reporting_zone} · click a row to read its transcript"
     )
 
 
 def _open(listed: pl.DataFrame) -> None:
-    chosen = st.session_state["list"]["selection"]["rows"]
+    selected = st.session_state["list"]["selection"]
+    chosen = [*selected["rows"], *(row for row, _ in selected["cells"])]
     if chosen and chosen[0] < listed.height:
         st.query_params["conversation"] = listed["conversation_id"][chosen[0]]
 

@@ -1,0 +1,863 @@
+"""What people see: the pages over a real warehouse, their figures against the events themselves."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboards import data, words
+from dashboards.scope import Period, Scope, Search
+from dashboards.serve import command
+from ingest.contract import read_manifest
+from ingest.settings import Settings
+from tests.factories import Clock, Record
+
+APP = Path(__file__).parent.parent / "dashboards" / "app.py"
+NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
+"""The day on which Berlin puts its clocks forward: an hour at either end of a day is missing."""
+ZONE = "Europe/Berlin"
+DAYS = 80
+CHANNELS = ("email", "sms", "web")
+LAST_30 = Period(date(2030, 3, 2), date(2030, 3, 31))
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def hostile_text(beacon: str) -> str:
+    return (
+        f"![x]({beacon}) <img src={beacon}> <script>fetch('{beacon}')</script> "
+        f"[l]({beacon}) **bold** :smile: \u202egnp.exe\u202c zero\u200bwidth"
+    )
+
+
+def a_story(number: int, random: Random) -> Iterator[dict[str, Any]]:
+    """One conversation somewhere in the DAYS before NOW, at any hour of the day."""
+    begun = NOW - timedelta(seconds=random.randrange(3600, DAYS * 86_400))
+    of = {"conversation_id": f"c{number:03}"}
+    at = begun
+
+    def event(event_type: str, **more: Any) -> dict[str, Any]:
+        return of | {"event_type": event_type, "happened_at": at.isoformat()} | more
+
+    people = [
+        {"participant_id": "ada", "participant_role": "customer"},
+        {"participant_id": "helper", "participant_role": "bot"},
+    ]
+    yield event(
+        "conversation.created",
+        channel=random.choice(CHANNELS),
+        contact_id=f"person-{number % 50}",
+        is_test=number % 17 == 0,
+        payload={"participants": people},
+    )
+    for turn in range(random.randrange(1, 5)):
+        at += timedelta(minutes=random.choice((1, 2, 45)))
+        yield event("message.created", participant_id="ada", text=f"question {turn}")
+        yield event("message.created", participant_id="helper", text=f"answer {turn}")
+    if number % 3 == 0:
+        handoff = {"handoff_id": f"h{number}"}
+        yield event("handoff.requested", **handoff, queue="billing", payload={"reason": "policy"})
+        at += timedelta(seconds=random.randrange(5, 400))
+        if number % 2 == 0:
+            agent = {"participant_id": "agent-1", "participant_role": "agent"}
+            yield event("handoff.accepted", **handoff, **agent)
+            yield event("message.created", **agent, text="an agent here")
+            yield event("message.created", **agent, text="be kind", visibility="internal")
+
+
+def the_hostile_one(beacon: str) -> list[dict[str, Any]]:
+    """A conversation that has everything a transcript can hold, and means no good."""
+    of = {"conversation_id": "hostile", "happened_at": (NOW - timedelta(hours=2)).isoformat()}
+    eve = {"participant_id": "eve", "participant_role": "customer"}
+    text = hostile_text(beacon)
+    later = {"happened_at": (NOW - timedelta(hours=2) + timedelta(seconds=63)).isoformat()}
+    given: list[dict[str, Any]] = [
+        {"event_type": "conversation.created", "channel": "web"},
+        {"event_type": "message.created", "message_id": "m1", "text": text, **eve},
+        {"event_type": "message.created", "message_id": "m2", "text": "a secret", **eve},
+        {"event_type": "message.deleted", "message_id": "m2"},
+        {"event_type": "message.created", "message_id": "m3", "text": "first try", **eve},
+        {"event_type": "message.edited", "message_id": "m3", "text": "second try"},
+        {"event_type": "message.delivered", "message_id": "m3"},
+        {"event_type": "message.failed", "message_id": "m1", "payload": {"error_code": text}},
+        {"event_type": "bot.tool_called", "payload": {"tool": text, "result": text}},
+        {
+            "event_type": "message.created", "message_id": "m4", **eve,
+            "payload": {"attachments": [{"url": beacon, "name": text}], "nlu": {"intent": text}},
+        },
+        {"event_type": "handoff.requested", "handoff_id": "h", "queue": "billing",
+         "payload": {"reason": text}},
+        {"event_type": "handoff.accepted", "handoff_id": "h", "participant_id": "agent-1",
+         "participant_role": "agent", **later},
+        {"event_type": "message.created", "participant_id": "agent-1", "text": "a note",
+         "visibility": "internal", **later},
+        {"event_type": "feedback.submitted", "payload": {"score": 2, "comment": text}, **later},
+        {"event_type": "custom.coupon_used", "payload": {"code": text}, **later},
+        {"event_type": "conversation.state_changed", "payload": {"to": "closed"}, **later},
+    ]  # fmt: skip
+    return [of | event for event in given]
+
+
+def a_long_one(messages: int) -> list[dict[str, Any]]:
+    """A conversation too long for one part."""
+    of = {"conversation_id": "long", "happened_at": (NOW - timedelta(hours=1)).isoformat()}
+    said = {
+        "event_type": "message.created",
+        "participant_id": "ada",
+        "participant_role": "customer",
+    }
+    return [
+        of | {"event_type": "conversation.created", "channel": "sms"},
+        *(of | said | {"text": f"line {number}"} for number in range(1, messages + 1)),
+    ]
+
+
+class Beacon:
+    """Listens for whoever fetches what a message names."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        requests = self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                requests.append(self.path)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/beacon.png"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(10)
+
+
+def settings_of(folder: Path) -> Settings:
+    return Settings(data=folder, reporting_zone=ZONE)
+
+
+@pytest.fixture(scope="module")
+def beacon() -> Iterator[Beacon]:
+    listener = Beacon()
+    yield listener
+    listener.close()
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Settings:
+    """A data folder with a believable past; nobody may change it."""
+    settings = settings_of(tmp_path_factory.mktemp("dashboards") / "data")
+    random = Random(7)  # noqa: S311 (a story, not a secret)
+    told = [event for number in range(300) for event in a_story(number, random)]
+    told += the_hostile_one(beacon.url) + a_long_one(230)
+    record = Record(settings, Clock(NOW))
+    answers = record.write(sorted(told, key=lambda event: event["happened_at"]))
+    assert {answer.status for answer in answers} == {"accepted"}
+    record.seal(rows=1000)
+    record.load()
+    return settings
+
+
+@pytest.fixture
+def events(history: Settings) -> pl.DataFrame:
+    """The record itself, read by Polars from Parquet: the other way to every figure."""
+    segments, _ = read_manifest(history.lake_path)
+    files = [history.lake_path / segment.path for segment in segments]
+    zoned = pl.col("happened_at").dt.convert_time_zone(ZONE)
+    return pl.concat([pl.read_parquet(file) for file in files]).with_columns(on=zoned.dt.date())
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of a data folder at an address, as a browser would for the first time."""
+
+    def run(settings: Settings, page: str = "overview", **address: str | list[str]) -> AppTest:
+        monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
+        app = AppTest.from_file(str(APP), default_timeout=60).run()
+        app.switch_page(f"views/{page}.py")
+        for key, value in address.items():
+            app.query_params[key.rstrip("_")] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return run
+
+
+def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
+    return {each.label: (each.value, each.delta) for each in app.metric}
+
+
+def messages_of(app: AppTest) -> str:
+    return "\n".join(each.value for each in (*app.info, *app.warning, *app.error))
+
+
+def texts(app: AppTest) -> list[str]:
+    """What `st.text` shows, without the marks that keep directions apart."""
+    return [re.sub("[\u2068\u2069]", "", each.value) for each in app.text]
+
+
+def begun(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per conversation that counts: day, channel and whether it was handed off."""
+    passed = events.filter(pl.col("event_type") == "handoff.requested")["conversation_id"]
+    return events.filter(pl.col("event_type") == "conversation.created", ~pl.col("is_test")).select(
+        "conversation_id",
+        "on",
+        "channel",
+        handed_off=pl.col("conversation_id").is_in(passed.to_list()),
+    )
+
+
+def in_period(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
+    return frame.filter(pl.col("on").is_between(period.first_on, period.last_on))
+
+
+def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
+    """The headline, reckoned by Polars from the events alone."""
+    counted = in_period(events.filter(~pl.col("is_test")), period)
+    kinds = counted.group_by("event_type").len()
+    of = dict(zip(kinds["event_type"], kinds["len"], strict=True))
+    internal = counted.filter(
+        pl.col("event_type") == "message.created", pl.col("visibility") == "internal"
+    ).height
+    started = in_period(begun(events), period)
+    asked = counted.filter(pl.col("event_type") == "handoff.requested")
+    taken = events.filter(pl.col("event_type") == "handoff.accepted")
+    waits = asked.join(taken, on=["conversation_id", "handoff_id"]).select(
+        (pl.col("happened_at_right") - pl.col("happened_at")).dt.total_seconds()
+    )
+    return {
+        "conversations": started.height,
+        "messages": of["message.created"] - internal,
+        "sessions": of["session.started"],
+        "handoff_share": started.filter("handed_off").height / started.height,
+        "wait_seconds": float(waits.to_series().median()),  # type: ignore[arg-type]
+    }
+
+
+# --- the overview ---------------------------------------------------------------------
+
+
+def test_the_headline_is_what_the_events_say(
+    open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
+) -> None:
+    app = open_page(history)
+    now, before = figures(events, LAST_30), figures(events, LAST_30.before)
+    assert metrics(app) == {
+        "Conversations": (
+            f"{now['conversations']:,}",
+            words.change(now["conversations"] / before["conversations"] - 1),
+        ),
+        "Messages": (
+            f"{now['messages']:,}",
+            words.change(now["messages"] / before["messages"] - 1),
+        ),
+        "Sessions": (
+            f"{now['sessions']:,}",
+            words.change(now["sessions"] / before["sessions"] - 1),
+        ),
+        "Handoff share": (
+            words.share(now["handoff_share"]),
+            words.change_in_points(now["handoff_share"] - before["handoff_share"]),
+        ),
+        "Median handoff wait": (
+            words.duration(now["wait_seconds"]),
+            words.change_in_time(now["wait_seconds"] - before["wait_seconds"]),
+        ),
+    }
+
+
+def test_the_page_says_its_period_zone_and_freshness(
+    open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
+) -> None:
+    app = open_page(history)
+    said = "\n".join(each.value for each in app.caption)
+    assert "2 Mar 2030 to 31 Mar 2030 (Europe/Berlin)" in said
+    assert "change against the 30 days before" in said
+    assert "Newest event 31 Mar 2030, 14:00:00" in said
+    assert f"{events.height:,} events loaded · nothing waits to be loaded" in said
+
+
+def test_the_address_chooses_period_and_channel(
+    open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
+) -> None:
+    app = open_page(history, from_="2030-02-01", to="2030-02-20", channel=["sms", "web"])
+    period = Period(date(2030, 2, 1), date(2030, 2, 20))
+    chosen = events.filter(pl.col("channel").is_in(["sms", "web"]))
+    assert metrics(app)["Messages"][0] == f"{figures(chosen, period)['messages']:,}"
+    assert not app.info
+    assert app.query_params["from"] == "2030-02-01"
+
+
+def test_a_period_without_a_whole_one_before_is_compared_with_nothing(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, from_="2030-01-15", to="2030-03-20")
+    assert {delta for _, delta in metrics(app).values()} == {""}
+    assert any("no whole period before" in each.value for each in app.caption)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ({"from_": "yesterday"}, "“from” in the address is not a day"),
+        ({"from_": "2030-03-20", "to": "2030-03-10"}, "has no day on record"),
+        ({"from_": "1999-01-01", "to": "1999-12-31"}, "has no day on record"),
+        ({"from_": "0001-01-01", "to": "9999-12-31"}, "goes beyond the record"),
+        ({"channel": "<script>"}, "A channel in the address is not on record"),
+        ({"channel": ["web", "![x](y)"]}, "A channel in the address is not on record"),
+    ],
+)
+def test_a_bad_address_is_left_out_with_a_hint_and_never_repeated(
+    open_page: Callable[..., AppTest],
+    history: Settings,
+    address: dict[str, str | list[str]],
+    hint: str,
+) -> None:
+    app = open_page(history, **address)
+    assert hint in messages_of(app)
+    assert len(app.metric) == 5
+    assert not any(word in messages_of(app) for word in ("script", "yesterday", "![", "1999"))
+
+
+def test_choices_one_after_the_other_all_count_and_all_are_in_the_address(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history)
+    app.multiselect[0].select("web").run()
+    app.multiselect[0].select("sms").run()
+    app.date_input[0].set_value((date(2030, 3, 1), date(2030, 3, 9))).run()
+    app.date_input[0].set_value((date(2030, 3, 2), date(2030, 3, 9))).run()
+    assert not app.exception
+    assert app.query_params["channel"] == ["web", "sms"]
+    assert (app.query_params["from"], app.query_params["to"]) == ("2030-03-02", "2030-03-09")
+    shared = open_page(history, **app.query_params)
+    assert metrics(shared) == metrics(app)
+    assert not app.warning
+    app.switch_page("views/conversations.py").run()
+    assert app.multiselect[0].value == ["sms", "web"]
+    assert app.query_params["from"] == "2030-03-02"
+
+
+def test_choosing_the_first_day_only_changes_nothing_yet(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history)
+    before = metrics(app)
+    app.date_input[0].set_value((date(2030, 3, 20),)).run()
+    assert not app.exception
+    assert metrics(app) == before
+
+
+def test_the_series_agree_with_the_events_and_with_the_headline(
+    history: Settings, events: pl.DataFrame
+) -> None:
+    found = data.overview(history.warehouse_path, Scope(LAST_30))
+    started = in_period(begun(events), LAST_30)
+    expected = started.group_by("on", "channel").len().sort("on", "channel")
+    shown = found.conversations.filter(pl.col("conversations") > 0)
+    assert shown.rows() == [tuple(row) for row in expected.rows()]
+    assert found.conversations.height == 30 * len(CHANNELS)
+    assert found.messages["messages"].sum() == found.headline["messages"]
+    by_channel = started.group_by("channel").agg(pl.col("handed_off").mean()).sort("channel")
+    assert (
+        found.handoff_share_by_channel.select("channel", "handoff_share").rows()
+        == by_channel.rows()
+    )
+
+
+def test_a_day_without_conversations_has_no_share_rather_than_none(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    days = ("2030-03-20T12:00:00Z", "2030-03-22T12:00:00Z")
+    Record(settings, Clock(NOW)).publish(
+        {"event_type": "conversation.created", "conversation_id": f"c{at[8:10]}", "channel": "web",
+         "happened_at": at}
+        for at in days
+    )  # fmt: skip
+    period = Period(date(2030, 3, 20), date(2030, 3, 22))
+    found = data.overview(settings.warehouse_path, Scope(period))
+    assert found.handoff_share["handoff_share"].to_list() == [0.0, None, 0.0]
+    assert found.headline["wait_seconds"] is None
+    assert metrics(open_page(settings))["Median handoff wait"] == ("–", "")
+
+
+@pytest.mark.parametrize(("days", "grain"), [(1, "day"), (62, "day"), (63, "week"), (421, "month")])
+def test_the_step_follows_the_length_of_the_period(days: int, grain: str) -> None:
+    last_on = date(2030, 3, 31)
+    assert Period(last_on - timedelta(days=days - 1), last_on).grain == grain
+
+
+@pytest.mark.parametrize("grain_days", [DAYS, 3])
+def test_no_step_loses_a_conversation(
+    history: Settings, events: pl.DataFrame, grain_days: int
+) -> None:
+    last_on = date(2030, 3, 31)
+    period = Period(last_on - timedelta(days=grain_days - 1), last_on)
+    found = data.overview(history.warehouse_path, Scope(period))
+    assert found.conversations["conversations"].sum() == in_period(begun(events), period).height
+
+
+# --- the conversations ----------------------------------------------------------------
+
+
+def test_the_list_shows_the_newest_first_and_leaves_tests_out(
+    open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
+) -> None:
+    app = open_page(history, "conversations")
+    shown = app.dataframe[0].value
+    assert list(shown["conversation_id"])[:2] == ["long", "hostile"]
+    assert len(shown) == data.PAGE_SIZE
+    matches = in_period(begun(events), LAST_30).height
+    assert any(f"1 to 25 of {matches} conversations" in each.value for each in app.caption)
+
+
+def test_the_pages_of_the_list_hold_every_conversation_once(
+    history: Settings, events: pl.DataFrame
+) -> None:
+    scope = Scope(Period(date(2030, 1, 1), date(2030, 3, 31)))
+    first = data.conversations(history.warehouse_path, scope, Search(with_tests=True), 1)
+    pages = [
+        data.conversations(history.warehouse_path, scope, Search(with_tests=True), number)
+        for number in range(1, first.pages + 1)
+    ]
+    listed = pl.concat([page.rows for page in pages])
+    assert listed["conversation_id"].n_unique() == listed.height == first.matches
+    assert set(listed["conversation_id"]) == set(events["conversation_id"])
+    assert listed["started_at"].is_sorted(descending=True)
+    beyond = data.conversations(history.warehouse_path, scope, Search(with_tests=True), 999)
+    assert beyond.number == first.pages
+
+
+def test_leafing_changes_the_address_and_another_filter_begins_anew(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, "conversations")
+    app.pagination[0].set_value(2).run()
+    app.pagination[0].set_value(3).run()
+    assert app.query_params["page"] == "3"
+    assert any("51 to 75 of" in each.value for each in app.caption)
+    app.selectbox[1].select("yes").run()
+    app.text_input[0].set_value("answer").run()
+    assert not app.exception
+    assert "page" not in app.query_params
+    assert any("1 to 25 of" in each.value for each in app.caption)
+    assert app.query_params["handed_off"] == "yes"
+    assert app.query_params["search"] == "answer"
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        (Search(text="HOSTILE"), {"hostile"}),
+        (Search(text="second TRY"), {"hostile"}),
+        (Search(text="a secret"), set()),
+        (Search(text="%"), set()),
+        (Search(text="' or 1=1 --"), set()),
+        (Search(state="closed"), {"hostile"}),
+        (Search(text="line 230", is_handed_off=False), {"long"}),
+        (Search(text="line 230", is_handed_off=True), set()),
+    ],
+)
+def test_the_filters_find_what_they_say(history: Settings, search: Search, found: set[str]) -> None:
+    page = data.conversations(history.warehouse_path, Scope(LAST_30), search, 1)
+    assert set(page.rows["conversation_id"]) == found
+
+
+def test_a_transcript_says_who_said_what_and_what_happened_around_it(
+    open_page: Callable[..., AppTest], history: Settings, beacon: Beacon
+) -> None:
+    app = open_page(history, "conversations", conversation="hostile")
+    shown = texts(app)
+    revealed = words.reveal(hostile_text(beacon.url))
+    assert revealed in shown
+    assert "⟨U+202E⟩gnp.exe⟨U+202C⟩ zero⟨U+200B⟩width" in revealed
+    assert "This message was deleted." in shown
+    assert not any("a secret" in line or "first try" in line for line in shown)
+    assert "second try" in shown
+    assert "Delivered 12:00:00" in shown
+    assert "12:00:00  Session 1 started" in shown
+    assert any(line.endswith("queue billing") and "Handoff requested: " in line for line in shown)
+    assert "12:01:03  Handoff accepted by agent-1 after 1 min 3 s" in shown
+    assert "12:01:03  Session ended: conversation closed" in shown
+    assert any("Internal note" in each.value for each in app.markdown)  # a badge, with our words
+    assert any("conversation=hostile" in each.value for each in app.code)
+
+
+def test_what_people_wrote_reaches_no_element_that_renders_it(
+    open_page: Callable[..., AppTest], history: Settings, beacon: Beacon
+) -> None:
+    app = open_page(history, "conversations", conversation="hostile")
+    rendered = [
+        element.value  # type: ignore[union-attr]
+        for kind in (
+            "markdown",
+            "caption",
+            "title",
+            "subheader",
+            "header",
+            "info",
+            "warning",
+            "error",
+        )
+        for element in app.get(kind)
+    ]
+    assert rendered
+    assert not any(beacon.url in str(value) or "<script" in str(value) for value in rendered)
+
+
+def test_a_long_transcript_comes_in_parts_without_a_hole(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, "conversations", conversation="long", part="2")
+    assert any("Part 2 of 3 · 232 entries" in each.value for each in app.caption)
+    parts = [data.transcript(history.warehouse_path, "long", part) for part in (1, 2, 3, 9)]
+    sequences = [part.entries["sequence"].to_list() for part in parts if part is not None]
+    assert [each for part in sequences[:3] for each in part] == list(range(1, 233))
+    assert sequences[3] == sequences[2]
+
+
+@pytest.mark.parametrize("conversation_id", ["nobody", "<b>", "' or 1=1 --", "![x](y)", "a" * 5000])
+def test_an_unknown_conversation_gets_a_clear_message(
+    open_page: Callable[..., AppTest], history: Settings, conversation_id: str
+) -> None:
+    app = open_page(history, "conversations", conversation=conversation_id)
+    assert "No conversation on record has the id in the address" in messages_of(app)
+    assert conversation_id not in messages_of(app)
+
+
+def test_the_way_back_from_a_transcript_leads_to_the_list(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, "conversations", conversation="hostile")
+    app.button[0].click().run()
+    assert not app.exception
+    assert "conversation" not in app.query_params
+    assert len(app.dataframe) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ({"state": "<b>"}, "“state” in the address is not one of the choices"),
+        ({"handed_off": "maybe"}, "“handed_off” in the address is not one of the choices"),
+        ({"page_": "-1"}, "“page” in the address is not a number"),
+        ({"page_": "²"}, "“page” in the address is not a number"),
+    ],
+)
+def test_a_bad_filter_of_the_list_is_left_out_with_a_hint(
+    open_page: Callable[..., AppTest], history: Settings, address: dict[str, str], hint: str
+) -> None:
+    app = open_page(history, "conversations", **address)
+    assert hint in messages_of(app)
+    assert len(app.dataframe) == 1
+
+
+# --- what is shown of people's text ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("bell\x07 escape\x1b[31m", "bell⟨U+0007⟩ escape⟨U+001B⟩[31m"),
+        ("abc\u202ecba", "abc⟨U+202E⟩cba"),
+        ("\u2066x\u2069 \u200f \ufeff", "⟨U+2066⟩x⟨U+2069⟩ ⟨U+200F⟩ ⟨U+FEFF⟩"),
+        ("hid\u200dden", "hid⟨U+200D⟩den"),
+        ("tag\U000e0041", "tag⟨U+E0041⟩"),
+        ("👩\u200d👩\u200d👧 ❤\ufe0f", "👩\u200d👩\u200d👧 ❤\ufe0f"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("שלום עולם", "שלום עולם"),
+        ("blank\u2800\u3164", "blank⟨U+2800⟩⟨U+3164⟩"),
+    ],
+)
+def test_characters_that_hide_or_reorder_are_written_out(text: str, shown: str) -> None:
+    assert words.reveal(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, "–"),
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (63, "1 min 3 s"),
+        (3600, "1 h"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_a_duration_is_said_in_its_two_largest_units(seconds: float | None, shown: str) -> None:
+    assert words.duration(seconds) == shown
+
+
+def test_no_change_has_no_sign() -> None:
+    assert words.change(0.0) == words.change(-0.0001) == "0.0 %"
+
+
+# --- a warehouse that is missing, empty, behind or replaced ----------------------------
+
+
+@pytest.mark.parametrize("page", ["overview", "conversations"])
+def test_without_a_warehouse_the_page_says_what_to_do(
+    open_page: Callable[..., AppTest], tmp_path: Path, page: str
+) -> None:
+    app = open_page(settings_of(tmp_path), page)
+    assert "`convolake load`" in messages_of(app)
+    assert "`make demo`" in messages_of(app)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("page", ["overview", "conversations"])
+def test_an_empty_warehouse_says_what_to_do(
+    open_page: Callable[..., AppTest], tmp_path: Path, page: str
+) -> None:
+    Record(settings_of(tmp_path), Clock(NOW)).load()
+    assert "holds no conversation yet" in messages_of(open_page(settings_of(tmp_path), page))
+
+
+def small(conversation_id: str) -> dict[str, Any]:
+    return {
+        "event_type": "conversation.created",
+        "conversation_id": conversation_id,
+        "channel": "web",
+    }
+
+
+def test_segments_that_wait_and_segments_in_quarantine_are_told(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    record = Record(settings, Clock(NOW))
+    record.publish([small("c1")])
+    record.write([small("c2")])
+    [damaged] = record.seal()
+    file = settings.lake_path / damaged.path
+    file.write_bytes(file.read_bytes()[:-1])
+    record.load()
+    record.write([small("c3"), small("c4")])
+    [waiting] = record.seal()
+    app = open_page(settings)
+    said = "\n".join(each.value for each in app.caption)
+    assert f"1 segment ({waiting.rows} events) not loaded yet" in said
+    assert f"1 segment with {damaged.rows} events quarantined" in messages_of(app)
+    assert list(app.dataframe[0].value["path"]) == [damaged.path]
+
+
+def test_a_manifest_that_cannot_be_trusted_is_told(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    Record(settings, Clock(NOW)).publish([small("c1")])
+    (settings.lake_path / "manifest.jsonl").write_text("{}\n")
+    app = open_page(settings)
+    assert "The manifest of the lake cannot be trusted" in messages_of(app)
+    assert len(app.metric) == 5
+
+
+def test_a_warehouse_deleted_and_rebuilt_is_read_anew(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    record = Record(settings, Clock(NOW))
+    record.publish([small("c1")])
+    assert metrics(open_page(settings))["Conversations"][0] == "1"
+    shutil.rmtree(settings.warehouse_path)
+    st.cache_data.clear()
+    assert "There is no warehouse" in messages_of(open_page(settings))
+    record.publish([small("c2")])
+    st.cache_data.clear()
+    assert metrics(open_page(settings))["Conversations"][0] == "2"
+
+
+def test_readers_see_whole_loads_while_loads_go_on(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    record = Record(settings, Clock(NOW))
+    record.publish([small("c0")])
+    scope = Scope(Period(NOW.date(), NOW.date()))
+    stop = threading.Event()
+    seen: list[bool] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            st.cache_data.clear()
+            found = data.overview(settings.warehouse_path, scope)
+            shown = found.conversations["conversations"].sum()
+            seen.append(shown == found.headline["conversations"] == found.headline["sessions"])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(1, 6):
+            record.publish([small(f"c{number}")])
+    finally:
+        stop.set()
+        reader.join(60)
+    assert seen
+    assert all(seen)
+
+
+# --- in a browser ---------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own server)
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def site(history: Settings) -> Iterator[str]:
+    """The dashboard as it is started for people; its address."""
+    settings = history.model_copy(update={"dashboard_port": free_port()})
+    environment = {
+        **os.environ,
+        "CONVOLAKE_DATA": str(settings.data),
+        "PYTHONPATH": str(APP.parent.parent),
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command(settings), env=environment, stdout=log, stderr=log, cwd=settings.data
+        )
+        url = f"http://127.0.0.1:{settings.dashboard_port}"
+        try:
+            until(lambda: answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=CHROMEDRIVER)
+    )
+    yield driver
+    driver.quit()
+
+
+SHOWN = """
+    const app = document.querySelector('[data-testid=stApp]');
+    return app && app.getAttribute('data-test-script-state') === 'notRunning'
+        && !document.querySelector('[data-testid=stSkeleton]')
+        && document.body.innerText.includes(arguments[0]);
+"""
+FIRST_CELL = """
+    const table = document.querySelector('[data-testid=stDataFrame] canvas').getBoundingClientRect();
+    return [table.x + 100, table.y + 52];
+"""
+WIDTHS = """
+    const main = document.querySelector('[data-testid=stMain]');
+    return [document.documentElement.scrollWidth, main.scrollWidth];
+"""
+
+
+def visit(browser: Any, url: str, text: str) -> None:
+    browser.get(url)
+    until(lambda: browser.execute_script(SHOWN, text), 60, f"{url} shows {text!r}")
+
+
+def test_a_hostile_message_is_text_in_a_browser_and_makes_no_request(
+    browser: Any, site: str, beacon: Beacon
+) -> None:
+    beacon.requests.clear()
+    visit(browser, f"{site}/conversations?conversation=hostile", "Handoff accepted")
+    assert f"![x]({beacon.url}) <img src={beacon.url}> <script>" in browser.page_source.replace(
+        "&lt;", "<"
+    ).replace("&gt;", ">")
+    assert (
+        browser.execute_script(
+            "return document.querySelectorAll('[data-testid=stMain] img').length"
+        )
+        == 0
+    )
+    # The dashboard's own navigation is there, although this was the server's first page.
+    assert "Overview" in browser.execute_script("return document.body.innerText")
+    visit(browser, f"{site}/conversations?search=gnp", "1 to 1 of 1 conversation")
+    assert beacon.requests == []
+
+
+def test_a_click_on_a_row_opens_its_transcript_and_its_link(browser: Any, site: str) -> None:
+    browser.set_window_size(1440, 1700)
+    visit(browser, f"{site}/conversations?search=gnp", "1 to 1 of 1 conversation")
+    left, top = browser.execute_script(FIRST_CELL)
+    for kind, button in (
+        ("mouseMoved", "none"),
+        ("mousePressed", "left"),
+        ("mouseReleased", "left"),
+    ):
+        event = {"type": kind, "x": left, "y": top, "button": button, "clickCount": 1}
+        browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+    until(lambda: browser.execute_script(SHOWN, "Handoff accepted"), 60, "the transcript shows")
+    assert "conversation=hostile" in browser.current_url
+
+
+def test_a_narrow_window_has_no_horizontal_scroll(browser: Any, site: str) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False},
+    )
+    for address, text in (
+        ("", "Handoff share by channel"),
+        ("conversations", "newest first"),
+        ("conversations?conversation=hostile", "Handoff accepted"),
+    ):
+        visit(browser, f"{site}/{address}", text)
+        assert max(browser.execute_script(WIDTHS)) <= 400, address
