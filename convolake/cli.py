@@ -2,7 +2,7 @@
 
 import typer
 
-from convolake.commands import data, keys, run, sql, verify
+from convolake.commands import history, keys, load, run, sql, verify
 
 app = typer.Typer(
     name="convolake",
@@ -11,6 +11,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (run.app, data.app, sql.app, verify.app):
+for part in (run.app, history.app, load.app, sql.app, verify.app):
     app.add_typer(part)
 app.add_typer(keys.app, name="keys")

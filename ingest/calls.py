@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
-import uuid_utils
 from msgspec import Struct
 
 from ingest.contract import Role, Visibility
@@ -185,11 +184,6 @@ class Call(Generic[T]):
 
 
 READY = Call("GET", "/readyz", dict[str, str])
-
-
-def new_uuid7() -> str:
-    """A fresh id that sorts by time, which the log stores faster than a random one."""
-    return str(uuid_utils.uuid7())
 
 
 def conversation_call(given: Mapping[str, Any], new_id: Callable[[], str]) -> Call[Acknowledgement]:

@@ -30,12 +30,12 @@ from ingest.calls import (
     event_calls,
     message_call,
     messages_path,
-    new_uuid7,
     page_call,
     pause_before_retry,
     read_answer,
 )
 from ingest.contract import Visibility
+from ingest.stamps import new_uuid7
 
 __all__ = [
     "Acknowledgement",

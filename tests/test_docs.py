@@ -50,11 +50,12 @@ def test_every_setting_says_what_it_is_for() -> None:
 def test_the_readme_names_every_command_and_no_other() -> None:
     group = get_command(app)
     names = {name for name, command in group.commands.items() if not command.hidden}  # type: ignore[attr-defined]
-    assert {match for match in re.findall(r"^\| `convolake (\w+)", README, re.M)} == names
+    assert set(re.findall(r"^\| `convolake (\w+)", README, re.MULTILINE)) == names
 
 
 @pytest.mark.parametrize(
-    "line", sorted(set(re.findall(r"^\| `convolake ([\w ]+?)(?: FILE| --.*)?`", README, re.M)))
+    "line",
+    sorted(set(re.findall(r"^\| `convolake ([\w ]+?)(?: FILE| --.*)?`", README, re.MULTILINE))),
 )
 def test_every_command_of_the_readme_explains_itself(line: str) -> None:
     result = CliRunner().invoke(app, [*line.split(), "--help"])
@@ -63,7 +64,7 @@ def test_every_command_of_the_readme_explains_itself(line: str) -> None:
 
 
 def test_every_make_target_of_the_documents_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
 
@@ -90,7 +91,7 @@ def test_every_runtime_dependency_says_why_it_is_there() -> None:
     locked = (ROOT / "requirements.lock").read_text()
     for requirement in tomllib.loads(text)["project"]["dependencies"]:
         name = re.split(r"[=;<> ]", requirement)[0]
-        assert re.search(rf"^{name}(\[\w+\])?==", locked, re.M), name
+        assert re.search(rf"^{name}(\[\w+\])?==", locked, re.MULTILINE), name
 
 
 def test_nothing_that_is_tracked_is_big_or_names_a_machine() -> None:
@@ -104,5 +105,5 @@ def test_nothing_that_is_tracked_is_big_or_names_a_machine() -> None:
         if not path.is_file():
             continue
         assert path.stat().st_size < 1_000_000, name
-        if path.suffix not in (".png",):
+        if path.suffix != ".png":
             assert not places.search(path.read_text()), name

@@ -89,7 +89,7 @@ def eventually(look: Callable[[], bool], seconds: float = 90) -> None:
 
 def shell_blocks(heading: str) -> list[str]:
     return re.findall(
-        r"```sh\n(.*?)```", README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0], re.S
+        r"```sh\n(.*?)```", README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0], re.DOTALL
     )
 
 

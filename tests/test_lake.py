@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.contract import SCHEMA, from_micros, manifest_path, read_manifest
-from ingest.lake import sealer, segments
+from ingest.contract import SCHEMA, Segment, from_micros, manifest_path, read_manifest
+from ingest.lake import sealer
 from ingest.lake.sealer import LogReader, Sealer
 from ingest.lake.segments import HoleError, Lake
 from ingest.settings import Settings
@@ -105,7 +105,7 @@ STEPS = [
 def crash_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the next seal die right after the k-th step that reaches the disk."""
     real_write, real_fsync, real_rename, real_line = (
-        pq.write_table, os.fsync, Path.rename, segments.Segment.line,
+        pq.write_table, os.fsync, Path.rename, Segment.line,
     )  # fmt: skip
     seen = {"fsync": 0}
 
@@ -128,10 +128,10 @@ def crash_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
         }.get(step):
             raise Crash
 
-    monkeypatch.setattr(segments.pq, "write_table", after(real_write, step == "write_table"))
+    monkeypatch.setattr(pq, "write_table", after(real_write, step == "write_table"))
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", after(real_rename, step == "rename"))
-    monkeypatch.setattr(segments.Segment, "line", after(real_line, step == "line in the manifest"))
+    monkeypatch.setattr(Segment, "line", after(real_line, step == "line in the manifest"))
 
 
 @pytest.mark.parametrize("step", STEPS)

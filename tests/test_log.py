@@ -321,13 +321,13 @@ async def _submit(
     writer = Writer(store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids(), queue_events=10)
     writer.start()
     drafts = [msgspec.convert(an_event("conversation.created"), Draft)]
-    answers = []
+    answers: list[BaseException | list[Acknowledgement]] = []
     for _ in range(count):
         try:
             answers.append(await writer.submit(drafts, "test"))
         except LogUnavailableError as error:
             answers.append(error)
-    return writer, answers  # type: ignore[return-value]
+    return writer, answers
 
 
 def test_after_a_failed_flush_nothing_is_acknowledged_any_more(settings: Settings) -> None:

@@ -1,1 +1,4 @@
-"""One file per command; each adds itself to the application by being imported in `convolake.cli`."""
+"""One file per command, gathered in `convolake.cli`.
+
+What a command needs is imported when it runs: `convolake keys` does not wait for Dagster.
+"""

@@ -5,11 +5,11 @@ from datetime import datetime
 import typer
 
 from convolake.screen import say
-from ingest.api.app import wall_clock
 from ingest.api.keys import create_key, list_keys, revoke_key
 from ingest.contract import from_micros
 from ingest.log.store import migrate, open_engine
 from ingest.settings import Settings
+from ingest.stamps import wall_clock
 
 app = typer.Typer(help="API keys: who may write, and under which name.", no_args_is_help=True)
 

@@ -7,14 +7,11 @@ import threading
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from convolake.screen import complaining, say
-from convolake.services import PortTakenError, all_services, demo_service, log_services
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
-from ingest.api.app import LogLockedError, create_app, first_key
-from ingest.lake import sealer
 from ingest.settings import Settings
+from ingest.stamps import wall_clock
 
 app = typer.Typer()
 
@@ -27,8 +24,10 @@ def up(
     days: Annotated[int, typer.Option(min=1, max=730, help="Days of history for --demo.")] = 60,
 ) -> None:
     """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
+    from convolake.services import PortTakenError, all_services, demo_service
+
     settings = Settings()
-    with complaining(PortTakenError, ServiceFailedError, LogLockedError):
+    with complaining(PortTakenError, ServiceFailedError):
         services = all_services(settings)
         _run(settings, [*services, demo_service(days)] if demo else services)
 
@@ -36,16 +35,22 @@ def up(
 @app.command()
 def serve(port: Annotated[int | None, typer.Option(help="Port of the API.")] = None) -> None:
     """Run what records: API and lake. Ctrl-C stops both."""
+    from convolake.services import PortTakenError, log_services
+
     if port is not None:
         os.environ["CONVOLAKE_PORT"] = str(port)
     settings = Settings()
-    with complaining(PortTakenError, ServiceFailedError, LogLockedError):
+    with complaining(PortTakenError, ServiceFailedError):
         _run(settings, log_services(settings))
 
 
 @app.command(hidden=True)
 def api() -> None:
     """The API process."""
+    import uvicorn
+
+    from ingest.api.app import create_app
+
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     uvicorn.run(
@@ -64,6 +69,8 @@ def api() -> None:
 @app.command(hidden=True)
 def lake() -> None:
     """The lake process."""
+    from ingest.lake import sealer
+
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,7 +83,9 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    key = first_key(settings)
+    from ingest.api.keys import first_key
+
+    key = first_key(settings, wall_clock())
     if key is not None:
         say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
     say(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")

@@ -3,15 +3,15 @@
 import enum
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
-import polars as pl
 import typer
 
 from convolake.screen import complaining
 from ingest.settings import Settings
-from warehouse.lake import WarehouseMissingError, attach_statement, connect, extension_directory
+
+if TYPE_CHECKING:
+    import duckdb
 
 app = typer.Typer()
 
@@ -38,6 +38,10 @@ def sql(
     ] = False,
 ) -> None:
     """Run a query on the warehouse, for example: select channel, count(*) from conversations group by all."""
+    import duckdb
+
+    from warehouse.lake import WarehouseMissingError, connect
+
     settings = Settings()
     if recipe:
         typer.echo(_recipe(settings.warehouse_path))
@@ -50,11 +54,11 @@ def sql(
         _write(frame, form)
 
 
-def _write(result: duckdb.DuckDBPyRelation, form: Format) -> None:
+def _write(result: "duckdb.DuckDBPyRelation", form: Format) -> None:
     if form is Format.table:
         typer.echo(str(result), nl=False)
         return
-    frame: pl.DataFrame = result.pl()
+    frame = result.pl()
     if form is Format.csv:
         frame.write_csv(sys.stdout)
     elif form is Format.json:
@@ -65,6 +69,10 @@ def _write(result: duckdb.DuckDBPyRelation, form: Format) -> None:
 
 
 def _recipe(warehouse: Path) -> str:
+    import duckdb
+
+    from warehouse.lake import attach_statement, extension_directory
+
     directory = extension_directory()
     attach = attach_statement(warehouse, read_only=True)
     return f"""\

@@ -1,14 +1,15 @@
 """`verify`: prove the record, or name the place where it breaks."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convolake.screen import say
-from convolake.verify import Check
-from convolake.verify import verify as verify_record
 from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from convolake.verify import Check
 
 app = typer.Typer()
 
@@ -20,6 +21,8 @@ def verify(
     ] = False,
 ) -> None:
     """Prove that log, Parquet and warehouse hold the same events without a hole; else exit 1."""
+    from convolake.verify import verify as verify_record
+
     verdict = verify_record(Settings(), _print)
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
         if count:
@@ -30,6 +33,6 @@ def verify(
         raise typer.Exit(1)
 
 
-def _print(check: Check) -> None:
+def _print(check: "Check") -> None:
     mark, style = ("ok  ", "green") if check.ok else ("FAIL", "red")
     say(f"{mark} {check.name}: {check.detail}", style=style)

@@ -3,35 +3,24 @@
 import asyncio
 import fcntl
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-import uuid_utils
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
 from ingest.api import conversations, hot, problems
-from ingest.api.keys import Keyring, any_key, create_key
+from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.api.state import ApiState
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.writer import Writer
 from ingest.settings import Settings
+from ingest.stamps import new_uuid7, wall_clock
 
 logger = logging.getLogger(__name__)
-
-
-def wall_clock() -> int:
-    """Now, in microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
-def new_uuid7() -> str:
-    """A fresh id that sorts by time: SQLite inserts those 1.4x faster than random ones."""
-    return str(uuid_utils.uuid7())
 
 
 class LogLockedError(RuntimeError):
@@ -93,15 +82,6 @@ def create_app(
     app.include_router(conversations.router)
     _add_operations(app)
     return app
-
-
-def first_key(settings: Settings, clock: Callable[[], int] = wall_clock) -> str | None:
-    """The first key of a new installation, to be shown once; None if one was made before."""
-    migrate(settings.database_url)
-    engine = open_engine(settings.database_url)
-    key = None if any_key(engine) else create_key(engine, "default", clock())
-    engine.dispose()
-    return key
 
 
 def _writer(

@@ -57,10 +57,15 @@ def list_keys(engine: Engine) -> list[tuple[str, str, int, int | None]]:
         ]
 
 
-def any_key(engine: Engine) -> bool:
-    """Whether a key was ever made."""
+def first_key(settings: Settings, created_at: int) -> str | None:
+    """The first key of a new installation, to be shown once; None if one was made before."""
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
     with engine.connect() as connection:
-        return bool(connection.execute(select(func.count()).select_from(api_keys)).scalar())
+        is_new = not connection.execute(select(func.count()).select_from(api_keys)).scalar()
+    key = create_key(engine, "default", created_at) if is_new else None
+    engine.dispose()
+    return key
 
 
 def local_key(settings: Settings, created_at: int) -> str:

@@ -1,4 +1,4 @@
-"""`import`, `simulate`, `load`: what fills the log and the warehouse."""
+"""`import`, `simulate`: what fills the log, through the API."""
 
 import threading
 import time
@@ -6,21 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import dagster as dg
 import typer
-from rich.table import Table
 
-from convolake.screen import complaining, progress, say, screen
-from convolake.simulate import simulate_history, simulate_live
-from ingest.api.app import wall_clock
-from ingest.api.keys import local_key
-from ingest.client import Client, ClientError
-from ingest.importers import star
-from ingest.lake.sealer import LakeBehindError, catch_up
+from convolake.screen import complaining, progress, say
 from ingest.settings import Settings
-from pipelines.home import run_once
+from ingest.stamps import wall_clock
+
+if TYPE_CHECKING:
+    from ingest.client import Client
 
 app = typer.Typer()
 imports = typer.Typer(
@@ -33,8 +28,11 @@ class MissingKeyError(Exception):
     """A remote API was named, but no key for it."""
 
 
-def client(settings: Settings) -> Client:
+def client(settings: Settings) -> "Client":
     """A client of this installation's API. Raises MissingKeyError."""
+    from ingest.api.keys import local_key
+    from ingest.client import Client
+
     if (
         settings.api_url is not None
         and settings.api_key is None
@@ -53,6 +51,9 @@ def import_star(
     ],
 ) -> None:
     """Import STAR dialogues through the API. Run it again at any time: nothing is doubled."""
+    from ingest.client import ClientError
+    from ingest.importers import star
+
     settings = Settings()
     with complaining(ClientError, MissingKeyError, star.StarError), client(settings) as api:
         dialogues = list(star.dialogues(path))
@@ -60,7 +61,7 @@ def import_star(
         _record(api, events, f"importing {len(dialogues):,} dialogues")
 
 
-def _record(api: Client, events: Iterable[dict[str, Any]], title: str) -> None:
+def _record(api: "Client", events: Iterable[dict[str, Any]], title: str) -> None:
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     with progress(title) as bar:
@@ -92,6 +93,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed makes the same conversations.")] = 1,
 ) -> None:
     """Put believable support conversations on the record, through the API."""
+    from convolake.simulate import simulate_history, simulate_live
+    from ingest.client import ClientError
+
     settings = Settings()
     with complaining(ClientError, MissingKeyError), client(settings) as api:
         api.wait_until_ready()
@@ -112,37 +116,3 @@ def simulate(
                 wait=time.sleep,
                 stop=threading.Event(),
             )
-
-
-@app.command()
-def load() -> None:
-    """Load all that the log holds into the warehouse: the job that Dagster runs, once, here."""
-    settings = Settings()
-    with complaining(LakeBehindError):
-        with progress("sealing what the log holds"):
-            catch_up(settings)
-        with progress("loading"):
-            result = run_once(settings)
-        if not result.success:
-            for event in result.get_step_failure_events():
-                say(str(event.step_failure_data.error_display_string), style="red")
-            raise typer.Exit(1)
-    _show(result)
-
-
-def _show(result: dg.ExecuteInProcessResult) -> None:
-    table = Table("model", "rows written")
-    quarantined = 0
-    for event in result.get_asset_materialization_events():
-        values = {name: value.value for name, value in event.materialization.metadata.items()}
-        table.add_row(
-            event.materialization.asset_key.to_user_string(), f"{values['rows_written']:,}"
-        )
-        quarantined = int(str(values["quarantined_segments"]))
-    screen.print(table)
-    if quarantined:
-        say(
-            f"{quarantined} segments are damaged and left out; `convolake verify` names them",
-            style="red",
-        )
-        raise typer.Exit(1)
