@@ -1,6 +1,7 @@
 """The record's rules: order, duplicates, sessions, state, and what a commit is worth."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
-from sqlalchemy.exc import OperationalError
 
 from ingest.errors import LogUnavailableError
 from ingest.log.folds import Draft
@@ -312,7 +312,7 @@ class BrokenDisk(Store):
     message = "disk I/O error"
 
     def commit(self) -> None:
-        raise OperationalError("commit", None, Exception(self.message))
+        raise sqlite3.OperationalError(self.message)
 
 
 async def _submit(

@@ -1,5 +1,6 @@
 """`up`, `serve`: an installation as one foreground program; `api`, `lake`: its processes."""
 
+import gc
 import logging
 import os
 import signal
@@ -53,14 +54,20 @@ def api() -> None:
 
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    application = create_app(settings)
+    # What start-up made stays for good: walking it took a fifth of the time at 64 connections.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     uvicorn.run(
-        create_app(settings),
+        application,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
         timeout_graceful_shutdown=10,
     )

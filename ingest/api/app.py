@@ -77,6 +77,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    app.add_middleware(hot.HotPath)
     app.include_router(hot.router)
     app.include_router(conversations.commands)
     app.include_router(conversations.router)

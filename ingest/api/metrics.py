@@ -1,5 +1,7 @@
 """Counters of the API for Prometheus, one registry for each application."""
 
+from collections import Counter as Counts
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from ingest.log.writer import Acknowledgement, Writer
@@ -41,8 +43,8 @@ class Metrics:
 
     def count(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""
-        for answer in answers:
-            self._by_status[answer.status].inc()
+        for status, count in Counts(answer.status for answer in answers).items():
+            self._by_status[status].inc(count)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -64,7 +64,7 @@ class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_default
     contact_id: Id | None = None
 
 
-class Conversation(Struct, kw_only=True):
+class Conversation(Struct):
     """State of one conversation; the columns of the table of that name."""
 
     conversation_id: str
@@ -128,15 +128,15 @@ SERVER = "convolake"
 """`source` of the events that the log writes by itself."""
 
 
-def receive(draft: Draft, source: str, received_at: int, new_id: str) -> Row:
-    """The row of `draft` as far as the door can fill it; `new_id` serves if it names none.
+def receive(draft: Draft, source: str, received_at: int, event_id: str) -> Row:
+    """The row of `draft` as far as the door can fill it.
 
     The fingerprint covers all that the producer said, in whatever order it said it.
     """
     happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
     payload = None if draft.payload is None else msgspec.json.encode(draft.payload).decode()
     return Row(
-        event_id=draft.event_id or new_id,
+        event_id=event_id,
         event_type=draft.event_type,
         schema_version=draft.schema_version,
         conversation_id=draft.conversation_id,

@@ -1,11 +1,12 @@
 """The store of the log: one SQLite file (WAL, synchronous=FULL), or another database by URL.
 
-SQL is written once, with SQLAlchemy Core. The statements of the hot path are compiled once
-and run by `exec_driver_sql`, which costs half of what a Core execution costs.
+SQL is written once, with SQLAlchemy Core. The statements of the hot path are compiled once and
+run on the driver's own connection: a select of one row costs 3 µs there, 23 µs through Core.
 """
 
 import sqlite3
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
     ClauseElement,
-    Connection,
     Engine,
     bindparam,
     create_engine,
@@ -30,6 +30,9 @@ from ingest.log.tables import conversations, events
 
 CHUNKS = (1, 8, 64, 512)
 """Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
+
+CACHED_STATES = 50_000
+"""So many conversations are kept at hand; only the one writer changes them."""
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
@@ -77,8 +80,11 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         """Open the one connection that writes, and that also checkpoints."""
-        self._connection: Connection = engine.connect()
+        self._states: dict[str, Conversation] = {}
+        self._connection = engine.raw_connection()
+        self._cursor = self._connection.cursor()
         compile_ = _Compiled(engine)
+        self._last_position = compile_(select(func.max(events.c.position)))
         self._insert_event = compile_(insert(events))
         self._insert_state = compile_(insert(conversations))
         self._update_state = compile_(
@@ -109,8 +115,8 @@ class Store:
 
     def last_position(self) -> int:
         """Position of the newest event; 0 for an empty log."""
-        last = self._connection.execute(select(func.max(events.c.position))).scalar()
-        self._connection.rollback()
+        self._cursor.execute(self._last_position)
+        last: int | None = self._cursor.fetchall()[0][0]
         return last or 0
 
     def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], Known]:
@@ -120,8 +126,12 @@ class Store:
 
     def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """State of those of `conversation_ids` that exist."""
-        rows = self._in_chunks(self._find_states, conversation_ids)
-        return {row[0]: as_conversation(row) for row in rows}
+        known = self._states
+        unknown = [key for key in conversation_ids if key not in known]
+        found = {key: known[key] for key in conversation_ids if key in known}
+        for row in self._in_chunks(self._find_states, unknown):
+            found[row[0]] = as_conversation(row)
+        return found
 
     def add_events(self, rows: Sequence[Row]) -> None:
         """Insert new events."""
@@ -129,16 +139,15 @@ class Store:
 
     def save_conversations(self, states: Sequence[Conversation], new: set[str]) -> None:
         """Write states back; `new` are those that have no row yet."""
+        self._states.update((each.conversation_id, each) for each in states)
+        if len(self._states) > CACHED_STATES:
+            self._states = {each.conversation_id: each for each in states}
         self._many(
             self._insert_state, [_state_row(each) for each in states if each.conversation_id in new]
         )
         self._many(
             self._update_state,
-            [
-                (*(_changing(each)), each.conversation_id)
-                for each in states
-                if each.conversation_id not in new
-            ],
+            [_changing(each) for each in states if each.conversation_id not in new],
         )
 
     def commit(self) -> None:
@@ -146,7 +155,8 @@ class Store:
         self._connection.commit()
 
     def rollback(self) -> None:
-        """Forget all that was added since the last commit."""
+        """Forget all that was added since the last commit, and what was made of it."""
+        self._states.clear()
         self._connection.rollback()
 
     def close(self) -> None:
@@ -155,7 +165,7 @@ class Store:
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
-            self._connection.exec_driver_sql(statement, rows)
+            self._cursor.executemany(statement, rows)
 
     def _in_chunks(self, statements: dict[int, str], ids: Sequence[str]) -> list[Any]:
         found: list[Any] = []
@@ -165,7 +175,8 @@ class Store:
             size = next((size for size in CHUNKS if size >= left), CHUNKS[-1])
             chunk = list(ids[start : start + size])
             chunk += chunk[-1:] * (size - len(chunk))
-            found += self._connection.exec_driver_sql(statements[size], tuple(chunk)).all()
+            self._cursor.execute(statements[size], chunk)
+            found += self._cursor.fetchall()
             start += size
         return found
 
@@ -178,21 +189,27 @@ _CHANGING = [
 ]
 
 
-def _state_row(state: Conversation) -> tuple[Any, ...]:
-    return (*msgspec.structs.astuple(state)[:-1], msgspec.json.encode(state.participants).decode())
+_changing_values = attrgetter(*_CHANGING[:-1])
 
 
 def _changing(state: Conversation) -> tuple[Any, ...]:
-    values = dict(zip(Conversation.__struct_fields__, _state_row(state), strict=True))
-    return tuple(values[name] for name in _CHANGING)
+    return (*_changing_values(state), _encode(state.participants).decode(), state.conversation_id)
+
+
+def _state_row(state: Conversation) -> tuple[Any, ...]:
+    return (*msgspec.structs.astuple(state)[:-1], _encode(state.participants).decode())
+
+
+_encode = msgspec.json.Encoder().encode
+_participants = msgspec.json.Decoder(dict[str, str])
 
 
 def as_conversation(row: Sequence[Any]) -> Conversation:
     """A row of the table `conversations`, in the order of its columns, as a state."""
-    values: dict[str, Any] = dict(zip(Conversation.__struct_fields__, row, strict=True))
-    values["is_test"] = bool(values["is_test"])
-    values["participants"] = msgspec.json.decode(values["participants"], type=dict[str, str])
-    return Conversation(**values)
+    state = Conversation(*row)
+    state.is_test = bool(state.is_test)
+    state.participants = _participants.decode(row[-1])
+    return state
 
 
 class _Compiled:

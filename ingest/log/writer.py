@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
-from sqlalchemy.exc import DBAPIError
 
 from ingest.contract import from_micros
 from ingest.errors import EventConflictError, EventRejectedError, IngestError, LogUnavailableError
@@ -170,7 +169,7 @@ class Writer:
             )
         try:
             self._store.rollback()
-        except DBAPIError:
+        except Exception:
             logger.exception("the rollback failed too")
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
@@ -214,7 +213,8 @@ class _Batch:
 
     def take(self, draft: Draft, request: _Request) -> Acknowledgement:
         """Decide one draft."""
-        row = receive(draft, request.source, request.received_at, self._new_id())
+        event_id = draft.event_id or self._new_id()
+        row = receive(draft, request.source, request.received_at, event_id)
         known = self._known.get((row.source, row.event_id))
         if known is not None:
             return _again(row, known)
