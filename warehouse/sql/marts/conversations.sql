@@ -52,10 +52,10 @@ facts as (
         ) as last_state,
         max(happened_at) filter (where event_type = 'conversation.resolved') as resolved_at,
         arg_max(payload ->> '$.resolved_by', sequence)
-            filter (where event_type = 'conversation.resolved') as resolved_by,
+        filter (where event_type = 'conversation.resolved') as resolved_by,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         arg_max(try_cast(payload ->> '$.score' as double), sequence)
-            filter (where event_type = 'feedback.submitted') as feedback_score,
+        filter (where event_type = 'feedback.submitted') as feedback_score,
         count(*) as event_count
     from events
     where conversation_id is not null

@@ -62,13 +62,25 @@ said as (
 ),
 
 days as (
-    select active_on, channel from begun
+    select
+        active_on,
+        channel
+    from begun
     union
-    select active_on, channel from visited
+    select
+        active_on,
+        channel
+    from visited
     union
-    select active_on, channel from passed
+    select
+        active_on,
+        channel
+    from passed
     union
-    select active_on, channel from said
+    select
+        active_on,
+        channel
+    from said
 )
 
 select

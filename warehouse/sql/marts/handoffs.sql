@@ -29,13 +29,13 @@ milestones as (
         min(happened_at) filter (where event_type = 'handoff.requested') as requested_at,
         min(happened_on) filter (where event_type = 'handoff.requested') as requested_on,
         arg_min(payload ->> '$.reason', sequence)
-            filter (where event_type = 'handoff.requested') as reason,
+        filter (where event_type = 'handoff.requested') as reason,
         arg_min(queue, sequence) filter (where queue is not null) as queue,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         -- An agent who reconnects accepts again; only the first one ends the wait.
         min(happened_at) filter (where event_type = 'handoff.accepted') as accepted_at,
         arg_min(participant_id, sequence)
-            filter (where event_type = 'handoff.accepted') as agent_id,
+        filter (where event_type = 'handoff.accepted') as agent_id,
         max(happened_at) filter (where event_type = 'handoff.returned') as returned_at,
         min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
         count(*) filter (where event_type = 'handoff.expired') as expiries,

@@ -61,7 +61,11 @@ changes as (
     from events
     where
         event_type in (
-            'message.edited', 'message.deleted', 'message.delivered', 'message.read', 'message.failed'
+            'message.edited',
+            'message.deleted',
+            'message.delivered',
+            'message.read',
+            'message.failed'
         )
     group by conversation_id, message_id
 )

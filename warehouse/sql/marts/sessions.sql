@@ -25,7 +25,7 @@ boundaries as (
         session_id,
         any_value(conversation_id) as conversation_id,
         min(cast(payload ->> '$.number' as integer))
-            filter (where event_type = 'session.started') as session_number,
+        filter (where event_type = 'session.started') as session_number,
         arg_min(channel, sequence) as channel,
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as started_at,
@@ -63,7 +63,9 @@ select
     boundaries.end_reason,
     boundaries.latest_at,
     date_diff(
-        'second', date_trunc('second', boundaries.started_at), date_trunc('second', boundaries.latest_at)
+        'second',
+        date_trunc('second', boundaries.started_at),
+        date_trunc('second', boundaries.latest_at)
     ) as active_seconds,
     coalesce(said.message_count, 0) as message_count,
     coalesce(said.customer_message_count, 0) as customer_message_count,
