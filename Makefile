@@ -4,7 +4,7 @@ BIN := .venv/bin
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench format lock docs
+.PHONY: help install demo test check bench format docs picture lock
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s%s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: install ## format Python and SQL
 
 docs: install ## print the reference from the code
 	$(BIN)/python -m convolake.reference > docs/reference.md
+
+picture: install ## take the README's picture anew (needs chromium and chromedriver)
+	$(BIN)/python -m tests.picture
 
 lock: install ## resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
