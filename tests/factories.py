@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,12 +11,11 @@ import duckdb
 import msgspec
 
 from ingest.contract import Segment, from_micros, to_micros
-from ingest.lake.sealer import LogReader
-from ingest.lake.segments import Lake
 from ingest.log.folds import Draft
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.writer import Acknowledgement, Writer
 from ingest.settings import Settings
+from tests.elsewhere import elsewhere, seal
 from warehouse.build import LoadReport, load
 from warehouse.lake import connect
 
@@ -127,12 +127,7 @@ class Record:
 
     def seal(self, rows: int = 50_000) -> list[Segment]:
         """Seal all that is written, in segments of at most `rows`."""
-        lake = Lake(self.settings.lake_path)
-        sealed: list[Segment] = []
-        with LogReader(self.settings.store_path) as log:
-            while (table := log.read(lake.last_position, rows)).num_rows:
-                sealed += lake.seal(table, from_micros(self.clock()))
-        return sealed
+        return elsewhere(seal, self.settings, rows, from_micros(self.clock()))
 
     def load(self) -> LoadReport:
         """Load all that is sealed."""
@@ -153,8 +148,10 @@ class Record:
 
     def log(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the store."""
-        with LogReader(self.settings.store_path) as log:
-            rows: list[dict[str, Any]] = log.query(sql).to_pylist()
+        connection = sqlite3.connect(self.settings.store_path)
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute(sql)]
+        connection.close()
         return rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from ingest.lake import sealer
 from ingest.lake.sealer import LogReader, Sealer
 from ingest.lake.segments import HoleError, Lake
 from ingest.settings import Settings
+from tests.elsewhere import elsewhere, read, seal
 from tests.factories import Record, a_conversation, an_event
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -79,16 +81,15 @@ def test_a_clock_that_jumps_back_over_midnight_loses_nothing(record: Record) -> 
 def test_a_table_that_does_not_follow_the_record_is_refused(record: Record) -> None:
     record.write(a_conversation(messages=5))
     lake = Lake(record.settings.lake_path)
-    with LogReader(record.settings.store_path) as log:
-        whole = log.read(0, 100)
-        with pytest.raises(HoleError):
-            lake.seal(log.read(1, 100), NOW)
+    whole = elsewhere(read, record.settings, 0, 100)
+    with pytest.raises(HoleError):
+        lake.seal(whole.slice(1), NOW)
     with pytest.raises(HoleError):
         lake.seal(whole.filter([position != 3 for position in whole["position"].to_pylist()]), NOW)
     assert lake.last_position == 0
 
 
-class Crash(BaseException):
+class Crash(Exception):  # noqa: N818 (not an error of anything)
     """The process dies here."""
 
 
@@ -102,55 +103,41 @@ STEPS = [
 ]
 
 
-def crash_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the next seal die right after the k-th step that reaches the disk."""
-    real_write, real_fsync, real_rename, real_line = (
-        pq.write_table, os.fsync, Path.rename, Segment.line,
-    )  # fmt: skip
+def seal_and_crash(settings: Settings, step: str) -> None:
+    """Seal, and die right after `step` reached the disk."""
+    fsyncs = {"fsync of a file": 1, "fsync of a folder": 2, "fsync of the manifest": 5}
     seen = {"fsync": 0}
 
-    def after(action: Callable[..., Any], die: bool) -> Callable[..., Any]:
+    def dying(action: Callable[..., Any], name: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             result = action(*args, **kwargs)
-            if die:
+            seen["fsync"] += name == "fsync"
+            if name == step or (name == "fsync" and seen["fsync"] == fsyncs.get(step)):
                 raise Crash
             return result
 
         return run
 
-    def fsync(descriptor: int) -> None:
-        seen["fsync"] += 1
-        real_fsync(descriptor)
-        if seen["fsync"] == {
-            "fsync of a file": 1,
-            "fsync of a folder": 2,
-            "fsync of the manifest": 5,
-        }.get(step):
-            raise Crash
-
-    monkeypatch.setattr(pq, "write_table", after(real_write, step == "write_table"))
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "rename", after(real_rename, step == "rename"))
-    monkeypatch.setattr(Segment, "line", after(real_line, step == "line in the manifest"))
+    with (
+        patch.object(pq, "write_table", dying(pq.write_table, "write_table")),
+        patch.object(os, "fsync", dying(os.fsync, "fsync")),
+        patch.object(Path, "rename", dying(Path.rename, "rename")),
+        patch.object(Segment, "line", dying(Segment.line, "line in the manifest")),
+    ):
+        seal(settings, 50_000, NOW)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(
-    record: Record, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(record: Record, step: str) -> None:
     record.write(a_conversation(messages=6))
-    crash_at(step, monkeypatch)
     with pytest.raises(Crash):
-        record.seal()
-    monkeypatch.undo()
+        elsewhere(seal_and_crash, record.settings, step)
     record.write(a_conversation("c2"))
     record.seal()
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 13))
-    files = {
-        path.relative_to(record.settings.lake_path).as_posix()
-        for path in record.settings.lake_path.glob("events/*/*")
-    }
-    assert files == {segment.path for segment in read_manifest(record.settings.lake_path)[0]}
+    lake = record.settings.lake_path
+    files = {path.relative_to(lake).as_posix() for path in lake.glob("events/*/*")}
+    assert files == {segment.path for segment in read_manifest(lake)[0]}
 
 
 def test_a_torn_line_is_dropped_and_its_events_are_sealed_again(record: Record) -> None:
@@ -177,57 +164,87 @@ def test_files_that_are_not_ours_are_left_alone(record: Record) -> None:
 # --- when to seal ----------------------------------------------------------------------
 
 
+class Stage:
+    """A sealer that stays open in the other process while this one writes."""
+
+    seconds = 0.0
+    sealer: Sealer
+    log: LogReader
+
+    @classmethod
+    def open(cls, settings: Settings) -> None:
+        cls.log = LogReader(settings.store_path)
+        lake = Lake(settings.lake_path)
+        cls.sealer = Sealer(cls.log, lake, rows=10, seconds=15, monotonic=lambda: cls.seconds)
+
+    @classmethod
+    def step(cls, seconds: float) -> list[int]:
+        cls.seconds = seconds
+        return [segment.rows for segment in cls.sealer.step(NOW)]
+
+    @classmethod
+    def position(cls) -> int:
+        return cls.log.last_position()
+
+    @classmethod
+    def close(cls) -> None:
+        cls.log.__exit__()
+
+
 def test_a_segment_is_sealed_at_enough_rows_or_after_enough_time(record: Record) -> None:
-    seconds = [0.0]
-    with LogReader(_written(record, 3)) as log:
-        lake = Lake(record.settings.lake_path)
-        waiting = Sealer(log, lake, rows=10, seconds=15, monotonic=lambda: seconds[0])
-        assert waiting.step(NOW) == []
-        seconds[0] = 14.9
-        assert waiting.step(NOW) == []
-        seconds[0] = 15.0
-        assert [segment.rows for segment in waiting.step(NOW)] == [5]
-        record.write(a_conversation("c2", messages=9))
-        assert [segment.rows for segment in waiting.step(NOW)] == [10, 1]
+    record.write(a_conversation(messages=3))
+    elsewhere(Stage.open, record.settings)
+    assert elsewhere(Stage.step, 0.0) == []
+    assert elsewhere(Stage.step, 14.9) == []
+    assert elsewhere(Stage.step, 15.0) == [5]
+    record.write(a_conversation("c2", messages=9))
+    assert elsewhere(Stage.step, 15.0) == [10, 1]
+    elsewhere(Stage.close)
 
 
 def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) -> None:
-    with LogReader(_written(record, 1)) as log:
-        assert log.last_position() == 3
-        record.write(a_conversation("c2", messages=1))
-        assert log.last_position() == 6
+    record.write(a_conversation(messages=1))
+    elsewhere(Stage.open, record.settings)
+    assert elsewhere(Stage.position) == 3
+    record.write(a_conversation("c2", messages=1))
+    assert elsewhere(Stage.position) == 6
+    elsewhere(Stage.close)
 
 
-def _written(record: Record, messages: int) -> Path:
-    record.write(a_conversation(messages=messages))
-    return record.settings.store_path
-
-
-def test_at_its_end_the_lake_process_seals_what_is_left(record: Record) -> None:
-    _written(record, 4)
+def run_and_stop(settings: Settings) -> None:
+    """The lake process, told to stop as soon as it runs."""
     stop = threading.Event()
-    runner = threading.Thread(target=sealer.run, args=(record.settings, stop))
+    runner = threading.Thread(target=sealer.run, args=(settings, stop))
     runner.start()
     stop.set()
     runner.join(30)
     assert not runner.is_alive()
+
+
+def run_and_ask(settings: Settings) -> None:
+    """The lake process, asked to seal before it is due."""
+    stop = threading.Event()
+    runner = threading.Thread(target=sealer.run, args=(settings, stop))
+    runner.start()
+    try:
+        sealer.catch_up(settings, seconds=20)
+    finally:
+        stop.set()
+        runner.join(30)
+
+
+def test_what_a_lake_process_leaves_is_sealed_by_the_next(record: Record) -> None:
+    record.write(a_conversation(messages=4))
+    elsewhere(run_and_stop, record.settings)
     assert len(sealed_rows(record)) in (0, 6)  # stopped before it began, or sealed everything
-    sealer.catch_up(record.settings)
+    elsewhere(sealer.catch_up, record.settings)
     assert len(sealed_rows(record)) == 6
 
 
 def test_whoever_cannot_wait_has_a_running_lake_seal_at_once(record: Record) -> None:
-    _written(record, 4)
-    stop = threading.Event()
-    slow = Settings(data=record.settings.data, seal_seconds=3600)
-    runner = threading.Thread(target=sealer.run, args=(slow, stop))
-    runner.start()
-    try:
-        sealer.catch_up(slow, seconds=20)
-        assert len(sealed_rows(record)) == 6
-    finally:
-        stop.set()
-        runner.join(30)
+    record.write(a_conversation(messages=4))
+    elsewhere(run_and_ask, Settings(data=record.settings.data, seal_seconds=3600))
+    assert len(sealed_rows(record)) == 6
 
 
 def test_a_lake_has_one_sealer(record: Record) -> None:
@@ -240,6 +257,6 @@ def test_a_lake_has_one_sealer(record: Record) -> None:
 
 
 def test_the_sealing_time_is_in_the_manifest(record: Record) -> None:
-    _written(record, 1)
+    record.write(a_conversation(messages=1))
     (segment,) = record.seal()
     assert segment.sealed_at == from_micros(record.clock()).isoformat()

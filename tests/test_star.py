@@ -48,7 +48,7 @@ def fold(given: list[dict[str, Any]]) -> list[Row]:
     state: Conversation | None = None
     for each in given:
         draft = msgspec.convert(each, Draft)
-        row = receive(draft, "star", NOW, "unused")
+        row = receive(draft, "star", NOW, draft.event_id or "none")
         placed, state = admit(draft, row, state, SESSION_TIMEOUT)
         rows += placed
     return rows

@@ -9,11 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from convolake.cli import app
-from convolake.verify import verify
+from convolake.verify import Verdict, verify
 from ingest.contract import manifest_path
 from ingest.settings import Settings
+from tests.elsewhere import elsewhere
 from tests.factories import Record, a_conversation
 from warehouse.lake import connect
+
+
+def verdict_on(settings: Settings) -> Verdict:
+    return elsewhere(verify, settings)
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def whole(record: Record) -> Record:
 
 
 def test_a_whole_record_is_clean(whole: Record) -> None:
-    verdict = verify(whole.settings)
+    verdict = verdict_on(whole.settings)
     assert [check for check in verdict.checks if not check.ok] == []
     assert (verdict.ok, verdict.events, verdict.unsealed_events, verdict.unloaded_events) == (
         True,
@@ -42,7 +47,7 @@ def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
     whole.write(a_conversation("c8"))
     whole.seal()
     whole.write(a_conversation("c9"))
-    verdict = verify(whole.settings)
+    verdict = verdict_on(whole.settings)
     assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 4, 4)
 
 
@@ -119,23 +124,23 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
 def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
     damage, check_name, place = DAMAGES[name]
     damage(whole.settings)
-    broken = [check for check in verify(whole.settings).checks if not check.ok]
+    broken = [check for check in verdict_on(whole.settings).checks if not check.ok]
     assert broken, name
     assert any(check.name.startswith(check_name) and place in check.detail for check in broken), (
         broken
     )
 
 
-def test_the_command_exits_with_1_when_something_is_broken(
-    whole: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONVOLAKE_DATA", str(whole.settings.data))
-    clean = CliRunner().invoke(app, ["verify", "--json"])
-    assert (clean.exit_code, json.loads(clean.stdout)["ok"]) == (0, True)
+def test_the_command_exits_with_1_when_something_is_broken(whole: Record) -> None:
+    assert elsewhere(command, str(whole.settings.data)) == (0, True)
     flip(whole.settings)
-    broken = CliRunner().invoke(app, ["verify", "--json"])
-    assert (broken.exit_code, json.loads(broken.stdout)["ok"]) == (1, False)
+    assert elsewhere(command, str(whole.settings.data)) == (1, False)
+
+
+def command(data: str) -> tuple[int, bool]:
+    found = CliRunner(env={"CONVOLAKE_DATA": data}).invoke(app, ["verify", "--json"])
+    return found.exit_code, json.loads(found.stdout)["ok"]
 
 
 def test_an_empty_folder_is_told_apart_from_a_clean_record(settings: Settings) -> None:
-    assert not verify(settings).ok
+    assert not verdict_on(settings).ok

@@ -1,0 +1,45 @@
+"""A second process for all that reads a store with ADBC.
+
+ADBC carries its own SQLite. Two copies of SQLite in one process on one file cancel each
+other's locks, so in tests as in production the writer's process never reads with it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
+from functools import cache
+from multiprocessing import get_context
+from typing import ParamSpec, TypeVar
+
+import pyarrow as pa
+
+from ingest.contract import Segment
+from ingest.lake.sealer import LogReader, Sealer
+from ingest.lake.segments import Lake
+from ingest.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function` in the other process; what it raises is raised here."""
+    return _pool().submit(function, *args, **kwargs).result(timeout=120)
+
+
+def seal(settings: Settings, rows: int, now: datetime) -> list[Segment]:
+    """Seal everything, in segments of at most `rows`."""
+    with LogReader(settings.store_path) as log:
+        sealer = Sealer(log, Lake(settings.lake_path), rows, 0, monotonic=lambda: 0.0)
+        return sealer.seal_all(now)
+
+
+def read(settings: Settings, after: int, limit: int) -> pa.Table:
+    """Events of the log, as the sealer reads them."""
+    with LogReader(settings.store_path) as log:
+        return log.read(after, limit)
