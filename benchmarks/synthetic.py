@@ -101,7 +101,7 @@ class Fold:
     def take(self, draft: Draft, at: int) -> list[Row]:
         """The rows of one draft that came `at` (microseconds); server events are among them."""
         key = draft.conversation_id or ""
-        row = receive(draft, "benchmark", at, "")
+        row = receive(draft, "benchmark", at, draft.event_id or "")
         rows, state = admit(draft, row, self._states.get(key), SESSION_TIMEOUT)
         if state is not None:
             self._states[key] = state
