@@ -1,0 +1,114 @@
+"""The real API and lake as processes of their own, and clients that write to them."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from ingest.client import Client, ClientError
+from ingest.settings import Settings
+from tests.factories import an_event
+from tests.faults.checker import Told
+
+ROOT = Path(__file__).parents[2]
+WRITERS = 4
+CONVERSATIONS = [f"c{number}" for number in range(7)]
+
+
+@contextmanager
+def running(
+    settings: Settings, command: str = "api", variant: str | None = None, **environment: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`convolake api` or `convolake lake` until the block ends, or a broken variant of it.
+
+    Its output is beside the data folder's parent, so that a file system under it can be cut.
+    """
+    program = ["convolake"] if variant is None else ["tests.faults.variants", variant]
+    with log_path(settings, command).open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *program, command],
+            cwd=ROOT,
+            env=os.environ | _environment(settings) | environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def log_path(settings: Settings, command: str) -> Path:
+    return settings.data.parent.parent / f"{command}.log"
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "CONVOLAKE_DATA": str(settings.data),
+        "CONVOLAKE_PORT": str(settings.port),
+        "CONVOLAKE_SEAL_SECONDS": str(settings.seal_seconds),
+    }
+
+
+def open_conversations(client: Client) -> None:
+    """The conversations that `Load` writes to."""
+    events = [
+        an_event("conversation.created", conversation_id=each, event_id=f"{each}-created")
+        for each in CONVERSATIONS
+    ]
+    assert [result.rejected for result in client.record(events)] == [0]
+
+
+class Load:
+    """Clients that write until they are told to stop, or until the server is gone."""
+
+    def __init__(self, settings: Settings, key: str, told: Told, prefix: str, enough: int) -> None:
+        """`enough` is set when so many events were acknowledged here."""
+        self.enough = threading.Event()
+        self.failures: list[ClientError] = []
+        self._settings, self._key, self._told, self._prefix = settings, key, told, prefix
+        self._left = enough
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(40)
+
+    def _write(self, number: int) -> None:
+        with Client(self._settings.url, self._key, retries=0) as client:
+            for message in range(100_000):
+                if self._stop.is_set():
+                    return
+                event_id = f"{self._prefix}-{number}-{message}"
+                event = an_event(
+                    conversation_id=CONVERSATIONS[message % len(CONVERSATIONS)], event_id=event_id
+                )
+                try:
+                    (result,) = client.record([event])
+                except ClientError as failure:
+                    self.failures.append(failure)
+                    self._told.leave_open(event_id)
+                    return
+                self._told.acknowledge(event_id, result.results[0].sequence or 0)
+                self._count()
+
+    def _count(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left <= 0:
+                self.enough.set()

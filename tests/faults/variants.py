@@ -1,0 +1,89 @@
+"""The real processes with one safeguard taken away: `python -m tests.faults.variants WHICH COMMAND`.
+
+Never for anything but the controls of the fault tests.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingest.log.store import Store
+
+
+def acknowledge_early() -> None:
+    """Acknowledge what is not committed yet: a real commit every half second only."""
+    commit = Store.commit
+    last = time.monotonic()
+
+    def sometimes(self: Store) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            commit(self)
+
+    Store.commit = sometimes  # type: ignore[method-assign]
+
+
+def flush_as(level: str) -> Callable[[], None]:
+    """Leave it to the operating system when commits reach the disk."""
+
+    def change() -> None:
+        opened = Store.__init__
+
+        def unsynced(self: Store, engine: Any) -> None:
+            opened(self, engine)
+            self._cursor.execute(f"PRAGMA synchronous={level}")
+
+        Store.__init__ = unsynced  # type: ignore[method-assign]
+
+    return change
+
+
+def ignore_failed_commits() -> None:
+    """Take a commit that failed for one that did not."""
+    for name in ("add_events", "save_conversations", "commit"):
+        _ignore_failures(name)
+
+
+def _ignore_failures(name: str) -> None:
+    real = getattr(Store, name)
+
+    def careless(self: Store, *args: Any) -> None:
+        try:
+            real(self, *args)
+        except Exception:
+            self.rollback()
+
+    setattr(Store, name, careless)
+
+
+def jump_with_the_clock() -> None:
+    """A wall clock that is off by the seconds which stand in the file JUMP_FILE."""
+    from ingest.api import app
+    from ingest.stamps import wall_clock
+
+    offset = Path(os.environ["JUMP_FILE"])
+    create = app.create_app
+
+    def jumping(settings: Any) -> Any:
+        return create(settings, lambda: wall_clock() + int(offset.read_text()) * 1_000_000)
+
+    app.create_app = jumping  # type: ignore[assignment]
+
+
+VARIANTS = {
+    "early": acknowledge_early,
+    "off": flush_as("OFF"),
+    "normal": flush_as("NORMAL"),
+    "careless": ignore_failed_commits,
+    "jumping": jump_with_the_clock,
+}
+
+if __name__ == "__main__":
+    from convolake.cli import app as command_line
+
+    VARIANTS[sys.argv[1]]()
+    command_line(sys.argv[2:])
