@@ -2,7 +2,7 @@
 
 import typer
 
-from convolake.commands import history, keys, load, run, sql, verify
+from convolake.commands import history, keys, load, rejected, run, sql, verify
 
 app = typer.Typer(
     name="convolake",
@@ -14,3 +14,4 @@ app = typer.Typer(
 for part in (run.app, history.app, load.app, sql.app, verify.app):
     app.add_typer(part)
 app.add_typer(keys.app, name="keys")
+app.add_typer(rejected.app, name="rejected")

@@ -114,6 +114,21 @@ _LOG_CHECKS = {
         having conversations.last_sequence is null or max(events.sequence) <> conversations.last_sequence
         limit 3
     """,
+    "what came is what became of it, in each source": """
+        select * from tallies where came <> accepted + duplicate + conflict + rejected limit 3
+    """,
+    "what is stored is what was accepted and generated": """
+        select stored, counted from (
+            select (select count(*) from events) as stored,
+                (select coalesce(sum(accepted + generated), 0) from tallies) as counted
+        ) as figures where stored <> counted
+    """,
+    "what was refused is kept": """
+        select kept, refused from (
+            select (select count(*) from rejected_events) as kept,
+                (select coalesce(sum(conflict + rejected), 0) from tallies) as refused
+        ) as figures where kept <> refused
+    """,
     "no event is there twice": """
         select source, event_id from events group by source, event_id having count(*) > 1 limit 3
     """,

@@ -112,6 +112,41 @@ class Message(Struct, kw_only=True):
     happened_at: datetime
 
 
+class Tally(Struct, kw_only=True):
+    """Counts of one source; came = accepted + duplicate + conflict + rejected."""
+
+    source: str
+    came: int
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    generated: int
+
+
+class Accounting(Struct, kw_only=True):
+    """All counts; stored = accepted + generated over all sources."""
+
+    stored: int
+    sources: list[Tally]
+
+
+class RejectedEvent(Struct, kw_only=True):
+    """An event that was refused: where it came in, its first 256 KiB, and the reason."""
+
+    rejected_id: int
+    received_at: datetime
+    source: str
+    path: str
+    code: str
+    detail: str
+    field: str | None
+    size: int
+    raw: str
+    replayed_at: datetime | None
+    replayed_event_id: str | None
+
+
 class Page(Struct, Generic[T]):
     """Some items; `cursor` leads to the next page and is None on the last."""
 

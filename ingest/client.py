@@ -15,6 +15,7 @@ import httpx2
 
 from ingest.calls import (
     READY,
+    Accounting,
     Acknowledgement,
     BatchResult,
     Call,
@@ -24,6 +25,7 @@ from ingest.calls import (
     Participant,
     Problem,
     ProblemError,
+    RejectedEvent,
     UnexpectedAnswerError,
     UnreachableError,
     conversation_call,
@@ -38,6 +40,7 @@ from ingest.contract import Visibility
 from ingest.stamps import new_uuid7
 
 __all__ = [
+    "Accounting",
     "Acknowledgement",
     "BatchResult",
     "Client",
@@ -47,6 +50,7 @@ __all__ = [
     "Participant",
     "Problem",
     "ProblemError",
+    "RejectedEvent",
     "UnexpectedAnswerError",
     "UnreachableError",
 ]
@@ -201,6 +205,18 @@ class Client:
         Raises ProblemError `unknown_conversation` when the first one is asked for.
         """
         return self._items(messages_path(conversation_id), Message, {})
+
+    def accounting(self) -> Accounting:
+        """What came from this key's source and what became of it; from all, with a local key."""
+        return self._send(Call("GET", "/v1/accounting", Accounting))
+
+    def rejected(self, code: str | None = None) -> Iterator[RejectedEvent]:
+        """What was refused, the newest first; pages are fetched as they are asked for."""
+        return self._items("/v1/rejected", RejectedEvent, {"code": code} if code else {})
+
+    def replay(self, rejected_id: int) -> Acknowledgement:
+        """Try a refused event again. Raises ProblemError with the reason if it is refused again."""
+        return self._send(Call("POST", f"/v1/rejected/{rejected_id}/replay", Acknowledgement))
 
     def _items(self, path: str, kind: type[T], params: Mapping[str, str]) -> Iterator[T]:
         cursor: str | None = None

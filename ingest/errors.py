@@ -5,7 +5,7 @@ IngestError
 │   ├── MalformedBodyError
 │   ├── TooLargeError
 │   └── UnsupportedMediaTypeError
-├── NotFoundError, MethodNotAllowedError
+├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError
 ├── UnauthorizedError            no key, or one that we do not know
 ├── EventRejectedError           the event can never be accepted as it stands
 │   ├── ForbiddenTypeError       this key may not write this type
@@ -95,6 +95,14 @@ class MethodNotAllowedError(IngestError):
     status = 405
     code = "method_not_allowed"
     title = "Method not allowed"
+
+
+class UnknownRejectedEventError(IngestError):
+    """There is no refused event with this id, or it is not yours to see."""
+
+    status = 404
+    code = "unknown_rejected_event"
+    title = "Unknown refused event"
 
 
 class UnauthorizedError(IngestError):

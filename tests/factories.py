@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ import msgspec
 from ingest.contract import Segment, from_micros, to_micros
 from ingest.log.folds import Draft
 from ingest.log.store import Store, migrate, open_engine
-from ingest.log.writer import Acknowledgement, Writer
+from ingest.log.submission import Acknowledgement, Arrival, Submission
+from ingest.log.writer import Writer
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, seal
 from warehouse.build import LoadReport, load
@@ -89,6 +90,12 @@ def a_conversation(
     return [created, *said]
 
 
+def a_submission(drafts: Sequence[Draft], source: str = "test") -> Submission:
+    """`drafts` as one request to the log."""
+    arrivals = [Arrival(msgspec.json.encode(draft), draft) for draft in drafts]
+    return Submission(source, "/v1/events", len(drafts), arrivals)
+
+
 class Record:
     """A data folder worked on step by step: `write`, `seal`, `load`, `query`."""
 
@@ -119,7 +126,9 @@ class Record:
         answers: list[Acknowledgement] = []
         try:
             for start in range(0, len(drafts), at_once):
-                answers += await writer.submit(drafts[start : start + at_once], source)
+                answers += await writer.submit(
+                    a_submission(drafts[start : start + at_once], source)
+                )
         finally:
             await asyncio.to_thread(writer.stop)
             engine.dispose()

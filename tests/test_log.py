@@ -15,10 +15,20 @@ from sqlalchemy import create_engine
 from ingest.errors import LogUnavailableError
 from ingest.log.folds import Draft
 from ingest.log.store import Store, migrate, open_engine
+from ingest.log.submission import Acknowledgement
 from ingest.log.tables import metadata
-from ingest.log.writer import Acknowledgement, Writer
+from ingest.log.writer import Writer
 from ingest.settings import Settings
-from tests.factories import MINUTE, START, Clock, Ids, Record, a_conversation, an_event
+from tests.factories import (
+    MINUTE,
+    START,
+    Clock,
+    Ids,
+    Record,
+    a_conversation,
+    a_submission,
+    an_event,
+)
 
 ALL = "select * from events order by position"
 
@@ -324,7 +334,7 @@ async def _submit(
     answers: list[BaseException | list[Acknowledgement]] = []
     for _ in range(count):
         try:
-            answers.append(await writer.submit(drafts, "test"))
+            answers.append(await writer.submit(a_submission(drafts)))
         except LogUnavailableError as error:
             answers.append(error)
     return writer, answers
@@ -356,15 +366,15 @@ def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> Non
             store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids(), queue_events=10
         )
         drafts = [msgspec.convert(an_event("conversation.created"), Draft)] * 6
-        first = writer.submit(drafts, "test")
+        first = writer.submit(a_submission(drafts))
         with pytest.raises(LogUnavailableError):
-            writer.submit(drafts, "test")
+            writer.submit(a_submission(drafts))
         writer.start()
         await first
-        second = await writer.submit(drafts, "test")
+        second = await writer.submit(a_submission(drafts))
         await asyncio.to_thread(writer.stop)
         with pytest.raises(LogUnavailableError):
-            writer.submit(drafts, "test")
+            writer.submit(a_submission(drafts))
         return second
 
     assert [answer.status for answer in asyncio.run(flood())] == ["rejected"] * 6
@@ -381,7 +391,7 @@ def test_what_was_submitted_before_the_stop_is_answered(settings: Settings) -> N
             msgspec.convert(an_event("conversation.created", conversation_id=f"c{n}"), Draft)
             for n in range(50)
         ]
-        waiting = [writer.submit([draft], "test") for draft in drafts]
+        waiting = [writer.submit(a_submission([draft])) for draft in drafts]
         await asyncio.to_thread(writer.stop)
         return await asyncio.gather(*waiting)
 

@@ -11,7 +11,7 @@ from typing import IO
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import conversations, hot, problems
+from ingest.api import accounting, conversations, hot, problems
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.api.state import ApiState
@@ -81,6 +81,7 @@ def create_app(
     app.include_router(hot.router)
     app.include_router(conversations.commands)
     app.include_router(conversations.router)
+    app.include_router(accounting.router)
     _add_operations(app)
     return app
 

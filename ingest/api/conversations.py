@@ -1,43 +1,28 @@
 """Conversations and their messages, for people and bots that ask for them."""
 
-import base64
-import binascii
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from msgspec import Struct
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
-from ingest.api import bodies
+from ingest.api.arrivals import NewConversation, read_conversation, take_one
+from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import described, problems
-from ingest.api.hot import HotRoute, write_one
+from ingest.api.hot import HotRoute
 from ingest.api.state import ApiState, authorize, state_of
 from ingest.contract import from_micros
 from ingest.errors import InvalidRequestError, UnauthorizedError, UnknownConversationError
 from ingest.log import reader
-from ingest.log.folds import Conversation, Draft, Id, Instant, Name, Participant
+from ingest.log.folds import Conversation
 
 READ_ERRORS = (UnauthorizedError, UnknownConversationError, InvalidRequestError)
 
 router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(authorize)])
 commands = APIRouter(prefix="/v1", route_class=HotRoute)
-
-
-class NewConversation(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A conversation to open. `conversation_id` and `event_id` make it safe to send again."""
-
-    channel: Name
-    conversation_id: Id | None = None
-    event_id: Id | None = None
-    channel_account: Id | None = None
-    contact_id: Id | None = None
-    participants: list[Participant] = []
-    is_test: bool = False
-    occurred_at: Instant | None = None
-    payload: dict[str, Any] | None = None
 
 
 class ParticipantView(BaseModel):
@@ -101,7 +86,6 @@ class MessagePage(BaseModel):
     has_more: bool
 
 
-_NEW = msgspec.json.Decoder(NewConversation)
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
 Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
 Api = Annotated[ApiState, Depends(state_of)]
@@ -127,23 +111,7 @@ Api = Annotated[ApiState, Depends(state_of)]
 )
 async def create_conversation(request: Request) -> Response:
     """Open a conversation with its participants. 201 says that it is on disk."""
-    source = authorize(request)
-    new = bodies.decode(await bodies.read_body(request, bodies.EVENT_BYTES), _NEW)
-    payload = dict(new.payload or {})
-    if new.participants:
-        payload["participants"] = msgspec.to_builtins(new.participants)
-    draft = Draft(
-        event_type="conversation.created",
-        event_id=new.event_id,
-        conversation_id=new.conversation_id or request.app.state.new_id(),
-        channel=new.channel,
-        channel_account=new.channel_account,
-        contact_id=new.contact_id,
-        is_test=new.is_test or None,
-        occurred_at=new.occurred_at,
-        payload=payload or None,
-    )
-    return await write_one(request, draft, source)
+    return await take_one(request, partial(read_conversation, request.app.state.new_id))
 
 
 @router.get("/conversations", tags=["conversations"])
@@ -151,12 +119,12 @@ def list_conversations(
     api: Api, limit: Limit = 50, cursor: Cursor = None, channel: str | None = None
 ) -> ConversationPage:
     """Conversations, the newest first."""
-    found = reader.list_conversations(api.reader, limit + 1, _from_cursor(cursor), channel)
+    found = reader.list_conversations(api.reader, limit + 1, from_cursor(cursor), channel)
     page = found[:limit]
     more = len(found) > limit
     return ConversationPage(
         items=[_view(each) for each in page],
-        cursor=_to_cursor(page[-1].created_position) if more else None,
+        cursor=to_cursor(page[-1].created_position) if more else None,
         has_more=more,
     )
 
@@ -173,12 +141,12 @@ def list_messages(
 ) -> MessagePage:
     """Messages of a conversation, in order."""
     _existing(api, conversation_id)
-    found = reader.list_messages(api.reader, conversation_id, limit + 1, _from_cursor(cursor) or 0)
+    found = reader.list_messages(api.reader, conversation_id, limit + 1, from_cursor(cursor) or 0)
     page = found[:limit]
     more = len(found) > limit
     return MessagePage(
         items=[_message(row) for row in page],
-        cursor=_to_cursor(page[-1]["sequence"]) if more else None,
+        cursor=to_cursor(page[-1]["sequence"]) if more else None,
         has_more=more,
     )
 
@@ -209,19 +177,3 @@ def _message(row: RowMapping) -> MessageView:
         None if values["payload"] is None else msgspec.json.decode(values["payload"])
     )
     return MessageView.model_validate(values)
-
-
-def _to_cursor(place: int) -> str:
-    return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
-
-
-def _from_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 8 or raw[0] > 127:
-        raise InvalidRequestError("not a cursor of ours; leave it out to begin anew", "cursor")
-    return int.from_bytes(raw, "big")

@@ -6,23 +6,22 @@ ordinary routes: on the API page (`openapi_extra` describes them) and served wit
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, cast
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest.api import bodies
+from ingest.api.arrivals import NewMessage, answer_one, encode, read_message, take_batch, take_one
 from ingest.api.describe import described
 from ingest.api.problems import problem_response
-from ingest.api.state import authorize, state_of
-from ingest.contract import Visibility
 from ingest.errors import IngestError
-from ingest.log.folds import ID_PATTERN, Draft, Id, Instant
-from ingest.log.writer import Acknowledgement
+from ingest.log.folds import ID_PATTERN, Draft
+from ingest.log.submission import Acknowledgement
 
 
 class HotRoute(APIRoute):
@@ -69,20 +68,6 @@ def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]
 _MESSAGES = re.compile(r"/v1/conversations/([^/]+)/messages\Z")
 
 
-class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to put on the record and deliver. `event_id` makes it safe to send again."""
-
-    participant_id: Id
-    text: str | None = None
-    event_id: Id | None = None
-    message_id: Id | None = None
-    in_reply_to: Id | None = None
-    bot_version: Id | None = None
-    visibility: Visibility | None = None
-    occurred_at: Instant | None = None
-    payload: dict[str, Any] | None = None
-
-
 class BatchAnswer(Struct, kw_only=True):
     """How many events became what, and an acknowledgement for each, in the order sent."""
 
@@ -92,16 +77,6 @@ class BatchAnswer(Struct, kw_only=True):
     rejected: int = 0
     results: list[Acknowledgement]
 
-
-def _problem(value: Any) -> Any:
-    if isinstance(value, IngestError):
-        return value.problem()
-    raise TypeError(type(value).__name__)
-
-
-_MESSAGE = msgspec.json.Decoder(NewMessage)
-_DRAFT = msgspec.json.Decoder(Draft)
-_ENCODER = msgspec.json.Encoder(enc_hook=_problem)
 
 router = APIRouter(route_class=HotRoute, prefix="/v1")
 
@@ -119,23 +94,7 @@ router = APIRouter(route_class=HotRoute, prefix="/v1")
 )
 async def create_message(request: Request) -> Response:
     """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
-    source = authorize(request)
-    body = await bodies.read_body(request, bodies.EVENT_BYTES)
-    new = bodies.decode(body, _MESSAGE)
-    draft = Draft(
-        event_type="message.created",
-        conversation_id=request.path_params["conversation_id"],
-        participant_id=new.participant_id,
-        text=new.text,
-        event_id=new.event_id,
-        message_id=new.message_id,
-        in_reply_to=new.in_reply_to,
-        bot_version=new.bot_version,
-        visibility=new.visibility,
-        occurred_at=new.occurred_at,
-        payload=new.payload,
-    )
-    return await write_one(request, draft, source)
+    return await take_one(request, partial(read_message, request.path_params["conversation_id"]))
 
 
 @router.post(
@@ -165,42 +124,16 @@ async def record_events(request: Request) -> Response:
     At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every
     event is on disk, 207 if some were refused; `results` tells of each, in the order sent.
     """
-    source = authorize(request)
-    body = await bodies.read_body(request, bodies.BATCH_BYTES)
-    content_type = bodies.media_type(request)
-    if content_type in bodies.JSON_TYPES and body.lstrip()[:1] == b"{":
-        return await write_one(request, bodies.decode_event(body, _DRAFT), source)
-    results = await _write_batch(request, bodies.split_batch(body, content_type), source)
-    answer = BatchAnswer(results=results)
-    for result in results:
-        setattr(answer, result.status, getattr(answer, result.status) + 1)
+    results, alone = await take_batch(request)
+    if alone:
+        return answer_one(results[0])
+    counts = Counter(result.status for result in results)
+    answer = BatchAnswer(
+        accepted=counts["accepted"],
+        duplicate=counts["duplicate"],
+        conflict=counts["conflict"],
+        rejected=counts["rejected"],
+        results=list(results),
+    )
     status = 207 if answer.conflict or answer.rejected else 200
-    return Response(_ENCODER.encode(answer), status, media_type="application/json")
-
-
-async def write_one(request: Request, draft: Draft, source: str) -> Response:
-    """Put one draft on the record and answer 201, 200 for a duplicate, or its problem."""
-    state = state_of(request)
-    answers = await state.writer.submit([draft], source)
-    state.metrics.count(answers)
-    answer = answers[0]
-    if answer.error is not None:
-        raise answer.error
-    status = 201 if answer.status == "accepted" else 200
-    return Response(_ENCODER.encode(answer), status, media_type="application/json")
-
-
-async def _write_batch(request: Request, events: list[Any], source: str) -> list[Acknowledgement]:
-    state = state_of(request)
-    results: list[Acknowledgement | None] = []
-    drafts: list[Draft] = []
-    for event in events:
-        try:
-            drafts.append(bodies.decode_event(event, _DRAFT))
-            results.append(None)
-        except IngestError as error:
-            results.append(Acknowledgement(status="rejected", event_id=None, error=error))
-    answers = iter(await state.writer.submit(drafts, source) if drafts else [])
-    merged = [next(answers) if result is None else result for result in results]
-    state.metrics.count(merged)
-    return merged
+    return Response(encode(answer), status, media_type="application/json")

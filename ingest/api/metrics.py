@@ -4,7 +4,8 @@ from collections import Counter as Counts
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from ingest.log.writer import Acknowledgement, Writer
+from ingest.log.submission import Acknowledgement
+from ingest.log.writer import Writer
 
 
 class Metrics:
@@ -13,6 +14,11 @@ class Metrics:
     def __init__(self) -> None:
         """Start at zero."""
         self.registry = CollectorRegistry()
+        self._came = Counter(
+            "convolake_events_came",
+            "Events counted at the door, before anything is parsed.",
+            registry=self.registry,
+        )
         self._events = Counter(
             "convolake_events",
             "Events answered, by what became of them: accepted, duplicate, conflict, rejected.",
@@ -40,6 +46,10 @@ class Metrics:
         self._position.set_function(lambda: writer.position)
         self._commits.set_function(lambda: writer.commits)
         self._waiting.set_function(lambda: writer.waiting)
+
+    def came(self, count: int) -> None:
+        """Count events at the door."""
+        self._came.inc(count)
 
     def count(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""

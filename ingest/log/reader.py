@@ -7,7 +7,7 @@ from sqlalchemy import Engine, RowMapping, select
 
 from ingest.log.folds import Conversation
 from ingest.log.store import as_conversation
-from ingest.log.tables import conversations, events
+from ingest.log.tables import conversations, events, rejected_events, tallies
 
 
 def get_conversation(engine: Engine, conversation_id: str) -> Conversation | None:
@@ -57,3 +57,33 @@ def list_messages(
     )
     with engine.connect() as connection:
         return connection.execute(query).mappings().all()
+
+
+def list_tallies(engine: Engine) -> Sequence[RowMapping]:
+    """What was counted, by source."""
+    with engine.connect() as connection:
+        return connection.execute(select(tallies).order_by(tallies.c.source)).mappings().all()
+
+
+def list_rejected(
+    engine: Engine, limit: int, before: int | None, source: str | None, code: str | None
+) -> Sequence[RowMapping]:
+    """At most `limit` refused events, newest first, with an id below `before`.
+
+    Of one `source` and with one `code`, if given.
+    """
+    query = select(rejected_events).order_by(rejected_events.c.rejected_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(rejected_events.c.rejected_id < before)
+    if source is not None:
+        query = query.where(rejected_events.c.source == source)
+    if code is not None:
+        query = query.where(rejected_events.c.code == code)
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().all()
+
+
+def get_rejected(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
+    """A refused event; None if there is none, or it is not of `source`."""
+    found = list_rejected(engine, 1, rejected_id + 1, source, None)
+    return found[0] if found and found[0]["rejected_id"] == rejected_id else None

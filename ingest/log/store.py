@@ -5,7 +5,7 @@ run on the driver's own connection: a select of one row costs 3 µs there, 23 µ
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from ingest.log.folds import Conversation, Row
-from ingest.log.tables import conversations, events
+from ingest.log.tables import conversations, events, rejected_events, tallies
 
 CHUNKS = (1, 8, 64, 512)
 """Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
@@ -75,6 +75,30 @@ class Known(msgspec.Struct):
     fingerprint: bytes
 
 
+class Tally(msgspec.Struct):
+    """How many events came, what became of them, and how many the server added."""
+
+    came: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    generated: int = 0
+
+
+class Refusal(msgspec.Struct):
+    """An event that was refused, as it is kept."""
+
+    received_at: int
+    source: str
+    path: str
+    code: str
+    detail: str
+    field: str | None
+    size: int
+    raw: bytes
+
+
 class Store:
     """The writer's view of the store. One thread, one connection, one transaction at a time."""
 
@@ -91,6 +115,22 @@ class Store:
             update(conversations)
             .where(conversations.c.conversation_id == bindparam("key"))
             .values({name: bindparam(name) for name in _CHANGING})
+        )
+        self._update_tally = compile_(
+            update(tallies)
+            .where(tallies.c.source == bindparam("key"))
+            .values({name: tallies.c[name] + bindparam(name) for name in Tally.__struct_fields__})
+        )
+        self._insert_tally = compile_(insert(tallies))
+        self._insert_refusal = compile_(
+            insert(rejected_events).values(
+                {name: bindparam(name) for name in Refusal.__struct_fields__}
+            )
+        )
+        self._update_replayed = compile_(
+            update(rejected_events)
+            .where(rejected_events.c.rejected_id == bindparam("key"))
+            .values(replayed_at=bindparam("at"), replayed_event_id=bindparam("event_id"))
         )
         self._find_events = {
             size: compile_(
@@ -149,6 +189,22 @@ class Store:
             self._update_state,
             [_changing(each) for each in states if each.conversation_id not in new],
         )
+
+    def add_tallies(self, counts: Mapping[str, Tally]) -> None:
+        """Add to what was counted before, by source."""
+        for source, tally in counts.items():
+            values = msgspec.structs.astuple(tally)
+            self._cursor.execute(self._update_tally, (*values, source))
+            if self._cursor.rowcount == 0:
+                self._cursor.execute(self._insert_tally, (source, *values))
+
+    def add_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keep what was refused."""
+        self._many(self._insert_refusal, [msgspec.structs.astuple(each) for each in refusals])
+
+    def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
+        """Note which refused events came in after all, as which event."""
+        self._many(self._update_replayed, [(at, event_id, key) for key, event_id in replayed])
 
     def commit(self) -> None:
         """Make all that was added durable: it is on disk when this returns."""

@@ -84,6 +84,34 @@ conversations = Table(
 )
 """State of each conversation: a fold of its events, written in the same transaction."""
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("source", String, primary_key=True),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("came", "accepted", "duplicate", "conflict", "rejected", "generated")
+    ),
+)
+"""What came from each source and what became of it, counted in the transaction that stored it."""
+
+rejected_events = Table(
+    "rejected_events",
+    metadata,
+    Column("rejected_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("source", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("field", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("replayed_at", BigInteger),
+    Column("replayed_event_id", String),
+)
+"""What was refused, with its bytes (at most 256 KiB) and the reason; replayed ones stay."""
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -1,7 +1,7 @@
 """Group commit: one thread drains what is queued into one transaction, then acknowledges.
 
-The seam between the API and the log: a list of drafts in (`submit`), one acknowledgement for
-each out, in order, once they are on disk. What the queue cannot hold is refused at once with
+The seam between the API and the log: a submission in (`submit`), an acknowledgement for each
+of its arrivals out, in order, once they are on disk. What the queue cannot hold is refused at once with
 LogUnavailableError; nothing is ever acknowledged early.
 """
 
@@ -9,42 +9,23 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
 
-from msgspec import Struct
-
-from ingest.contract import from_micros
-from ingest.errors import EventConflictError, EventRejectedError, IngestError, LogUnavailableError
-from ingest.log.folds import Conversation, Draft, Row, admit, receive
-from ingest.log.store import Known, Store
+from ingest.errors import LogUnavailableError
+from ingest.log.batch import Batch
+from ingest.log.store import Store
+from ingest.log.submission import Acknowledgement, Submission
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 NewId = Callable[[], str]
-Status = Literal["accepted", "duplicate", "conflict", "rejected"]
-
-
-class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """What became of one event. `accepted` and `duplicate` say that it is on disk."""
-
-    status: Status
-    event_id: str | None
-    conversation_id: str | None = None
-    sequence: int | None = None
-    session_id: str | None = None
-    message_id: str | None = None
-    received_at: datetime | None = None
-    error: IngestError | None = None
 
 
 @dataclass(slots=True)
 class _Request:
-    drafts: Sequence[Draft]
-    source: str
+    submission: Submission
     received_at: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[list[Acknowledgement]]"
@@ -106,24 +87,23 @@ class Writer:
         self._thread.join()
         self._store.close()
 
-    def submit(
-        self, drafts: Sequence[Draft], source: str
-    ) -> "asyncio.Future[list[Acknowledgement]]":
-        """Queue `drafts` for the next commit; the future is done when they are on disk.
+    def submit(self, submission: Submission) -> "asyncio.Future[list[Acknowledgement]]":
+        """Queue a submission for the next commit; the future is done when it is on disk.
 
         Raises LogUnavailableError if the queue is full or the writer failed or stops.
         """
         if self.failure is not None or self._stopping:
             raise LogUnavailableError("the log does not take events now; /readyz says why")
-        if self._waiting + len(drafts) > self._queue_events and self._waiting:
+        count = len(submission.arrivals)
+        if self._waiting + count > self._queue_events and self._waiting:
             raise LogUnavailableError(
                 "too many events are waiting for the disk; send again in a second"
             )
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
-        self._waiting += len(drafts)
-        answer.add_done_callback(lambda _: self._done(len(drafts)))
-        self._queue.put(_Request(drafts, source, self._clock(), loop, answer))
+        self._waiting += count
+        answer.add_done_callback(lambda _: self._done(count))
+        self._queue.put(_Request(submission, self._clock(), loop, answer))
         return answer
 
     def _done(self, count: int) -> None:
@@ -141,7 +121,7 @@ class Writer:
 
     def _drain(self, first: _Request) -> tuple[list[_Request], bool]:
         requests = [first]
-        count = len(first.drafts)
+        count = len(first.submission.arrivals)
         while count < self._commit_events:
             try:
                 request = self._queue.get_nowait()
@@ -150,7 +130,7 @@ class Writer:
             if request is None:
                 return requests, True
             requests.append(request)
-            count += len(request.drafts)
+            count += len(request.submission.arrivals)
         return requests, False
 
     def _serve(self, requests: list[_Request]) -> None:
@@ -176,8 +156,12 @@ class Writer:
     def _commit(self, requests: list[_Request]) -> list[list[Acknowledgement]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
-        batch = _Batch(self._store, requests, self._session_timeout, self._new_id)
-        answers = [[batch.take(draft, request) for draft in request.drafts] for request in requests]
+        submissions = [request.submission for request in requests]
+        batch = Batch(self._store, submissions, self._session_timeout)
+        answers = [
+            batch.take(request.submission, request.received_at, self._new_ids(request.submission))
+            for request in requests
+        ]
         position = self._position
         committed_at = self._clock()
         for row in batch.rows:
@@ -185,93 +169,17 @@ class Writer:
             row.shard = self._shard
             row.position = position
             row.committed_at = committed_at
-        batch.save()
+        batch.save(committed_at)
         self._store.commit()
         self._position = position
         self.commits += 1
         return answers
 
-
-class _Batch:
-    """The events of one commit, decided one after the other against state and each other."""
-
-    def __init__(
-        self, store: Store, requests: list[_Request], session_timeout: int, new_id: NewId
-    ) -> None:
-        drafts = [draft for request in requests for draft in request.drafts]
-        ids = {draft.event_id for draft in drafts if draft.event_id is not None}
-        keys = {draft.conversation_id for draft in drafts if draft.conversation_id is not None}
-        self._store = store
-        self._known = store.find_events(sorted(ids))
-        self._states = store.find_conversations(sorted(keys))
-        self._new: set[str] = set()
-        self._touched: dict[str, Conversation] = {}
-        self._created: list[tuple[Conversation, Row]] = []
-        self._session_timeout = session_timeout
-        self._new_id = new_id
-        self.rows: list[Row] = []
-
-    def take(self, draft: Draft, request: _Request) -> Acknowledgement:
-        """Decide one draft."""
-        event_id = draft.event_id or self._new_id()
-        row = receive(draft, request.source, request.received_at, event_id)
-        known = self._known.get((row.source, row.event_id))
-        if known is not None:
-            return _again(row, known)
-        try:
-            self._admit(draft, row)
-        except EventRejectedError as error:
-            return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
-        known = Known(
-            row.conversation_id,
-            row.sequence,
-            row.session_id,
-            row.message_id,
-            row.received_at,
-            row.fingerprint,
-        )
-        self._known[row.source, row.event_id] = known
-        return _acknowledge("accepted", row.event_id, known)
-
-    def save(self) -> None:
-        """Hand everything to the store, without committing."""
-        for state, row in self._created:
-            state.created_position = row.position
-        self._store.add_events(self.rows)
-        self._store.save_conversations(list(self._touched.values()), self._new)
-
-    def _admit(self, draft: Draft, row: Row) -> None:
-        before = self._states.get(draft.conversation_id or "")
-        rows, state = admit(draft, row, before, self._session_timeout)
-        self.rows += rows
-        if state is None:
-            return
-        self._touched[state.conversation_id] = state
-        if before is None:
-            self._states[state.conversation_id] = state
-            self._new.add(state.conversation_id)
-            self._created.append((state, row))
-
-
-def _again(row: Row, known: Known) -> Acknowledgement:
-    if known.fingerprint == row.fingerprint:
-        return _acknowledge("duplicate", row.event_id, known)
-    error = EventConflictError(
-        "an event with this id and other content was accepted before; it stands", "$.event_id"
-    )
-    return Acknowledgement(status="conflict", event_id=row.event_id, error=error)
-
-
-def _acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement:
-    return Acknowledgement(
-        status=status,
-        event_id=event_id,
-        conversation_id=known.conversation_id,
-        sequence=known.sequence,
-        session_id=known.session_id,
-        message_id=known.message_id,
-        received_at=from_micros(known.received_at),
-    )
+    def _new_ids(self, submission: Submission) -> list[str]:
+        return [
+            "" if arrival.draft is None or arrival.draft.event_id is not None else self._new_id()
+            for arrival in submission.arrivals
+        ]
 
 
 def _answer(

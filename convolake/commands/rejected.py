@@ -1,0 +1,72 @@
+"""`rejected`: what was refused, and trying it again."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convolake.commands.history import client
+from convolake.screen import complaining, say
+from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.client import Client
+
+app = typer.Typer(help="Events that were refused: read them, try them again.", no_args_is_help=True)
+Code = Annotated[str | None, typer.Option(help="Only those refused with this code.")]
+
+
+@app.command("list")
+def list_(
+    code: Code = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 20,
+) -> None:
+    """List refused events: id, time, source, reason, and how they begin."""
+    from ingest.client import ClientError
+
+    with complaining(ClientError), client(Settings()) as api:
+        for number, event in enumerate(api.rejected(code)):
+            if number == limit:
+                say(f"more are there; --limit shows them ({limit} now)")
+                break
+            when = f"{event.received_at:%Y-%m-%d %H:%M:%S}"
+            replayed = f"  came in as {event.replayed_event_id}" if event.replayed_at else ""
+            place = f" at {event.field}" if event.field else ""
+            typer.echo(
+                f"{event.rejected_id}  {when}  {event.source}  {event.code}{place}: {event.detail}{replayed}"
+            )
+            typer.echo(f"    {event.path}  {event.raw[:100]!r}")
+
+
+@app.command()
+def replay(
+    rejected_id: Annotated[list[int] | None, typer.Argument(help="Ids, as listed.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that were not replayed yet.")
+    ] = False,
+    code: Code = None,
+) -> None:
+    """Try refused events again, where they came in, as their own source. Nothing is doubled."""
+    from ingest.client import ClientError
+
+    if not rejected_id and not everything:
+        say("name ids as `convolake rejected list` shows them, or --all", "red")
+        raise typer.Exit(2)
+    with complaining(ClientError), client(Settings()) as api:
+        waiting = [event.rejected_id for event in api.rejected(code) if event.replayed_at is None]
+        chosen = rejected_id or sorted(waiting)
+        refused = sum(not _replay(api, each) for each in chosen)
+    say(f"{len(chosen) - refused:,} of {len(chosen):,} came in")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _replay(api: "Client", rejected_id: int) -> bool:
+    from ingest.client import ProblemError
+
+    try:
+        answer = api.replay(rejected_id)
+    except ProblemError as error:
+        say(f"{rejected_id}: {error}", "red")
+        return False
+    typer.echo(f"{rejected_id}: {answer.status} as {answer.event_id}")
+    return True

@@ -1,0 +1,122 @@
+"""What came and what became of it; what was refused, to be read and tried again."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+
+from ingest.api.arrivals import answer_one, arrive, reader_of, submit
+from ingest.api.cursors import from_cursor, to_cursor
+from ingest.api.describe import problems
+from ingest.api.state import ApiState, authorize, state_of
+from ingest.contract import from_micros
+from ingest.errors import InvalidRequestError, UnauthorizedError, UnknownRejectedEventError
+from ingest.log import reader
+from ingest.log.submission import Submission
+
+ADMINISTRATOR = "local"
+"""Source of the keys that clients on this machine make; it sees what every source sent."""
+
+router = APIRouter(
+    prefix="/v1", tags=["accounting"], responses=problems((UnauthorizedError, InvalidRequestError))
+)
+
+Api = Annotated[ApiState, Depends(state_of)]
+Source = Annotated[str, Depends(authorize)]
+
+
+class TallyView(BaseModel):
+    """Counts of one source; came = accepted + duplicate + conflict + rejected."""
+
+    source: str
+    came: int = Field(description="events counted at the door, before anything was parsed")
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    generated: int = Field(description="events that the server added")
+
+
+class Accounting(BaseModel):
+    """All counts; stored = accepted + generated."""
+
+    stored: int
+    sources: list[TallyView]
+
+
+class RejectedEventView(BaseModel):
+    """An event that was refused, with its bytes and the reason."""
+
+    rejected_id: int
+    received_at: datetime
+    source: str
+    path: str = Field(description="where it came in")
+    code: str
+    detail: str
+    field: str | None
+    size: int = Field(description="bytes that came")
+    raw: str = Field(description="the first 256 KiB of them; what is not UTF-8 is replaced")
+    replayed_at: datetime | None
+    replayed_event_id: str | None
+
+
+class RejectedPage(BaseModel):
+    """A page; `cursor` leads to the next one and is null on the last."""
+
+    items: list[RejectedEventView]
+    cursor: str | None
+    has_more: bool
+
+
+@router.get("/accounting")
+def get_accounting(api: Api, source: Source) -> Accounting:
+    """What came from your source and what became of it; from all, with a local key."""
+    rows = [TallyView.model_validate(dict(row)) for row in reader.list_tallies(api.reader)]
+    mine = [row for row in rows if source in (ADMINISTRATOR, row.source)]
+    return Accounting(stored=api.writer.position, sources=mine)
+
+
+@router.get("/rejected")
+def list_rejected(
+    api: Api,
+    source: Source,
+    limit: Annotated[int, Query(ge=1, le=100, description="items a page")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="`cursor` of the page before")
+    ] = None,
+    code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
+) -> RejectedPage:
+    """What was refused, the newest first: of your source; of all, with a local key."""
+    found = reader.list_rejected(api.reader, limit + 1, from_cursor(cursor), _of(source), code)
+    page = [_view(row) for row in found[:limit]]
+    more = len(found) > limit
+    return RejectedPage(
+        items=page, cursor=to_cursor(page[-1].rejected_id) if more else None, has_more=more
+    )
+
+
+@router.post("/rejected/{rejected_id}/replay", responses=problems((UnknownRejectedEventError,)))
+async def replay_rejected(
+    request: Request, api: Api, source: Source, rejected_id: Annotated[int, Path(ge=1, lt=2**63)]
+) -> Response:
+    """Try a refused event again, as its own source, where it came in. Safe to repeat."""
+    row = reader.get_rejected(api.reader, rejected_id, _of(source))
+    if row is None:
+        raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
+    arrival = arrive(row["raw"], reader_of(row["path"], request.app.state.new_id))
+    (answer,) = await submit(api, Submission(row["source"], row["path"], 1, [arrival], rejected_id))
+    return answer_one(answer)
+
+
+def _of(source: str) -> str | None:
+    return None if source == ADMINISTRATOR else source
+
+
+def _view(row: RowMapping) -> RejectedEventView:
+    values = dict(row)
+    for name in ("received_at", "replayed_at"):
+        values[name] = None if values[name] is None else from_micros(values[name])
+    values["raw"] = values["raw"].decode("utf-8", "replace")
+    return RejectedEventView.model_validate(values)

@@ -1,0 +1,52 @@
+"""What goes through the seam between the API and the log, and what comes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from ingest.errors import IngestError
+from ingest.log.folds import Draft
+
+Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+
+
+class Arrival(Struct):
+    """One event as it came: its bytes, and what the door could make of them.
+
+    Either `draft` is there, or the `error` for which the door refused it.
+    """
+
+    raw: bytes
+    draft: Draft | None = None
+    error: IngestError | None = None
+
+
+@dataclass(slots=True)
+class Submission:
+    """The events of one request. `path` is where they came in, and where a replay goes again.
+
+    `came` was counted at the door before anything was parsed; the log compares it with what
+    became of the arrivals. `replays` is the rejected event that this tries again.
+    """
+
+    source: str
+    path: str
+    came: int
+    arrivals: Sequence[Arrival]
+    replays: int | None = None
+
+
+class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
+    """What became of one event. `accepted` and `duplicate` say that it is on disk."""
+
+    status: Status
+    event_id: str | None
+    conversation_id: str | None = None
+    sequence: int | None = None
+    session_id: str | None = None
+    message_id: str | None = None
+    received_at: datetime | None = None
+    error: IngestError | None = None

@@ -1,0 +1,242 @@
+"""Nothing is dropped silently: what came is counted, what was refused is kept and can be tried again."""
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from convolake.verify import verify
+from ingest.api.keys import create_key
+from ingest.log.store import migrate, open_engine
+from ingest.settings import Settings
+from tests.elsewhere import elsewhere
+from tests.factories import Clock, Record, a_conversation, an_event
+
+
+def counts(api: TestClient, source: str = "local") -> dict[str, int]:
+    found = api.get("/v1/accounting").json()["sources"]
+    return next(
+        (
+            {k: v for k, v in row.items() if k != "source"}
+            for row in found
+            if row["source"] == source
+        ),
+        {},
+    )
+
+
+def refused(api: TestClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = api.get("/v1/rejected").json()["items"]
+    return items
+
+
+def test_what_came_is_what_became_of_it(api: TestClient) -> None:
+    api.post("/v1/events", json=[*a_conversation(messages=2), *a_conversation(messages=2)])
+    api.post("/v1/events", json=[an_event(event_id="c1-m0", text="other"), {"event_type": 7}])
+    api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
+    api.post("/v1/conversations/nowhere/messages", json={"participant_id": "ada", "text": "x"})
+    api.post("/v1/events", content=b"[{]", headers={"content-type": "application/json"})
+    assert counts(api) == {
+        "came": 11, "accepted": 4, "duplicate": 3, "conflict": 1, "rejected": 3, "generated": 0,
+    }  # fmt: skip
+    assert counts(api, "convolake")["generated"] == 1
+    stored = api.get("/v1/accounting").json()["stored"]
+    assert stored == 4 + 1
+    metrics = api.get("/metrics").text
+    assert "convolake_events_came_total 11.0" in metrics
+
+
+BAD: list[tuple[str, bytes, str]] = [
+    ("/v1/events", b'{"event_type": "message.created"', "malformed_body"),
+    ("/v1/events", b'{"event_type": "session.started", "conversation_id": "c1"}', "forbidden_type"),
+    ("/v1/events", b"\xff\xfe", "malformed_body"),
+    ("/v1/events", b'[{"event_type": "message.sent"}]', "event_rejected"),
+    ("/v1/conversations", b"{}", "invalid_request"),
+    (
+        "/v1/conversations/c9/messages",
+        b'{"participant_id": "ada", "text": "x"}',
+        "unknown_conversation",
+    ),
+    ("/v1/conversations/c9/messages", b"", "malformed_body"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "code"), BAD)
+def test_what_is_refused_is_kept_with_its_bytes_and_the_reason(
+    api: TestClient, settings: Settings, path: str, body: bytes, code: str
+) -> None:
+    api.post(path, content=body)
+    (event,) = refused(api)
+    assert (event["path"], event["code"], event["source"]) == (path, code, "local")
+    raw = body[1:-1] if body.startswith(b"[") else body
+    assert event["size"] == len(raw)
+    assert event["raw"] == raw.decode("utf-8", "replace")
+    with sqlite3.connect(settings.store_path) as connection:
+        assert connection.execute("select raw from rejected_events").fetchone() == (raw,)
+    connection.close()
+
+
+def test_a_body_over_the_limit_is_counted_and_told_though_not_kept(api: TestClient) -> None:
+    api.post("/v1/conversations/c1/messages", content=b"x" * 300_000)
+    (event,) = refused(api)
+    assert (event["code"], event["raw"]) == ("too_large", "")
+    assert counts(api)["rejected"] == 1
+
+
+def test_a_refused_event_comes_in_when_it_is_tried_again(api: TestClient) -> None:
+    api.post("/v1/events", json=[an_event(event_id="e1")])  # its conversation is not there yet
+    (event,) = refused(api)
+    api.post("/v1/events", json=[an_event("conversation.created")])
+    path = f"/v1/rejected/{event['rejected_id']}/replay"
+    first = api.post(path)
+    assert (first.status_code, first.json()["event_id"]) == (201, "e1")
+    (event,) = refused(api)
+    assert event["replayed_event_id"] == "e1"
+    assert event["replayed_at"] is not None
+    assert api.post(path).json()["status"] == "duplicate"
+    found = counts(api)
+    assert (
+        found["came"]
+        == found["accepted"] + found["duplicate"] + found["conflict"] + found["rejected"]
+    )
+
+
+def test_a_message_and_a_conversation_are_tried_again_where_they_came_in(api: TestClient) -> None:
+    api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
+    (message,) = refused(api)
+    people = [{"participant_id": "ada", "participant_role": "customer"}]
+    api.post(
+        "/v1/conversations",
+        json={"channel": "web", "conversation_id": "c1", "participants": people},
+    )
+    answer = api.post(f"/v1/rejected/{message['rejected_id']}/replay")
+    assert (answer.status_code, answer.json()["conversation_id"]) == (201, "c1")
+
+
+def test_what_is_refused_again_stays_and_says_why(api: TestClient) -> None:
+    api.post("/v1/events", json=[{"event_type": "message.sent"}])
+    (event,) = refused(api)
+    answer = api.post(f"/v1/rejected/{event['rejected_id']}/replay")
+    assert (answer.status_code, answer.json()["code"]) == (422, "event_rejected")
+    assert [each["replayed_at"] for each in refused(api)] == [None, None]
+    assert api.post("/v1/rejected/99/replay").status_code == 404
+
+
+def test_another_source_sees_only_its_own(
+    api: TestClient, settings: Settings, clock: Clock
+) -> None:
+    api.post("/v1/events", json=[{"event_type": "message.sent"}])
+    key = create_key(open_engine(settings.database_url), "mybot", clock())
+    theirs = {"authorization": f"Bearer {key}"}
+    assert api.get("/v1/rejected", headers=theirs).json()["items"] == []
+    assert api.post("/v1/rejected/1/replay", headers=theirs).status_code == 404
+    api.post("/v1/events", json=[{"event_type": "message.sent"}], headers=theirs)
+    assert [each["source"] for each in api.get("/v1/rejected", headers=theirs).json()["items"]] == [
+        "mybot"
+    ]
+    assert [
+        row["source"] for row in api.get("/v1/accounting", headers=theirs).json()["sources"]
+    ] == ["mybot"]
+    assert len(refused(api)) == 2
+
+
+def test_a_replay_writes_as_the_source_that_sent_it(
+    api: TestClient, settings: Settings, clock: Clock
+) -> None:
+    key = create_key(open_engine(settings.database_url), "mybot", clock())
+    api.post(
+        "/v1/events", json=[an_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
+    )
+    api.post("/v1/events", json=[an_event("conversation.created")])
+    (event,) = refused(api)
+    api.post(f"/v1/rejected/{event['rejected_id']}/replay")
+    # The bot meets its own event as a duplicate: nothing is doubled.
+    again = api.post(
+        "/v1/events", json=[an_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
+    )
+    assert again.json()["results"][0]["status"] == "duplicate"
+
+
+_events = st.sampled_from(
+    [
+        json.dumps(event).encode()
+        for event in (
+            *a_conversation(messages=3),
+            an_event(event_id="c1-m0", text="other"),
+            an_event("session.started"),
+            an_event(conversation_id="nowhere"),
+            {"event_type": 5},
+        )
+    ]
+    + [b"{", b"\xff", b"[]", b'"x"']
+)
+
+
+@given(requests=st.lists(st.lists(_events, min_size=1, max_size=6), max_size=12))
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[list[bytes]]) -> None:
+    for lines in requests:
+        api.post(
+            "/v1/events",
+            content=b"\n".join(lines),
+            headers={"content-type": "application/x-ndjson"},
+        )
+    found = counts(api)
+    if found:
+        assert (
+            found["came"]
+            == found["accepted"] + found["duplicate"] + found["conflict"] + found["rejected"]
+        )
+        generated = counts(api, "convolake").get("generated", 0)
+        assert api.get("/v1/accounting").json()["stored"] == found["accepted"] + generated
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        (
+            "update tallies set came = came + 1 where source = 'test'",
+            "what came is what became of it",
+        ),
+        (
+            "update tallies set accepted = accepted + 1, came = came + 1 where source = 'test'",
+            "what is stored is",
+        ),
+        ("delete from rejected_events", "what was refused is kept"),
+    ],
+)
+def test_verify_notices_accounts_that_do_not_agree(
+    record: Record, statement: str, name: str
+) -> None:
+    record.write([*a_conversation(), an_event("message.sent")])
+    assert elsewhere(verify, record.settings).ok
+    with sqlite3.connect(record.settings.store_path) as connection:
+        connection.execute(statement)
+    connection.close()
+    broken = [check.name for check in elsewhere(verify, record.settings).checks if not check.ok]
+    assert any(each.startswith(name) for each in broken)
+
+
+def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
+    settings: Settings,
+) -> None:
+    record = Record(settings, Clock())
+    record.write([*a_conversation(), an_event("message.sent")])
+    with sqlite3.connect(settings.store_path) as connection:
+        connection.execute("drop table tallies")
+        connection.execute("drop table rejected_events")
+        connection.execute("update alembic_version set version_num = '0001'")
+    connection.close()
+    migrate(settings.database_url)
+    assert elsewhere(verify, settings).ok
+    assert record.log("select source, came, accepted, generated from tallies order by source") == [
+        {"source": "convolake", "came": 0, "accepted": 0, "generated": 1},
+        {"source": "test", "came": 3, "accepted": 3, "generated": 0},
+    ]
