@@ -16,6 +16,9 @@ st.navigation(
             icon=":material/forum:",
             url_path="conversations",
         ),
+        st.Page(
+            "views/health.py", title="Health", icon=":material/monitor_heart:", url_path="health"
+        ),
     ],
     position="top",
 ).run()

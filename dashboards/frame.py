@@ -18,11 +18,16 @@ STYLE = Path(__file__).parent / "style.css"
 Content = Callable[[Path, Bounds, Period], None]
 
 
-def show(title: str, content: Content) -> None:
-    """The page `title`, filled by `content` if there is something to show."""
+def show(title: str, content: Content, *, first: Callable[[], None] | None = None) -> None:
+    """The page `title`, filled by `content` if there is something to show.
+
+    `first` comes before it and needs no warehouse.
+    """
     st.html(STYLE)
     st.title(title, anchor=False)
     st.session_state["page"] = title
+    if first is not None:
+        first()
     settings = Settings()
     try:
         _show_freshness(data.freshness(settings.warehouse_path, settings.lake_path))

@@ -26,6 +26,7 @@ from ingest.calls import (
     Problem,
     ProblemError,
     RejectedEvent,
+    Tally,
     UnexpectedAnswerError,
     UnreachableError,
     conversation_call,
@@ -51,6 +52,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "RejectedEvent",
+    "Tally",
     "UnexpectedAnswerError",
     "UnreachableError",
 ]

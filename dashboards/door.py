@@ -1,0 +1,73 @@
+"""What the conversation API says of itself: what came, what became of it, what was refused."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import polars as pl
+import streamlit as st
+
+from ingest.client import Client, ClientError, RejectedEvent, Tally
+from ingest.settings import Settings
+
+TTL_SECONDS = 5
+TIMEOUT_SECONDS = 2.0
+REFUSED = 25
+"""So many refused events are shown; `convolake rejected list` shows all."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Counts by source and the newest refused events; `stored` is the log's newest position."""
+
+    stored: int
+    tallies: pl.DataFrame
+    refused: pl.DataFrame
+
+    @property
+    def agrees(self) -> bool:
+        """Whether came = accepted + duplicate + conflict + rejected, and stored = accepted + generated."""
+        parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected")
+        each = self.tallies.select((pl.col("came") == parts).all()).item()
+        total = self.tallies.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
+        return bool(each) and total == self.stored
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def look() -> Door | str:
+    """The door as it is now, or why nothing can be said of it."""
+    settings = Settings()
+    key = _key(settings)
+    if key is None:
+        return "No API key is at hand: set CONVOLAKE_API_KEY, or run `convolake keys create`."
+    try:
+        with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
+            accounting = client.accounting()
+            refused = list(islice(client.rejected(), REFUSED))
+    except ClientError as error:
+        return str(error)
+    return Door(accounting.stored, _tallies(accounting.sources), _refused(refused))
+
+
+def _key(settings: Settings) -> str | None:
+    if settings.api_key is not None:
+        return settings.api_key.get_secret_value()
+    path = settings.local_key_path
+    return path.read_text().strip() if path.exists() else None
+
+
+def _tallies(sources: list[Tally]) -> pl.DataFrame:
+    names = ["source", "came", "accepted", "duplicate", "conflict", "rejected", "generated"]
+    schema = {name: pl.String if name == "source" else pl.Int64 for name in names}
+    return pl.DataFrame(
+        [[getattr(each, name) for name in names] for each in sources], schema, orient="row"
+    )
+
+
+def _refused(events: list[RejectedEvent]) -> pl.DataFrame:
+    names = ["received_at", "source", "code", "detail", "raw", "replayed_at"]
+    schema = {
+        name: pl.Datetime("us", "UTC") if name.endswith("_at") else pl.String for name in names
+    }
+    return pl.DataFrame(
+        [[getattr(each, name) for name in names] for each in events], schema, orient="row"
+    )

@@ -1,0 +1,99 @@
+"""Health: whether the accounts agree, what was refused, and how far the record has come."""
+
+from pathlib import Path
+
+import polars as pl
+import streamlit as st
+
+from dashboards import door, frame, words
+from dashboards.door import Door
+from dashboards.scope import Bounds, Period
+
+
+def show_door() -> None:
+    """Arrange what the door says, or why it says nothing."""
+    found = door.look()
+    if isinstance(found, str):
+        st.warning("The conversation API does not answer, so nothing can be said of it now:")
+        st.code(words.reveal(found), language=None, wrap_lines=True)
+        return
+    _show_accounts(found)
+    _show_refused(found)
+
+
+def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
+    """What the warehouse holds; how fresh it is stands above."""
+    st.caption(
+        f"The warehouse holds {words.days(whole.first_on, whole.last_on)} ({bounds.reporting_zone}). "
+        "`convolake verify` proves that log, Parquet and warehouse hold the same events."
+    )
+
+
+def _show_accounts(found: Door) -> None:
+    if found.agrees:
+        st.success(
+            "The accounts agree: nothing that came was lost or counted twice.",
+            icon=":material/check_circle:",
+        )
+    else:
+        st.error(
+            "The accounts do not agree. `convolake verify` names the place.",
+            icon=":material/error:",
+        )
+    totals = found.tallies.select(
+        pl.sum("came", "accepted", "duplicate", "conflict", "rejected", "generated")
+    )
+    figures = {
+        "Came": "came",
+        "Accepted": "accepted",
+        "Duplicates": "duplicate",
+        "Refused": "rejected",
+    }
+    row = totals.row(0, named=True)
+    row["rejected"] += row["conflict"]
+    values = [*((label, words.count(row[name])) for label, name in figures.items())]
+    values.append(("Stored", words.count(found.stored)))
+    with st.container(key="headline"):
+        for column, (label, value) in zip(st.columns(len(values)), values, strict=True):
+            column.metric(label, value, border=True)
+    st.caption(
+        "Events since the log began. Came = accepted + duplicates + conflicts + rejected, counted at the "
+        "door before anything is parsed; stored = accepted + those that the server added (sessions)."
+    )
+    st.dataframe(
+        found.tallies.with_columns(pl.col("source").map_elements(words.reveal, pl.String)),
+        hide_index=True,
+        column_config={name: name.capitalize() for name in found.tallies.columns},
+    )
+
+
+def _show_refused(found: Door) -> None:
+    st.subheader("Refused events", anchor=False)
+    if not found.refused.height:
+        st.caption("None so far.")
+        return
+    st.caption(
+        f"The newest {found.refused.height}, times in UTC. `convolake rejected replay` "
+        "tries them again once their cause is mended."
+    )
+    st.dataframe(
+        found.refused.with_columns(
+            pl.col("source", "detail", "raw").map_elements(_safe, pl.String),
+        ),
+        hide_index=True,
+        column_config={
+            "received_at": "Received",
+            "source": "Source",
+            "code": "Reason",
+            "detail": "What is wrong",
+            "raw": "As it came",
+            "replayed_at": "Came in again",
+        },
+    )
+
+
+def _safe(text: str) -> str:
+    return words.reveal(words.shorten(text))
+
+
+frame.show("Health", show_record, first=show_door)

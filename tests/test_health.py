@@ -1,0 +1,66 @@
+"""The Health page: the accounts, what was refused, and what it says when nobody answers."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import a_conversation, free_port
+from tests.test_end_to_end import lines_until, running
+
+APP = Path(__file__).parent.parent / "dashboards/app.py"
+
+
+def open_health(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
+    monkeypatch.setenv("CONVOLAKE_PORT", str(settings.port))
+    st.cache_data.clear()
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page("views/health.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.fixture
+def free(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", port=free_port())
+
+
+def test_it_shows_the_accounts_and_what_was_refused(
+    free: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = {"event_type": "![x](http://127.0.0.1/beacon.png)<script>"}
+    with running(free, "serve") as process:
+        lines_until(process, "api")
+        with Client(free.url, local_key(free, wall_clock())) as client:
+            list(client.record([*a_conversation(messages=3), *a_conversation(messages=3), hostile]))
+        app = open_health(free, monkeypatch)
+    figures = {each.label: each.value for each in app.metric}
+    assert figures == {
+        "Came": "9",
+        "Accepted": "4",
+        "Duplicates": "4",
+        "Refused": "1",
+        "Stored": "5",
+    }
+    assert "agree" in app.success[0].value
+    refused = app.dataframe[1].value
+    assert list(refused["code"]) == ["event_rejected"]
+    assert "beacon" in refused["raw"][0]
+    assert not any("beacon" in each.value for each in (*app.markdown, *app.caption))
+
+
+def test_it_says_so_when_nobody_answers(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    local_key(free, wall_clock())
+    app = open_health(free, monkeypatch)
+    assert "does not answer" in app.warning[0].value
+    assert str(free.port) in app.code[0].value
+
+
+def test_it_says_so_when_there_is_no_key(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "CONVOLAKE_API_KEY" in open_health(free, monkeypatch).code[0].value
