@@ -12,7 +12,7 @@ from tests.faults.proof import FAULTS, Finding
 
 Found = Callable[..., None]
 
-RESULTS = os.environ.get("PROVE")
+RESULTS = os.environ.get("PROVE") or None
 """A file for the results: then every fault runs whole. Unset: the quick part."""
 
 

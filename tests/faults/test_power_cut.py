@@ -1,0 +1,120 @@
+"""A power cut: what was acknowledged is in the log, and every line of the manifest has its file.
+
+kill -9 cannot see a missing fsync, since the operating system lives on and writes later. Here
+the file system is shut down without a flush, so that only what was flushed before is there.
+"""
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from convolake.verify import verify
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.contract import file_sha256, from_micros, read_manifest
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.elsewhere import elsewhere, seal
+from tests.factories import Clock, Record, free_port
+from tests.faults.checker import Told, check
+from tests.faults.conftest import RESULTS, Found
+from tests.faults.disks import CutDisk, cut_disk, needs_mounts
+from tests.faults.processes import Load, open_conversations, running
+
+pytestmark = [needs_mounts, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[CutDisk]:
+    with cut_disk(tmp_path) as disk:
+        yield disk
+
+
+@pytest.fixture
+def settings(disk: CutDisk) -> Settings:
+    return Settings(data=disk.path / "data", port=free_port(), seal_seconds=0.1)
+
+
+
+def cut_under_load(
+    disk: CutDisk, settings: Settings, key: str, told: Told, cycle: int, variant: str | None = None
+) -> None:
+    """API and lake at work, then no power, then the disk as the next start finds it."""
+    with (
+        running(settings, variant=variant) as api,
+        running(settings, "lake") as lake,
+        Client(settings.url, key) as client,
+    ):
+        client.wait_until_ready()
+        open_conversations(client)
+        enough = random.randint(100, 1500)  # noqa: S311 (when to cut)
+        with Load(settings, key, told, f"p{cycle}", enough) as load:
+            assert load.enough.wait(60)
+            disk.cut()
+            for process in (api, lake):
+                process.send_signal(signal.SIGKILL)
+    disk.unmount()
+    disk.mount()
+
+
+def broken_segments(settings: Settings) -> list[str]:
+    """Lines of the manifest without the file that they name."""
+    return [
+        segment.path
+        for segment in read_manifest(settings.lake_path)[0]
+        if not (settings.lake_path / segment.path).exists()
+        or file_sha256(settings.lake_path / segment.path) != segment.sha256
+    ]
+
+
+@pytest.mark.fault("power cut")
+def test_power_cuts_under_load_lose_nothing_that_was_acknowledged_or_sealed(
+    disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    told = Told()
+    key = local_key(settings, wall_clock())
+    broken: list[str] = []
+    for cycle in range(cycles(3, 40)):
+        cut_under_load(disk, settings, key, told, cycle)
+        broken += broken_segments(settings)
+    verdict = check(told, settings)
+    segments = len(read_manifest(settings.lake_path)[0])
+    note = (
+        f"{segments} sealed segments, {len(broken)} of them short, missing or without their sha256"
+    )
+    found(cycles=cycles(3, 40), **verdict.figures(), note=note)
+    assert verdict.ok, verdict
+    assert verdict.acknowledged > 100 * cycles(3, 40)
+    assert segments > 0
+    assert broken == []
+    the_rest_goes_on(settings)
+
+
+def the_rest_goes_on(settings: Settings) -> None:
+    """Sealed to the end, loaded, and proven: log = Parquet = warehouse."""
+    elsewhere(seal, settings, 50_000, from_micros(wall_clock()))
+    Record(settings, Clock()).load()
+    verdict = elsewhere(verify, settings)
+    assert [check for check in verdict.checks if not check.ok] == []
+    assert (verdict.unsealed_events, verdict.unloaded_events) == (0, 0)
+
+
+@pytest.mark.control("power cut")
+@pytest.mark.parametrize("level", ["off", "normal"] if RESULTS else ["off"])
+def test_control_commits_that_are_not_flushed_are_lost(
+    disk: CutDisk, settings: Settings, level: str, found: Found
+) -> None:
+    told = Told()
+    key = local_key(settings, wall_clock())
+    for cycle in range(1, 41):
+        cut_under_load(disk, settings, key, told, cycle, level)
+        verdict = check(told, settings)
+        if verdict.lost:
+            break
+    found(
+        loss=f"synchronous={level.upper()}: {verdict.lost} of {verdict.acknowledged} lost in {cycle} cycles"
+    )
+    assert verdict.lost > 0
