@@ -38,8 +38,9 @@ format: install ## format Python and SQL
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-docs: install ## print the reference from the code
+docs: install ## print the reference and the event log's page from the code
 	$(BIN)/python -m convolake.reference > docs/reference.md
+	$(BIN)/python -m convolake.event_log_page > docs/event-log.md
 
 picture: install ## take the README's picture anew (needs chromium and chromedriver)
 	$(BIN)/python -m tests.picture

@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from convolake import event_log_page
 from convolake.cli import app
 from convolake.reference import error_types, reference
 from ingest import errors
@@ -23,6 +24,10 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_reference_is_what_the_code_prints() -> None:
     assert (ROOT / "docs/reference.md").read_text() == reference(), "run `make docs`"
+
+
+def test_the_event_logs_page_is_what_really_lies_on_disk() -> None:
+    assert (ROOT / "docs/event-log.md").read_text() == event_log_page.page(), "run `make docs`"
 
 
 def test_everything_that_has_a_name_is_in_the_reference() -> None:
