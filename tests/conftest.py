@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
+from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
@@ -35,7 +36,9 @@ def settings(tmp_path: Path) -> Settings:
 def api(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """The API over a fresh data folder, with a key."""
     key = local_key(settings, clock())
-    with TestClient(create_app(settings, clock, Ids()), raise_server_exceptions=False) as client:
+    with TestClient(
+        HotPath(create_app(settings, clock, Ids())), raise_server_exceptions=False
+    ) as client:
         client.headers["authorization"] = f"Bearer {key}"
         yield client
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from ingest.api.app import LogLockedError, create_app
+from ingest.api.hot import HotPath
 from ingest.api.keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
 from ingest.errors import UnauthorizedError
 from ingest.log.store import open_engine
@@ -396,6 +397,16 @@ def test_the_api_page_needs_nothing_from_elsewhere(api: TestClient) -> None:
             assert "422" in route["responses"] or not route["tags"][0].startswith(
                 ("mess", "conv", "ev")
             )
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/events", "/v1/conversations/c1/messages", "/v1/conversations"]
+)
+def test_a_fault_of_ours_is_a_problem_too_and_tells_nothing(settings: Settings, path: str) -> None:
+    never_started = TestClient(HotPath(create_app(settings)), raise_server_exceptions=False)
+    answer = never_started.post(path, json=MESSAGE)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "Traceback" not in answer.text
 
 
 def test_two_processes_cannot_write_one_log(settings: Settings, api: TestClient) -> None:

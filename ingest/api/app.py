@@ -58,8 +58,7 @@ def create_app(
         engine = open_engine(settings.database_url)
         reader = open_engine(settings.database_url, read_only=True)
         writer = _writer(settings, Store(engine), clock, new_id)
-        metrics = Metrics()
-        metrics.watch(writer)
+        metrics = Metrics(writer)
         app.state.api = ApiState(writer, Keyring(reader), reader, metrics)
         app.state.new_id = new_id
         writer.start()
@@ -77,7 +76,6 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(hot.HotPath)
     app.include_router(hot.router)
     app.include_router(conversations.commands)
     app.include_router(conversations.router)

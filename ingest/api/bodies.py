@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from ingest.errors import (
     InvalidRequestError,
@@ -31,28 +32,38 @@ _PLACE = re.compile(r" - at `(\$[^`]*)`$")
 _OURS = ("Expected ", "Object missing required field", "Invalid RFC3339", "Number out of range")
 
 
+def header(request: Request, name: bytes) -> str:
+    """The value of a header, "" if it was not sent. `name` is in lower case."""
+    headers: dict[bytes, bytes] | None = request.scope.get("convolake.headers")
+    if headers is None:
+        headers = request.scope["convolake.headers"] = dict(request.scope["headers"])
+    return headers.get(name, b"").decode("latin-1")
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The request's body, at most `limit` bytes. Raises TooLargeError, UnsupportedMediaTypeError."""
-    headers = request.headers
-    if headers.get("content-encoding", "identity") != "identity":
+    if header(request, b"content-encoding") not in ("", "identity"):
         raise UnsupportedMediaTypeError("send the body without Content-Encoding")
-    if int(_digits(headers.get("content-length", "0"))) > limit:
+    length = header(request, b"content-length")
+    if length.isdecimal() and (len(length) > 18 or int(length) > limit):
         raise TooLargeError(f"at most {limit} bytes")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
             raise TooLargeError(f"at most {limit} bytes")
-    return bytes(body)
-
-
-def _digits(text: str) -> str:
-    return text if text.isascii() and text.isdigit() and len(text) < 19 else "0"
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def media_type(request: Request) -> str:
     """The body's media type, lower case, without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return header(request, b"content-type").partition(";")[0].strip().lower()
 
 
 def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -1,8 +1,8 @@
 """The hot routes: one message, one event, a batch.
 
-FastAPI's own request handling costs more than the commit does. `HotPath` stands before its
-router and hands these requests to the very endpoints that the router has, which therefore stay
-ordinary routes: on the API page (`openapi_extra` describes them) and served without it too.
+FastAPI's own request handling costs more than the commit does. `HotPath` stands before the
+application and hands these requests to the very endpoints that its router has, which therefore
+stay ordinary routes: on the API page (`openapi_extra` describes them), and served without it too.
 """
 
 import re
@@ -11,14 +11,15 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from msgspec import Struct
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from ingest.api.arrivals import NewMessage, answer_one, encode, read_message, take_batch, take_one
 from ingest.api.describe import described
-from ingest.api.problems import problem_response
+from ingest.api.problems import problem_response, unexpected_response
 from ingest.errors import IngestError
 from ingest.log.folds import ID_PATTERN, Draft
 from ingest.log.submission import Acknowledgement
@@ -33,9 +34,9 @@ class HotRoute(APIRoute):
 
 
 class HotPath:
-    """ASGI middleware: straight to the endpoint for a hot request, to the application for all else."""
+    """ASGI: straight to the endpoint for a hot request, to the application for all else."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: FastAPI) -> None:
         """`app`: what serves everything else."""
         self._app = app
 
@@ -47,10 +48,15 @@ class HotPath:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
+        scope["app"] = self._app
         try:
             response = await endpoint(Request(scope, receive))
         except IngestError as error:
             response = problem_response(error)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = unexpected_response(error)
         await response(scope, receive, send)
 
 

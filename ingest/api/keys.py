@@ -105,9 +105,9 @@ class Keyring:
         self._clock = clock
         self._sources: dict[bytes, tuple[str, float]] = {}
 
-    def source(self, authorization: str | None) -> str:
+    def source(self, authorization: str) -> str:
         """Source of the key in an Authorization header. Raises UnauthorizedError."""
-        if authorization is None or not authorization.startswith("Bearer ck_"):
+        if not authorization.startswith("Bearer ck_"):
             raise UnauthorizedError(
                 "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"
             )

@@ -1,60 +1,68 @@
 """Counters of the API for Prometheus, one registry for each application."""
 
-from collections import Counter as Counts
+from collections import Counter
+from collections.abc import Iterator
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from ingest.log.submission import Acknowledgement
+from ingest.log.submission import Acknowledgement, Status
 from ingest.log.writer import Writer
 
 
-class Metrics:
-    """What is counted; `docs/reference.md` is printed from the registry."""
+class Metrics(Collector):
+    """What is counted; `docs/reference.md` is printed from the registry.
 
-    def __init__(self) -> None:
-        """Start at zero."""
+    Plain integers, made into metrics when somebody looks: Prometheus' own counters cost more
+    for each event than the state of a conversation does.
+    """
+
+    def __init__(self, writer: Writer | None = None) -> None:
+        """Start at zero; the gauges are those of `writer`."""
+        self._writer = writer
+        self._came = 0
+        self._became: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
         self.registry = CollectorRegistry()
-        self._came = Counter(
-            "convolake_events_came",
-            "Events counted at the door, before anything is parsed.",
-            registry=self.registry,
-        )
-        self._events = Counter(
-            "convolake_events",
-            "Events answered, by what became of them: accepted, duplicate, conflict, rejected.",
-            ["status"],
-            registry=self.registry,
-        )
-        self._by_status = {
-            status: self._events.labels(status)
-            for status in ("accepted", "duplicate", "conflict", "rejected")
-        }
-        self._position = Gauge(
-            "convolake_log_position",
-            "Position of the newest durable event.",
-            registry=self.registry,
-        )
-        self._commits = Gauge(
-            "convolake_log_commits", "Commits of the log since start.", registry=self.registry
-        )
-        self._waiting = Gauge(
-            "convolake_log_waiting_events", "Events that wait for a commit.", registry=self.registry
-        )
-
-    def watch(self, writer: Writer) -> None:
-        """Take the gauges from `writer` whenever somebody looks."""
-        self._position.set_function(lambda: writer.position)
-        self._commits.set_function(lambda: writer.commits)
-        self._waiting.set_function(lambda: writer.waiting)
+        self.registry.register(self)
 
     def came(self, count: int) -> None:
         """Count events at the door."""
-        self._came.inc(count)
+        self._came += count
 
     def count(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""
-        for status, count in Counts(answer.status for answer in answers).items():
-            self._by_status[status].inc(count)
+        for answer in answers:
+            self._became[answer.status] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric as it is now."""
+        yield CounterMetricFamily(
+            "convolake_events_came",
+            "Events counted at the door, before anything is parsed.",
+            self._came,
+        )
+        became = CounterMetricFamily(
+            "convolake_events",
+            "Events answered, by what became of them: accepted, duplicate, conflict, rejected.",
+            labels=["status"],
+        )
+        for status, count in self._became.items():
+            became.add_metric([status], count)
+        yield became
+        position, commits, waiting = (
+            (0, 0, 0)
+            if self._writer is None
+            else (self._writer.position, self._writer.commits, self._writer.waiting)
+        )
+        yield GaugeMetricFamily(
+            "convolake_log_position", "Position of the newest durable event.", position
+        )
+        yield GaugeMetricFamily("convolake_log_commits", "Commits of the log since start.", commits)
+        yield GaugeMetricFamily(
+            "convolake_log_waiting_events", "Events that wait for a commit.", waiting
+        )
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -28,6 +28,14 @@ def problem_response(error: IngestError) -> Response:
     return Response(msgspec.json.encode(error.problem()), error.status, headers, MEDIA_TYPE)
 
 
+def unexpected_response(error: Exception) -> Response:
+    """What is answered when something of ours broke; the log has the details."""
+    logger.error("unexpected error", exc_info=error)
+    return problem_response(
+        IngestError("this is a fault of ours; the server's log has the details")
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as problem+json."""
 
@@ -52,8 +60,5 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
-        logger.error("unexpected error on %s", request.scope.get("route"), exc_info=error)
-        return problem_response(
-            IngestError("this is a fault of ours; the server's log has the details")
-        )
+    async def unexpected(_request: Request, error: Exception) -> Response:
+        return unexpected_response(error)

@@ -6,6 +6,7 @@ from typing import cast
 from fastapi import Request
 from sqlalchemy import Engine
 
+from ingest.api.bodies import header
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.log.writer import Writer
@@ -28,4 +29,4 @@ def state_of(request: Request) -> ApiState:
 
 def authorize(request: Request) -> str:
     """Source of the request's key. Raises UnauthorizedError."""
-    return state_of(request).keyring.source(request.headers.get("authorization"))
+    return state_of(request).keyring.source(header(request, b"authorization"))
