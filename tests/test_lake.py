@@ -13,6 +13,7 @@ import pytest
 
 from ingest.contract import SCHEMA, Segment, from_micros, manifest_path, read_manifest
 from ingest.lake import sealer
+from ingest.lake.lock import take_lock
 from ingest.lake.sealer import LogReader, Sealer
 from ingest.lake.segments import HoleError, Lake
 from ingest.settings import Settings
@@ -250,7 +251,7 @@ def test_whoever_cannot_wait_has_a_running_lake_seal_at_once(record: Record) -> 
 def test_a_lake_has_one_sealer(record: Record) -> None:
     record.settings.lake_path.mkdir(parents=True)
     with (
-        sealer._take_lock(record.settings.lake_path / "lake.lock"),
+        take_lock(record.settings.lake_path / "lake.lock"),
         pytest.raises(sealer.LakeLockedError, match="stop it first"),
     ):
         sealer.run(record.settings, threading.Event(), lock_seconds=0)

@@ -11,13 +11,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
 from ingest.contract import COLUMNS, SCHEMA, Segment, read_manifest
+from ingest.lake.lock import LakeBehindError as LakeBehindError
+from ingest.lake.lock import LakeLockedError as LakeLockedError
+from ingest.lake.lock import take_lock
 from ingest.lake.segments import Lake
+from ingest.lake.upkeep import Rounds
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -123,14 +127,6 @@ class Sealer:
         return sealed
 
 
-class LakeLockedError(RuntimeError):
-    """Another process seals this lake already."""
-
-
-class LakeBehindError(RuntimeError):
-    """The lake process runs but does not seal; its log says why."""
-
-
 def catch_up(settings: Settings, seconds: float = 60.0) -> None:
     """Have all that the log holds now sealed: by the lake process if one runs, else here.
 
@@ -150,7 +146,7 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
 
 def _seal_or_ask(settings: Settings, log: LogReader) -> None:
     try:
-        with _take_lock(settings.lake_path / "lake.lock"):
+        with take_lock(settings.lake_path / "lake.lock"):
             lake = Lake(settings.lake_path)
             Sealer(log, lake, settings.seal_rows, 0, time.monotonic).seal_all(datetime.now(UTC))
     except LakeLockedError:
@@ -177,23 +173,30 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
     anew, which drops what was not committed, and goes on where its manifest ends.
     """
     settings.lake_path.mkdir(parents=True, exist_ok=True)
-    with _take_lock(settings.lake_path / "lake.lock", lock_seconds):
+    rounds = Rounds()
+    with take_lock(settings.lake_path / "lake.lock", lock_seconds):
         while not stop.is_set():
             try:
-                _seal_until(settings, stop)
+                _seal_until(settings, stop, rounds)
             except (OSError, pa.ArrowException, adbc.Error):
                 logger.exception("sealing failed; trying again in %s s", RETRY_SECONDS)
                 stop.wait(RETRY_SECONDS)
 
 
-def _seal_until(settings: Settings, stop: Event) -> None:
+def _seal_until(settings: Settings, stop: Event, rounds: Rounds) -> None:
     lake = Lake(settings.lake_path)
     if not _log_is_there(settings.store_path, stop):
         return
     with LogReader(settings.store_path) as log:
         sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
-        while not stop.wait(POLL_SECONDS):
+
+        def seal_meanwhile() -> bool:
             _report(_seal_if_due(sealer, settings.lake_path))
+            return not stop.is_set()
+
+        while not stop.wait(POLL_SECONDS):
+            seal_meanwhile()
+            rounds.step(lake, seal_meanwhile)
         _wait_for_api_end(settings.lock_path)
         _report(sealer.seal_all(datetime.now(UTC)))
 
@@ -209,23 +212,6 @@ def _seal_if_due(sealer: Sealer, lake: Path) -> list[Segment]:
 def _report(sealed: list[Segment]) -> None:
     for segment in sealed:
         logger.info("sealed %s: %d events, %d bytes", segment.path, segment.rows, segment.bytes)
-
-
-def _take_lock(path: Path, seconds: float = 0.0) -> IO[str]:
-    file = path.open("a")
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                file.close()
-                raise LakeLockedError(
-                    f"another process seals {path.parent}; stop it first"
-                ) from error
-            time.sleep(0.05)
-        else:
-            return file
 
 
 def _log_is_there(store: Path, stop: Event) -> bool:

@@ -1,0 +1,193 @@
+"""Compaction: the many small segments of a day that is over become one, or a few.
+
+Rows and their order stay what they are. The new file is written and read back beside the old
+ones; then one line of the manifest, which names the old files and their sha256, lets it stand
+for them. The old files stay for a day, because a loader or reader may hold them, and go only
+when the new file is whole. Whoever dies on the way has changed nothing.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingest.contract import SCHEMA, Segment, is_whole, read_manifest
+from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync_manifest
+
+logger = logging.getLogger(__name__)
+
+MARGIN = timedelta(hours=1)
+"""A day is left alone for so long after its end in UTC."""
+
+GRACE = timedelta(days=1)
+"""Replaced files stay for so long: whoever read the manifest before may still open them."""
+
+ROWS = 1_000_000
+BYTES = 256 * 1024 * 1024
+"""Most of one compacted segment; bytes as they were before."""
+
+ROW_GROUP = 122_880
+"""Rows held in memory at once, and DuckDB's own number for a row group."""
+
+LEVEL = 9
+"""zstd level: written once, read for years."""
+
+Group = tuple[Segment, ...]
+
+
+class NotCompactedError(Exception):
+    """A file is not what it was sealed as, or what was written is not what was read.
+
+    Nothing was changed: the old segments are still the record.
+    """
+
+
+def plan(segments: Sequence[Segment], now: datetime) -> list[list[Group]]:
+    """What can be compacted, by day: neighbours in position that fit into one segment.
+
+    A day is closed when it is over by MARGIN and the record goes on with a later day. A day that
+    the clock came back to has several runs of neighbours; each is compacted by itself.
+    """
+    runs = [
+        list(run)
+        for _, run in groupby(segments, key=lambda each: (each.received_on, bool(each.replaces)))
+    ]
+    days: dict[date, list[Group]] = {}
+    for number, run in enumerate(runs):
+        day = run[0].received_on
+        is_over = datetime.combine(day, time(), UTC) + timedelta(days=1) + MARGIN <= now
+        goes_on = any(later[0].received_on > day for later in runs[number + 1 :])
+        if is_over and goes_on and not run[0].replaces:
+            days.setdefault(day, []).extend(_groups(run))
+    return [groups for groups in days.values() if groups]
+
+
+def _groups(run: list[Segment]) -> Iterator[Group]:
+    """Cut a run of neighbours where a segment would grow too big; one alone is no group."""
+    start = rows = size = 0
+    for end, segment in enumerate(run):
+        if rows + segment.rows > ROWS or size + segment.bytes > BYTES:
+            yield from _group(run[start:end])
+            start, rows, size = end, 0, 0
+        rows += segment.rows
+        size += segment.bytes
+    yield from _group(run[start:])
+
+
+def _group(segments: list[Segment]) -> Iterator[Group]:
+    if len(segments) > 1:
+        yield tuple(segments)
+
+
+def compact(
+    lake: Lake, now: datetime, go_on: Callable[[], bool] = lambda: True
+) -> Iterator[Segment]:
+    """Compact every closed day; gives each new segment as it becomes part of the record.
+
+    A day with a damaged file is left alone. `go_on` is asked between row groups, so that the
+    caller can do what is urgent in between; if it says no, what is unfinished is dropped.
+    """
+    for groups in plan(read_manifest(lake.path)[0], now):
+        try:
+            _check_files(lake.path, groups)
+            for group in groups:
+                if not _write(lake.path, group, go_on):
+                    return
+                yield lake.replace(group, now)
+        except NotCompactedError as error:
+            logger.warning("%s is not compacted: %s", groups[0][0].received_on, error)
+
+
+def _check_files(lake: Path, groups: list[Group]) -> None:
+    for segment in (segment for group in groups for segment in group):
+        _read_checked(lake, segment)
+
+
+def _read_checked(lake: Path, segment: Segment) -> bytes:
+    """Bytes of a segment's file. Raises NotCompactedError unless they are those of the manifest."""
+    try:
+        content = (lake / segment.path).read_bytes()
+    except FileNotFoundError:
+        raise NotCompactedError(f"{segment.path} is missing") from None
+    if hashlib.sha256(content).hexdigest() != segment.sha256:
+        raise NotCompactedError(f"{segment.path} is not what was sealed (sha256 differs)")
+    return content
+
+
+def _write(lake: Path, group: Group, go_on: Callable[[], bool]) -> bool:
+    """Write the rows of `group` beside their place and read them back; False if told to stop."""
+    partial = partial_path(lake / compacted_path(group))
+    is_done = False
+    try:
+        is_done = _write_rows(partial, lake, group, go_on) and _read_back(
+            partial, lake, group, go_on
+        )
+    finally:
+        if not is_done:
+            partial.unlink(missing_ok=True)
+    return is_done
+
+
+def _write_rows(partial: Path, lake: Path, group: Group, go_on: Callable[[], bool]) -> bool:
+    with pq.ParquetWriter(partial, SCHEMA, compression_level=LEVEL, **PARQUET) as writer:
+        for table in _row_groups(lake, group):
+            if not go_on():
+                return False
+            writer.write_table(table)
+    return True
+
+
+def _read_back(partial: Path, lake: Path, group: Group, go_on: Callable[[], bool]) -> bool:
+    with pq.ParquetFile(partial, page_checksum_verification=True) as file:
+        for number, table in enumerate(_row_groups(lake, group)):
+            if not go_on():
+                return False
+            if not file.read_row_group(number).equals(table):
+                raise NotCompactedError(f"row group {number} does not read back as it was written")
+        if file.metadata.num_rows != sum(segment.rows for segment in group):
+            raise NotCompactedError("there are more rows than were written")
+    return True
+
+
+def _row_groups(lake: Path, group: Group) -> Iterator[pa.Table]:
+    """The rows of `group` in order of position, ROW_GROUP at a time."""
+    waiting = SCHEMA.empty_table()
+    for segment in group:
+        content = pa.BufferReader(_read_checked(lake, segment))
+        waiting = pa.concat_tables([waiting, pq.read_table(content).cast(SCHEMA)])
+        while waiting.num_rows >= ROW_GROUP:
+            yield waiting.slice(0, ROW_GROUP).combine_chunks()
+            waiting = waiting.slice(ROW_GROUP)
+    if waiting.num_rows:
+        yield waiting.combine_chunks()
+
+
+def remove_replaced(lake: Path, now: datetime) -> list[Path]:
+    """Remove files that were replaced GRACE ago or longer, where the new one is whole.
+
+    Returns what it removed. Safe to repeat, and to kill anywhere.
+    """
+    segments, _ = read_manifest(lake)
+    there = set(lake.glob("events/*/*.parquet"))
+    removed: list[Path] = []
+    for segment in segments:
+        old = [lake / each.path for each in segment.replaces if lake / each.path in there]
+        if old and datetime.fromisoformat(segment.sealed_at) + GRACE <= now:
+            removed += _remove(lake, segment, old)
+    return removed
+
+
+def _remove(lake: Path, segment: Segment, old: list[Path]) -> list[Path]:
+    if not is_whole(lake, segment):
+        logger.error("%s is damaged; the segments that it replaced stay", segment.path)
+        return []
+    # A line that was read may still be on its way to the disk, if its writer died.
+    sync_manifest(lake)
+    for path in old:
+        path.unlink()
+    return old
