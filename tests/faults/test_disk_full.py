@@ -3,20 +3,20 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
-import httpx2
 import pytest
 
 from ingest.api.keys import local_key
 from ingest.client import Client
+from ingest.contract import read_manifest
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
-from tests.factories import an_event, free_port
+from tests.factories import Clock, Record, free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found
 from tests.faults.disks import enlarge, needs_mounts, small_disk
 from tests.faults.processes import open_conversations, running
+from tests.faults.writing import Writer
 
 pytestmark = needs_mounts
 
@@ -31,51 +31,21 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         yield Settings(data=tmp_path / "disk" / "data", port=free_port(), seal_seconds=0.1)
 
 
-class Writer:
-    """One client that writes on, whatever it is answered, and remembers it."""
-
-    def __init__(self, settings: Settings, key: str, told: Told) -> None:
-        self.answers: list[httpx2.Response] = []
-        self._told = told
-        self._http = httpx2.Client(
-            base_url=settings.url, headers={"authorization": f"Bearer {key}"}, timeout=30
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    def write(self) -> httpx2.Response:
-        event_id = f"d{len(self.answers)}"
-        event = an_event(conversation_id="c0", event_id=event_id, text=TEXT)
-        answer = self._http.post("/v1/events", json=event)
-        self.answers.append(answer)
-        if answer.is_success:
-            self._told.acknowledge(event_id, answer.json()["sequence"])
-        else:
-            self._told.leave_open(event_id)
-        return answer
-
-    def write_until_full(self) -> None:
-        """Until nothing was taken several times in a row."""
-        for _ in range(3000):
-            self.write()
-            if not any(each.is_success for each in self.answers[-FULL:]):
-                return
-
-    def write_until_taken(self, seconds: float) -> float:
-        """Seconds until an event is taken again; at most `seconds`."""
-        start = time.monotonic()
-        while not self.write().is_success and time.monotonic() - start < seconds:
-            time.sleep(0.1)
-        return time.monotonic() - start
+def the_lake_catches_up(settings: Settings) -> bool:
+    """Whether all of the log is sealed before long."""
+    events = Record(settings, Clock()).log("select max(position) as last from events")[0]["last"]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        segments, _ = read_manifest(settings.lake_path)
+        if segments and segments[-1].last_position == events:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.mark.fault("disk full")
 def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
-    settings: Settings, found: Found
+    settings: Settings, whole: bool, found: Found
 ) -> None:
     told = Told()
     key = local_key(settings, wall_clock())
@@ -83,12 +53,15 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
         with Client(settings.url, key) as client:
             client.wait_until_ready()
             open_conversations(client)
-        with Writer(settings, key, told) as writer:
-            writer.write_until_full()
+        assert the_lake_catches_up(settings)
+        with Writer(settings, key, told, TEXT) as writer:
+            writer.write_until_full(FULL)
+            writer.write_for(20 if whole else 1.5)  # the lake meets the full disk too
             refused = [each for each in writer.answers if not each.is_success]
             enlarge(settings.data.parent, 64)
             waited = writer.write_until_taken(20)
             assert writer.write().is_success
+        assert the_lake_catches_up(settings)
         still_runs = api.poll() is None
     verdict = check(told, settings)
     codes = sorted({each.status_code for each in refused})
@@ -112,7 +85,7 @@ def test_control_an_api_that_ignores_failed_commits_loses(settings: Settings, fo
         with Client(settings.url, key) as client:
             client.wait_until_ready()
             open_conversations(client)
-        with Writer(settings, key, told) as writer:
+        with Writer(settings, key, told, TEXT) as writer:
             for _ in range(600):
                 writer.write()
     verdict = check(told, settings)

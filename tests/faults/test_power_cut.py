@@ -38,7 +38,6 @@ def settings(disk: CutDisk) -> Settings:
     return Settings(data=disk.path / "data", port=free_port(), seal_seconds=0.1)
 
 
-
 def cut_under_load(
     disk: CutDisk, settings: Settings, key: str, told: Told, cycle: int, variant: str | None = None
 ) -> None:

@@ -1,0 +1,110 @@
+"""A failed fsync: nobody knows what is on disk, so nothing is acknowledged until a restart reads it.
+
+The kernel marks the pages of a failed fsync as clean: the next fsync succeeds and says nothing.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import an_event, free_port
+from tests.faults.checker import Told, check
+from tests.faults.conftest import Found
+from tests.faults.processes import open_conversations, running
+from tests.faults.tracing import needs_strace, traced
+from tests.faults.writing import Writer
+
+pytestmark = [needs_strace, pytest.mark.timeout(900)]
+
+EVENTS = 30
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "place" / "data", port=free_port())
+
+
+def write_while_fsync_fails(
+    settings: Settings, key: str, told: Told, when: str | None, variant: str | None = None
+) -> tuple[Writer, httpx2.Response]:
+    """Start the API, write; the fsyncs `when` of strace fail (None: all succeed)."""
+    options = ["-e", "trace=fsync,fdatasync"]
+    if when is not None:
+        options += ["-e", f"inject=fsync,fdatasync:error=EIO:when={when}"]
+    with running(settings, variant=variant) as api:
+        with Client(settings.url, key) as client:
+            client.wait_until_ready()
+            open_conversations(client)
+        with (
+            traced(api.pid, settings.data.parent / "trace", *options),
+            Writer(settings, key, told, prefix=when or "all") as writer,
+        ):
+            for _ in range(EVENTS):
+                writer.write()
+            ready = writer.readiness()
+    return writer, ready
+
+
+def send_again(settings: Settings, key: str, told: Told) -> None:
+    """After a restart every event that was refused is taken, or was there already."""
+    events = [
+        an_event(event_id=each, conversation_id="c0", text="hello") for each in sorted(told.unknown)
+    ]
+    with running(settings), Client(settings.url, key) as client:
+        client.wait_until_ready()
+        for result in client.record(events):
+            for each in result.results:
+                assert each.status in ("accepted", "duplicate")
+                told.acknowledge(each.event_id or "", each.sequence or 0)
+        told.unknown.clear()
+
+
+@pytest.mark.fault("fsync error")
+def test_after_a_failed_fsync_nothing_is_acknowledged_until_a_restart(
+    settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    told = Told()
+    key = local_key(settings, wall_clock())
+    late: list[int] = []
+    ready: list[tuple[int, str]] = []
+    once = ["1", "4", *map(str, range(5, 30, 3))]
+    tries = [f"{number}{more}" for number in once[: cycles(2, 10)] for more in ("", "+")][1:-1]
+    for when in tries:
+        writer, answer = write_while_fsync_fails(settings, key, told, when)
+        late.append(writer.accepted_after_the_first_refusal())
+        ready.append((answer.status_code, answer.json().get("detail", "")))
+        assert {each.status_code for each in writer.answers} <= {200, 201, 503}
+    verdict = check(told, settings)
+    note = f"the n-th fsync fails, once or from then on; {sum(late)} events acknowledged after it; /readyz answers {ready[0][0]}: “{ready[0][1]}”"
+    found(cycles=len(tries), **verdict.figures(), note=note)
+    assert verdict.ok, verdict
+    assert verdict.unknown >= len(tries)
+    assert sum(late) == 0
+    assert all(status == 503 and "restart" in detail for status, detail in ready)
+    send_again(settings, key, told)
+    assert check(told, settings).ok
+
+
+@pytest.mark.control("fsync error")
+def test_control_an_api_that_ignores_failed_commits_goes_on_acknowledging(
+    settings: Settings, found: Found
+) -> None:
+    key = local_key(settings, wall_clock())
+    undisturbed, _ = write_while_fsync_fails(settings, key, Told(), None)
+    taken = sum(each.is_success for each in undisturbed.answers)
+    told = Told()
+    careless, _ = write_while_fsync_fails(settings, key, told, "5", "careless")
+    wrongly = sum(each.is_success for each in careless.answers[5:])
+    verdict = check(told, settings)
+    found(
+        loss=f"ignoring failed commits: {wrongly} acknowledged after a failed fsync, {verdict.lost} lost; "
+        f"without the fault {taken} of {EVENTS} acknowledged"
+    )
+    assert taken == EVENTS
+    assert wrongly > 0
