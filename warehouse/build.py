@@ -15,7 +15,7 @@ from sqlglot import exp
 from ingest.contract import Segment, read_manifest
 from warehouse import ledger, scope
 from warehouse.checks import CheckError, check_key, run_checks
-from warehouse.lake import connect, write_lock
+from warehouse.lake import connect, transaction, write_lock
 from warehouse.ledger import Damaged
 from warehouse.model import Model, definition_hash, models
 
@@ -41,14 +41,12 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
     Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
     """
     started = time.perf_counter()
-    with write_lock(warehouse), connect(warehouse, read_only=False) as con:
-        con.execute("begin")
-        try:
-            report = _load(con, lake, reporting_zone)
-            con.execute("commit")
-        except BaseException:
-            con.execute("rollback")
-            raise
+    with (
+        write_lock(warehouse),
+        connect(warehouse, read_only=False) as con,
+        transaction(con, warehouse),
+    ):
+        report = _load(con, lake, reporting_zone)
     report.seconds = time.perf_counter() - started
     return report
 

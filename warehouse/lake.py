@@ -6,6 +6,7 @@ unpacked once beside the Python that runs this.
 """
 
 import fcntl
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -102,6 +103,38 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
         con.execute("CALL lake.set_option('parquet_compression', 'zstd')")
         con.execute("CALL lake.set_option('parquet_row_group_size', '20480')")
     return con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection, warehouse: Path) -> Iterator[None]:
+    """All or nothing of what the block does, on disk when it ends.
+
+    DuckLake flushes its catalog but not the files that the catalog names: after a power cut
+    they were empty and the segments in them counted as loaded. So they are flushed first.
+    """
+    before = _data_files(warehouse)
+    con.execute("begin")
+    try:
+        yield
+        _flush(warehouse / "files", _data_files(warehouse) - before)
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+
+
+def _data_files(warehouse: Path) -> set[Path]:
+    return set((warehouse / "files").rglob("*.parquet"))
+
+
+def _flush(root: Path, files: set[Path]) -> None:
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(root)}
+    for path in [*files, *folders]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
