@@ -7,6 +7,7 @@ with new events are rebuilt, and only the days on which they were active.
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -53,16 +54,19 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
 
 def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
     rebuilt = _forget_other_definitions(con, reporting_zone)
-    waiting = ledger.waiting(con, read_manifest(lake)[0])
+    sealed, _ = read_manifest(lake)
+    waiting = ledger.waiting(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)
     for each in damaged:
         logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
     report = LoadReport(segments=len(good), rebuilt=rebuilt, damaged=damaged)
     scope.expose(con, lake, good, reporting_zone)
+    scope.leave_out(con, ledger.loaded_within(con, good))
     _create_tables(con)
     if good:
         _build(con, report, good)
     ledger.record(con, good, damaged)
+    ledger.follow(con, sealed)
     return report
 
 
@@ -111,32 +115,60 @@ def _literal(text: str) -> str:
 def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
     is_first = con.execute("select 1 from events limit 1").fetchone() is None
     report.conversations = scope.collect(con)
+    events = next(model for model in models() if model.load_by == "append")
+    report.rows[events.name] = report.events = _append(con, events, segments)
+    if is_first:
+        _build_all(con, report)
+    elif report.conversations:
+        _build_touched(con, report, events, min(segment.first_position for segment in segments))
+
+
+def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
+    """Every model from all events: there was nothing before."""
     for model in models():
-        match model.load_by:
-            case "append":
-                report.rows[model.name] = report.events = _append(con, model, segments)
-            case "conversation_id":
-                report.rows[model.name] = _replace(
-                    con, model, None if is_first else scope.touched()
-                )
-        if model.load_by != "active_on" and not is_first:
-            scope.narrow(con, model)
+        if model.load_by != "append":
+            report.rows[model.name] = _insert(con, model, model.query.copy())
+            check_key(con, model)
+    _run_checks(con, report)
+
+
+def _build_touched(
+    con: duckdb.DuckDBPyConnection, report: LoadReport, events: Model, first_position: int
+) -> None:
+    """Touched conversations anew, then the days they were active on."""
+    days = scope.days(con, first_position)
+    stored = exp.select("*").from_(scope.table(events.name))
+    scope.narrow(con, events, stored.where(scope.touched(events, days)))
     for model in models():
         if model.load_by == "conversation_id":
+            scope.narrow(con, model, model.query.copy())
             check_key(con, model)
-    if not report.damaged:  # a segment that is left out leaves holes, and they are known
-        run_checks(con)
-    _build_days(con, report, is_first=is_first)
+            _delete(con, model, scope.touched(model, days))
+            report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
+    _run_checks(con, report)
+    _build_days(con, report, scope.active_days(con))
 
 
-def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, *, is_first: bool) -> None:
-    scope.collect_days(con)
+def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[date]) -> None:
     scope.widen(con, models())
-    where = None if is_first else scope.on_touched_days(con)
+    for model in models():
+        if model.load_by == "conversation_id":
+            stored = exp.select("*").from_(scope.table(model.name))
+            scope.narrow(con, model, stored.where(scope.on(model.day, days)))
     for model in models():
         if model.load_by == "active_on":
-            report.rows[model.name] = _replace(con, model, where, filtered=True)
-            check_key(con, model, where)
+            _delete(con, model, scope.on(model.day, days))
+            report.rows[model.name] = _insert(con, model, model.query.copy())
+            check_key(con, model, scope.on(model.day, days))
+
+
+def _run_checks(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
+    if not report.damaged:  # a segment that is left out leaves holes, and they are known
+        run_checks(con)
+
+
+def _delete(con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition) -> None:
+    con.execute(exp.delete(scope.table(model.name), where=where).sql("duckdb"))
 
 
 def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment]) -> int:
@@ -148,22 +180,6 @@ def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment
     first = exp.Literal.number(min(segment.first_position for segment in segments))
     check_key(con, model, exp.column("position") >= first)
     return rows
-
-
-def _replace(
-    con: duckdb.DuckDBPyConnection,
-    model: Model,
-    where: exp.Condition | None,
-    *,
-    filtered: bool = False,
-) -> int:
-    """Write the model's rows of `where` anew; all of them if it is None."""
-    if where is not None:
-        con.execute(exp.delete(scope.table(model.name), where=where.copy()).sql("duckdb"))
-    query = exp.select("*").from_(model.query.copy().subquery("built"))
-    return _insert(
-        con, model, query.where(where.copy()) if filtered and where is not None else query
-    )
 
 
 def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query) -> int:
