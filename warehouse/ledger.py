@@ -101,6 +101,17 @@ def within(spans: list[Span], segment: Segment) -> Iterator[Span]:
         yield max(first, segment.first_position), min(last, segment.last_position)
 
 
+def gaps(spans: list[Span], segment: Segment) -> Iterator[Span]:
+    """The parts of `segment` that lie in none of `spans`."""
+    position = segment.first_position
+    for first, last in within(spans, segment):
+        if first > position:
+            yield position, first - 1
+        position = last + 1
+    if position <= segment.last_position:
+        yield position, segment.last_position
+
+
 def _rows_within(spans: list[Span], segment: Segment) -> int:
     return sum(last - first + 1 for first, last in within(spans, segment))
 

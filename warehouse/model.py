@@ -34,6 +34,7 @@ class Model:
     grain: str
     key: tuple[str, ...]
     load_by: LoadBy
+    day: str
     columns: dict[str, str]
     reads: tuple[str, ...]
     query: exp.Query
@@ -47,10 +48,10 @@ def parse(path: Path) -> Model:
         line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")
     ]
     named = dict(line.split(":", 1) for line in header[1:3] if ":" in line)
-    load = named.get("load", "").strip().removeprefix("by ")
-    if "key" not in named or load not in ("append", "conversation_id", "active_on"):
+    load, _, day = named.get("load", "").strip().removeprefix("by ").partition(" on ")
+    if "key" not in named or not day or load not in ("append", "conversation_id", "active_on"):
         raise ModelError(
-            f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on`"
+            f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on … on <date column>`"
         )
     query = _parse_select(path)
     return Model(
@@ -59,6 +60,7 @@ def parse(path: Path) -> Model:
         grain=header[0],
         key=tuple(part.strip() for part in named["key"].split(",")),
         load_by=load,  # type: ignore[arg-type]
+        day=day,
         columns=dict(_columns(text, path)),
         reads=_reads(query),
         query=query,

@@ -1,6 +1,6 @@
 -- One row per conversation.
 -- key: conversation_id
--- load: by conversation_id
+-- load: by conversation_id on started_on
 --
 -- conversation_id          id of the conversation
 -- channel                  where it began
@@ -10,6 +10,8 @@
 -- created_at               first event, UTC
 -- started_on               day of created_at in the reporting zone
 -- latest_at                latest event that somebody caused, UTC
+-- first_on                 first day with an event in it, in the reporting zone
+-- last_on                  last day with an event in it
 -- state                    active, inactive, resolved or closed, as the last event left it
 -- resolved_at              last conversation.resolved, UTC; null if it is not resolved now
 -- resolved_by              who resolved it, as that event says
@@ -38,6 +40,8 @@ facts as (
         arg_min(happened_at, sequence) as created_at,
         arg_min(happened_on, sequence) as started_on,
         max(happened_at) filter (where event_type <> 'session.ended') as latest_at,
+        min(happened_on) as first_on,
+        max(happened_on) as last_on,
         arg_max(
             case event_type
                 when 'conversation.resolved' then 'resolved'
@@ -100,6 +104,8 @@ select
     facts.created_at,
     facts.started_on,
     facts.latest_at,
+    facts.first_on,
+    facts.last_on,
     coalesce(facts.last_state, 'active') as state,
     case when facts.last_state = 'resolved' then facts.resolved_at end as resolved_at,
     case when facts.last_state = 'resolved' then facts.resolved_by end as resolved_by,

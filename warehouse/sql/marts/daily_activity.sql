@@ -1,6 +1,6 @@
 -- One row per day and channel on which something happened. Tests are not counted.
 -- key: active_on, channel
--- load: by active_on
+-- load: by active_on on active_on
 --
 -- active_on                  day in the reporting zone
 -- channel                    channel

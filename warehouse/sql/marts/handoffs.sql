@@ -1,6 +1,6 @@
 -- One row per handoff requested in a conversation.
 -- key: conversation_id, handoff_id
--- load: by conversation_id
+-- load: by conversation_id on requested_on
 --
 -- conversation_id   conversation whose control is to pass
 -- handoff_id        id shared by every event of one handoff

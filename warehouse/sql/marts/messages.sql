@@ -1,6 +1,6 @@
 -- One row per message, with its edits and receipts folded in.
 -- key: conversation_id, message_id
--- load: by conversation_id
+-- load: by conversation_id on happened_on
 --
 -- conversation_id     conversation it was said in
 -- message_id          id of the message

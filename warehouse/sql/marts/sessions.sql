@@ -1,6 +1,6 @@
 -- One row per session: a run of activity in a conversation, as the log stamped it.
 -- key: session_id
--- load: by conversation_id
+-- load: by conversation_id on started_on
 --
 -- session_id               id on every event of the session
 -- conversation_id          conversation it is part of

@@ -1,6 +1,6 @@
 -- One row per event of the log.
 -- key: shard, position
--- load: append
+-- load: append on happened_on
 --
 -- shard               number of the log
 -- position            place in the log, from 1 without a hole
