@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from ingest.client import Client, ClientError
+from ingest.contract import read_manifest
 from ingest.settings import Settings
-from tests.factories import an_event
+from tests.factories import Clock, Record, an_event
 from tests.faults.checker import Told
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,18 @@ def open_conversations(client: Client) -> None:
         for each in CONVERSATIONS
     ]
     assert [result.rejected for result in client.record(events)] == [0]
+
+
+def lake_catches_up(settings: Settings) -> bool:
+    """Whether all that the log holds is sealed before long."""
+    wanted = Record(settings, Clock()).log("select max(position) as last from events")[0]["last"]
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        segments, _ = read_manifest(settings.lake_path)
+        if segments and segments[-1].last_position >= wanted:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class Load:

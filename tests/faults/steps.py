@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -84,10 +85,22 @@ def load_in_two(settings: Settings) -> None:
 Step = Callable[[Settings], None]
 
 
-def run_traced(step: Step, settings: Settings, trace: Path, *options: str) -> int:
-    """Exit code of a process that does `step` under strace; -9 if it was killed."""
+def begin(step: Step, settings: Settings) -> ForkServerProcess:
+    """A process that does `step` now."""
+    process = _context().Process(target=step, args=(settings,))
+    process.start()
+    return process
+
+
+def _context() -> ForkServerContext:
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    return context
+
+
+def run_traced(step: Step, settings: Settings, trace: Path, *options: str) -> int:
+    """Exit code of a process that does `step` under strace; -9 if it was killed."""
+    context = _context()
     ours, theirs = context.Pipe()
     process = context.Process(target=_wait_and_do, args=(theirs, step, settings))
     process.start()

@@ -1,6 +1,5 @@
 """A full disk: refused with a reason and when to come back, nothing lost, and it goes on by itself."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +7,13 @@ import pytest
 
 from ingest.api.keys import local_key
 from ingest.client import Client
-from ingest.contract import read_manifest
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
-from tests.factories import Clock, Record, free_port
+from tests.factories import free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found
 from tests.faults.disks import enlarge, needs_mounts, small_disk
-from tests.faults.processes import open_conversations, running
+from tests.faults.processes import lake_catches_up, open_conversations, running
 from tests.faults.writing import Writer
 
 pytestmark = needs_mounts
@@ -31,18 +29,6 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         yield Settings(data=tmp_path / "disk" / "data", port=free_port(), seal_seconds=0.1)
 
 
-def the_lake_catches_up(settings: Settings) -> bool:
-    """Whether all of the log is sealed before long."""
-    events = Record(settings, Clock()).log("select max(position) as last from events")[0]["last"]
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        segments, _ = read_manifest(settings.lake_path)
-        if segments and segments[-1].last_position == events:
-            return True
-        time.sleep(0.1)
-    return False
-
-
 @pytest.mark.fault("disk full")
 def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
     settings: Settings, whole: bool, found: Found
@@ -53,7 +39,7 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
         with Client(settings.url, key) as client:
             client.wait_until_ready()
             open_conversations(client)
-        assert the_lake_catches_up(settings)
+        assert lake_catches_up(settings)
         with Writer(settings, key, told, TEXT) as writer:
             writer.write_until_full(FULL)
             writer.write_for(20 if whole else 1.5)  # the lake meets the full disk too
@@ -61,7 +47,7 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
             enlarge(settings.data.parent, 64)
             waited = writer.write_until_taken(20)
             assert writer.write().is_success
-        assert the_lake_catches_up(settings)
+        assert lake_catches_up(settings)
         still_runs = api.poll() is None
     verdict = check(told, settings)
     codes = sorted({each.status_code for each in refused})

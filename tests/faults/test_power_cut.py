@@ -8,9 +8,12 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
+import duckdb
 import pytest
 
+import warehouse.lake
 from convolake.verify import verify
 from ingest.api.keys import local_key
 from ingest.client import Client
@@ -18,11 +21,12 @@ from ingest.contract import file_sha256, from_micros, read_manifest
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
 from tests.elsewhere import elsewhere, seal
-from tests.factories import Clock, Record, free_port
+from tests.factories import Clock, Record, a_conversation, free_port
+from tests.faults import steps
 from tests.faults.checker import Told, check
 from tests.faults.conftest import RESULTS, Found
 from tests.faults.disks import CutDisk, cut_disk, needs_mounts
-from tests.faults.processes import Load, open_conversations, running
+from tests.faults.processes import Load, lake_catches_up, open_conversations, running
 
 pytestmark = [needs_mounts, pytest.mark.timeout(1800)]
 
@@ -49,6 +53,7 @@ def cut_under_load(
     ):
         client.wait_until_ready()
         open_conversations(client)
+        assert lake_catches_up(settings)
         enough = random.randint(100, 1500)  # noqa: S311 (when to cut)
         with Load(settings, key, told, f"p{cycle}", enough) as load:
             assert load.enough.wait(60)
@@ -117,3 +122,58 @@ def test_control_commits_that_are_not_flushed_are_lost(
         loss=f"synchronous={level.upper()}: {verdict.lost} of {verdict.acknowledged} lost in {cycle} cycles"
     )
     assert verdict.lost > 0
+
+
+def loaded_and_cut(disk: CutDisk, settings: Settings, cycle: int, seconds: float | None) -> None:
+    """More events, and a load that has no power after `seconds`, or right after its end (None)."""
+    record = Record(settings, Clock())
+    record.write(a_conversation(f"w{cycle}", messages=60))
+    record.seal()
+    load = steps.begin(steps.load, settings)
+    load.join(60 if seconds is None else seconds)
+    disk.cut()
+    load.kill()
+    load.join()
+    load.close()
+    disk.unmount()
+    disk.mount()
+
+
+def is_whole(settings: Settings) -> bool:
+    """Whether the next load finishes, and everything that was sealed can be read."""
+    try:
+        Record(settings, Clock()).load()
+        return elsewhere(verify, settings).ok
+    except duckdb.Error:
+        return False
+
+
+@pytest.mark.fault("load power cut")
+def test_a_power_cut_during_or_after_a_load_leaves_a_warehouse_that_goes_on(
+    disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    broken = 0
+    Record(settings, Clock()).publish(a_conversation())
+    for cycle in range(cycles(3, 40)):
+        seconds = random.random() if cycle % 2 else None  # noqa: S311 (when to cut)
+        loaded_and_cut(disk, settings, cycle, seconds)
+        broken += not is_whole(settings)
+    note = f"log = Parquet = warehouse (`convolake verify`) was broken after {broken} of {cycles(3, 40)} cuts"
+    found(cycles=cycles(3, 40), lost=broken, note=note)
+    assert broken == 0
+
+
+@pytest.mark.control("load power cut")
+def test_control_a_load_that_leaves_flushing_to_ducklake_loses_its_files(
+    disk: CutDisk, settings: Settings, found: Found
+) -> None:
+    Record(settings, Clock()).publish(a_conversation())
+    with patch.object(warehouse.lake, "_flush", lambda *_: None):
+        Record(settings, Clock()).publish(a_conversation("w", messages=60))
+    disk.cut()
+    disk.unmount()
+    disk.mount()
+    empty = sum(each.stat().st_size == 0 for each in settings.warehouse_path.rglob("*.parquet"))
+    found(loss=f"files not flushed before their catalog: {empty} empty files, cannot be read")
+    assert empty > 0
+    assert not is_whole(settings)
