@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from ingest.contract import ManifestError, Segment, file_sha256, read_manifest
+from ingest.contract import ManifestError, Segment, is_whole, read_manifest
 from ingest.lake.sealer import LogReader
 from ingest.settings import Settings
-from warehouse import scope
+from warehouse import ledger, scope
 from warehouse.lake import catalog_path, connect
 from warehouse.model import SOURCE, models
 
@@ -85,7 +85,7 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
     sealed = segments[-1].last_position if segments else 0
     verdict.unsealed_events = max(0, verdict.events - sealed)
     yield _check_manifest(segments, verdict.events)
-    good = [segment for segment in segments if _is_whole(settings.lake_path, segment)]
+    good = [segment for segment in segments if is_whole(settings.lake_path, segment)]
     yield _check_files(settings.lake_path, segments, good)
     yield _check_parquet(settings.lake_path, good, log)
     yield from _check_warehouse(settings, segments, good, verdict)
@@ -158,16 +158,9 @@ def _check_manifest(segments: list[Segment], events: int) -> Check:
     return Check(name, ok=True, detail=f"{len(segments):,} segments")
 
 
-def _is_whole(lake: Path, segment: Segment) -> bool:
-    try:
-        return file_sha256(lake / segment.path) == segment.sha256
-    except OSError:
-        return False
-
-
 def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Check:
     name = "segments are the bytes that were sealed"
-    known = {lake / segment.path for segment in segments}
+    known = {lake / each.path for segment in segments for each in (segment, *segment.replaces)}
     alien = sorted(
         path for path in lake.glob("events/**/*") if path.is_file() and path not in known
     )
@@ -188,11 +181,20 @@ def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Ch
 def _check_parquet(lake: Path, good: list[Segment], log: LogReader) -> Check:
     name = "log and Parquet hold the same events"
     for segment in good:
-        stored = pq.read_table(lake / segment.path, partitioning=None)
-        place = _difference(stored, log.read(segment.first_position - 1, segment.rows))
-        if place is not None:
-            return Check(name, ok=False, detail=f"{segment.path}: {place}")
+        after = segment.first_position - 1
+        for stored in _parts(lake / segment.path):
+            place = _difference(stored, log.read(after, stored.num_rows))
+            if place is not None:
+                return Check(name, ok=False, detail=f"{segment.path}: {place}")
+            after += stored.num_rows
     return Check(name, ok=True, detail=f"{sum(segment.rows for segment in good):,} events compared")
+
+
+def _parts(path: Path) -> Iterator[pa.Table]:
+    """A segment in parts that fit into memory: a compacted one holds up to a million events."""
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number)
 
 
 def _difference(stored: pa.Table, logged: pa.Table) -> str | None:
@@ -213,12 +215,13 @@ def _check_warehouse(
         return
     with connect(settings.warehouse_path) as con:
         loaded = dict(con.execute(_LOADED).fetchall())
-        verdict.unloaded_events = sum(
-            segment.rows for segment in segments if segment.path not in loaded
-        )
-        present = [segment for segment in good if segment.path in loaded]
+        spans = ledger.loaded_spans(con)
+        unloaded = [span for segment in segments for span in ledger.gaps(spans, segment)]
+        verdict.unloaded_events = sum(last - first + 1 for first, last in unloaded)
+        present = [segment for segment in good if any(ledger.within(spans, segment))]
         zone = con.execute("select reporting_zone from definition").fetchone()
         scope.expose(con, settings.lake_path, present, zone[0] if zone else settings.reporting_zone)
+        scope.leave_out(con, unloaded if present else [])
         yield _check_events(con, segments, loaded)
         yield _check_models(con)
 
@@ -228,7 +231,8 @@ _LOADED = "select path, sha256 from segments where status = 'loaded'"
 
 def _check_events(con: Any, segments: list[Segment], loaded: dict[str, str]) -> Check:
     name = "Parquet and warehouse hold the same events"
-    if any(loaded.get(segment.path, segment.sha256) != segment.sha256 for segment in segments):
+    sealed_as = [each for segment in segments for each in (segment, *segment.replaces)]
+    if any(loaded.get(segment.path, segment.sha256) != segment.sha256 for segment in sealed_as):
         return Check(
             name,
             ok=False,
