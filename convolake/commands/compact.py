@@ -1,0 +1,32 @@
+"""`compact`: the segments of days that are over, into few."""
+
+import typer
+
+from convolake.screen import complaining, progress, say
+from ingest.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def compact() -> None:
+    """Compact the lake's closed days now; the lake process does it hourly by itself."""
+    from datetime import UTC, datetime
+
+    from ingest.contract import ManifestError, read_manifest
+    from ingest.lake.compaction import plan
+    from ingest.lake.lock import LakeBehindError
+    from ingest.lake.upkeep import compact_now
+
+    settings = Settings()
+    with complaining(LakeBehindError, ManifestError):
+        before, _ = read_manifest(settings.lake_path)
+        with progress("compacting closed days"):
+            compact_now(settings)
+        after, _ = read_manifest(settings.lake_path)
+    say(f"{len(before):,} segments before, {len(after):,} now")
+    left = plan(after, datetime.now(UTC))
+    if left:
+        days = ", ".join(str(groups[0][0].received_on) for groups in left)
+        say(f"left alone: {days}; `convolake verify` tells why", style="red")
+        raise typer.Exit(1)
