@@ -31,8 +31,14 @@ check: install ## lint, types, floors, SQL, spelling
 	$(BIN)/sqlfluff lint --disable-progress-bar warehouse dashboards
 	$(BIN)/codespell $(CODE) docs README.md CONTRIBUTING.md CHANGELOG.md
 
-bench: install ## measure, as ratios in one run
+bench: install .venv-bench/installed ## measure, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+.venv-bench/installed: benchmarks/requirements.lock
+	$(PYTHON) -m venv .venv-bench
+	echo '*' > .venv-bench/.gitignore
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@touch $@
 
 format: install ## format Python and SQL
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
@@ -48,3 +54,5 @@ picture: install ## take the README's picture anew (needs chromium and chromedri
 lock: install ## resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-header pyproject.toml --group dev --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-header --group bench --output-file benchmarks/requirements.lock

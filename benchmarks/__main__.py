@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, print, and with --write keep what was found."""
 
 import os
+import shutil
 import sys
 import tempfile
 from enum import StrEnum
@@ -10,15 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import batch, load, message, parts, report, seal
-from benchmarks.paired import Figure, Size
-
-FIGURES = {
-    "message": message.measure,
-    "batch": batch.measure,
-    "load": load.measure,
-    "seal": seal.measure,
-}
+from benchmarks import batch, growth, load, message, pages, parts, report, seal, sizes, visible
+from benchmarks.paired import Size
 
 
 class Name(StrEnum):
@@ -28,7 +22,36 @@ class Name(StrEnum):
     batch = "batch"
     load = "load"
     seal = "seal"
+    growth = "growth"
+    pages = "pages"
+    sizes = "sizes"
+    visible = "visible"
     parts = "parts"
+
+
+def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
+    """Add to `found` what there is to say about `name`."""
+    match name:
+        case Name.message:
+            found.figures.extend(message.measure(size, work))
+        case Name.batch:
+            found.figures.extend(batch.measure(size, work))
+        case Name.load:
+            found.figures.extend(load.measure(size, work))
+        case Name.seal:
+            found.figures.extend(seal.measure(size, work))
+        case Name.growth:
+            figures, statements = growth.measure(size, work)
+            found.figures.extend(figures)
+            found.parts.update(statements)
+        case Name.pages:
+            found.levels.extend(pages.measure(size, work))
+        case Name.sizes:
+            found.levels.extend(sizes.measure(size, work))
+        case Name.visible:
+            found.levels.extend(visible.measure(size, work))
+        case Name.parts:
+            found.parts.update(parts.measure(size, work))
 
 
 def main(
@@ -48,20 +71,18 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else 120)
     size = Size(1 if quick else rounds, quick)
     wanted = [Name(each) for each in only or list(Name)]
-    figures: list[Figure] = []
-    found: dict[str, list[parts.Part]] = {}
+    found = report.Found([], [], {})
     with tempfile.TemporaryDirectory(prefix="convolake-bench-", dir=folder) as name:
-        work = Path(name)
-        where = report.machine(work)
+        where = report.machine(Path(name))
         for each in wanted:
             console.print(f"measuring {each} …", style="dim")
-            if each is Name.parts:
-                found = parts.measure(size, work)
-            else:
-                figures += FIGURES[each](size, work)
-    report.show(console, figures, found, where)
+            work = Path(name) / each
+            work.mkdir()
+            measure(each, size, work, found)
+            shutil.rmtree(work)
+    report.show(console, found, where)
     if write:
-        report.write(figures, found, where)
+        report.write(found, where)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ from benchmarks.servers import HOST, REPOSITORY, Server
 from benchmarks.synthetic import conversation_ids, messages
 
 EVENTS_PER_BATCH = 1_000
+Kind = Literal["message", "batch", "page"]
 
 
 class Plan(msgspec.Struct, kw_only=True, frozen=True):
     """What to send. It ends after `seconds`, or when `requests` were sent."""
 
-    kind: Literal["message", "batch"]
+    kind: Kind
     port: int
     key: str
     connections: int
@@ -35,6 +36,8 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     warm_up: float = 0.0
     first: int = 0
     """Number of the first message of the first batch (`synthetic.messages`)."""
+    paths: list[str] = []
+    """What the pages' requests ask for, one each."""
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
@@ -50,18 +53,19 @@ class LoadFailedError(RuntimeError):
     """An answer was not the one that every request must get, or a connection broke."""
 
 
-EXPECTED = {"message": 201, "batch": 200}
+EXPECTED = {"message": 201, "batch": 200, "page": 200}
 
 
 def drive(
     server: Server,
-    kind: Literal["message", "batch"],
+    kind: Kind,
     connections: int,
     *,
     requests: int,
     seconds: float,
     warm_up: float = 0.0,
     first: int = 0,
+    paths: list[str] | None = None,
 ) -> Outcome:
     """Send load to `server` from a new process. Raises LoadFailedError if any request failed."""
     plan = Plan(
@@ -73,6 +77,7 @@ def drive(
         seconds=seconds,
         warm_up=warm_up,
         first=first,
+        paths=paths or [],
     )
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.generator"],
@@ -95,6 +100,9 @@ def _requests(plan: Plan) -> Iterator[bytes]:
             body = encoder.encode_lines(events)
             yield _request(plan, "/v1/events", "application/x-ndjson", body)
         return
+    if plan.kind == "page":
+        yield from (_request(plan, path) for path in plan.paths)
+        return
     ids = conversation_ids()
     texts = [event["text"] for event in messages(0, 1_000)]
     for number in range(plan.requests):
@@ -105,12 +113,14 @@ def _requests(plan: Plan) -> Iterator[bytes]:
         yield _request(plan, path, "application/json", message.encode())
 
 
-def _request(plan: Plan, path: str, content: str, body: bytes) -> bytes:
+def _request(plan: Plan, path: str, content: str = "", body: bytes = b"") -> bytes:
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}:{plan.port}\r\nAuthorization: Bearer {plan.key}\r\n"
-        f"Content-Type: {content}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{'POST' if content else 'GET'} {path} HTTP/1.1\r\nHost: {HOST}:{plan.port}\r\n"
+        f"Authorization: Bearer {plan.key}\r\n"
     )
-    return head.encode() + body
+    if content:
+        head += f"Content-Type: {content}\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}\r\n".encode() + body
 
 
 class Run:

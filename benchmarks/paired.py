@@ -13,16 +13,30 @@ Side = Callable[[int], float]
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What a figure must reach, and what it is to reach one day; either may be missing."""
+
+    must: float | None = None
+    aim: float | None = None
+    at_most: bool = False
+    """Less is better: times and sizes."""
+
+    def reached(self, found: float, wanted: float) -> bool:
+        """Whether `found` is as good as `wanted`."""
+        return found <= wanted if self.at_most else found >= wanted
+
+
+@dataclass(frozen=True)
 class Figure:
-    """What was measured against what, round by round: how many `unit` a second."""
+    """What was measured against what, round by round: how many `unit` a second, or `scale`."""
 
     name: str
     unit: str
     reference: str
     pairs: list[tuple[float, float]]
-    target: float | None = None
-    later: float | None = None
+    goal: Goal = Goal()
     notes: list[str] = field(default_factory=list)
+    scale: str = "/s"
 
     @property
     def ratios(self) -> list[float]:
@@ -43,6 +57,22 @@ class Figure:
     def theirs(self) -> float:
         """The reference's median rate."""
         return median(pair[1] for pair in self.pairs)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What was measured for itself, round by round, in `unit`; less is better."""
+
+    name: str
+    unit: str
+    values: list[float]
+    goal: Goal = Goal(at_most=True)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def value(self) -> float:
+        """The median: the level itself."""
+        return median(self.values)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from typing import Any, cast
 
 import msgspec
 import uvicorn
-from fastapi import Request, Response
+from fastapi import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest.api import bodies, hot
+from ingest.api import arrivals, hot
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
 from ingest.log import writer
+from ingest.log.batch import Batch
 from ingest.log.store import Store
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -137,20 +138,15 @@ class _Steps:
 
 def watch_loop(loop: Clocks) -> None:
     """Put clocks around what the event loop's thread does for a write."""
-    handler = hot.HotRoute.get_route_handler
-
-    def timed_handler(
-        self: hot.HotRoute,
-    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return loop.around_steps(handler(self), "route: read body, draft, encode")
-
-    hot.HotRoute.get_route_handler = timed_handler  # type: ignore[method-assign]
-    loop.around(hot, "authorize", "authorize")
-    loop.around(bodies, "decode", "decode JSON (msgspec, limits)")
+    for name in ("create_message", "record_events"):
+        endpoint = loop.around_steps(getattr(hot, name), "route: read body, draft, encode")
+        setattr(hot, name, endpoint)
+    loop.around(arrivals, "authorize", "authorize")
+    loop.around(arrivals, "arrive", "decode JSON (msgspec, limits)")
     loop.around(Writer, "submit", "submit to the writer")
     loop.around(writer, "_answer", "wake the waiting requests")
     loop.around(Metrics, "count", "count for /metrics")
-    loop.around(hot, "Response", "build the answer")
+    loop.around(arrivals, "Response", "build the answer")
 
 
 def watch_writer(thread: Clocks) -> None:
@@ -164,7 +160,7 @@ def watch_writer(thread: Clocks) -> None:
     Writer._run = timed_run  # type: ignore[method-assign]
     thread.around(Store, "find_events", "look for duplicates")
     thread.around(Store, "find_conversations", "read states")
-    thread.around(writer._Batch, "take", "admit: row, fold, acknowledgement")
+    thread.around(Batch, "take", "admit: row, fold, acknowledgement")
     thread.around(Store, "add_events", "insert events")
     thread.around(Store, "save_conversations", "write states")
     thread.around(Store, "commit", "commit (fsync)")
@@ -186,7 +182,7 @@ def main() -> None:
 
     loop.begin()
     uvicorn.run(
-        _timed(app, loop),
+        _timed(hot.HotPath(app), loop),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -198,7 +194,7 @@ def main() -> None:
 
 
 def _timed(app: ASGIApp, loop: Clocks) -> ASGIApp:
-    steps = loop.around_steps(app, "FastAPI: middleware, routing")
+    steps = loop.around_steps(app, "hot path, FastAPI")
 
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.paired import Figure
+from benchmarks.paired import Figure, Goal, Level
 from benchmarks.parts import Part
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -20,7 +21,8 @@ PACKAGES = (
     "sqlalchemy", "duckdb", "duckdb-extension-ducklake", "pyarrow", "adbc-driver-sqlite",
 )  # fmt: skip
 
-FIGURE_HEAD = ["figure", "ours/s", "reference/s", "ratio", "min–max", "target", "reached", "later"]
+FIGURE_HEAD = ["figure", "ours", "reference", "ratio", "min–max", "must", "aim"]
+LEVEL_HEAD = ["figure", "found", "min–max", "must", "aim"]
 PART_HEAD = ["thread: part", "CPU µs/event", "waited µs/event", "share of CPU"]
 
 
@@ -61,23 +63,37 @@ def versions() -> str:
 
 
 def _figure_row(figure: Figure) -> list[str]:
-    goal = figure.target
     return [
         figure.name,
-        f"{figure.ours:,.0f}",
-        f"{figure.theirs:,.0f}",
+        f"{_number(figure.ours)}{figure.scale}",
+        f"{_number(figure.theirs)}{figure.scale}",
         f"{figure.ratio:.2f}",
         f"{min(figure.ratios):.2f}–{max(figure.ratios):.2f}",
-        "–" if goal is None else f"{goal:.2f}",
-        "–" if goal is None else "yes" if figure.ratio >= goal else "NO",
-        _later(figure),
+        *_goal(figure.goal, figure.ratio),
     ]
 
 
-def _later(figure: Figure) -> str:
-    if figure.later is None:
-        return "–"
-    return f"{figure.later:.2f} {'reached' if figure.ratio >= figure.later else 'not yet'}"
+def _level_row(level: Level) -> list[str]:
+    return [
+        level.name,
+        f"{_number(level.value)} {level.unit}",
+        f"{_number(min(level.values))}–{_number(max(level.values))}",
+        *_goal(level.goal, level.value),
+    ]
+
+
+def _goal(goal: Goal, found: float) -> tuple[str, str]:
+    sign = "≤ " if goal.at_most else ""
+    must = aim = "–"
+    if goal.must is not None:
+        must = f"{sign}{goal.must:g} {'yes' if goal.reached(found, goal.must) else 'NO'}"
+    if goal.aim is not None:
+        aim = f"{sign}{goal.aim:g} {'reached' if goal.reached(found, goal.aim) else 'not yet'}"
+    return must, aim
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _part_row(part: Part) -> list[str]:
@@ -85,37 +101,49 @@ def _part_row(part: Part) -> list[str]:
     return [part.name, f"{part.cpu:.1f}", waited, f"{part.share:.0%}"]
 
 
-def _tables(
-    figures: list[Figure], parts: dict[str, list[Part]]
-) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    if figures:
-        rounds = len(figures[0].pairs)
+@dataclass(frozen=True)
+class Found:
+    """All that a run found."""
+
+    figures: list[Figure]
+    levels: list[Level]
+    parts: dict[str, list[Part]]
+
+
+def _tables(found: Found) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    if found.figures:
+        rounds = len(found.figures[0].pairs)
         title = f"Medians of {rounds} paired rounds; ratio = ours / reference"
-        yield title, FIGURE_HEAD, [_figure_row(figure) for figure in figures]
-    for name, each in parts.items():
+        yield title, FIGURE_HEAD, [_figure_row(figure) for figure in found.figures]
+    if found.levels:
+        yield "Medians without a reference", LEVEL_HEAD, [_level_row(each) for each in found.levels]
+    for name, each in found.parts.items():
         yield f"Where the time goes: {name}", PART_HEAD, [_part_row(part) for part in each]
 
 
-def _notes(figures: list[Figure]) -> list[str]:
-    return [
+def _notes(found: Found) -> list[str]:
+    compared = [
         "; ".join([f"{figure.name}: {figure.unit}, against {figure.reference}", *figure.notes])
-        for figure in figures
+        for figure in found.figures
+    ]
+    return compared + [
+        f"{level.name}: {'; '.join(level.notes)}" for level in found.levels if level.notes
     ]
 
 
-def show(console: Console, figures: list[Figure], parts: dict[str, list[Part]], where: str) -> None:
+def show(console: Console, found: Found, where: str) -> None:
     """Print everything."""
-    for title, head, rows in _tables(figures, parts):
+    for title, head, rows in _tables(found):
         table = Table(*head, title=title, title_justify="left")
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    for note in _notes(figures):
+    for note in _notes(found):
         console.print(f"- {note}", highlight=False)
     console.print(f"{where}\n{versions()}", style="dim", highlight=False)
 
 
-def write(figures: list[Figure], parts: dict[str, list[Part]], where: str) -> None:
+def write(found: Found, where: str) -> None:
     """Write RESULTS anew."""
     now = datetime.now(UTC)
     lines = [
@@ -127,10 +155,10 @@ def write(figures: list[Figure], parts: dict[str, list[Part]], where: str) -> No
         "",
         "What is compared is the ratio; absolute rates hold for this machine and hour alone.",
     ]
-    for title, head, rows in _tables(figures, parts):
+    for title, head, rows in _tables(found):
         lines += ["", f"## {title}", "", _line(head), _line(["---"] * len(head))]
         lines += [_line(row) for row in rows]
-    notes = _notes(figures)
+    notes = _notes(found)
     if notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     RESULTS.write_text("\n".join(lines) + "\n")

@@ -17,7 +17,7 @@ from ingest.stamps import wall_clock
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 40.0
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -55,33 +55,48 @@ class Server:
 @contextmanager
 def bare_server(work: Path) -> Iterator[Server]:
     """The reference that stores nothing; its log goes to `work`."""
-    port, log = _free_port(), work / "bare.log"
-    with _running([sys.executable, "-m", "benchmarks.bare", str(port)], {}, log) as process:
+    with _plain_server("benchmarks.bare", work / "bare.log") as server:
+        yield server
+
+
+@contextmanager
+def peer_server(work: Path) -> Iterator[Server]:
+    """FastAPI and SQLAlchemy, one commit for each message; store and log go to `work`."""
+    with _plain_server("benchmarks.peer_sqlalchemy", work / "peer.log", work / "peer.sqlite") as it:
+        yield it
+
+
+@contextmanager
+def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
+    port = free_port()
+    command = [sys.executable, "-m", module, str(port), *map(str, arguments)]
+    with running(command, {}, log) as process:
         server = Server(port, "ck_none", process)
-        _wait(server, log)
+        wait_until_up(server, log)
         yield server
 
 
 @contextmanager
 def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> Iterator[Server]:
     """The conversation API with a data folder of its own; `module` says what runs it."""
-    settings = Settings(data=data, port=_free_port())
+    settings = Settings(data=data, port=free_port())
     key = local_key(settings, wall_clock())
     environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port)}
     log = data.with_suffix(".log")
-    with _running([sys.executable, "-m", *module], environment, log) as process:
+    with running([sys.executable, "-m", *module], environment, log) as process:
         server = Server(settings.port, key, process, settings)
-        _wait(server, log)
+        wait_until_up(server, log)
         yield server
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], environment: dict[str, str], log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process whose words go to `log`; told to stop at the end, and killed if it does not."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command, env={**os.environ, **environment}, cwd=REPOSITORY, stderr=file
+            command, env={**os.environ, **environment}, cwd=REPOSITORY, stdout=file, stderr=file
         )
     try:
         yield process
@@ -95,7 +110,8 @@ def _running(
                 process.wait()
 
 
-def _wait(server: Server, log: Path) -> None:
+def wait_until_up(server: Server, log: Path) -> None:
+    """Return when the server answers. Raises ServerFailedError."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
@@ -109,7 +125,8 @@ def _wait(server: Server, log: Path) -> None:
     raise ServerFailedError(f"nobody listens after {START_SECONDS:.0f} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -25,6 +25,7 @@ CONVERSATIONS = 1_000
 TEXT_LENGTH = 100
 STARTED_AT = to_micros(datetime(2030, 1, 7, 8, tzinfo=UTC))
 SECOND = 1_000_000
+DAY = 86_400 * SECOND
 SESSION_TIMEOUT = 1800 * SECOND
 
 
@@ -118,17 +119,26 @@ class Fold:
         return [msgspec.structs.astuple(row) for row in rows]
 
 
-def history(events: int) -> list[tuple[Any, ...]]:
-    """At least `events` rows of a log over four days: conversations of about ten events each.
+def history(events: int, days: int = 4) -> list[tuple[Any, ...]]:
+    """At least `events` rows of a log over so many days: conversations of about ten events each.
 
     They overlap as they do in a real log; a tenth is handed off to an agent.
     """
-    chosen = random.Random(3)  # noqa: S311
-    step = 4 * 86_400 * SECOND // max(1, events // 10)
-    fold = Fold()
+    drafts = dialogues(events // 9, STARTED_AT, days * DAY * 9 // 10, random.Random(3))  # noqa: S311
+    return record(Fold(), drafts, events)
+
+
+def dialogues(count: int, start: int, span: int, chosen: random.Random) -> "Iterator[Entry]":
+    """The drafts of `count` conversations that begin evenly in `span`, in order of time."""
+    step = span // max(1, count)
+    each = [_dialogue(number, start + number * step, chosen) for number in range(count)]
+    return heapq.merge(*_sorted_runs(each))
+
+
+def record(fold: Fold, drafts: "Iterator[Entry]", events: int) -> list[tuple[Any, ...]]:
+    """Rows that `fold` makes of `drafts`, until there are at least so many."""
     rows: list[tuple[Any, ...]] = []
-    dialogues = [_dialogue(n, STARTED_AT + n * step, chosen) for n in range(events // 9)]
-    for at, _, _, draft in heapq.merge(*_sorted_runs(dialogues)):
+    for at, _, _, draft in drafts:
         rows += [msgspec.structs.astuple(row) for row in fold.take(draft, at)]
         if len(rows) >= events:
             break
