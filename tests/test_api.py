@@ -9,13 +9,16 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from ingest.api.app import LogLockedError, create_app
+from ingest.api.app import LogBehindLakeError, LogLockedError, create_app
 from ingest.api.hot import HotPath
 from ingest.api.keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
 from ingest.errors import UnauthorizedError
+from ingest.lake.sealer import catch_up
+from ingest.lake.segments import HoleError
 from ingest.log.store import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, a_conversation, an_event
+from tests.elsewhere import elsewhere
+from tests.factories import Clock, Record, a_conversation, an_event
 
 MESSAGE = {"participant_id": "ada", "text": "Where is my order?"}
 MARKER = "X9marker9X"
@@ -407,6 +410,28 @@ def test_a_fault_of_ours_is_a_problem_too_and_tells_nothing(settings: Settings, 
     answer = never_started.post(path, json=MESSAGE)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "Traceback" not in answer.text
+
+
+def test_a_conversation_opened_again_with_the_same_event_id_is_the_same(api: TestClient) -> None:
+    first, again = (
+        api.post("/v1/conversations", json={"channel": "web", "event_id": "e1"}) for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["conversation_id"] == again.json()["conversation_id"]
+
+
+def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> None:
+    record.write(a_conversation())
+    record.seal()
+    for path in record.settings.data.glob("log.sqlite*"):
+        path.unlink()
+    with (
+        pytest.raises(LogBehindLakeError, match="goes to position 4"),
+        TestClient(create_app(record.settings)),
+    ):
+        pass
+    with pytest.raises(HoleError, match="another log"):
+        elsewhere(catch_up, record.settings)
 
 
 def test_two_processes_cannot_write_one_log(settings: Settings, api: TestClient) -> None:

@@ -12,6 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from convolake.verify import verify
+from ingest.contract import EVENT_TYPES
 from ingest.errors import LogUnavailableError
 from ingest.log.folds import Draft
 from ingest.log.store import Store, migrate, open_engine
@@ -19,6 +21,7 @@ from ingest.log.submission import Acknowledgement
 from ingest.log.tables import metadata
 from ingest.log.writer import Writer
 from ingest.settings import Settings
+from tests.elsewhere import elsewhere
 from tests.factories import (
     MINUTE,
     START,
@@ -204,6 +207,9 @@ def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> N
         (an_event("handoff.requested"), "$.handoff_id"),
         (an_event("message.edited"), "$.message_id"),
         (an_event("contact.created", conversation_id=None), "$.contact_id"),
+        (an_event("contact.created", contact_id="ada"), "$.conversation_id"),
+        (an_event(occurred_at="9999-12-31T23:59:59-12:00"), "$.occurred_at"),
+        (an_event(occurred_at="0001-01-01T00:00:00+14:00"), "$.occurred_at"),
         (an_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
     ],
 )
@@ -355,6 +361,98 @@ def test_a_full_disk_is_not_the_end(settings: Settings) -> None:
     writer, answers = asyncio.run(_submit(store, 2))
     assert all(isinstance(answer, LogUnavailableError) for answer in answers)
     assert writer.failure is None
+
+
+@pytest.mark.parametrize("words", ["database is locked", "database or disk is full"])
+def test_what_passes_by_itself_does_not_stop_the_log(settings: Settings, words: str) -> None:
+    migrate(settings.database_url)
+
+    class Passing(BrokenDisk):
+        message = words
+        failures = 2
+
+        def commit(self) -> None:
+            self.failures -= 1
+            super().commit() if self.failures >= 0 else Store.commit(self)
+
+    store = Passing(open_engine(settings.database_url))
+    writer, answers = asyncio.run(_submit(store, 3))
+    assert [isinstance(answer, LogUnavailableError) for answer in answers] == [True, True, False]
+    assert writer.failure is None
+
+
+def test_a_failure_before_the_commit_costs_its_own_request_only(settings: Settings) -> None:
+    migrate(settings.database_url)
+
+    class Picky(Store):
+        def add_events(self, rows: Any) -> None:
+            if any(row.conversation_id == "bad" for row in rows):
+                raise sqlite3.IntegrityError("UNIQUE constraint failed")
+            super().add_events(rows)
+
+    async def write() -> list[Any]:
+        store = Picky(open_engine(settings.database_url))
+        writer = Writer(store, shard=0, session_timeout=1, clock=Clock(), new_id=Ids())
+        drafts = [
+            msgspec.convert(an_event("conversation.created", conversation_id=key), Draft)
+            for key in ("c1", "bad", "c2")
+        ]
+        waiting = [writer.submit(a_submission([draft])) for draft in drafts]
+        writer.start()  # so that all three fall into one commit
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert writer.failure is None
+        await asyncio.to_thread(writer.stop)
+        return answers
+
+    first, bad, second = asyncio.run(write())
+    assert first[0].status == second[0].status == "accepted"
+    assert isinstance(bad, LogUnavailableError)
+    assert [row["conversation_id"] for row in Record(settings, Clock()).log(ALL)] == [
+        "c1",
+        "c1",
+        "c2",
+        "c2",
+    ]
+
+
+def test_a_customers_message_undoes_resolved_and_nothing_undoes_closed(record: Record) -> None:
+    record.write(a_conversation())
+    state = "select state from conversations"
+    record.write([an_event("conversation.resolved")])
+    record.write([an_event(participant_id="helper", participant_role="bot")])
+    assert record.log(state) == [{"state": "resolved"}]
+    record.write([an_event(event_id="again")])
+    assert record.log(state) == [{"state": "active"}]
+    record.write([an_event("conversation.state_changed", payload={"to": "closed"})])
+    record.write([an_event(event_id="late"), an_event("conversation.reopened")])
+    assert record.log(state) == [{"state": "closed"}]
+
+
+def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
+    """Each with all the columns that it may have: no accepted event may stop a load."""
+    record.write(a_conversation())
+    full: dict[str, Any] = {
+        "participant_id": "ada", "participant_role": "customer", "contact_id": "ada", "channel": "web",
+        "channel_account": "n1", "message_id": "c1-m0", "handoff_id": "h1", "in_reply_to": "c1-m0",
+        "caused_by": "c1-created", "bot_version": "2.0", "queue": "billing", "visibility": "internal",
+        "is_test": True, "occurred_at": "1970-01-01T00:00:00Z", "happened_at": "1990-01-01T00:00:00Z",
+        "text": "x", "payload": {"to": "inactive", "score": "high", "reason": ["odd"], "number": "x"},
+    }  # fmt: skip
+    names = [
+        name
+        for name, kind in EVENT_TYPES.items()
+        if kind.writer == "client" and kind.stream != "ephemeral"
+    ]
+    for name in [*names, "custom.anything"]:
+        conversation = {} if name.startswith("contact.") else {"conversation_id": "c1"}
+        if name == "conversation.created":
+            conversation = {"conversation_id": "c2"}
+            full["payload"] = {"participants": [], **full["payload"]}
+        answers = record.write([{"event_type": name, **conversation, **full}])
+        assert statuses(answers) == ["accepted"], (name, answers)
+        record.seal()
+    assert record.load().damaged == []
+    assert elsewhere(verify, record.settings).ok
 
 
 def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> None:

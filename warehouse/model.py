@@ -79,7 +79,7 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, str]]:
     block = text.split("\n--\n", 1)[-1].split("\n\n", 1)[0]
     for line in block.splitlines():
         name, _, meaning = line.removeprefix("-- ").partition(" ")
-        if not line.startswith("-- ") or not meaning.strip():
+        if not line.startswith("-- ") or not name or not meaning.strip():
             raise ModelError(f"{path}: `{line}` is not `-- column   meaning`")
         yield name, meaning.strip()
 

@@ -105,7 +105,7 @@ async def replay_rejected(
     row = reader.get_rejected(api.reader, rejected_id, _of(source))
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
-    arrival = arrive(row["raw"], reader_of(row["path"], request.app.state.new_id))
+    arrival = arrive(row["raw"], reader_of(row["path"], row["source"], request.app.state.new_id))
     (answer,) = await submit(api, Submission(row["source"], row["path"], 1, [arrival], rejected_id))
     return answer_one(answer)
 

@@ -15,6 +15,7 @@ from ingest.api import accounting, conversations, hot, problems
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.api.state import ApiState
+from ingest.contract import ManifestError, read_manifest
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -44,6 +45,26 @@ def take_lock(path: Path) -> IO[str]:
     return file
 
 
+class LogBehindLakeError(RuntimeError):
+    """The log ends before the sealed record does: it is another log, or an older copy of it."""
+
+
+def _check_lake(lake: Path, position: int) -> None:
+    """Refuse to go on where the lake holds what the log does not: two histories would mix.
+
+    A manifest that cannot be read does not stop recording; the lake process reports it.
+    """
+    try:
+        segments, _ = read_manifest(lake)
+    except ManifestError:
+        return
+    if segments and segments[-1].last_position > position:
+        raise LogBehindLakeError(
+            f"the lake in {lake} goes to position {segments[-1].last_position}, the log only to "
+            f"{position}: restore the log, or move lake and warehouse away to begin anew"
+        )
+
+
 def create_app(
     settings: Settings,
     clock: Callable[[], int] = wall_clock,
@@ -57,7 +78,9 @@ def create_app(
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
         reader = open_engine(settings.database_url, read_only=True)
-        writer = _writer(settings, Store(engine), clock, new_id)
+        store = Store(engine)
+        _check_lake(settings.lake_path, store.last_position())
+        writer = _writer(settings, store, clock, new_id)
         metrics = Metrics(writer)
         app.state.api = ApiState(writer, Keyring(reader), reader, metrics)
         app.state.new_id = new_id

@@ -7,6 +7,7 @@ and counted in the same transaction as all else.
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import uuid5
 
 import msgspec
 from fastapi import Request, Response
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from ingest.api import bodies
 from ingest.api.state import ApiState, authorize, state_of
-from ingest.contract import Visibility
+from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, LogUnavailableError
 from ingest.log.folds import Draft, Id, Instant, Name, Participant
 from ingest.log.submission import Acknowledgement, Arrival, Submission
@@ -78,8 +79,12 @@ def read_message(conversation_id: str, raw: bytes) -> Draft:
     )
 
 
-def read_conversation(new_id: Callable[[], str], raw: bytes) -> Draft:
-    """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it."""
+def read_conversation(source: str, new_id: Callable[[], str], raw: bytes) -> Draft:
+    """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
+
+    Without a conversation_id it gets one: from its event_id if it names one, so that it may be
+    sent again, else a new one.
+    """
     new = bodies.decode_event(raw, _CONVERSATION)
     payload = dict(new.payload or {})
     if new.participants:
@@ -87,7 +92,7 @@ def read_conversation(new_id: Callable[[], str], raw: bytes) -> Draft:
     return Draft(
         event_type="conversation.created",
         event_id=new.event_id,
-        conversation_id=new.conversation_id or new_id(),
+        conversation_id=new.conversation_id or _conversation_id(source, new.event_id) or new_id(),
         channel=new.channel,
         channel_account=new.channel_account,
         contact_id=new.contact_id,
@@ -97,11 +102,15 @@ def read_conversation(new_id: Callable[[], str], raw: bytes) -> Draft:
     )
 
 
-def reader_of(path: str, new_id: Callable[[], str]) -> Reader:
+def _conversation_id(source: str, event_id: str | None) -> str | None:
+    return None if event_id is None else str(uuid5(NAMESPACE, f"conversation/{source}/{event_id}"))
+
+
+def reader_of(path: str, source: str, new_id: Callable[[], str]) -> Reader:
     """How a body that came in at `path` is read; for replays."""
     if path.endswith("/messages"):
         return partial(read_message, path.split("/")[3])
-    return partial(read_conversation, new_id) if path == "/v1/conversations" else read_event
+    return partial(read_conversation, source, new_id) if path == "/v1/conversations" else read_event
 
 
 def arrive(raw: bytes, reader: Reader) -> Arrival:

@@ -111,7 +111,8 @@ Api = Annotated[ApiState, Depends(state_of)]
 )
 async def create_conversation(request: Request) -> Response:
     """Open a conversation with its participants. 201 says that it is on disk."""
-    return await take_one(request, partial(read_conversation, request.app.state.new_id))
+    source = authorize(request)
+    return await take_one(request, partial(read_conversation, source, request.app.state.new_id))
 
 
 @router.get("/conversations", tags=["conversations"])

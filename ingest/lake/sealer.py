@@ -16,11 +16,11 @@ from typing import Any, Self
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
-from ingest.contract import COLUMNS, SCHEMA, Segment, read_manifest
+from ingest.contract import COLUMNS, SCHEMA, ManifestError, Segment, read_manifest
 from ingest.lake.lock import LakeBehindError as LakeBehindError
 from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
-from ingest.lake.segments import Lake
+from ingest.lake.segments import HoleError, Lake
 from ingest.lake.upkeep import Rounds
 from ingest.settings import Settings
 
@@ -109,7 +109,8 @@ class Sealer:
     def step(self, now: datetime) -> list[Segment]:
         """Seal if enough has come or has waited long enough; returns what was sealed."""
         waiting = self._log.last_position() - self._lake.last_position
-        if waiting <= 0:
+        _refuse_if_behind(waiting, self._lake.last_position)
+        if waiting == 0:
             self._waiting_since = None
             return []
         if self._waiting_since is None:
@@ -127,17 +128,27 @@ class Sealer:
         return sealed
 
 
+def _refuse_if_behind(waiting: int, sealed: int) -> None:
+    if waiting < 0:
+        raise HoleError(
+            f"the lake goes to position {sealed}, the log only to {sealed + waiting}: it is another "
+            "log; restore the right one, or move lake and warehouse away to begin anew"
+        )
+
+
 def catch_up(settings: Settings, seconds: float = 60.0) -> None:
     """Have all that the log holds now sealed: by the lake process if one runs, else here.
 
-    Raises LakeBehindError after `seconds`.
+    Raises LakeBehindError after `seconds`, HoleError if the log ends before the lake.
     """
     if not settings.store_path.exists():
         return
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
     with LogReader(settings.store_path) as log:
+        sealed = _sealed_position(settings.lake_path)
         wanted = log.last_position()
+        _refuse_if_behind(wanted - sealed, sealed)
         while _sealed_position(settings.lake_path) < wanted:
             if time.monotonic() > deadline:
                 raise LakeBehindError(f"the lake did not seal up to {wanted}; see logs/lake.log")
@@ -169,8 +180,9 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
 
     Raises LakeLockedError if another process seals for longer than `lock_seconds`.
 
-    A disk that is full or fails ends neither the process nor the record: the lake is opened
-    anew, which drops what was not committed, and goes on where its manifest ends.
+    A disk that is full or fails, or a manifest that cannot be trusted, ends neither the process
+    nor the recording: the lake is opened anew every few seconds, which drops what was not
+    committed, and goes on where its manifest ends.
     """
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     rounds = Rounds()
@@ -178,7 +190,7 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
         while not stop.is_set():
             try:
                 _seal_until(settings, stop, rounds)
-            except (OSError, pa.ArrowException, adbc.Error):
+            except (OSError, pa.ArrowException, adbc.Error, ManifestError, HoleError):
                 logger.exception("sealing failed; trying again in %s s", RETRY_SECONDS)
                 stop.wait(RETRY_SECONDS)
 

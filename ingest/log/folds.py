@@ -26,6 +26,12 @@ Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Instant = Annotated[datetime, Meta(tz=True)]
 
+OCCURRED = tuple(
+    to_micros(datetime.fromisoformat(text))
+    for text in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z")
+)
+"""First and last instant that every zone can write: a day away from both ends of the calendar."""
+
 EARLIEST = to_micros(datetime.fromisoformat("1990-01-01T00:00:00Z"))
 """No channel of ours is older; an earlier `happened_at` is a broken clock (1970, 0001)."""
 
@@ -178,6 +184,10 @@ def admit(
     kind = _check(draft)
     row.visibility = draft.visibility or kind.visibility
     if kind.stream == "contact":
+        if draft.conversation_id is not None:
+            raise EventRejectedError(
+                "an event of a contact belongs to no conversation", "$.conversation_id"
+            )
         return [row], state
     if draft.conversation_id is None:
         raise EventRejectedError("conversation_id is missing", "$.conversation_id")
@@ -223,6 +233,11 @@ def _check(draft: Draft) -> EventType:
         and (draft.payload or {}).get("to") not in STATES
     ):
         raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
+    if (
+        draft.occurred_at is not None
+        and not OCCURRED[0] <= to_micros(draft.occurred_at) <= OCCURRED[1]
+    ):
+        raise EventRejectedError("occurred_at is at the end of the calendar", "$.occurred_at")
     if draft.happened_at is not None and to_micros(draft.happened_at) < EARLIEST:
         raise EventRejectedError("happened_at is before 1990", "$.happened_at")
     return kind
@@ -306,10 +321,12 @@ def _apply(row: Row, state: Conversation) -> str | None:
     match row.event_type:
         case "message.created":
             state.message_count += 1
+            if row.participant_role == "customer":
+                _become(state, "active")
         case "conversation.resolved":
-            state.state = "resolved"
+            _become(state, "resolved")
         case "conversation.reopened":
-            state.state = "active"
+            _become(state, "active")
         case "conversation.state_changed":
             return _change_state(row, state)
         case "participant.left":
@@ -319,8 +336,14 @@ def _apply(row: Row, state: Conversation) -> str | None:
 
 def _change_state(row: Row, state: Conversation) -> str | None:
     to: str = msgspec.json.decode(row.payload or "{}")["to"]
-    state.state = to
+    _become(state, to)
     return "conversation_closed" if to == "closed" else None
+
+
+def _become(state: Conversation, to: str) -> None:
+    """Resolved is undone by the customer's next message; closed is final."""
+    if state.state != "closed":
+        state.state = to
 
 
 def _leave(row: Row, state: Conversation) -> str | None:

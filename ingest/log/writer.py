@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], int]
 NewId = Callable[[], str]
 
+PASSING = ("disk is full", "database is locked", "database table is locked")
+"""SQLite's words for what passes by itself; the transaction is known not to be on disk."""
+
 
 @dataclass(slots=True)
 class _Request:
@@ -34,9 +37,10 @@ class _Request:
 class Writer:
     """The one writer of the log. `start` it, `submit` to it from an event loop, `stop` it.
 
-    After a commit that failed for another reason than lack of space the state on disk is not
-    known (after a failed fsync least of all), so the writer stops acknowledging for good;
-    `failure` says why, and a restart reads the truth from disk.
+    What fails before the commit is rolled back, and so is a commit that found no space or the
+    file locked. After any other failed commit the state on disk is not known (after a failed
+    fsync least of all), so the writer stops acknowledging for good; `failure` says why, and a
+    restart reads the truth from disk.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Writer:
         self._position = store.last_position()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._stopping = False
+        self._committing = False
         self.failure: str | None = None
         self.commits = 0
 
@@ -134,28 +139,39 @@ class Writer:
         return requests, False
 
     def _serve(self, requests: list[_Request]) -> None:
+        answers: list[list[Acknowledgement]] | LogUnavailableError
         try:
-            answers: list[list[Acknowledgement]] | LogUnavailableError = self._commit(requests)
+            answers = self._commit(requests)
         except Exception as error:
             answers = self._give_up(error)
-        loop = requests[0].loop
-        loop.call_soon_threadsafe(_answer, requests, answers)
+            if len(requests) > 1 and self.failure is None:
+                # One of them may be at fault: the others must not fail with it.
+                for request in requests:
+                    self._serve([request])
+                return
+        requests[0].loop.call_soon_threadsafe(_answer, requests, answers)
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
-        if self.failure is None and "disk is full" not in str(error):
-            self.failure = (
-                f"a commit failed ({type(error).__name__}); restart to read the truth from disk"
-            )
+        if self.failure is None and self._is_unknown(error):
+            kind = type(error).__name__
+            self.failure = f"a commit failed ({kind}); restart to read the truth from disk"
         try:
             self._store.rollback()
         except Exception:
             logger.exception("the rollback failed too")
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
+    def _is_unknown(self, error: Exception) -> bool:
+        """Whether nobody can say any more what is on disk."""
+        words = str(error)
+        passing = any(each in words for each in PASSING)
+        return "disk I/O error" in words or (self._committing and not passing)
+
     def _commit(self, requests: list[_Request]) -> list[list[Acknowledgement]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
+        self._committing = False
         submissions = [request.submission for request in requests]
         batch = Batch(self._store, submissions, self._session_timeout)
         answers = [
@@ -170,6 +186,7 @@ class Writer:
             row.position = position
             row.committed_at = committed_at
         batch.save(committed_at)
+        self._committing = True
         self._store.commit()
         self._position = position
         self.commits += 1

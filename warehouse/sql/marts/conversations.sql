@@ -12,7 +12,7 @@
 -- latest_at                latest event that somebody caused, UTC
 -- first_on                 first day with an event in it, in the reporting zone
 -- last_on                  last day with an event in it
--- state                    active, inactive, resolved or closed, as the last event left it
+-- state                    active, inactive, resolved (until the customer's next word) or closed
 -- resolved_at              last conversation.resolved, UTC; null if it is not resolved now
 -- resolved_by              who resolved it, as that event says
 -- message_count            public messages
@@ -47,13 +47,19 @@ facts as (
                 when 'conversation.resolved' then 'resolved'
                 when 'conversation.reopened' then 'active'
                 when 'conversation.state_changed' then payload ->> '$.to'
+                -- The demand is back with the customer's next word.
+                when 'message.created' then 'active'
             end,
             sequence
         ) filter (
             where event_type in (
                 'conversation.resolved', 'conversation.reopened', 'conversation.state_changed'
             )
+            or (event_type = 'message.created' and participant_role = 'customer')
         ) as last_state,
+        count(*) filter (
+            where event_type = 'conversation.state_changed' and payload ->> '$.to' = 'closed'
+        ) > 0 as is_closed,
         max(happened_at) filter (where event_type = 'conversation.resolved') as resolved_at,
         arg_max(payload ->> '$.resolved_by', sequence)
         filter (where event_type = 'conversation.resolved') as resolved_by,
@@ -106,9 +112,13 @@ select
     facts.latest_at,
     facts.first_on,
     facts.last_on,
-    coalesce(facts.last_state, 'active') as state,
-    case when facts.last_state = 'resolved' then facts.resolved_at end as resolved_at,
-    case when facts.last_state = 'resolved' then facts.resolved_by end as resolved_by,
+    case when facts.is_closed then 'closed' else coalesce(facts.last_state, 'active') end as state,
+    case
+        when facts.last_state = 'resolved' and not facts.is_closed then facts.resolved_at
+    end as resolved_at,
+    case
+        when facts.last_state = 'resolved' and not facts.is_closed then facts.resolved_by
+    end as resolved_by,
     coalesce(said.message_count, 0) as message_count,
     coalesce(said.customer_message_count, 0) as customer_message_count,
     coalesce(said.bot_message_count, 0) as bot_message_count,

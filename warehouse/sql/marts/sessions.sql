@@ -24,7 +24,7 @@ boundaries as (
     select
         session_id,
         any_value(conversation_id) as conversation_id,
-        min(cast(payload ->> '$.number' as integer))
+        min(try_cast(payload ->> '$.number' as integer))
         filter (where event_type = 'session.started') as session_number,
         arg_min(channel, sequence) as channel,
         arg_min(is_test, sequence) as is_test,
