@@ -1,0 +1,128 @@
+"""A wall clock that jumps: order, sessions and sealing do not follow it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convolake.verify import verify
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.contract import from_micros, read_manifest
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.elsewhere import elsewhere, seal
+from tests.factories import Clock, Record, free_port
+from tests.faults.checker import Told, check
+from tests.faults.conftest import Found
+from tests.faults.processes import Load, lake_catches_up, open_conversations, running
+
+pytestmark = pytest.mark.timeout(900)
+
+JUMPS = [0, -600, 0, 3 * 86_400, -600, 0]
+"""Seconds by which the clock is off, one after the other."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "place" / "data", port=free_port(), seal_seconds=0.1)
+
+
+def write_while_the_clock_jumps(settings: Settings, told: Told, rounds: int) -> list[bool]:
+    """Clients at work during every jump; whether the lake caught up after each."""
+    offset = settings.data.parent / "offset"
+    sealed: list[bool] = []
+    key = local_key(settings, wall_clock())
+    offset.write_text("0")
+    with (
+        running(settings, variant="jumping", JUMP_FILE=str(offset)),
+        running(settings, "lake"),
+        Client(settings.url, key) as client,
+    ):
+        client.wait_until_ready()
+        open_conversations(client)
+        for number in range(rounds):
+            for jump, seconds in enumerate(JUMPS):
+                with Load(settings, key, told, f"j{number}-{jump}", 40) as load:
+                    jump_to(offset, seconds)
+                    assert load.enough.wait(60)
+                sealed.append(lake_catches_up(settings))
+    return sealed
+
+
+def jump_to(offset: Path, seconds: int) -> None:
+    """Replaced as a whole, since the clock may be read at any moment."""
+    partial = offset.with_suffix(".next")
+    partial.write_text(str(seconds))
+    partial.replace(offset)
+
+
+EVENTS = "select * from events order by position"
+
+
+def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
+    """Sessions that were ended for a pause shorter than the timeout between two events of theirs."""
+    latest: dict[str, int] = {}
+    wrong = 0
+    for event in events:
+        key = event["conversation_id"]
+        if event["event_type"] == "session.ended":
+            cause = next(each for each in events if each["event_id"] == event["caused_by"])
+            wrong += cause["happened_at"] - latest[key] < timeout
+        else:
+            latest[key] = max(latest.get(key, 0), event["happened_at"])
+    return wrong
+
+
+@pytest.mark.fault("clock")
+def test_jumps_of_the_clock_disturb_neither_order_nor_sessions_nor_sealing(
+    settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    told = Told()
+    sealed = write_while_the_clock_jumps(settings, told, cycles(1, 10))
+    verdict = check(told, settings)
+    events = Record(settings, Clock()).log(EVENTS)
+    timeout = settings.session_timeout_seconds * 1_000_000
+    wrong = sessions_ended_wrongly(events, timeout)
+    late = sum(each["happened_at"] > each["received_at"] for each in events)
+    ended = sum(each["event_type"] == "session.ended" for each in events)
+    note = f"{len(sealed)} jumps, {len(events):,} events: {late} happened after they were received; {ended} sessions ended, {wrong} of them wrongly; sealing went on after {sum(sealed)} of the jumps"
+    found(cycles=len(sealed), **verdict.figures(), note=note)
+    assert verdict.ok, verdict
+    assert (late, wrong) == (0, 0)
+    assert ended > 0  # three days on, a session is over
+    assert all(sealed)
+    Record(settings, Clock()).load()
+    assert [each for each in elsewhere(verify, settings).checks if not each.ok] == []
+
+
+def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
+    """Whatever time it is said to be when a segment is sealed."""
+    for jump in JUMPS:
+        record.write([{"event_type": "contact.created", "contact_id": f"k{jump}"}])
+        at = from_micros(record.clock() + jump * 1_000_000)
+        assert len(elsewhere(seal, record.settings, 10, at)) == 1
+    segments, _ = read_manifest(record.settings.lake_path)
+    assert [each.last_position for each in segments] == list(range(1, len(JUMPS) + 1))
+
+
+@pytest.mark.control("clock")
+def test_control_order_and_sessions_by_the_clock_are_wrong(
+    settings: Settings, found: Found
+) -> None:
+    write_while_the_clock_jumps(settings, Told(), 1)
+    events = Record(settings, Clock()).log(EVENTS)
+    backwards = apart = 0
+    before: dict[str, dict[str, Any]] = {}
+    for event in events:
+        last = before.get(event["conversation_id"], event)
+        backwards += event["received_at"] < last["received_at"]
+        jumped = last["received_at"] - event["received_at"]
+        apart += jumped >= settings.session_timeout_seconds * 1_000_000
+        before[event["conversation_id"]] = event
+    found(
+        loss=f"by the clock instead: {backwards} events before their predecessors, {apart} sessions ended by a jump back"
+    )
+    assert backwards > 0
+    assert apart > 0
