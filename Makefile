@@ -1,10 +1,11 @@
 # `make demo` and `make test` are all the set-up there is: each makes .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
+PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench format docs picture lock
+.PHONY: help install demo test prove check bench format docs picture lock
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s%s\n", $$1, $$2}'
@@ -22,6 +23,11 @@ demo: install ## run everything on 60 days of simulated conversations; Ctrl-C st
 
 test: install ## run the tests
 	$(BIN)/pytest
+
+prove: install ## break everything, long and with controls; prints docs/proof.md (some of it as root)
+	rm -f $(PROOF)
+	PROVE=$(PROOF) $(BIN)/pytest tests/faults; status=$$?; \
+	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
 
 check: install ## lint, types, floors, SQL, spelling
 	$(BIN)/ruff check $(CODE)

@@ -65,6 +65,7 @@ def pytest_runtest_makereport(
                 figures |= value
         reason = str(reason).removeprefix("Skipped: ")
         finding = Finding(*role, report.outcome, report.duration, reason, figures)
+        Path(RESULTS).parent.mkdir(parents=True, exist_ok=True)
         with Path(RESULTS).open("a") as file:
             file.write(json.dumps(vars(finding)) + "\n")
     return report

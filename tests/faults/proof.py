@@ -132,7 +132,9 @@ def _processor() -> str:
 
 
 def read(path: Path) -> list[Finding]:
-    """The findings of a run."""
+    """The findings of a run; none if it came to none."""
+    if not path.exists():
+        return []
     return [Finding(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
