@@ -62,6 +62,8 @@ def _connection(directory: Path) -> duckdb.DuckDBPyConnection:
             "extension_directory": str(directory),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            # Else a misspelt table is looked for among the variables of whoever asks.
+            "python_enable_replacements": "false",
         }
     )
 
