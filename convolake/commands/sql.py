@@ -1,9 +1,19 @@
-"""`sql`: ask the warehouse, read-only, at any time, also during a load."""
+"""`sql`: ask the warehouse, read-only, at any time, also during a load.
 
+Read-only is held twice: only a SELECT (or the EXPLAIN of one) is run, and the connection is
+locked, so that it reaches no file but the warehouse's, no network and nothing of this program.
+"""
+
+import csv
 import enum
+import io
+import json
+import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +24,21 @@ if TYPE_CHECKING:
     import duckdb
 
 app = typer.Typer()
+
+ROWS = 10_000
+"""Fetched at a time, so that a large result is not held twice."""
+
+_EXPLAIN = re.compile(r"\s*explain\b\s*(analyze\b|\([^()]*\))?", re.IGNORECASE)
+_READERS = {
+    "ducklake_current_snapshot", "ducklake_last_committed_snapshot", "ducklake_list_files",
+    "ducklake_options", "ducklake_settings", "ducklake_snapshots", "ducklake_table_changes",
+    "ducklake_table_deletions", "ducklake_table_info", "ducklake_table_insertions",
+}  # fmt: skip
+"""DuckLake's functions that only look; its others rewrite or delete files."""
+
+
+class NotOneSelectError(Exception):
+    """The query is something else than one SELECT; nothing was run."""
 
 
 class Format(enum.StrEnum):
@@ -31,7 +56,8 @@ def sql(
         str | None, typer.Argument(help="One SELECT; leave it out to read it from standard input.")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="table, csv, json or parquet.")
+        Format,
+        typer.Option("--format", help="table, csv, json (one array of objects) or parquet."),
     ] = Format.table,
     recipe: Annotated[
         bool, typer.Option(help="Print how to reach the warehouse from duckdb itself.")
@@ -46,26 +72,105 @@ def sql(
     if recipe:
         typer.echo(_recipe(settings.warehouse_path))
         return
-    with complaining(WarehouseMissingError, duckdb.Error):
+    with complaining(WarehouseMissingError, NotOneSelectError, duckdb.Error):
         con = connect(settings.warehouse_path)
-        frame = con.sql(query or sys.stdin.read())
-        if frame is None:
-            return
-        _write(frame, form)
+        lock_down(con, settings.warehouse_path)
+        result = con.sql(one_select(con, query or sys.stdin.read()))
+        try:
+            _write(result, form)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read has seen enough; Python flushes once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def lock_down(con: "duckdb.DuckDBPyConnection", warehouse: Path) -> None:
+    """From here on `con` reads the warehouse's files only, and no setting of it can be changed."""
+    from sqlglot import exp
+
+    files = exp.Literal.string(f"{(warehouse / 'files').resolve()}/").sql("duckdb")
+    con.execute(f"SET allowed_directories = [{files}]")
+    con.execute("SET enable_external_access = false")
+    con.execute("SET python_enable_replacements = false")
+    con.execute("SET lock_configuration = true")
+
+
+def one_select(con: "duckdb.DuckDBPyConnection", query: str) -> str:
+    """The query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
+
+    Raises NotOneSelectError; duckdb.Error when it cannot be read.
+    """
+    import duckdb
+
+    kinds = [statement.type for statement in con.extract_statements(query)]
+    inner = query
+    if kinds == [duckdb.StatementType.EXPLAIN]:
+        inner = query[explain.end() :] if (explain := _EXPLAIN.match(query)) else ""
+        kinds = [statement.type for statement in con.extract_statements(inner)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        found = ", ".join(kind.name for kind in kinds) or "nothing"
+        raise NotOneSelectError(f"give one SELECT, the warehouse is read-only here; got: {found}")
+    (tree,) = con.execute("select json_serialize_sql(?)", [inner]).fetchall()[0]
+    parsed = json.loads(tree)
+    if parsed["error"]:
+        raise NotOneSelectError(f"give one SELECT instead: {parsed['error_message']}")
+    for name in sorted(set(_functions(parsed))):
+        if _is_refused(name):
+            raise NotOneSelectError(f"{name}() reaches past the warehouse's tables; leave it out")
+    return query
+
+
+def _functions(node: Any) -> Iterator[str]:
+    """Names of all functions that a statement's tree calls."""
+    if isinstance(node, dict):
+        if "function_name" in node:
+            yield str(node["function_name"]).lower()
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _functions(each)
+
+
+def _is_refused(name: str) -> bool:
+    # DuckDB's lock does not hold the SQLite extension, and `query` hides what it calls.
+    if name.startswith("ducklake_"):
+        return name not in _READERS
+    return name.startswith("sqlite_") or name in {"query", "checkpoint", "force_checkpoint"}
 
 
 def _write(result: "duckdb.DuckDBPyRelation", form: Format) -> None:
-    if form is Format.table:
-        typer.echo(str(result), nl=False)
-        return
-    frame = result.pl()
-    if form is Format.csv:
-        frame.write_csv(sys.stdout)
-    elif form is Format.json:
-        for row in frame.iter_slices(10_000):
-            row.write_ndjson(sys.stdout.buffer)
-    else:
-        frame.write_parquet(sys.stdout.buffer)
+    match form:
+        case Format.table:
+            typer.echo(str(result), nl=False)
+        case Format.csv:
+            _write_csv(result)
+        case Format.json:
+            _write_json(result)
+        case Format.parquet:
+            buffer = io.BytesIO()
+            # Not straight into the pipe: polars has an error of its own for one that was closed.
+            result.pl().write_parquet(buffer)
+            sys.stdout.buffer.write(buffer.getbuffer())
+
+
+def _write_csv(result: "duckdb.DuckDBPyRelation") -> None:
+    """Every value in DuckDB's own words, so that lists and intervals have a text too."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(result.columns)
+    texts = result.project("cast(columns(*) as varchar)")
+    while rows := texts.fetchmany(ROWS):
+        writer.writerows(rows)
+
+
+def _write_json(result: "duckdb.DuckDBPyRelation") -> None:
+    """One array, an object a row and line."""
+    objects = result.set_alias("answer").project("cast(to_json(answer) as varchar)")
+    before = "["
+    while rows := objects.fetchmany(ROWS):
+        for (text,) in rows:
+            sys.stdout.write(f"{before}{text}")
+            before = ",\n"
+    sys.stdout.write("[]\n" if before == "[" else "]\n")
 
 
 def _recipe(warehouse: Path) -> str:

@@ -1,0 +1,202 @@
+"""What the command line answers: results as they are, mistakes in one line, nothing written by asking."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from convolake.cli import app
+from ingest.settings import Settings
+from tests.factories import Clock, Record, a_conversation
+
+
+def convolake(settings: Settings, *arguments: str, text: str | None = None) -> Result:
+    """Run a command in this process, on this data folder."""
+    return CliRunner().invoke(
+        app, arguments, env={"CONVOLAKE_DATA": str(settings.data)}, input=text
+    )
+
+
+def rows(settings: Settings, query: str) -> list[dict[str, Any]]:
+    found = convolake(settings, "sql", query, "--format", "json")
+    assert found.exit_code == 0, found.stderr
+    answer: list[dict[str, Any]] = json.loads(found.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A warehouse with one conversation of two messages; these tests only ask it."""
+    record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
+    record.publish(a_conversation())
+    return record.settings
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from messages",
+        "with told as (select text from messages) from told",
+        "summarize messages",
+        "describe messages",
+        "show tables",
+        "explain from messages",
+        "explain analyze select count(*) from messages",
+        "explain (format json) from messages",
+        "from ducklake_snapshots('lake')",
+        "select channel, count(*) from conversations group by all; -- done",
+    ],
+)
+def test_every_way_of_asking_is_answered(loaded: Settings, query: str) -> None:
+    for form in ("table", "csv", "json", "parquet"):
+        assert convolake(loaded, "sql", query, "--format", form).exit_code == 0
+
+
+def test_asking_cannot_touch_the_log(loaded: Settings) -> None:
+    store = loaded.store_path
+    before = store.read_bytes()
+    for query in (
+        f"attach '{store}' as l (type sqlite); delete from l.events",
+        f"attach '{store}' as l (type sqlite)",
+        f"from sqlite_scan('{store}', 'events')",
+        f"""select (select max(position) from system.main."SQLITE_scan"('{store}', 'events'))""",
+        f"from sqlite_attach('{store}')",
+        f"from query('from sqlite' || '_scan(''{store}'', ''events'')')",
+        f"from '{store}'",
+    ):
+        assert refused(loaded, query)
+    assert store.read_bytes() == before
+
+
+def refused(settings: Settings, query: str) -> str:
+    """The message of a query that ends in an error and not in a stack."""
+    found = convolake(settings, "sql", query)
+    assert found.exit_code == 1, query
+    assert "Traceback" not in found.stderr
+    assert isinstance(found.exception, SystemExit)
+    return found.stderr
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "copy (select 1) to '{out}'",
+        "explain analyze copy (select 1) to '{out}'",
+        "explain /* */ analyze copy (select 1) to '{out}'",
+        "copy (select 1) to '{files}/new.csv'",
+        "explain analyze copy (select 1) to '{files}/new.csv'",
+        "export database '{out}'",
+        "select * from read_text('{secret}')",
+        "select * from read_parquet('{secret}')",
+        "from '{secret}'",
+        "from glob('{parent}/*')",
+        "install httpfs",
+        "load httpfs",
+        "set threads = 1",
+        "pragma threads = 1",
+        "from con",
+        "from settings",
+        "delete from messages",
+        "create temp table t as select 1",
+        "select 1; select 2",
+        "use memory",
+        "begin",
+        "checkpoint",
+        "from force_checkpoint()",
+        "from ducklake_cleanup_old_files('lake', cleanup_all => true)",
+        "from ducklake_merge_adjacent_files('lake')",
+        "call lake.set_option('parquet_compression', 'zstd')",
+        "",
+    ],
+)
+def test_asking_writes_nothing_and_reads_nothing_else(
+    loaded: Settings, tmp_path: Path, query: str
+) -> None:
+    (tmp_path / "secret.txt").write_text("hush")
+    before = written(loaded, tmp_path)
+    message = refused(
+        loaded,
+        query.format(
+            out=tmp_path / "out.csv",
+            files=loaded.warehouse_path / "files",
+            secret=tmp_path / "secret.txt",
+            parent=tmp_path,
+        )
+        or " ",
+    )
+    assert "hush" not in message
+    assert written(loaded, tmp_path) == before
+
+
+def written(settings: Settings, *folders: Path) -> list[Path]:
+    """Every file but those that SQLite keeps beside its own while it reads."""
+    found = [path for folder in (settings.data, *folders) for path in folder.rglob("*.*")]
+    return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))
+
+
+def test_what_a_load_writes_while_a_reader_is_locked_down_is_read(record: Record) -> None:
+    from convolake.commands.sql import lock_down
+    from warehouse.lake import connect
+
+    record.publish(a_conversation("c1"))
+    with connect(record.settings.warehouse_path) as con:
+        lock_down(con, record.settings.warehouse_path)
+        record.publish(a_conversation("c2"))
+        assert con.execute("select count(*) from messages").fetchall() == [(4,)]
+
+
+AWKWARD = (
+    "select [1, 2] as list, interval 3 day as span, sum(i) as total, {'a': null} as pair, "
+    "'say \"hi\", twice' as text, null as none, timestamptz '2030-01-01 10:00:00Z' as at "
+    "from range(3) t(i)"
+)
+
+
+def test_json_is_one_array_with_every_type(loaded: Settings) -> None:
+    assert rows(loaded, AWKWARD) == [
+        {
+            "list": [1, 2],
+            "span": "3 days",
+            "total": 3,
+            "pair": {"a": None},
+            "text": 'say "hi", twice',
+            "none": None,
+            "at": "2030-01-01 10:00:00+00",
+        }
+    ]
+    assert rows(loaded, "select 1 as a, i from range(25000) t(i)")[-1] == {"a": 1, "i": 24_999}
+
+
+def test_an_empty_answer_in_json_is_an_empty_array(loaded: Settings) -> None:
+    assert rows(loaded, "from messages where false") == []
+
+
+def test_csv_has_a_text_for_every_type(loaded: Settings) -> None:
+    found = convolake(loaded, "sql", AWKWARD, "--format", "csv")
+    assert found.exit_code == 0, found.stderr
+    header, values = csv.reader(io.StringIO(found.stdout))
+    assert header == ["list", "span", "total", "pair", "text", "none", "at"]
+    assert values == [
+        "[1, 2]", "3 days", "3", "{'a': NULL}", 'say "hi", twice', "", "2030-01-01 10:00:00+00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "table", "parquet"])
+def test_a_reader_who_has_seen_enough_gets_no_traceback(loaded: Settings, form: str) -> None:
+    query = "select i, repeat('x', 90) as x from range(50000) t(i)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "convolake", "sql", query, "--format", form],
+        env={**os.environ, "CONVOLAKE_DATA": str(loaded.data)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
