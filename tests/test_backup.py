@@ -1,0 +1,294 @@
+"""Backup and restore: what was acknowledged before is in it, and it goes on where it ended."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from typer.testing import CliRunner
+
+from convolake import backup
+from convolake.backup import CONTENTS, BackupError, back_up, restore
+from convolake.cli import app
+from convolake.verify import Verdict, verify
+from ingest.api.keys import create_key, list_keys
+from ingest.contract import ManifestError, manifest_path, read_manifest
+from ingest.lake.compaction import GRACE, compact, remove_replaced
+from ingest.lake.segments import Lake
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from pipelines.home import run_once
+from tests.elsewhere import elsewhere
+from tests.factories import Clock, Record, a_conversation, an_event
+from tests.test_warehouse import contents
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Settings:
+    """The data folder to restore into."""
+    return Settings(data=tmp_path / "restored")
+
+
+@pytest.fixture
+def sealed(record: Record) -> Record:
+    record.write(a_conversation(messages=6))
+    record.seal(rows=3)
+    record.write(a_conversation("not-sealed"))
+    return record
+
+
+def faults(verdict: Verdict) -> list[str]:
+    return [check.name for check in verdict.checks if not check.ok and check.name != "warehouse"]
+
+
+# --- under load -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
+    """A record that somebody writes to, and how many events were acknowledged so far."""
+    acknowledged = [len(sealed.log("select 1 from events"))]
+    stop, begun = threading.Event(), threading.Event()
+
+    def post() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            sealed.write(a_conversation(f"busy-{number}", messages=20), at_once=1)
+            acknowledged[0] += 22  # with its creation and the start of its session
+            begun.set()
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    assert begun.wait(60)
+    yield sealed, acknowledged
+    stop.set()
+    poster.join(60)
+
+
+def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_began(
+    busy: tuple[Record, list[int]], folder: Path, empty: Settings
+) -> None:
+    record, acknowledged = busy
+    for _ in range(3):
+        record.seal(rows=10)
+    before = acknowledged[0]
+    made = back_up(record.settings, folder, NOW)
+    record.seal(rows=10)
+    assert made.last_position >= max(before, made.sealed_position) > 12
+    restore(empty, folder)
+    verdict = elsewhere(verify, empty)
+    assert faults(verdict) == []
+    assert verdict.events == made.last_position
+    there, here = Record(empty, Clock()), f"select * from events where position <= {before}"
+    assert there.log(here) == record.log(here)
+
+
+def test_a_restored_record_goes_on_where_it_ended(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
+    sealed.load()
+    made = back_up(sealed.settings, folder, NOW)
+    sealed.write(a_conversation("after-the-backup"))
+    restore(empty, folder)
+    there = Record(empty, sealed.clock)
+    there.write([an_event(event_id="next")])
+    last = there.log("select * from events order by position desc limit 1")[0]
+    assert (last["position"], last["sequence"]) == (made.last_position + 1, 9)
+    assert run_once_sealed(there).query("select count(*) as n from events") == [
+        {"n": made.last_position + 1}
+    ]
+    verdict = elsewhere(verify, empty)
+    assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 0, 0)
+
+
+def run_once_sealed(record: Record) -> Record:
+    record.seal()
+    assert run_once(record.settings).success
+    return record
+
+
+def test_the_lake_of_a_backup_is_never_ahead_of_its_log(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
+    """Between the copies the log grows and is sealed, and what is sealed is compacted."""
+    real = backup._copy_store
+
+    def meanwhile(store: Path, target: Path) -> int:
+        sealed.clock.forward(days=1)
+        sealed.write(a_conversation("meanwhile"))
+        sealed.seal()
+        assert list(compact(Lake(sealed.settings.lake_path), datetime(2030, 1, 3, tzinfo=UTC)))
+        return real(store, target)
+
+    with patch.object(backup, "_copy_store", meanwhile):
+        made = back_up(sealed.settings, folder, NOW)
+    assert (made.sealed_position, made.last_position) == (8, 16)
+    restore(empty, folder)
+    assert faults(elsewhere(verify, empty)) == []
+    assert [each.rows for each in Record(empty, sealed.clock).seal()] == [4, 4]
+
+
+def test_a_compacted_lake_is_backed_up_without_the_files_that_were_replaced(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
+    sealed.clock.forward(days=1)
+    sealed.write(a_conversation("later"))
+    sealed.seal()
+    now = datetime(2030, 1, 3, tzinfo=UTC)
+    assert list(compact(Lake(sealed.settings.lake_path), now))
+    remove_replaced(sealed.settings.lake_path, now + GRACE)
+    made = back_up(sealed.settings, folder, NOW)
+    assert len(made.files) == 2 + len(read_manifest(sealed.settings.lake_path)[0]) == 4
+    restore(empty, folder)
+    assert faults(elsewhere(verify, empty)) == []
+
+
+def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Settings) -> None:
+    engine = open_engine(sealed.settings.database_url)
+    create_key(engine, "crm", 1)
+    engine.dispose()
+    back_up(sealed.settings, folder, NOW)
+    restore(empty, folder)
+    engine = open_engine(empty.database_url)
+    assert [source for _, source, _, _ in list_keys(engine)] == ["crm"]
+    engine.dispose()
+
+
+def test_a_log_of_which_nothing_is_sealed_can_be_backed_up(
+    record: Record, folder: Path, empty: Settings
+) -> None:
+    record.write(a_conversation())
+    assert back_up(record.settings, folder, NOW).sealed_position == 0
+    assert restore(empty, folder).last_position == 4
+    assert len(Record(empty, record.clock).seal()) == 1
+
+
+# --- refused ----------------------------------------------------------------------------
+
+
+def test_a_folder_with_something_in_it_is_left_as_it_is(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
+    back_up(sealed.settings, folder, NOW)
+    with pytest.raises(BackupError, match="not empty"):
+        back_up(sealed.settings, folder, NOW)
+    with pytest.raises(BackupError, match="not empty"):
+        restore(sealed.settings, folder)
+    restore(empty, folder)
+    with pytest.raises(BackupError, match="not empty"):
+        restore(empty, folder)
+
+
+@pytest.mark.parametrize("name", ["log.sqlite", "lake/manifest.jsonl", "segment"])
+@pytest.mark.parametrize("how", ["a flipped bit", "missing"])
+def test_a_damaged_backup_is_found_before_anything_is_restored(
+    sealed: Record, folder: Path, empty: Settings, name: str, how: str
+) -> None:
+    made = back_up(sealed.settings, folder, NOW)
+    path = folder / (next(iter(made.files)) if name == "segment" else name)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.unlink() if how == "missing" else path.write_bytes(content)
+    with pytest.raises(BackupError, match=path.name):
+        restore(empty, folder)
+    assert not empty.data.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{}", "no JSON", '{"files": {"../../x": ""}}', '{"files": {"/x": ""}}']
+)
+def test_a_list_of_files_that_is_not_ours_is_refused(
+    sealed: Record, folder: Path, empty: Settings, wrong: str
+) -> None:
+    back_up(sealed.settings, folder, NOW)
+    path = folder / CONTENTS
+    if "files" in wrong:
+        whole = json.loads(path.read_text())
+        wrong = json.dumps(whole | {"files": whole["files"] | json.loads(wrong)["files"]})
+    path.write_text(wrong)
+    with pytest.raises(BackupError, match=CONTENTS):
+        restore(empty, folder)
+    assert not empty.data.exists()
+
+
+def test_a_backup_that_was_cut_off_is_none(sealed: Record, folder: Path, empty: Settings) -> None:
+    with patch.object(backup, "_sync_folders", side_effect=OSError), pytest.raises(OSError):  # noqa: PT011
+        back_up(sealed.settings, folder, NOW)
+    with pytest.raises(BackupError, match="not a whole backup"):
+        restore(empty, folder)
+
+
+def test_a_damaged_lake_is_not_backed_up_as_if_it_were_whole(sealed: Record, folder: Path) -> None:
+    lake = sealed.settings.lake_path
+    segment = lake / read_manifest(lake)[0][1].path
+    content = bytearray(segment.read_bytes())
+    content[100] ^= 1
+    segment.write_bytes(content)
+    with pytest.raises(BackupError, match=segment.name):
+        back_up(sealed.settings, folder, NOW)
+    manifest_path(lake).write_text(manifest_path(lake).read_text().replace('"rows":3', '"rows":4'))
+    with pytest.raises(ManifestError):
+        back_up(sealed.settings, folder.with_name("another"), NOW)
+
+
+def test_where_there_is_no_log_there_is_nothing_to_back_up(
+    settings: Settings, folder: Path
+) -> None:
+    with pytest.raises(BackupError, match="no log"):
+        back_up(settings, folder, NOW)
+    with pytest.raises(BackupError, match="not SQLite"):
+        back_up(settings.model_copy(update={"store_url": "postgresql://x"}), folder, NOW)
+
+
+def test_the_store_of_a_backup_is_one_file_that_sqlite_finds_whole(
+    sealed: Record, folder: Path
+) -> None:
+    back_up(sealed.settings, folder, NOW)
+    assert sorted(path.name for path in folder.iterdir()) == [CONTENTS, "lake", "log.sqlite"]
+    with closing(sqlite3.connect(folder / "log.sqlite")) as copy:
+        assert copy.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+# --- the commands, and a folder that is moved -------------------------------------------
+
+
+def run(data: Path, *command: str) -> tuple[int, str]:
+    found = CliRunner(env={"CONVOLAKE_DATA": str(data)}).invoke(app, command)
+    return found.exit_code, found.output
+
+
+def test_one_command_each(sealed: Record, folder: Path, empty: Settings) -> None:
+    code, output = elsewhere(run, sealed.settings.data, "backup", str(folder))
+    assert (code, "12 events in 5 files" in output) == (0, True), output
+    code, output = elsewhere(run, empty.data, "restore", str(folder))
+    assert (code, "12 events are back" in output) == (0, True), output
+    code, output = elsewhere(run, empty.data, "restore", str(folder))
+    assert (code, "not empty" in output) == (1, True), output
+
+
+def test_a_data_folder_that_was_moved_goes_on_in_every_part(sealed: Record, tmp_path: Path) -> None:
+    run_once_sealed(sealed)
+    moved = sealed.settings.model_copy(update={"data": tmp_path / "moved"})
+    sealed.settings.data.rename(moved.data)
+    there = Record(moved, sealed.clock)
+    before = contents(there)
+    assert elsewhere(verify, moved).ok
+    there.write(a_conversation("c9"))
+    run_once_sealed(there)
+    assert there.query("select max(position) as last from events") == [{"last": 16}]
+    assert len(contents(there)["events"]) == len(before["events"]) + 4
+    assert elsewhere(verify, moved).ok
+    assert not sealed.settings.data.exists()
