@@ -11,23 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlglot import exp
 
+from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.contract import ManifestError, Segment, is_whole, read_manifest
 from ingest.lake.sealer import LogReader
 from ingest.settings import Settings
-from warehouse import ledger, scope
-from warehouse.lake import catalog_path, connect
-from warehouse.model import SOURCE, models
-
-
-@dataclass
-class Check:
-    """One thing that must hold. `detail`: the figures, or the place where it breaks."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 @dataclass
@@ -75,20 +63,26 @@ def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
 
 
 def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Iterator[Check]:
-    verdict.events = log.last_position()
-    yield from _check_log(log)
-    try:
-        segments, _ = read_manifest(settings.lake_path)
-    except ManifestError as error:
-        yield Check("the manifest is whole", ok=False, detail=str(error))
-        return
-    sealed = segments[-1].last_position if segments else 0
-    verdict.unsealed_events = max(0, verdict.events - sealed)
-    yield _check_manifest(segments, verdict.events)
-    good = [segment for segment in segments if is_whole(settings.lake_path, segment)]
-    yield _check_files(settings.lake_path, segments, good)
-    yield _check_parquet(settings.lake_path, good, log)
-    yield from _check_warehouse(settings, segments, good, verdict)
+    # Each is read before what it is made from: what comes meanwhile is ahead, never missing.
+    with snapshot(settings.warehouse_path) as warehouse:
+        try:
+            segments, _ = read_manifest(settings.lake_path)
+        except ManifestError as error:
+            yield Check("the manifest is whole", ok=False, detail=str(error))
+            return
+        verdict.events = log.last_position()
+        sealed = segments[-1].last_position if segments else 0
+        verdict.unsealed_events = max(0, verdict.events - sealed)
+        verdict.unloaded_events = sum(
+            last - first + 1 for first, last in unloaded(warehouse, segments)
+        )
+        yield from _check_log(log)
+        yield _check_manifest(segments, verdict.events)
+        lake = settings.lake_path
+        good = [segment for segment in segments if is_whole(lake, segment)]
+        yield _check_files(lake, segments, good)
+        yield _check_parquet(lake, good, log)
+        yield from check_warehouse(warehouse, lake, segments, good, settings.reporting_zone)
 
 
 _LOG_CHECKS = {
@@ -160,10 +154,11 @@ def _check_manifest(segments: list[Segment], events: int) -> Check:
 
 def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Check:
     name = "segments are the bytes that were sealed"
-    known = {lake / each.path for segment in segments for each in (segment, *segment.replaces)}
-    alien = sorted(
-        path for path in lake.glob("events/**/*") if path.is_file() and path not in known
-    )
+    present = {path for path in lake.glob("events/**/*") if path.is_file()}
+    # What was sealed since the manifest was read is no stranger; a file in the making neither.
+    sealed, _ = read_manifest(lake)
+    known = {lake / each.path for one in (*segments, *sealed) for each in (one, *one.replaces)}
+    alien = sorted(path for path in present - known if path.suffix != ".tmp" and path.exists())
     damaged = [segment.path for segment in segments if segment not in good]
     if damaged:
         return Check(
@@ -204,87 +199,3 @@ def _difference(stored: pa.Table, logged: pa.Table) -> str | None:
         if not stored[name].combine_chunks().equals(logged[name].combine_chunks()):
             return f"column {name} differs"
     return None
-
-
-def _check_warehouse(
-    settings: Settings, segments: list[Segment], good: list[Segment], verdict: Verdict
-) -> Iterator[Check]:
-    if not catalog_path(settings.warehouse_path).exists():
-        verdict.unloaded_events = sum(segment.rows for segment in segments)
-        yield Check("warehouse", ok=not segments, detail="not there yet; `convolake load` makes it")
-        return
-    with connect(settings.warehouse_path) as con:
-        loaded = dict(con.execute(_LOADED).fetchall())
-        spans = ledger.loaded_spans(con)
-        unloaded = [span for segment in segments for span in ledger.gaps(spans, segment)]
-        verdict.unloaded_events = sum(last - first + 1 for first, last in unloaded)
-        present = [segment for segment in good if any(ledger.within(spans, segment))]
-        zone = con.execute("select reporting_zone from definition").fetchone()
-        scope.expose(con, settings.lake_path, present, zone[0] if zone else settings.reporting_zone)
-        scope.leave_out(con, unloaded if present else [])
-        yield _check_events(con, segments, loaded)
-        yield _check_models(con)
-
-
-_LOADED = "select path, sha256 from segments where status = 'loaded'"
-
-
-def _check_events(con: Any, segments: list[Segment], loaded: dict[str, str]) -> Check:
-    name = "Parquet and warehouse hold the same events"
-    sealed_as = [each for segment in segments for each in (segment, *segment.replaces)]
-    if any(loaded.get(segment.path, segment.sha256) != segment.sha256 for segment in sealed_as):
-        return Check(
-            name,
-            ok=False,
-            detail="a segment was loaded from other bytes; delete the warehouse and load",
-        )
-    staged = models()[0].query
-    stored = exp.select("*").from_(scope.table("events"))
-    sealed, loaded_rows = (_count(con, name) for name in (SOURCE, "events"))
-    differing = 0
-    for left, right in ((staged, stored), (stored, staged)):
-        query = exp.select(exp.Count(this=exp.Star())).from_(
-            exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing")
-        )
-        differing += con.execute(query.sql("duckdb")).fetchone()[0]
-    ok = sealed == loaded_rows and differing == 0
-    return Check(
-        name, ok=ok, detail=f"{sealed:,} sealed, {loaded_rows:,} loaded, {differing:,} differ"
-    )
-
-
-def _count(con: Any, relation: str) -> int:
-    return int(
-        con.execute(
-            exp.select(exp.Count(this=exp.Star())).from_(relation).sql("duckdb")
-        ).fetchone()[0]
-    )
-
-
-def _check_models(con: Any) -> Check:
-    """Counts of the models against counts of the events that make them."""
-    name = "models hold what their events say"
-    for model, query in _MODEL_COUNTS.items():
-        expected = con.execute(query).fetchone()[0]
-        found = _count(con, model)
-        if expected != found:
-            return Check(
-                name, ok=False, detail=f"{model}: {found:,} rows, the events say {expected:,}"
-            )
-    return Check(name, ok=True, detail=", ".join(_MODEL_COUNTS))
-
-
-_MODEL_COUNTS = {
-    "conversations": "select count(distinct conversation_id) from events",
-    "messages": """
-        select count(*) from (
-            select distinct conversation_id, message_id from events where event_type = 'message.created'
-        )
-    """,
-    "sessions": "select count(distinct session_id) from events",
-    "handoffs": """
-        select count(*) from (
-            select distinct conversation_id, handoff_id from events where event_type = 'handoff.requested'
-        )
-    """,
-}

@@ -2,14 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from convolake.cli import app
-from convolake.verify import Verdict, verify
+from convolake.verify import Verdict, _checks, verify
+from convolake.verify_warehouse import Check
 from ingest.contract import manifest_path
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
@@ -115,7 +116,18 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
         in_warehouse("update events set text = 'x' where position = 9"), "Parquet and warehouse", "2 differ",
     ),
     "a message lost in the warehouse": (
-        in_warehouse("delete from messages where message_id = 'c1-m0'"), "models hold", "messages: 11",
+        in_warehouse("delete from messages where message_id = 'c1-m0'"), "messages hold", "messages: 11",
+    ),
+    "a message changed in the warehouse": (
+        in_warehouse("update messages set text = 'x', participant_role = 'agent' where message_id = 'c1-m0'"),
+        "messages hold", "2 differ",
+    ),
+    "a state changed in the warehouse": (
+        in_warehouse("update conversations set state = 'closed' where conversation_id = 'c1'"),
+        "conversations hold", "2 differ",
+    ),
+    "a figure changed in the warehouse": (
+        in_warehouse("update daily_activity set conversations_started = 777"), "daily_activity hold", "2 differ",
     ),
 }  # fmt: skip
 
@@ -140,6 +152,52 @@ def test_the_command_exits_with_1_when_something_is_broken(whole: Record) -> Non
 def command(data: str) -> tuple[int, bool]:
     found = CliRunner(env={"CONVOLAKE_DATA": data}).invoke(app, ["verify", "--json"])
     return found.exit_code, json.loads(found.stdout)["ok"]
+
+
+def test_a_running_installation_is_no_fault(record: Record) -> None:
+    """Events, seals and loads between any two steps of the proof: ahead is not wrong."""
+    record.publish(a_conversation())
+    number = 0
+
+    def go_on() -> None:
+        nonlocal number
+        number += 1
+        record.publish(a_conversation(f"more-{number}"))
+
+    elsewhere(begin_verify, record.settings)
+    go_on()
+    while (checks := elsewhere(step_verify)) is not None:
+        assert checks == [], checks
+        if number < 4:
+            go_on()
+
+
+class Underway:
+    """A proof that goes on step by step in the other process."""
+
+    verdict: Verdict
+    checks: Iterator[Check]
+
+
+def begin_verify(settings: Settings) -> None:
+    Underway.verdict = Verdict()
+    Underway.checks = _checks(settings, Underway.verdict)
+    next(Underway.checks)  # everything is pinned or read once by now
+
+
+def step_verify() -> list[str] | None:
+    check = next(Underway.checks, None)
+    return None if check is None else [] if check.ok else [f"{check.name}: {check.detail}"]
+
+
+def test_a_catalog_without_a_load_is_told_apart(record: Record) -> None:
+    record.write(a_conversation())
+    record.seal()
+    connect(record.settings.warehouse_path, read_only=False).close()
+    verdict = verdict_on(record.settings)
+    assert [check.detail for check in verdict.checks if not check.ok] == [
+        "not there yet; `convolake load` makes it"
+    ]
 
 
 def test_an_empty_folder_is_told_apart_from_a_clean_record(settings: Settings) -> None:

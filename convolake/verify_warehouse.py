@@ -1,0 +1,110 @@
+"""The part of `verify` that holds the warehouse against the lake, value by value.
+
+All of it reads one snapshot, taken before the manifest is read: what is loaded meanwhile is not
+in it, and what it holds is in the manifest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from ingest.contract import Segment
+from warehouse import ledger, scope
+from warehouse.lake import catalog_path, connect
+from warehouse.model import SOURCE, Model, models
+
+Span = ledger.Span
+
+
+@dataclass
+class Check:
+    """One thing that must hold. `detail`: the figures, or the place where it breaks."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@contextmanager
+def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """The warehouse as it is now, for the duration; None if nothing was ever loaded."""
+    if not catalog_path(warehouse).exists():
+        yield None
+        return
+    with connect(warehouse) as con:
+        con.execute("begin")
+        tables = con.execute(
+            "select table_name from duckdb_tables() where database_name = 'lake'"
+        ).fetchall()
+        yield con if ("segments",) in tables else None
+
+
+def unloaded(con: duckdb.DuckDBPyConnection | None, segments: list[Segment]) -> list[Span]:
+    """Positions that are sealed and not loaded."""
+    spans = [] if con is None else ledger.loaded_spans(con)
+    return [span for segment in segments for span in ledger.gaps(spans, segment)]
+
+
+def check_warehouse(
+    con: duckdb.DuckDBPyConnection | None,
+    lake: Path,
+    segments: list[Segment],
+    good: list[Segment],
+    reporting_zone: str,
+) -> Iterator[Check]:
+    """Hold the snapshot `con` against `segments`, of which `good` are whole."""
+    if con is None:
+        yield Check("warehouse", ok=not segments, detail="not there yet; `convolake load` makes it")
+        return
+    spans = ledger.loaded_spans(con)
+    present = [segment for segment in good if any(ledger.within(spans, segment))]
+    zone = con.execute("select reporting_zone from definition").fetchone()
+    scope.expose(con, lake, present, zone[0] if zone else reporting_zone)
+    scope.leave_out(con, unloaded(con, present) if present else [])
+    yield _check_events(con, segments)
+    for model in models():
+        if model.load_by != "append":
+            yield _check_model(con, model)
+
+
+def _check_events(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> Check:
+    name = "Parquet and warehouse hold the same events"
+    loaded = dict(
+        con.execute("select path, sha256 from segments where status = 'loaded'").fetchall()
+    )
+    sealed_as = [each for segment in segments for each in (segment, *segment.replaces)]
+    if any(loaded.get(each.path, each.sha256) != each.sha256 for each in sealed_as):
+        detail = "a segment was loaded from other bytes; delete the warehouse and load"
+        return Check(name, ok=False, detail=detail)
+    sealed, stored = _count(con, exp.to_table(SOURCE)), _count(con, scope.table("events"))
+    differing = _differing(con, models()[0])
+    detail = f"{sealed:,} sealed, {stored:,} loaded, {differing:,} differ"
+    return Check(name, ok=sealed == stored and differing == 0, detail=detail)
+
+
+def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
+    """The model computed anew from what it reads, which was checked before it."""
+    differing = _differing(con, model)
+    rows = _count(con, scope.table(model.name))
+    detail = f"{model.name}: {rows:,} rows, {differing:,} differ from what their events say"
+    return Check(f"{model.name} hold what their events say", ok=differing == 0, detail=detail)
+
+
+def _differing(con: duckdb.DuckDBPyConnection, model: Model) -> int:
+    """Rows that are stored and should not be, and rows that should be and are not."""
+    computed = exp.select("*").from_(model.query.copy().subquery("computed"))
+    sides = computed, exp.select("*").from_(scope.table(model.name))
+    return sum(
+        _count(con, exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing"))
+        for left, right in (sides, sides[::-1])
+    )
+
+
+def _count(con: duckdb.DuckDBPyConnection, relation: exp.Expression) -> int:
+    query = exp.select(exp.Count(this=exp.Star())).from_(relation)
+    found = con.execute(query.sql("duckdb")).fetchone()
+    return int(found[0]) if found else 0
