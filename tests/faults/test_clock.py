@@ -1,6 +1,6 @@
 """A wall clock that jumps: order, sessions and sealing do not follow it."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ingest.stamps import wall_clock
 from tests.elsewhere import elsewhere, seal
 from tests.factories import Clock, Record, free_port
 from tests.faults.checker import Told, check
-from tests.faults.conftest import Found
+from tests.faults.conftest import RESULTS, Found
 from tests.faults.processes import Load, lake_catches_up, open_conversations, running
 
 pytestmark = pytest.mark.timeout(900)
@@ -24,9 +24,24 @@ JUMPS = [0, -600, 0, 3 * 86_400, -600, 0]
 """Seconds by which the clock is off, one after the other."""
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port(), seal_seconds=0.1)
+@dataclass(frozen=True)
+class Jumped:
+    """A record written while the clock jumped; `sealed`: whether the lake caught up after each."""
+
+    settings: Settings
+    told: Told
+    events: list[dict[str, Any]]
+    sealed: list[bool]
+
+
+@pytest.fixture(scope="module")
+def jumped(tmp_path_factory: pytest.TempPathFactory) -> Jumped:
+    folder = tmp_path_factory.mktemp("clock") / "place"
+    settings = Settings(data=folder / "data", port=free_port(), seal_seconds=0.1)
+    told = Told()
+    sealed = write_while_the_clock_jumps(settings, told, 10 if RESULTS else 1)
+    events = Record(settings, Clock()).log("select * from events order by position")
+    return Jumped(settings, told, events, sealed)
 
 
 def write_while_the_clock_jumps(settings: Settings, told: Told, rounds: int) -> list[bool]:
@@ -58,9 +73,6 @@ def jump_to(offset: Path, seconds: int) -> None:
     partial.replace(offset)
 
 
-EVENTS = "select * from events order by position"
-
-
 def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
     """Sessions that were ended for a pause shorter than the timeout between two events of theirs."""
     latest: dict[str, int] = {}
@@ -77,14 +89,11 @@ def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
 
 @pytest.mark.fault("clock")
 def test_jumps_of_the_clock_disturb_neither_order_nor_sessions_nor_sealing(
-    settings: Settings, cycles: Callable[[int, int], int], found: Found
+    jumped: Jumped, found: Found
 ) -> None:
-    told = Told()
-    sealed = write_while_the_clock_jumps(settings, told, cycles(1, 10))
-    verdict = check(told, settings)
-    events = Record(settings, Clock()).log(EVENTS)
-    timeout = settings.session_timeout_seconds * 1_000_000
-    wrong = sessions_ended_wrongly(events, timeout)
+    settings, events, sealed = jumped.settings, jumped.events, jumped.sealed
+    verdict = check(jumped.told, settings)
+    wrong = sessions_ended_wrongly(events, settings.session_timeout_seconds * 1_000_000)
     late = sum(each["happened_at"] > each["received_at"] for each in events)
     ended = sum(each["event_type"] == "session.ended" for each in events)
     note = f"{len(sealed)} jumps, {len(events):,} events: {late} happened after they were received; {ended} sessions ended, {wrong} of them wrongly; sealing went on after {sum(sealed)} of the jumps"
@@ -108,18 +117,14 @@ def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
 
 
 @pytest.mark.control("clock")
-def test_control_order_and_sessions_by_the_clock_are_wrong(
-    settings: Settings, found: Found
-) -> None:
-    write_while_the_clock_jumps(settings, Told(), 1)
-    events = Record(settings, Clock()).log(EVENTS)
+def test_control_order_and_sessions_by_the_clock_are_wrong(jumped: Jumped, found: Found) -> None:
+    timeout = jumped.settings.session_timeout_seconds * 1_000_000
     backwards = apart = 0
     before: dict[str, dict[str, Any]] = {}
-    for event in events:
+    for event in jumped.events:
         last = before.get(event["conversation_id"], event)
         backwards += event["received_at"] < last["received_at"]
-        jumped = last["received_at"] - event["received_at"]
-        apart += jumped >= settings.session_timeout_seconds * 1_000_000
+        apart += last["received_at"] - event["received_at"] >= timeout
         before[event["conversation_id"]] = event
     found(
         loss=f"by the clock instead: {backwards} events before their predecessors, {apart} sessions ended by a jump back"
