@@ -303,7 +303,7 @@ class ManifestError(Exception):
         self.number = number
         super().__init__(
             f"{path}, line {number}: {why}. Segments before this line can be trusted; "
-            "restore the manifest from a backup, or move the lake away to have it sealed anew from the log."
+            "restore the manifest from a backup, or move lake and warehouse away: both are made anew from the log."
         )
 
 

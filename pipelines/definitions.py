@@ -40,6 +40,7 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Look at the manifest's last line."""
+        forget_old_runs(context.instance)
         mark = sealed_mark(settings)
         cursor = json.loads(context.cursor or "{}")
         if not mark:
@@ -56,6 +57,19 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
         )
 
     return sensor
+
+
+KEPT_RUNS = 200
+"""Dagster keeps a file of 0.2 MB for each run for ever: at a load every 15 s, 1 GB a day."""
+
+
+def forget_old_runs(instance: dg.DagsterInstance, kept: int = KEPT_RUNS) -> int:
+    """Delete finished runs but the newest `kept`, a few at a time; how many were deleted."""
+    finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
+    old = list(instance.get_runs(finished, limit=kept + 20))[kept:]
+    for run in old:
+        instance.delete_run(run.run_id)
+    return len(old)
 
 
 _UNFINISHED = [

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from ingest.settings import Settings
-from pipelines.definitions import load_job
+from pipelines.definitions import forget_old_runs, load_job
 from pipelines.home import command, prepare, run_once
 from tests.factories import Record, a_conversation
 from warehouse.model import models
@@ -103,3 +103,12 @@ def test_dagsters_home_is_made_once_and_kept(settings: Settings) -> None:
     prepare(settings)
     assert config.read_text() == "telemetry: {enabled: false}\n"
     assert "pipelines.definitions" in command(settings)
+
+
+def test_old_runs_are_forgotten_and_the_newest_stay(record: Record) -> None:
+    record.write(a_conversation())
+    record.seal()
+    runs = [run_once(record.settings).run_id for _ in range(3)]
+    with dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance:
+        assert forget_old_runs(instance, kept=2) == 1
+        assert {run.run_id for run in instance.get_runs()} == set(runs[1:])
