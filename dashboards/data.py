@@ -18,7 +18,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards.scope import Bounds, Period, Scope, Search
-from ingest.contract import ManifestError, read_manifest
+from ingest.contract import ManifestError, Segment, read_manifest
 from warehouse.lake import WarehouseMissingError as WarehouseMissingError
 from warehouse.lake import connect
 
@@ -175,7 +175,7 @@ def freshness(warehouse: Path, lake: Path) -> Freshness:
     known = set(frames["segments"]["path"])
     quarantined = frames["segments"].filter(pl.col("status") == "quarantined")
     sealed, error = _sealed(lake)
-    waiting = [rows for path, rows in sealed if path not in known]
+    waiting = [segment.rows for segment in sealed if not _is_known(segment, known)]
     return Freshness(
         **frames["freshness"].row(0, named=True),
         waiting_segments=len(waiting),
@@ -185,9 +185,15 @@ def freshness(warehouse: Path, lake: Path) -> Freshness:
     )
 
 
-def _sealed(lake: Path) -> tuple[list[tuple[str, int]], str | None]:
+def _is_known(segment: Segment, known: set[str]) -> bool:
+    """Loaded or quarantined, by itself or as the segments that it was compacted from."""
+    parts = segment.replaces
+    return segment.path in known or (bool(parts) and all(part.path in known for part in parts))
+
+
+def _sealed(lake: Path) -> tuple[list[Segment], str | None]:
     try:
-        return [(segment.path, segment.rows) for segment in read_manifest(lake)[0]], None
+        return read_manifest(lake)[0], None
     except (ManifestError, OSError) as error:
         return [], str(error)
 
