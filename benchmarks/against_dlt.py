@@ -35,6 +35,7 @@ class Dlt:
         """Write so many events to read. Raises DltMissingError."""
         if not PYTHON.exists():
             raise DltMissingError
+        self.version = ""
         self._kind = kind
         self._source = work / f"dlt-{kind}.ndjson"
         rows = history(events)
@@ -56,7 +57,8 @@ class Dlt:
             check=True,
         )
         shutil.rmtree(folder)
-        return self.events / float(done.stdout.split()[-1])
+        self.version, seconds = done.stdout.decode().split()[-2:]
+        return self.events / float(seconds)
 
 
 def compare(
@@ -65,11 +67,13 @@ def compare(
     """The figure of `ours` against dlt."""
     reference = Dlt(kind, work, size.count(50_000, 5_000))
     does = "NDJSON → Parquet files" if kind == "parquet" else "NDJSON → DuckDB, merge on event_id"
+    pairs = alternate(size, ours, reference)
+    notes = [f"dlt {reference.version} reads {reference.events:,} events"]
     return Figure(
         f"{name}, × dlt",
         "events",
         f"dlt, {does}",
-        alternate(size, ours, reference),
+        pairs,
         GOAL,
-        [f"dlt reads {reference.events:,} events"],
+        notes,
     )

@@ -1,7 +1,7 @@
 """A peer of the lake and of the load: dlt, from NDJSON to Parquet or merged into DuckDB.
 
 Runs in an environment of its own (`benchmarks/requirements.lock`) and imports nothing of ours.
-`peer_dlt.py parquet|duckdb NDJSON FOLDER` prints the seconds that the pipeline took.
+`peer_dlt.py parquet|duckdb NDJSON FOLDER` prints its version and the seconds that the pipeline took.
 """
 
 import os
@@ -61,7 +61,7 @@ def main() -> None:
     os.environ["DLT_DATA_DIR"] = str(folder / "data")
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     run(kind, source, folder / "warm-up", WARM_UP)
-    print(run(kind, source, folder / "measured"))
+    print(dlt.__version__, run(kind, source, folder / "measured"))
 
 
 if __name__ == "__main__":
