@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,19 @@ def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> No
     assert list(dialogues(path)) == [a_dialogue()] * 2
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"text": "hello"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "\xff",
+        '{"text": "hello"}',
+        '{"DialogueID": 1, "Events": []}',
+        json.dumps(a_dialogue() | {"Events": [5]}),
+        json.dumps(a_dialogue(an_event("Parrot", "utter"))),
+        json.dumps(a_dialogue(an_event("User", "utter", 10**15))),
+    ],
+)
 def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "star.jsonl"
     path.write_text(f"{json.dumps(a_dialogue())}\n{line}\n")
@@ -166,6 +179,14 @@ def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
     next(read)
     with pytest.raises(StarError, match="line 2"):
         next(read)
+
+
+@pytest.mark.parametrize("damage", [lambda body: body[:-20], lambda _: b"not compressed at all"])
+def test_a_damaged_archive_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "star.jsonl.gz"
+    path.write_bytes(damage(gzip.compress(json.dumps(a_dialogue()).encode())))
+    with pytest.raises(StarError, match="damaged gzip"):
+        list(dialogues(path))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from ingest.stamps import wall_clock
 
 if TYPE_CHECKING:
     from ingest.client import Client
+    from ingest.importers.star import StarError
 
 app = typer.Typer()
 imports = typer.Typer(
@@ -33,11 +34,9 @@ def client(settings: Settings) -> "Client":
     from ingest.api.keys import local_key
     from ingest.client import Client
 
-    if (
-        settings.api_url is not None
-        and settings.api_key is None
-        and not settings.store_path.exists()
-    ):
+    # The local key opens the local log: no other machine is to see it.
+    is_local = settings.url.rstrip("/") == settings.local_url
+    if settings.api_key is None and not is_local:
         raise MissingKeyError(
             f"set CONVOLAKE_API_KEY to a key of {settings.api_url} (`convolake keys create` there)"
         )
@@ -56,9 +55,26 @@ def import_star(
 
     settings = Settings()
     with complaining(ClientError, MissingKeyError, star.StarError), client(settings) as api:
-        dialogues = list(star.dialogues(path))
-        events = (event for dialogue in dialogues for event in star.events(dialogue))
-        _record(api, events, f"importing {len(dialogues):,} dialogues")
+        damage: list[star.StarError] = []
+        try:
+            _record(api, _whole_dialogues(path, damage), f"importing {path.name}")
+        finally:
+            if damage:
+                raise damage[0]
+
+
+def _whole_dialogues(path: Path, damage: list["StarError"]) -> Iterator[dict[str, Any]]:
+    """Events of all dialogues before the first bad one, which goes into `damage`.
+
+    Raised here, it would take along the batch that was not sent yet.
+    """
+    from ingest.importers import star
+
+    try:
+        for dialogue in star.dialogues(path):
+            yield from list(star.events(dialogue))
+    except star.StarError as error:
+        damage.append(error)
 
 
 def _record(api: "Client", events: Iterable[dict[str, Any]], title: str) -> None:
@@ -96,8 +112,12 @@ def simulate(
     from convolake.simulate import simulate_history, simulate_live
     from ingest.client import ClientError
 
+    if not days and not live:
+        say("say what to simulate: --days 60 for history, --live for a trickle, or both", "red")
+        raise typer.Exit(2)
     settings = Settings()
     with complaining(ClientError, MissingKeyError), client(settings) as api:
+        say(f"waiting for the API at {settings.url} …")
         api.wait_until_ready()
         if days:
             with progress(f"simulating {days} days") as bar:

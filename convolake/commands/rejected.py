@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolake.commands.history import client
+from convolake.commands.history import MissingKeyError, client
 from convolake.screen import complaining, say
 from ingest.settings import Settings
 
@@ -23,7 +23,7 @@ def list_(
     """List refused events: id, time, source, reason, and how they begin."""
     from ingest.client import ClientError
 
-    with complaining(ClientError), client(Settings()) as api:
+    with complaining(ClientError, MissingKeyError), client(Settings()) as api:
         for number, event in enumerate(api.rejected(code)):
             if number == limit:
                 say(f"more are there; --limit shows them ({limit} now)")
@@ -51,7 +51,7 @@ def replay(
     if not rejected_id and not everything:
         say("name ids as `convolake rejected list` shows them, or --all", "red")
         raise typer.Exit(2)
-    with complaining(ClientError), client(Settings()) as api:
+    with complaining(ClientError, MissingKeyError), client(Settings()) as api:
         waiting = [event.rejected_id for event in api.rejected(code) if event.replayed_at is None]
         chosen = rejected_id or sorted(waiting)
         refused = sum(not _replay(api, each) for each in chosen)

@@ -10,12 +10,15 @@ BatchID ("woz_1589458635", when its batch was set up), so it stands there.
 """
 
 import gzip
-import json
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import uuid5
+
+import msgspec
+from msgspec import Meta, Struct
 
 from ingest.contract import NAMESPACE
 
@@ -31,25 +34,50 @@ ROLES = {"User": "customer", "Wizard": "agent", "KnowledgeBase": "bot", "UserGui
 _IN_COLUMNS = {"Agent", "Text", "UnixTime"}
 
 
+Seconds = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # whole ones too; up to the year 2100
+
+
+class _Given(Struct):
+    """What is needed of an event in the file."""
+
+    Agent: Literal["User", "Wizard", "KnowledgeBase", "UserGuide"]
+    Action: str
+    UnixTime: Seconds = 0
+    Text: str | None = None
+
+
+class _Dialogue(Struct):
+    """What is needed of a dialogue in the file."""
+
+    DialogueID: int | str
+    AnonymizedUserWorkerID: int | str
+    AnonymizedWizardWorkerID: int | str
+    CompletionLevel: str
+    Events: list[_Given]
+
+
 class StarError(ValueError):
     """The file is not what STAR publishes. What came before this dialogue is complete."""
 
 
 def dialogues(path: Path) -> Iterator[dict[str, Any]]:
     """Every dialogue of a .jsonl or .jsonl.gz file, in its order. Raises StarError, OSError."""
+    number = 0
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield _dialogue(line, f"{path}, line {number}")
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _dialogue(line, f"{path}, line {number}")
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise StarError(f"{path}, line {number + 1}: damaged gzip: {error}") from error
 
 
 def _dialogue(line: bytes, place: str) -> dict[str, Any]:
     try:
-        dialogue = json.loads(line)
-    except ValueError as error:
-        raise StarError(f"{place}: not JSON") from error
-    if not isinstance(dialogue, dict) or not {"DialogueID", "Events"} <= dialogue.keys():
-        raise StarError(f"{place}: not a dialogue; it has no DialogueID or no Events")
+        dialogue: dict[str, Any] = msgspec.json.decode(line)
+        msgspec.convert(dialogue, _Dialogue)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StarError(f"{place}: not a dialogue: {error}") from error
     return dialogue
 
 
@@ -89,8 +117,8 @@ def _people(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _batch_time(dialogue: dict[str, Any]) -> int:
-    digits = str(dialogue["BatchID"]).rpartition("_")[2]
-    if not digits.isdigit():
+    digits = str(dialogue.get("BatchID")).rpartition("_")[2]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
         raise StarError(f"dialogue {dialogue['DialogueID']}: no time, not even in its BatchID")
     return int(digits)
 
