@@ -4,6 +4,7 @@ Days are ISO texts on an ordinal axis, so that a browser in another time zone do
 them. Colours hold on a light and on a dark page.
 """
 
+import zlib
 from collections.abc import Sequence
 
 import altair as alt
@@ -28,6 +29,11 @@ def channel_colours(channels: Sequence[str]) -> dict[str, str]:
     return {each: PALETTE[place % len(PALETTE)] for place, each in enumerate(channels)}
 
 
+def _colour_of(channel: str, colours: dict[str, str]) -> str:
+    """The channel's colour; always the same one for a channel newer than `colours`."""
+    return colours.get(channel, PALETTE[zlib.crc32(channel.encode()) % len(PALETTE)])
+
+
 def conversations_by_channel(
     frame: pl.DataFrame, grain: Grain, colours: dict[str, str]
 ) -> alt.Chart:
@@ -37,7 +43,7 @@ def conversations_by_channel(
     )
     return _stacked(
         named, grain, "conversations", "channel",
-        {words.channel(each): colours[each] for each in frame["channel"].unique().sort()},
+        {words.channel(each): _colour_of(each, colours) for each in frame["channel"].unique().sort()},
     )  # fmt: skip
 
 
@@ -93,7 +99,7 @@ def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> al
     named = frame.with_columns(
         pl.col("channel").map_elements(words.channel, return_dtype=pl.String)
     )
-    present = {words.channel(each): colours[each] for each in frame["channel"]}
+    present = {words.channel(each): _colour_of(each, colours) for each in frame["channel"]}
     chart: alt.Chart = (
         alt.Chart(named)
         .mark_bar(size=min(32, 0.7 * HEIGHT / max(1, named.height)))

@@ -1,4 +1,4 @@
--- One row: which days, channels and states the record has, and the zone of its days.
+-- One row: which days and channels the record has, and the zone of its days.
 
 with
 
