@@ -4,8 +4,8 @@ from datetime import datetime
 
 import typer
 
-from convolake.screen import say
-from ingest.api.keys import create_key, list_keys, revoke_key
+from convolake.screen import complaining, say
+from ingest.api.keys import InvalidSourceError, create_key, list_keys, revoke_key
 from ingest.contract import from_micros
 from ingest.log.store import migrate, open_engine
 from ingest.settings import Settings
@@ -19,7 +19,8 @@ def create(source: str) -> None:
     """Make a key that writes as SOURCE and print it, this once. Two keys may share a source."""
     settings = Settings()
     migrate(settings.database_url)
-    typer.echo(create_key(open_engine(settings.database_url), source, wall_clock()))
+    with complaining(InvalidSourceError):
+        typer.echo(create_key(open_engine(settings.database_url), source, wall_clock()))
     say("Keep it now; only a hash of it stays here.")
 
 

@@ -7,6 +7,7 @@ share one, which is how a key is rotated without doubling events.
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from sqlalchemy import Engine, func, insert, select, update
 
 from ingest.errors import UnauthorizedError
+from ingest.log.folds import ID_PATTERN, SERVER
 from ingest.log.store import migrate, open_engine
 from ingest.log.tables import api_keys
 from ingest.settings import Settings
@@ -24,8 +26,20 @@ CACHE_SECONDS = 5.0
 """A revoked key is refused after so long."""
 
 
+class InvalidSourceError(ValueError):
+    """No key can write under this name; none was made."""
+
+
 def create_key(engine: Engine, source: str, created_at: int) -> str:
-    """Make a key that writes as `source` and return it: the only time that it can be seen."""
+    """Make a key that writes as `source` and return it: the only time that it can be seen.
+
+    Raises InvalidSourceError.
+    """
+    if not re.match(ID_PATTERN, source) or source == SERVER:
+        raise InvalidSourceError(
+            f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
+            f"letter or digit; {SERVER!r} is the server itself"
+        )
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     with engine.begin() as connection:
         connection.execute(
