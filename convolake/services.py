@@ -1,5 +1,6 @@
 """Which processes an installation is made of, and how each is started."""
 
+import errno
 import socket
 import sys
 
@@ -9,7 +10,11 @@ from ingest.settings import Settings
 from pipelines import home as dagster_home
 
 
-class PortTakenError(Exception):
+class AddressError(Exception):
+    """A server of ours cannot listen where it is to listen."""
+
+
+class PortTakenError(AddressError):
     """Somebody else listens where a server of ours is to listen."""
 
     def __init__(self, name: str, port: int, variable: str) -> None:
@@ -54,9 +59,16 @@ def demo_service(days: int) -> Service:
 
 
 def _check_port(name: str, host: str, port: int, variable: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             raise PortTakenError(name, port, variable) from error
+        raise AddressError(
+            f"{name}: cannot listen on {host} port {port}: {error.strerror}; "
+            f"set CONVOLAKE_HOST, or {variable}"
+        ) from error

@@ -25,10 +25,10 @@ def up(
     days: Annotated[int, typer.Option(min=1, max=730, help="Days of history for --demo.")] = 60,
 ) -> None:
     """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
-    from convolake.services import PortTakenError, all_services, demo_service
+    from convolake.services import AddressError, all_services, demo_service
 
     settings = Settings()
-    with complaining(PortTakenError, ServiceFailedError):
+    with complaining(AddressError, ServiceFailedError):
         services = all_services(settings)
         _run(settings, [*services, demo_service(days)] if demo else services)
 
@@ -36,12 +36,12 @@ def up(
 @app.command()
 def serve(port: Annotated[int | None, typer.Option(help="Port of the API.")] = None) -> None:
     """Run what records: API and lake. Ctrl-C stops both."""
-    from convolake.services import PortTakenError, log_services
+    from convolake.services import AddressError, log_services
 
     if port is not None:
         os.environ["CONVOLAKE_PORT"] = str(port)
     settings = Settings()
-    with complaining(PortTakenError, ServiceFailedError):
+    with complaining(AddressError, ServiceFailedError):
         _run(settings, log_services(settings))
 
 
@@ -91,8 +91,12 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
+    from ingest.api.app import LogLockedError, take_lock
     from ingest.api.keys import first_key
 
+    with complaining(LogLockedError):
+        # The API asks again; asked here, the answer is a sentence and not the end of a log.
+        take_lock(settings.lock_path).close()
     key = first_key(settings, wall_clock())
     if key is not None:
         say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
