@@ -1,8 +1,9 @@
 """Every setting, read from the environment (prefix `CONVOLAKE_`) when asked for, never at import."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,6 +47,22 @@ class Settings(BaseSettings):
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
     )
 
+    @field_validator("store_url")
+    @classmethod
+    def _is_sqlite(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith("sqlite:///"):
+            raise ValueError("only sqlite:///PATH works as yet; unset it for the data folder's own")
+        return url
+
+    @field_validator("reporting_zone")
+    @classmethod
+    def _is_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("not a time zone; give a name such as Europe/Berlin") from error
+        return zone
+
     @property
     def database_url(self) -> str:
         """The store's SQLAlchemy URL."""
@@ -84,4 +101,9 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Where clients find the API."""
-        return self.api_url or f"http://{self.host}:{self.port}"
+        return self.api_url or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """Where this installation's own API listens."""
+        return f"http://{self.host}:{self.port}"
