@@ -1,5 +1,31 @@
-"""`python -m convolake`: the same as the command `convolake`."""
+"""The command `convolake`, also as `python -m convolake`.
 
-from convolake.cli import app
+What can be expected to go wrong (a setting, a folder that cannot be used, a full disk, Ctrl-C)
+ends in one line that says what, where and what to do. All else is a fault of ours and keeps its
+traceback. Nothing is imported outside of `main`, so that Ctrl-C during the start is caught too.
+"""
 
-app()
+import sys
+
+
+def main() -> None:
+    """Run the command line. Exit 1 with one line for what was expected, 130 for Ctrl-C."""
+    try:
+        from convolake.cli import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; it is safe to start this again\n")
+        sys.exit(130)
+    except Exception as error:
+        from convolake.failures import words
+
+        message = words(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"{message}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,17 +4,23 @@ import csv
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
 from convolake.cli import app
+from convolake.commands import history
+from convolake.services import AddressError, PortTakenError, log_services
+from dashboards import charts
+from ingest.api.app import take_lock
 from ingest.settings import Settings
-from tests.factories import Clock, Record, a_conversation
+from tests.factories import Clock, Record, a_conversation, free_port
 
 
 def convolake(settings: Settings, *arguments: str, text: str | None = None) -> Result:
@@ -200,3 +206,133 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(loaded: Settings, form: 
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def told(data: Path, *arguments: str, **variables: str) -> str:
+    """Standard error of a command, in its own process, that exits with 1."""
+    found = subprocess.run(
+        [sys.executable, "-m", "convolake", *arguments],
+        env={**os.environ, "CONVOLAKE_DATA": str(data), **variables},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert found.returncode == 1, found.stderr
+    assert "Traceback" not in found.stderr
+    return found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (["serve", "--port", "99999"], {}, "CONVOLAKE_PORT=99999"),
+        (["serve"], {"CONVOLAKE_PORT": "abc"}, "CONVOLAKE_PORT=abc"),
+        (["load"], {"CONVOLAKE_REPORTING_ZONE": "Mars/Olympus"}, "CONVOLAKE_REPORTING_ZONE"),
+        (["serve"], {"CONVOLAKE_STORE_URL": "postgresql://me:hush@there/log"}, "only sqlite"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], words: str
+) -> None:
+    line = told(tmp_path / "data", *arguments, **variables)
+    assert words in line
+    assert len(line.splitlines()) == 1
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize("command", ["serve", "load", "keys list"])
+def test_a_data_folder_that_is_none_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "data").write_text("a file")
+    assert "CONVOLAKE_DATA" in told(tmp_path / "data", *command.split())
+
+
+@pytest.mark.parametrize("command", ["verify", "load", "keys list"])
+def test_a_store_that_is_none_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "log.sqlite").write_text("not a database, but long enough to be read as one" * 20)
+    assert "CONVOLAKE_DATA" in told(tmp_path, *command.split())
+
+
+def test_a_load_that_fails_tells_the_reason_and_no_stack(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "manifest.jsonl").write_text("broken\n")
+    lines = told(tmp_path, "load")
+    assert "line 1: not a manifest entry" in lines
+
+
+def test_ctrl_c_during_the_start_is_no_fault() -> None:
+    interrupted = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from convolake.__main__ import main\n"
+        "main()\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", interrupted], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, "Traceback" in found.stderr) == (130, False)
+
+
+def test_up_and_serve_say_who_holds_the_data_folder(settings: Settings) -> None:
+    with take_lock(settings.lock_path):
+        line = told(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
+    assert "another API process writes the log" in line
+    assert "First API key" not in line
+
+
+def test_a_taken_port_and_an_address_that_is_not_ours_are_told_apart() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(PortTakenError):
+            log_services(Settings(port=other.getsockname()[1]))
+    with pytest.raises(AddressError, match=r"cannot listen on 192\.0\.2\.1") as caught:
+        log_services(Settings(host="192.0.2.1", port=free_port()))
+    assert not isinstance(caught.value, PortTakenError)
+    with pytest.raises(AddressError, match=r"no\.such\.host\.invalid"):
+        log_services(Settings(host="no.such.host.invalid"))
+
+
+@pytest.mark.parametrize("source", ["", "two words", "convolake", "a\n"])
+def test_a_key_cannot_have_a_source_that_no_event_may_have(settings: Settings, source: str) -> None:
+    found = convolake(settings, "keys", "create", source)
+    assert found.exit_code == 1
+    assert "cannot be a source" in found.stderr
+    assert convolake(settings, "keys", "list").stdout == ""
+
+
+def test_simulate_without_an_amount_says_what_to_give(settings: Settings) -> None:
+    found = convolake(settings, "simulate")
+    assert found.exit_code == 2
+    assert "--days" in found.stderr
+
+
+def test_the_local_key_stays_on_this_machine(record: Record) -> None:
+    settings = record.settings
+    with pytest.raises(history.MissingKeyError, match="CONVOLAKE_API_KEY"):
+        history.client(settings.model_copy(update={"api_url": "http://example.invalid:8000"}))
+    assert not settings.local_key_path.exists()
+    history.client(settings.model_copy(update={"api_url": settings.local_url})).close()
+    assert settings.local_key_path.exists()
+
+
+def test_dialogues_before_a_bad_one_are_whole_and_not_lost(tmp_path: Path) -> None:
+    good = {
+        "DialogueID": 1, "BatchID": "woz_1589458635", "CompletionLevel": "Complete",
+        "AnonymizedUserWorkerID": "ada", "AnonymizedWizardWorkerID": "ben",
+        "Events": [{"Agent": "User", "Action": "utter", "Text": "Hello", "UnixTime": 1589458636}],
+    }  # fmt: skip
+    path = tmp_path / "star.jsonl"
+    path.write_text(f"{json.dumps(good)}\n{{}}\n")
+    damage: list[Any] = []
+    events = list(history._whole_dialogues(path, damage))
+    assert [event["event_type"] for event in events] == ["conversation.created", "message.created"]
+    assert "line 2" in str(damage[0])
+
+
+def test_a_channel_that_is_newer_than_the_colours_has_one_all_the_same() -> None:
+    colours = charts.channel_colours(["web"])
+    shares = pl.DataFrame({"channel": ["web", "fax"], "handoff_share": [0.1, 0.2]})
+    shares = shares.with_columns(conversations=10, handed_off=1, handoffs=1)
+    drawn = charts.handoff_share_by_channel(shares, colours).to_dict()
+    assert drawn == charts.handoff_share_by_channel(shares, colours).to_dict()

@@ -10,8 +10,13 @@ from ingest.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._core.execution.plan.objects import StepFailureData
 
 app = typer.Typer()
+
+_EXPECTED = {
+    "CheckError", "IOException", "ManifestError", "PermissionError", "WarehouseBusyError",
+}  # fmt: skip
 
 
 @app.command()
@@ -28,9 +33,22 @@ def load() -> None:
             result = run_once(settings)
         if not result.success:
             for event in result.get_step_failure_events():
-                say(str(event.step_failure_data.error_display_string), style="red")
+                say(_words(event.step_failure_data), style="red")
             raise typer.Exit(1)
     _show(result)
+
+
+def _words(failure: "StepFailureData") -> str:
+    """What a person can mend in one line; a fault of ours with its stack.
+
+    Dagster gives no exceptions but their names and messages; its own, about retries, are around.
+    """
+    error = failure.error
+    while error is not None:
+        if error.cls_name in _EXPECTED:
+            return error.message.strip().partition(": ")[2]
+        error = error.cause
+    return str(failure.error_display_string)
 
 
 def _show(result: "dg.ExecuteInProcessResult") -> None:

@@ -1,0 +1,52 @@
+"""Failures that a person can mend, in one line: what, where, what to do."""
+
+import os
+
+import adbc_driver_manager
+import duckdb
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from ingest.contract import ManifestError
+from warehouse.checks import CheckError
+from warehouse.lake import WarehouseBusyError, WarehouseMissingError
+
+
+def words(error: BaseException) -> str | None:
+    """The line for `error`; None if nobody expected it."""
+    match error:
+        case ValidationError(title="Settings"):
+            return _of_settings(error)
+        case ManifestError() | CheckError() | WarehouseBusyError() | WarehouseMissingError():
+            return str(error)
+        case OSError():
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{error.strerror or error}; {_advice()}"
+        case DBAPIError():
+            return f"the log's store: {error.orig}; {_advice()}"
+        case adbc_driver_manager.Error():
+            return f"the log's store: {_first_line(error)}; {_advice()}"
+        case duckdb.IOException():
+            return f"the warehouse: {_first_line(error)}; {_advice()}"
+    return None
+
+
+def _of_settings(error: ValidationError) -> str:
+    """Each setting that cannot be used, under the name that a person gave it."""
+    told = []
+    for each in error.errors():
+        name = "_".join(str(part) for part in each["loc"]).upper()
+        reason = each["msg"].removeprefix("Value error, ")
+        # A URL may hold a password.
+        value = f"={each['input']}" if name not in {"STORE_URL", "API_KEY"} else ""
+        told.append(f"CONVOLAKE_{name}{value}: {reason}")
+    return "; ".join(told)
+
+
+def _advice() -> str:
+    data = os.environ.get("CONVOLAKE_DATA", "data")
+    return f"CONVOLAKE_DATA ({data}) must be a folder with room that you may read and write"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
