@@ -154,7 +154,7 @@ def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[d
     for model in models():
         if model.load_by == "conversation_id":
             stored = exp.select("*").from_(scope.table(model.name))
-            scope.narrow(con, model, stored.where(scope.on(model.day, days)))
+            scope.narrow(con, model, stored.where(scope.on(model.day, days)), kind="VIEW")
     for model in models():
         if model.load_by == "active_on":
             _delete(con, model, scope.on(model.day, days))

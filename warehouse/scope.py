@@ -102,16 +102,21 @@ def touched(model: Model, days: list[date]) -> exp.Condition:
     return on(model.day, days).and_(exp.column("conversation_id").isin(query=ids))
 
 
-def narrow(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query) -> None:
-    """Let the model's name mean only the rows of `query` from here on."""
+def narrow(
+    con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query, kind: str = "TABLE"
+) -> None:
+    """Let the model's name mean only the rows of `query` from here on.
+
+    A TABLE serves several readers; a VIEW is for one that reads few of the columns.
+    """
     temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
     statement = exp.Create(
-        this=exp.to_table(model.name), kind="TABLE", expression=query, properties=temporary
+        this=exp.to_table(model.name), kind=kind, expression=query, properties=temporary
     )
     con.execute(statement.sql("duckdb"))
 
 
 def widen(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
-    """Let the models' names mean all their rows again."""
+    """Drop the tables of `narrow`: the models' names mean all their rows again."""
     for model in models:
         con.execute(f"drop table if exists temp.{exp.to_identifier(model.name)}")
