@@ -9,7 +9,7 @@ from convolake.screen import say
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
-    from convolake.verify import Check
+    from convolake.verify_warehouse import Check
 
 app = typer.Typer()
 
