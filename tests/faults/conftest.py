@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.proof import FAULTS, Finding
+from tests.faults.proof import FAULTS, Finding, commit
 
 Found = Callable[..., None]
 
@@ -64,7 +64,7 @@ def pytest_runtest_makereport(
             if name == "found" and isinstance(value, dict):
                 figures |= value
         reason = str(reason).removeprefix("Skipped: ")
-        finding = Finding(*role, report.outcome, report.duration, reason, figures)
+        finding = Finding(*role, report.outcome, report.duration, reason, figures, commit())
         Path(RESULTS).parent.mkdir(parents=True, exist_ok=True)
         with Path(RESULTS).open("a") as file:
             file.write(json.dumps(vars(finding)) + "\n")

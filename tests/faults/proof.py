@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Finding:
     seconds: float
     reason: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
+    commit: str = "unknown"
 
 
 def verdict(fault: list[Finding], control: list[Finding]) -> str:
@@ -77,7 +79,7 @@ def page(findings: list[Finding]) -> str:
     header = ["fault", *COLUMNS, "the control's loss", "verdict"]
     lines = [
         _OPENING,
-        *(f"- {line}" for line in _machine(sum(each.seconds for each in findings))),
+        *(f"- {line}" for line in _machine(findings)),
         "",
         "| " + " | ".join(header) + " |",
         "|" + "|".join(["---", *["---:"] * len(COLUMNS), "---", "---"]) + "|",
@@ -108,14 +110,23 @@ as not proven.
 """
 
 
-def _machine(seconds: float) -> list[str]:
+@cache
+def commit() -> str:
+    """What is tested: the commit, and whether the files differ from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return described.stdout.strip() or "unknown"
+
+
+def _machine(findings: list[Finding]) -> list[str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    seconds = sum(each.seconds for each in findings)
+    commits = ", ".join(dict.fromkeys(each.commit for each in findings))
     packages = ("duckdb", "duckdb-extension-ducklake", "pyarrow", "adbc-driver-sqlite", "fastapi")
     return [
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, {seconds / 60:.0f} minutes of tests",
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commits}, {seconds / 60:.0f} minutes of tests",
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {platform.release()}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         + ", ".join(f"{name} {version(name)}" for name in packages),

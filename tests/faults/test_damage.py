@@ -151,11 +151,11 @@ def test_control_reading_the_flipped_files_themselves_gives_wrong_rows_silently(
 def answers_of_flipped_files(
     record: Record, segments: list[Segment], folder: Path, chance: random.Random
 ) -> Iterator[str]:
-    """What DuckDB says to each of sixty flips: `right`, `wrong`, or `error`."""
+    """What DuckDB says to each of three hundred flips: `right`, `wrong`, or `error`."""
     query = "select * from read_parquet(?, hive_partitioning = false) order by position"
     with duckdb.connect() as con:
         con.execute("SET enable_external_file_cache = false")
-        for number in range(60):
+        for number in range(300):
             path = record.settings.lake_path / chance.choice(segments).path
             truth = con.execute(query, [str(path)]).fetchall()
             flipped = folder / f"{number}.parquet"
