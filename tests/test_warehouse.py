@@ -360,9 +360,9 @@ def test_an_empty_lake_makes_empty_tables(record: Record) -> None:
 
 def test_a_table_that_is_missing_is_not_taken_from_the_program(record: Record) -> None:
     record.publish(a_conversation())
-    mesages = [1]  # misspelt, as a table would be
-    with pytest.raises(duckdb.CatalogException, match="mesages"):
-        record.query(f"from mesages -- {len(mesages)}")
+    massages = [1]  # misspelt, as a table would be
+    with pytest.raises(duckdb.CatalogException, match="massages"):
+        record.query(f"from massages -- {len(massages)}")
     with connect(record.settings.warehouse_path) as con:
         found = con.execute("select current_setting('python_enable_replacements')").fetchall()
     assert found == [(False,)]
