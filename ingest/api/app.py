@@ -74,22 +74,21 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        lock = take_lock(settings.lock_path)
-        migrate(settings.database_url)
-        engine = open_engine(settings.database_url)
-        reader = open_engine(settings.database_url, read_only=True)
-        store = Store(engine)
-        _check_lake(settings.lake_path, store.last_position())
-        writer = _writer(settings, store, clock, new_id)
-        metrics = Metrics(writer)
-        app.state.api = ApiState(writer, Keyring(reader), reader, metrics)
-        app.state.new_id = new_id
-        writer.start()
-        yield
-        await asyncio.to_thread(writer.stop)
-        reader.dispose()
-        engine.dispose()
-        lock.close()
+        with take_lock(settings.lock_path):
+            migrate(settings.database_url)
+            engine = open_engine(settings.database_url)
+            reader = open_engine(settings.database_url, read_only=True)
+            store = Store(engine)
+            _check_lake(settings.lake_path, store.last_position())
+            writer = _writer(settings, store, clock, new_id)
+            metrics = Metrics(writer)
+            app.state.api = ApiState(writer, Keyring(reader), reader, metrics)
+            app.state.new_id = new_id
+            writer.start()
+            yield
+            await asyncio.to_thread(writer.stop)
+            reader.dispose()
+            engine.dispose()
 
     app = FastAPIOffline(
         title="Convolake conversation API",
