@@ -25,7 +25,7 @@ pytestmark = [needs_strace, pytest.mark.timeout(3600)]
 Point = tuple[str, int]
 """The n-th time that a thread makes a system call."""
 
-QUICK = 4
+QUICK = 3
 
 
 def prepared(folder: Path, *, sealed: bool) -> Settings:
