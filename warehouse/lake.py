@@ -99,11 +99,16 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
     con.execute("SET TimeZone = 'UTC'")
     # Twice the load speed and half the size of the files (DuckDB keeps input order otherwise).
     con.execute("SET preserve_insertion_order = false")
+    # Else each scan of the catalog is a SQLite connection of its own, which sees what was
+    # committed meanwhile: a query during a load took rows of one snapshot and deletes of another.
+    con.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
     con.execute(attach_statement(warehouse, read_only=read_only))
     con.execute("USE lake.main")
     if not read_only:
         con.execute("CALL lake.set_option('parquet_compression', 'zstd')")
         con.execute("CALL lake.set_option('parquet_row_group_size', '20480')")
+        # Few rows go into files too: moving them there later fails who reads (ducklake#1413).
+        con.execute("CALL lake.set_option('data_inlining_row_limit', '0')")
     return con
 
 
