@@ -2,7 +2,18 @@
 
 import typer
 
-from convolake.commands import backup, compact, history, keys, load, rejected, run, sql, verify
+from convolake.commands import (
+    backup,
+    compact,
+    history,
+    keys,
+    load,
+    maintain,
+    rejected,
+    run,
+    sql,
+    verify,
+)
 
 app = typer.Typer(
     name="convolake",
@@ -11,7 +22,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (run.app, history.app, load.app, sql.app, verify.app, compact.app, backup.app):
+for part in (
+    run.app,
+    history.app,
+    load.app,
+    sql.app,
+    verify.app,
+    compact.app,
+    maintain.app,
+    backup.app,
+):
     app.add_typer(part)
 app.add_typer(keys.app, name="keys")
 app.add_typer(rejected.app, name="rejected")

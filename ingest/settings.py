@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     seal_seconds: float = Field(
         15.0, gt=0, description="A Parquet segment is sealed when its first event is so old."
     )
+    snapshot_days: int = Field(
+        7, ge=1, description="The warehouse's earlier states can be read for so many days."
+    )
     reporting_zone: str = Field(
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
     )

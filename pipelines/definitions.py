@@ -7,6 +7,7 @@ import dagster as dg
 
 from ingest.settings import Settings
 from pipelines.load import MAX_RUNTIME, is_missing, load_asset, sealed_mark
+from pipelines.maintenance import daily, maintenance_jobs, many_loads
 
 SENSOR_SECONDS = 10
 RETRY_SECONDS = 60.0
@@ -26,7 +27,12 @@ def load_job(settings: Settings) -> dg.Definitions:
     lake = dg.AssetSpec(
         "lake", description="Sealed Parquet segments and their manifest.", kinds={"parquet"}
     )
-    return dg.Definitions(assets=[lake, asset], jobs=[job], sensors=[new_segments(settings)])
+    return dg.Definitions(
+        assets=[lake, asset],
+        jobs=[job, *maintenance_jobs(settings)],
+        schedules=[daily()],
+        sensors=[new_segments(settings), many_loads()],
+    )
 
 
 def new_segments(settings: Settings) -> dg.SensorDefinition:

@@ -49,10 +49,10 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, "DAGSTER_HOME": str(prepare(settings))}
 
 
-def run_once(settings: Settings) -> dg.ExecuteInProcessResult:
-    """Run the load job once, in this process, on the installation's own Dagster instance."""
+def run_once(settings: Settings, name: str = "load") -> dg.ExecuteInProcessResult:
+    """Run the job `name` once, in this process, on the installation's own Dagster instance."""
     os.environ["DAGSTER_HOME"] = str(prepare(settings))
     with dg.DagsterInstance.get() as instance:
-        job = load_job(settings).resolve_job_def("load")
+        job = load_job(settings).resolve_job_def(name)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         return job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)

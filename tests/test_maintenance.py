@@ -1,0 +1,214 @@
+"""Upkeep of the warehouse: fewer files, the same rows, and readers notice nothing.
+
+Many readers during many loads and upkeeps are in `tests/faults/test_readers.py`.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from convolake.cli import app
+from ingest.settings import Settings
+from pipelines.definitions import load_job
+from pipelines.home import prepare, run_once
+from tests.factories import Record, a_conversation, an_event
+from tests.test_warehouse import contents, delete_warehouse
+from warehouse.lake import WarehouseBusyError, connect, write_lock
+from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge
+
+# Snapshots carry the machine's clock; the upkeep gets the clock as an argument.
+TODAY = datetime.now(UTC)
+NEXT_WEEK = TODAY + timedelta(days=8)
+
+
+def small_loads(record: Record, loads: int = 6) -> None:
+    """Loads that add rows and change earlier ones."""
+    for number in range(loads):
+        record.publish(
+            [
+                *a_conversation(f"c{number}", messages=30),
+                *(an_event(conversation_id=f"c{old}") for old in range(number)),
+            ]
+        )
+
+
+@pytest.fixture
+def scattered(record: Record) -> Record:
+    small_loads(record)
+    return record
+
+
+def files_on_disk(record: Record) -> int:
+    return len(list((record.settings.warehouse_path / "files").rglob("*.parquet")))
+
+
+def live(record: Record) -> int:
+    with connect(record.settings.warehouse_path) as con:
+        return live_files(con)
+
+
+def versions(record: Record) -> int:
+    return int(record.query("select count(*) as n from ducklake_snapshots('lake')")[0]["n"])
+
+
+def test_a_merge_leaves_fewer_files_and_the_same_rows(scattered: Record) -> None:
+    before = contents(scattered)
+    report = merge(scattered.settings.warehouse_path)
+    assert report.files_after < report.files_before
+    assert report.files_after == live(scattered)
+    assert contents(scattered) == before
+
+
+def test_daily_upkeep_leaves_one_file_a_table_and_the_same_rows(scattered: Record) -> None:
+    before, on_disk = contents(scattered), files_on_disk(scattered)
+    maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
+    assert contents(scattered) == before
+    assert live(scattered) <= len(before) + 2  # and the two tables of the ledger
+    assert files_on_disk(scattered) <= live(scattered) < on_disk
+    maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
+    assert contents(scattered) == before
+
+
+def test_loads_go_on_after_upkeep_and_give_what_a_rebuild_gives(scattered: Record) -> None:
+    maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
+    scattered.publish([an_event(conversation_id="c2"), *a_conversation("new")])
+    found = contents(scattered)
+    delete_warehouse(scattered)
+    scattered.load()
+    assert contents(scattered) == found
+
+
+def test_a_snapshot_is_kept_for_its_days_and_a_file_for_a_day(scattered: Record) -> None:
+    before, on_disk = versions(scattered), files_on_disk(scattered)
+    maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
+    assert files_on_disk(scattered) >= on_disk
+    earlier = "select count(*) as n from messages at (version => 4)"
+    found = scattered.query(earlier)
+    maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=6), snapshot_days=7)
+    assert versions(scattered) >= before
+    assert files_on_disk(scattered) < on_disk
+    assert scattered.query(earlier) == found
+    maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
+    assert versions(scattered) < before
+
+
+def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
+    scattered: Record,
+) -> None:
+    query = "select count(*), count(distinct conversation_id), sum(length(text)) from messages"
+    with connect(scattered.settings.warehouse_path) as reader:
+        reader.execute("begin")
+        before = reader.execute(query).fetchall()
+        # Rows are deleted from files that had deleted rows before: here the catalog went wrong.
+        scattered.publish([an_event(conversation_id="c1"), *a_conversation("meanwhile")])
+        assert reader.execute(query).fetchall() == before
+        maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
+        assert reader.execute(query).fetchall() == before
+        reader.execute("rollback")
+        assert reader.execute(query).fetchall() != before
+
+
+def test_what_a_killed_load_left_is_removed_also_where_the_folder_was_moved(
+    scattered: Record, tmp_path: Path
+) -> None:
+    moved = scattered.settings.model_copy(update={"data": tmp_path / "moved"})
+    before = contents(scattered)
+    scattered.settings.data.rename(moved.data)
+    there = Record(moved, scattered.clock)
+    orphan = moved.warehouse_path / "files/main/messages/ducklake-left.parquet"
+    orphan.write_bytes(b"half a file")
+    report = maintain(moved.warehouse_path, TODAY + timedelta(days=2), snapshot_days=7)
+    assert report.steps["orphans removed"] == 1
+    assert not orphan.exists()
+    assert contents(there) == before
+
+
+def test_files_that_are_gone_already_do_not_stop_the_upkeep(scattered: Record) -> None:
+    """As after a crash between removing files and noting that they are removed."""
+    warehouse = scattered.settings.warehouse_path
+    maintain(warehouse, TODAY, snapshot_days=7)
+    before, live_now = contents(scattered), live_paths(scattered)
+    for path in (warehouse / "files").rglob("*.parquet"):
+        if path.resolve() not in live_now:
+            path.unlink()
+    maintain(warehouse, NEXT_WEEK, snapshot_days=7)
+    assert contents(scattered) == before
+
+
+def live_paths(record: Record) -> set[Path]:
+    tables = [row["table_name"] for row in record.query("from ducklake_table_info('lake')")]
+    return {
+        Path(path).resolve()
+        for name in tables
+        for row in record.query(
+            f"select data_file, delete_file from ducklake_list_files('lake', '{name}')"
+        )
+        for path in row.values()
+        if path
+    }
+
+
+def test_upkeep_waits_for_whoever_writes(
+    scattered: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.maintenance.write_lock", lambda path: write_lock(path, 0.1))
+    warehouse = scattered.settings.warehouse_path
+    with write_lock(warehouse), pytest.raises(WarehouseBusyError):
+        merge(warehouse)
+    assert merge(warehouse).steps
+
+
+def test_a_step_that_fails_changes_nothing(
+    scattered: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the flush: files that could not be flushed do not get into the catalog."""
+    before, files = contents(scattered), live(scattered)
+    monkeypatch.setattr("warehouse.lake._flush", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        merge(scattered.settings.warehouse_path)
+    monkeypatch.undo()
+    assert (contents(scattered), live(scattered)) == (before, files)
+
+
+def test_where_there_is_no_warehouse_there_is_nothing_to_do(settings: Settings) -> None:
+    assert maintain(settings.warehouse_path, TODAY, snapshot_days=7).steps == {}
+    assert not settings.warehouse_path.exists()
+
+
+# --- Dagster and the command ------------------------------------------------------------
+
+
+def test_the_jobs_run_daily_and_after_many_loads(
+    scattered: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defs = load_job(scattered.settings)
+    dg.Definitions.validate_loadable(defs)
+    schedule = defs.resolve_schedule_def("daily_maintenance")
+    assert (schedule.job_name, schedule.default_status.name) == ("maintain", "RUNNING")
+    monkeypatch.setattr("pipelines.maintenance.MERGE_LOADS", 2)
+    assert run_once(scattered.settings).success
+    assert isinstance(tick(scattered.settings), dg.SkipReason)
+    assert run_once(scattered.settings).success
+    assert isinstance(tick(scattered.settings), dg.RunRequest)
+    assert run_once(scattered.settings, "merge").success
+    assert isinstance(tick(scattered.settings), dg.SkipReason)
+    assert MERGE_LOADS == 20
+
+
+def tick(settings: Settings) -> object:
+    sensor = load_job(settings).resolve_sensor_def("many_loads")
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("DAGSTER_HOME", str(prepare(settings)))
+    with monkey.context(), dg.DagsterInstance.get() as instance:
+        return sensor(dg.build_sensor_context(instance=instance))
+
+
+def test_the_command_does_it_once_and_says_what(scattered: Record) -> None:
+    runner = CliRunner(env={"CONVOLAKE_DATA": str(scattered.settings.data)})
+    done = runner.invoke(app, ["maintain"])
+    assert done.exit_code == 0, done.output
+    assert "live files before" in done.output
+    assert live(scattered) < 20
