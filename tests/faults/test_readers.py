@@ -1,6 +1,7 @@
 """Readers during loads and maintenance: no error, no wait for a load, and one snapshot at a time."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,18 +20,15 @@ from tests.faults.crowd import (
     read_until_told,
 )
 from warehouse import build
-from warehouse.lake import connect, write_lock
+from warehouse.maintenance import FILE_GRACE, maintain
 
 pytestmark = pytest.mark.timeout(1800)
 
 
-def maintain(record: Record) -> None:
-    """What keeps a warehouse small: merged files, old snapshots and their files gone."""
-    warehouse = record.settings.warehouse_path
-    with write_lock(warehouse), connect(warehouse, read_only=False) as con:
-        con.execute("CALL ducklake_merge_adjacent_files('lake')")
-        for name in ("expire_snapshots", "cleanup_old_files"):
-            con.execute(f"CALL ducklake_{name}('lake', older_than => now() - interval 1 minute)")
+def tidy(record: Record) -> None:
+    """All upkeep, as if a day had passed but for a minute: a reader may be that slow."""
+    tomorrow = datetime.now(UTC) + FILE_GRACE - timedelta(minutes=1)
+    maintain(record.settings.warehouse_path, tomorrow, snapshot_days=1)
 
 
 def load_for(record: Record, seconds: float) -> tuple[int, int]:
@@ -41,7 +39,7 @@ def load_for(record: Record, seconds: float) -> tuple[int, int]:
         loads += 1
         record.publish(a_conversation(f"r{loads}", messages=20))
         if loads % 3 == 0:
-            maintain(record)
+            tidy(record)
             maintained += 1
     return loads, maintained
 
