@@ -5,13 +5,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 import yaml
 
 from ingest.contract import COLUMNS, SCHEMA
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, rows_of
 from warehouse.lake import connect
-from warehouse.model import SOURCE, Model, models
+from warehouse.model import SOURCE, Model, columns_read, models
 
 CASES = Path(__file__).parent / "cases"
 BY_NAME = {model.name: model for model in models()}
@@ -109,3 +110,17 @@ def test_models_are_built_after_what_they_read() -> None:
     for model in models():
         assert set(model.reads) <= seen
         seen.add(model.name)
+
+
+def test_a_load_takes_of_the_old_events_only_the_columns_that_are_read() -> None:
+    read = columns_read(BY_NAME["events"])
+    assert {"conversation_id", "happened_on", "text", "sequence", "position"} <= set(read)
+    assert not {"occurred_at", "source", "schema_version"} & set(read)
+
+
+def test_a_query_that_selects_everything_reads_every_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    query = sqlglot.parse_one("select e.* from events as e", dialect="duckdb")
+    monkeypatch.setattr("warehouse.model.checks", lambda: {"all": query})
+    assert columns_read(BY_NAME["events"]) == tuple(BY_NAME["events"].columns)

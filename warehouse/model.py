@@ -112,6 +112,24 @@ def models() -> tuple[Model, ...]:
     return tuple(ordered.values())
 
 
+def columns_read(of: Model) -> tuple[str, ...]:
+    """Columns of the model `of` that models by conversation and checks name, in its order.
+
+    By name alone: a column of another relation that has the same name counts too.
+    """
+    queries = [model.query for model in models() if model.load_by == "conversation_id"]
+    readers = [query for query in (*queries, *checks().values()) if of.name in _reads(query)]
+    if any(_has_star(query) for query in readers):
+        return tuple(of.columns)
+    named = {column.name for query in readers for column in query.find_all(exp.Column)}
+    return tuple(name for name in of.columns if name in {*named, *of.key, of.day})
+
+
+def _has_star(query: exp.Query) -> bool:
+    """Whether it selects `*` or `x.*`; `count(*)` reads no column."""
+    return any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star))
+
+
 @cache
 def checks() -> dict[str, exp.Query]:
     """Queries that must find nothing, by the name of what they hold."""
