@@ -11,6 +11,7 @@ from functools import cache
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
+import adbc_driver_manager
 import pyarrow as pa
 
 from ingest.contract import Segment
@@ -29,7 +30,15 @@ def _pool() -> ProcessPoolExecutor:
 
 def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in the other process; what it raises is raised here."""
-    return _pool().submit(function, *args, **kwargs).result(timeout=120)
+    return _pool().submit(_call, function, *args, **kwargs).result(timeout=120)
+
+
+def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """ADBC's errors do not survive being pickled, and would take the pool with them."""
+    try:
+        return function(*args, **kwargs)
+    except adbc_driver_manager.Error as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
 
 def seal(settings: Settings, rows: int, now: datetime) -> list[Segment]:

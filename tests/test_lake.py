@@ -1,8 +1,10 @@
 """The lake: sealed once, whole, and picked up where any crash left it."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -210,6 +212,18 @@ def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) ->
     record.write(a_conversation("c2", messages=1))
     assert elsewhere(Stage.position) == 6
     elsewhere(Stage.close)
+
+
+def test_the_reader_waits_for_whoever_holds_the_store_alone(record: Record) -> None:
+    """As whoever closes it last does while the write-ahead log is folded back."""
+    record.write(a_conversation())
+    with closing(sqlite3.connect(record.settings.store_path, check_same_thread=False)) as holder:
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        release = threading.Timer(0.3, holder.close)
+        release.start()
+        assert record.seal()
+        release.join()
 
 
 def run_and_stop(settings: Settings) -> None:

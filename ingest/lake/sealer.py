@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 5.0
+BUSY_SECONDS = 30
 API_STOP_SECONDS = 20.0
 """At shutdown the API may still commit; so long the lake waits for its end before the last seal."""
 
@@ -42,6 +43,8 @@ class LogReader:
         # Without autocommit the first read would pin its snapshot: new events would never be seen.
         self._connection = adbc.connect(f"file:{store}?mode=rw", autocommit=True)
         self._connection.execute("PRAGMA query_only=ON").close()
+        # Who opens or closes the store as the only one holds it alone for a moment.
+        self._connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
 
     def last_position(self) -> int:
         """Position of the newest event; 0 for an empty log."""
