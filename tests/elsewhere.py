@@ -7,7 +7,7 @@ other's locks, so in tests as in production the writer's process never reads wit
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
@@ -30,13 +30,13 @@ def _pool() -> ProcessPoolExecutor:
 
 def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in the other process; what it raises is raised here."""
-    return _pool().submit(_call, function, *args, **kwargs).result(timeout=120)
+    return _pool().submit(_call, partial(function, *args, **kwargs)).result(timeout=120)
 
 
-def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _call(function: Callable[[], T]) -> T:
     """ADBC's errors do not survive being pickled, and would take the pool with them."""
     try:
-        return function(*args, **kwargs)
+        return function()
     except adbc_driver_manager.Error as error:
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
 

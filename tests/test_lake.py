@@ -217,6 +217,7 @@ def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) ->
 def test_the_reader_waits_for_whoever_holds_the_store_alone(record: Record) -> None:
     """As whoever closes it last does while the write-ahead log is folded back."""
     record.write(a_conversation())
+    elsewhere(os.getpid)  # so that it runs and the seal begins at once
     with closing(sqlite3.connect(record.settings.store_path, check_same_thread=False)) as holder:
         holder.execute("PRAGMA locking_mode=EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
