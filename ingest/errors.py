@@ -9,9 +9,13 @@ IngestError
 ├── UnauthorizedError            no key, or one that we do not know
 ├── EventRejectedError           the event can never be accepted as it stands
 │   ├── ForbiddenTypeError       this key may not write this type
-│   ├── UnknownConversationError
-│   ├── ConversationExistsError
-│   └── EventConflictError       the id is taken by another event
+│   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
+│   ├── ConversationExistsError, ContactExistsError
+│   ├── ConversationClosedError  closed is final
+│   ├── StaleEpochError          control has passed on since the bot read it
+│   ├── HandoffStateError        the handoff is not where this leads on from
+│   ├── VersionMismatchError     somebody else changed it meanwhile
+│   └── EventConflictError       the id or the Idempotency-Key is taken by another event
 └── LogUnavailableError          nothing is wrong with the event; try again
 
 No error repeats what was sent: `field` is a place, `detail` is ours.
@@ -143,6 +147,70 @@ class ConversationExistsError(EventRejectedError):
     status = 409
     code = "conversation_exists"
     title = "The conversation exists"
+
+
+class UnknownMessageError(EventRejectedError):
+    """There is no such message in this conversation. Nothing was stored."""
+
+    status = 404
+    code = "unknown_message"
+    title = "Unknown message"
+
+
+class UnknownParticipantError(EventRejectedError):
+    """Nobody of this id takes part; let them join first. It was not stored."""
+
+    status = 404
+    code = "unknown_participant"
+    title = "Unknown participant"
+
+
+class UnknownContactError(EventRejectedError):
+    """There is no contact with this id. Nothing was stored."""
+
+    status = 404
+    code = "unknown_contact"
+    title = "Unknown contact"
+
+
+class ContactExistsError(EventRejectedError):
+    """A contact with this id was created before, by another event."""
+
+    status = 409
+    code = "contact_exists"
+    title = "The contact exists"
+
+
+class ConversationClosedError(EventRejectedError):
+    """The conversation is closed, and closed is final. It was not stored."""
+
+    status = 409
+    code = "conversation_closed"
+    title = "The conversation is closed"
+
+
+class StaleEpochError(EventRejectedError):
+    """Control has passed on since the bot read its epoch. It was not delivered."""
+
+    status = 409
+    code = "stale_epoch"
+    title = "The control epoch is stale"
+
+
+class HandoffStateError(EventRejectedError):
+    """The handoff is not in a status that this leads on from. It was not stored."""
+
+    status = 409
+    code = "handoff_state"
+    title = "The handoff does not allow this now"
+
+
+class VersionMismatchError(EventRejectedError):
+    """It was changed since the version in If-Match. Read it, then change it."""
+
+    status = 412
+    code = "version_mismatch"
+    title = "It was changed meanwhile"
 
 
 class EventConflictError(EventRejectedError):

@@ -1,282 +1,233 @@
 """The rules of the record, pure: a conversation's state and one event in, rows out.
 
 `admit` decides everything that is decided at commit: is it allowed, which sequence, which
-session, what becomes of the state. It neither reads a clock nor touches a store, so the
-same log always folds to the same state.
+session, which events of the server follow. `apply` alone changes a state, so that the same log
+always folds to the same state. Neither reads a clock or touches a store.
 """
 
-from datetime import datetime
-from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid5
 
 import msgspec
-from msgspec import Meta, Struct
 
-from ingest.contract import NAMESPACE, EventType, Role, Visibility, event_type, to_micros
+from ingest.contract import NAMESPACE
 from ingest.errors import (
+    ConversationClosedError,
     ConversationExistsError,
     EventRejectedError,
-    ForbiddenTypeError,
-    UnknownConversationError,
+    HandoffStateError,
+    StaleEpochError,
+    UnknownParticipantError,
+    VersionMismatchError,
 )
+from ingest.log import control, durations
+from ingest.log.drafts import Command, Draft, Participant, settable
+from ingest.log.rows import SERVER, Row, add_to_payload, payload_of, server_row
+from ingest.log.rules import SESSION_RULE_VERSION, Due, Rules, lag, next_due
+from ingest.log.state import BOT, HUMAN, Conversation, Member
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}\Z"
-Id = Annotated[str, Meta(pattern=ID_PATTERN)]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
-Instant = Annotated[datetime, Meta(tz=True)]
+PASSIVE = frozenset(
+    {
+        "conversation.updated", "conversation.state_changed", "conversation.resolved",
+        "participant.updated", "participant.left", "participant.read_advanced",
+        "message.edited", "message.deleted", "message.reacted", "message.submitted",
+        "message.delivered", "message.read", "message.failed",
+        "handoff.expired", "handoff.closed", "feedback.requested", "feedback.submitted",
+    }
+)  # fmt: skip
+"""These fall into the session that is open, and open none: a receipt of tomorrow is no visit."""
 
-OCCURRED = tuple(
-    to_micros(datetime.fromisoformat(text))
-    for text in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z")
-)
-"""First and last instant that every zone can write: a day away from both ends of the calendar."""
-
-EARLIEST = to_micros(datetime.fromisoformat("1990-01-01T00:00:00Z"))
-"""No channel of ours is older; an earlier `happened_at` is a broken clock (1970, 0001)."""
-
-
-class Draft(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a producer may say of an event. The rest is stamped by the log."""
-
-    event_type: str
-    event_id: Id | None = None
-    schema_version: Annotated[int, Meta(ge=1, le=1)] = 1
-    conversation_id: Id | None = None
-    participant_id: Id | None = None
-    participant_role: Role | None = None
-    contact_id: Id | None = None
-    channel: Name | None = None
-    channel_account: Id | None = None
-    message_id: Id | None = None
-    handoff_id: Id | None = None
-    in_reply_to: Id | None = None
-    caused_by: Id | None = None
-    bot_version: Id | None = None
-    queue: Id | None = None
-    visibility: Visibility | None = None
-    is_test: bool | None = None
-    occurred_at: Instant | None = None
-    happened_at: Instant | None = None
-    text: str | None = None
-    payload: dict[str, Any] | None = None
+EDITS = frozenset({"conversation.created", "conversation.updated", "conversation.state_changed",
+                   "conversation.resolved", "conversation.reopened"})  # fmt: skip
+"""What gives a conversation a new `version`."""
 
 
-class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Somebody in a conversation."""
-
-    participant_id: Id
-    participant_role: Role
-    contact_id: Id | None = None
+# --- what an event does to a state -----------------------------------------------------
 
 
-class Conversation(Struct):
-    """State of one conversation; the columns of the table of that name."""
+def create(row: Row) -> Conversation:
+    """The state that a `conversation.created` begins; `apply` the same row to it next.
 
-    conversation_id: str
-    created_position: int
-    created_at: int
-    channel: str
-    channel_account: str | None
-    contact_id: str | None
-    is_test: bool
-    state: str
-    last_sequence: int
-    message_count: int
-    latest_at: int
-    session_id: str | None
-    session_number: int
-    participants: dict[str, str]
-
-
-class Row(Struct, kw_only=True):
-    """One event as it will be stored, in the order of `contract.COLUMNS`; instants in microseconds.
-
-    The writer fills in `shard`, `position` and `committed_at`.
+    Raises EventRejectedError.
     """
-
-    event_id: str
-    event_type: str
-    schema_version: int = 1
-    shard: int = 0
-    position: int = 0
-    conversation_id: str | None = None
-    sequence: int | None = None
-    session_id: str | None = None
-    participant_id: str | None = None
-    participant_role: str | None = None
-    contact_id: str | None = None
-    channel: str | None = None
-    channel_account: str | None = None
-    message_id: str | None = None
-    handoff_id: str | None = None
-    in_reply_to: str | None = None
-    caused_by: str | None = None
-    bot_version: str | None = None
-    queue: str | None = None
-    visibility: str
-    is_test: bool = False
-    occurred_at: int | None = None
-    received_at: int
-    committed_at: int = 0
-    happened_at: int
-    text: str | None = None
-    payload: str | None = None
-    source: str
-    fingerprint: bytes
-
-
-_FINGERPRINT = msgspec.json.Encoder(order="deterministic")
-
-STATES = ("active", "inactive", "closed")
-
-SERVER = "convolake"
-"""`source` of the events that the log writes by itself."""
-
-
-def receive(draft: Draft, source: str, received_at: int, event_id: str) -> Row:
-    """The row of `draft` as far as the door can fill it.
-
-    The fingerprint covers all that the producer said, in whatever order it said it.
-    """
-    happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
-    payload = None if draft.payload is None else msgspec.json.encode(draft.payload).decode()
-    return Row(
-        event_id=event_id,
-        event_type=draft.event_type,
-        schema_version=draft.schema_version,
-        conversation_id=draft.conversation_id,
-        participant_id=draft.participant_id,
-        participant_role=draft.participant_role,
-        contact_id=draft.contact_id,
-        channel=draft.channel,
-        channel_account=draft.channel_account,
-        message_id=draft.message_id,
-        handoff_id=draft.handoff_id,
-        in_reply_to=draft.in_reply_to,
-        caused_by=draft.caused_by,
-        bot_version=draft.bot_version,
-        queue=draft.queue,
-        visibility="public",
-        is_test=bool(draft.is_test),
-        occurred_at=None if draft.occurred_at is None else to_micros(draft.occurred_at),
-        received_at=received_at,
-        happened_at=min(happened_at, received_at),
-        text=draft.text,
-        payload=payload,
-        source=source,
-        fingerprint=blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest(),
-    )
-
-
-def admit(
-    draft: Draft,
-    row: Row,
-    state: Conversation | None,
-    session_timeout: int,
-) -> tuple[list[Row], Conversation | None]:
-    """Rows that `draft` becomes (server events around it included) and the state after them.
-
-    `row` is the draft's own row as far as the door could fill it (`receive`); it is completed
-    here. `session_timeout` is in microseconds. `state` is changed in place.
-    Raises EventRejectedError or a child of it, and then has changed nothing.
-    """
-    kind = _check(draft)
-    row.visibility = draft.visibility or kind.visibility
-    if kind.stream == "contact":
-        if draft.conversation_id is not None:
-            raise EventRejectedError(
-                "an event of a contact belongs to no conversation", "$.conversation_id"
-            )
-        return [row], state
-    if draft.conversation_id is None:
-        raise EventRejectedError("conversation_id is missing", "$.conversation_id")
-    if draft.event_type == "conversation.created":
-        if state is not None:
-            raise ConversationExistsError(
-                "a conversation with this id exists already", "$.conversation_id"
-            )
-        state = _create(draft, row)
-    elif state is None:
-        raise UnknownConversationError("create the conversation first", "$.conversation_id")
-    _identify(row, state)
-    return _place(row, state, session_timeout), state
-
-
-def _check(draft: Draft) -> EventType:
-    kind = event_type(draft.event_type)
-    if kind is None:
-        raise EventRejectedError(
-            "no event type has this name; the API page lists them", "$.event_type"
-        )
-    if kind.stream == "ephemeral":
-        raise EventRejectedError(
-            "typing is not stored; this log keeps durable events only", "$.event_type"
-        )
-    if kind.writer != "client":
-        raise ForbiddenTypeError(
-            f"only the {kind.writer} writes events of this type", "$.event_type"
-        )
-    for name in kind.requires:
-        if getattr(draft, name) is None:
-            raise EventRejectedError(f"{name} is missing", f"$.{name}")
-    if (
-        draft.event_type == "message.created"
-        and draft.text is None
-        and not (draft.payload or {}).get("attachments")
-    ):
-        raise EventRejectedError("a message has a text or payload.attachments", "$.text")
-    if draft.text is not None and "\0" in draft.text:
-        raise EventRejectedError("U+0000 cannot be stored", "$.text")
-    if (
-        draft.event_type == "conversation.state_changed"
-        and (draft.payload or {}).get("to") not in STATES
-    ):
-        raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
-    if (
-        draft.occurred_at is not None
-        and not OCCURRED[0] <= to_micros(draft.occurred_at) <= OCCURRED[1]
-    ):
-        raise EventRejectedError("occurred_at is at the end of the calendar", "$.occurred_at")
-    if draft.happened_at is not None and to_micros(draft.happened_at) < EARLIEST:
-        raise EventRejectedError("happened_at is before 1990", "$.happened_at")
-    return kind
-
-
-def _create(draft: Draft, row: Row) -> Conversation:
+    payload = payload_of(row)
     try:
-        given = msgspec.convert((draft.payload or {}).get("participants", []), list[Participant])
+        given = msgspec.convert(payload.get("participants", []), list[Participant])
     except msgspec.ValidationError:
         raise EventRejectedError(
-            "payload.participants is a list of {participant_id, participant_role, contact_id?}",
+            "payload.participants is a list of {participant_id, participant_role, contact_id?, attributes?}",
             "$.payload.participants",
         ) from None
     return Conversation(
-        conversation_id=draft.conversation_id or "",
-        created_position=0,
+        conversation_id=row.conversation_id or "",
+        created_position=row.position,
         created_at=row.happened_at,
-        channel=draft.channel or "",
-        channel_account=draft.channel_account,
-        contact_id=draft.contact_id,
-        is_test=bool(draft.is_test),
-        state="active",
-        last_sequence=0,
-        message_count=0,
+        channel=row.channel or "",
+        channel_account=row.channel_account,
+        contact_id=row.contact_id,
+        is_test=row.is_test,
         latest_at=row.happened_at,
-        session_id=None,
-        session_number=0,
-        participants={each.participant_id: each.participant_role for each in given},
+        received_at=row.received_at,
+        participants={
+            each.participant_id: Member(
+                each.participant_role, each.contact_id, each.attributes, joined_sequence=1
+            )
+            for each in given
+        },
     )
+
+
+def apply(state: Conversation, row: Row) -> None:
+    """Fold one placed event into its conversation's state. The only place where one changes."""
+    state.last_sequence = row.sequence or 0
+    if row.event_type in EDITS:
+        state.version = state.last_sequence
+    if row.source != SERVER:  # what happens by itself makes a conversation no younger
+        state.latest_at = max(state.latest_at, row.happened_at)
+        state.received_at = max(state.received_at, row.received_at)
+        _meet(state, row)
+    match row.event_type:
+        case "message.created":
+            _speak(state, row)
+        case "session.started":
+            payload = payload_of(row)
+            state.session_id = row.session_id
+            state.session_number = payload["number"]
+            state.session_started_at = row.happened_at
+            state.session_attributes = payload.get("attributes", {})
+        case "session.ended":
+            state.session_id = None
+        case "control.changed":
+            control.change(state, row)
+        case "conversation.created" | "conversation.updated":
+            _set(state, row)
+        case "conversation.resolved":
+            _become(state, "resolved")
+        case "conversation.reopened":
+            _become(state, "active")
+        case "conversation.state_changed":
+            _become(state, payload_of(row)["to"])
+        case "participant.joined" | "participant.updated":
+            _describe(state, row)
+        case "participant.left":
+            state.participants.pop(row.participant_id or "", None)
+        case "participant.read_advanced":
+            _read(state, row)
+        case name if name.startswith("handoff."):
+            control.fold(state, row)
+    control.first_owner(state)
+
+
+def _meet(state: Conversation, row: Row) -> None:
+    """Whoever does something is in the conversation."""
+    if row.participant_id is None or row.participant_role is None:
+        return
+    member = state.participants.get(row.participant_id)
+    if member is None:
+        state.participants[row.participant_id] = Member(
+            row.participant_role, row.contact_id, joined_sequence=state.last_sequence
+        )
+    else:
+        member.participant_role = row.participant_role
+
+
+def _speak(state: Conversation, row: Row) -> None:
+    state.message_count += 1
+    role = row.participant_role or ""
+    state.spoke_at[role] = max(state.spoke_at.get(role, 0), row.happened_at)
+    if role == "customer" or state.state == "inactive":
+        _become(state, "active")
+
+
+def _become(state: Conversation, to: str) -> None:
+    """Resolved is undone by the customer's next message; closed is final."""
+    if state.state != "closed":
+        state.state = to
+
+
+def _set(state: Conversation, row: Row) -> None:
+    try:
+        given = settable(payload_of(row))
+    except EventRejectedError:  # a log of an earlier version took any payload
+        return
+    for name in ("conversation_key", "subject", "labels", "priority", "hand_off_on_bot_failure",
+                 "successor_id", "predecessor_id"):  # fmt: skip
+        if (value := getattr(given, name)) is not None:
+            setattr(state, name, value)
+    for name in ("attributes", "session_attributes"):
+        if (patch := getattr(given, name)) is not None:
+            setattr(state, name, merged(getattr(state, name), patch))
+    for name in ("inactive_after", "closed_after"):
+        if (text := getattr(given, name)) is not None:
+            setattr(state, name, durations.from_iso(text) if text else None)
+
+
+def merged(values: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `patch` over it; null takes a value away (RFC 7396, one level deep)."""
+    both = {**values, **patch}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+def _describe(state: Conversation, row: Row) -> None:
+    member = state.participants.get(row.participant_id or "")
+    if member is None:
+        return
+    payload = payload_of(row)
+    attributes = payload.get("attributes")
+    if isinstance(attributes, dict):
+        member.attributes = merged(member.attributes, attributes)
+    if isinstance(unread := payload.get("unread_sequence"), int):
+        member.unread_sequence = unread
+    member.contact_id = row.contact_id or member.contact_id
+
+
+def _read(state: Conversation, row: Row) -> None:
+    member = state.participants.get(row.participant_id or "")
+    if member is None:
+        return
+    until = min(payload_of(row).get("sequence", 0), state.last_sequence)
+    member.read_sequence = max(member.read_sequence, until)
+    member.unread_sequence = None
+
+
+# --- which events a draft becomes --------------------------------------------------------
+
+
+def admit(
+    draft: Draft, row: Row, state: Conversation | None, rules: Rules, command: Command | None = None
+) -> tuple[list[Row], Conversation]:
+    """Rows that `draft` becomes (server events around it included) and the state after them.
+
+    `row` is the draft's own row as far as the door could fill it (`receive`); it is completed
+    here. `state` is changed in place; what was due before has been done (`run_timers`).
+    Raises EventRejectedError or a child of it, and then has changed nothing.
+    """
+    if state is None:
+        state = create(row)
+        settable(draft.payload)
+    elif draft.event_type == "conversation.created":
+        raise ConversationExistsError(
+            "a conversation with this id exists already", "$.conversation_id"
+        )
+    _identify(row, state)
+    _refuse(draft, row, state, command)
+    if command is None and _is_late(row, state):
+        add_to_payload(row, was_stale=True)
+    _complete(row, state)
+    rows = _place(row, state, rules)
+    state.due_at = due.at if (due := next_due(state, rules)) is not None else None
+    return rows, state
 
 
 def _identify(row: Row, state: Conversation) -> None:
     """Fill in what the conversation knows: who it was, where, whether it counts."""
     if row.participant_id is not None:
         known = state.participants.get(row.participant_id)
+        if known is not None:
+            row.participant_role = row.participant_role or known.participant_role
+            row.contact_id = row.contact_id or known.contact_id
         if row.participant_role is None:
-            row.participant_role = known
-        if row.participant_role is None:
-            raise EventRejectedError(
+            raise UnknownParticipantError(
                 "this participant is not in the conversation; let it join, or give participant_role",
                 "$.participant_id",
             )
@@ -287,105 +238,210 @@ def _identify(row: Row, state: Conversation) -> None:
         row.message_id = row.event_id
 
 
-def _place(row: Row, state: Conversation, session_timeout: int) -> list[Row]:
-    """Sequence and session for the row, with the session events that it causes."""
-    rows: list[Row] = []
-    idle = max(0, row.happened_at - state.latest_at)
-    if state.session_id is not None and idle >= session_timeout:
-        rows.append(_end_session(row, state, "timeout", state.latest_at + session_timeout))
-    started = state.session_id is None
-    if started:
-        state.session_number += 1
-        state.session_id = str(
-            uuid5(NAMESPACE, f"session/{state.conversation_id}/{state.session_number}")
+def _refuse(draft: Draft, row: Row, state: Conversation, command: Command | None) -> None:
+    """Raise what stands against the event, whatever it is, or against the command alone."""
+    if draft.event_type == "conversation.updated":
+        given = settable(draft.payload)
+        for name in ("inactive_after", "closed_after"):
+            if text := getattr(given, name):
+                durations.check(text, name)
+    if command is None:
+        return
+    if row.event_type.startswith("conversation."):
+        _refuse_edit(state, command)
+    if row.event_type == "message.created":
+        _refuse_message(row, state, command)
+    if row.event_type.startswith("participant.") and row.event_type != "participant.joined":
+        _refuse_stranger(row, state)
+    if row.event_type.startswith("handoff."):
+        reason = control.refusal(row, state)
+        if reason is None and control.is_offered_to_another(row, state):
+            reason = "this handoff is offered to another agent"
+        if reason is not None:
+            raise HandoffStateError(reason, "$.handoff_id")
+
+
+def _refuse_edit(state: Conversation, command: Command) -> None:
+    if command.version is not None and command.version != state.version:
+        raise VersionMismatchError("it was changed since; read it again, then send your change")
+    if state.state == "closed":
+        raise ConversationClosedError("this conversation is closed, and closed is final")
+
+
+def _refuse_stranger(row: Row, state: Conversation) -> None:
+    if row.participant_id not in state.participants:
+        raise UnknownParticipantError("this participant is not in the conversation", "participant_id")
+
+
+def _refuse_message(row: Row, state: Conversation, command: Command) -> None:
+    if state.state == "closed":
+        raise ConversationClosedError(
+            "this conversation is closed; a customer's message opens its successor"
         )
-    if started and row.event_type != "conversation.created":
-        rows.append(_start_session(row, state))
-    row.sequence = _next_sequence(state)
-    row.session_id = state.session_id
-    rows.append(row)
-    if started and row.event_type == "conversation.created":
+    if row.participant_role != "bot" or row.visibility == "internal":
+        return
+    if command.control_epoch is None:
+        raise EventRejectedError(
+            "a bot gives the control_epoch that it saw; the conversation has it", "$.control_epoch"
+        )
+    if state.control.owner == HUMAN or command.control_epoch != state.control.epoch:
+        raise StaleEpochError(
+            "control has passed on since; read the conversation before the bot speaks again",
+            "$.control_epoch",
+        )
+
+
+def _is_late(row: Row, state: Conversation) -> bool:
+    """Whether a fact came when it could not have been commanded any more."""
+    if row.event_type == "message.created":
+        is_bots = row.participant_role == "bot" and row.visibility == "public"
+        return state.state == "closed" or (is_bots and state.control.owner == HUMAN)
+    return row.event_type.startswith("handoff.") and control.refusal(row, state) is not None
+
+
+def _complete(row: Row, state: Conversation) -> None:
+    """Note what it was before, where an event says what it becomes."""
+    match row.event_type:
+        case "conversation.state_changed" | "conversation.resolved" | "conversation.reopened":
+            add_to_payload(row, **{"from": state.state})
+        case "conversation.updated":
+            names = settable(payload_of(row)).__struct_fields__
+            before = {
+                name: getattr(state, name) for name in names if name in payload_of(row)
+            }
+            add_to_payload(row, before=before)
+
+
+def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
+    """Sequence and session for the row, with the events of the server that it causes."""
+    rows: list[Row] = []
+    is_creation = row.event_type == "conversation.created"
+    starts = state.session_id is None and row.event_type not in PASSIVE and row.event_type != "session.ended"
+    if starts and not is_creation:
+        rows.append(_start_session(row, state, rules))
+    was_in_time = not row.event_type.startswith("handoff.") or control.refusal(row, state) is None
+    row.session_id = session_id_of(state.conversation_id, state.session_number + 1) if starts and is_creation else state.session_id
+    _append(rows, row, state)
+    if starts and is_creation:
         # A conversation's first event is its creation, also where that opens its first session.
-        rows.append(_start_session(row, state))
-    reason = _apply(row, state)
-    if reason is not None:
-        rows.append(_end_session(row, state, reason, row.happened_at))
+        rows.append(_start_session(row, state, rules))
+    if was_in_time:
+        _follow(rows, row, state)
     return rows
 
 
-def _apply(row: Row, state: Conversation) -> str | None:
-    """Fold one placed event into the state; the reason if it ends the session."""
-    state.latest_at = max(state.latest_at, row.happened_at)
-    if row.participant_id is not None and row.participant_role is not None:
-        state.participants[row.participant_id] = row.participant_role
-    match row.event_type:
-        case "message.created":
-            state.message_count += 1
-            if row.participant_role == "customer":
-                _become(state, "active")
-        case "conversation.resolved":
-            _become(state, "resolved")
-        case "conversation.reopened":
-            _become(state, "active")
-        case "conversation.state_changed":
-            return _change_state(row, state)
-        case "participant.left":
-            return _leave(row, state)
+def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
+    """What the server adds after an event."""
+    if (owner := control.wanted(row, state)) is not None:
+        payload = {"from": state.control.owner, **msgspec.to_builtins(owner), "owner": owner.owner, "epoch": owner.epoch}
+        _append(rows, _caused("control.changed", row, state, payload), state)
+    if row.event_type == "bot.turn_failed" and state.hand_off_on_bot_failure and _may_hand_off(state):
+        asked = _caused("handoff.requested", row, state, {"reason": "bot_failed"}, visibility="public")
+        asked.handoff_id = asked.event_id
+        _append(rows, asked, state)
+    reason = _session_end(row, state)
+    if reason is not None and state.session_id is not None:
+        _append(rows, _caused("session.ended", row, state, {"reason": reason}), state)
+
+
+def _may_hand_off(state: Conversation) -> bool:
+    return state.handoff is None and state.control.owner == BOT
+
+
+def _session_end(row: Row, state: Conversation) -> str | None:
+    if row.event_type == "conversation.state_changed" and state.state == "closed":
+        return "conversation_closed"
+    if row.event_type == "participant.left" and row.participant_role == "customer" and not state.has("customer"):
+        return "participant_left"
     return None
 
 
-def _change_state(row: Row, state: Conversation) -> str | None:
-    to: str = msgspec.json.decode(row.payload or "{}")["to"]
-    _become(state, to)
-    return "conversation_closed" if to == "closed" else None
+def _append(rows: list[Row], row: Row, state: Conversation) -> None:
+    row.sequence = state.last_sequence + 1
+    apply(state, row)
+    rows.append(row)
 
 
-def _become(state: Conversation, to: str) -> None:
-    """Resolved is undone by the customer's next message; closed is final."""
-    if state.state != "closed":
-        state.state = to
+def session_id_of(conversation_id: str, number: int) -> str:
+    """Id of a conversation's first, second … session."""
+    return str(uuid5(NAMESPACE, f"session/{conversation_id}/{number}"))
 
 
-def _leave(row: Row, state: Conversation) -> str | None:
-    del state.participants[row.participant_id or ""]
-    gone = row.participant_role == "customer" and "customer" not in state.participants.values()
-    return "participant_left" if gone else None
+def _start_session(row: Row, state: Conversation, rules: Rules) -> Row:
+    number = state.session_number + 1
+    payload: dict[str, Any] = {
+        "number": number,
+        "rule_version": SESSION_RULE_VERSION,
+        "timeout_seconds": rules.session_timeout(state.channel) // 1_000_000,
+    }
+    if rules.session_carries_over and state.session_attributes:
+        payload["attributes"] = state.session_attributes
+    started = _caused("session.started", row, state, payload)
+    started.session_id = session_id_of(state.conversation_id, number)
+    started.sequence = state.last_sequence + 1
+    apply(state, started)
+    return started
 
 
-def _next_sequence(state: Conversation) -> int:
-    state.last_sequence += 1
-    return state.last_sequence
-
-
-def _start_session(row: Row, state: Conversation) -> Row:
-    payload = {"number": state.session_number, "rule_version": 1}
-    return _server_event("session.started", row, state, row.happened_at, payload)
-
-
-def _end_session(row: Row, state: Conversation, reason: str, at: int) -> Row:
-    ended = _server_event("session.ended", row, state, at, {"reason": reason})
-    state.session_id = None
-    return ended
-
-
-def _server_event(
-    name: str, cause: Row, state: Conversation, at: int, payload: dict[str, Any]
+def _caused(
+    event_type: str, cause: Row, state: Conversation, payload: dict[str, Any], visibility: str = "internal"
 ) -> Row:
-    return Row(
-        event_id=str(uuid5(NAMESPACE, f"{name}/{state.session_id}")),
-        event_type=name,
-        conversation_id=state.conversation_id,
-        sequence=_next_sequence(state),
+    return server_row(
+        event_type,
+        state.conversation_id,
+        state.last_sequence + 1,
+        happened_at=cause.happened_at,
+        received_at=cause.received_at,
+        payload=payload,
         session_id=state.session_id,
-        participant_role="system",
         channel=state.channel,
         channel_account=state.channel_account,
         caused_by=cause.event_id,
-        visibility="internal",
+        visibility=visibility,
         is_test=state.is_test,
-        received_at=cause.received_at,
-        happened_at=at,
-        payload=msgspec.json.encode(payload).decode(),
-        source=SERVER,
-        fingerprint=b"",
     )
+
+
+# --- what happens by itself ---------------------------------------------------------------
+
+
+def run_timers(state: Conversation, rules: Rules, until: int, received_at: int) -> list[Row]:
+    """Events that were due at or before `until` in the conversation's own time, in order.
+
+    Each happened when it was due, however late it is written.
+    """
+    rows: list[Row] = []
+    while (due := next_due(state, rules)) is not None and due.at <= until:
+        rows += _happen(due, state, received_at)
+    state.due_at = None if due is None else due.at
+    return rows
+
+
+def _happen(due: Due, state: Conversation, received_at: int) -> list[Row]:
+    rows: list[Row] = []
+    payload: dict[str, Any] = {"reason": due.reason}
+    if due.event_type == "conversation.state_changed":
+        payload = {"from": state.state, "to": due.reason, "reason": "timer"}
+    row = server_row(
+        due.event_type,
+        state.conversation_id,
+        state.last_sequence + 1,
+        happened_at=due.at,
+        received_at=received_at,
+        payload=payload,
+        session_id=state.session_id,
+        channel=state.channel,
+        channel_account=state.channel_account,
+        visibility="internal" if due.event_type == "session.ended" else "public",
+        is_test=state.is_test,
+        handoff_id=state.handoff.handoff_id if state.handoff and due.event_type == "handoff.expired" else None,
+        queue=state.handoff.queue if state.handoff and due.event_type == "handoff.expired" else None,
+    )
+    _append(rows, row, state)
+    _follow(rows, row, state)
+    return rows
+
+
+def due_in_own_time(state: Conversation, now: int) -> int:
+    """Until when the timers of a conversation are to run at `now` of our clock."""
+    return now - lag(state)

@@ -1,0 +1,114 @@
+"""When sessions, states and handoffs run out. Spans in microseconds, instants too.
+
+Timers are derived from the state, so they survive a restart, fire once, and catch up with the
+due time as `happened_at`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ingest.log.state import Conversation
+
+SESSION_RULE_VERSION = 2
+"""1: any event kept a session alive. 2: messages do, by the roles and channels of the settings."""
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+WAITING = ("requested", "queued", "assigned")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that decide at commit. `session_timeouts` is by channel, "" for all others."""
+
+    session_timeouts: Mapping[str, int] = field(
+        default_factory=lambda: {"": DAY, "web": 1800 * SECOND, "email": 3 * DAY}
+    )
+    session_roles: frozenset[str] = frozenset({"customer", "bot", "agent"})
+    session_longest: int = 7 * DAY
+    session_carries_over: bool = False
+    inactive_after: int | None = None
+    closed_after: int | None = None
+    handoff_expires_after: int = 3 * DAY
+    handoff_reasons: frozenset[str] = frozenset()
+    parked_for: int = DAY
+
+    def session_timeout(self, channel: str) -> int:
+        """How long a session of this channel lasts without a message."""
+        found = self.session_timeouts.get(channel)
+        return self.session_timeouts[""] if found is None else found
+
+
+class Due(NamedTuple):
+    """Something that happens by itself: when, what, and why."""
+
+    at: int
+    event_type: str
+    reason: str
+
+
+def next_due(state: Conversation, rules: Rules) -> Due | None:
+    """What happens next if nobody does anything."""
+    times = [due for of in _TIMERS if (due := of(state, rules)) is not None]
+    return min(times, default=None)
+
+
+def _session(state: Conversation, rules: Rules) -> Due | None:
+    if state.session_id is None:
+        return None
+    spoke = state.spoke_at
+    alive = max(
+        state.session_started_at, *(spoke.get(role, 0) for role in rules.session_roles)
+    ) + rules.session_timeout(state.channel)
+    longest = state.session_started_at + rules.session_longest
+    if longest < alive:
+        return Due(longest, "session.ended", "max_length")
+    return Due(alive, "session.ended", "timeout")
+
+
+def _inactive(state: Conversation, rules: Rules) -> Due | None:
+    after = state.inactive_after or rules.inactive_after
+    if state.state != "active" or after is None:
+        return None
+    return Due(_spoke_at(state) + after, "conversation.state_changed", "inactive")
+
+
+def _closed(state: Conversation, rules: Rules) -> Due | None:
+    after = state.closed_after or rules.closed_after
+    if state.state == "closed" or after is None:
+        return None
+    return Due(_spoke_at(state) + after, "conversation.state_changed", "closed")
+
+
+def _handoff(state: Conversation, rules: Rules) -> Due | None:
+    if state.handoff is None or state.handoff.status not in WAITING:
+        return None
+    return Due(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
+
+
+def _spoke_at(state: Conversation) -> int:
+    """The last communication, whoever spoke; the beginning if nobody did."""
+    return max(state.spoke_at.values(), default=state.created_at)
+
+
+_TIMERS: tuple[Callable[[Conversation, Rules], Due | None], ...] = (
+    _session,
+    _inactive,
+    _closed,
+    _handoff,
+)
+
+
+def wakes_at(state: Conversation) -> int | None:
+    """When our clock has to look at the conversation, if nothing comes.
+
+    Imported history happened long ago: its timers wait as long as they would have waited then,
+    counted from when the import last spoke of the conversation.
+    """
+    return None if state.due_at is None else state.due_at + lag(state)
+
+
+def lag(state: Conversation) -> int:
+    """How far the conversation's own time is behind our clock."""
+    return max(0, state.received_at - state.latest_at)

@@ -1,0 +1,123 @@
+"""State of a conversation and of a message: what their events fold to, and nothing else.
+
+Derived: drop the tables, fold the log again, get the same (`ingest.log.refold`). Instants are
+microseconds since 1970.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+BOT, HUMAN, NOBODY = "bot", "human", "none"
+"""Owners of control: who may speak for us."""
+
+
+class Member(Struct, omit_defaults=True):
+    """A participant. Unread is what others said above the horizon, or from `unread_sequence` on."""
+
+    participant_role: str
+    contact_id: str | None = None
+    attributes: dict[str, Any] = {}
+    joined_sequence: int = 0
+    read_sequence: int = 0
+    unread_sequence: int | None = None
+
+
+class Control(Struct, omit_defaults=True, frozen=True):
+    """Who may speak; the epoch grows with every change, so that a late bot is told apart."""
+
+    owner: str = NOBODY
+    participant_id: str | None = None
+    epoch: int = 1
+
+
+class Handoff(Struct, omit_defaults=True):
+    """The handoff under way: requested, queued, assigned or accepted since `since`."""
+
+    handoff_id: str
+    status: str
+    requested_at: int
+    since: int
+    reason: str | None = None
+    queue: str | None = None
+    participant_id: str | None = None
+
+
+class Conversation(Struct, omit_defaults=True):
+    """State of one conversation. `version` is the sequence of its last change by an editor."""
+
+    conversation_id: str
+    created_position: int
+    created_at: int
+    channel: str
+    channel_account: str | None = None
+    contact_id: str | None = None
+    is_test: bool = False
+    conversation_key: str | None = None
+    subject: str | None = None
+    attributes: dict[str, Any] = {}
+    labels: list[str] = []
+    priority: str = "normal"
+    state: str = "active"
+    last_sequence: int = 0
+    version: int = 0
+    message_count: int = 0
+    latest_at: int = 0
+    received_at: int = 0
+    spoke_at: dict[str, int] = {}
+    session_id: str | None = None
+    session_number: int = 0
+    session_started_at: int = 0
+    session_attributes: dict[str, Any] = {}
+    participants: dict[str, Member] = {}
+    control: Control = Control()
+    handoff: Handoff | None = None
+    inactive_after: int | None = None
+    closed_after: int | None = None
+    hand_off_on_bot_failure: bool = False
+    predecessor_id: str | None = None
+    successor_id: str | None = None
+    due_at: int | None = None
+
+    def has(self, role: str) -> bool:
+        """Whether somebody of that role takes part."""
+        return any(each.participant_role == role for each in self.participants.values())
+
+
+class Receipt(Struct, omit_defaults=True):
+    """What became of a message for one recipient; `status` never falls within an attempt."""
+
+    status: str
+    at: int
+    attempt: int = 1
+    error_code: str | None = None
+
+
+class Message(Struct, omit_defaults=True):
+    """What became of a message after it was created."""
+
+    conversation_id: str
+    message_id: str
+    text: str | None = None
+    is_edited: bool = False
+    is_deleted: bool = False
+    version: int = 0
+    reactions: dict[str, str] = {}
+    receipts: dict[str, Receipt] = {}
+
+
+class Address(Struct, frozen=True):
+    """How a contact is reached."""
+
+    channel: str
+    address: str
+
+
+class Contact(Struct, omit_defaults=True):
+    """A person. `version` is the position of the last event that changed them."""
+
+    contact_id: str
+    attributes: dict[str, Any] = {}
+    addresses: list[Address] = []
+    merged_into: str | None = None
+    version: int = 0
