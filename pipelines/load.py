@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from ingest.contract import read_manifest
+from ingest.contract import ManifestError, read_manifest
 from ingest.settings import Settings
 from warehouse.build import LoadReport, load
+from warehouse.checks import CheckError
 from warehouse.lake import catalog_path
 from warehouse.model import SOURCE, Model, models
 
@@ -45,7 +46,7 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
     )
     def load_models(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         """Load all waiting segments; row counts are this load's."""
-        report = load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
+        report = _load(settings)
         context.log.info(describe(report))
         for each in report.damaged:
             context.log.error("%s is quarantined: %s", each.segment.path, each.reason)
@@ -53,6 +54,14 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=model.name, metadata=_metadata(report, model))
 
     return load_models
+
+
+def _load(settings: Settings) -> LoadReport:
+    """Load. What trying again cannot mend fails at once; all else is tried again."""
+    try:
+        return load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
+    except (ManifestError, CheckError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def _metadata(report: LoadReport, model: Model) -> dict[str, int | float]:
