@@ -34,7 +34,7 @@ from benchmarks.synthetic import (
 )
 from ingest.contract import SCHEMA
 from ingest.lake.segments import Lake
-from ingest.log.folds import Draft
+from ingest.log.drafts import Draft
 from warehouse import build
 
 EVENTS, QUICK_EVENTS = 50_000, 5_000

@@ -23,7 +23,7 @@ from convolake.simulate import conversations
 from ingest.contract import Segment
 from ingest.lake.compaction import compact
 from ingest.lake.segments import Lake
-from ingest.log.folds import Draft
+from ingest.log.drafts import Draft
 
 FIRST_DAY = date(2026, 9, 1)
 SEED = 1

@@ -17,7 +17,12 @@ import msgspec
 import pyarrow as pa
 
 from ingest.contract import SCHEMA, from_micros, to_micros
-from ingest.log.folds import Conversation, Draft, Row, admit, receive
+from ingest.log.admission import admit, run_timers
+from ingest.log.drafts import Draft
+from ingest.log.rows import Row, receive
+from ingest.log.rules import Rules
+from ingest.log.state import Conversation
+from ingest.settings import Settings
 
 CONVERSATIONS = 1_000
 """Conversations that exist before messages are measured."""
@@ -26,7 +31,7 @@ TEXT_LENGTH = 100
 STARTED_AT = to_micros(datetime(2030, 1, 7, 8, tzinfo=UTC))
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-SESSION_TIMEOUT = 1800 * SECOND
+RULES = Rules.of(Settings())
 
 
 @cache
@@ -103,9 +108,10 @@ class Fold:
         """The rows of one draft that came `at` (microseconds); server events are among them."""
         key = draft.conversation_id or ""
         row = receive(draft, "benchmark", at, draft.event_id or "")
-        rows, state = admit(draft, row, self._states.get(key), SESSION_TIMEOUT)
-        if state is not None:
-            self._states[key] = state
+        state = self._states.get(key)
+        due = [] if state is None else run_timers(state, RULES, row.happened_at, at)
+        rows, self._states[key] = admit(draft, row, state, RULES)
+        rows = [*due, *rows]
         for each in rows:
             self._position += 1
             each.position = self._position

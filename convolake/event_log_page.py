@@ -21,10 +21,12 @@ import pyarrow.parquet as pq
 from ingest.contract import COLUMNS, FORMAT_VERSION, manifest_path, read_manifest, to_micros
 from ingest.lake.sealer import LogReader
 from ingest.lake.segments import Lake
-from ingest.log.folds import Draft
+from ingest.log.drafts import Draft
+from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.submission import Arrival, Submission
 from ingest.log.writer import Writer
+from ingest.settings import Settings
 
 BEGIN = datetime(2030, 1, 1, 10, 0, tzinfo=UTC)
 
@@ -143,7 +145,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
     writer = Writer(
         Store(open_engine(url)),
         shard=0,
-        session_timeout=1_800_000_000,
+        rules=Rules.of(Settings()),
         clock=lambda: now[0],
         new_id=str,
     )

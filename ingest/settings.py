@@ -1,6 +1,8 @@
 """Every setting, read from the environment (prefix `CONVOLAKE_`) when asked for, never at import."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
@@ -30,8 +32,42 @@ class Settings(BaseSettings):
         None,
         description="Key that clients send; against a local data folder they make one if unset.",
     )
-    session_timeout_seconds: int = Field(
-        1800, ge=60, description="A session is over once so many seconds passed without an event."
+    session_timeouts: dict[str, timedelta] = Field(
+        {
+            "": timedelta(days=1),
+            "web": timedelta(minutes=30),
+            "api": timedelta(minutes=30),
+            "email": timedelta(days=3),
+        },
+        description='A session is over once so long nobody spoke, by channel ("" is all others).',
+    )
+    session_roles: set[Literal["customer", "bot", "agent", "system"]] = Field(
+        {"customer", "bot", "agent"}, description="Whose messages keep a session alive."
+    )
+    session_longest: timedelta = Field(
+        timedelta(days=7), description="A session is over after so long, whoever speaks."
+    )
+    session_carries_over: bool = Field(
+        False, description="Whether a session's attributes go over into the next one."
+    )
+    inactive_after: timedelta | None = Field(
+        None, description="A conversation is inactive once so long nobody spoke; unset: never."
+    )
+    closed_after: timedelta | None = Field(
+        None, description="A conversation is closed once so long nobody spoke; unset: never."
+    )
+    handoff_expires_after: timedelta = Field(
+        timedelta(days=3), description="A handoff that nobody took for so long expires."
+    )
+    handoff_reasons: set[str] = Field(
+        set(), description="The reasons that a commanded handoff may have; empty: any."
+    )
+    parked_for: timedelta = Field(
+        timedelta(days=1),
+        description="So long a receipt, an edit or a reaction waits for its message.",
+    )
+    store_typing: bool = Field(
+        False, description="Whether typing is kept in the log, like everything else."
     )
     commit_events: int = Field(
         4096, ge=1, description="Most events in one commit of the log; a batch is never split."
@@ -49,6 +85,13 @@ class Settings(BaseSettings):
     reporting_zone: str = Field(
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
     )
+
+    @field_validator("session_timeouts")
+    @classmethod
+    def _is_complete(cls, spans: dict[str, timedelta]) -> dict[str, timedelta]:
+        if any(span < timedelta(minutes=1) for span in spans.values()):
+            raise ValueError("a session lasts at least a minute")
+        return {"": timedelta(days=1), **spans}
 
     @field_validator("store_url")
     @classmethod

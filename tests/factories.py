@@ -11,7 +11,8 @@ import duckdb
 import msgspec
 
 from ingest.contract import Segment, from_micros, to_micros
-from ingest.log.folds import Draft
+from ingest.log.drafts import Draft
+from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.submission import Acknowledgement, Arrival, Submission
 from ingest.log.writer import Writer
@@ -118,7 +119,7 @@ class Record:
         writer = Writer(
             Store(engine),
             shard=0,
-            session_timeout=self.settings.session_timeout_seconds * 1_000_000,
+            rules=Rules.of(self.settings),
             clock=self.clock,
             new_id=self.new_id,
         )

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from convolake.verify import verify
+from ingest.api.app import create_app
 from ingest.api.keys import create_key
 from ingest.log.store import migrate, open_engine
 from ingest.settings import Settings
@@ -229,12 +231,20 @@ def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
 ) -> None:
     record = Record(settings, Clock())
     record.write([*a_conversation(), an_event("message.sent")])
+    states = record.log("select * from conversations")
+    newer = settings.data / "newer.sqlite"
+    with closing(sqlite3.connect(settings.store_path)) as connection:
+        connection.execute("vacuum into ?", (str(newer),))
+    for path in settings.data.glob("log.sqlite*"):
+        path.unlink()
+    migrate(settings.database_url, "0001")
     with sqlite3.connect(settings.store_path) as connection:
-        connection.execute("drop table tallies")
-        connection.execute("drop table rejected_events")
-        connection.execute("update alembic_version set version_num = '0001'")
+        connection.execute("attach ? as newer", (str(newer),))
+        connection.execute("insert into events select * from newer.events")
     connection.close()
-    migrate(settings.database_url)
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/readyz").status_code == 200
+    assert record.log("select * from conversations") == states
     assert elsewhere(verify, settings).ok
     assert record.log("select source, came, accepted, generated from tallies order by source") == [
         {"source": "convolake", "came": 0, "accepted": 0, "generated": 1},

@@ -12,11 +12,16 @@ import msgspec
 import pytest
 
 from ingest.importers.star import StarError, dialogues, events
-from ingest.log.folds import Conversation, Draft, Row, admit, receive
+from ingest.log.admission import admit, run_timers
+from ingest.log.drafts import Draft
+from ingest.log.rows import Row, receive
+from ingest.log.rules import Rules
+from ingest.log.state import Conversation
+from ingest.settings import Settings
 
 REAL = Path(__file__).parents[2] / "shared/data/A_dialogues/star/star_dev_2000.jsonl.gz"
 START = 1_589_402_120
-SESSION_TIMEOUT = 1_800_000_000
+RULES = Rules.of(Settings())
 NOW = 1_800_000_000_000_000
 
 
@@ -50,7 +55,9 @@ def fold(given: list[dict[str, Any]]) -> list[Row]:
     for each in given:
         draft = msgspec.convert(each, Draft)
         row = receive(draft, "star", NOW, draft.event_id or "none")
-        placed, state = admit(draft, row, state, SESSION_TIMEOUT)
+        if state is not None:
+            rows += run_timers(state, RULES, row.happened_at, NOW)
+        placed, state = admit(draft, row, state, RULES)
         rows += placed
     return rows
 

@@ -4,18 +4,22 @@ import asyncio
 import fcntl
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import accounting, conversations, hot, problems
+from ingest.api import accounting, commands, conversations, hot, messages, presence, problems
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
+from ingest.api.presence import Typists
 from ingest.api.state import ApiState
 from ingest.contract import ManifestError, read_manifest
+from ingest.errors import LogUnavailableError
+from ingest.log import refold
+from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -79,13 +83,26 @@ def create_app(
             engine = open_engine(settings.database_url)
             reader = open_engine(settings.database_url, read_only=True)
             store = Store(engine)
+            rules = Rules.of(settings)
+            if refold.is_needed(engine):
+                logger.warning("folding the log anew: its state is of an older version, or gone")
+                refold.refold(engine, store, rules)
             _check_lake(settings.lake_path, store.last_position())
             writer = _writer(settings, store, clock, new_id)
             metrics = Metrics(writer)
-            app.state.api = ApiState(writer, Keyring(reader), reader, metrics)
+            app.state.api = ApiState(
+                writer,
+                Keyring(reader),
+                reader,
+                metrics,
+                Typists(clock),
+                stores_typing=settings.store_typing,
+            )
             app.state.new_id = new_id
             writer.start()
+            timers = asyncio.create_task(_run_timers(writer))
             yield
+            timers.cancel()
             await asyncio.to_thread(writer.stop)
             reader.dispose()
             engine.dispose()
@@ -100,10 +117,24 @@ def create_app(
     problems.install(app)
     app.include_router(hot.router)
     app.include_router(conversations.commands)
+    app.include_router(commands.router)
     app.include_router(conversations.router)
+    app.include_router(messages.router)
+    app.include_router(presence.router)
     app.include_router(accounting.router)
     _add_operations(app)
     return app
+
+
+TIMER_SECONDS = 1.0
+
+
+async def _run_timers(writer: Writer) -> None:
+    """Have done what is due, once a second. What could not be done now is due the next time."""
+    while True:
+        with suppress(LogUnavailableError):
+            await writer.run_due()
+        await asyncio.sleep(TIMER_SECONDS)
 
 
 def _writer(
@@ -112,7 +143,7 @@ def _writer(
     return Writer(
         store,
         shard=settings.shard,
-        session_timeout=settings.session_timeout_seconds * 1_000_000,
+        rules=Rules.of(settings),
         clock=clock,
         new_id=new_id,
         commit_events=settings.commit_events,

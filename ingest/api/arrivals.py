@@ -6,25 +6,49 @@ and counted in the same transaction as all else.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid5
 
 import msgspec
 from fastapi import Request, Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ingest.api import bodies
 from ingest.api.state import ApiState, authorize, state_of
 from ingest.contract import NAMESPACE, Visibility
-from ingest.errors import IngestError, LogUnavailableError
-from ingest.log.folds import Draft, Id, Instant, Name, Participant
-from ingest.log.submission import Acknowledgement, Arrival, Submission
+from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
+from ingest.log.drafts import Command, Draft, Id, Instant, Name, Participant, Settable
+from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
 
-Reader = Callable[[bytes], Draft]
+Drafted = tuple[Draft, Command | None]
+Reader = Callable[[bytes, str | None], Drafted]
+"""From a body, and the event id that it gets if it names none, to what it asks for.
+
+Raises InvalidRequestError or a child of it."""
+
+
+class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file that lies elsewhere."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")]
+    content_type: Annotated[str, Meta(max_length=128)]
+    size: Annotated[int, Meta(ge=0)] | None = None
+    name: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class Choice(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A quick reply or a button: what it says, and what choosing it sends or opens."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=256)]
+    value: Annotated[str, Meta(max_length=2000)] | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")] | None = None
 
 
 class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to put on the record and deliver. `event_id` makes it safe to send again."""
+    """A message to put on the record and deliver. `event_id` makes it safe to send again.
+
+    A bot gives the `control_epoch` that it saw: if control has passed on since, it may not speak.
+    """
 
     participant_id: Id
     text: str | None = None
@@ -32,12 +56,16 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     message_id: Id | None = None
     in_reply_to: Id | None = None
     bot_version: Id | None = None
+    control_epoch: Annotated[int, Meta(ge=1)] | None = None
     visibility: Visibility | None = None
     occurred_at: Instant | None = None
+    attachments: list[Attachment] = []
+    quick_replies: list[Choice] = []
+    buttons: list[Choice] = []
     payload: dict[str, Any] | None = None
 
 
-class NewConversation(Struct, kw_only=True, forbid_unknown_fields=True):
+class NewConversation(Settable, kw_only=True, forbid_unknown_fields=True):
     """A conversation to open. `conversation_id` and `event_id` make it safe to send again."""
 
     channel: Name
@@ -45,7 +73,7 @@ class NewConversation(Struct, kw_only=True, forbid_unknown_fields=True):
     event_id: Id | None = None
     channel_account: Id | None = None
     contact_id: Id | None = None
-    participants: list[Participant] = []
+    participants: list[Participant] = msgspec.field(default_factory=list)
     is_test: bool = False
     occurred_at: Instant | None = None
     payload: dict[str, Any] | None = None
@@ -56,20 +84,23 @@ _CONVERSATION = msgspec.json.Decoder(NewConversation)
 _DRAFT = msgspec.json.Decoder(Draft)
 
 
-def read_event(raw: bytes) -> Draft:
-    """A body of `POST /v1/events`. Raises InvalidRequestError or a child of it."""
-    return bodies.decode_event(raw, _DRAFT)
+def read_event(raw: bytes, event_id: str | None = None) -> Drafted:
+    """A body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
+    draft = bodies.decode_event(raw, _DRAFT)
+    if event_id is not None and draft.event_id is None:
+        draft.event_id = event_id
+    return draft, None
 
 
-def read_message(conversation_id: str, raw: bytes) -> Draft:
+def read_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> Drafted:
     """A body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
     new = bodies.decode_event(raw, _MESSAGE)
-    return Draft(
+    draft = Draft(
         event_type="message.created",
         conversation_id=conversation_id,
         participant_id=new.participant_id,
         text=new.text,
-        event_id=new.event_id,
+        event_id=new.event_id or event_id,
         message_id=new.message_id,
         in_reply_to=new.in_reply_to,
         bot_version=new.bot_version,
@@ -77,29 +108,46 @@ def read_message(conversation_id: str, raw: bytes) -> Draft:
         occurred_at=new.occurred_at,
         payload=new.payload,
     )
+    if new.attachments or new.quick_replies or new.buttons:
+        draft.payload = _with_rest(new)
+    return draft, Command(control_epoch=new.control_epoch)
 
 
-def read_conversation(source: str, new_id: Callable[[], str], raw: bytes) -> Draft:
+def _with_rest(new: NewMessage) -> dict[str, Any]:
+    named = {name: getattr(new, name) for name in ("attachments", "quick_replies", "buttons")}
+    return {**(new.payload or {}), **{k: msgspec.to_builtins(v) for k, v in named.items() if v}}
+
+
+def read_conversation(
+    source: str, new_id: Callable[[], str], raw: bytes, event_id: str | None = None
+) -> Drafted:
     """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
 
     Without a conversation_id it gets one: from its event_id if it names one, so that it may be
     sent again, else a new one.
     """
     new = bodies.decode_event(raw, _CONVERSATION)
-    payload = dict(new.payload or {})
+    event_id = new.event_id or event_id
+    payload = dict(new.payload or {}) | set_fields(new)
     if new.participants:
         payload["participants"] = msgspec.to_builtins(new.participants)
     return Draft(
         event_type="conversation.created",
-        event_id=new.event_id,
-        conversation_id=new.conversation_id or _conversation_id(source, new.event_id) or new_id(),
+        event_id=event_id,
+        conversation_id=new.conversation_id or _conversation_id(source, event_id) or new_id(),
         channel=new.channel,
         channel_account=new.channel_account,
         contact_id=new.contact_id,
         is_test=new.is_test or None,
         occurred_at=new.occurred_at,
         payload=payload or None,
-    )
+    ), Command()
+
+
+def set_fields(given: Settable) -> dict[str, Any]:
+    """What a body sets of a conversation, as its payload has it."""
+    names = (name for name in Settable.__struct_fields__ if getattr(given, name) is not None)
+    return {name: msgspec.to_builtins(getattr(given, name)) for name in names}
 
 
 def _conversation_id(source: str, event_id: str | None) -> str | None:
@@ -108,17 +156,45 @@ def _conversation_id(source: str, event_id: str | None) -> str | None:
 
 def reader_of(path: str, source: str, new_id: Callable[[], str]) -> Reader:
     """How a body that came in at `path` is read; for replays."""
+    if path == "/v1/events":
+        return read_event
+    if path == "/v1/conversations":
+        return partial(read_conversation, source, new_id)
     if path.endswith("/messages"):
         return partial(read_message, path.split("/")[3])
-    return partial(read_conversation, source, new_id) if path == "/v1/conversations" else read_event
+    return _read_no_command
 
 
-def arrive(raw: bytes, reader: Reader) -> Arrival:
-    """`raw` as an arrival, whatever it is."""
+def _read_no_command(_raw: bytes, _event_id: str | None) -> Drafted:
+    raise InvalidRequestError(
+        "a command is not replayed: what it was for may be over; send it anew"
+    )
+
+
+def arrive(raw: bytes, reader: Reader, event_id: str | None = None) -> Arrival:
+    """`raw` as an arrival, whatever it is; `event_id` is for an event that names none."""
     try:
-        return Arrival(raw, draft=reader(raw))
+        draft, command = reader(raw, event_id)
+        return Arrival(raw, draft=draft, command=command)
     except IngestError as error:
         return Arrival(raw, error=error)
+
+
+KEY_BYTES = 255
+
+
+def keyed_id(request: Request, source: str) -> str | None:
+    """The event id that the request's Idempotency-Key stands for; None without a key.
+
+    Scoped to the credential's source, and kept for ever, as every event id is.
+    Raises InvalidRequestError.
+    """
+    key = bodies.header(request, b"idempotency-key")
+    if not key:
+        return None
+    if len(key) > KEY_BYTES:
+        raise InvalidRequestError(f"at most {KEY_BYTES} bytes", "Idempotency-Key")
+    return str(uuid5(NAMESPACE, f"idempotency/{source}/{key}"))
 
 
 async def submit(state: ApiState, submission: Submission) -> list[Acknowledgement]:
@@ -130,13 +206,20 @@ async def submit(state: ApiState, submission: Submission) -> list[Acknowledgemen
 
 
 async def take_one(request: Request, reader: Reader) -> Response:
-    """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem."""
+    """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
+
+    With an Idempotency-Key a repeat gets the first answer again, byte for byte.
+    """
     source = authorize(request)
+    event_id: str | None = None
     try:
+        event_id = keyed_id(request, source)
         raw = await bodies.read_body(request, bodies.EVENT_BYTES)
+        arrival = arrive(raw, reader, event_id)
     except IngestError as error:
-        return await _answer_one(request, source, Arrival(b"", error=error))
-    return await _answer_one(request, source, arrive(raw, reader))
+        arrival = Arrival(b"", error=error)
+    (answer,) = await _submit(request, source, 1, [arrival])
+    return answer_one(answer, is_keyed=event_id is not None)
 
 
 async def take_batch(request: Request) -> tuple[Sequence[Acknowledgement], bool]:
@@ -147,20 +230,22 @@ async def take_batch(request: Request) -> tuple[Sequence[Acknowledgement], bool]
     source = authorize(request)
     raw = b""
     try:
+        key = keyed_id(request, source)
         raw = await bodies.read_body(request, bodies.BATCH_BYTES)
         content_type = bodies.media_type(request)
         if content_type in bodies.JSON_TYPES and raw.lstrip()[:1] == b"{":
-            return await _submit(request, source, 1, [arrive(raw, read_event)]), True
+            return await _submit(request, source, 1, [arrive(raw, read_event, key)]), True
         events = bodies.split_batch(raw, content_type)
     except LogUnavailableError:
         raise
     except IngestError as error:
         await _submit(request, source, 1, [Arrival(raw, error=error)])
         raise
-    came = len(events)
-    return await _submit(
-        request, source, came, [arrive(bytes(each), read_event) for each in events]
-    ), False
+    arrivals = [
+        arrive(bytes(each), read_event, None if key is None else f"{key}-{number}")
+        for number, each in enumerate(events)
+    ]
+    return await _submit(request, source, len(events), arrivals), False
 
 
 async def _submit(
@@ -173,17 +258,22 @@ async def _submit(
     )
 
 
-async def _answer_one(request: Request, source: str, arrival: Arrival) -> Response:
-    (answer,) = await _submit(request, source, 1, [arrival])
-    return answer_one(answer)
-
-
-def answer_one(answer: Acknowledgement) -> Response:
+def answer_one(answer: Acknowledgement, *, is_keyed: bool = False) -> Response:
     """The response to one event. Raises its error."""
     if answer.error is not None:
         raise answer.error
-    status = 201 if answer.status == "accepted" else 200
+    if answer.status == "duplicate" and is_keyed:
+        first = msgspec.structs.replace(answer, status=_first_status(answer))
+        response = answer_one(first)
+        response.headers["idempotent-replayed"] = "true"
+        return response
+    status = {"accepted": 201, "parked": 202}.get(answer.status, 200)
     return Response(encode(answer), status, media_type="application/json")
+
+
+def _first_status(answer: Acknowledgement) -> Status:
+    waits = answer.conversation_id is not None and answer.sequence is None
+    return "parked" if waits else "accepted"
 
 
 def _problem(value: Any) -> Any:

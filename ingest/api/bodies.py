@@ -26,6 +26,9 @@ INTEGER_LIMIT = 2**63
 JSON_TYPES = ("application/json", "")
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
+_TREES = ("payload", "attributes", "session_attributes")
+"""Fields that hold whatever a client likes."""
+
 T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `(\$[^`]*)`$")
@@ -80,9 +83,10 @@ def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
         raise MalformedBodyError("not UTF-8") from None
     except RecursionError:
         raise InvalidRequestError(f"nested deeper than {DEPTH}") from None
-    payload = getattr(value, "payload", None)
-    if payload is not None:
-        _check_tree(payload, 2, "$.payload")
+    for name in _TREES:
+        tree = getattr(value, name, None)
+        if tree is not None:
+            _check_tree(tree, 2, f"$.{name}")
     return value
 
 

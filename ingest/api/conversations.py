@@ -1,4 +1,4 @@
-"""Conversations and their messages, for people and bots that ask for them."""
+"""Conversations as they stand, for people and bots that ask for them."""
 
 from datetime import datetime
 from functools import partial
@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import RowMapping
 
 from ingest.api.arrivals import NewConversation, read_conversation, take_one
 from ingest.api.cursors import from_cursor, to_cursor
@@ -15,14 +14,25 @@ from ingest.api.describe import described, problems
 from ingest.api.hot import HotRoute
 from ingest.api.state import ApiState, authorize, state_of
 from ingest.contract import from_micros
-from ingest.errors import InvalidRequestError, UnauthorizedError, UnknownConversationError
-from ingest.log import reader
-from ingest.log.folds import Conversation
+from ingest.errors import (
+    ConversationExistsError,
+    InvalidRequestError,
+    UnauthorizedError,
+    UnknownContactError,
+    UnknownConversationError,
+)
+from ingest.log import durations, reader
+from ingest.log.state import Contact, Conversation
+from ingest.log.submission import Acknowledgement
 
 READ_ERRORS = (UnauthorizedError, UnknownConversationError, InvalidRequestError)
 
 router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(authorize)])
 commands = APIRouter(prefix="/v1", route_class=HotRoute)
+
+Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
+Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
+Api = Annotated[ApiState, Depends(state_of)]
 
 
 class ParticipantView(BaseModel):
@@ -30,44 +40,64 @@ class ParticipantView(BaseModel):
 
     participant_id: str
     participant_role: str
+    contact_id: str | None = None
+    attributes: dict[str, Any] = {}
+    joined_sequence: int
+    read_sequence: int = Field(description="everything up to here was read")
+    unread_count: int | None = Field(
+        None, description="messages of others above it; only where participants are listed"
+    )
+
+
+class ControlView(BaseModel):
+    """Who may speak for us; a bot's message carries the epoch."""
+
+    owner: str = Field(description="bot, human or none")
+    participant_id: str | None
+    epoch: int
+
+
+class HandoffView(BaseModel):
+    """The handoff under way."""
+
+    handoff_id: str
+    status: str = Field(description="requested, queued, assigned or accepted")
+    reason: str | None
+    queue: str | None
+    participant_id: str | None = Field(description="the agent that it is offered to, or has it")
+    requested_at: datetime
+    since: datetime
 
 
 class ConversationView(BaseModel):
     """A conversation as it stands."""
 
     conversation_id: str
+    conversation_key: str | None = Field(description="your own name for it; unique")
     state: str = Field(description="active, inactive, resolved or closed")
     channel: str
     channel_account: str | None
     contact_id: str | None
     is_test: bool
+    subject: str | None
+    attributes: dict[str, Any]
+    labels: list[str]
+    priority: str
+    version: int = Field(description="the ETag; grows when somebody changes the conversation")
     created_at: datetime
     latest_at: datetime = Field(description="when the latest event happened")
     last_sequence: int
     message_count: int
     session_id: str | None = Field(description="the open session, if one is open")
+    session_attributes: dict[str, Any]
     participants: list[ParticipantView]
-
-
-class MessageView(BaseModel):
-    """A message, in the place that `sequence` gives it."""
-
-    conversation_id: str
-    sequence: int
-    session_id: str
-    message_id: str
-    event_id: str
-    participant_id: str
-    participant_role: str
-    channel: str | None
-    in_reply_to: str | None
-    bot_version: str | None
-    visibility: str
-    text: str | None
-    payload: dict[str, Any] | None
-    occurred_at: datetime | None
-    received_at: datetime
-    happened_at: datetime
+    control: ControlView
+    handoff: HandoffView | None
+    inactive_after: str | None = Field(description="ISO 8601; null is this installation's")
+    closed_after: str | None = Field(description="ISO 8601; null is this installation's")
+    hand_off_on_bot_failure: bool
+    predecessor_id: str | None = Field(description="the closed conversation that this continues")
+    successor_id: str | None
 
 
 class ConversationPage(BaseModel):
@@ -78,17 +108,27 @@ class ConversationPage(BaseModel):
     has_more: bool
 
 
-class MessagePage(BaseModel):
-    """A page; `cursor` leads to the next one and is null on the last."""
+class ParticipantList(BaseModel):
+    """Everybody in a conversation."""
 
-    items: list[MessageView]
-    cursor: str | None
-    has_more: bool
+    items: list[ParticipantView]
 
 
-Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
-Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
-Api = Annotated[ApiState, Depends(state_of)]
+class AddressView(BaseModel):
+    """How a contact is reached."""
+
+    channel: str
+    address: str
+
+
+class ContactView(BaseModel):
+    """A person behind customers."""
+
+    contact_id: str
+    attributes: dict[str, Any]
+    addresses: list[AddressView]
+    merged_into: str | None
+    version: int = Field(description="the ETag")
 
 
 @commands.post(
@@ -97,9 +137,8 @@ Api = Annotated[ApiState, Depends(state_of)]
     tags=["conversations"],
     openapi_extra=described(
         NewConversation,
-        msgspec.defstruct(
-            "Acknowledgement", [("event_id", str), ("conversation_id", str), ("sequence", int)]
-        ),
+        Acknowledgement,
+        errors=(ConversationExistsError,),
         example={
             "channel": "web",
             "participants": [
@@ -117,64 +156,99 @@ async def create_conversation(request: Request) -> Response:
 
 @router.get("/conversations", tags=["conversations"])
 def list_conversations(
-    api: Api, limit: Limit = 50, cursor: Cursor = None, channel: str | None = None
+    api: Api,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    channel: str | None = None,
+    conversation_key: Annotated[str | None, Query(max_length=128)] = None,
+    contact_id: Annotated[str | None, Query(max_length=128)] = None,
 ) -> ConversationPage:
-    """Conversations, the newest first."""
-    found = reader.list_conversations(api.reader, limit + 1, from_cursor(cursor), channel)
+    """Conversations, the newest first; by your own key, or of one contact, if you name it."""
+    found = reader.list_conversations(
+        api.reader,
+        limit + 1,
+        from_cursor(cursor),
+        {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
+    )
     page = found[:limit]
     more = len(found) > limit
     return ConversationPage(
-        items=[_view(each) for each in page],
+        items=[view(each) for each in page],
         cursor=to_cursor(page[-1].created_position) if more else None,
         has_more=more,
     )
 
 
 @router.get("/conversations/{conversation_id}", tags=["conversations"])
-def get_conversation(api: Api, conversation_id: str) -> ConversationView:
-    """A conversation as it stands."""
-    return _view(_existing(api, conversation_id))
+def get_conversation(api: Api, conversation_id: str, response: Response) -> ConversationView:
+    """A conversation as it stands, with its ETag."""
+    state = existing(api, conversation_id)
+    response.headers["etag"] = f'"{state.version}"'
+    return view(state)
 
 
-@router.get("/conversations/{conversation_id}/messages", tags=["messages"])
-def list_messages(
-    api: Api, conversation_id: str, limit: Limit = 50, cursor: Cursor = None
-) -> MessagePage:
-    """Messages of a conversation, in order."""
-    _existing(api, conversation_id)
-    found = reader.list_messages(api.reader, conversation_id, limit + 1, from_cursor(cursor) or 0)
-    page = found[:limit]
-    more = len(found) > limit
-    return MessagePage(
-        items=[_message(row) for row in page],
-        cursor=to_cursor(page[-1]["sequence"]) if more else None,
-        has_more=more,
-    )
+@router.get("/conversations/{conversation_id}/participants", tags=["participants"])
+def list_participants(api: Api, conversation_id: str) -> ParticipantList:
+    """Everybody in a conversation, with how much each has not read."""
+    state = existing(api, conversation_id)
+    people = participants(state)
+    for each in people:
+        member = state.participants[each.participant_id]
+        horizon = member.read_sequence
+        if member.unread_sequence is not None:
+            horizon = min(horizon, max(0, member.unread_sequence - 1))
+        each.unread_count = reader.count_unread(
+            api.reader, conversation_id, each.participant_id, horizon, each.participant_role
+        )
+    return ParticipantList(items=people)
 
 
-def _existing(api: ApiState, conversation_id: str) -> Conversation:
+@router.get("/contacts/{contact_id}", tags=["contacts"], responses=problems((UnknownContactError,)))
+def get_contact(api: Api, contact_id: str, response: Response) -> ContactView:
+    """What is known of a contact, with its ETag."""
+    found = reader.get_contact(api.reader, contact_id)
+    if found is None:
+        raise UnknownContactError("there is no contact with this id", "contact_id")
+    response.headers["etag"] = f'"{found.version}"'
+    return _contact(found)
+
+
+def _contact(contact: Contact) -> ContactView:
+    return ContactView.model_validate(msgspec.to_builtins(_full(contact)))
+
+
+def existing(api: ApiState, conversation_id: str) -> Conversation:
+    """The conversation. Raises UnknownConversationError."""
     found = reader.get_conversation(api.reader, conversation_id)
     if found is None:
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")
     return found
 
 
-def _view(state: Conversation) -> ConversationView:
-    values = msgspec.structs.asdict(state)
-    values["created_at"] = from_micros(state.created_at)
-    values["latest_at"] = from_micros(state.latest_at)
-    values["participants"] = [
-        ParticipantView(participant_id=key, participant_role=role)
-        for key, role in state.participants.items()
-    ]
+def view(state: Conversation) -> ConversationView:
+    """A conversation as the API shows it."""
+    values = _full(state)
+    for name in ("created_at", "latest_at"):
+        values[name] = from_micros(values[name])
+    for name in ("inactive_after", "closed_after"):
+        values[name] = None if values[name] is None else durations.to_iso(values[name])
+    values["participants"] = participants(state)
+    values["control"] = ControlView.model_validate(_full(state.control))
+    if state.handoff is not None:
+        handoff = _full(state.handoff)
+        times = {name: from_micros(handoff[name]) for name in ("requested_at", "since")}
+        values["handoff"] = HandoffView.model_validate(handoff | times)
     return ConversationView.model_validate(values)
 
 
-def _message(row: RowMapping) -> MessageView:
-    values = dict(row)
-    for name in ("occurred_at", "received_at", "happened_at"):
-        values[name] = None if values[name] is None else from_micros(values[name])
-    values["payload"] = (
-        None if values["payload"] is None else msgspec.json.decode(values["payload"])
-    )
-    return MessageView.model_validate(values)
+def participants(state: Conversation) -> list[ParticipantView]:
+    """Everybody in it, as the API shows them."""
+    return [
+        ParticipantView.model_validate({"participant_id": key, **_full(member)})
+        for key, member in state.participants.items()
+    ]
+
+
+def _full(value: msgspec.Struct) -> dict[str, Any]:
+    """Every field, also those that have their default."""
+    return msgspec.structs.asdict(value)

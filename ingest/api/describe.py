@@ -32,16 +32,22 @@ WRITE_ERRORS: tuple[type[IngestError], ...] = (
 
 def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
     """Responses of a route that may raise `errors`, with an example of each."""
+    by_status: dict[int, list[type[IngestError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
     return {
-        error.status: {
-            "description": error.title,
+        status: {
+            "description": "; ".join(error.title for error in each),
             "content": {
                 "application/problem+json": {
-                    "example": error("what is wrong, what to do").problem()
+                    "examples": {
+                        error.code: {"value": error("what is wrong, what to do").problem()}
+                        for error in each
+                    }
                 }
             },
         }
-        for error in errors
+        for status, each in by_status.items()
     }
 
 
@@ -52,6 +58,7 @@ def described(
     example: Any,
     many: bool = False,
     parameters: dict[str, str] | None = None,
+    errors: tuple[type[IngestError], ...] = (),
 ) -> dict[str, Any]:
     """`openapi_extra` of a hot route: its body, its answers, its errors."""
     body_schema = _schema(body)
@@ -74,7 +81,10 @@ def described(
                 }
                 for status, text in answers.items()
             },
-            **{str(status): response for status, response in problems(WRITE_ERRORS).items()},
+            **{
+                str(status): response
+                for status, response in problems((*WRITE_ERRORS, *errors)).items()
+            },
         },
         "security": [{"key": []}],
     }

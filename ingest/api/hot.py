@@ -21,7 +21,7 @@ from ingest.api.arrivals import NewMessage, answer_one, encode, read_message, ta
 from ingest.api.describe import described
 from ingest.api.problems import problem_response, unexpected_response
 from ingest.errors import IngestError
-from ingest.log.folds import ID_PATTERN, Draft
+from ingest.log.drafts import ID_PATTERN, Draft
 from ingest.log.submission import Acknowledgement
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from sqlalchemy import Engine, func, insert, select, update
 
 from ingest.errors import UnauthorizedError
-from ingest.log.folds import ID_PATTERN, SERVER
+from ingest.log.drafts import ID_PATTERN
+from ingest.log.rows import SERVER
 from ingest.log.store import migrate, open_engine
 from ingest.log.tables import api_keys
 from ingest.settings import Settings

@@ -1,7 +1,7 @@
 """What the routes share: the log's writer, the keys, a reader of the store, the counters."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 from sqlalchemy import Engine
@@ -10,6 +10,9 @@ from ingest.api.bodies import header
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.log.writer import Writer
+
+if TYPE_CHECKING:
+    from ingest.api.presence import Typists
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class ApiState:
     keyring: Keyring
     reader: Engine
     metrics: Metrics
+    typists: "Typists"
+    stores_typing: bool = False
 
 
 def state_of(request: Request) -> ApiState:

@@ -1,13 +1,28 @@
 """The events of one commit, decided one after the other against state and against each other."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from ingest.contract import from_micros
-from ingest.errors import EventConflictError, EventRejectedError, IngestError
-from ingest.log.folds import SERVER, Conversation, Draft, Row, admit, receive
-from ingest.log.store import Known, Refusal, Store, Tally
+from ingest.errors import (
+    ConversationExistsError,
+    EventConflictError,
+    EventRejectedError,
+    IngestError,
+    UnknownConversationError,
+    UnknownMessageError,
+    VersionMismatchError,
+)
+from ingest.log import admission, contacts, messages
+from ingest.log.drafts import Command, Draft, check
+from ingest.log.rows import SERVER, Row, receive
+from ingest.log.rules import Rules
+from ingest.log.state import Contact, Conversation, Message
+from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
 from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
+from ingest.log.succession import succeed
 
 RAW_BYTES = 256 * 1024
 """So much of a refused body is kept: as much as an event may have."""
@@ -16,60 +31,67 @@ RAW_BYTES = 256 * 1024
 class Batch:
     """Takes submissions, then saves what they came to; the caller commits."""
 
-    def __init__(
-        self, store: Store, submissions: Sequence[Submission], session_timeout: int
-    ) -> None:
-        """Look up all that the submissions may touch. `session_timeout` is in microseconds."""
+    def __init__(self, store: Store, submissions: Sequence[Submission], rules: Rules) -> None:
+        """Look up all that the submissions may touch."""
         drafts = [
             arrival.draft
             for submission in submissions
             for arrival in submission.arrivals
             if arrival.draft is not None
         ]
-        ids = {draft.event_id for draft in drafts if draft.event_id is not None}
-        keys = {draft.conversation_id for draft in drafts if draft.conversation_id is not None}
         self._store = store
-        self._known = store.find_events(sorted(ids))
-        self._states = store.find_conversations(sorted(keys))
+        self._rules = rules
+        self._known = store.find_events(_unique(each.event_id for each in drafts))
+        self._states = store.find_conversations(_unique(each.conversation_id for each in drafts))
         self._new: set[str] = set()
         self._touched: dict[str, Conversation] = {}
         self._created: list[tuple[Conversation, Row]] = []
+        self._look_up_rest(drafts)
+        self._saved_messages: dict[MessageKey, Message] = {}
+        self._saved_contacts: list[tuple[Contact, Row]] = []
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self._refusals: list[Refusal] = []
         self._replayed: list[tuple[int, str]] = []
-        self._session_timeout = session_timeout
+        self._done: list[Parked] = []
         self.rows: list[Row] = []
+
+    def _look_up_rest(self, drafts: list[Draft]) -> None:
+        """What only few events touch: other messages, contacts, keys, what is parked."""
+        refer = [each for each in drafts if each.event_type in messages.REFERS]
+        said = [each for each in drafts if each.event_type == "message.created"]
+        keys = _message_keys(refer)
+        self._messages_there = self._store.find_created(keys)
+        self._messages = self._store.find_messages(keys)
+        waiting = [
+            *self._store.find_parked([*keys, *_message_keys(said)]),
+            *self._store.find_parked_events(_unique(each.event_id for each in drafts)),
+        ]
+        self._parked = {(each.source, each.event_id): each for each in waiting}
+        self._new_parked: dict[tuple[str, str], Parked] = {}
+        people = [each for each in drafts if each.event_type.startswith("contact.")]
+        self._contacts = self._store.find_contacts(_unique(each.contact_id for each in people))
+        self._keys = self._store.find_keys(_unique(_key(each) for each in drafts))
+
+    # --- one submission
 
     def take(
         self, submission: Submission, received_at: int, ids: Sequence[str]
     ) -> list[Acknowledgement]:
         """Decide each arrival; `ids` serve those that name none."""
-        answers = [
-            self._take(arrival, submission, received_at, new_id)
-            for arrival, new_id in zip(submission.arrivals, ids, strict=True)
-        ]
+        if not submission.came:
+            return []
         tally = self._tallies[submission.source]
         tally.came += submission.came
-        for arrival, answer in zip(submission.arrivals, answers, strict=True):
+        answers: list[Acknowledgement] = []
+        for arrival, new_id in zip(submission.arrivals, ids, strict=True):
+            answer = self._take(arrival, submission, received_at, new_id)
             setattr(tally, answer.status, getattr(tally, answer.status) + 1)
             if answer.error is not None:
                 self._refusals.append(_refusal(arrival, answer.error, submission, received_at))
             elif submission.replays is not None:
                 self._replayed.append((submission.replays, answer.event_id or ""))
+            answers.append(answer)
         return answers
-
-    def save(self, received_at: int) -> None:
-        """Hand everything to the store, without committing."""
-        for state, row in self._created:
-            state.created_position = row.position
-        self._store.add_events(self.rows)
-        self._store.save_conversations(list(self._touched.values()), self._new)
-        generated = sum(row.source == SERVER for row in self.rows)
-        if generated:
-            self._tallies[SERVER].generated += generated
-        self._store.add_tallies(self._tallies)
-        self._store.add_refusals(self._refusals)
-        self._store.mark_replayed(self._replayed, received_at)
 
     def _take(
         self, arrival: Arrival, submission: Submission, received_at: int, new_id: str
@@ -81,10 +103,17 @@ class Batch:
         known = self._known.get((row.source, row.event_id))
         if known is not None:
             return _again(row, known)
+        if (row.source, row.event_id) in self._parked:
+            return _again_parked(row, self._parked[row.source, row.event_id])
         try:
-            self._admit(draft, row)
+            if self._must_wait(draft, arrival.command):
+                return self._park(draft, row, submission.path)
+            return self._accept(draft, row, arrival.command)
         except EventRejectedError as error:
             return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
+
+    def _accept(self, draft: Draft, row: Row, command: Command | None) -> Acknowledgement:
+        self._admit(draft, row, command)
         known = Known(
             row.conversation_id,
             row.sequence,
@@ -94,24 +123,244 @@ class Batch:
             row.fingerprint,
         )
         self._known[row.source, row.event_id] = known
-        return _acknowledge("accepted", row.event_id, known)
+        answer = _acknowledge("accepted", row.event_id, known)
+        if row.event_type == "message.created":
+            self._let_in(row)
+        return answer
 
-    def _admit(self, draft: Draft, row: Row) -> None:
-        before = self._states.get(draft.conversation_id or "")
-        rows, state = admit(draft, row, before, self._session_timeout)
-        self.rows += rows
-        if state is None:
+    def _admit(self, draft: Draft, row: Row, command: Command | None) -> None:
+        kind = check(draft, command)
+        row.visibility = draft.visibility or kind.visibility
+        if kind.stream == "contact":
+            contact = contacts.admit(draft, row, self._contacts.get(row.contact_id or ""), command)
+            self._contacts[contact.contact_id] = contact
+            self._saved_contacts.append((contact, row))
+            self.rows.append(row)
             return
+        before = self._state_for(draft, row)
+        self._refuse_key(draft, before)
+        self._refuse_message_edit(row, command)
+        rows, state = admission.admit(draft, row, before, self._rules, command)
+        self.rows += rows
+        self._note(state, row if before is None else None)
+        self._fold_message(row)
+
+    def _note(self, state: Conversation, created_by: Row | None) -> None:
         self._touched[state.conversation_id] = state
-        if before is None:
+        if state.conversation_key is not None:
+            self._keys[state.conversation_key] = state.conversation_id
+        if created_by is not None:
             self._states[state.conversation_id] = state
             self._new.add(state.conversation_id)
-            self._created.append((state, row))
+            self._created.append((state, created_by))
+
+    def _state_for(self, draft: Draft, row: Row) -> Conversation | None:
+        """The conversation that the event goes to, with all that was due in it done."""
+        if draft.conversation_id is None:
+            raise EventRejectedError("conversation_id is missing", "$.conversation_id")
+        state = self._states.get(draft.conversation_id)
+        if state is None:
+            if draft.event_type == "conversation.created":
+                return None
+            raise UnknownConversationError("create the conversation first", "$.conversation_id")
+        if state.due_at is not None and state.due_at <= row.happened_at:
+            self._run_timers(state, row.happened_at, row.received_at)
+        if state.state == "closed" and draft.event_type == "message.created":
+            return self._successor(state, row)
+        return state
+
+    def _refuse_key(self, draft: Draft, state: Conversation | None) -> None:
+        key = _key(draft)
+        owner = None if key is None else self._keys.get(key)
+        if owner is not None and (state is None or owner != state.conversation_id):
+            raise ConversationExistsError(
+                "another conversation has this key", "$.payload.conversation_key"
+            )
+
+    def _refuse_message_edit(self, row: Row, command: Command | None) -> None:
+        if command is None or command.version is None or row.event_type not in messages.REFERS:
+            return
+        known = self._messages.get((row.conversation_id or "", row.message_id or ""))
+        if command.version != (0 if known is None else known.version):
+            raise VersionMismatchError("it was changed since; read it again, then send your change")
+
+    def _fold_message(self, row: Row) -> None:
+        of = (row.conversation_id or "", row.message_id or "")
+        if row.event_type == "message.created":
+            self._messages_there.add(of)
+        elif row.event_type in messages.REFERS:
+            known = self._messages.get(of) or Message(*of)
+            messages.fold(known, row)
+            self._messages[of] = self._saved_messages[of] = known
+
+    # --- a closed conversation goes on in its successor
+
+    def _successor(self, state: Conversation, row: Row) -> Conversation:
+        member = state.participants.get(row.participant_id or "")
+        role = row.participant_role or (None if member is None else member.participant_role)
+        if role != "customer":
+            return state
+        while state.state == "closed":
+            state = self._next_of(state, row)
+        row.conversation_id = state.conversation_id
+        return state
+
+    def _next_of(self, state: Conversation, row: Row) -> Conversation:
+        if state.successor_id is not None:
+            return self._load(state.successor_id)
+        rows, successor = succeed(state, row, self._rules)
+        self.rows += rows
+        self._note(state, None)
+        self._note(successor, rows[0])
+        return successor
+
+    def _load(self, conversation_id: str) -> Conversation:
+        if conversation_id not in self._states:
+            self._states |= self._store.find_conversations([conversation_id])
+        return self._states[conversation_id]
+
+    # --- what comes before its message waits for it
+
+    def _must_wait(self, draft: Draft, command: Command | None) -> bool:
+        of = (draft.conversation_id or "", draft.message_id or "")
+        if draft.event_type not in messages.REFERS or of in self._messages_there:
+            return False
+        if draft.conversation_id not in self._states or draft.message_id is None:
+            return False  # refused with its reason
+        if command is not None:
+            raise UnknownMessageError("there is no such message in this conversation", "message_id")
+        return True
+
+    def _park(self, draft: Draft, row: Row, path: str) -> Acknowledgement:
+        check(draft, None)
+        parked = Parked(
+            row.source,
+            row.event_id,
+            row.fingerprint,
+            draft.conversation_id or "",
+            draft.message_id or "",
+            path,
+            row.received_at,
+            row.received_at + self._rules.parked_for,
+            msgspec.json.encode(draft),
+        )
+        self._parked[row.source, row.event_id] = parked
+        self._new_parked[row.source, row.event_id] = parked
+        return _parked(parked)
+
+    def _let_in(self, said: Row) -> None:
+        """Admit what waited for this message, in the order in which it came."""
+        if not self._parked:
+            return
+        of = (said.conversation_id or "", said.message_id or "")
+        for each in [each for each in self._parked.values() if each.of == of]:
+            draft = msgspec.json.decode(each.raw, type=Draft)
+            row = receive(draft, each.source, each.received_at, each.event_id)
+            answer = self._accept_parked(draft, row)
+            self._settle(each, answer)
+
+    def _accept_parked(self, draft: Draft, row: Row) -> Acknowledgement:
+        try:
+            return self._accept(draft, row, None)
+        except EventRejectedError as error:
+            return Acknowledgement(status="rejected", event_id=row.event_id, error=error)
+
+    def _settle(self, parked: Parked, answer: Acknowledgement) -> None:
+        key = (parked.source, parked.event_id)
+        tally = self._tallies[parked.source]
+        tally.parked -= 1
+        setattr(tally, answer.status, getattr(tally, answer.status) + 1)
+        if answer.error is not None:
+            submission = Submission(parked.source, parked.path, 0, [])
+            arrival = Arrival(parked.raw)
+            self._refusals.append(_refusal(arrival, answer.error, submission, parked.received_at))
+        del self._parked[key]
+        if self._new_parked.pop(key, None) is None:
+            self._done.append(parked)
+
+    # --- what happens by itself
+
+    def run_due(self, now: int, most: int) -> int:
+        """Do what is due by `now` of our clock in at most `most` conversations; how many had any."""
+        due = self._store.find_due(now, most)
+        self._states |= self._store.find_conversations(
+            [each for each in due if each not in self._states]
+        )
+        for conversation_id in due:
+            state = self._states[conversation_id]
+            self._run_timers(state, admission.due_in_own_time(state, now), now)
+        expired = self._store.find_expired(now, most)
+        for each in expired:
+            error = UnknownMessageError("its message never came", "$.message_id")
+            self._parked[each.source, each.event_id] = each
+            self._settle(
+                each, Acknowledgement(status="rejected", event_id=each.event_id, error=error)
+            )
+        return len(due) + len(expired)
+
+    def _run_timers(self, state: Conversation, until: int, received_at: int) -> None:
+        self.rows += admission.run_timers(state, self._rules, until, received_at)
+        self._touched[state.conversation_id] = state
+
+    def save(self, received_at: int) -> None:
+        """Hand everything to the store, without committing."""
+        for state, row in self._created:
+            state.created_position = row.position
+        for contact, row in self._saved_contacts:
+            contacts.apply(contact, row)
+        store = self._store
+        store.add_events(self.rows)
+        store.save_conversations(list(self._touched.values()), self._new)
+        store.save_messages(list(self._saved_messages.values()))
+        store.save_contacts(
+            list({each.contact_id: each for each, _ in self._saved_contacts}.values())
+        )
+        store.park(list(self._new_parked.values()), self._done)
+        generated = sum(row.source == SERVER for row in self.rows)
+        if generated:
+            self._tallies[SERVER].generated += generated
+        store.add_tallies(self._tallies)
+        store.add_refusals(self._refusals)
+        store.mark_replayed(self._replayed, received_at)
+
+
+def _unique(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value is not None})
+
+
+def _message_keys(drafts: Iterable[Draft]) -> list[MessageKey]:
+    keys = {(each.conversation_id or "", each.message_id or each.event_id or "") for each in drafts}
+    return sorted(keys)
+
+
+def _key(draft: Draft) -> str | None:
+    key = None if draft.payload is None else draft.payload.get("conversation_key")
+    return key if isinstance(key, str) and draft.event_type.startswith("conversation.") else None
 
 
 def _again(row: Row, known: Known) -> Acknowledgement:
     if known.fingerprint == row.fingerprint:
         return _acknowledge("duplicate", row.event_id, known)
+    return _conflict(row)
+
+
+def _again_parked(row: Row, parked: Parked) -> Acknowledgement:
+    if parked.fingerprint != row.fingerprint:
+        return _conflict(row)
+    return msgspec.structs.replace(_parked(parked), status="duplicate")
+
+
+def _parked(parked: Parked) -> Acknowledgement:
+    return Acknowledgement(
+        status="parked",
+        event_id=parked.event_id,
+        conversation_id=parked.conversation_id,
+        message_id=parked.message_id,
+        received_at=from_micros(parked.received_at),
+    )
+
+
+def _conflict(row: Row) -> Acknowledgement:
     error = EventConflictError(
         "an event with this id and other content was accepted before; it stands", "$.event_id"
     )

@@ -2,7 +2,12 @@
 
 import msgspec
 
-from ingest.errors import ContactExistsError, EventRejectedError, UnknownContactError, VersionMismatchError
+from ingest.errors import (
+    ContactExistsError,
+    EventRejectedError,
+    UnknownContactError,
+    VersionMismatchError,
+)
 from ingest.log.drafts import Command, Draft
 from ingest.log.folds import merged
 from ingest.log.rows import Row, payload_of
@@ -21,10 +26,6 @@ def admit(draft: Draft, row: Row, contact: Contact | None, command: Command | No
         )
     if command is not None:
         _refuse(draft, contact, command)
-    if draft.event_type == "contact.linked" and _address(row) is None:
-        raise EventRejectedError("payload has a channel and an address", "$.payload.address")
-    if draft.event_type == "contact.merged" and not isinstance(payload_of(row).get("into"), str):
-        raise EventRejectedError("payload.into is the contact_id that stays", "$.payload.into")
     return contact or Contact(row.contact_id or "")
 
 

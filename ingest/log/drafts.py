@@ -104,7 +104,7 @@ def check(draft: Draft, command: Command | None) -> EventType:
         raise EventRejectedError(
             "no event type has this name; the API page lists them", "$.event_type"
         )
-    if kind.stream == "ephemeral":
+    if kind.stream == "ephemeral" and command is None:
         raise EventRejectedError(
             "typing is not stored; this log keeps durable events only", "$.event_type"
         )
@@ -129,12 +129,6 @@ def _check_content(draft: Draft) -> None:
             raise EventRejectedError("a message has a text or payload.attachments", "$.text")
         case "conversation.state_changed" if payload.get("to") not in STATES:
             raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
-        case "participant.read_advanced" if not _is_sequence(payload.get("sequence")):
-            raise EventRejectedError("payload.sequence is a number from 0", "$.payload.sequence")
-
-
-def _is_sequence(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _check_times(draft: Draft) -> None:

@@ -18,7 +18,9 @@ def from_iso(text: str) -> int:
     parts = found.groups() if found else ()
     if not any(parts):
         raise ValueError("not an ISO 8601 duration such as PT30M, PT24H or P3D")
-    return sum(int(part or 0) * each for part, each in zip(parts, _SECONDS, strict=True)) * 1_000_000
+    return (
+        sum(int(part or 0) * each for part, each in zip(parts, _SECONDS, strict=True)) * 1_000_000
+    )
 
 
 def to_iso(span: int) -> str:
@@ -26,8 +28,15 @@ def to_iso(span: int) -> str:
     days, rest = divmod(span // 1_000_000, 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, seconds = divmod(rest, 60)
-    time = "".join(f"{value}{unit}" for value, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if value)
-    return "P" + (f"{days}D" if days else "") + (f"T{time}" if time or not days else "") + ("" if time or days else "0S")
+    time = "".join(
+        f"{value}{unit}" for value, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if value
+    )
+    return (
+        "P"
+        + (f"{days}D" if days else "")
+        + (f"T{time}" if time or not days else "")
+        + ("" if time or days else "0S")
+    )
 
 
 def check(text: str, name: str) -> None:

@@ -1,34 +1,54 @@
-"""Reads of the store for the API: pages of conversations and of messages."""
+"""Reads of the store for the API: pages of conversations, of messages and of events."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, RowMapping, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
 
-from ingest.log.folds import Conversation
-from ingest.log.store import as_conversation
-from ingest.log.tables import conversations, events, rejected_events, tallies
+from ingest.log.state import Contact, Conversation, Message
+from ingest.log.store import as_contact, as_conversation, as_message
+from ingest.log.tables import contacts, conversations, events, messages, rejected_events, tallies
+
+
+class Span(NamedTuple):
+    """Sequences above `after` and below `before`, if that is given."""
+
+    after: int = 0
+    before: int | None = None
+    is_newest_first: bool = False
 
 
 def get_conversation(engine: Engine, conversation_id: str) -> Conversation | None:
     """State of a conversation, or None."""
-    found = select(conversations).where(conversations.c.conversation_id == conversation_id)
+    found = select(conversations.c.folded).where(conversations.c.conversation_id == conversation_id)
     with engine.connect() as connection:
-        row = connection.execute(found).first()
-    return None if row is None else as_conversation(row)
+        folded = connection.execute(found).scalar()
+    return None if folded is None else as_conversation(folded)
 
 
 def list_conversations(
-    engine: Engine, limit: int, before: int | None, channel: str | None
+    engine: Engine, limit: int, before: int | None, equal: Mapping[str, str | None]
 ) -> list[Conversation]:
-    """At most `limit` conversations, newest first, created before position `before`."""
-    query = select(conversations).order_by(conversations.c.created_position.desc()).limit(limit)
+    """At most `limit` conversations, newest first, created before position `before`.
+
+    With the values of `equal` in the columns that it names; None is any value.
+    """
+    query = select(conversations.c.folded).order_by(conversations.c.created_position.desc())
     if before is not None:
         query = query.where(conversations.c.created_position < before)
-    if channel is not None:
-        query = query.where(conversations.c.channel == channel)
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(conversations.c[name] == value)
     with engine.connect() as connection:
-        return [as_conversation(row) for row in connection.execute(query)]
+        return [as_conversation(row[0]) for row in connection.execute(query.limit(limit))]
+
+
+def get_contact(engine: Engine, contact_id: str) -> Contact | None:
+    """What is known of a contact, or None."""
+    found = select(contacts.c.folded).where(contacts.c.contact_id == contact_id)
+    with engine.connect() as connection:
+        folded = connection.execute(found).scalar()
+    return None if folded is None else as_contact(folded)
 
 
 _MESSAGE_COLUMNS: Sequence[Any] = [
@@ -41,22 +61,75 @@ _MESSAGE_COLUMNS: Sequence[Any] = [
 ]  # fmt: skip
 
 
+def _is_message(conversation_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        events.c.conversation_id == conversation_id,
+        events.c.event_type == "message.created",
+    )
+
+
+def _within(query: Select[Any], span: Span) -> Select[Any]:
+    query = query.where(events.c.sequence > span.after)
+    if span.before is not None:
+        query = query.where(events.c.sequence < span.before)
+    place = events.c.sequence.desc() if span.is_newest_first else events.c.sequence
+    return query.order_by(place)
+
+
 def list_messages(
-    engine: Engine, conversation_id: str, limit: int, after: int
+    engine: Engine, conversation_id: str, limit: int, span: Span, *, is_public: bool = False
 ) -> Sequence[RowMapping]:
-    """At most `limit` messages of a conversation, in order, with a sequence above `after`."""
-    query = (
-        select(*_MESSAGE_COLUMNS)
-        .where(
-            events.c.conversation_id == conversation_id,
-            events.c.sequence > after,
-            events.c.event_type == "message.created",
-        )
-        .order_by(events.c.sequence)
-        .limit(limit)
+    """At most `limit` messages of a conversation, in order; only public ones if `is_public`."""
+    query = select(*_MESSAGE_COLUMNS).where(*_is_message(conversation_id))
+    if is_public:
+        query = query.where(events.c.visibility == "public")
+    with engine.connect() as connection:
+        return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+def get_message(engine: Engine, conversation_id: str, message_id: str) -> RowMapping | None:
+    """A message as it was created, or None."""
+    query = select(*_MESSAGE_COLUMNS).where(
+        *_is_message(conversation_id), events.c.message_id == message_id
     )
     with engine.connect() as connection:
-        return connection.execute(query).mappings().all()
+        return connection.execute(query.order_by(events.c.sequence).limit(1)).mappings().first()
+
+
+def find_messages(
+    engine: Engine, conversation_id: str, message_ids: Sequence[str]
+) -> dict[str, Message]:
+    """What became of those of these messages that something happened to."""
+    query = select(messages.c.folded).where(
+        messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
+    )
+    with engine.connect() as connection:
+        found = [as_message(row[0]) for row in connection.execute(query)]
+    return {each.message_id: each for each in found}
+
+
+def list_events(
+    engine: Engine, conversation_id: str, limit: int, span: Span
+) -> Sequence[RowMapping]:
+    """At most `limit` events of a conversation, in order."""
+    query = select(events).where(events.c.conversation_id == conversation_id)
+    with engine.connect() as connection:
+        return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+def count_unread(
+    engine: Engine, conversation_id: str, participant_id: str, after: int, role: str
+) -> int:
+    """Messages of others above `after`; those that a customer may see, for a customer."""
+    query = select(func.count()).where(
+        *_is_message(conversation_id),
+        events.c.sequence > after,
+        events.c.participant_id != participant_id,
+    )
+    if role == "customer":
+        query = query.where(events.c.visibility == "public")
+    with engine.connect() as connection:
+        return int(connection.execute(query).scalar() or 0)
 
 
 def list_tallies(engine: Engine) -> Sequence[RowMapping]:

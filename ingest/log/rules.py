@@ -5,16 +5,17 @@ due time as `happened_at`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
+from ingest.contract import MICROSECOND
 from ingest.log.state import Conversation
+from ingest.settings import Settings
 
 SESSION_RULE_VERSION = 2
 """1: any event kept a session alive. 2: messages do, by the roles and channels of the settings."""
 
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 WAITING = ("requested", "queued", "assigned")
 
 
@@ -22,22 +23,45 @@ WAITING = ("requested", "queued", "assigned")
 class Rules:
     """The settings that decide at commit. `session_timeouts` is by channel, "" for all others."""
 
-    session_timeouts: Mapping[str, int] = field(
-        default_factory=lambda: {"": DAY, "web": 1800 * SECOND, "email": 3 * DAY}
-    )
-    session_roles: frozenset[str] = frozenset({"customer", "bot", "agent"})
-    session_longest: int = 7 * DAY
-    session_carries_over: bool = False
-    inactive_after: int | None = None
-    closed_after: int | None = None
-    handoff_expires_after: int = 3 * DAY
-    handoff_reasons: frozenset[str] = frozenset()
-    parked_for: int = DAY
+    session_timeouts: Mapping[str, int]
+    session_roles: frozenset[str]
+    session_longest: int
+    session_carries_over: bool
+    inactive_after: int | None
+    closed_after: int | None
+    handoff_expires_after: int
+    handoff_reasons: frozenset[str]
+    parked_for: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Rules":
+        """The rules that these settings mean."""
+        return cls(
+            session_timeouts={
+                channel: _micros(span) for channel, span in settings.session_timeouts.items()
+            },
+            session_roles=frozenset(settings.session_roles),
+            session_longest=_micros(settings.session_longest),
+            session_carries_over=settings.session_carries_over,
+            inactive_after=_optional(settings.inactive_after),
+            closed_after=_optional(settings.closed_after),
+            handoff_expires_after=_micros(settings.handoff_expires_after),
+            handoff_reasons=frozenset(settings.handoff_reasons),
+            parked_for=_micros(settings.parked_for),
+        )
 
     def session_timeout(self, channel: str) -> int:
         """How long a session of this channel lasts without a message."""
         found = self.session_timeouts.get(channel)
         return self.session_timeouts[""] if found is None else found
+
+
+def _micros(span: timedelta) -> int:
+    return span // MICROSECOND
+
+
+def _optional(span: timedelta | None) -> int | None:
+    return None if span is None else _micros(span)
 
 
 class Due(NamedTuple):

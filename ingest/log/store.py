@@ -1,38 +1,28 @@
 """The store of the log: one SQLite file (WAL, synchronous=FULL), or another database by URL.
 
-SQL is written once, with SQLAlchemy Core. The statements of the hot path are compiled once and
-run on the driver's own connection: a select of one row costs 3 µs there, 23 µs through Core.
+The writer sees it through `Store`; `reader` reads it for the API.
 """
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import (
-    ClauseElement,
-    Engine,
-    bindparam,
-    create_engine,
-    event,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Engine, create_engine, event
 
-from ingest.log.folds import Conversation, Row
-from ingest.log.tables import conversations, events, rejected_events, tallies
-
-CHUNKS = (1, 8, 64, 512)
-"""Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
+from ingest.log.rows import Row
+from ingest.log.rules import wakes_at
+from ingest.log.state import Contact, Conversation, Message
+from ingest.log.statements import Statements
 
 CACHED_STATES = 50_000
 """So many conversations are kept at hand; only the one writer changes them."""
+
+MessageKey = tuple[str, str]
+"""conversation_id and message_id."""
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
@@ -54,14 +44,17 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def migrate(url: str) -> None:
-    """Create the tables, or bring an older data folder up to this version. Safe to repeat."""
+def migrate(url: str, version: str = "head") -> None:
+    """Create the tables, or bring an older data folder up to `version`. Safe to repeat.
+
+    State tables may be empty after it: `ingest.log.refold` says so, and fills them.
+    """
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    command.upgrade(config, version)
 
 
 class Known(msgspec.Struct):
@@ -84,6 +77,7 @@ class Tally(msgspec.Struct):
     conflict: int = 0
     rejected: int = 0
     generated: int = 0
+    parked: int = 0
 
 
 class Refusal(msgspec.Struct):
@@ -99,6 +93,25 @@ class Refusal(msgspec.Struct):
     raw: bytes
 
 
+class Parked(msgspec.Struct):
+    """An event that waits for its message, in the order of the table's columns but the first."""
+
+    source: str
+    event_id: str
+    fingerprint: bytes
+    conversation_id: str
+    message_id: str
+    path: str
+    received_at: int
+    expires_at: int
+    raw: bytes
+
+    @property
+    def of(self) -> MessageKey:
+        """The message it speaks of."""
+        return self.conversation_id, self.message_id
+
+
 class Store:
     """The writer's view of the store. One thread, one connection, one transaction at a time."""
 
@@ -107,61 +120,19 @@ class Store:
         self._states: dict[str, Conversation] = {}
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
-        compile_ = _Compiled(engine)
-        self._last_position = compile_(select(func.max(events.c.position)))
-        self._insert_event = compile_(insert(events))
-        self._insert_state = compile_(insert(conversations))
-        self._update_state = compile_(
-            update(conversations)
-            .where(conversations.c.conversation_id == bindparam("key"))
-            .values({name: bindparam(name) for name in _CHANGING})
-        )
-        self._update_tally = compile_(
-            update(tallies)
-            .where(tallies.c.source == bindparam("key"))
-            .values({name: tallies.c[name] + bindparam(name) for name in Tally.__struct_fields__})
-        )
-        self._insert_tally = compile_(insert(tallies))
-        self._insert_refusal = compile_(
-            insert(rejected_events).values(
-                {name: bindparam(name) for name in Refusal.__struct_fields__}
-            )
-        )
-        self._update_replayed = compile_(
-            update(rejected_events)
-            .where(rejected_events.c.rejected_id == bindparam("key"))
-            .values(replayed_at=bindparam("at"), replayed_event_id=bindparam("event_id"))
-        )
-        self._find_events = {
-            size: compile_(
-                select(
-                    events.c.source,
-                    events.c.event_id,
-                    *(events.c[name] for name in Known.__struct_fields__),
-                ).where(events.c.event_id.in_([bindparam(f"id_{n:04}") for n in range(size)]))
-            )
-            for size in CHUNKS
-        }
-        self._find_states = {
-            size: compile_(
-                select(*conversations.c).where(
-                    conversations.c.conversation_id.in_(
-                        [bindparam(f"id_{n:04}") for n in range(size)]
-                    )
-                )
-            )
-            for size in CHUNKS
-        }
+        self._sql = Statements(engine.dialect)
+        self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
     def last_position(self) -> int:
         """Position of the newest event; 0 for an empty log."""
-        self._cursor.execute(self._last_position)
-        last: int | None = self._cursor.fetchall()[0][0]
+        last: int | None = self._execute(self._sql.last_position)[0][0]
         return last or 0
+
+    # --- what is there
 
     def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], Known]:
         """Those of `event_ids` that are stored, by (source, event_id)."""
-        rows = self._in_chunks(self._find_events, event_ids)
+        rows = self._sql.find_events(self._execute, event_ids)
         return {(row[0], row[1]): Known(*row[2:]) for row in rows}
 
     def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
@@ -169,13 +140,60 @@ class Store:
         known = self._states
         unknown = [key for key in conversation_ids if key not in known]
         found = {key: known[key] for key in conversation_ids if key in known}
-        for row in self._in_chunks(self._find_states, unknown):
-            found[row[0]] = as_conversation(row)
+        for row in self._sql.find_states(self._execute, unknown):
+            state = as_conversation(row[0])
+            found[state.conversation_id] = state
         return found
+
+    def find_due(self, now: int, most: int) -> list[str]:
+        """At most `most` conversations that something is due in, the longest due first."""
+        rows = self._execute(self._sql.find_due, (now,), most)
+        return [as_conversation(row[0]).conversation_id for row in rows]
+
+    def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
+        """Who has which of these conversation keys."""
+        return dict(self._sql.find_keys(self._execute, keys))
+
+    def find_created(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
+        """Those of these messages that were created."""
+        rows = self._sql.find_created(self._execute, [key[1] for key in keys])
+        return {(row[0], row[1]) for row in rows}
+
+    def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
+        """What became of those of these messages that something happened to."""
+        rows = self._sql.find_messages(self._execute, [key[1] for key in keys])
+        found = (as_message(row[0]) for row in rows)
+        return {(each.conversation_id, each.message_id): each for each in found}
+
+    def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
+        """Those of these contacts that are known."""
+        rows = self._sql.find_contacts(self._execute, contact_ids)
+        return {each.contact_id: each for each in (as_contact(row[0]) for row in rows)}
+
+    def find_parked(self, keys: Sequence[MessageKey]) -> list[Parked]:
+        """What waits for these messages, in the order it came."""
+        if not self._parked:
+            return []
+        rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
+        return [Parked(*row[1:]) for row in rows]
+
+    def find_parked_events(self, event_ids: Sequence[str]) -> list[Parked]:
+        """Those of `event_ids` that wait."""
+        if not self._parked:
+            return []
+        return [Parked(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)]
+
+    def find_expired(self, now: int, most: int) -> list[Parked]:
+        """What has waited in vain."""
+        if not self._parked:
+            return []
+        return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now,), most)]
+
+    # --- what is added
 
     def add_events(self, rows: Sequence[Row]) -> None:
         """Insert new events."""
-        self._many(self._insert_event, [msgspec.structs.astuple(row) for row in rows])
+        self._many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
 
     def save_conversations(self, states: Sequence[Conversation], new: set[str]) -> None:
         """Write states back; `new` are those that have no row yet."""
@@ -183,28 +201,62 @@ class Store:
         if len(self._states) > CACHED_STATES:
             self._states = {each.conversation_id: each for each in states}
         self._many(
-            self._insert_state, [_state_row(each) for each in states if each.conversation_id in new]
+            self._sql.insert_state,
+            [
+                (each.conversation_id, each.created_position, each.channel, *_changing(each))
+                for each in states
+                if each.conversation_id in new
+            ],
         )
         self._many(
-            self._update_state,
-            [_changing(each) for each in states if each.conversation_id not in new],
+            self._sql.update_state,
+            [
+                (*_changing(each), each.conversation_id)
+                for each in states
+                if each.conversation_id not in new
+            ],
         )
+
+    def save_messages(self, messages: Sequence[Message]) -> None:
+        """Write what became of messages."""
+        keys = [(each.message_id, each.conversation_id) for each in messages]
+        self._many(self._sql.delete_message, keys)
+        rows = [(*key, _encode(each).decode()) for key, each in zip(keys, messages, strict=True)]
+        self._many(self._sql.insert_message, rows)
+
+    def save_contacts(self, contacts: Sequence[Contact]) -> None:
+        """Write what is known of contacts."""
+        self._many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
+        rows = [(each.contact_id, _encode(each).decode()) for each in contacts]
+        self._many(self._sql.insert_contact, rows)
+
+    def park(self, parked: Sequence[Parked], done: Sequence[Parked]) -> None:
+        """Keep what waits, and forget what waits no longer."""
+        self._many(self._sql.insert_parked, [msgspec.structs.astuple(each) for each in parked])
+        self._many(self._sql.delete_parked, [(each.source, each.event_id) for each in done])
+        self._parked += len(parked) - len(done)
+
+    def forget_states(self) -> None:
+        """Delete all that is derived: the state of conversations, messages and contacts."""
+        self._states.clear()
+        for statement in self._sql.delete_states:
+            self._cursor.execute(statement)
 
     def add_tallies(self, counts: Mapping[str, Tally]) -> None:
         """Add to what was counted before, by source."""
         for source, tally in counts.items():
             values = msgspec.structs.astuple(tally)
-            self._cursor.execute(self._update_tally, (*values, source))
+            self._cursor.execute(self._sql.update_tally, (*values, source))
             if self._cursor.rowcount == 0:
-                self._cursor.execute(self._insert_tally, (source, *values))
+                self._cursor.execute(self._sql.insert_tally, (source, *values))
 
     def add_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Keep what was refused."""
-        self._many(self._insert_refusal, [msgspec.structs.astuple(each) for each in refusals])
+        self._many(self._sql.insert_refusal, [msgspec.structs.astuple(each) for each in refusals])
 
     def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
         """Note which refused events came in after all, as which event."""
-        self._many(self._update_replayed, [(at, event_id, key) for key, event_id in replayed])
+        self._many(self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed])
 
     def commit(self) -> None:
         """Make all that was added durable: it is on disk when this returns."""
@@ -214,65 +266,38 @@ class Store:
         """Forget all that was added since the last commit, and what was made of it."""
         self._states.clear()
         self._connection.rollback()
+        self._parked = self._execute(self._sql.count_parked)[0][0]
 
     def close(self) -> None:
         """Close the connection; SQLite folds its write-ahead log back into the file."""
         self._connection.close()
 
+    def _execute(
+        self, statement: str, values: Sequence[Any] = (), most: int | None = None
+    ) -> list[Any]:
+        self._cursor.execute(statement, values)
+        return list(self._cursor.fetchall() if most is None else self._cursor.fetchmany(most))
+
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)
 
-    def _in_chunks(self, statements: dict[int, str], ids: Sequence[str]) -> list[Any]:
-        found: list[Any] = []
-        start = 0
-        while start < len(ids):
-            left = len(ids) - start
-            size = next((size for size in CHUNKS if size >= left), CHUNKS[-1])
-            chunk = list(ids[start : start + size])
-            chunk += chunk[-1:] * (size - len(chunk))
-            self._cursor.execute(statements[size], chunk)
-            found += self._cursor.fetchall()
-            start += size
-        return found
 
-
-_CHANGING = [
-    column.name
-    for column in conversations.c
-    if column.name
-    not in ("conversation_id", "created_position", "created_at", "is_test", "channel")
-]
-
-
-_changing_values = attrgetter(*_CHANGING[:-1])
+_encode = msgspec.json.Encoder().encode
+as_conversation = msgspec.json.Decoder(Conversation).decode
+"""A conversation as it is stored in `folded`."""
+as_message = msgspec.json.Decoder(Message).decode
+as_contact = msgspec.json.Decoder(Contact).decode
 
 
 def _changing(state: Conversation) -> tuple[Any, ...]:
-    return (*_changing_values(state), _encode(state.participants).decode(), state.conversation_id)
-
-
-def _state_row(state: Conversation) -> tuple[Any, ...]:
-    return (*msgspec.structs.astuple(state)[:-1], _encode(state.participants).decode())
-
-
-_encode = msgspec.json.Encoder().encode
-_participants = msgspec.json.Decoder(dict[str, str])
-
-
-def as_conversation(row: Sequence[Any]) -> Conversation:
-    """A row of the table `conversations`, in the order of its columns, as a state."""
-    state = Conversation(*row)
-    state.is_test = bool(state.is_test)
-    state.participants = _participants.decode(row[-1])
-    return state
-
-
-class _Compiled:
-    """Compiles Core statements to the database's own SQL with positional parameters."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._dialect = engine.dialect
-
-    def __call__(self, statement: ClauseElement) -> str:
-        return str(statement.compile(dialect=self._dialect))
+    """Values of `statements.CHANGING`."""
+    return (
+        state.conversation_key,
+        state.contact_id,
+        state.state,
+        state.last_sequence,
+        state.session_id,
+        wakes_at(state),
+        _encode(state).decode(),
+    )

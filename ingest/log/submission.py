@@ -8,20 +8,22 @@ from typing import Literal
 from msgspec import Struct
 
 from ingest.errors import IngestError
-from ingest.log.folds import Draft
+from ingest.log.drafts import Command, Draft
 
-Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
 
 class Arrival(Struct):
     """One event as it came: its bytes, and what the door could make of them.
 
-    Either `draft` is there, or the `error` for which the door refused it.
+    Either `draft` is there, or the `error` for which the door refused it. A draft with a
+    `command` is refused if the state does not allow it; without one it is a fact.
     """
 
     raw: bytes
     draft: Draft | None = None
     error: IngestError | None = None
+    command: Command | None = None
 
 
 @dataclass(slots=True)
@@ -40,7 +42,10 @@ class Submission:
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """What became of one event. `accepted` and `duplicate` say that it is on disk."""
+    """What became of one event. `accepted` and `duplicate` say that it is on disk.
+
+    `parked` says so too: it waits for the message it speaks of, and gets its sequence then.
+    """
 
     status: Status
     event_id: str | None

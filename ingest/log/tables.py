@@ -19,6 +19,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -61,6 +63,13 @@ events = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Index("events_by_id", "event_id", "source", unique=True),
     Index("events_by_conversation", "conversation_id", "sequence", unique=True),
+    Index(
+        "events_by_message",
+        "message_id",
+        "conversation_id",
+        sqlite_where=text("event_type = 'message.created'"),
+        postgresql_where=text("event_type = 'message.created'"),
+    ),
 )
 """Every durable event, in order of `position`. Rows are never changed."""
 
@@ -69,20 +78,54 @@ conversations = Table(
     metadata,
     Column("conversation_id", String, primary_key=True),
     Column("created_position", BigInteger, nullable=False, unique=True),
-    Column("created_at", BigInteger, nullable=False),
     Column("channel", String, nullable=False),
-    Column("channel_account", String),
-    Column("contact_id", String),
-    Column("is_test", Boolean(create_constraint=False), nullable=False),
+    Column("conversation_key", String, unique=True),
+    Column("contact_id", String, index=True),
     Column("state", String, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
-    Column("message_count", BigInteger, nullable=False),
-    Column("latest_at", BigInteger, nullable=False),
     Column("session_id", String),
-    Column("session_number", Integer, nullable=False),
-    Column("participants", Text, nullable=False),
+    Column("wakes_at", BigInteger, index=True),
+    Column("folded", Text, nullable=False),
 )
-"""State of each conversation: a fold of its events, written in the same transaction."""
+"""State of each conversation: a fold of its events, written in the same transaction.
+
+`folded` is all of it (`state.Conversation`, JSON); the others are there to be searched.
+"""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", String, primary_key=True),
+    Column("conversation_id", String, primary_key=True),
+    Column("folded", Text, nullable=False),
+)
+"""What became of messages after their creation (`state.Message`); no row if nothing did."""
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", String, primary_key=True),
+    Column("folded", Text, nullable=False),
+)
+"""The people behind customers (`state.Contact`)."""
+
+parked_events = Table(
+    "parked_events",
+    metadata,
+    Column("parked_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("source", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("conversation_id", String, nullable=False),
+    Column("message_id", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("raw", LargeBinary, nullable=False),
+    UniqueConstraint("event_id", "source"),
+    Index("parked_by_message", "message_id", "conversation_id"),
+)
+"""Events that came before the message they speak of, and wait for it."""
 
 tallies = Table(
     "tallies",
@@ -90,7 +133,7 @@ tallies = Table(
     Column("source", String, primary_key=True),
     *(
         Column(name, BigInteger, nullable=False)
-        for name in ("came", "accepted", "duplicate", "conflict", "rejected", "generated")
+        for name in ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
     ),
 )
 """What came from each source and what became of it, counted in the transaction that stored it."""

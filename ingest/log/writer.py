@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from ingest.errors import LogUnavailableError
 from ingest.log.batch import Batch
+from ingest.log.rows import SERVER
+from ingest.log.rules import Rules
 from ingest.log.store import Store
 from ingest.log.submission import Acknowledgement, Submission
 
@@ -21,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 NewId = Callable[[], str]
+
+DUE_AT_ONCE = 500
+"""So many conversations get what is due in one commit; what comes in waits no longer for it."""
 
 PASSING = ("disk is full", "database is locked", "database table is locked")
 """SQLite's words for what passes by itself; the transaction is known not to be on disk."""
@@ -48,16 +53,16 @@ class Writer:
         store: Store,
         *,
         shard: int,
-        session_timeout: int,
+        rules: Rules,
         clock: Clock,
         new_id: NewId,
         commit_events: int = 4096,
         queue_events: int = 50_000,
     ) -> None:
-        """`session_timeout` and `clock` are in microseconds."""
+        """`clock` gives microseconds."""
         self._store = store
         self._shard = shard
-        self._session_timeout = session_timeout
+        self._rules = rules
         self._clock = clock
         self._new_id = new_id
         self._commit_events = commit_events
@@ -110,6 +115,14 @@ class Writer:
         answer.add_done_callback(lambda _: self._done(count))
         self._queue.put(_Request(submission, self._clock(), loop, answer))
         return answer
+
+    def run_due(self) -> "asyncio.Future[list[Acknowledgement]]":
+        """Do what is due by now: what ran out, and what waited in vain.
+
+        At most in DUE_AT_ONCE conversations; the future is done when it is on disk.
+        Raises LogUnavailableError.
+        """
+        return self.submit(Submission(SERVER, "", 0, []))
 
     def _done(self, count: int) -> None:
         self._waiting -= count
@@ -173,11 +186,13 @@ class Writer:
             raise LogUnavailableError(self.failure)
         self._committing = False
         submissions = [request.submission for request in requests]
-        batch = Batch(self._store, submissions, self._session_timeout)
+        batch = Batch(self._store, submissions, self._rules)
         answers = [
             batch.take(request.submission, request.received_at, self._new_ids(request.submission))
             for request in requests
         ]
+        if not all(submission.arrivals for submission in submissions):
+            batch.run_due(self._clock(), DUE_AT_ONCE)
         position = self._position
         committed_at = self._clock()
         for row in batch.rows:

@@ -1,0 +1,137 @@
+"""Who is typing: known for at most half a minute, and forgotten. Kept only where a setting says so."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from ingest.api.arrivals import submit
+from ingest.api.conversations import READ_ERRORS, Api, existing
+from ingest.api.describe import problems
+from ingest.api.state import authorize
+from ingest.contract import from_micros
+from ingest.errors import UnknownParticipantError
+from ingest.log.drafts import Command, Draft
+from ingest.log.state import Conversation
+from ingest.log.submission import Arrival, Submission
+
+LONGEST = 30
+"""Seconds. Longer than anybody pauses; clients say it again while somebody goes on."""
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["typing"],
+    responses=problems((*READ_ERRORS, UnknownParticipantError)),
+)
+Source = Annotated[str, Depends(authorize)]
+
+
+class Typing(BaseModel):
+    """For how long somebody is taken to type, unless they say so again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: Annotated[int, Field(ge=1, le=LONGEST)] = 5
+
+
+class TypistList(BaseModel):
+    """Everybody who types now, and until when: always the whole list, which replaces the last."""
+
+    items: list[dict[str, str]]
+
+
+class Typists:
+    """Who types where, by our clock; in memory only."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        """`clock` gives microseconds."""
+        self._clock = clock
+        self._until: dict[str, dict[str, int]] = {}
+
+    def start(self, conversation_id: str, participant_id: str, seconds: int) -> bool:
+        """Note it; whether they did not type before."""
+        typing = self._until.setdefault(conversation_id, {})
+        is_new = typing.get(participant_id, 0) <= self._clock()
+        typing[participant_id] = self._clock() + seconds * 1_000_000
+        return is_new
+
+    def stop(self, conversation_id: str, participant_id: str) -> bool:
+        """Forget it; whether they typed."""
+        return self._until.get(conversation_id, {}).pop(participant_id, 0) > self._clock()
+
+    def now(self, conversation_id: str) -> dict[str, int]:
+        """Who types now, and until when."""
+        now = self._clock()
+        left = {who: at for who, at in self._until.get(conversation_id, {}).items() if at > now}
+        if left:
+            self._until[conversation_id] = left
+        else:
+            self._until.pop(conversation_id, None)
+        return left
+
+
+@router.put("/conversations/{conversation_id}/typing/{participant_id}")
+async def start_typing(
+    request: Request,
+    api: Api,
+    source: Source,
+    conversation_id: str,
+    participant_id: str,
+    body: Typing,
+) -> TypistList:
+    """Say that somebody types; say it again before the seconds are over while they go on."""
+    _member(existing(api, conversation_id), participant_id)
+    if api.typists.start(conversation_id, participant_id, body.seconds):
+        await _store(request, api, source, "typing.started", conversation_id, participant_id)
+    return _list(api, conversation_id)
+
+
+@router.delete("/conversations/{conversation_id}/typing/{participant_id}")
+async def stop_typing(
+    request: Request, api: Api, source: Source, conversation_id: str, participant_id: str
+) -> TypistList:
+    """Say that somebody stopped."""
+    _member(existing(api, conversation_id), participant_id)
+    if api.typists.stop(conversation_id, participant_id):
+        await _store(request, api, source, "typing.stopped", conversation_id, participant_id)
+    return _list(api, conversation_id)
+
+
+@router.get("/conversations/{conversation_id}/typing")
+def list_typing(api: Api, _source: Source, conversation_id: str) -> TypistList:
+    """Who types now."""
+    existing(api, conversation_id)
+    return _list(api, conversation_id)
+
+
+def _member(state: Conversation, participant_id: str) -> None:
+    if participant_id not in state.participants:
+        raise UnknownParticipantError(
+            "this participant is not in the conversation", "participant_id"
+        )
+
+
+def _list(api: Api, conversation_id: str) -> TypistList:
+    now = api.typists.now(conversation_id)
+    return TypistList(
+        items=[
+            {"participant_id": who, "until": from_micros(at).isoformat()} for who, at in now.items()
+        ]
+    )
+
+
+async def _store(
+    request: Request,
+    api: Api,
+    source: str,
+    event_type: str,
+    conversation_id: str,
+    participant_id: str,
+) -> None:
+    if not api.stores_typing:
+        return
+    draft = Draft(
+        event_type=event_type, conversation_id=conversation_id, participant_id=participant_id
+    )
+    await submit(api, Submission(source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())]))
