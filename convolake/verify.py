@@ -109,13 +109,19 @@ _LOG_CHECKS = {
         limit 3
     """,
     "what came is what became of it, in each source": """
-        select * from tallies where came <> accepted + duplicate + conflict + rejected limit 3
+        select * from tallies where came <> accepted + duplicate + conflict + rejected + parked limit 3
     """,
     "what is stored is what was accepted and generated": """
         select stored, counted from (
             select (select count(*) from events) as stored,
                 (select coalesce(sum(accepted + generated), 0) from tallies) as counted
         ) as figures where stored <> counted
+    """,
+    "what waits is kept": """
+        select kept, waiting from (
+            select (select count(*) from parked_events) as kept,
+                (select coalesce(sum(parked), 0) from tallies) as waiting
+        ) as figures where kept <> waiting
     """,
     "what was refused is kept": """
         select kept, refused from (

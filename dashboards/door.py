@@ -25,8 +25,8 @@ class Door:
 
     @property
     def agrees(self) -> bool:
-        """Whether came = accepted + duplicate + conflict + rejected, and stored = accepted + generated."""
-        parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected")
+        """Whether came = accepted + duplicate + conflict + rejected + parked, and stored = accepted + generated."""
+        parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected", "parked")
         each = self.tallies.select((pl.col("came") == parts).all()).item()
         total = self.tallies.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
         return bool(each) and total == self.stored
@@ -56,7 +56,7 @@ def _key(settings: Settings) -> str | None:
 
 
 def _tallies(sources: list[Tally]) -> pl.DataFrame:
-    names = ["source", "came", "accepted", "duplicate", "conflict", "rejected", "generated"]
+    names = ["source", "came", "accepted", "duplicate", "conflict", "rejected", "parked", "generated"]
     schema = {name: pl.String if name == "source" else pl.Int64 for name in names}
     return pl.DataFrame(
         [[getattr(each, name) for name in names] for each in sources], schema, orient="row"

@@ -46,7 +46,7 @@ class Problem(Struct, kw_only=True):
 class Acknowledgement(Struct, kw_only=True):
     """What became of one event. `accepted` and `duplicate` say that it is on disk."""
 
-    status: Literal["accepted", "duplicate", "conflict", "rejected"]
+    status: Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
     event_id: str | None = None
     conversation_id: str | None = None
     sequence: int | None = None
@@ -63,6 +63,7 @@ class BatchResult(Struct, kw_only=True):
     duplicate: int
     conflict: int
     rejected: int
+    parked: int = 0
     results: list[Acknowledgement]
 
 
@@ -72,6 +73,24 @@ class Participant(Struct, kw_only=True, omit_defaults=True):
     participant_id: str
     participant_role: Role
     contact_id: str | None = None
+
+
+class Control(Struct, kw_only=True):
+    """Who may speak: bot, human or none. A bot's message carries the epoch it saw."""
+
+    owner: str
+    epoch: int
+    participant_id: str | None = None
+
+
+class Handoff(Struct, kw_only=True):
+    """The handoff under way: requested, queued, assigned or accepted."""
+
+    handoff_id: str
+    status: str
+    reason: str | None = None
+    queue: str | None = None
+    participant_id: str | None = None
 
 
 class Conversation(Struct, kw_only=True):
@@ -89,6 +108,10 @@ class Conversation(Struct, kw_only=True):
     message_count: int
     session_id: str | None
     participants: list[Participant]
+    control: Control
+    handoff: Handoff | None = None
+    version: int = 0
+    successor_id: str | None = None
 
 
 class Message(Struct, kw_only=True):
@@ -113,7 +136,7 @@ class Message(Struct, kw_only=True):
 
 
 class Tally(Struct, kw_only=True):
-    """Counts of one source; came = accepted + duplicate + conflict + rejected."""
+    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
     came: int
@@ -122,6 +145,7 @@ class Tally(Struct, kw_only=True):
     conflict: int
     rejected: int
     generated: int
+    parked: int = 0
 
 
 class Accounting(Struct, kw_only=True):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx2
 
@@ -158,13 +159,16 @@ class Client:
         message_id: str | None = None,
         in_reply_to: str | None = None,
         bot_version: str | None = None,
+        control_epoch: int | None = None,
         visibility: Visibility | None = None,
         occurred_at: datetime | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Acknowledgement:
         """Post a message of somebody who is in the conversation. Safe to repeat with `event_id`.
 
-        Raises ProblemError `unknown_conversation`, or `event_rejected` with the `field` at fault.
+        A bot gives the `control_epoch` that it saw (`conversation().control.epoch`).
+        Raises ProblemError `unknown_conversation`, `stale_epoch` if control has passed on since,
+        or `event_rejected` with the `field` at fault.
         """
         given = {
             "participant_id": participant_id,
@@ -173,6 +177,7 @@ class Client:
             "message_id": message_id,
             "in_reply_to": in_reply_to,
             "bot_version": bot_version,
+            "control_epoch": control_epoch,
             "visibility": visibility,
             "occurred_at": occurred_at,
             "payload": payload,
@@ -200,6 +205,11 @@ class Client:
         return self._items(
             "/v1/conversations", Conversation, {"channel": channel} if channel else {}
         )
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """A conversation as it stands. Raises ProblemError `unknown_conversation`."""
+        path = f"/v1/conversations/{quote(conversation_id, safe='')}"
+        return self._send(Call("GET", path, Conversation))
 
     def messages(self, conversation_id: str) -> Iterator[Message]:
         """Every message of a conversation, in order; pages are fetched as they are asked for.

@@ -41,7 +41,7 @@ def _show_accounts(found: Door) -> None:
             icon=":material/error:",
         )
     totals = found.tallies.select(
-        pl.sum("came", "accepted", "duplicate", "conflict", "rejected", "generated")
+        pl.sum("came", "accepted", "duplicate", "conflict", "rejected", "parked", "generated")
     )
     figures = {
         "Came": "came",
@@ -57,7 +57,7 @@ def _show_accounts(found: Door) -> None:
         for column, (label, value) in zip(st.columns(len(values)), values, strict=True):
             column.metric(label, value, border=True)
     st.caption(
-        "Events since the log began. Came = accepted + duplicates + conflicts + rejected, counted at the "
+        "Events since the log began. Came = accepted + duplicates + conflicts + rejected + parked, counted at the "
         "door before anything is parsed; stored = accepted + those that the server added (sessions)."
     )
     st.dataframe(

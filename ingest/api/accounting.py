@@ -28,7 +28,7 @@ Source = Annotated[str, Depends(authorize)]
 
 
 class TallyView(BaseModel):
-    """Counts of one source; came = accepted + duplicate + conflict + rejected."""
+    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
     came: int = Field(description="events counted at the door, before anything was parsed")
@@ -37,6 +37,7 @@ class TallyView(BaseModel):
     conflict: int
     rejected: int
     generated: int = Field(description="events that the server added")
+    parked: int = Field(description="events that wait for the message they speak of")
 
 
 class Accounting(BaseModel):

@@ -81,6 +81,7 @@ class BatchAnswer(Struct, kw_only=True):
     duplicate: int = 0
     conflict: int = 0
     rejected: int = 0
+    parked: int = 0
     results: list[Acknowledgement]
 
 
@@ -139,6 +140,7 @@ async def record_events(request: Request) -> Response:
         duplicate=counts["duplicate"],
         conflict=counts["conflict"],
         rejected=counts["rejected"],
+        parked=counts["parked"],
         results=list(results),
     )
     status = 207 if answer.conflict or answer.rejected else 200

@@ -45,7 +45,7 @@ class Metrics(Collector):
         )
         became = CounterMetricFamily(
             "convolake_events",
-            "Events answered, by what became of them: accepted, duplicate, conflict, rejected.",
+            "Events answered, by what became of them: accepted, duplicate, conflict, rejected, parked.",
             labels=["status"],
         )
         for status, count in self._became.items():

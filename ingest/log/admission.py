@@ -52,6 +52,8 @@ def admit(
         raise ConversationExistsError(
             "a conversation with this id exists already", "$.conversation_id"
         )
+    if command is not None and row.event_type in _OF_MEMBERS:
+        _refuse_stranger(row, state)
     _identify(row, state)
     _refuse(row, state, rules, command)
     if command is None and _is_late(row, state):
@@ -91,8 +93,6 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         _refuse_edit(state, command)
     if row.event_type == "message.created":
         _refuse_message(row, state, command)
-    if row.event_type.startswith("participant.") and row.event_type != "participant.joined":
-        _refuse_stranger(row, state)
     if row.event_type == "session.ended" and state.session_id is None:
         raise EventRejectedError("no session is open")
     if row.event_type.startswith("handoff."):
@@ -125,6 +125,9 @@ def _refuse_edit(state: Conversation, command: Command) -> None:
         raise VersionMismatchError("it was changed since; read it again, then send your change")
     if state.state == "closed":
         raise ConversationClosedError("this conversation is closed, and closed is final")
+
+
+_OF_MEMBERS = frozenset({"participant.updated", "participant.left", "participant.read_advanced"})
 
 
 def _refuse_stranger(row: Row, state: Conversation) -> None:

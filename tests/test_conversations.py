@@ -1,0 +1,600 @@
+"""The conversation API as its users see it: resources, order, sessions, handoff, receipts."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import MINUTE, Clock
+
+Call = Callable[..., Any]
+PEOPLE = [
+    {"participant_id": "ada", "participant_role": "customer"},
+    {"participant_id": "helper", "participant_role": "bot"},
+]
+
+
+@pytest.fixture
+def opened(api: TestClient) -> TestClient:
+    """With a conversation `c1` of a customer and a bot."""
+    send(api, "POST", "", conversation_id="c1", channel="web", participants=PEOPLE)
+    return api
+
+
+def send(
+    api: TestClient, method: str, path: str, expect: int = 201, headers: Any = None, **body: Any
+) -> dict[str, Any]:
+    """One command to `/v1/conversations{path}`; paths of others begin with `//`."""
+    url = f"/v1{path[1:]}" if path.startswith("//") else f"/v1/conversations{path}"
+    response = api.request(method, url, json=body, headers=headers)
+    assert response.status_code == expect, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def read(api: TestClient, path: str = "/c1", **params: Any) -> Any:
+    url = f"/v1{path[1:]}" if path.startswith("//") else f"/v1/conversations{path}"
+    response = api.get(url, params=params)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def refused(api: TestClient, method: str, path: str, status: int, **body: Any) -> str:
+    return str(send(api, method, path, status, **body)["code"])
+
+
+def types(api: TestClient, conversation_id: str = "c1") -> list[str]:
+    events = read(api, f"/{conversation_id}/events", limit=100)["items"]
+    assert [each["sequence"] for each in events] == list(range(1, len(events) + 1))
+    return [each["event_type"] for each in events]
+
+
+def say(api: TestClient, who: str = "ada", text: str = "hello", **rest: Any) -> dict[str, Any]:
+    return send(api, "POST", "/c1/messages", participant_id=who, text=text, **rest)
+
+
+def accounts_of(api: TestClient) -> dict[str, int]:
+    sources = api.get("/v1/accounting").json()["sources"]
+    return next(each for each in sources if each["source"] == "local")
+
+
+def due(api: TestClient) -> None:
+    """Have done what the clock says is due, now rather than within a second."""
+    app: Any = api.app
+    portal = api.portal
+    assert portal is not None
+    portal.call(_run_due, app._app)
+
+
+async def _run_due(app: Any) -> None:
+    await app.state.api.writer.run_due()
+
+
+# --- resources ------------------------------------------------------------------------------
+
+
+def test_a_conversation_has_what_was_set_and_is_found_by_its_own_key(api: TestClient) -> None:
+    given = {
+        "conversation_key": "order-7",
+        "subject": "Order 7",
+        "attributes": {"order": 7},
+        "labels": ["delivery"],
+        "priority": "high",
+        "inactive_after": "PT1H",
+        "closed_after": "P3D",
+    }
+    send(api, "POST", "", conversation_id="c1", channel="web", **given)
+    found = read(api)
+    assert {name: found[name] for name in given} == given
+    listed = read(api, "", conversation_key="order-7")["items"]
+    assert [each["conversation_id"] for each in listed] == ["c1"]
+    code = refused(api, "POST", "", 409, channel="web", conversation_key="order-7")
+    assert code == "conversation_exists"
+
+
+def test_a_change_is_merged_and_tells_what_it_was_before(opened: TestClient) -> None:
+    send(opened, "PATCH", "/c1", attributes={"order": 7, "vip": True})
+    send(opened, "PATCH", "/c1", attributes={"vip": None}, subject="Order 7")
+    found = read(opened)
+    assert (found["attributes"], found["subject"]) == ({"order": 7}, "Order 7")
+    last = read(opened, "/c1/events", order="desc")["items"][0]
+    assert last["payload"]["before"] == {
+        "subject": None,
+        "attributes": {"order": 7, "vip": True},
+    }
+
+
+def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(opened: TestClient) -> None:
+    etag = opened.get("/v1/conversations/c1").headers["etag"]
+    send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="first")
+    lost = send(opened, "PATCH", "/c1", 412, headers={"if-match": etag}, subject="second")
+    assert lost["code"] == "version_mismatch"
+    assert read(opened)["subject"] == "first"
+    say(opened)  # a message is no edit
+    etag = opened.get("/v1/conversations/c1").headers["etag"]
+    send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="third")
+    bad = send(opened, "PATCH", "/c1", 422, headers={"if-match": "x"}, subject="fourth")
+    assert bad["field"] == "If-Match"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"priority": "someday"}, "$.priority"),
+        ({"inactive_after": "PT30S"}, "$.payload.inactive_after"),
+        ({"closed_after": "1 day"}, "$.payload.closed_after"),
+        ({"labels": [""]}, "$.labels[0]"),
+        ({"unknown": 1}, "$"),
+    ],
+)
+def test_a_bad_change_is_refused_with_its_place(
+    opened: TestClient, body: dict[str, Any], field: str
+) -> None:
+    assert send(opened, "PATCH", "/c1", 422, **body)["field"] == field
+
+
+def test_people_come_change_and_leave(opened: TestClient) -> None:
+    send(opened, "POST", "/c1/participants", participant_id="mira", participant_role="agent")
+    send(opened, "PATCH", "/c1/participants/mira", attributes={"name": "Mira"})
+    people = {each["participant_id"]: each for each in read(opened, "/c1/participants")["items"]}
+    assert people["mira"]["attributes"] == {"name": "Mira"}
+    send(opened, "DELETE", "/c1/participants/mira")
+    assert "mira" not in {p["participant_id"] for p in read(opened)["participants"]}
+    assert refused(opened, "DELETE", "/c1/participants/mira", 404) == "unknown_participant"
+    send(opened, "DELETE", "/c1/participants/ada")
+    assert types(opened)[-2:] == ["participant.left", "session.ended"]
+
+
+def test_contacts_are_made_changed_and_reached(api: TestClient) -> None:
+    send(api, "POST", "//contacts", contact_id="ada", attributes={"name": "Ada"})
+    assert refused(api, "POST", "//contacts", 409, contact_id="ada") == "contact_exists"
+    send(api, "PATCH", "//contacts/ada", attributes={"language": "en"})
+    send(api, "POST", "//contacts/ada/addresses", channel="email", address="ada@example.org")
+    found = read(api, "//contacts/ada")
+    assert found["attributes"] == {"name": "Ada", "language": "en"}
+    assert found["addresses"] == [{"channel": "email", "address": "ada@example.org"}]
+    assert refused(api, "PATCH", "//contacts/bob", 404, attributes={}) == "unknown_contact"
+    etag = {"if-match": '"1"'}
+    assert send(api, "PATCH", "//contacts/ada", 412, headers=etag, attributes={})
+
+
+def test_messages_carry_attachments_and_choices(opened: TestClient) -> None:
+    picture = {"url": "https://x.example/a.png", "content_type": "image/png", "size": 7}
+    say(opened, attachments=[picture], quick_replies=[{"title": "Yes"}])
+    found = read(opened, "/c1/messages")["items"][0]["payload"]
+    assert found == {"attachments": [picture], "quick_replies": [{"title": "Yes"}]}
+    bad = [{"url": "javascript:alert(1)", "content_type": "x"}]
+    assert refused(opened, "POST", "/c1/messages", 422, participant_id="ada", attachments=bad)
+
+
+def test_a_message_reads_as_it_was_changed_last_and_a_deleted_one_keeps_its_place(
+    opened: TestClient,
+) -> None:
+    first, second = say(opened, text="one")["message_id"], say(opened, text="two")["message_id"]
+    send(opened, "PATCH", f"/c1/messages/{first}", text="ONE")
+    send(opened, "POST", f"/c1/messages/{first}/reactions", participant_id="helper", reaction="👍")
+    send(opened, "DELETE", f"/c1/messages/{second}", reason="wrong chat")
+    one, two = read(opened, "/c1/messages")["items"]
+    assert (one["text"], one["is_edited"]) == ("ONE", True)
+    assert one["reactions"] == [{"participant_id": "helper", "reaction": "👍"}]
+    assert (two["text"], two["is_deleted"]) == (None, True)
+    taken = {"participant_id": "helper", "reaction": None}
+    send(opened, "POST", f"/c1/messages/{first}/reactions", **taken)
+    assert read(opened, f"/c1/messages/{first}")["reactions"] == []
+    stale = send(
+        opened, "PATCH", f"/c1/messages/{first}", 412, headers={"if-match": '"0"'}, text="x"
+    )
+    assert stale["code"] == "version_mismatch"
+    assert refused(opened, "PATCH", "/c1/messages/none", 404, text="x") == "unknown_message"
+
+
+def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
+    for number in range(7):
+        say(opened, text=str(number))
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = read(
+            opened, "/c1/messages", order="desc", limit=3, **({"cursor": cursor} if cursor else {})
+        )
+        seen += [each["text"] for each in page["items"]]
+        if (cursor := page["cursor"]) is None:
+            break
+    assert seen == list("6543210")
+    between = read(opened, "/c1/events", after_sequence=2, before_sequence=5)["items"]
+    assert [each["sequence"] for each in between] == [3, 4]
+
+
+def test_what_is_internal_never_reaches_a_customers_view_and_leaves_its_place(
+    opened: TestClient,
+) -> None:
+    say(opened)
+    say(opened, "helper", "a note", visibility="internal", control_epoch=1)
+    everything = read(opened, "/c1/events")["items"]
+    seen = read(opened, "/c1/events", view="customer")["items"]
+    assert [each["sequence"] for each in seen] == [each["sequence"] for each in everything]
+    hidden = [each for each in seen if each.get("withheld")]
+    assert all(set(each) == {"sequence", "withheld"} for each in hidden)
+    assert len(hidden) == sum(each["visibility"] == "internal" for each in everything) == 2
+    assert [each["text"] for each in read(opened, "/c1/messages", view="customer")["items"]] == [
+        "hello"
+    ]
+
+
+# --- idempotency ----------------------------------------------------------------------------
+
+
+def test_the_same_key_and_body_get_the_first_answer_again_byte_for_byte(
+    opened: TestClient,
+) -> None:
+    body = {"participant_id": "ada", "text": "once"}
+    url, headers = "/v1/conversations/c1/messages", {"idempotency-key": "k 1"}
+    first = opened.post(url, json=body, headers=headers)
+    again = opened.post(url, json=body, headers=headers)
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    other = opened.post(url, json=body | {"text": "twice"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "event_conflict")
+    assert [each["text"] for each in read(opened, "/c1/messages")["items"]] == ["once"]
+
+
+def test_a_keyed_opening_gives_the_same_conversation(api: TestClient) -> None:
+    headers = {"idempotency-key": "open"}
+    answers = {
+        api.post("/v1/conversations", json={"channel": "web"}, headers=headers).content
+        for _ in range(3)
+    }
+    assert len(answers) == 1
+    assert len(read(api, "")["items"]) == 1
+
+
+def test_a_hundred_at_once_make_one_message_one_event_one_answer(opened: TestClient) -> None:
+    body, headers = {"participant_id": "ada", "text": "once"}, {"idempotency-key": "storm"}
+    url = "/v1/conversations/c1/messages"
+    with ThreadPoolExecutor(20) as pool:
+        sent = [pool.submit(opened.post, url, json=body, headers=headers) for _ in range(100)]
+        answers = {each.result().content for each in sent}
+    assert len(answers) == 1
+    assert Counter(types(opened))["message.created"] == 1
+
+
+# --- order ----------------------------------------------------------------------------------
+
+
+def test_what_comes_before_its_message_waits_for_it_and_follows_it(opened: TestClient) -> None:
+    early = [
+        {"event_type": kind, "event_id": f"e-{kind}", "conversation_id": "c1", "message_id": "m1",
+         "participant_id": "helper", "text": "edited"}
+        for kind in ("message.delivered", "message.edited")
+    ]  # fmt: skip
+    first = opened.post("/v1/events", json=early).json()
+    assert [each["status"] for each in first["results"]] == ["parked", "parked"]
+    assert opened.post("/v1/events", json=early).json()["duplicate"] == 2
+    assert "message.edited" not in types(opened)
+    accounts = accounts_of(opened)
+    assert (accounts["parked"], accounts["came"]) == (2, 5)
+    say(opened, message_id="m1")
+    assert types(opened)[-3:] == ["message.created", "message.delivered", "message.edited"]
+    found = read(opened, "/c1/messages/m1")
+    assert (found["text"], found["receipts"][0]["status"]) == ("edited", "delivered")
+    again = opened.post("/v1/events", json=early).json()["results"]
+    assert [each["sequence"] for each in again] == [4, 5]
+    accounts = accounts_of(opened)
+    assert (accounts["parked"], accounts["accepted"], accounts["duplicate"]) == (0, 4, 4)
+
+
+def test_what_waited_in_vain_is_refused_with_its_reason(opened: TestClient, clock: Clock) -> None:
+    early = {"event_type": "message.read", "conversation_id": "c1", "message_id": "never"}
+    assert opened.post("/v1/events", json=early).status_code == 202
+    clock.forward(hours=25)
+    due(opened)
+    (found,) = opened.get("/v1/rejected").json()["items"]
+    assert (found["code"], found["detail"]) == ("unknown_message", "its message never came")
+    accounts = accounts_of(opened)
+    assert (accounts["parked"], accounts["rejected"]) == (0, 1)
+
+
+# --- sessions -------------------------------------------------------------------------------
+
+
+def test_a_session_ends_by_itself_with_the_time_it_was_due(
+    opened: TestClient, clock: Clock
+) -> None:
+    say(opened)
+    last = clock()
+    clock.forward(days=2)  # nobody was there to notice
+    due(opened)
+    due(opened)
+    assert types(opened)[-2:] == ["message.created", "session.ended"]
+    ended = read(opened, "/c1/events", order="desc")["items"][0]
+    assert ended["payload"] == {"reason": "timeout"}
+    assert micros(ended["happened_at"]) == last + 30 * MINUTE
+    assert read(opened)["session_id"] is None
+
+
+def micros(text: str) -> int:
+    from datetime import datetime
+
+    from ingest.contract import to_micros
+
+    return to_micros(datetime.fromisoformat(text))
+
+
+def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clock: Clock) -> None:
+    message = say(opened)["message_id"]
+    for _ in range(4):
+        clock.forward(minutes=20)
+        send(opened, "POST", f"/c1/messages/{message}/receipts", status="read")
+    assert Counter(types(opened))["session.ended"] == 1
+    assert Counter(types(opened))["session.started"] == 1
+
+
+def test_a_session_is_ended_by_command_and_the_next_message_begins_another(
+    opened: TestClient,
+) -> None:
+    first = say(opened)["session_id"]
+    send(opened, "POST", "/c1/session/end")
+    assert refused(opened, "POST", "/c1/session/end", 422) == "event_rejected"
+    second = say(opened)["session_id"]
+    assert first != second
+    started = [
+        e for e in read(opened, "/c1/events")["items"] if e["event_type"] == "session.started"
+    ]
+    assert [(e["payload"]["number"], e["payload"]["rule_version"]) for e in started] == [
+        (1, 2),
+        (2, 2),
+    ]
+
+
+# --- state ----------------------------------------------------------------------------------
+
+
+def test_a_conversation_falls_asleep_and_is_closed_when_it_was_due(
+    opened: TestClient, clock: Clock
+) -> None:
+    send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="PT3H")
+    say(opened)
+    clock.forward(hours=1)
+    due(opened)
+    assert read(opened)["state"] == "inactive"
+    say(opened)
+    assert read(opened)["state"] == "active"
+    clock.forward(days=1)
+    due(opened)
+    assert read(opened)["state"] == "closed"
+    changes = [e["payload"] for e in read(opened, "/c1/events", limit=100)["items"]
+               if e["event_type"] == "conversation.state_changed"]  # fmt: skip
+    assert changes == [
+        {"from": "active", "to": "inactive", "reason": "timer"},
+        {"from": "active", "to": "inactive", "reason": "timer"},
+        {"from": "inactive", "to": "closed", "reason": "timer"},
+    ]
+
+
+def test_what_a_customer_says_after_the_end_opens_a_successor_linked_to_it(
+    opened: TestClient,
+) -> None:
+    send(opened, "POST", "/c1/state", to="closed", reason="done")
+    assert refused(opened, "PATCH", "/c1", 409, subject="x") == "conversation_closed"
+    code = refused(
+        opened, "POST", "/c1/messages", 409, participant_id="helper", text="x", control_epoch=1
+    )
+    assert code == "conversation_closed"
+    answer = say(opened, text="one more thing")
+    successor = answer["conversation_id"]
+    assert successor != "c1"
+    assert say(opened, text="and another")["conversation_id"] == successor
+    assert types(opened, successor) == [
+        "conversation.created", "session.started", "message.created", "message.created",
+    ]  # fmt: skip
+    found = read(opened, f"/{successor}")
+    assert found["predecessor_id"] == "c1"
+    assert read(opened)["successor_id"] == successor
+    assert [p["participant_id"] for p in found["participants"]] == ["ada", "helper"]
+
+
+def test_resolved_is_undone_by_the_customer_and_told_with_what_it_was(opened: TestClient) -> None:
+    send(opened, "POST", "/c1/resolve", resolved_by="bot", is_confirmed=True)
+    assert read(opened)["state"] == "resolved"
+    last = read(opened, "/c1/events", order="desc")["items"][0]
+    assert last["payload"] == {"resolved_by": "bot", "is_confirmed": True, "from": "active"}
+    say(opened)
+    assert read(opened)["state"] == "active"
+
+
+# --- handoff and control --------------------------------------------------------------------
+
+
+def ask_for_a_person(api: TestClient) -> str:
+    asked = send(api, "POST", "/c1/handoffs", participant_id="helper", reason="too_hard")
+    return str(asked["event_id"])
+
+
+def step(api: TestClient, handoff: str, name: str, expect: int = 201, **body: Any) -> Any:
+    return send(api, "POST", f"/c1/handoffs/{handoff}/{name}", expect, **body)
+
+
+def join(api: TestClient, *agents: str) -> None:
+    for agent in agents:
+        send(api, "POST", "/c1/participants", participant_id=agent, participant_role="agent")
+
+
+def test_a_late_bot_cannot_speak_over_a_human(opened: TestClient) -> None:
+    join(opened, "mira")
+    assert read(opened)["control"] == {"owner": "bot", "participant_id": None, "epoch": 1}
+    handoff = ask_for_a_person(opened)
+    say(opened, "helper", "one moment", control_epoch=1)
+    step(opened, handoff, "accept", participant_id="mira")
+    assert read(opened)["control"] == {"owner": "human", "participant_id": "mira", "epoch": 2}
+    late = {"participant_id": "helper", "text": "too late", "control_epoch": 1}
+    assert refused(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
+    assert opened.get("/v1/rejected").json()["items"][0]["code"] == "stale_epoch"
+    fact = {"event_type": "message.created", "conversation_id": "c1",
+            "participant_id": "helper", "text": "was said all the same"}  # fmt: skip
+    opened.post("/v1/events", json=fact)
+    assert read(opened, "/c1/messages")["items"][-1]["payload"] == {"was_stale": True}
+    step(opened, handoff, "return", participant_id="mira")
+    assert refused(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
+    say(opened, "helper", "here again", control_epoch=3)
+
+
+def test_a_bot_that_gives_no_epoch_is_told_to(opened: TestClient) -> None:
+    refusal = send(opened, "POST", "/c1/messages", 422, participant_id="helper", text="x")
+    assert refusal["field"] == "$.control_epoch"
+
+
+def test_of_two_agents_who_accept_at_once_one_wins(opened: TestClient) -> None:
+    join(opened, "mira", "jonas")
+    handoff = ask_for_a_person(opened)
+    url = f"/v1/conversations/c1/handoffs/{handoff}/accept"
+    with ThreadPoolExecutor(2) as pool:
+        sent = [
+            pool.submit(opened.post, url, json={"participant_id": who}) for who in ("mira", "jonas")
+        ]
+        statuses = sorted(each.result().status_code for each in sent)
+    assert statuses == [201, 409]
+    assert Counter(types(opened))["handoff.accepted"] == 1
+    assert read(opened)["control"]["epoch"] == 2
+
+
+def test_a_handoff_is_queued_offered_refused_passed_on_and_closed(opened: TestClient) -> None:
+    join(opened, "mira", "jonas")
+    handoff = ask_for_a_person(opened)
+    assert refused(opened, "POST", "/c1/handoffs", 409, reason="again") == "handoff_state"
+    step(opened, handoff, "queue", queue="orders")
+    step(opened, handoff, "assign", participant_id="mira")
+    assert step(opened, handoff, "accept", 409, participant_id="jonas")["code"] == "handoff_state"
+    step(opened, handoff, "decline", participant_id="mira")
+    assert read(opened)["handoff"]["status"] == "queued"
+    step(opened, handoff, "accept", participant_id="jonas")
+    step(opened, handoff, "transfer", participant_id="jonas", to_participant_id="mira")
+    assert read(opened)["handoff"]["participant_id"] == "mira"
+    step(opened, handoff, "accept", participant_id="mira")
+    assert read(opened)["control"]["participant_id"] == "mira"
+    step(opened, handoff, "close", participant_id="mira")
+    found = read(opened)
+    assert (found["handoff"], found["control"]["owner"]) == (None, "bot")
+    assert step(opened, handoff, "accept", 409, participant_id="mira")["code"] == "handoff_state"
+
+
+def test_a_handoff_that_nobody_takes_expires_when_it_was_due(
+    opened: TestClient, clock: Clock
+) -> None:
+    asked_at = clock()
+    ask_for_a_person(opened)
+    clock.forward(days=5)
+    due(opened)
+    expired = next(
+        e for e in read(opened, "/c1/events")["items"] if e["event_type"] == "handoff.expired"
+    )
+    assert micros(expired["happened_at"]) == asked_at + 3 * 24 * 60 * MINUTE
+    assert read(opened)["control"]["owner"] == "bot"
+
+
+def test_a_bot_that_fails_asks_for_a_person_where_the_conversation_says_so(
+    opened: TestClient,
+) -> None:
+    failed = {"event_type": "bot.turn_failed", "conversation_id": "c1", "participant_id": "helper"}
+    opened.post("/v1/events", json=failed)
+    assert read(opened)["handoff"] is None
+    send(opened, "PATCH", "/c1", hand_off_on_bot_failure=True)
+    opened.post("/v1/events", json=failed)
+    assert read(opened)["handoff"]["reason"] == "bot_failed"
+
+
+# --- receipts and the horizon ----------------------------------------------------------------
+
+
+def test_receipts_are_at_their_highest_rank_in_whatever_order_they_come(
+    opened: TestClient,
+) -> None:
+    message = say(opened, "helper", control_epoch=1)["message_id"]
+    for status in ("read", "submitted", "delivered", "failed"):
+        send(
+            opened, "POST", f"/c1/messages/{message}/receipts", participant_id="ada", status=status
+        )
+    (receipt,) = read(opened, f"/c1/messages/{message}")["receipts"]
+    assert (receipt["status"], receipt["participant_id"]) == ("read", "ada")
+    assert Counter(types(opened))["message.submitted"] == 1
+
+
+def test_failed_is_final_for_its_attempt_and_keeps_the_channels_code(opened: TestClient) -> None:
+    message = say(opened, "helper", control_epoch=1)["message_id"]
+    path = f"/c1/messages/{message}"
+    for body in (
+        {"status": "failed", "error_code": "131047"},
+        {"status": "delivered"},
+        {"status": "submitted", "attempt": 2},
+    ):
+        send(opened, "POST", f"{path}/receipts", **body)
+        found = read(opened, path)["receipts"][0]
+        if body["status"] != "submitted":
+            assert (found["status"], found["error_code"]) == ("failed", "131047")
+    assert (found["status"], found["attempt"]) == ("submitted", 2)
+
+
+def unread(api: TestClient) -> dict[str, int]:
+    return {p["participant_id"]: p["unread_count"] for p in read(api, "/c1/participants")["items"]}
+
+
+def test_the_read_horizon_never_falls_and_unread_counts_what_others_said(
+    opened: TestClient,
+) -> None:
+    for number in range(3):
+        last = say(opened, text=str(number))["sequence"]
+    say(opened, "helper", "a note", visibility="internal", control_epoch=1)
+    assert unread(opened) == {"ada": 0, "helper": 3}
+    send(opened, "POST", "/c1/participants/helper/read", sequence=last)
+    send(opened, "POST", "/c1/participants/helper/read", sequence=1)
+    assert unread(opened)["helper"] == 0
+    send(opened, "POST", "/c1/participants/helper/unread", sequence=last)
+    assert unread(opened)["helper"] == 1
+    person = next(p for p in read(opened)["participants"] if p["participant_id"] == "helper")
+    assert person["read_sequence"] == last
+
+
+# --- typing ---------------------------------------------------------------------------------
+
+
+def test_typing_is_told_whole_runs_out_and_is_not_stored(opened: TestClient, clock: Clock) -> None:
+    before = types(opened)
+    for who, seconds in (("ada", 5), ("helper", 30)):
+        opened.put(f"/v1/conversations/c1/typing/{who}", json={"seconds": seconds})
+    typing = read(opened, "/c1/typing")["items"]
+    assert [each["participant_id"] for each in typing] == ["ada", "helper"]
+    clock.forward(seconds=6)
+    assert [e["participant_id"] for e in read(opened, "/c1/typing")["items"]] == ["helper"]
+    opened.delete("/v1/conversations/c1/typing/helper")
+    assert read(opened, "/c1/typing")["items"] == []
+    assert opened.put("/v1/conversations/c1/typing/ada", json={"seconds": 31}).status_code == 422
+    assert opened.put("/v1/conversations/c1/typing/bob", json={}).status_code == 404
+    assert types(opened) == before
+
+
+# --- the state is a fold ---------------------------------------------------------------------
+
+
+def test_state_deleted_and_folded_anew_is_the_same(opened: TestClient, settings: Settings) -> None:
+    from ingest.log.refold import refold
+    from ingest.log.rules import Rules
+    from ingest.log.store import Store
+
+    join(opened, "mira")
+    handoff = ask_for_a_person(opened)
+    step(opened, handoff, "accept", participant_id="mira")
+    message = say(opened)["message_id"]
+    send(opened, "POST", f"/c1/messages/{message}/receipts", participant_id="mira", status="read")
+    send(opened, "POST", "//contacts", contact_id="ada", attributes={"name": "Ada"})
+    before = read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")
+    engine = open_engine(settings.database_url)
+    store = Store(engine)
+    refold(engine, store, Rules.of(settings))
+    store.close()
+    engine.dispose()
+    assert (read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")) == before
