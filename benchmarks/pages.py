@@ -49,10 +49,14 @@ from numbered left join texts on texts.rowid = i % 1000 + 1
 """
 
 CREATE = f"""
-insert into conversations (conversation_id, created_position, created_at, channel, is_test, state,
-    last_sequence, message_count, latest_at, session_id, session_number, participants)
-select conversation_id, position, happened_at, channel, 0, 'active', {LENGTH}, {LENGTH - 1},
-    happened_at, session_id, 1, '{{"ada":"customer"}}'
+insert into conversations (conversation_id, created_position, channel, state, last_sequence,
+    session_id, folded)
+select conversation_id, position, channel, 'active', {LENGTH}, session_id, json_object(
+    'conversation_id', conversation_id, 'created_position', position, 'created_at', happened_at,
+    'channel', channel, 'last_sequence', {LENGTH}, 'message_count', {LENGTH - 1},
+    'latest_at', happened_at, 'received_at', happened_at, 'session_id', session_id,
+    'session_number', 1, 'session_started_at', happened_at,
+    'participants', json('{{"ada":{{"participant_role":"customer"}}}}'))
 from events where sequence = 1
 """
 

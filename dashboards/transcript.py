@@ -70,6 +70,8 @@ def _show_marks(row: Row) -> None:
         st.badge("Deleted", icon=":material/delete:", color="gray")
     elif row["is_edited"]:
         st.badge("Edited", icon=":material/edit:", color="gray")
+    if _payload(row).get("was_stale") is True:
+        st.badge("Late", icon=":material/timer_off:", color="yellow")
 
 
 def _byline(row: Row) -> str:
@@ -139,9 +141,14 @@ def describe(row: Row) -> str:
             to = row["participant_id"] or row["queue"] or words.UNKNOWN
             return f"Handoff {passed.partition('.')[2]} to {words.quote(to)}"
         case "conversation.created":
-            return f"Conversation begins on {words.channel(row['channel'])}"
+            before = payload.get("predecessor_id")
+            continues = "" if before is None else f", continues {words.quote(before)}"
+            return f"Conversation begins on {words.channel(row['channel'])}{continues}"
         case "conversation.state_changed":
-            return f"Conversation is {_named(payload.get('to'))}"
+            timer = " by its timer" if payload.get("reason") == "timer" else ""
+            return f"Conversation is {_named(payload.get('to'))}{timer}"
+        case "control.changed":
+            return f"Control passes to {_owner(payload)}"
         case "conversation.resolved":
             by = payload.get("resolved_by")
             return "Conversation resolved" + ("" if by is None else f" by {_named(by)}")
@@ -155,6 +162,13 @@ def describe(row: Row) -> str:
             return f"Tool called{_by(row)}: {_named(tool)}{_rest(payload)}"
         case _:
             return _other(row, payload)
+
+
+def _owner(payload: Row) -> str:
+    """Who may speak now, by name if it is a person."""
+    who = payload.get("participant_id")
+    owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "nobody")
+    return owner if who is None else words.quote(who)
 
 
 def _other(row: Row, payload: Row) -> str:

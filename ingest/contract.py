@@ -159,7 +159,7 @@ EVENT_TYPES: dict[str, EventType] = {
             ("session.started", "a run of activity begins"),
             (
                 "session.ended",
-                "it is over; payload.reason: timeout, participant_left, conversation_closed",
+                "it is over; payload.reason: timeout, max_length, participant_left, conversation_closed, explicit",
             ),
             ("control.changed", "another one may speak"),
             writer="server",

@@ -11,7 +11,7 @@ import duckdb
 import msgspec
 
 from ingest.contract import Segment, from_micros, to_micros
-from ingest.log.drafts import Draft
+from ingest.log.drafts import Command, Draft
 from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.submission import Acknowledgement, Arrival, Submission
@@ -91,9 +91,11 @@ def a_conversation(
     return [created, *said]
 
 
-def a_submission(drafts: Sequence[Draft], source: str = "test") -> Submission:
-    """`drafts` as one request to the log."""
-    arrivals = [Arrival(msgspec.json.encode(draft), draft) for draft in drafts]
+def a_submission(
+    drafts: Sequence[Draft], source: str = "test", command: Command | None = None
+) -> Submission:
+    """`drafts` as one request to the log: facts, or each a `command`."""
+    arrivals = [Arrival(msgspec.json.encode(draft), draft, command=command) for draft in drafts]
     return Submission(source, "/v1/events", len(drafts), arrivals)
 
 
@@ -107,14 +109,25 @@ class Record:
         migrate(settings.database_url)
 
     def write(
-        self, events: Iterable[dict[str, Any]], source: str = "test", at_once: int = 1000
+        self,
+        events: Iterable[dict[str, Any]],
+        source: str = "test",
+        at_once: int = 1000,
+        command: Command | None = None,
     ) -> list[Acknowledgement]:
-        """Put events on the record, `at_once` in each commit."""
-        return asyncio.run(
-            self._write([msgspec.convert(event, Draft) for event in events], source, at_once)
-        )
+        """Put events on the record, `at_once` in each commit: as facts, or commanded."""
+        drafts = [msgspec.convert(event, Draft) for event in events]
+        requests = [
+            a_submission(drafts[start : start + at_once], source, command)
+            for start in range(0, len(drafts), at_once)
+        ]
+        return asyncio.run(self._write(requests))
 
-    async def _write(self, drafts: list[Draft], source: str, at_once: int) -> list[Acknowledgement]:
+    def run_due(self) -> None:
+        """Have done what is due by the clock."""
+        asyncio.run(self._write([Submission("test", "", 0, [])]))
+
+    async def _write(self, requests: list[Submission]) -> list[Acknowledgement]:
         engine = open_engine(self.settings.database_url)
         writer = Writer(
             Store(engine),
@@ -126,10 +139,8 @@ class Record:
         writer.start()
         answers: list[Acknowledgement] = []
         try:
-            for start in range(0, len(drafts), at_once):
-                answers += await writer.submit(
-                    a_submission(drafts[start : start + at_once], source)
-                )
+            for request in requests:
+                answers += await writer.submit(request)
         finally:
             await asyncio.to_thread(writer.stop)
             engine.dispose()

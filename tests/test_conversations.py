@@ -372,6 +372,7 @@ def test_a_conversation_falls_asleep_and_is_closed_when_it_was_due(
                if e["event_type"] == "conversation.state_changed"]  # fmt: skip
     assert changes == [
         {"from": "active", "to": "inactive", "reason": "timer"},
+        {"from": "inactive", "to": "active", "reason": "message"},
         {"from": "active", "to": "inactive", "reason": "timer"},
         {"from": "inactive", "to": "closed", "reason": "timer"},
     ]
@@ -406,6 +407,7 @@ def test_resolved_is_undone_by_the_customer_and_told_with_what_it_was(opened: Te
     assert last["payload"] == {"resolved_by": "bot", "is_confirmed": True, "from": "active"}
     say(opened)
     assert read(opened)["state"] == "active"
+    assert types(opened)[-2:] == ["message.created", "conversation.reopened"]
 
 
 # --- handoff and control --------------------------------------------------------------------

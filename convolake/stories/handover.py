@@ -100,7 +100,8 @@ def _expired(script: Script, handoff: dict[str, str]) -> None:
     script.pause(600, longest=2.0)
     script.add("handoff.expired", **handoff)
     script.pause(1)
-    _back_to_bot(script, handoff)
+    # Nobody took control from the bot, so nobody gives it back.
+    script.other_says(script.bot(), script.person.language.phrases.nobody_free)
 
 
 def _back_to_bot(script: Script, handoff: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ shown as (
             'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
             'message.read', 'message.failed', 'participant.read_advanced',
             'participant.updated', 'conversation.updated', 'bot.turn_started',
-            'bot.turn_completed', 'handoff.queued'
+            'bot.turn_completed', 'handoff.queued', 'typing.started', 'typing.stopped'
         )
 ),
 

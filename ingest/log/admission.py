@@ -160,7 +160,8 @@ def _is_late(row: Row, state: Conversation) -> bool:
     if row.event_type == "message.created":
         is_bots = row.participant_role == "bot" and row.visibility == "public"
         return state.state == "closed" or (is_bots and state.control.owner == HUMAN)
-    return row.event_type.startswith("handoff.") and control.refusal(row, state) is not None
+    is_step = row.event_type.startswith("handoff.") and row.event_type != "handoff.requested"
+    return is_step and control.refusal(row, state) is not None
 
 
 def _complete(row: Row, state: Conversation) -> None:
@@ -185,6 +186,7 @@ def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
     )
     if starts and not is_creation:
         rows.append(_start_session(row, state, rules))
+    state_before = state.state
     was_in_time = not row.event_type.startswith("handoff.") or control.refusal(row, state) is None
     row.session_id = (
         session_id_of(state.conversation_id, state.session_number + 1)
@@ -195,6 +197,8 @@ def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
     if starts and is_creation:
         # A conversation's first event is its creation, also where that opens its first session.
         rows.append(_start_session(row, state, rules))
+    if row.event_type == "message.created" and state.state != state_before:
+        _append(rows, _awoken(row, state, state_before), state)
     if was_in_time:
         _follow(rows, row, state)
     return rows
@@ -223,6 +227,15 @@ def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
     reason = _session_end(row, state)
     if reason is not None and state.session_id is not None:
         _append(rows, _caused("session.ended", row, state, {"reason": reason}), state)
+
+
+def _awoken(row: Row, state: Conversation, before: str) -> Row:
+    """What a message made of the state, told as an event of its own."""
+    if before == "resolved":
+        payload = {"from": before, "reason": "message"}
+        return _caused("conversation.reopened", row, state, payload, visibility="public")
+    payload = {"from": before, "to": state.state, "reason": "message"}
+    return _caused("conversation.state_changed", row, state, payload, visibility="public")
 
 
 def _may_hand_off(state: Conversation) -> bool:

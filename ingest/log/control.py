@@ -28,7 +28,8 @@ def refusal(row: Row, state: Conversation) -> str | None:
     """Why this event of a handoff comes too late, or too early; None if it comes in time."""
     now = state.handoff
     if row.event_type == "handoff.requested":
-        return None if now is None else "a handoff is under way already"
+        waits = now is not None and now.status in WAITING
+        return "a handoff is under way already" if waits else None
     if now is None:
         return "no handoff is under way"
     if row.handoff_id != now.handoff_id:
@@ -49,8 +50,11 @@ def is_offered_to_another(row: Row, state: Conversation) -> bool:
 
 
 def fold(state: Conversation, row: Row) -> None:
-    """Follow an event of a handoff; one that came out of time changes nothing."""
-    if refusal(row, state) is not None:
+    """Follow an event of a handoff; a step that came out of time changes nothing.
+
+    A request counts whenever it comes: the newest demand is the one that is under way.
+    """
+    if row.event_type != "handoff.requested" and refusal(row, state) is not None:
         return
     payload = payload_of(row)
     match row.event_type:

@@ -6,6 +6,10 @@
 -- channel                  where it began
 -- channel_account          which number, page or inbox of ours
 -- contact_id               the person behind the customer
+-- conversation_key         your own name for it
+-- subject                  what it is about, as it was set last
+-- predecessor_id           the closed conversation that it continues
+-- successor_id             the conversation that continues it
 -- is_test                  kept, counted nowhere
 -- created_at               first event, UTC
 -- started_on               day of created_at in the reporting zone
@@ -36,6 +40,18 @@ facts as (
         arg_min(channel, sequence) as channel,
         arg_min(channel_account, sequence) as channel_account,
         arg_max(contact_id, sequence) filter (where contact_id is not null) as contact_id,
+        arg_max(payload ->> '$.conversation_key', sequence) filter (
+            where event_type in ('conversation.created', 'conversation.updated')
+        ) as conversation_key,
+        arg_max(payload ->> '$.subject', sequence) filter (
+            where event_type in ('conversation.created', 'conversation.updated')
+        ) as subject,
+        arg_max(payload ->> '$.predecessor_id', sequence) filter (
+            where event_type = 'conversation.created'
+        ) as predecessor_id,
+        arg_max(payload ->> '$.successor_id', sequence) filter (
+            where event_type = 'conversation.updated'
+        ) as successor_id,
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as created_at,
         arg_min(happened_on, sequence) as started_on,
@@ -106,6 +122,10 @@ select
     facts.channel,
     facts.channel_account,
     facts.contact_id,
+    facts.conversation_key,
+    facts.subject,
+    facts.predecessor_id,
+    facts.successor_id,
     facts.is_test,
     facts.created_at,
     facts.started_on,

@@ -16,6 +16,7 @@
 -- payload             attachments, nlu and the like, as JSON
 -- is_edited           its text was changed
 -- is_deleted          its text is gone, the row stays
+-- was_stale           it came when its bot might not speak any more; kept as a fact
 -- is_test             kept, counted nowhere
 -- happened_at         when it was said, UTC
 -- happened_on         day of happened_at in the reporting zone
@@ -39,6 +40,7 @@ created as (
         visibility,
         text,
         payload,
+        coalesce(payload ->> '$.was_stale' = 'true', false) as was_stale,
         is_test,
         happened_at,
         happened_on
@@ -88,6 +90,7 @@ select
     case when changes.is_deleted then null else created.payload end as payload,
     coalesce(changes.is_edited, false) as is_edited,
     coalesce(changes.is_deleted, false) as is_deleted,
+    created.was_stale,
     created.is_test,
     created.happened_at,
     created.happened_on,
