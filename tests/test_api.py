@@ -1,7 +1,6 @@
 """The HTTP contract: what is answered, and that nothing a client sends makes a 5xx or an echo."""
 
 import json
-import random
 from typing import Any
 
 import msgspec

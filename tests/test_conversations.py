@@ -79,7 +79,7 @@ async def _run_due(app: Any) -> None:
 
 
 def test_a_conversation_has_what_was_set_and_is_found_by_its_own_key(api: TestClient) -> None:
-    given = {
+    given: dict[str, Any] = {
         "conversation_key": "order-7",
         "subject": "Order 7",
         "attributes": {"order": 7},
@@ -183,7 +183,7 @@ def test_a_message_reads_as_it_was_changed_last_and_a_deleted_one_keeps_its_plac
     assert (one["text"], one["is_edited"]) == ("ONE", True)
     assert one["reactions"] == [{"participant_id": "helper", "reaction": "👍"}]
     assert (two["text"], two["is_deleted"]) == (None, True)
-    taken = {"participant_id": "helper", "reaction": None}
+    taken: dict[str, Any] = {"participant_id": "helper", "reaction": None}
     send(opened, "POST", f"/c1/messages/{first}/reactions", **taken)
     assert read(opened, f"/c1/messages/{first}")["reactions"] == []
     stale = send(

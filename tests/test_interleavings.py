@@ -177,14 +177,14 @@ class Interleavings(RuleBasedStateMachine):
     def hold_receipts(self, rows: list[Event]) -> None:
         there = {row["message_id"] for row in rows if row["event_type"] == "message.created"}
         folded = {
-            (each.conversation_id, each.message_id): each
+            each.message_id: each
             for each in (as_message(row["folded"]) for row in self.record.log("select folded from messages"))
         }  # fmt: skip
         expired = {row["code"] for row in self.record.log("select code from rejected_events")}
         for key, statuses in self.receipts.items():
             if key[1] in there and "unknown_message" not in expired:
                 best = max(statuses, key=RANKS.__getitem__)
-                assert folded[key].receipts["ada"].status == best
+                assert folded[key[1]].receipts["ada"].status == best
 
     def hold_control(self, rows: list[Event]) -> None:
         for conversation in places_of(rows):
@@ -235,7 +235,7 @@ def failing_commits() -> Iterator[None]:
 
 
 Interleavings.TestCase.settings = settings(
-    max_examples=15,
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

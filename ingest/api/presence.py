@@ -134,4 +134,6 @@ async def _store(
     draft = Draft(
         event_type=event_type, conversation_id=conversation_id, participant_id=participant_id
     )
-    await submit(api, Submission(source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())]))
+    await submit(
+        api, Submission(source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())])
+    )

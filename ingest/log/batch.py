@@ -106,6 +106,7 @@ class Batch:
         if (row.source, row.event_id) in self._parked:
             return _again_parked(row, self._parked[row.source, row.event_id])
         try:
+            self._follow_message(draft, row)
             if self._must_wait(draft, arrival.command):
                 return self._park(draft, row, submission.path)
             return self._accept(draft, row, arrival.command)
@@ -113,6 +114,7 @@ class Batch:
             return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
 
     def _accept(self, draft: Draft, row: Row, command: Command | None) -> Acknowledgement:
+        said_in = draft.conversation_id
         self._admit(draft, row, command)
         known = Known(
             row.conversation_id,
@@ -125,7 +127,7 @@ class Batch:
         self._known[row.source, row.event_id] = known
         answer = _acknowledge("accepted", row.event_id, known)
         if row.event_type == "message.created":
-            self._let_in(row)
+            self._let_in({(said_in, row.message_id), (row.conversation_id, row.message_id)})
         return answer
 
     def _admit(self, draft: Draft, row: Row, command: Command | None) -> None:
@@ -214,6 +216,18 @@ class Batch:
         self._note(successor, rows[0])
         return successor
 
+    def _follow_message(self, draft: Draft, row: Row) -> None:
+        """What speaks of a message goes where the message went: into a successor, if there."""
+        if draft.event_type not in messages.REFERS:
+            return
+        state = self._states.get(draft.conversation_id or "")
+        while state is not None and state.successor_id is not None:
+            if (state.conversation_id, draft.message_id) in self._messages_there:
+                break
+            state = self._load(state.successor_id)
+        if state is not None and (state.conversation_id, draft.message_id) in self._messages_there:
+            draft.conversation_id = row.conversation_id = state.conversation_id
+
     def _load(self, conversation_id: str) -> Conversation:
         if conversation_id not in self._states:
             self._states |= self._store.find_conversations([conversation_id])
@@ -248,14 +262,14 @@ class Batch:
         self._new_parked[row.source, row.event_id] = parked
         return _parked(parked)
 
-    def _let_in(self, said: Row) -> None:
+    def _let_in(self, said: set[tuple[str | None, str | None]]) -> None:
         """Admit what waited for this message, in the order in which it came."""
         if not self._parked:
             return
-        of = (said.conversation_id or "", said.message_id or "")
-        for each in [each for each in self._parked.values() if each.of == of]:
+        for each in [each for each in self._parked.values() if each.of in said]:
             draft = msgspec.json.decode(each.raw, type=Draft)
             row = receive(draft, each.source, each.received_at, each.event_id)
+            self._follow_message(draft, row)
             answer = self._accept_parked(draft, row)
             self._settle(each, answer)
 

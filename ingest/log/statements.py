@@ -136,9 +136,7 @@ class Statements:
         self.count_parked = sql(select(func.count()).select_from(parked_events))
         self.find_parked = Lookup(dialect, found, parked_events.c.message_id)
         self.find_parked_events = Lookup(dialect, found, parked_events.c.event_id)
-        self.find_expired = sql(
-            found.where(parked_events.c.expires_at <= bindparam("now"))
-        )
+        self.find_expired = sql(found.where(parked_events.c.expires_at <= bindparam("now")))
         self.insert_parked = _insert(sql, parked_events, PARKED)
         self.delete_parked = sql(
             delete(parked_events).where(
