@@ -56,7 +56,16 @@ def _key(settings: Settings) -> str | None:
 
 
 def _tallies(sources: list[Tally]) -> pl.DataFrame:
-    names = ["source", "came", "accepted", "duplicate", "conflict", "rejected", "parked", "generated"]
+    names = [
+        "source",
+        "came",
+        "accepted",
+        "duplicate",
+        "conflict",
+        "rejected",
+        "parked",
+        "generated",
+    ]
     schema = {name: pl.String if name == "source" else pl.Int64 for name in names}
     return pl.DataFrame(
         [[getattr(each, name) for name in names] for each in sources], schema, orient="row"

@@ -18,6 +18,7 @@ from ingest.api.describe import described
 from ingest.api.hot import HotRoute
 from ingest.contract import Role
 from ingest.errors import (
+    ContactExistsError,
     ConversationClosedError,
     HandoffStateError,
     InvalidRequestError,
@@ -491,7 +492,7 @@ class NewAddress(Body, kw_only=True, forbid_unknown_fields=True):
     address: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-CONTACT_ERRORS = (UnknownContactError, VersionMismatchError)
+CONTACT_ERRORS = (ContactExistsError, UnknownContactError, VersionMismatchError)
 
 
 @command(

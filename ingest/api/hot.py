@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from ingest.api.arrivals import NewMessage, answer_one, encode, read_message, take_batch, take_one
 from ingest.api.describe import described
 from ingest.api.problems import problem_response, unexpected_response
-from ingest.errors import IngestError
+from ingest.errors import ConversationClosedError, IngestError, StaleEpochError
 from ingest.log.drafts import ID_PATTERN, Draft
 from ingest.log.submission import Acknowledgement
 
@@ -96,6 +96,7 @@ router = APIRouter(route_class=HotRoute, prefix="/v1")
         NewMessage,
         Acknowledgement,
         example={"participant_id": "ada", "text": "Where is my order?"},
+        errors=(ConversationClosedError, StaleEpochError),
         parameters={"conversation_id": ID_PATTERN},
     ),
 )
