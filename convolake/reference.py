@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
+import msgspec
 from pydantic_core import PydanticUndefined
 
 from ingest import errors
@@ -45,7 +47,13 @@ def _settings() -> Iterator[str]:
 
 
 def _default(value: object) -> str:
-    return "" if value is None or value is PydanticUndefined else f"`{value}`"
+    """As the environment would hold it: spans are ISO 8601, what is several is JSON."""
+    if value is None or value is PydanticUndefined:
+        return ""
+    if isinstance(value, dict | set | timedelta):
+        value = sorted(value) if isinstance(value, set) else value
+        return f"`{msgspec.json.encode(value).decode().strip(chr(34))}`"
+    return f"`{value}`"
 
 
 def _events() -> Iterator[str]:

@@ -44,7 +44,7 @@ def test_what_came_is_what_became_of_it(api: TestClient) -> None:
     api.post("/v1/conversations/nowhere/messages", json={"participant_id": "ada", "text": "x"})
     api.post("/v1/events", content=b"[{]", headers={"content-type": "application/json"})
     assert counts(api) == {
-        "came": 11, "accepted": 4, "duplicate": 3, "conflict": 1, "rejected": 3, "generated": 0,
+        "came": 11, "accepted": 4, "duplicate": 3, "conflict": 1, "rejected": 3, "generated": 0, "parked": 0,
     }  # fmt: skip
     assert counts(api, "convolake")["generated"] == 1
     stored = api.get("/v1/accounting").json()["stored"]
