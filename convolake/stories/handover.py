@@ -65,8 +65,14 @@ def _agent_talks(script: Script, handoff: dict[str, str], agent: Agent) -> str |
         script.other_says(who, phrases.agent_checks)
         script.think()
         script.customer_says(phrases.answers)
+    if script.chance(0.2):
+        script.note(agent, f"Asked {script.topic.queue}, waiting for word.")
     script.pause(55 * agent.pace)
-    script.other_says(who, script.lines.solutions)
+    solution = script.answer(who, script.lines.solutions)
+    script.give_receipts(solution)
+    if script.chance(0.04):
+        script.correct(solution)
+    script.read_all()
     if script.chance(0.08):
         script.pause(400)
         script.add("handoff.closed", **who, **handoff, payload={"reason": "customer_inactive"})

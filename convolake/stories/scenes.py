@@ -25,6 +25,8 @@ def play(script: Script) -> None:
     script.release = release_on(script.at.date(), script.random)
     script.pick_topic()
     _open(script)
+    if script.topic.queue == "complaints":
+        script.add("conversation.updated", payload={"priority": "high", "labels": ["complaint"]})
     solved_by = _demand(script)
     if script.chance(0.07):
         _come_back_later(script)
@@ -42,6 +44,7 @@ def _open(script: Script) -> None:
         payload={
             "participants": [customer, {"participant_id": BOT, "participant_role": "bot"}],
             "language": script.person.language.code,
+            "subject": f"{script.topic.intent.replace('_', ' ').capitalize()}",
         },
         **({"is_test": True} if script.chance(0.01) else {}),
     )
@@ -86,8 +89,11 @@ def _fallback_rate(script: Script) -> float:
 
 def _bot_turn(
     script: Script, asked: str, choices: tuple[str, ...], intent: str | None = None
-) -> None:
-    """The bot answers the message `asked`; it looks things up if that is about the topic."""
+) -> dict[str, Any]:
+    """The bot answers the message `asked`; it looks things up if that is about the topic.
+
+    Gives the answer.
+    """
     script.pause(1.1)
     if script.topic.tool and intent is None and script.chance(0.6):
         called = {"tool": script.topic.tool, "duration_ms": script.random.randrange(40, 900)}
@@ -105,6 +111,7 @@ def _bot_turn(
         payload={"model_call": call},
     )
     script.give_receipts(message)
+    return message
 
 
 def _understanding(script: Script, intent: str) -> dict[str, Any]:
@@ -125,13 +132,16 @@ def _misunderstand(script: Script, asked: str) -> str:
 
 def _bot_solves(script: Script, asked: str) -> str | None:
     phrases = script.person.language.phrases
-    _bot_turn(script, asked, script.lines.solutions)
+    solution = _bot_turn(script, asked, script.lines.solutions)
+    script.read_all()
     if script.chance(0.08):
         _walk_away(script)
         return None
     is_confirmed = script.chance(0.55)
     if is_confirmed:
         script.think()
+        if script.chance(0.15):
+            script.react(solution["message_id"])
         thanked = script.customer_says(phrases.thanks)
         _bot_turn(script, thanked, phrases.goodbyes, "thanks")
     script.pause(4)

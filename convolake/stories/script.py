@@ -124,6 +124,28 @@ class Script:
             self.pause(9)
             self.add("message.read", message_id=message_id)
 
+    def react(self, message_id: str) -> None:
+        """The customer marks a message that helped."""
+        reaction = {"reaction": self.random.choice(("👍", "❤️", "🙏"))}
+        self.add("message.reacted", **self.customer(), message_id=message_id, payload=reaction)
+
+    def correct(self, message: dict[str, Any]) -> None:
+        """Whoever wrote a message sees a slip and mends it."""
+        who = {name: message[name] for name in ("participant_id", "participant_role")}
+        self.pause(8)
+        text = f"{message['text']} (corrected)"
+        self.add("message.edited", **who, message_id=message["message_id"], text=text)
+
+    def note(self, agent: Agent, text: str) -> None:
+        """An agent leaves word for colleagues; no customer sees it."""
+        self._say(self.agent(agent), text, visibility="internal")
+
+    def read_all(self) -> None:
+        """The customer has seen everything so far; the web page tells us."""
+        if self.channel.name == "web":
+            seen = {"sequence": len(self.events)}
+            self.add("participant.read_advanced", **self.customer(), payload=seen)
+
     def resolve(self, by: str, is_confirmed: bool, agent: Agent | None = None) -> None:
         """The demand is met: by the bot, or by `agent`."""
         who = self.agent(agent) if agent else self.bot()
