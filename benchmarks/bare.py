@@ -56,19 +56,20 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def main() -> None:
-    """Serve on the port that the command line names, until a signal."""
+def serve(served: FastAPI, port: int) -> None:
+    """Serve a reference as `convolake api` is served, until a signal."""
     uvicorn.run(
-        app,
+        served,
         host="127.0.0.1",
-        port=int(sys.argv[1]),
+        port=port,
         loop="uvloop",
         http="httptools",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
     )
 
 
 if __name__ == "__main__":
-    main()
+    serve(app, int(sys.argv[1]))

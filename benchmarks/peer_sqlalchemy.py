@@ -13,12 +13,11 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-import uvicorn
 from fastapi import FastAPI, HTTPException
 from sqlalchemy import ForeignKey, UniqueConstraint, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
-from benchmarks.bare import Answer, Message
+from benchmarks.bare import Answer, Message, serve
 from benchmarks.synthetic import conversation_ids
 
 
@@ -134,19 +133,5 @@ def _answer(status: str, stored: StoredMessage) -> Answer:
     )
 
 
-def main() -> None:
-    """Serve on the port and from the file that the command line names, until a signal."""
-    uvicorn.run(
-        create_app(sys.argv[2]),
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        log_level="warning",
-    )
-
-
 if __name__ == "__main__":
-    main()
+    serve(create_app(sys.argv[2]), int(sys.argv[1]))

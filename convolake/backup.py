@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from ingest.contract import Segment, file_sha256, manifest_path, read_manifest
+from ingest.lake.segments import sync
 from ingest.settings import Settings
 
 CONTENTS = "backup.json"
@@ -109,7 +110,7 @@ def _copy_store(store: Path, target: Path) -> int:
         live.backup(copy)  # in one step: in several it would begin anew at every commit
         copy.execute("pragma journal_mode = delete")  # one file, without a log beside it
         (last,) = copy.execute("select max(position) from events").fetchone()
-    _sync(target)
+    sync(target)
     return last or 0
 
 
@@ -171,19 +172,11 @@ def _copy(source: Path, target: Path) -> str:
 def _write_durably(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".tmp")
     partial.write_bytes(content)
-    _sync(partial)
+    sync(partial)
     partial.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _sync_folders(root: Path) -> None:
     for folder in [*(path for path in root.rglob("*") if path.is_dir()), root, root.parent]:
-        _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder)

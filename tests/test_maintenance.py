@@ -3,6 +3,7 @@
 Many readers during many loads and upkeeps are in `tests/faults/test_readers.py`.
 """
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from convolake.cli import app
 from ingest.settings import Settings
 from pipelines.definitions import load_job
 from pipelines.home import prepare, run_once
-from tests.factories import Record, a_conversation, an_event
+from tests.factories import Clock, Ids, Record, a_conversation, an_event
 from tests.test_warehouse import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge
@@ -35,9 +36,20 @@ def small_loads(record: Record, loads: int = 6) -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def loaded_often(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder after many small loads; to be copied, not to be changed."""
+    data = tmp_path_factory.mktemp("loaded") / "data"
+    small_loads(Record(Settings(data=data), Clock()))
+    return data
+
+
 @pytest.fixture
-def scattered(record: Record) -> Record:
-    small_loads(record)
+def scattered(loaded_often: Path, settings: Settings) -> Record:
+    shutil.copytree(loaded_often, settings.data)
+    record = Record(settings, Clock())
+    record.clock.forward(hours=1)
+    record.new_id = Ids("later")
     return record
 
 

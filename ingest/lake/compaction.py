@@ -16,8 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.contract import SCHEMA, Segment, is_whole, read_manifest
-from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync_manifest
+from ingest.contract import SCHEMA, Segment, is_whole, manifest_path, read_manifest
+from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _remove(lake: Path, segment: Segment, old: list[Path]) -> list[Path]:
         logger.error("%s is damaged; the segments that it replaced stay", segment.path)
         return []
     # A line that was read may still be on its way to the disk, if its writer died.
-    sync_manifest(lake)
+    sync(manifest_path(lake))
     for path in old:
         path.unlink()
     return old

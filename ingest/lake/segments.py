@@ -91,7 +91,7 @@ class Lake:
         )
         settle(path)
         for folder in new_folders:
-            _sync_folder(folder.parent)
+            sync(folder.parent)
         return self._commit(path, shard, table.num_rows, (first, last), sealed_at)
 
     def replace(self, old: Sequence[Segment], compacted_at: datetime) -> Segment:
@@ -132,7 +132,7 @@ class Lake:
             file.flush()
             os.fsync(file.fileno())
         if is_new:
-            _sync_folder(self.path)
+            sync(self.path)
         self.last_position = max(self.last_position, segment.last_position)
 
 
@@ -224,18 +224,13 @@ def settle(path: Path) -> None:
     with partial_path(path).open("rb") as file:
         os.fsync(file.fileno())
     partial_path(path).rename(path)
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_manifest(lake: Path) -> None:
-    """Have the manifest on disk, as it can be read now."""
-    with manifest_path(lake).open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk as they can be read now."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

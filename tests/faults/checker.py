@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,15 +11,37 @@ from ingest.settings import Settings
 
 @dataclass
 class Told:
-    """What the clients know: the sequence of every acknowledged event, and what was never answered."""
+    """What the clients know: the sequence of every acknowledged event, and what was never answered.
+
+    An acknowledgement that arrives once the power is being cut counts as no answer: without
+    power nobody answers. Here the processes live on for a moment, and a flush that the cut
+    overtakes may tell them that it went well.
+    """
 
     acknowledged: dict[str, int] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    after_the_cut: dict[str, float] = field(default_factory=dict)
+    """Seconds after the cut began."""
+    cut_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(self, event_id: str, sequence: int) -> None:
         with self._lock:
-            self.acknowledged[event_id] = sequence
+            if self.cut_at is None:
+                self.acknowledged[event_id] = sequence
+            else:
+                self.unknown.add(event_id)
+                self.after_the_cut[event_id] = time.monotonic() - self.cut_at
+
+    def cut(self) -> None:
+        """The power goes."""
+        with self._lock:
+            self.cut_at = time.monotonic()
+
+    def restore(self) -> None:
+        """The power is back."""
+        with self._lock:
+            self.cut_at = None
 
     def leave_open(self, event_id: str) -> None:
         with self._lock:
@@ -37,6 +60,8 @@ class Verdict:
     moved: int
     doubled: int
     holes: int
+    gone_after_the_cut: list[float] = field(default_factory=list)
+    """Events acknowledged without power that are not there: how many seconds after the cut."""
 
     @property
     def ok(self) -> bool:
@@ -70,6 +95,9 @@ def check(told: Told, settings: Settings) -> Verdict:
         moved=sum(1 for event_id in here if found[event_id] != told.acknowledged[event_id]),
         doubled=sum(times.values()) - len(times),
         holes=_holes(stored),
+        gone_after_the_cut=sorted(
+            after for event_id, after in told.after_the_cut.items() if event_id not in found
+        ),
     )
 
 

@@ -57,9 +57,11 @@ def cut_under_load(
         enough = random.randint(100, 1500)  # noqa: S311 (when to cut)
         with Load(settings, key, told, f"p{cycle}", enough) as load:
             assert load.enough.wait(60)
+            told.cut()
             disk.cut()
             for process in (api, lake):
                 process.send_signal(signal.SIGKILL)
+    told.restore()
     disk.unmount()
     disk.mount()
 
@@ -87,7 +89,10 @@ def test_power_cuts_under_load_lose_nothing_that_was_acknowledged_or_sealed(
     verdict = check(told, settings)
     segments = len(read_manifest(settings.lake_path)[0])
     note = (
-        f"{segments} sealed segments, {len(broken)} of them short, missing or without their sha256"
+        f"{segments} sealed segments, {len(broken)} of them short, missing or without their sha256; "
+        f"{len(told.after_the_cut)} acknowledgements came once the power was being cut, "
+        f"{len(verdict.gone_after_the_cut)} of these events are not there"
+        f"{''.join(f', {after * 1000:.1f} ms' for after in verdict.gone_after_the_cut[:5])}"
     )
     found(cycles=cycles(3, 40), **verdict.figures(), note=note)
     assert verdict.ok, verdict
