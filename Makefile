@@ -22,7 +22,7 @@ demo: install ## run everything on 60 days of simulated conversations; Ctrl-C st
 	$(BIN)/convolake up --demo
 
 test: install ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 prove: install ## break everything, long and with controls; prints docs/proof.md (some of it as root)
 	rm -f $(PROOF)

@@ -126,7 +126,8 @@ def test_what_is_refused_again_stays_and_says_why(api: TestClient) -> None:
     answer = api.post(f"/v1/rejected/{event['rejected_id']}/replay")
     assert (answer.status_code, answer.json()["code"]) == (422, "event_rejected")
     assert [each["replayed_at"] for each in refused(api)] == [None, None]
-    assert api.post("/v1/rejected/99/replay").status_code == 404
+    for unknown in (99, 2**63 - 1):
+        assert api.post(f"/v1/rejected/{unknown}/replay").status_code == 404
 
 
 def test_another_source_sees_only_its_own(

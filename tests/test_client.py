@@ -1,14 +1,11 @@
 """The client against the real API, over a network that loses what it can."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 
 from ingest.api.app import create_app
 from ingest.api.keys import local_key
@@ -22,6 +19,7 @@ from ingest.client import (
     UnreachableError,
 )
 from ingest.settings import Settings
+from tests.serving import listening
 
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
 
@@ -71,15 +69,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     """URL and key of an API that really listens."""
     settings = Settings(data=Path(tmp_path_factory.mktemp("data")))
     key = local_key(settings, 0)
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(settings)
-    api = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
-    thread = threading.Thread(target=api.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}", key
-    api.should_exit = True
-    thread.join()
-    listener.close()
+    with listening(create_app(settings)) as url:
+        yield url, key
 
 
 @pytest.fixture

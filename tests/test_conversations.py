@@ -120,6 +120,14 @@ def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(opened: TestC
     send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="third")
     bad = send(opened, "PATCH", "/c1", 422, headers={"if-match": "x"}, subject="fourth")
     assert bad["field"] == "If-Match"
+    send(opened, "PATCH", "/c1", 422, headers={"if-match": ""}, subject="fifth")
+
+
+def test_a_change_of_a_participant_is_a_change_of_the_conversation(opened: TestClient) -> None:
+    etag = {"if-match": opened.get("/v1/conversations/c1").headers["etag"]}
+    send(opened, "PATCH", "/c1/participants/ada", headers=etag, attributes={"name": "Ada"})
+    send(opened, "PATCH", "/c1/participants/ada", 412, headers=etag, attributes={"name": "Eve"})
+    send(opened, "PATCH", "/c1", 412, headers=etag, subject="Order 7")
 
 
 @pytest.mark.parametrize(

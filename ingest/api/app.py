@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from fastapi import FastAPI, Response
+from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 
 from ingest.api import accounting, commands, conversations, hot, messages, presence, problems
@@ -166,10 +167,12 @@ def _add_operations(app: FastAPI) -> None:
         response.status_code = 503
         return {"status": "failing", "detail": failure}
 
-    @app.get("/metrics", tags=["operations"])
-    def metrics() -> Response:
+    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
+    def metrics() -> PlainTextResponse:
         """Counters for Prometheus."""
-        return Response(app.state.api.metrics.text(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(
+            app.state.api.metrics.text(), media_type="text/plain; version=0.0.4"
+        )
 
 
 _DESCRIPTION = """

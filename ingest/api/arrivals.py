@@ -180,9 +180,6 @@ def arrive(raw: bytes, reader: Reader, event_id: str | None = None) -> Arrival:
         return Arrival(raw, error=error)
 
 
-KEY_BYTES = 255
-
-
 def keyed_id(request: Request, source: str) -> str | None:
     """The event id that the request's Idempotency-Key stands for; None without a key.
 
@@ -192,8 +189,8 @@ def keyed_id(request: Request, source: str) -> str | None:
     key = bodies.header(request, b"idempotency-key")
     if not key:
         return None
-    if len(key) > KEY_BYTES:
-        raise InvalidRequestError(f"at most {KEY_BYTES} bytes", "Idempotency-Key")
+    if len(key) > bodies.KEY_BYTES:
+        raise InvalidRequestError(f"at most {bodies.KEY_BYTES} bytes", "Idempotency-Key")
     return str(uuid5(NAMESPACE, f"idempotency/{source}/{key}"))
 
 

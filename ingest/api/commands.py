@@ -59,17 +59,19 @@ def command(
     tag: str,
     example: Any,
     errors: tuple[Any, ...] = ERRORS,
+    is_edit: bool = False,
 ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
     """A route whose function makes the draft of an event from the body.
 
     What the path names is filled in: its parameters are called as the event's columns.
+    `is_edit`: If-Match with the ETag that was read refuses it when somebody was faster.
     """
 
     def install(build: Callable[[B], Draft]) -> Callable[[B], Draft]:
         decoder = msgspec.json.Decoder(body)
 
         async def endpoint(request: Request) -> Response:
-            return await take_one(request, partial(_read, request, decoder, build))
+            return await take_one(request, partial(_read, request, decoder, build, is_edit))
 
         parameters = {part[1:-1]: ID_PATTERN for part in path.split("/") if part.startswith("{")}
         router.add_api_route(
@@ -81,7 +83,12 @@ def command(
             description=build.__doc__,
             tags=[tag],
             openapi_extra=described(
-                body, Acknowledgement, example=example, parameters=parameters, errors=errors
+                body,
+                Acknowledgement,
+                example=example,
+                parameters=parameters,
+                errors=errors,
+                is_edit=is_edit,
             ),
         )
         return build
@@ -93,6 +100,7 @@ def _read(
     request: Request,
     decoder: "msgspec.json.Decoder[B]",
     build: Callable[[B], Draft],
+    is_edit: bool,
     raw: bytes,
     event_id: str | None,
 ) -> Drafted:
@@ -106,13 +114,13 @@ def _read(
     if draft.event_type == "handoff.requested" and draft.handoff_id is None:
         draft.event_id = draft.event_id or request.app.state.new_id()
         draft.handoff_id = draft.event_id
-    return draft, Command(version=_version(request))
+    return draft, Command(version=_version(request) if is_edit else None)
 
 
 def _version(request: Request) -> int | None:
     """The version that If-Match names. Raises InvalidRequestError."""
-    tag = bodies.header(request, b"if-match").strip()
-    if tag in ("", "*"):
+    tag = request.headers.get("if-match", "*").strip()
+    if tag == "*":
         return None
     number = tag.removeprefix("W/").strip('"')
     if not number.isascii() or not number.isdecimal() or len(number) > 18:
@@ -162,6 +170,7 @@ class Reason(Body, kw_only=True, forbid_unknown_fields=True):
     ConversationChange,
     tag="conversations",
     example={"subject": "Order 7", "labels": ["delivery"], "priority": "high"},
+    is_edit=True,
 )
 def update_conversation(body: ConversationChange) -> Draft:
     """Change a conversation.
@@ -177,6 +186,7 @@ def update_conversation(body: ConversationChange) -> Draft:
     StateChange,
     tag="conversations",
     example={"to": "closed", "reason": "spam"},
+    is_edit=True,
 )
 def change_state(body: StateChange) -> Draft:
     """Make a conversation active, inactive or closed. Closed is final."""
@@ -190,6 +200,7 @@ def change_state(body: StateChange) -> Draft:
     Resolution,
     tag="conversations",
     example={"resolved_by": "bot", "is_confirmed": True},
+    is_edit=True,
 )
 def resolve_conversation(body: Resolution) -> Draft:
     """Say that the demand is met. The customer's next message reopens it."""
@@ -205,6 +216,7 @@ def resolve_conversation(body: Resolution) -> Draft:
     Reason,
     tag="conversations",
     example={"reason": "the parcel did not come"},
+    is_edit=True,
 )
 def reopen_conversation(body: Reason) -> Draft:
     """Say that the demand is back."""
@@ -254,6 +266,7 @@ class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
     NewParticipant,
     tag="participants",
     example={"participant_id": "mira", "participant_role": "agent"},
+    is_edit=True,
 )
 def add_participant(body: NewParticipant) -> Draft:
     """Let somebody into a conversation."""
@@ -271,6 +284,7 @@ def add_participant(body: NewParticipant) -> Draft:
     ParticipantChange,
     tag="participants",
     example={"attributes": {"name": "Mira"}},
+    is_edit=True,
 )
 def update_participant(body: ParticipantChange) -> Draft:
     """Change what is known of a participant."""
@@ -287,6 +301,7 @@ def update_participant(body: ParticipantChange) -> Draft:
     ParticipantChange,
     tag="participants",
     example={},
+    is_edit=True,
 )
 def remove_participant(_body: ParticipantChange) -> Draft:
     """Take somebody out of a conversation. When the last customer leaves, the session ends."""
@@ -344,13 +359,27 @@ class ReceiptReport(Body, kw_only=True, forbid_unknown_fields=True):
 MESSAGE = "/conversations/{conversation_id}/messages/{message_id}"
 
 
-@command("PATCH", MESSAGE, Edit, tag="messages", example={"text": "Where is order 7?"})
+@command(
+    "PATCH",
+    MESSAGE,
+    Edit,
+    tag="messages",
+    example={"text": "Where is order 7?"},
+    is_edit=True,
+)
 def edit_message(body: Edit) -> Draft:
     """Change what a message says. What it said before stays on the record."""
     return Draft(event_type="message.edited", text=body.text)
 
 
-@command("DELETE", MESSAGE, Reason, tag="messages", example={"reason": "sent to the wrong one"})
+@command(
+    "DELETE",
+    MESSAGE,
+    Reason,
+    tag="messages",
+    example={"reason": "sent to the wrong one"},
+    is_edit=True,
+)
 def delete_message(body: Reason) -> Draft:
     """Take a message's text away. Its place stays, as a tombstone."""
     return Draft(event_type="message.deleted", payload=_payload(reason=body.reason))
@@ -519,6 +548,7 @@ def create_contact(body: NewContact) -> Draft:
     tag="contacts",
     example={"attributes": {"language": "en"}},
     errors=CONTACT_ERRORS,
+    is_edit=True,
 )
 def update_contact(body: ContactChange) -> Draft:
     """Change what is known of a contact."""
@@ -532,6 +562,7 @@ def update_contact(body: ContactChange) -> Draft:
     tag="contacts",
     example={"channel": "email", "address": "ada@example.org"},
     errors=CONTACT_ERRORS,
+    is_edit=True,
 )
 def link_address(body: NewAddress) -> Draft:
     """Say that an address is this person's."""

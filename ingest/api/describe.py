@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.api.bodies import KEY_BYTES
 from ingest.errors import (
     EventConflictError,
     EventRejectedError,
@@ -59,8 +60,9 @@ def described(
     many: bool = False,
     parameters: dict[str, str] | None = None,
     errors: tuple[type[IngestError], ...] = (),
+    is_edit: bool = False,
 ) -> dict[str, Any]:
-    """`openapi_extra` of a hot route: its body, its answers, its errors."""
+    """`openapi_extra` of a hot route: its body, its parameters, its answers, its errors."""
     body_schema = _schema(body)
     content = {"application/json": {"schema": body_schema, "example": example}}
     if many:
@@ -68,7 +70,11 @@ def described(
             "anyOf": [{"type": "array", "items": body_schema}, body_schema]
         }
         content["application/x-ndjson"] = {"schema": {"type": "string"}}
-    answers = {"200": "On disk already, or a batch that is on disk", "201": "On disk"}
+    answers = {
+        "200": "On disk already, or a batch that is on disk",
+        "201": "On disk",
+        "202": "On disk, and waits for the message that it speaks of",
+    }
     if many:
         answers["207"] = "A batch of which some events were refused"
     extra: dict[str, Any] = {
@@ -88,17 +94,35 @@ def described(
         },
         "security": [{"key": []}],
     }
-    if parameters:
-        extra["parameters"] = [
-            {
-                "name": name,
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", "pattern": pattern},
-            }
-            for name, pattern in parameters.items()
-        ]
+    headers = (_IDEMPOTENCY_KEY, _IF_MATCH) if is_edit else (_IDEMPOTENCY_KEY,)
+    extra["parameters"] = [*_in_path(parameters or {}), *headers]
     return extra
+
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeats with the same key and body get the first answer; another body a 409.",
+    "schema": {"type": "string", "maxLength": KEY_BYTES, "pattern": "^[!-~]*$"},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag that was read: 412 if somebody changed it since.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'},
+}
+
+
+def _in_path(parameters: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": pattern},
+        }
+        for name, pattern in parameters.items()
+    ]
 
 
 def _schema(kind: type) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Typing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seconds: Annotated[int, Field(ge=1, le=LONGEST)] = 5
+    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 5
 
 
 class TypistList(BaseModel):

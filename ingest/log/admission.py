@@ -20,7 +20,7 @@ from ingest.errors import (
 )
 from ingest.log import control, durations
 from ingest.log.drafts import Command, Draft, settable
-from ingest.log.folds import apply, create
+from ingest.log.folds import EDITS, apply, create
 from ingest.log.rows import Row, add_to_payload, payload_of, server_row
 from ingest.log.rules import SESSION_RULE_VERSION, Due, Rules, lag, next_due
 from ingest.log.state import BOT, HUMAN, Conversation
@@ -89,7 +89,7 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         _check_settable(row)
     if command is None:
         return
-    if row.event_type.startswith("conversation."):
+    if row.event_type in EDITS:
         _refuse_edit(state, command)
     if row.event_type == "message.created":
         _refuse_message(row, state, command)

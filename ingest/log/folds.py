@@ -14,7 +14,8 @@ from ingest.log.rows import SERVER, Row, payload_of
 from ingest.log.state import Conversation, Member
 
 EDITS = frozenset({"conversation.created", "conversation.updated", "conversation.state_changed",
-                   "conversation.resolved", "conversation.reopened"})  # fmt: skip
+                   "conversation.resolved", "conversation.reopened", "participant.joined",
+                   "participant.updated", "participant.left"})  # fmt: skip
 """What gives a conversation a new `version`."""
 
 

@@ -158,5 +158,8 @@ def list_rejected(
 
 def get_rejected(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
     """A refused event; None if there is none, or it is not of `source`."""
-    found = list_rejected(engine, 1, rejected_id + 1, source, None)
-    return found[0] if found and found[0]["rejected_id"] == rejected_id else None
+    query = select(rejected_events).where(rejected_events.c.rejected_id == rejected_id)
+    if source is not None:
+        query = query.where(rejected_events.c.source == source)
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().one_or_none()
