@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
 import hypothesis
@@ -32,6 +32,8 @@ EXAMPLES = hypothesis.settings(
 )
 ROUTES = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 
+OPERATIONS: list[Any] = [cast("Any", found).ok() for found in ROUTES.get_all_operations()]
+
 
 class Served(NamedTuple):
     url: str
@@ -50,11 +52,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def known(served: Served) -> dict[str, Any]:
     """Path parameters that name something: what was just made."""
-    ids = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
+    ids: dict[str, Any] = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
            "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1}  # fmt: skip
     here = {"conversation_id": ids["conversation_id"]}
     ada = {"participant_id": "ada", "participant_role": "customer"}
-    events = [
+    events: list[dict[str, Any]] = [
         {
             "event_type": "conversation.created",
             "channel": "web",
@@ -78,7 +80,7 @@ def known(served: Served) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "operation",
-    [found.ok() for found in ROUTES.get_all_operations()],
+    OPERATIONS,
     ids=lambda operation: operation.label,
 )
 def test_every_answer_is_one_that_the_page_names(
@@ -92,7 +94,7 @@ def test_every_answer_is_one_that_the_page_names(
 
     @given(valid | invalid, booleans())
     @EXAMPLES
-    def ask(case: schemathesis.Case, names_what_is_there: bool) -> None:
+    def ask(case: schemathesis.Case[Any], names_what_is_there: bool) -> None:
         if names_what_is_there:
             for name in case.path_parameters:
                 case.path_parameters[name] = known[name]
