@@ -24,6 +24,7 @@ FAULTS = {
     "damage": "flipped bits, truncated and alien files in the lake",
     "loaders": "two and four loaders at once",
     "readers": "readers during loads and maintenance",
+    "requests": "requests with broken bodies, headers and parameters, to every route",
     "clock": "the clock jumps 10 minutes back, 3 days on, and back, under load",
 }
 """Every fault that must be in the proof, with what is done. A missing one is not proven."""

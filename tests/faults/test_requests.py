@@ -1,20 +1,21 @@
-"""Every route of the API page, with bodies, headers and parameters that somebody got wrong."""
+"""Requests that somebody got wrong: bodies, headers and parameters, to every route of the page."""
 
 import json
-import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
+from tests.faults.conftest import Found
 from tests.test_conversations import opened, send
 
 __all__ = ["opened"]
 
-REQUESTS = 100_000 if os.environ.get("PROVE") else 20_000
 PIECES = [
     b"\\ud800", b"NaN", b"1e999", b"\xff", b"null", b"{", b"]", b'"', b"-", b"\x00", b"9" * 400,
     b"\\u0000", b"true", b"[[[[", b"\\uDC00", b"1.5", b'"\xf0\x9f\x91\x8d"',
@@ -85,12 +86,17 @@ def page(api: TestClient) -> dict[str, Any]:
     return found
 
 
-def test_no_request_makes_a_server_error(opened: TestClient, page: dict[str, Any]) -> None:
+@pytest.mark.fault("requests")
+@pytest.mark.timeout(1200)
+def test_no_request_makes_a_server_error(
+    opened: TestClient, page: dict[str, Any], cycles: Callable[[int, int], int], found: Found
+) -> None:
     send(opened, "POST", "/c1/messages", participant_id="ada", text="x", message_id="m1")
     chosen = random.Random(7)  # noqa: S311 (a fuzzer, not a secret)
     all_routes = list(routes(page))
     seen: Counter[int] = Counter()
-    for number in range(REQUESTS):
+    requests = cycles(20_000, 100_000)
+    for number in range(requests):
         route = all_routes[number % len(all_routes)]
         url, body = fill(route.path, chosen), mutated(route.example, chosen)
         headers = chosen.choice(HEADERS)
@@ -99,12 +105,38 @@ def test_no_request_makes_a_server_error(opened: TestClient, page: dict[str, Any
         assert answer.status_code < 500, (route.method, url, body, headers, answer.text)
         if answer.status_code >= 400 and answer.headers.get("content-type") != "text/html":
             assert set(answer.json()) >= {"code", "detail", "status"}, answer.text
+    answers = ", ".join(f"{count:,} × {status}" for status, count in sorted(seen.items()))
+    found(cycles=requests, note=f"{len(all_routes)} operations; {answers}")
     assert min(seen[status] for status in (200, 201, 400, 404, 409, 422)) > 0, seen
     accounts = opened.get("/v1/accounting").json()
     mine = next(each for each in accounts["sources"] if each["source"] == "local")
     assert mine["came"] == sum(
         mine[name] for name in ("accepted", "duplicate", "conflict", "rejected", "parked")
     )
+
+
+class BareMessage(BaseModel):
+    """What FastAPI's tutorial would make of a message."""
+
+    text: str | None = None
+    payload: dict[str, Any] | None = None
+
+
+@pytest.mark.control("requests")
+def test_a_bare_application_answers_500_to_some(found: Found) -> None:
+    app = FastAPI()
+
+    @app.post("/messages")
+    def echo(message: BareMessage) -> BareMessage:
+        return message
+
+    chosen = random.Random(7)  # noqa: S311
+    example = {"text": "Where is my order?", "payload": {"order": 7}}
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answers = [client.post("/messages", content=mutated(example, chosen)) for _ in range(2000)]
+    failed = sum(answer.status_code >= 500 for answer in answers)
+    found(loss=f"bare FastAPI and pydantic: {failed} of {len(answers):,} answered 500")
+    assert failed > 0
 
 
 def fill(path: str, chosen: random.Random) -> str:
