@@ -15,6 +15,8 @@ from benchmarks.paired import Goal, Level, Size
 from benchmarks.servers import Server, api_server
 from benchmarks.synthetic import CONVERSATIONS, STARTED_AT, messages
 from ingest.api.cursors import to_cursor
+from ingest.log.state import Conversation, Member
+from ingest.log.store import encode
 
 EVENTS, QUICK_EVENTS = 5_000_000, 400_000
 LENGTH = 200
@@ -51,12 +53,8 @@ from numbered left join texts on texts.rowid = i % 1000 + 1
 CREATE = f"""
 insert into conversations (conversation_id, created_position, channel, state, last_sequence,
     session_id, folded)
-select conversation_id, position, channel, 'active', {LENGTH}, session_id, json_object(
-    'conversation_id', conversation_id, 'created_position', position, 'created_at', happened_at,
-    'channel', channel, 'last_sequence', {LENGTH}, 'message_count', {LENGTH - 1},
-    'latest_at', happened_at, 'received_at', happened_at, 'session_id', session_id,
-    'session_number', 1, 'session_started_at', happened_at,
-    'participants', json('{{"ada":{{"participant_role":"customer"}}}}'))
+select conversation_id, position, channel, 'active', {LENGTH}, session_id,
+    folded(conversation_id, position, channel, session_id, happened_at)
 from events where sequence = 1
 """
 
@@ -70,8 +68,31 @@ def fill(path: Path, events: int) -> None:
         connection.executemany("insert into texts values (?)", texts)
         for first in range(0, events, BLOCK):
             connection.execute(FILL, {"first": first, "last": first + BLOCK - 1})
+        connection.create_function("folded", 5, folded)
         connection.execute(CREATE)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def folded(
+    conversation_id: str, position: int, channel: str, session_id: str, created_at: int
+) -> bytes:
+    """The state that such a conversation has."""
+    return encode(
+        Conversation(
+            conversation_id=conversation_id,
+            created_position=position,
+            created_at=created_at,
+            channel=channel,
+            last_sequence=LENGTH,
+            message_count=LENGTH - 1,
+            latest_at=created_at,
+            received_at=created_at,
+            session_id=session_id,
+            session_number=1,
+            session_started_at=created_at,
+            participants={"ada": Member("customer")},
+        )
+    )
 
 
 def message_paths(store: Path, count: int, chosen: random.Random) -> list[str]:

@@ -214,7 +214,8 @@ def get_contact(api: Api, contact_id: str, response: Response) -> ContactView:
 
 
 def _contact(contact: Contact) -> ContactView:
-    return ContactView.model_validate(msgspec.to_builtins(_full(contact)))
+    addresses = [_full(each) for each in contact.addresses]
+    return ContactView.model_validate(_full(contact) | {"addresses": addresses})
 
 
 def existing(api: ApiState, conversation_id: str) -> Conversation:

@@ -6,8 +6,6 @@ Pure: neither reads a clock nor touches a store. States change by `folds.apply` 
 from typing import Any
 from uuid import uuid5
 
-import msgspec
-
 from ingest.contract import NAMESPACE
 from ingest.errors import (
     ConversationClosedError,
@@ -207,12 +205,9 @@ def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
 def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
     """What the server adds after an event."""
     if (owner := control.wanted(row, state)) is not None:
-        payload = {
-            "from": state.control.owner,
-            **msgspec.to_builtins(owner),
-            "owner": owner.owner,
-            "epoch": owner.epoch,
-        }
+        payload = {"from": state.control.owner, "owner": owner.owner, "epoch": owner.epoch}
+        if owner.participant_id is not None:
+            payload["participant_id"] = owner.participant_id
         _append(rows, _caused("control.changed", row, state, payload), state)
     if (
         row.event_type == "bot.turn_failed"

@@ -44,9 +44,15 @@ class Batch:
         self._known = store.find_events(_unique(each.event_id for each in drafts))
         self._states = store.find_conversations(_unique(each.conversation_id for each in drafts))
         self._new: set[str] = set()
+        self._keyed: set[str] = set()
         self._touched: dict[str, Conversation] = {}
         self._created: list[tuple[Conversation, Row]] = []
-        self._look_up_rest(drafts)
+        self._messages_there: set[MessageKey] = set()
+        self._messages: dict[MessageKey, Message] = {}
+        self._contacts: dict[str, Contact] = {}
+        self._keys: dict[str, str] = {}
+        self._parked: dict[tuple[str, str], Parked] = {}
+        self._new_parked: dict[tuple[str, str], Parked] = {}
         self._saved_messages: dict[MessageKey, Message] = {}
         self._saved_contacts: list[tuple[Contact, Row]] = []
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
@@ -54,23 +60,29 @@ class Batch:
         self._replayed: list[tuple[int, str]] = []
         self._done: list[Parked] = []
         self.rows: list[Row] = []
+        self._look_up_others([each for each in drafts if each.event_type != "message.created"])
+        self._look_up_parked(drafts)
 
-    def _look_up_rest(self, drafts: list[Draft]) -> None:
-        """What only few events touch: other messages, contacts, keys, what is parked."""
-        refer = [each for each in drafts if each.event_type in messages.REFERS]
-        said = [each for each in drafts if each.event_type == "message.created"]
-        keys = _message_keys(refer)
+    def _look_up_others(self, drafts: list[Draft]) -> None:
+        """What a new message never touches: earlier messages, contacts, keys."""
+        if not drafts:
+            return
+        keys = _message_keys(each for each in drafts if each.event_type in messages.REFERS)
         self._messages_there = self._store.find_created(keys)
         self._messages = self._store.find_messages(keys)
-        waiting = [
-            *self._store.find_parked([*keys, *_message_keys(said)]),
-            *self._store.find_parked_events(_unique(each.event_id for each in drafts)),
-        ]
-        self._parked = {(each.source, each.event_id): each for each in waiting}
-        self._new_parked: dict[tuple[str, str], Parked] = {}
         people = [each for each in drafts if each.event_type.startswith("contact.")]
         self._contacts = self._store.find_contacts(_unique(each.contact_id for each in people))
         self._keys = self._store.find_keys(_unique(_key(each) for each in drafts))
+
+    def _look_up_parked(self, drafts: list[Draft]) -> None:
+        """What waits for messages that come now, and what comes again while it waits."""
+        if not self._store.has_parked:
+            return
+        waiting = [
+            *self._store.find_parked(_message_keys(drafts)),
+            *self._store.find_parked_events(_unique(each.event_id for each in drafts)),
+        ]
+        self._parked = {(each.source, each.event_id): each for each in waiting}
 
     # --- one submission
 
@@ -126,7 +138,7 @@ class Batch:
         )
         self._known[row.source, row.event_id] = known
         answer = _acknowledge("accepted", row.event_id, known)
-        if row.event_type == "message.created":
+        if row.event_type == "message.created" and self._parked:
             self._let_in({(said_in, row.message_id), (row.conversation_id, row.message_id)})
         return answer
 
@@ -145,6 +157,8 @@ class Batch:
         rows, state = admission.admit(draft, row, before, self._rules, command)
         self.rows += rows
         self._note(state, row if before is None else None)
+        if row.event_type == "conversation.updated":
+            self._keyed.add(state.conversation_id)
         self._fold_message(row)
 
     def _note(self, state: Conversation, created_by: Row | None) -> None:
@@ -264,8 +278,6 @@ class Batch:
 
     def _let_in(self, said: set[tuple[str | None, str | None]]) -> None:
         """Admit what waited for this message, in the order in which it came."""
-        if not self._parked:
-            return
         for each in [each for each in self._parked.values() if each.of in said]:
             draft = msgspec.json.decode(each.raw, type=Draft)
             row = receive(draft, each.source, each.received_at, each.event_id)
@@ -324,7 +336,7 @@ class Batch:
             contacts.apply(contact, row)
         store = self._store
         store.add_events(self.rows)
-        store.save_conversations(list(self._touched.values()), self._new)
+        store.save_conversations(list(self._touched.values()), self._new, self._keyed, received_at)
         store.save_messages(list(self._saved_messages.values()))
         store.save_contacts(
             list({each.contact_id: each for each, _ in self._saved_contacts}.values())
@@ -348,8 +360,10 @@ def _message_keys(drafts: Iterable[Draft]) -> list[MessageKey]:
 
 
 def _key(draft: Draft) -> str | None:
-    key = None if draft.payload is None else draft.payload.get("conversation_key")
-    return key if isinstance(key, str) and draft.event_type.startswith("conversation.") else None
+    if draft.payload is None or not draft.event_type.startswith("conversation."):
+        return None
+    key = draft.payload.get("conversation_key")
+    return key if isinstance(key, str) else None
 
 
 def _again(row: Row, known: Known) -> Acknowledgement:

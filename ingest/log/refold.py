@@ -83,7 +83,8 @@ class _Fold:
                 contacts.apply(known.setdefault(row.contact_id, Contact(row.contact_id)), row)
         for state in states.values():
             state.due_at = due.at if (due := next_due(state, self._rules)) is not None else None
-        store.save_conversations(list(states.values()), self._new)
+        now = max(row.committed_at for row in rows)
+        store.save_conversations(list(states.values()), self._new, set(states), now)
         store.save_messages([said[key] for key in keys])
         store.save_contacts([known[each] for each in people])
 

@@ -4,7 +4,7 @@ Timers are derived from the state, so they survive a restart, fire once, and cat
 due time as `happened_at`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -74,54 +74,34 @@ class Due(NamedTuple):
 
 def next_due(state: Conversation, rules: Rules) -> Due | None:
     """What happens next if nobody does anything."""
-    times = [due for of in _TIMERS if (due := of(state, rules)) is not None]
+    times: list[Due] = []
+    if state.session_id is not None:
+        times.append(_session(state, rules))
+    if state.state == "active" and (after := state.inactive_after or rules.inactive_after):
+        times.append(Due(_spoke_at(state) + after, "conversation.state_changed", "inactive"))
+    if state.state != "closed" and (after := state.closed_after or rules.closed_after):
+        times.append(Due(_spoke_at(state) + after, "conversation.state_changed", "closed"))
+    if state.handoff is not None and state.handoff.status in WAITING:
+        times.append(
+            Due(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
+        )
     return min(times, default=None)
 
 
-def _session(state: Conversation, rules: Rules) -> Due | None:
-    if state.session_id is None:
-        return None
-    spoke = state.spoke_at
-    alive = max(
-        state.session_started_at, *(spoke.get(role, 0) for role in rules.session_roles)
-    ) + rules.session_timeout(state.channel)
+def _session(state: Conversation, rules: Rules) -> Due:
+    heard_at = state.session_started_at
+    for role in rules.session_roles:
+        heard_at = max(heard_at, state.spoke_at.get(role, 0))
+    timeout = heard_at + rules.session_timeout(state.channel)
     longest = state.session_started_at + rules.session_longest
-    if longest < alive:
+    if longest < timeout:
         return Due(longest, "session.ended", "max_length")
-    return Due(alive, "session.ended", "timeout")
-
-
-def _inactive(state: Conversation, rules: Rules) -> Due | None:
-    after = state.inactive_after or rules.inactive_after
-    if state.state != "active" or after is None:
-        return None
-    return Due(_spoke_at(state) + after, "conversation.state_changed", "inactive")
-
-
-def _closed(state: Conversation, rules: Rules) -> Due | None:
-    after = state.closed_after or rules.closed_after
-    if state.state == "closed" or after is None:
-        return None
-    return Due(_spoke_at(state) + after, "conversation.state_changed", "closed")
-
-
-def _handoff(state: Conversation, rules: Rules) -> Due | None:
-    if state.handoff is None or state.handoff.status not in WAITING:
-        return None
-    return Due(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
+    return Due(timeout, "session.ended", "timeout")
 
 
 def _spoke_at(state: Conversation) -> int:
     """The last communication, whoever spoke; the beginning if nobody did."""
     return max(state.spoke_at.values(), default=state.created_at)
-
-
-_TIMERS: tuple[Callable[[Conversation, Rules], Due | None], ...] = (
-    _session,
-    _inactive,
-    _closed,
-    _handoff,
-)
 
 
 def wakes_at(state: Conversation) -> int | None:

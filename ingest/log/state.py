@@ -1,7 +1,8 @@
 """State of a conversation and of a message: what their events fold to, and nothing else.
 
 Derived: drop the tables, fold the log again, get the same (`ingest.log.refold`). Instants are
-microseconds since 1970.
+microseconds since 1970. Stored as MessagePack arrays, a third of the same in JSON: a field more or
+less, or in another place, needs a migration that empties the tables.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ BOT, HUMAN, NOBODY = "bot", "human", "none"
 """Owners of control: who may speak for us."""
 
 
-class Member(Struct, omit_defaults=True):
+class Member(Struct, array_like=True):
     """A participant. Unread is what others said above the horizon, or from `unread_sequence` on."""
 
     participant_role: str
@@ -23,7 +24,7 @@ class Member(Struct, omit_defaults=True):
     unread_sequence: int | None = None
 
 
-class Control(Struct, omit_defaults=True, frozen=True):
+class Control(Struct, array_like=True, frozen=True):
     """Who may speak; the epoch grows with every change, so that a late bot is told apart."""
 
     owner: str = NOBODY
@@ -31,7 +32,7 @@ class Control(Struct, omit_defaults=True, frozen=True):
     epoch: int = 1
 
 
-class Handoff(Struct, omit_defaults=True):
+class Handoff(Struct, array_like=True):
     """The handoff under way: requested, queued, assigned or accepted since `since`."""
 
     handoff_id: str
@@ -43,7 +44,7 @@ class Handoff(Struct, omit_defaults=True):
     participant_id: str | None = None
 
 
-class Conversation(Struct, omit_defaults=True):
+class Conversation(Struct, array_like=True):
     """State of one conversation. `version` is the sequence of its last change by an editor."""
 
     conversation_id: str
@@ -84,7 +85,7 @@ class Conversation(Struct, omit_defaults=True):
         return any(each.participant_role == role for each in self.participants.values())
 
 
-class Receipt(Struct, omit_defaults=True):
+class Receipt(Struct, array_like=True):
     """What became of a message for one recipient; `status` never falls within an attempt."""
 
     status: str
@@ -93,7 +94,7 @@ class Receipt(Struct, omit_defaults=True):
     error_code: str | None = None
 
 
-class Message(Struct, omit_defaults=True):
+class Message(Struct, array_like=True):
     """What became of a message after it was created."""
 
     conversation_id: str
@@ -113,7 +114,7 @@ class Address(Struct, frozen=True):
     address: str
 
 
-class Contact(Struct, omit_defaults=True):
+class Contact(Struct, array_like=True):
     """A person. `version` is the position of the last event that changed them."""
 
     contact_id: str

@@ -34,8 +34,10 @@ from ingest.log.tables import (
 CHUNKS = (1, 8, 64, 512)
 """Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
 
-CHANGING = ("conversation_key", "contact_id", "state", "last_sequence", "session_id", "wakes_at",
-            "folded")  # fmt: skip
+CHANGING = ("state", "last_sequence", "session_id", "folded")
+"""What changes with an event. The others have an index: SQLite writes a page of it whenever their
+column is set, also to the same value."""
+
 KNOWN = ("conversation_id", "sequence", "session_id", "message_id", "received_at", "fingerprint")
 COUNTS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
 REFUSAL = ("received_at", "source", "path", "code", "detail", "field", "size", "raw")
@@ -88,7 +90,9 @@ class Statements:
             events.c.event_id,
         )
         self.find_states = Lookup(
-            dialect, select(conversations.c.folded), conversations.c.conversation_id
+            dialect,
+            select(conversations.c.folded, conversations.c.wakes_at),
+            conversations.c.conversation_id,
         )
         self.find_keys = Lookup(
             dialect,
@@ -96,13 +100,11 @@ class Statements:
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
-        self.update_state = sql(
-            update(conversations)
-            .where(conversations.c.conversation_id == bindparam("key"))
-            .values({name: bindparam(name) for name in CHANGING})
-        )
+        self.update_state = _update(sql, CHANGING)
+        self.update_key = _update(sql, ("conversation_key",))
+        self.update_waking = _update(sql, ("wakes_at",))
         self.find_due = sql(
-            select(conversations.c.folded)
+            select(conversations.c.conversation_id)
             .where(conversations.c.wakes_at <= bindparam("now"))
             .order_by(conversations.c.wakes_at)
         )
@@ -158,6 +160,14 @@ class Statements:
             .where(rejected_events.c.rejected_id == bindparam("key"))
             .values(replayed_at=bindparam("at"), replayed_event_id=bindparam("event_id"))
         )
+
+
+def _update(sql: Callable[[ClauseElement], str], names: Sequence[str]) -> str:
+    return sql(
+        update(conversations)
+        .where(conversations.c.conversation_id == bindparam("key"))
+        .values({name: bindparam(name) for name in names})
+    )
 
 
 def _insert(sql: Callable[[ClauseElement], str], table: Table, names: Sequence[str]) -> str:

@@ -118,10 +118,16 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         """Open the one connection that writes, and that also checkpoints."""
         self._states: dict[str, Conversation] = {}
+        self._wakes_at: dict[str, int | None] = {}
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
         self._sql = Statements(engine.dialect)
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
+
+    @property
+    def has_parked(self) -> bool:
+        """Whether any event waits for its message."""
+        return self._parked > 0
 
     def last_position(self) -> int:
         """Position of the newest event; 0 for an empty log."""
@@ -143,12 +149,12 @@ class Store:
         for row in self._sql.find_states(self._execute, unknown):
             state = as_conversation(row[0])
             found[state.conversation_id] = state
+            self._wakes_at[state.conversation_id] = row[1]
         return found
 
     def find_due(self, now: int, most: int) -> list[str]:
-        """At most `most` conversations that something is due in, the longest due first."""
-        rows = self._execute(self._sql.find_due, (now,), most)
-        return [as_conversation(row[0]).conversation_id for row in rows]
+        """At most `most` conversations that something may be due in, the longest due first."""
+        return [row[0] for row in self._execute(self._sql.find_due, (now,), most)]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
         """Who has which of these conversation keys."""
@@ -172,21 +178,15 @@ class Store:
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[Parked]:
         """What waits for these messages, in the order it came."""
-        if not self._parked:
-            return []
         rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
         return [Parked(*row[1:]) for row in rows]
 
     def find_parked_events(self, event_ids: Sequence[str]) -> list[Parked]:
         """Those of `event_ids` that wait."""
-        if not self._parked:
-            return []
         return [Parked(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)]
 
     def find_expired(self, now: int, most: int) -> list[Parked]:
         """What has waited in vain."""
-        if not self._parked:
-            return []
         return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now,), most)]
 
     # --- what is added
@@ -195,15 +195,27 @@ class Store:
         """Insert new events."""
         self._many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
 
-    def save_conversations(self, states: Sequence[Conversation], new: set[str]) -> None:
-        """Write states back; `new` are those that have no row yet."""
-        self._states.update((each.conversation_id, each) for each in states)
-        if len(self._states) > CACHED_STATES:
-            self._states = {each.conversation_id: each for each in states}
+    def save_conversations(
+        self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
+    ) -> None:
+        """Write states back; `new` have no row yet, `keyed` may have another key than before."""
+        self._keep(states)
+        old = [each for each in states if each.conversation_id not in new]
         self._many(
             self._sql.insert_state,
             [
-                (each.conversation_id, each.created_position, each.channel, *_changing(each))
+                (
+                    each.conversation_id,
+                    each.created_position,
+                    each.channel,
+                    each.conversation_key,
+                    each.contact_id,
+                    each.state,
+                    each.last_sequence,
+                    each.session_id,
+                    self._wake(each),
+                    encode(each),
+                )
                 for each in states
                 if each.conversation_id in new
             ],
@@ -211,23 +223,61 @@ class Store:
         self._many(
             self._sql.update_state,
             [
-                (*_changing(each), each.conversation_id)
-                for each in states
-                if each.conversation_id not in new
+                (
+                    each.state,
+                    each.last_sequence,
+                    each.session_id,
+                    encode(each),
+                    each.conversation_id,
+                )
+                for each in old
             ],
         )
+        self._many(
+            self._sql.update_key,
+            [
+                (each.conversation_key, each.conversation_id)
+                for each in old
+                if each.conversation_id in keyed
+            ],
+        )
+        self._many(
+            self._sql.update_waking,
+            [
+                (self._wake(each), each.conversation_id)
+                for each in old
+                if self._oversleeps(each, now)
+            ],
+        )
+
+    def _keep(self, states: Sequence[Conversation]) -> None:
+        self._states.update((each.conversation_id, each) for each in states)
+        if len(self._states) > CACHED_STATES:
+            self._states = {each.conversation_id: each for each in states}
+            self._wakes_at = {key: self._wakes_at.get(key) for key in self._states}
+
+    def _oversleeps(self, state: Conversation, now: int) -> bool:
+        """Whether `wakes_at` must be written: it may be too early, which costs a look in vain."""
+        stored, wanted = self._wakes_at.get(state.conversation_id), wakes_at(state)
+        if stored is None or wanted is None:
+            return stored != wanted
+        return wanted < stored or stored <= now
+
+    def _wake(self, state: Conversation) -> int | None:
+        self._wakes_at[state.conversation_id] = wakes_at(state)
+        return self._wakes_at[state.conversation_id]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Write what became of messages."""
         keys = [(each.message_id, each.conversation_id) for each in messages]
         self._many(self._sql.delete_message, keys)
-        rows = [(*key, _encode(each).decode()) for key, each in zip(keys, messages, strict=True)]
+        rows = [(*key, encode(each)) for key, each in zip(keys, messages, strict=True)]
         self._many(self._sql.insert_message, rows)
 
     def save_contacts(self, contacts: Sequence[Contact]) -> None:
         """Write what is known of contacts."""
         self._many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
-        rows = [(each.contact_id, _encode(each).decode()) for each in contacts]
+        rows = [(each.contact_id, encode(each)) for each in contacts]
         self._many(self._sql.insert_contact, rows)
 
     def park(self, parked: Sequence[Parked], done: Sequence[Parked]) -> None:
@@ -239,6 +289,7 @@ class Store:
     def forget_states(self) -> None:
         """Delete all that is derived: the state of conversations, messages and contacts."""
         self._states.clear()
+        self._wakes_at.clear()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
 
@@ -265,6 +316,7 @@ class Store:
     def rollback(self) -> None:
         """Forget all that was added since the last commit, and what was made of it."""
         self._states.clear()
+        self._wakes_at.clear()
         self._connection.rollback()
         self._parked = self._execute(self._sql.count_parked)[0][0]
 
@@ -283,21 +335,9 @@ class Store:
             self._cursor.executemany(statement, rows)
 
 
-_encode = msgspec.json.Encoder().encode
-as_conversation = msgspec.json.Decoder(Conversation).decode
+encode = msgspec.msgpack.Encoder().encode
+"""A state as it is stored in `folded`."""
+as_conversation = msgspec.msgpack.Decoder(Conversation).decode
 """A conversation as it is stored in `folded`."""
-as_message = msgspec.json.Decoder(Message).decode
-as_contact = msgspec.json.Decoder(Contact).decode
-
-
-def _changing(state: Conversation) -> tuple[Any, ...]:
-    """Values of `statements.CHANGING`."""
-    return (
-        state.conversation_key,
-        state.contact_id,
-        state.state,
-        state.last_sequence,
-        state.session_id,
-        wakes_at(state),
-        _encode(state).decode(),
-    )
+as_message = msgspec.msgpack.Decoder(Message).decode
+as_contact = msgspec.msgpack.Decoder(Contact).decode

@@ -85,11 +85,11 @@ conversations = Table(
     Column("last_sequence", BigInteger, nullable=False),
     Column("session_id", String),
     Column("wakes_at", BigInteger, index=True),
-    Column("folded", Text, nullable=False),
+    Column("folded", LargeBinary, nullable=False),
 )
 """State of each conversation: a fold of its events, written in the same transaction.
 
-`folded` is all of it (`state.Conversation`, JSON); the others are there to be searched.
+`folded` is all of it (`state.Conversation`, MessagePack); the others are there to be searched.
 """
 
 messages = Table(
@@ -97,7 +97,7 @@ messages = Table(
     metadata,
     Column("message_id", String, primary_key=True),
     Column("conversation_id", String, primary_key=True),
-    Column("folded", Text, nullable=False),
+    Column("folded", LargeBinary, nullable=False),
 )
 """What became of messages after their creation (`state.Message`); no row if nothing did."""
 
@@ -105,7 +105,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("contact_id", String, primary_key=True),
-    Column("folded", Text, nullable=False),
+    Column("folded", LargeBinary, nullable=False),
 )
 """The people behind customers (`state.Contact`)."""
 

@@ -24,18 +24,18 @@ def upgrade() -> None:
         sa.Column("last_sequence", sa.BigInteger(), nullable=False),
         sa.Column("session_id", sa.String()),
         sa.Column("wakes_at", sa.BigInteger(), index=True),
-        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("folded", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "messages",
         sa.Column("message_id", sa.String(), primary_key=True),
         sa.Column("conversation_id", sa.String(), primary_key=True),
-        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("folded", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "contacts",
         sa.Column("contact_id", sa.String(), primary_key=True),
-        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("folded", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
         "parked_events",
