@@ -54,10 +54,11 @@ def admit(
         _refuse_stranger(row, state)
     _identify(row, state)
     _refuse(row, state, rules, command)
-    if command is None and _is_late(row, state):
+    is_late = _is_late(row, state)
+    if command is None and is_late:
         add_to_payload(row, was_stale=True)
     _complete(row, state)
-    rows = _place(row, state, rules)
+    rows = _place(row, state, rules, is_late=is_late)
     state.due_at = due.at if (due := next_due(state, rules)) is not None else None
     return rows, state
 
@@ -87,10 +88,11 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         _check_settable(row)
     if command is None:
         return
-    if row.event_type in EDITS:
-        _refuse_edit(state, command)
     if row.event_type == "message.created":
         _refuse_message(row, state, command)
+        return
+    if row.event_type in EDITS:
+        _refuse_edit(state, command)
     if row.event_type == "session.ended" and state.session_id is None:
         raise EventRejectedError("no session is open")
     if row.event_type.startswith("handoff."):
@@ -173,7 +175,7 @@ def _complete(row: Row, state: Conversation) -> None:
             add_to_payload(row, before=before)
 
 
-def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
+def _place(row: Row, state: Conversation, rules: Rules, *, is_late: bool) -> list[Row]:
     """Sequence and session for the row, with the events of the server that it causes."""
     rows: list[Row] = []
     is_creation = row.event_type == "conversation.created"
@@ -185,7 +187,6 @@ def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
     if starts and not is_creation:
         rows.append(_start_session(row, state, rules))
     state_before = state.state
-    was_in_time = not row.event_type.startswith("handoff.") or control.refusal(row, state) is None
     row.session_id = (
         session_id_of(state.conversation_id, state.session_number + 1)
         if starts and is_creation
@@ -195,9 +196,10 @@ def _place(row: Row, state: Conversation, rules: Rules) -> list[Row]:
     if starts and is_creation:
         # A conversation's first event is its creation, also where that opens its first session.
         rows.append(_start_session(row, state, rules))
-    if row.event_type == "message.created" and state.state != state_before:
-        _append(rows, _awoken(row, state, state_before), state)
-    if was_in_time:
+    if row.event_type == "message.created":
+        if state.state != state_before:
+            _append(rows, _awoken(row, state, state_before), state)
+    elif not is_late:
         _follow(rows, row, state)
     return rows
 

@@ -89,10 +89,9 @@ def next_due(state: Conversation, rules: Rules) -> Due | None:
 
 
 def _session(state: Conversation, rules: Rules) -> Due:
-    heard_at = state.session_started_at
-    for role in rules.session_roles:
-        heard_at = max(heard_at, state.spoke_at.get(role, 0))
-    timeout = heard_at + rules.session_timeout(state.channel)
+    roles = rules.session_roles
+    spoke_at = [at for role, at in state.spoke_at.items() if role in roles]
+    timeout = max(state.session_started_at, *spoke_at, 0) + rules.session_timeout(state.channel)
     longest = state.session_started_at + rules.session_longest
     if longest < timeout:
         return Due(longest, "session.ended", "max_length")

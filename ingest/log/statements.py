@@ -16,12 +16,14 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal_column,
     select,
+    text,
     update,
 )
 
 from ingest.log.tables import (
+    NAMED_MESSAGE,
+    UNNAMED_MESSAGE,
     contacts,
     conversations,
     events,
@@ -117,13 +119,9 @@ class Statements:
         self.insert_contact = sql(insert(contacts))
 
     def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
-        self.find_created = Lookup(
-            dialect,
-            select(events.c.conversation_id, events.c.message_id).where(
-                events.c.event_type == _literal("message.created")
-            ),
-            events.c.message_id,
-        )
+        created = select(events.c.conversation_id, events.c.message_id)
+        self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
+        self.find_named = Lookup(dialect, created.where(text(NAMED_MESSAGE)), events.c.message_id)
         self.find_messages = Lookup(dialect, select(messages.c.folded), messages.c.message_id)
         self.delete_message = sql(
             delete(messages).where(
@@ -172,11 +170,6 @@ def _update(sql: Callable[[ClauseElement], str], names: Sequence[str]) -> str:
 
 def _insert(sql: Callable[[ClauseElement], str], table: Table, names: Sequence[str]) -> str:
     return sql(insert(table).values({name: bindparam(name) for name in names}))
-
-
-def _literal(value: str) -> Any:
-    """A constant of ours in the text itself: only so SQLite sees that a partial index serves."""
-    return literal_column(f"'{value}'")
 
 
 def _compile(dialect: Dialect, statement: ClauseElement) -> str:

@@ -162,8 +162,10 @@ class Store:
 
     def find_created(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
         """Those of these messages that were created."""
-        rows = self._sql.find_created(self._execute, [key[1] for key in keys])
-        return {(row[0], row[1]) for row in rows}
+        ids = [key[1] for key in keys]
+        unnamed = self._sql.find_unnamed(self._execute, ids)
+        named = self._sql.find_named(self._execute, ids)
+        return {(row[0], row[1]) for row in (*unnamed, *named)}
 
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
         """What became of those of these messages that something happened to."""

@@ -56,6 +56,13 @@ def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
     return Column(name, _sql_type(column), nullable=name not in NOT_NULL)
 
 
+NAMED_MESSAGE = "event_type = 'message.created' AND message_id <> event_id"
+UNNAMED_MESSAGE = "event_type = 'message.created' AND message_id = event_id"
+"""A message has an id of its own, or that of its event, and then needs no index of its own.
+
+Word for word in the statements: only so SQLite sees that the partial index serves.
+"""
+
 events = Table(
     "events",
     metadata,
@@ -67,8 +74,8 @@ events = Table(
         "events_by_message",
         "message_id",
         "conversation_id",
-        sqlite_where=text("event_type = 'message.created'"),
-        postgresql_where=text("event_type = 'message.created'"),
+        sqlite_where=text(NAMED_MESSAGE),
+        postgresql_where=text(NAMED_MESSAGE),
     ),
 )
 """Every durable event, in order of `position`. Rows are never changed."""

@@ -7,7 +7,7 @@ revision = "0003"
 down_revision = "0002"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-IS_MESSAGE = sa.text("event_type = 'message.created'")
+NAMED_MESSAGE = sa.text("event_type = 'message.created' AND message_id <> event_id")
 
 
 def upgrade() -> None:
@@ -56,8 +56,8 @@ def upgrade() -> None:
         "events_by_message",
         "events",
         ["message_id", "conversation_id"],
-        sqlite_where=IS_MESSAGE,
-        postgresql_where=IS_MESSAGE,
+        sqlite_where=NAMED_MESSAGE,
+        postgresql_where=NAMED_MESSAGE,
     )
     op.add_column(
         "tallies", sa.Column("parked", sa.BigInteger(), nullable=False, server_default="0")
