@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from random import Random
 from typing import Any, Protocol
+from uuid import uuid5
 
-from convolake.stories.cast import pick_person
+from convolake.stories.cast import PERSONS, person, pick_person
 from convolake.stories.scenes import play
 from convolake.stories.script import Script
 from ingest.client import BatchResult, Client
+from ingest.contract import NAMESPACE
 
 Event = dict[str, Any]
 
@@ -40,12 +42,14 @@ class Tally:
 
     accepted: int = 0
     duplicate: int = 0
+    parked: int = 0
     refused: int = 0
 
     def add(self, result: BatchResult) -> None:
         """Count a batch."""
         self.accepted += result.accepted
         self.duplicate += result.duplicate
+        self.parked += result.parked
         self.refused += result.conflict + result.rejected
 
 
@@ -64,6 +68,25 @@ def history(seed: int, days: int, now: datetime) -> Iterator[Event]:
         ready = bisect_right(waiting, until.isoformat(timespec="microseconds"), key=_happened_at)
         yield from waiting[:ready]
         del waiting[:ready]
+
+
+def contacts() -> Iterator[Event]:
+    """Everybody who may write in, with the address that they write from."""
+    for number in range(PERSONS):
+        somebody = person(number)
+        address = {"channel": "email", "address": f"{somebody.contact_id}@example.org"}
+        attributes = {"name": somebody.name, "language": somebody.language.code}
+        for event_type, payload in (
+            ("contact.created", {"attributes": attributes}),
+            ("contact.linked", address),
+        ):
+            yield {
+                "event_id": str(uuid5(NAMESPACE, f"simulated/{event_type}/{number}")),
+                "event_type": event_type,
+                "contact_id": somebody.contact_id,
+                "happened_at": _start(GROWTH_SINCE).isoformat(),
+                "payload": payload,
+            }
 
 
 def conversations(seed: int, day: date) -> Iterator[Script]:
@@ -113,7 +136,7 @@ def simulate_history(
     Raises what the client raises; what was acknowledged until then is on disk.
     """
     tally = Tally()
-    for result in client.record(history(seed, days, now), BATCH):
+    for result in client.record(chain(contacts(), history(seed, days, now)), BATCH):
         tally.add(result)
         on_progress(len(result.results))
     return tally

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from convolake.simulate import history, live, simulate_history, simulate_live
+from convolake.simulate import contacts, history, live, simulate_history, simulate_live
 from convolake.stories.topics import TOPICS
 from convolake.stories.translations import LANGUAGES
 from ingest.api.app import create_app
 from ingest.api.keys import local_key
 from ingest.client import Client
-from ingest.contract import to_micros
+from ingest.contract import EVENT_TYPES, to_micros
 from ingest.settings import Settings
 
 Event = dict[str, Any]
@@ -223,10 +223,36 @@ def test_the_api_takes_every_event_and_a_second_time_knows_them_all(api: Client)
     counts: list[int] = []
     first = simulate_history(api, 7, 20, NOW, counts.append)
     assert (first.duplicate, first.refused) == (0, 0)
-    assert first.accepted == sum(counts) > 20_000
+    assert first.accepted + first.parked == sum(counts) > 20_000
+    assert first.parked > 5
     again = simulate_history(api, 7, 20, NOW)
-    assert (again.accepted, again.refused) == (0, 0)
-    assert again.duplicate == first.accepted
+    assert (again.accepted, again.parked, again.refused) == (0, 0, 0)
+    assert again.duplicate == first.accepted + first.parked
+
+
+def test_a_simulation_uses_all_that_a_client_may_write(events: list[Event]) -> None:
+    used = {event["event_type"] for event in (*contacts(), *events)}
+    unused = {
+        each.name
+        for each in EVENT_TYPES.values()
+        if each.writer == "client" and each.stream != "ephemeral"
+    } - used
+    assert unused == {"bot.turn_started", "contact.updated", "contact.merged", "contact.unmerged"}
+
+
+def test_some_receipts_overtake_their_message_or_each_other(events: list[Event]) -> None:
+    place = {(each["event_type"], each.get("message_id")): n for n, each in enumerate(events)}
+    receipts = [each["message_id"] for each in of_type(events, "message.submitted")]
+    early = [
+        each
+        for each in receipts
+        if place["message.submitted", each] < place["message.created", each]
+    ]
+    late = [each["message_id"] for each in of_type(events, "message.delivered")
+            if place["message.delivered", each["message_id"]]
+            > place.get(("message.read", each["message_id"]), len(events))]  # fmt: skip
+    assert 0.01 < share(len(early), len(receipts)) < 0.03
+    assert 0.01 < share(len(late), len(receipts)) < 0.03
 
 
 def test_a_live_story_goes_on_from_now_without_end() -> None:

@@ -85,7 +85,7 @@ def _record(api: "Client", events: Iterable[dict[str, Any]], title: str) -> None
             counts.update(
                 {
                     name: getattr(result, name)
-                    for name in ("accepted", "duplicate", "conflict", "rejected")
+                    for name in ("accepted", "duplicate", "parked", "conflict", "rejected")
                 }
             )
             reasons.update(

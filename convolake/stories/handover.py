@@ -38,7 +38,22 @@ def _accepted(script: Script, handoff: dict[str, str]) -> str | None:
         script.pause(20)
     _offer(script, handoff, agent, "handoff.accepted")
     script.add("participant.joined", **script.agent(agent))
+    if script.chance(0.06):
+        _pass_on(script, handoff, agent, colleague)
+        agent = colleague
     return _agent_talks(script, handoff, agent)
+
+
+def _pass_on(script: Script, handoff: dict[str, str], agent: Agent, colleague: Agent) -> None:
+    """One agent has looked at it and gives it to another, who knows more about such things."""
+    script.pause(30 * agent.pace)
+    script.note(agent, f"{script.topic.queue}: please take over.")
+    to = {"to_participant_id": colleague.participant_id}
+    script.add("handoff.transferred", **script.agent(agent), **handoff, payload=to)
+    script.pause(25 * colleague.pace)
+    script.add("handoff.accepted", **script.agent(colleague), **handoff)
+    script.add("participant.joined", **script.agent(colleague))
+    script.add("participant.left", **script.agent(agent))
 
 
 def _wait_in_queue(script: Script) -> None:
@@ -65,6 +80,8 @@ def _agent_talks(script: Script, handoff: dict[str, str], agent: Agent) -> str |
         script.other_says(who, phrases.agent_checks)
         script.think()
         script.customer_says(phrases.answers)
+    if script.chance(0.02):
+        script.take_back(script.answer(who, phrases.agent_checks))
     if script.chance(0.2):
         script.note(agent, f"Asked {script.topic.queue}, waiting for word.")
     script.pause(55 * agent.pace)

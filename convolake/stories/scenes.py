@@ -32,6 +32,9 @@ def play(script: Script) -> None:
         _come_back_later(script)
     elif solved_by is not None and script.chance(0.06):
         _reopen(script)
+    elif solved_by is None and script.chance(0.25):
+        script.pause(3600)
+        script.close("no_answer")
 
 
 def _open(script: Script) -> None:
@@ -49,6 +52,9 @@ def _open(script: Script) -> None:
         **({"is_test": True} if script.chance(0.01) else {}),
     )
     script.pause(1.5)
+    if script.chance(0.15):
+        known = {"attributes": {"is_verified": True}}
+        script.add("participant.updated", **customer, payload=known)
 
 
 def _demand(script: Script) -> str | None:

@@ -118,7 +118,15 @@ class Script:
             self.pause(5)
             self.add("message.failed", message_id=message_id, payload={"error_code": "131026"})
             return
+        submitted = self.add("message.submitted", message_id=message_id)
+        if self.chance(0.02):
+            _antedate(submitted, message)
         self.pause(1.2)
+        if self.chance(0.02):  # the channel tells the second thing first
+            self.add("message.read", message_id=message_id)
+            self.pause(0.4)
+            self.add("message.delivered", message_id=message_id)
+            return
         self.add("message.delivered", message_id=message_id)
         if self.chance(0.85):
             self.pause(9)
@@ -135,6 +143,18 @@ class Script:
         self.pause(8)
         text = f"{message['text']} (corrected)"
         self.add("message.edited", **who, message_id=message["message_id"], text=text)
+
+    def take_back(self, message: dict[str, Any]) -> None:
+        """Whoever wrote a message sees that it was for somebody else."""
+        who = {name: message[name] for name in ("participant_id", "participant_role")}
+        self.pause(6)
+        reason = {"reason": "wrong_conversation"}
+        self.add("message.deleted", **who, message_id=message["message_id"], payload=reason)
+
+    def close(self, reason: str) -> None:
+        """Nobody is to go on with this."""
+        payload = {"to": "closed", "reason": reason}
+        self.add("conversation.state_changed", **self.bot(), payload=payload)
 
     def note(self, agent: Agent, text: str) -> None:
         """An agent leaves word for colleagues; no customer sees it."""
@@ -200,3 +220,9 @@ class Script:
             "product": random.choice(PRODUCTS),
             "name": self.person.name,
         }
+
+
+def _antedate(receipt: dict[str, Any], message: dict[str, Any]) -> None:
+    """The channel's clock is ahead of ours: its receipt is there before the message."""
+    before = datetime.fromisoformat(message["happened_at"]) - timedelta(milliseconds=200)
+    receipt["occurred_at"] = receipt["happened_at"] = before.isoformat(timespec="microseconds")
