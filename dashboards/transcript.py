@@ -137,9 +137,12 @@ def describe(row: Row) -> str:
             return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
         case "handoff.accepted":
             return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
-        case "handoff.assigned" | "handoff.transferred" as passed:
+        case "handoff.assigned":
             to = row["participant_id"] or row["queue"] or words.UNKNOWN
-            return f"Handoff {passed.partition('.')[2]} to {words.quote(to)}"
+            return f"Handoff assigned to {words.quote(to)}"
+        case "handoff.transferred":
+            to = payload.get("to_participant_id") or row["queue"] or words.UNKNOWN
+            return f"Handoff transferred{_by(row)} to {words.quote(to)}"
         case "conversation.created":
             before = payload.get("predecessor_id")
             continues = "" if before is None else f", continues {words.quote(before)}"

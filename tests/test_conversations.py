@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from ingest.log.store import open_engine
 from ingest.settings import Settings
-from tests.factories import MINUTE, Clock
+from tests.factories import MINUTE, Clock, an_event
 
 Call = Callable[..., Any]
 PEOPLE = [
@@ -334,6 +334,30 @@ def micros(text: str) -> int:
     return to_micros(datetime.fromisoformat(text))
 
 
+def test_an_imported_session_waits_for_its_next_event_and_ends_when_the_import_is_over(
+    opened: TestClient, clock: Clock
+) -> None:
+    def imported(event_id: str, happened_at: str) -> None:
+        event = an_event(event_id=event_id, happened_at=happened_at, participant_role="customer")
+        created = {"conversation_id": "old", "channel": "web", "happened_at": happened_at}
+        events = [{"event_type": "conversation.created", "event_id": "old"} | created]
+        body = [*(events if event_id == "e1" else []), event | {"conversation_id": "old"}]
+        assert opened.post("/v1/events", json=body).status_code == 200
+
+    imported("e1", "2029-03-01T10:00:00Z")
+    clock.forward(minutes=14)
+    due(opened)
+    imported("e2", "2029-03-01T10:29:00Z")  # the same session, from the next file
+    assert types(opened, "old").count("session.started") == 1
+    clock.forward(minutes=14)
+    due(opened)
+    assert "session.ended" not in types(opened, "old")
+    clock.forward(minutes=1)
+    due(opened)
+    ended = read(opened, "/old/events", order="desc")["items"][0]
+    assert (ended["event_type"], ended["happened_at"]) == ("session.ended", "2029-03-01T10:59:00Z")
+
+
 def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clock: Clock) -> None:
     message = say(opened)["message_id"]
     for _ in range(4):
@@ -516,6 +540,17 @@ def test_a_bot_that_fails_asks_for_a_person_where_the_conversation_says_so(
     send(opened, "PATCH", "/c1", hand_off_on_bot_failure=True)
     opened.post("/v1/events", json=failed)
     assert read(opened)["handoff"]["reason"] == "bot_failed"
+
+
+def test_an_agent_need_not_join_before_they_take_a_handoff(opened: TestClient) -> None:
+    handoff = ask_for_a_person(opened)
+    step(opened, handoff, "assign", participant_id="tom")
+    step(opened, handoff, "decline", participant_id="tom")
+    step(opened, handoff, "accept", participant_id="mira")
+    people = {each["participant_id"]: each for each in read(opened)["participants"]}
+    assert "tom" not in people
+    assert people["mira"]["participant_role"] == "agent"
+    assert read(opened)["control"]["participant_id"] == "mira"
 
 
 # --- receipts and the horizon ----------------------------------------------------------------

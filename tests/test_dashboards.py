@@ -21,7 +21,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data, words
+from dashboards import data, transcript, words
 from dashboards.scope import Period, Scope, Search
 from dashboards.serve import command
 from ingest.contract import read_manifest
@@ -490,6 +490,20 @@ def test_leafing_changes_the_address_and_another_filter_begins_anew(
 def test_the_filters_find_what_they_say(history: Settings, search: Search, found: set[str]) -> None:
     page = data.conversations(history.warehouse_path, Scope(LAST_30), search, 1)
     assert set(page.rows["conversation_id"]) == found
+
+
+@pytest.mark.parametrize(
+    ("payload", "queue", "said"),
+    [
+        ('{"to_participant_id": "sofia"}', None, "Handoff transferred by mira to sofia"),
+        (None, "billing", "Handoff transferred by mira to billing"),
+    ],
+)
+def test_a_transfer_says_who_passes_it_on_and_to_whom(
+    payload: str | None, queue: str | None, said: str
+) -> None:
+    row = {"event_type": "handoff.transferred", "participant_id": "mira", "queue": queue}
+    assert transcript.describe(row | {"payload": payload}) == said
 
 
 def test_a_transcript_says_who_said_what_and_what_happened_around_it(

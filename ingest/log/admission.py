@@ -20,7 +20,7 @@ from ingest.log import control, durations
 from ingest.log.drafts import Command, Draft, settable
 from ingest.log.folds import EDITS, apply, create
 from ingest.log.rows import Row, add_to_payload, payload_of, server_row
-from ingest.log.rules import SESSION_RULE_VERSION, Due, Rules, lag, next_due
+from ingest.log.rules import SESSION_RULE_VERSION, Due, Rules, next_due
 from ingest.log.state import BOT, HUMAN, Conversation
 
 PASSIVE = frozenset(
@@ -70,6 +70,8 @@ def _identify(row: Row, state: Conversation) -> None:
         if known is not None:
             row.participant_role = row.participant_role or known.participant_role
             row.contact_id = row.contact_id or known.contact_id
+        if row.participant_role is None and row.event_type in control.OF_AGENTS:
+            row.participant_role = "agent"
         if row.participant_role is None:
             raise EventRejectedError(
                 "this participant is not in the conversation; let it join, or give participant_role",
@@ -340,8 +342,3 @@ def _happen(due: Due, state: Conversation, received_at: int) -> list[Row]:
     _append(rows, row, state)
     _follow(rows, row, state)
     return rows
-
-
-def due_in_own_time(state: Conversation, now: int) -> int:
-    """Until when the timers of a conversation are to run at `now` of our clock."""
-    return now - lag(state)

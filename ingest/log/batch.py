@@ -18,7 +18,7 @@ from ingest.errors import (
 from ingest.log import admission, contacts, messages
 from ingest.log.drafts import Command, Draft, check
 from ingest.log.rows import SERVER, Row, receive
-from ingest.log.rules import Rules
+from ingest.log.rules import Rules, own_time
 from ingest.log.state import Contact, Conversation, Message
 from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
 from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
@@ -314,7 +314,7 @@ class Batch:
         )
         for conversation_id in due:
             state = self._states[conversation_id]
-            self._run_timers(state, admission.due_in_own_time(state, now), now)
+            self._run_timers(state, own_time(state, now), now)
         expired = self._store.find_expired(now, most)
         for each in expired:
             error = UnknownMessageError("its message never came", "$.message_id")

@@ -23,6 +23,12 @@ BEFORE: dict[str, tuple[str, ...]] = {
 }
 """In which status of its handoff an event may come; `handoff.requested` comes when none is open."""
 
+OF_AGENTS = frozenset({"handoff.assigned", "handoff.accepted", "handoff.declined"})
+"""Whom these name is an agent, whether in the conversation or not. Accepting lets them in."""
+
+OFFERS = frozenset({"handoff.assigned", "handoff.declined"})
+"""Whom these name is not in the conversation yet, and perhaps never will be."""
+
 
 def refusal(row: Row, state: Conversation) -> str | None:
     """Why this event of a handoff comes too late, or too early; None if it comes in time."""

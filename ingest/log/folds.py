@@ -93,8 +93,10 @@ def apply(state: Conversation, row: Row) -> None:
 
 
 def _meet(state: Conversation, row: Row) -> None:
-    """Whoever does something is in the conversation."""
+    """Whoever does something is in the conversation; who is offered a handoff is not yet."""
     if row.participant_id is None or row.participant_role is None:
+        return
+    if row.event_type in control.OFFERS:
         return
     member = state.participants.get(row.participant_id)
     if member is None:

@@ -103,15 +103,27 @@ def _spoke_at(state: Conversation) -> int:
     return max(state.spoke_at.values(), default=state.created_at)
 
 
-def wakes_at(state: Conversation) -> int | None:
-    """When our clock has to look at the conversation, if nothing comes.
+SETTLED_AFTER = 15 * 60 * 1_000_000
+"""When nothing came for so long of our clock, a backlog or an import is taken to be all there."""
 
-    Imported history happened long ago: its timers wait as long as they would have waited then,
-    counted from when the import last spoke of the conversation.
+
+def wakes_at(state: Conversation) -> int | None:
+    """When our clock has to look at the conversation, if nothing comes."""
+    if state.due_at is None:
+        return None
+    settled_at = state.received_at + SETTLED_AFTER
+    return min(state.due_at + lag(state), max(state.due_at, settled_at))
+
+
+def own_time(state: Conversation, now: int) -> int:
+    """What time it is in the conversation at `now` of our clock.
+
+    Imported history is behind our clock by its lag, and its timers run as late, for its next event
+    may come with the next request. Once it has settled its time is ours: all that was due is.
     """
-    return None if state.due_at is None else state.due_at + lag(state)
+    return now if now >= state.received_at + SETTLED_AFTER else now - lag(state)
 
 
 def lag(state: Conversation) -> int:
-    """How far the conversation's own time is behind our clock."""
+    """How far what came last is behind our clock."""
     return max(0, state.received_at - state.latest_at)

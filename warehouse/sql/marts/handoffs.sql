@@ -13,6 +13,8 @@
 -- bot_version       version of the bot that asked
 -- accepted_at       first handoff.accepted, UTC; null if nobody accepted
 -- agent_id          participant who accepted first
+-- transfer_count    how often an agent passed it to a colleague or a queue
+-- decline_count     how often an agent it was offered to declined
 -- returned_at       last handoff.returned, UTC; null if control never went back
 -- closed_at         first handoff.closed, UTC; null while open
 -- wait_seconds      requested_at to accepted_at; null if nobody accepted
@@ -38,10 +40,14 @@ milestones as (
         filter (where event_type = 'handoff.accepted') as agent_id,
         max(happened_at) filter (where event_type = 'handoff.returned') as returned_at,
         min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
-        count(*) filter (where event_type = 'handoff.expired') as expiries,
-        count(*) filter (where event_type = 'handoff.declined') as refusals
+        count(*) filter (where event_type = 'handoff.transferred') as transfer_count,
+        count(*) filter (where event_type = 'handoff.declined') as decline_count,
+        count(*) filter (where event_type = 'handoff.expired') as expiries
     from events
-    where handoff_id is not null
+    where
+        handoff_id is not null
+        -- A step that was reported when it could not be taken any more changed nothing.
+        and coalesce(payload ->> '$.was_stale', 'false') <> 'true'
     group by conversation_id, handoff_id
 )
 
@@ -57,6 +63,8 @@ select
     bot_version,
     accepted_at,
     agent_id,
+    transfer_count,
+    decline_count,
     returned_at,
     closed_at,
     date_diff(
@@ -66,7 +74,7 @@ select
         when accepted_at is not null then 'accepted'
         when expiries > 0 then 'expired'
         when closed_at is not null then 'abandoned'
-        when refusals > 0 then 'declined'
+        when decline_count > 0 then 'declined'
         else 'waiting'
     end as outcome
 from milestones
