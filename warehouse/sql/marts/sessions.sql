@@ -10,7 +10,7 @@
 -- started_at               its first event, UTC
 -- started_on               day of started_at in the reporting zone
 -- ended_at                 session.ended, UTC; null while it is open
--- end_reason               timeout, max_length, participant_left, conversation_closed, or as commanded
+-- end_reason               timeout, max_length, participant_left, conversation_closed or as asked
 -- latest_at                latest event in it that somebody caused, UTC
 -- active_seconds           started_at to latest_at
 -- message_count            public messages
