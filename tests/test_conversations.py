@@ -542,6 +542,19 @@ def test_a_bot_that_fails_asks_for_a_person_where_the_conversation_says_so(
     assert read(opened)["handoff"]["reason"] == "bot_failed"
 
 
+def test_nobody_but_the_server_names_a_successor(opened: TestClient) -> None:
+    for successor in ("c1", "none"):
+        event = {"event_type": "conversation.updated", "conversation_id": "c1",
+                 "payload": {"successor_id": successor, "predecessor_id": successor}}  # fmt: skip
+        assert opened.post("/v1/events", json=event).status_code == 201
+    assert refused(opened, "PATCH", "/c1", 422, successor_id="c1") == "invalid_request"
+    send(opened, "POST", "/c1/state", to="closed")
+    continued = say(opened)["conversation_id"]
+    assert continued not in ("c1", "none")
+    assert read(opened)["successor_id"] == continued
+    assert read(opened)["predecessor_id"] is None
+
+
 def test_an_agent_need_not_join_before_they_take_a_handoff(opened: TestClient) -> None:
     handoff = ask_for_a_person(opened)
     step(opened, handoff, "assign", participant_id="tom")

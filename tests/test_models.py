@@ -115,7 +115,7 @@ def test_models_are_built_after_what_they_read() -> None:
 def test_a_load_takes_of_the_old_events_only_the_columns_that_are_read() -> None:
     read = columns_read(BY_NAME["events"])
     assert {"conversation_id", "happened_on", "text", "sequence", "position"} <= set(read)
-    assert not {"occurred_at", "source", "schema_version"} & set(read)
+    assert not {"occurred_at", "fingerprint", "schema_version"} & set(read)
 
 
 def test_a_query_that_selects_everything_reads_every_column(

@@ -118,7 +118,8 @@ def create_app(
     problems.install(app)
     app.include_router(hot.router)
     app.include_router(conversations.commands)
-    app.include_router(commands.router)
+    for router in commands.ROUTERS:
+        app.include_router(router)
     app.include_router(conversations.router)
     app.include_router(messages.router)
     app.include_router(presence.router)

@@ -93,8 +93,6 @@ class Settable(Struct, kw_only=True, omit_defaults=True):
     closed_after: str | None = None
     hand_off_on_bot_failure: bool | None = None
     session_attributes: dict[str, Any] | None = None
-    successor_id: Id | None = None
-    predecessor_id: Id | None = None
 
 
 def check(draft: Draft, command: Command | None) -> EventType:

@@ -75,6 +75,8 @@ def apply(state: Conversation, row: Row) -> None:
             control.change(state, row)
         case "conversation.created" | "conversation.updated":
             _set(state, row)
+            if row.source == SERVER:
+                _link(state, row)
         case "conversation.resolved":
             _become(state, "resolved")
         case "conversation.reopened":
@@ -126,8 +128,7 @@ def _set(state: Conversation, row: Row) -> None:
         given = settable(payload_of(row))
     except EventRejectedError:  # a log of an earlier version took any payload
         return
-    for name in ("conversation_key", "subject", "labels", "priority", "hand_off_on_bot_failure",
-                 "successor_id", "predecessor_id"):  # fmt: skip
+    for name in ("conversation_key", "subject", "labels", "priority", "hand_off_on_bot_failure"):
         if (value := getattr(given, name)) is not None:
             setattr(state, name, value)
     for name in ("attributes", "session_attributes"):
@@ -136,6 +137,13 @@ def _set(state: Conversation, row: Row) -> None:
     for name in ("inactive_after", "closed_after"):
         if (text := getattr(given, name)) is not None:
             setattr(state, name, durations.from_iso(text) if text else None)
+
+
+def _link(state: Conversation, row: Row) -> None:
+    """A closed conversation and its successor know of each other; nobody else may say so."""
+    payload = payload_of(row)
+    state.successor_id = payload.get("successor_id", state.successor_id)
+    state.predecessor_id = payload.get("predecessor_id", state.predecessor_id)
 
 
 def merged(values: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

@@ -46,11 +46,12 @@ facts as (
         arg_max(payload ->> '$.subject', sequence) filter (
             where event_type in ('conversation.created', 'conversation.updated')
         ) as subject,
+        -- Only the log itself links conversations.
         arg_max(payload ->> '$.predecessor_id', sequence) filter (
-            where event_type = 'conversation.created'
+            where event_type = 'conversation.created' and source = 'convolake'
         ) as predecessor_id,
         arg_max(payload ->> '$.successor_id', sequence) filter (
-            where event_type = 'conversation.updated'
+            where event_type = 'conversation.updated' and source = 'convolake'
         ) as successor_id,
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as created_at,
