@@ -10,7 +10,7 @@ IngestError
 ├── EventRejectedError           the event can never be accepted as it stands
 │   ├── ForbiddenTypeError       this key may not write this type
 │   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
-│   ├── ConversationExistsError, ContactExistsError
+│   ├── ConversationExistsError, MessageExistsError, ContactExistsError
 │   ├── ConversationClosedError  closed is final
 │   ├── StaleEpochError          control has passed on since the bot read it
 │   ├── HandoffStateError        the handoff is not where this leads on from
@@ -147,6 +147,14 @@ class ConversationExistsError(EventRejectedError):
     status = 409
     code = "conversation_exists"
     title = "The conversation exists"
+
+
+class MessageExistsError(EventRejectedError):
+    """Another message of this conversation has this id. Nothing was stored."""
+
+    status = 409
+    code = "message_exists"
+    title = "The message exists already"
 
 
 class UnknownMessageError(EventRejectedError):

@@ -171,6 +171,18 @@ def test_contacts_are_made_changed_and_reached(api: TestClient) -> None:
     assert send(api, "PATCH", "//contacts/ada", 412, headers=etag, attributes={})
 
 
+def test_of_ten_who_edit_a_contact_at_once_one_wins(api: TestClient) -> None:
+    send(api, "POST", "//contacts", contact_id="ada")
+    etag = {"if-match": api.get("/v1/contacts/ada").headers["etag"]}
+
+    def edit(number: int) -> int:
+        body = {"attributes": {"number": number}}
+        return api.patch("/v1/contacts/ada", json=body, headers=etag).status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        assert Counter(pool.map(edit, range(10))) == {201: 1, 412: 9}
+
+
 def test_messages_carry_attachments_and_choices(opened: TestClient) -> None:
     picture = {"url": "https://x.example/a.png", "content_type": "image/png", "size": 7}
     say(opened, attachments=[picture], quick_replies=[{"title": "Yes"}])
@@ -229,9 +241,9 @@ def test_what_is_internal_never_reaches_a_customers_view_and_leaves_its_place(
     hidden = [each for each in seen if each.get("withheld")]
     assert all(set(each) == {"sequence", "withheld"} for each in hidden)
     assert len(hidden) == sum(each["visibility"] == "internal" for each in everything) == 2
-    assert [each["text"] for each in read(opened, "/c1/messages", view="customer")["items"]] == [
-        "hello"
-    ]
+    shown, note = read(opened, "/c1/messages", view="customer")["items"]
+    assert shown["text"] == "hello"
+    assert set(note) == {"sequence", "withheld"}
 
 
 # --- idempotency ----------------------------------------------------------------------------
@@ -270,6 +282,24 @@ def test_a_hundred_at_once_make_one_message_one_event_one_answer(opened: TestCli
         answers = {each.result().content for each in sent}
     assert len(answers) == 1
     assert Counter(types(opened))["message.created"] == 1
+
+
+def test_a_single_event_with_a_key_is_replayed_as_every_write_is(opened: TestClient) -> None:
+    event = {"event_type": "custom.seen", "conversation_id": "c1"}
+    headers = {"idempotency-key": "k"}
+    first, again = (opened.post("/v1/events", json=event, headers=headers) for _ in range(2))
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+def test_a_key_and_an_event_id_are_one_too_many(opened: TestClient) -> None:
+    body = {"participant_id": "ada", "text": "x", "event_id": "e1"}
+    headers = {"idempotency-key": "k"}
+    for url in ("/v1/conversations/c1/messages", "/v1/conversations/c1/participants/ada"):
+        method = "POST" if url.endswith("messages") else "PATCH"
+        given = body if method == "POST" else {"event_id": "e1"}
+        answer = opened.request(method, url, json=given, headers=headers)
+        assert (answer.status_code, answer.json()["field"]) == (422, "$.event_id")
 
 
 # --- order ----------------------------------------------------------------------------------
@@ -615,6 +645,29 @@ def test_the_read_horizon_never_falls_and_unread_counts_what_others_said(
     assert unread(opened)["helper"] == 1
     person = next(p for p in read(opened)["participants"] if p["participant_id"] == "helper")
     assert person["read_sequence"] == last
+
+
+def test_an_older_horizon_does_not_undo_a_mark_as_unread(opened: TestClient) -> None:
+    for _ in range(3):
+        say(opened, "helper", control_epoch=1)
+    last = read(opened)["last_sequence"]
+    send(opened, "POST", "/c1/participants/ada/read", sequence=last)
+    send(opened, "POST", "/c1/participants/ada/unread", sequence=last)
+    send(opened, "POST", "/c1/participants/ada/read", sequence=1)
+    assert unread(opened)["ada"] == 1
+
+
+def test_a_receipt_by_command_may_also_come_before_its_message(opened: TestClient) -> None:
+    send(opened, "POST", "/c1/messages/m7/receipts", 202, participant_id="ada", status="read")
+    say(opened, "helper", message_id="m7", control_epoch=1)
+    assert read(opened, "/c1/messages/m7")["receipts"][0]["status"] == "read"
+
+
+def test_an_edit_without_a_text_is_none(opened: TestClient) -> None:
+    say(opened, message_id="m1")
+    edit = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "m1"}
+    assert opened.post("/v1/events", json=edit).status_code == 422
+    assert read(opened, "/c1/messages/m1")["text"] == "hello"
 
 
 # --- typing ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine
 from convolake.verify import verify
 from ingest.contract import EVENT_TYPES
 from ingest.errors import LogUnavailableError
+from ingest.log.batch import Batch
 from ingest.log.drafts import Draft
 from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
@@ -451,11 +452,35 @@ def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
         if name == "conversation.created":
             conversation = {"conversation_id": "c2"}
             full["payload"] = {"participants": [], **full["payload"]}
-        answers = record.write([{"event_type": name, **conversation, **full}])
+        said = {"message_id": "c1-other"} if name == "message.created" else {}
+        answers = record.write([{"event_type": name, **conversation, **full, **said}])
         assert statuses(answers) == ["accepted"], (name, answers)
         record.seal()
     assert record.load().damaged == []
     assert elsewhere(verify, record.settings).ok
+
+
+def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record) -> None:
+    receipt = an_event("message.delivered", event_id="r1", message_id="m1", participant_id="ada")
+    message = an_event(event_id="m1", message_id="m1")
+    record.write(a_conversation())
+    assert statuses(record.write([receipt])) == ["parked"]
+    late = record.clock() + 30 * 86_400_000_000
+    engine = open_engine(record.settings.database_url)
+    store = Store(engine)
+    batch = Batch(store, [submitted := a_submission([msgspec.convert(message, Draft)])], RULES)
+    answers = batch.take(submitted, late, ["unused"])
+    batch.run_due(late, 10)
+    for number, row in enumerate(batch.rows, store.last_position() + 1):
+        row.position = row.committed_at = number
+    batch.save(late)
+    store.commit()
+    store.close()
+    engine.dispose()
+    assert statuses(answers) == ["accepted"]
+    assert record.log("select code from rejected_events") == []
+    (tally,) = record.log("select * from tallies where source <> 'convolake'")
+    assert (tally["parked"], tally["came"]) == (0, tally["accepted"])
 
 
 def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> None:

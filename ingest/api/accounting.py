@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 
 from ingest.api.arrivals import answer_one, arrive, reader_of, submit
 from ingest.api.cursors import from_cursor, to_cursor
-from ingest.api.describe import problems
+from ingest.api.describe import WRITE_ERRORS, problems
 from ingest.api.state import ApiState, authorize, state_of
 from ingest.contract import from_micros
 from ingest.errors import InvalidRequestError, UnauthorizedError, UnknownRejectedEventError
@@ -98,7 +98,9 @@ def list_rejected(
     )
 
 
-@router.post("/rejected/{rejected_id}/replay", responses=problems((UnknownRejectedEventError,)))
+@router.post(
+    "/rejected/{rejected_id}/replay", responses=problems((UnknownRejectedEventError, *WRITE_ERRORS))
+)
 async def replay_rejected(
     request: Request, api: Api, source: Source, rejected_id: Annotated[int, Path(ge=1, lt=2**63)]
 ) -> Response:

@@ -194,6 +194,14 @@ def keyed_id(request: Request, source: str) -> str | None:
     return str(uuid5(NAMESPACE, f"idempotency/{source}/{key}"))
 
 
+def _keyed(arrival: Arrival, key: str | None) -> Arrival:
+    """With a key the event has the id that the key stands for, and no other."""
+    if key is None or arrival.draft is None or arrival.draft.event_id == key:
+        return arrival
+    error = InvalidRequestError("send an Idempotency-Key or an event_id, not both", "$.event_id")
+    return Arrival(arrival.raw, error=error)
+
+
 async def submit(state: ApiState, submission: Submission) -> list[Acknowledgement]:
     """Hand a submission to the log and count it. Raises LogUnavailableError."""
     state.metrics.came(submission.came)
@@ -212,37 +220,43 @@ async def take_one(request: Request, reader: Reader) -> Response:
     try:
         event_id = keyed_id(request, source)
         raw = await bodies.read_body(request, bodies.EVENT_BYTES)
-        arrival = arrive(raw, reader, event_id)
+        arrival = _keyed(arrive(raw, reader, event_id), event_id)
     except IngestError as error:
         arrival = Arrival(b"", error=error)
     (answer,) = await _submit(request, source, 1, [arrival])
     return answer_one(answer, is_keyed=event_id is not None)
 
 
-async def take_batch(request: Request) -> tuple[Sequence[Acknowledgement], bool]:
-    """Put the events of `POST /v1/events` on the record; whether it was one event by itself.
+async def take_batch(request: Request) -> Sequence[Acknowledgement] | Response:
+    """Put the events of `POST /v1/events` on the record; the response to one event by itself.
 
     Raises what is wrong with the body as a whole, and then nothing of it is on the record.
     """
     source = authorize(request)
     raw = b""
+    arrival: Arrival | None = None
+    events: Sequence[msgspec.Raw] = []
     try:
         key = keyed_id(request, source)
         raw = await bodies.read_body(request, bodies.BATCH_BYTES)
         content_type = bodies.media_type(request)
         if content_type in bodies.JSON_TYPES and raw.lstrip()[:1] == b"{":
-            return await _submit(request, source, 1, [arrive(raw, read_event, key)]), True
-        events = bodies.split_batch(raw, content_type)
+            arrival = _keyed(arrive(raw, read_event, key), key)
+        else:
+            events = bodies.split_batch(raw, content_type)
     except LogUnavailableError:
         raise
     except IngestError as error:
         await _submit(request, source, 1, [Arrival(raw, error=error)])
         raise
+    if arrival is not None:
+        (answer,) = await _submit(request, source, 1, [arrival])
+        return answer_one(answer, is_keyed=key is not None)
     arrivals = [
         arrive(bytes(each), read_event, None if key is None else f"{key}-{number}")
         for number, each in enumerate(events)
     ]
-    return await _submit(request, source, len(events), arrivals), False
+    return await _submit(request, source, len(events), arrivals)
 
 
 async def _submit(

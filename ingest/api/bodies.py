@@ -88,6 +88,8 @@ def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
         tree = getattr(value, name, None)
         if tree is not None:
             _check_tree(tree, 2, f"$.{name}")
+    for number, each in enumerate(getattr(value, "participants", ())):
+        _check_tree(each.attributes, 4, f"$.participants[{number}].attributes")
     return value
 
 

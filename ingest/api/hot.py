@@ -17,10 +17,15 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ingest.api.arrivals import NewMessage, answer_one, encode, read_message, take_batch, take_one
+from ingest.api.arrivals import NewMessage, encode, read_message, take_batch, take_one
 from ingest.api.describe import described
 from ingest.api.problems import problem_response, unexpected_response
-from ingest.errors import ConversationClosedError, IngestError, StaleEpochError
+from ingest.errors import (
+    ConversationClosedError,
+    IngestError,
+    MessageExistsError,
+    StaleEpochError,
+)
 from ingest.log.drafts import ID_PATTERN, Draft
 from ingest.log.submission import Acknowledgement
 
@@ -96,7 +101,7 @@ router = APIRouter(route_class=HotRoute, prefix="/v1")
         NewMessage,
         Acknowledgement,
         example={"participant_id": "ada", "text": "Where is my order?"},
-        errors=(ConversationClosedError, StaleEpochError),
+        errors=(ConversationClosedError, MessageExistsError, StaleEpochError),
         parameters={"conversation_id": ID_PATTERN},
     ),
 )
@@ -132,9 +137,9 @@ async def record_events(request: Request) -> Response:
     At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every
     event is on disk, 207 if some were refused; `results` tells of each, in the order sent.
     """
-    results, alone = await take_batch(request)
-    if alone:
-        return answer_one(results[0])
+    results = await take_batch(request)
+    if isinstance(results, Response):
+        return results
     counts = Counter(result.status for result in results)
     answer = BatchAnswer(
         accepted=counts["accepted"],

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
@@ -81,7 +81,7 @@ class Withheld(BaseModel):
 class MessagePage(BaseModel):
     """A page; `cursor` leads to the next one and is null on the last."""
 
-    items: list[MessageView]
+    items: list[MessageView | Withheld]
     cursor: str | None
     has_more: bool
 
@@ -108,14 +108,17 @@ def list_messages(
     """Messages of a conversation, in order, as they read now."""
     existing(api, conversation_id)
     span = _span(order, from_cursor(cursor), after_sequence, before_sequence)
-    found = reader.list_messages(
-        api.reader, conversation_id, limit + 1, span, is_public=view == "customer"
-    )
+    found = reader.list_messages(api.reader, conversation_id, limit + 1, span)
     page = found[:limit]
     more = len(found) > limit
     states = reader.find_messages(api.reader, conversation_id, [row["message_id"] for row in page])
     return MessagePage(
-        items=[_message(row, states.get(row["message_id"])) for row in page],
+        items=[
+            Withheld(sequence=row["sequence"])
+            if _is_withheld(row, view)
+            else _message(row, states.get(row["message_id"]))
+            for row in page
+        ],
         cursor=to_cursor(page[-1]["sequence"]) if more else None,
         has_more=more,
     )
@@ -126,14 +129,18 @@ def list_messages(
     tags=["messages"],
     responses=problems((UnknownMessageError,)),
 )
-def get_message(api: Api, conversation_id: str, message_id: str) -> MessageView:
+def get_message(
+    api: Api, conversation_id: str, message_id: str, response: Response, view: View = "all"
+) -> MessageView:
     """A message as it reads now, with what became of it for each recipient."""
     existing(api, conversation_id)
     row = reader.get_message(api.reader, conversation_id, message_id)
-    if row is None:
+    if row is None or _is_withheld(row, view):
         raise UnknownMessageError("there is no such message in this conversation", "message_id")
     states = reader.find_messages(api.reader, conversation_id, [message_id])
-    return _message(row, states.get(message_id))
+    shown = _message(row, states.get(message_id))
+    response.headers["etag"] = f'"{shown.version}"'
+    return shown
 
 
 @router.get("/conversations/{conversation_id}/events", tags=["events"])
@@ -153,8 +160,16 @@ def list_events(
     found = reader.list_events(api.reader, conversation_id, limit + 1, span)
     page = found[:limit]
     more = len(found) > limit
+    ids = [row["message_id"] for row in page if row["message_id"] is not None]
+    states = reader.find_messages(api.reader, conversation_id, ids)
+    gone = {each.message_id for each in states.values() if each.is_deleted}
     return EventPage(
-        items=[_event(row, view) for row in page],
+        items=[
+            _event(row)
+            if view == "all"
+            else _event_for_customer(row, is_deleted=row["message_id"] in gone)
+            for row in page
+        ],
         cursor=to_cursor(page[-1]["sequence"]) if more else None,
         has_more=more,
     )
@@ -198,9 +213,25 @@ def _message(row: RowMapping, state: Message | None) -> MessageView:
     return MessageView.model_validate(values)
 
 
-def _event(row: RowMapping, view: str) -> dict[str, Any]:
-    if view == "customer" and row["visibility"] == "internal":
+def _is_withheld(row: RowMapping, view: str) -> bool:
+    return view == "customer" and row["visibility"] == "internal"
+
+
+_SHOWN = ("message.", "feedback.", "custom.")
+"""What these hold was said to the customer; what others hold is ours, as notes and attributes are."""
+
+
+def _event_for_customer(row: RowMapping, *, is_deleted: bool) -> dict[str, Any]:
+    if _is_withheld(row, "customer"):
         return Withheld(sequence=row["sequence"]).model_dump()
+    shown = _event(row)
+    if is_deleted or not row["event_type"].startswith(_SHOWN):
+        for name in ("text", "payload"):
+            shown.pop(name, None)
+    return shown
+
+
+def _event(row: RowMapping) -> dict[str, Any]:
     values = {column.name: row[column.name] for column in COLUMNS if row[column.name] is not None}
     return _instants(values, _TIMES)
 

@@ -29,7 +29,7 @@ PASSIVE = frozenset(
         "participant.updated", "participant.left", "participant.read_advanced",
         "message.edited", "message.deleted", "message.reacted", "message.submitted",
         "message.delivered", "message.read", "message.failed",
-        "handoff.expired", "handoff.closed", "feedback.requested", "feedback.submitted", "typing.started", "typing.stopped",
+        "handoff.expired", "handoff.closed", "session.ended", "feedback.requested", "feedback.submitted", "typing.started", "typing.stopped",
     }
 )  # fmt: skip
 """These fall into the session that is open, and open none: a receipt of tomorrow is no visit."""
@@ -94,7 +94,7 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         _refuse_message(row, state, command)
         return
     if row.event_type in EDITS:
-        _refuse_edit(state, command)
+        _refuse_edit(row, state, command)
     if row.event_type == "session.ended" and state.session_id is None:
         raise EventRejectedError("no session is open")
     if row.event_type.startswith("handoff."):
@@ -109,6 +109,9 @@ def _check_settable(row: Row) -> None:
 
 
 def _refuse_handoff(row: Row, state: Conversation, rules: Rules) -> None:
+    if state.state == "closed":
+        raise ConversationClosedError("this conversation is closed: nobody can take it over")
+    _refuse_taker(row)
     reason = control.refusal(row, state)
     if reason is None and control.is_offered_to_another(row, state):
         reason = "this handoff is offered to another agent"
@@ -122,10 +125,19 @@ def _refuse_handoff(row: Row, state: Conversation, rules: Rules) -> None:
         )
 
 
-def _refuse_edit(state: Conversation, command: Command) -> None:
+def _refuse_taker(row: Row) -> None:
+    if row.event_type in control.OF_AGENTS and row.participant_id is None:
+        raise EventRejectedError("name the agent", "$.participant_id")
+    if row.event_type in control.BY_AGENTS and row.participant_role in ("customer", "bot"):
+        raise EventRejectedError(
+            f"a {row.participant_role} does not take or pass on a handoff", "$.participant_id"
+        )
+
+
+def _refuse_edit(row: Row, state: Conversation, command: Command) -> None:
     if command.version is not None and command.version != state.version:
         raise VersionMismatchError("it was changed since; read it again, then send your change")
-    if state.state == "closed":
+    if state.state == "closed" and row.event_type.startswith("conversation."):
         raise ConversationClosedError("this conversation is closed, and closed is final")
 
 
@@ -159,6 +171,8 @@ def _refuse_message(row: Row, state: Conversation, command: Command) -> None:
 
 def _is_late(row: Row, state: Conversation) -> bool:
     """Whether a fact came when it could not have been commanded any more."""
+    if state.state == "closed" and row.event_type.startswith(("conversation.", "handoff.")):
+        return True
     if row.event_type == "message.created":
         is_bots = row.participant_role == "bot" and row.visibility == "public"
         return state.state == "closed" or (is_bots and state.control.owner == HUMAN)
@@ -181,10 +195,12 @@ def _place(row: Row, state: Conversation, rules: Rules, *, is_late: bool) -> lis
     """Sequence and session for the row, with the events of the server that it causes."""
     rows: list[Row] = []
     is_creation = row.event_type == "conversation.created"
+    is_note = row.event_type == "message.created" and row.visibility == "internal"
     starts = (
         state.session_id is None
+        and state.state != "closed"
         and row.event_type not in PASSIVE
-        and row.event_type != "session.ended"
+        and not is_note
     )
     if starts and not is_creation:
         rows.append(_start_session(row, state, rules))
@@ -223,6 +239,13 @@ def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
         )
         asked.handoff_id = asked.event_id
         _append(rows, asked, state)
+    if state.state == "closed" and state.handoff is not None:
+        given_up = _caused(
+            "handoff.closed", row, state, {"reason": "conversation_closed"}, visibility="public"
+        )
+        given_up.handoff_id = state.handoff.handoff_id
+        _append(rows, given_up, state)
+        _follow(rows, given_up, state)
     reason = _session_end(row, state)
     if reason is not None and state.session_id is not None:
         _append(rows, _caused("session.ended", row, state, {"reason": reason}), state)

@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from uuid import uuid5
 
 import msgspec
 
-from ingest.contract import from_micros
+from ingest.contract import NAMESPACE, from_micros
 from ingest.errors import (
     ConversationExistsError,
     EventConflictError,
     EventRejectedError,
     IngestError,
+    MessageExistsError,
     UnknownConversationError,
     UnknownMessageError,
     VersionMismatchError,
@@ -24,6 +26,7 @@ from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
 from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
 from ingest.log.succession import succeed
 
+CHANGED_SINCE = "it was changed since; read it again, then send your change"
 RAW_BYTES = 256 * 1024
 """So much of a refused body is kept: as much as an event may have."""
 
@@ -47,7 +50,7 @@ class Batch:
         self._keyed: set[str] = set()
         self._touched: dict[str, Conversation] = {}
         self._created: list[tuple[Conversation, Row]] = []
-        self._messages_there: set[MessageKey] = set()
+        self._messages_there: dict[MessageKey, str] = {}
         self._messages: dict[MessageKey, Message] = {}
         self._contacts: dict[str, Contact] = {}
         self._keys: dict[str, str] = {}
@@ -60,16 +63,23 @@ class Batch:
         self._replayed: list[tuple[int, str]] = []
         self._done: list[Parked] = []
         self.rows: list[Row] = []
-        self._look_up_others([each for each in drafts if each.event_type != "message.created"])
+        self._look_up_others(
+            [
+                each
+                for each in drafts
+                if each.event_type != "message.created" or each.message_id is not None
+            ]
+        )
         self._look_up_parked(drafts)
 
     def _look_up_others(self, drafts: list[Draft]) -> None:
-        """What a new message never touches: earlier messages, contacts, keys."""
+        """What most new messages never touch: earlier messages, contacts, keys."""
         if not drafts:
             return
-        keys = _message_keys(each for each in drafts if each.event_type in messages.REFERS)
+        keys = _message_keys(each for each in drafts if each.message_id is not None)
         self._messages_there = self._store.find_created(keys)
-        self._messages = self._store.find_messages(keys)
+        refer = [each for each in drafts if each.event_type in messages.REFERS]
+        self._messages = self._store.find_messages(_message_keys(refer))
         people = [each for each in drafts if each.event_type.startswith("contact.")]
         self._contacts = self._store.find_contacts(_unique(each.contact_id for each in people))
         self._keys = self._store.find_keys(_unique(_key(each) for each in drafts))
@@ -144,22 +154,56 @@ class Batch:
 
     def _admit(self, draft: Draft, row: Row, command: Command | None) -> None:
         kind = check(draft, command)
-        row.visibility = draft.visibility or kind.visibility
+        is_internal = "internal" in (kind.visibility, draft.visibility)
+        row.visibility = "internal" if is_internal else "public"
         if kind.stream == "contact":
-            contact = contacts.admit(draft, row, self._contacts.get(row.contact_id or ""), command)
-            self._contacts[contact.contact_id] = contact
-            self._saved_contacts.append((contact, row))
-            self.rows.append(row)
+            self._admit_contact(draft, row, command)
             return
         before = self._state_for(draft, row)
         self._refuse_key(draft, before)
-        self._refuse_message_edit(row, command)
+        if row.event_type == "message.created":
+            self._name_message(row)
+        elif row.event_type in messages.REFERS:
+            self._refuse_message_edit(row, command)
+            if (
+                self._messages_there.get((row.conversation_id or "", row.message_id or ""))
+                == "internal"
+            ):
+                row.visibility = "internal"
         rows, state = admission.admit(draft, row, before, self._rules, command)
         self.rows += rows
         self._note(state, row if before is None else None)
         if row.event_type == "conversation.updated":
             self._keyed.add(state.conversation_id)
         self._fold_message(row)
+
+    def _admit_contact(self, draft: Draft, row: Row, command: Command | None) -> None:
+        is_changed = any(row.contact_id == each.contact_id for each, _ in self._saved_contacts)
+        if is_changed and command is not None and command.version is not None:
+            # The version that it will have is not known before the commit.
+            raise VersionMismatchError(CHANGED_SINCE)
+        contact = contacts.admit(draft, row, self._contacts.get(row.contact_id or ""), command)
+        self._contacts[contact.contact_id] = contact
+        self._saved_contacts.append((contact, row))
+        self.rows.append(row)
+
+    def _name_message(self, row: Row) -> None:
+        """One message, one id: its own, or its event's, unless another source has that one."""
+        conversation_id = row.conversation_id or ""
+        if row.message_id is not None:
+            if (conversation_id, row.message_id) in self._messages_there:
+                raise MessageExistsError(
+                    "another message of this conversation has this message_id", "$.message_id"
+                )
+            return
+        taken = (conversation_id, row.event_id) in self._messages_there or any(
+            known.message_id == row.event_id == event_id
+            and known.conversation_id == conversation_id
+            for (_, event_id), known in self._known.items()
+        )
+        row.message_id = (
+            str(uuid5(NAMESPACE, f"message/{row.source}/{row.event_id}")) if taken else row.event_id
+        )
 
     def _note(self, state: Conversation, created_by: Row | None) -> None:
         self._touched[state.conversation_id] = state
@@ -194,16 +238,16 @@ class Batch:
             )
 
     def _refuse_message_edit(self, row: Row, command: Command | None) -> None:
-        if command is None or command.version is None or row.event_type not in messages.REFERS:
+        if command is None or command.version is None:
             return
         known = self._messages.get((row.conversation_id or "", row.message_id or ""))
         if command.version != (0 if known is None else known.version):
-            raise VersionMismatchError("it was changed since; read it again, then send your change")
+            raise VersionMismatchError(CHANGED_SINCE)
 
     def _fold_message(self, row: Row) -> None:
         of = (row.conversation_id or "", row.message_id or "")
         if row.event_type == "message.created":
-            self._messages_there.add(of)
+            self._messages_there[of] = row.visibility
         elif row.event_type in messages.REFERS:
             known = self._messages.get(of) or Message(*of)
             messages.fold(known, row)
@@ -224,11 +268,22 @@ class Batch:
     def _next_of(self, state: Conversation, row: Row) -> Conversation:
         if state.successor_id is not None:
             return self._load(state.successor_id)
-        rows, successor = succeed(state, row, self._rules)
+        rows, successor = succeed(state, row, self._free_successor_id(state.conversation_id))
         self.rows += rows
         self._note(state, None)
         self._note(successor, rows[0])
         return successor
+
+    def _free_successor_id(self, conversation_id: str) -> str:
+        """Always the same, unless a client took it."""
+        number = 1
+        while True:
+            name = f"successor/{conversation_id}" + (f"/{number}" if number > 1 else "")
+            successor_id = str(uuid5(NAMESPACE, name))
+            self._states |= self._store.find_conversations([successor_id])
+            if successor_id not in self._states:
+                return successor_id
+            number += 1
 
     def _follow_message(self, draft: Draft, row: Row) -> None:
         """What speaks of a message goes where the message went: into a successor, if there."""
@@ -255,7 +310,7 @@ class Batch:
             return False
         if draft.conversation_id not in self._states or draft.message_id is None:
             return False  # refused with its reason
-        if command is not None:
+        if command is not None and draft.event_type not in messages.RECEIPTS:
             raise UnknownMessageError("there is no such message in this conversation", "message_id")
         return True
 
@@ -315,7 +370,12 @@ class Batch:
         for conversation_id in due:
             state = self._states[conversation_id]
             self._run_timers(state, own_time(state, now), now)
-        expired = self._store.find_expired(now, most)
+        come = {(each.source, each.event_id) for each in self._done}
+        expired = [
+            each
+            for each in self._store.find_expired(now, most)
+            if (each.source, each.event_id) not in come
+        ]
         for each in expired:
             error = UnknownMessageError("its message never came", "$.message_id")
             self._parked[each.source, each.event_id] = each

@@ -26,6 +26,9 @@ BEFORE: dict[str, tuple[str, ...]] = {
 OF_AGENTS = frozenset({"handoff.assigned", "handoff.accepted", "handoff.declined"})
 """Whom these name is an agent, whether in the conversation or not. Accepting lets them in."""
 
+BY_AGENTS = frozenset({*OF_AGENTS, "handoff.transferred"})
+"""Neither a customer nor a bot does these."""
+
 OFFERS = frozenset({"handoff.assigned", "handoff.declined"})
 """Whom these name is not in the conversation yet, and perhaps never will be."""
 
@@ -46,9 +49,9 @@ def refusal(row: Row, state: Conversation) -> str | None:
 
 
 def is_offered_to_another(row: Row, state: Conversation) -> bool:
-    """Whether somebody takes what is offered to a colleague; only a command is refused for it."""
+    """Whether somebody answers for a colleague; only a command is refused for it."""
     return (
-        row.event_type == "handoff.accepted"
+        row.event_type in ("handoff.accepted", "handoff.declined")
         and state.handoff is not None
         and state.handoff.status == "assigned"
         and state.handoff.participant_id not in (None, row.participant_id)
@@ -61,6 +64,8 @@ def fold(state: Conversation, row: Row) -> None:
     A request counts whenever it comes: the newest demand is the one that is under way.
     """
     if row.event_type != "handoff.requested" and refusal(row, state) is not None:
+        return
+    if row.event_type == "handoff.requested" and state.state == "closed":
         return
     payload = payload_of(row)
     match row.event_type:
@@ -115,7 +120,7 @@ def wanted(row: Row, state: Conversation) -> Control | None:
             owner, who = HUMAN, row.participant_id
         case "handoff.returned":
             owner, who = BOT, None
-        case "handoff.closed" if now.owner == HUMAN:
+        case "handoff.closed" | "handoff.expired" if now.owner == HUMAN:
             owner, who = (BOT if state.has("bot") else NOBODY), None
     if (owner, who) == (now.owner, now.participant_id):
         return None

@@ -125,6 +125,8 @@ def _check_content(draft: Draft) -> None:
     match draft.event_type:
         case "message.created" if draft.text is None and not payload.get("attachments"):
             raise EventRejectedError("a message has a text or payload.attachments", "$.text")
+        case "message.edited" if draft.text is None:
+            raise EventRejectedError("an edit gives the new text", "$.text")
         case "conversation.state_changed" if payload.get("to") not in STATES:
             raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
 

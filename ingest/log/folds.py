@@ -60,6 +60,8 @@ def apply(state: Conversation, row: Row) -> None:
         state.latest_at = max(state.latest_at, row.happened_at)
         state.received_at = max(state.received_at, row.received_at)
         _meet(state, row)
+        if row.event_type in EDITS and row.event_type.startswith("conversation."):
+            state.set_at = max(state.set_at, row.happened_at)
     match row.event_type:
         case "message.created":
             _speak(state, row)
@@ -111,6 +113,8 @@ def _meet(state: Conversation, row: Row) -> None:
 
 def _speak(state: Conversation, row: Row) -> None:
     state.message_count += 1
+    if row.visibility == "internal":
+        return  # a note among colleagues is no communication
     role = row.participant_role or ""
     state.spoke_at[role] = max(state.spoke_at.get(role, 0), row.happened_at)
     if role == "customer" or state.state == "inactive":
@@ -173,4 +177,5 @@ def _read(state: Conversation, row: Row) -> None:
     if not isinstance(until, int):
         return
     member.read_sequence = max(member.read_sequence, min(until, state.last_sequence))
-    member.unread_sequence = None
+    if member.unread_sequence is not None and until >= member.unread_sequence:
+        member.unread_sequence = None

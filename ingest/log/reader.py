@@ -77,12 +77,10 @@ def _within(query: Select[Any], span: Span) -> Select[Any]:
 
 
 def list_messages(
-    engine: Engine, conversation_id: str, limit: int, span: Span, *, is_public: bool = False
+    engine: Engine, conversation_id: str, limit: int, span: Span
 ) -> Sequence[RowMapping]:
-    """At most `limit` messages of a conversation, in order; only public ones if `is_public`."""
+    """At most `limit` messages of a conversation, in order."""
     query = select(*_MESSAGE_COLUMNS).where(*_is_message(conversation_id))
-    if is_public:
-        query = query.where(events.c.visibility == "public")
     with engine.connect() as connection:
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
 

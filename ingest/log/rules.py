@@ -99,8 +99,8 @@ def _session(state: Conversation, rules: Rules) -> Due:
 
 
 def _spoke_at(state: Conversation) -> int:
-    """The last communication, whoever spoke; the beginning if nobody did."""
-    return max(state.spoke_at.values(), default=state.created_at)
+    """The last communication, whoever spoke; or when somebody set the state since."""
+    return max(state.created_at, state.set_at, *state.spoke_at.values())
 
 
 SETTLED_AFTER = 15 * 60 * 1_000_000

@@ -45,7 +45,10 @@ class Handoff(Struct, array_like=True):
 
 
 class Conversation(Struct, array_like=True):
-    """State of one conversation. `version` is the sequence of its last change by an editor."""
+    """State of one conversation. `version` is the sequence of its last change by an editor.
+
+    `spoke_at` is by role; `set_at` is when somebody last set its state or its timers.
+    """
 
     conversation_id: str
     created_position: int
@@ -66,6 +69,7 @@ class Conversation(Struct, array_like=True):
     latest_at: int = 0
     received_at: int = 0
     spoke_at: dict[str, int] = {}
+    set_at: int = 0
     session_id: str | None = None
     session_number: int = 0
     session_started_at: int = 0

@@ -119,7 +119,7 @@ class Statements:
         self.insert_contact = sql(insert(contacts))
 
     def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
-        created = select(events.c.conversation_id, events.c.message_id)
+        created = select(events.c.conversation_id, events.c.message_id, events.c.visibility)
         self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
         self.find_named = Lookup(dialect, created.where(text(NAMED_MESSAGE)), events.c.message_id)
         self.find_messages = Lookup(dialect, select(messages.c.folded), messages.c.message_id)

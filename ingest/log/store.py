@@ -160,12 +160,12 @@ class Store:
         """Who has which of these conversation keys."""
         return dict(self._sql.find_keys(self._execute, keys))
 
-    def find_created(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
-        """Those of these messages that were created."""
+    def find_created(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
+        """Those of these messages that were created, with their visibility."""
         ids = [key[1] for key in keys]
         unnamed = self._sql.find_unnamed(self._execute, ids)
         named = self._sql.find_named(self._execute, ids)
-        return {(row[0], row[1]) for row in (*unnamed, *named)}
+        return {(row[0], row[1]): row[2] for row in (*unnamed, *named)}
 
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
         """What became of those of these messages that something happened to."""

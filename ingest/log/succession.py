@@ -1,22 +1,17 @@
 """A closed conversation is final: what the customer says next opens its successor."""
 
-from uuid import uuid5
-
 import msgspec
 
-from ingest.contract import NAMESPACE
 from ingest.log import folds
 from ingest.log.rows import Row, server_row
-from ingest.log.rules import Rules
 from ingest.log.state import Conversation
 
 
-def succeed(closed: Conversation, cause: Row, rules: Rules) -> tuple[list[Row], Conversation]:
+def succeed(closed: Conversation, cause: Row, successor_id: str) -> tuple[list[Row], Conversation]:
     """The rows that link both, the successor's creation first, and the successor's state.
 
     It has the same participants and attributes; its session begins with the message.
     """
-    successor_id = str(uuid5(NAMESPACE, f"successor/{closed.conversation_id}"))
     people = [
         {"participant_id": key, "participant_role": each.participant_role}
         | ({"contact_id": each.contact_id} if each.contact_id else {})

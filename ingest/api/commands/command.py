@@ -1,5 +1,6 @@
 """A command as a route: what a client asks to become, one event, refused if it saw too little."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -142,10 +143,13 @@ def _version(request: Request) -> int | None:
     tag = request.headers.get("if-match", "*").strip()
     if tag == "*":
         return None
-    number = tag.removeprefix("W/").strip('"')
-    if not number.isascii() or not number.isdecimal() or len(number) > 18:
+    found = _ETAG.fullmatch(tag)
+    if found is None:
         raise InvalidRequestError("not an ETag of ours", "If-Match")
-    return int(number)
+    return int(found.group(1))
+
+
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
 
 def payload(**values: Any) -> dict[str, Any] | None:

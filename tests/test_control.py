@@ -1,0 +1,138 @@
+"""Who may speak, and that closed is final: also for handoffs, control, timers and sessions."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.factories import Clock
+from tests.test_conversations import (
+    ask_for_a_person,
+    due,
+    join,
+    opened,
+    read,
+    refused,
+    say,
+    send,
+    step,
+    types,
+)
+
+__all__ = ["opened"]
+
+
+def owner(api: TestClient) -> tuple[str, str | None]:
+    control: dict[str, Any] = read(api)["control"]
+    return control["owner"], control["participant_id"]
+
+
+def test_closing_ends_the_handoff_and_nobody_takes_over_what_is_closed(opened: TestClient) -> None:
+    handoff = ask_for_a_person(opened)
+    send(opened, "POST", "/c1/state", to="closed")
+    closed = read(opened, "/c1/events", order="desc")["items"][1]
+    assert (closed["event_type"], closed["handoff_id"]) == ("handoff.closed", handoff)
+    assert closed["payload"] == {"reason": "conversation_closed"}
+    taken = refused(opened, "POST", f"/c1/handoffs/{handoff}/accept", 409, participant_id="mira")
+    asked = refused(opened, "POST", "/c1/handoffs", 409, participant_id="helper", reason="too_hard")
+    assert (taken, asked) == ("conversation_closed", "conversation_closed")
+    assert read(opened)["session_id"] is None
+
+
+def test_closing_takes_control_from_the_agent(opened: TestClient) -> None:
+    join(opened, "mira")
+    step(opened, ask_for_a_person(opened), "accept", participant_id="mira")
+    send(opened, "POST", "/c1/state", to="closed")
+    assert (owner(opened), read(opened)["handoff"]) == (("bot", None), None)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event_type": "conversation.reopened"},
+        {"event_type": "handoff.requested", "handoff_id": "h9"},
+        {"event_type": "handoff.accepted", "handoff_id": "h9", "participant_id": "mira"},
+    ],
+    ids=lambda event: event["event_type"],
+)
+def test_a_fact_about_a_closed_conversation_is_kept_as_stale_and_changes_nothing(
+    opened: TestClient, event: dict[str, Any]
+) -> None:
+    send(opened, "POST", "/c1/state", to="closed")
+    before = read(opened)
+    answer = opened.post("/v1/events", json=event | {"conversation_id": "c1"})
+    assert answer.status_code == 201
+    last = read(opened, "/c1/events", order="desc")["items"][0]
+    assert last["payload"]["was_stale"] is True
+    after = read(opened)
+    for name in ("state", "session_id", "handoff", "control"):
+        assert after[name] == before[name]
+
+
+def test_the_timers_of_a_reopened_conversation_count_from_its_reopening(
+    opened: TestClient, clock: Clock
+) -> None:
+    send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="P1D")
+    say(opened)
+    send(opened, "POST", "/c1/resolve")
+    clock.forward(hours=23)
+    send(opened, "POST", "/c1/reopen")
+    clock.forward(minutes=59)
+    due(opened)
+    assert read(opened)["state"] == "active"
+    clock.forward(minutes=1)
+    due(opened)
+    assert read(opened)["state"] == "inactive"
+    clock.forward(hours=23)
+    due(opened)
+    assert read(opened)["state"] == "closed"
+
+
+def test_a_note_among_colleagues_wakes_no_conversation(opened: TestClient, clock: Clock) -> None:
+    join(opened, "mira")
+    send(opened, "PATCH", "/c1", inactive_after="PT1H")
+    say(opened)
+    clock.forward(hours=2)
+    due(opened)
+    say(opened, "mira", visibility="internal")
+    assert (read(opened)["state"], read(opened)["session_id"]) == ("inactive", None)
+    assert types(opened)[-1] == "message.created"
+
+
+@pytest.mark.parametrize(
+    ("name", "who"), [("accept", "ada"), ("accept", "helper"), ("assign", "ada"), ("accept", None)]
+)
+def test_only_an_agent_takes_a_handoff(opened: TestClient, name: str, who: str | None) -> None:
+    handoff = ask_for_a_person(opened)
+    assert refused(opened, "POST", f"/c1/handoffs/{handoff}/{name}", 422, participant_id=who) == (
+        "event_rejected"
+    )
+    assert owner(opened)[0] == "bot"
+
+
+def test_nobody_declines_or_passes_on_what_is_anothers(opened: TestClient) -> None:
+    handoff = ask_for_a_person(opened)
+    step(opened, handoff, "assign", participant_id="mira")
+    path = f"/c1/handoffs/{handoff}"
+    assert refused(opened, "POST", f"{path}/decline", 409, participant_id="jonas") == (
+        "handoff_state"
+    )
+    step(opened, handoff, "accept", participant_id="mira")
+    assert refused(opened, "POST", f"{path}/transfer", 422, participant_id="ada", queue="vip") == (
+        "event_rejected"
+    )
+    assert owner(opened) == ("human", "mira")
+
+
+def test_a_transfer_that_nobody_takes_gives_control_back_to_the_bot(
+    opened: TestClient, clock: Clock
+) -> None:
+    handoff = ask_for_a_person(opened)
+    step(opened, handoff, "accept", participant_id="mira")
+    step(opened, handoff, "transfer", participant_id="mira", queue="vip")
+    assert owner(opened) == ("human", "mira")
+    clock.forward(days=3)
+    due(opened)
+    assert (owner(opened), read(opened)["handoff"]) == (("bot", None), None)
+    epoch = read(opened)["control"]["epoch"]
+    say(opened, "helper", control_epoch=epoch)

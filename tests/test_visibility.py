@@ -1,0 +1,69 @@
+"""What is internal stays so: in every view of a customer, whatever is done to it later."""
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.test_conversations import join, opened, read, refused, say, send
+
+__all__ = ["opened"]
+
+
+@pytest.fixture
+def note(opened: TestClient) -> str:
+    """The id of an internal note of the agent mira, in c1."""
+    join(opened, "mira")
+    return str(say(opened, "mira", "SECRET1", visibility="internal")["message_id"])
+
+
+def seen(api: TestClient) -> str:
+    """All that a customer's views of c1 hold."""
+    pages = [read(api, f"/c1/{name}", view="customer") for name in ("events", "messages")]
+    return json.dumps(pages)
+
+
+def test_what_becomes_of_a_note_is_as_internal_as_the_note(opened: TestClient, note: str) -> None:
+    path = f"/c1/messages/{note}"
+    send(opened, "PATCH", path, participant_id="mira", text="SECRET2")
+    send(opened, "POST", f"{path}/reactions", participant_id="mira", reaction="SECRET3")
+    send(opened, "DELETE", path, participant_id="mira", reason="SECRET4")
+    assert "SECRET" not in seen(opened)
+
+
+def test_an_edit_that_waited_for_its_note_is_internal_too(opened: TestClient) -> None:
+    early = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "n1",
+             "participant_id": "helper", "text": "SECRET"}  # fmt: skip
+    assert opened.post("/v1/events", json=early).status_code == 202
+    say(opened, "helper", "note", message_id="n1", visibility="internal")
+    assert read(opened, "/c1/messages/n1")["text"] == "SECRET"
+    assert "SECRET" not in seen(opened)
+
+
+def test_a_note_has_no_page_for_customers(opened: TestClient, note: str) -> None:
+    answer = opened.get(f"/v1/conversations/c1/messages/{note}", params={"view": "customer"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_message")
+
+
+def test_what_only_colleagues_say_to_each_other_is_not_shown(opened: TestClient) -> None:
+    send(opened, "PATCH", "/c1", attributes={"a": "SECRET5"}, labels=["SECRET6"])
+    send(opened, "PATCH", "/c1/participants/ada", attributes={"b": "SECRET7"})
+    send(opened, "POST", "/c1/handoffs", reason="too_hard", text="SECRET8")
+    failed = {"event_type": "bot.turn_failed", "conversation_id": "c1", "participant_id": "helper",
+              "visibility": "public", "payload": {"error": "SECRET9"}}  # fmt: skip
+    assert opened.post("/v1/events", json=failed).status_code == 201
+    assert "SECRET" not in seen(opened)
+
+
+def test_a_deleted_message_is_gone_from_every_view_of_a_customer(opened: TestClient) -> None:
+    message = say(opened, text="SECRET")["message_id"]
+    send(opened, "PATCH", f"/c1/messages/{message}", text="SECRET too")
+    send(opened, "DELETE", f"/c1/messages/{message}")
+    assert "SECRET" not in seen(opened)
+
+
+def test_two_messages_never_share_an_id(opened: TestClient) -> None:
+    say(opened, message_id="mm")
+    assert refused(opened, "POST", "/c1/messages", 409, participant_id="ada", text="x",
+                   message_id="mm") == "message_exists"  # fmt: skip
+    assert len(read(opened, "/c1/messages")["items"]) == 1
