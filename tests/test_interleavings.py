@@ -42,6 +42,7 @@ class Interleavings(RuleBasedStateMachine):
         self.number = 0
         self.sent: list[Event] = []
         self.told: dict[str, int] = {}
+        self.said: set[tuple[str, str]] = set()
         self.receipts: dict[tuple[str, str], set[str]] = {}
         self.epochs: dict[str, int] = dict.fromkeys(CONVERSATIONS, 1)
 
@@ -81,7 +82,9 @@ class Interleavings(RuleBasedStateMachine):
     def say(self, conversation: str, message: str, who: str) -> None:
         event = self.event("message.created", conversation, participant_id=who, text="x",
                            message_id=f"{conversation}-{message}")  # fmt: skip
-        assert self.send([event]) == ["accepted"]
+        key = conversation, f"{conversation}-{message}"
+        assert self.send([event]) == ["rejected" if key in self.said else "accepted"]
+        self.said.add(key)
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), message=st.sampled_from(MESSAGES),
           status=st.sampled_from(sorted(RANKS)))  # fmt: skip
