@@ -5,6 +5,10 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+from ingest.api.keys import create_key
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock
 from tests.test_conversations import join, opened, read, refused, say, send
 
 __all__ = ["opened"]
@@ -67,3 +71,21 @@ def test_two_messages_never_share_an_id(opened: TestClient) -> None:
     assert refused(opened, "POST", "/c1/messages", 409, participant_id="ada", text="x",
                    message_id="mm") == "message_exists"  # fmt: skip
     assert len(read(opened, "/c1/messages")["items"]) == 1
+
+
+def test_another_source_with_the_same_event_id_makes_a_message_with_another_id(
+    opened: TestClient, settings: Settings, clock: Clock
+) -> None:
+    theirs = {
+        "authorization": f"Bearer {create_key(open_engine(settings.database_url), 'other', clock())}"
+    }
+    body = {"participant_id": "ada", "text": "x", "event_id": "e1"}
+    ours = opened.post("/v1/conversations/c1/messages", json=body)
+    other = opened.post("/v1/conversations/c1/messages", json=body, headers=theirs)
+    assert (ours.status_code, other.status_code) == (201, 201)
+    assert ours.json()["message_id"] != other.json()["message_id"]
+    again = opened.post("/v1/conversations/c1/messages", json=body, headers=theirs)
+    assert (again.json()["status"], again.json()["message_id"]) == (
+        "duplicate",
+        other.json()["message_id"],
+    )

@@ -6,29 +6,26 @@ from uuid import uuid5
 
 import msgspec
 
-from ingest.contract import NAMESPACE, from_micros
+from ingest.contract import NAMESPACE
 from ingest.errors import (
     ConversationExistsError,
-    EventConflictError,
     EventRejectedError,
-    IngestError,
     MessageExistsError,
     UnknownConversationError,
     UnknownMessageError,
     VersionMismatchError,
 )
 from ingest.log import admission, contacts, messages
+from ingest.log.answers import acknowledge, again, again_parked, refusal, waiting
 from ingest.log.drafts import Command, Draft, check
 from ingest.log.rows import SERVER, Row, receive
 from ingest.log.rules import Rules, own_time
 from ingest.log.state import Contact, Conversation, Message
 from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
-from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
+from ingest.log.submission import Acknowledgement, Arrival, Submission
 from ingest.log.succession import succeed
 
 CHANGED_SINCE = "it was changed since; read it again, then send your change"
-RAW_BYTES = 256 * 1024
-"""So much of a refused body is kept: as much as an event may have."""
 
 
 class Batch:
@@ -45,6 +42,9 @@ class Batch:
         self._store = store
         self._rules = rules
         self._known = store.find_events(_unique(each.event_id for each in drafts))
+        self._named_before = {
+            (each.conversation_id, each.message_id) for each in self._known.values()
+        }
         self._states = store.find_conversations(_unique(each.conversation_id for each in drafts))
         self._new: set[str] = set()
         self._keyed: set[str] = set()
@@ -109,7 +109,7 @@ class Batch:
             answer = self._take(arrival, submission, received_at, new_id)
             setattr(tally, answer.status, getattr(tally, answer.status) + 1)
             if answer.error is not None:
-                self._refusals.append(_refusal(arrival, answer.error, submission, received_at))
+                self._refusals.append(refusal(arrival, answer.error, submission, received_at))
             elif submission.replays is not None:
                 self._replayed.append((submission.replays, answer.event_id or ""))
             answers.append(answer)
@@ -124,9 +124,9 @@ class Batch:
         row = receive(draft, submission.source, received_at, draft.event_id or new_id)
         known = self._known.get((row.source, row.event_id))
         if known is not None:
-            return _again(row, known)
+            return again(row, known)
         if (row.source, row.event_id) in self._parked:
-            return _again_parked(row, self._parked[row.source, row.event_id])
+            return again_parked(row, self._parked[row.source, row.event_id])
         try:
             self._follow_message(draft, row)
             if self._must_wait(draft, arrival.command):
@@ -147,7 +147,7 @@ class Batch:
             row.fingerprint,
         )
         self._known[row.source, row.event_id] = known
-        answer = _acknowledge("accepted", row.event_id, known)
+        answer = acknowledge("accepted", row.event_id, known)
         if row.event_type == "message.created" and self._parked:
             self._let_in({(said_in, row.message_id), (row.conversation_id, row.message_id)})
         return answer
@@ -196,11 +196,8 @@ class Batch:
                     "another message of this conversation has this message_id", "$.message_id"
                 )
             return
-        taken = (conversation_id, row.event_id) in self._messages_there or any(
-            known.message_id == row.event_id == event_id
-            and known.conversation_id == conversation_id
-            for (_, event_id), known in self._known.items()
-        )
+        of = (conversation_id, row.event_id)
+        taken = of in self._messages_there or of in self._named_before
         row.message_id = (
             str(uuid5(NAMESPACE, f"message/{row.source}/{row.event_id}")) if taken else row.event_id
         )
@@ -329,7 +326,7 @@ class Batch:
         )
         self._parked[row.source, row.event_id] = parked
         self._new_parked[row.source, row.event_id] = parked
-        return _parked(parked)
+        return waiting(parked)
 
     def _let_in(self, said: set[tuple[str | None, str | None]]) -> None:
         """Admit what waited for this message, in the order in which it came."""
@@ -354,7 +351,7 @@ class Batch:
         if answer.error is not None:
             submission = Submission(parked.source, parked.path, 0, [])
             arrival = Arrival(parked.raw)
-            self._refusals.append(_refusal(arrival, answer.error, submission, parked.received_at))
+            self._refusals.append(refusal(arrival, answer.error, submission, parked.received_at))
         del self._parked[key]
         if self._new_parked.pop(key, None) is None:
             self._done.append(parked)
@@ -424,59 +421,3 @@ def _key(draft: Draft) -> str | None:
         return None
     key = draft.payload.get("conversation_key")
     return key if isinstance(key, str) else None
-
-
-def _again(row: Row, known: Known) -> Acknowledgement:
-    if known.fingerprint == row.fingerprint:
-        return _acknowledge("duplicate", row.event_id, known)
-    return _conflict(row)
-
-
-def _again_parked(row: Row, parked: Parked) -> Acknowledgement:
-    if parked.fingerprint != row.fingerprint:
-        return _conflict(row)
-    return msgspec.structs.replace(_parked(parked), status="duplicate")
-
-
-def _parked(parked: Parked) -> Acknowledgement:
-    return Acknowledgement(
-        status="parked",
-        event_id=parked.event_id,
-        conversation_id=parked.conversation_id,
-        message_id=parked.message_id,
-        received_at=from_micros(parked.received_at),
-    )
-
-
-def _conflict(row: Row) -> Acknowledgement:
-    error = EventConflictError(
-        "an event with this id and other content was accepted before; it stands", "$.event_id"
-    )
-    return Acknowledgement(status="conflict", event_id=row.event_id, error=error)
-
-
-def _acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement:
-    return Acknowledgement(
-        status=status,
-        event_id=event_id,
-        conversation_id=known.conversation_id,
-        sequence=known.sequence,
-        session_id=known.session_id,
-        message_id=known.message_id,
-        received_at=from_micros(known.received_at),
-    )
-
-
-def _refusal(
-    arrival: Arrival, error: IngestError, submission: Submission, received_at: int
-) -> Refusal:
-    return Refusal(
-        received_at=received_at,
-        source=submission.source,
-        path=submission.path,
-        code=error.code,
-        detail=error.detail,
-        field=error.field,
-        size=len(arrival.raw),
-        raw=arrival.raw[:RAW_BYTES],
-    )
