@@ -56,12 +56,12 @@ def apply(state: Conversation, row: Row) -> None:
     state.last_sequence = row.sequence or 0
     if row.event_type in EDITS:
         state.version = state.last_sequence
+        if row.source != SERVER and row.event_type.startswith("conversation."):
+            state.set_at = max(state.set_at, row.happened_at)
     if row.source != SERVER:  # what happens by itself makes a conversation no younger
         state.latest_at = max(state.latest_at, row.happened_at)
         state.received_at = max(state.received_at, row.received_at)
         _meet(state, row)
-        if row.event_type in EDITS and row.event_type.startswith("conversation."):
-            state.set_at = max(state.set_at, row.happened_at)
     match row.event_type:
         case "message.created":
             _speak(state, row)

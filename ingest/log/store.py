@@ -260,7 +260,10 @@ class Store:
 
     def _oversleeps(self, state: Conversation, now: int) -> bool:
         """Whether `wakes_at` must be written: it may be too early, which costs a look in vain."""
-        stored, wanted = self._wakes_at.get(state.conversation_id), wakes_at(state)
+        stored = self._wakes_at.get(state.conversation_id)
+        if stored is not None and state.due_at is not None and now < stored <= state.due_at:
+            return False  # as after most messages: it would sleep longer
+        wanted = wakes_at(state)
         if stored is None or wanted is None:
             return stored != wanted
         return wanted < stored or stored <= now
