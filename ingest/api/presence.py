@@ -71,7 +71,10 @@ class Typists:
         return left
 
 
-@router.put("/conversations/{conversation_id}/typing/{participant_id}")
+@router.put(
+    "/conversations/{conversation_id}/typing/{participant_id}",
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": {"seconds": 5}}}}},
+)
 async def start_typing(
     request: Request,
     api: Api,

@@ -178,8 +178,8 @@ class Batch:
         self._fold_message(row)
 
     def _admit_contact(self, draft: Draft, row: Row, command: Command | None) -> None:
-        is_changed = any(row.contact_id == each.contact_id for each, _ in self._saved_contacts)
-        if is_changed and command is not None and command.version is not None:
+        is_edit = command is not None and command.version is not None
+        if is_edit and any(row.contact_id == each.contact_id for each, _ in self._saved_contacts):
             # The version that it will have is not known before the commit.
             raise VersionMismatchError(CHANGED_SINCE)
         contact = contacts.admit(draft, row, self._contacts.get(row.contact_id or ""), command)
