@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest.api import arrivals, hot
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
-from ingest.log import writer
 from ingest.log.batch import Batch
 from ingest.log.store import Store
 from ingest.log.writer import Writer
@@ -144,7 +143,7 @@ def watch_loop(loop: Clocks) -> None:
     loop.around(arrivals, "authorize", "authorize")
     loop.around(arrivals, "arrive", "decode JSON (msgspec, limits)")
     loop.around(Writer, "submit", "submit to the writer")
-    loop.around(writer, "_answer", "wake the waiting requests")
+    loop.around(Writer, "_answer", "wake the waiting requests")
     loop.around(Metrics, "count", "count for /metrics")
     loop.around(arrivals, "Response", "build the answer")
 
@@ -192,6 +191,7 @@ def main() -> None:
         http="httptools",
         ws="none",
         access_log=False,
+        proxy_headers=False,
         log_level="warning",
     )
 

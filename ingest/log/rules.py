@@ -89,10 +89,12 @@ def next_due(state: Conversation, rules: Rules) -> Due | None:
 
 
 def _session(state: Conversation, rules: Rules) -> Due:
-    roles = rules.session_roles
-    spoke_at = [at for role, at in state.spoke_at.items() if role in roles]
-    timeout = max(state.session_started_at, *spoke_at, 0) + rules.session_timeout(state.channel)
-    longest = state.session_started_at + rules.session_longest
+    alive_at = started_at = state.session_started_at
+    for role, at in state.spoke_at.items():
+        if at > alive_at and role in rules.session_roles:
+            alive_at = at
+    timeout = alive_at + rules.session_timeout(state.channel)
+    longest = started_at + rules.session_longest
     if longest < timeout:
         return Due(longest, "session.ended", "max_length")
     return Due(timeout, "session.ended", "timeout")

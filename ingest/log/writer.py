@@ -112,7 +112,6 @@ class Writer:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
         self._waiting += count
-        answer.add_done_callback(lambda _: self._done(count))
         self._queue.put(_Request(submission, self._clock(), loop, answer))
         return answer
 
@@ -123,9 +122,6 @@ class Writer:
         Raises LogUnavailableError.
         """
         return self.submit(Submission(SERVER, "", 0, []))
-
-    def _done(self, count: int) -> None:
-        self._waiting -= count
 
     def _run(self) -> None:
         while True:
@@ -162,7 +158,7 @@ class Writer:
                 for request in requests:
                     self._serve([request])
                 return
-        requests[0].loop.call_soon_threadsafe(_answer, requests, answers)
+        requests[0].loop.call_soon_threadsafe(self._answer, requests, answers)
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
@@ -213,14 +209,14 @@ class Writer:
             for arrival in submission.arrivals
         ]
 
-
-def _answer(
-    requests: list[_Request], answers: list[list[Acknowledgement]] | LogUnavailableError
-) -> None:
-    for number, request in enumerate(requests):
-        if request.answer.done():  # the client went away; its events are durable all the same
-            continue
-        if isinstance(answers, LogUnavailableError):
-            request.answer.set_exception(answers)
-        else:
-            request.answer.set_result(answers[number])
+    def _answer(
+        self, requests: list[_Request], answers: list[list[Acknowledgement]] | LogUnavailableError
+    ) -> None:
+        for number, request in enumerate(requests):
+            self._waiting -= len(request.submission.arrivals)
+            if request.answer.done():  # the client went away; its events are durable all the same
+                continue
+            if isinstance(answers, LogUnavailableError):
+                request.answer.set_exception(answers)
+            else:
+                request.answer.set_result(answers[number])
