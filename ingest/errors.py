@@ -7,6 +7,7 @@ IngestError
 │   └── UnsupportedMediaTypeError
 ├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError
 ├── UnauthorizedError            no key, or one that we do not know
+├── MissingScopeError, ForbiddenError    the key or the token does not allow this
 ├── EventRejectedError           the event can never be accepted as it stands
 │   ├── ForbiddenTypeError       this key may not write this type
 │   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
@@ -115,6 +116,22 @@ class UnauthorizedError(IngestError):
     status = 401
     code = "unauthorized"
     title = "A valid API key is needed"
+
+
+class MissingScopeError(IngestError):
+    """The key or the token does not have the scope that this needs. Nothing was stored."""
+
+    status = 403
+    code = "missing_scope"
+    title = "The key may not do this"
+
+
+class ForbiddenError(IngestError):
+    """The key or the token is not for this. Nothing was stored."""
+
+    status = 403
+    code = "forbidden"
+    title = "This is not yours to do"
 
 
 class EventRejectedError(IngestError):

@@ -32,6 +32,14 @@ class Settings(BaseSettings):
         None,
         description="Key that clients send; against a local data folder they make one if unset.",
     )
+    token_secret: SecretStr | None = Field(
+        None,
+        description="What users' tokens are signed with; made and kept in the data folder if unset.",
+    )
+    origins: set[str] = Field(
+        set(),
+        description="Web pages (https://shop.example) that may listen; the API's own always may.",
+    )
     session_timeouts: dict[str, timedelta] = Field(
         {
             "": timedelta(days=1),
@@ -128,6 +136,11 @@ class Settings(BaseSettings):
     def local_key_path(self) -> Path:
         """The key that clients on this machine made for themselves (mode 600)."""
         return self.data / "local.key"
+
+    @property
+    def token_secret_path(self) -> Path:
+        """What users' tokens are signed with (mode 600)."""
+        return self.data / "token.secret"
 
     @property
     def lake_path(self) -> Path:

@@ -8,12 +8,14 @@ from typing import Any
 
 import uvicorn
 
+from ingest.api.server import config
+
 
 @contextmanager
 def listening(app: Any) -> Iterator[str]:
     """The URL of an ASGI application that serves until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        server = uvicorn.Server(config(app, lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

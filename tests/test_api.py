@@ -327,12 +327,12 @@ def test_a_revoked_key_is_refused_after_the_cache_forgets_it(
     seconds = [0.0]
     keyring = Keyring(engine, lambda: seconds[0])
     key = create_key(engine, "mybot", clock())
-    assert keyring.source(f"Bearer {key}") == "mybot"
+    assert keyring.caller(f"Bearer {key}").source == "mybot"
     assert revoke_key(engine, key.split("_")[1], clock())
     assert not revoke_key(engine, key.split("_")[1], clock())
     seconds[0] = CACHE_SECONDS
     with pytest.raises(UnauthorizedError):
-        keyring.source(f"Bearer {key}")
+        keyring.caller(f"Bearer {key}")
 
 
 @pytest.mark.parametrize("place", [0, 5, 20, 60, -1])

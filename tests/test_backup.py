@@ -163,7 +163,7 @@ def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Set
     back_up(sealed.settings, folder, NOW)
     restore(empty, folder)
     engine = open_engine(empty.database_url)
-    assert [source for _, source, _, _ in list_keys(engine)] == ["crm"]
+    assert [key.source for key in list_keys(engine)] == ["crm"]
     engine.dispose()
 
 

@@ -1,37 +1,76 @@
 """`keys`: make, list and revoke API keys."""
 
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from convolake.screen import complaining, say
-from ingest.api.keys import InvalidSourceError, create_key, list_keys, revoke_key
+from ingest.api.keys import (
+    DEFAULT,
+    Grant,
+    InvalidSourceError,
+    UnknownScopeError,
+    create_key,
+    list_keys,
+    revoke_key,
+)
+from ingest.api.scopes import SCOPES
 from ingest.contract import from_micros
 from ingest.log.store import migrate, open_engine
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
 
+DAY = 86_400_000_000
+
 app = typer.Typer(help="API keys: who may write, and under which name.", no_args_is_help=True)
 
 
 @app.command()
-def create(source: str) -> None:
+def create(
+    source: str,
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do; again for each. `keys scopes` lists them.")
+    ] = sorted(DEFAULT),  # noqa: B008 - typer shows it, nobody changes it
+    channel: Annotated[
+        list[str], typer.Option(help="The only channels it is for; again for each.")
+    ] = [],  # noqa: B006 - as above
+    days: Annotated[int | None, typer.Option(min=1, help="It ends after so many days.")] = None,
+) -> None:
     """Make a key that writes as SOURCE and print it, this once. Two keys may share a source."""
     settings = Settings()
     migrate(settings.database_url)
-    with complaining(InvalidSourceError):
-        typer.echo(create_key(open_engine(settings.database_url), source, wall_clock()))
+    now = wall_clock()
+    ends = None if days is None else now + days * DAY
+    grant = Grant(frozenset(scope), frozenset(channel), ends)
+    with complaining(InvalidSourceError, UnknownScopeError):
+        typer.echo(create_key(open_engine(settings.database_url), source, now, grant))
     say("Keep it now; only a hash of it stays here.")
 
 
 @app.command("list")
 def list_() -> None:
-    """List keys by id, source and age; never the keys themselves."""
+    """List keys by id, source, scopes and age; never the keys themselves."""
     settings = Settings()
     migrate(settings.database_url)
-    for key_id, source, created_at, revoked_at in list_keys(open_engine(settings.database_url)):
-        revoked = f"  revoked {_date(revoked_at)}" if revoked_at is not None else ""
-        typer.echo(f"{key_id}  {source}  made {_date(created_at)}{revoked}")
+    for key in list_keys(open_engine(settings.database_url)):
+        words = [
+            key.key_id,
+            key.source,
+            key.scopes.replace(" ", ","),
+            f"made {_date(key.created_at)}",
+        ]
+        words += [f"only {key.channels.replace(' ', ',')}"] if key.channels else []
+        words += [f"ends {_date(key.expires_at)}"] if key.expires_at is not None else []
+        words += [f"revoked {_date(key.revoked_at)}"] if key.revoked_at is not None else []
+        typer.echo("  ".join(words))
+
+
+@app.command()
+def scopes() -> None:
+    """List the scopes that a key can have."""
+    for name, meaning in SCOPES.items():
+        typer.echo(f"{name:20}{meaning}")
 
 
 @app.command()

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -52,6 +53,7 @@ def api() -> None:
 
     from ingest.api.app import create_app
     from ingest.api.hot import HotPath
+    from ingest.api.server import config
 
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
@@ -60,18 +62,11 @@ def api() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        proxy_headers=False,
-        log_level="warning",
-        timeout_graceful_shutdown=10,
-    )
+    server = uvicorn.Server(config(application, host=settings.host, port=settings.port))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(3)
 
 
 @app.command(hidden=True)

@@ -3,28 +3,30 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
 from ingest.api.arrivals import answer_one, arrive, reader_of, submit
 from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import WRITE_ERRORS, problems
-from ingest.api.state import ApiState, authorize, state_of
+from ingest.api.scopes import Caller
+from ingest.api.state import Api, Reading, Recording
 from ingest.contract import from_micros
-from ingest.errors import InvalidRequestError, UnauthorizedError, UnknownRejectedEventError
+from ingest.errors import (
+    InvalidRequestError,
+    MissingScopeError,
+    UnauthorizedError,
+    UnknownRejectedEventError,
+)
 from ingest.log import reader
 from ingest.log.submission import Submission
 
-ADMINISTRATOR = "local"
-"""Source of the keys that clients on this machine make; it sees what every source sent."""
-
 router = APIRouter(
-    prefix="/v1", tags=["accounting"], responses=problems((UnauthorizedError, InvalidRequestError))
+    prefix="/v1",
+    tags=["accounting"],
+    responses=problems((UnauthorizedError, MissingScopeError, InvalidRequestError)),
 )
-
-Api = Annotated[ApiState, Depends(state_of)]
-Source = Annotated[str, Depends(authorize)]
 
 
 class TallyView(BaseModel):
@@ -72,25 +74,25 @@ class RejectedPage(BaseModel):
 
 
 @router.get("/accounting")
-def get_accounting(api: Api, source: Source) -> Accounting:
-    """What came from your source and what became of it; from all, with a local key."""
+def get_accounting(api: Api, caller: Reading) -> Accounting:
+    """What came from your source and what became of it; from all, with the scope admin."""
     rows = [TallyView.model_validate(dict(row)) for row in reader.list_tallies(api.reader)]
-    mine = [row for row in rows if source in (ADMINISTRATOR, row.source)]
+    mine = [row for row in rows if caller.is_admin or row.source == caller.source]
     return Accounting(stored=api.writer.position, sources=mine)
 
 
 @router.get("/rejected")
 def list_rejected(
     api: Api,
-    source: Source,
+    caller: Reading,
     limit: Annotated[int, Query(ge=1, le=100, description="items a page")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=64, description="`cursor` of the page before")
     ] = None,
     code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
 ) -> RejectedPage:
-    """What was refused, the newest first: of your source; of all, with a local key."""
-    found = reader.list_rejected(api.reader, limit + 1, from_cursor(cursor), _of(source), code)
+    """What was refused, the newest first: of your source; of all, with the scope admin."""
+    found = reader.list_rejected(api.reader, limit + 1, from_cursor(cursor), _of(caller), code)
     page = [_view(row) for row in found[:limit]]
     more = len(found) > limit
     return RejectedPage(
@@ -102,19 +104,25 @@ def list_rejected(
     "/rejected/{rejected_id}/replay", responses=problems((UnknownRejectedEventError, *WRITE_ERRORS))
 )
 async def replay_rejected(
-    request: Request, api: Api, source: Source, rejected_id: Annotated[int, Path(ge=1, lt=2**63)]
+    request: Request,
+    api: Api,
+    caller: Recording,
+    rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
 ) -> Response:
     """Try a refused event again, as its own source, where it came in. Safe to repeat."""
-    row = reader.get_rejected(api.reader, rejected_id, _of(source))
+    row = reader.get_rejected(api.reader, rejected_id, _of(caller))
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
     arrival = arrive(row["raw"], reader_of(row["path"], row["source"], request.app.state.new_id))
-    (answer,) = await submit(api, Submission(row["source"], row["path"], 1, [arrival], rejected_id))
+    (answer,) = await submit(
+        api,
+        Submission(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
+    )
     return answer_one(answer)
 
 
-def _of(source: str) -> str | None:
-    return None if source == ADMINISTRATOR else source
+def _of(caller: Caller) -> str | None:
+    return None if caller.is_admin else caller.source
 
 
 def _view(row: RowMapping) -> RejectedEventView:

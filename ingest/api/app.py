@@ -12,12 +12,23 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import accounting, commands, conversations, hot, messages, presence, problems
+from ingest.api import (
+    accounting,
+    commands,
+    conversations,
+    hot,
+    live,
+    messages,
+    presence,
+    problems,
+)
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
 from ingest.api.presence import Typists
 from ingest.api.state import ApiState
+from ingest.api.tokens import Tokens, token_secret
 from ingest.contract import ManifestError, read_manifest
+from ingest.delivery.live import Hub
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
 from ingest.log.rules import Rules
@@ -89,14 +100,19 @@ def create_app(
                 logger.warning("folding the log anew: its state is of an older version, or gone")
                 refold.refold(engine, store, rules)
             _check_lake(settings.lake_path, store.last_position())
-            writer = _writer(settings, store, clock, new_id)
+            hub = Hub()
+            writer = _writer(settings, store, clock, new_id, hub)
             metrics = Metrics(writer)
             app.state.api = ApiState(
                 writer,
-                Keyring(reader),
+                Keyring(reader, now=clock),
                 reader,
                 metrics,
                 Typists(clock),
+                Tokens(token_secret(settings), clock),
+                hub,
+                clock,
+                frozenset(settings.origins),
                 stores_typing=settings.store_typing,
             )
             app.state.new_id = new_id
@@ -123,6 +139,7 @@ def create_app(
     app.include_router(conversations.router)
     app.include_router(messages.router)
     app.include_router(presence.router)
+    app.include_router(live.router)
     app.include_router(accounting.router)
     _add_operations(app)
     return app
@@ -140,7 +157,11 @@ async def _run_timers(writer: Writer) -> None:
 
 
 def _writer(
-    settings: Settings, store: Store, clock: Callable[[], int], new_id: Callable[[], str]
+    settings: Settings,
+    store: Store,
+    clock: Callable[[], int],
+    new_id: Callable[[], str],
+    hub: Hub,
 ) -> Writer:
     return Writer(
         store,
@@ -150,6 +171,7 @@ def _writer(
         new_id=new_id,
         commit_events=settings.commit_events,
         queue_events=settings.queue_events,
+        publish=hub.publish,
     )
 
 

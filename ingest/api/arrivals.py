@@ -14,7 +14,8 @@ from fastapi import Request, Response
 from msgspec import Meta, Struct
 
 from ingest.api import bodies
-from ingest.api.state import ApiState, authorize, state_of
+from ingest.api.scopes import Caller
+from ingest.api.state import ApiState, permit, state_of
 from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
 from ingest.log.drafts import Command, Draft, Id, Instant, Name, Participant, Settable
@@ -171,19 +172,26 @@ def _read_no_command(_raw: bytes, _event_id: str | None) -> Drafted:
     )
 
 
-def arrive(raw: bytes, reader: Reader, event_id: str | None = None) -> Arrival:
-    """`raw` as an arrival, whatever it is; `event_id` is for an event that names none."""
+def arrive(
+    raw: bytes, reader: Reader, event_id: str | None = None, caller: Caller | None = None
+) -> Arrival:
+    """`raw` as an arrival, whatever it is; `event_id` is for an event that names none.
+
+    What `caller` may not say is refused; without one it was allowed before (a replay).
+    """
     try:
         draft, command = reader(raw, event_id)
+        if caller is not None:
+            caller.speak(draft, event_id)
         return Arrival(raw, draft=draft, command=command)
     except IngestError as error:
         return Arrival(raw, error=error)
 
 
-def keyed_id(request: Request, source: str) -> str | None:
+def keyed_id(request: Request, caller: Caller) -> str | None:
     """The event id that the request's Idempotency-Key stands for; None without a key.
 
-    Scoped to the credential's source, and kept for ever, as every event id is.
+    Scoped to the credential's source, and to its user; kept for ever, as every event id is.
     Raises InvalidRequestError.
     """
     key = bodies.header(request, b"idempotency-key")
@@ -191,7 +199,10 @@ def keyed_id(request: Request, source: str) -> str | None:
         return None
     if len(key) > bodies.KEY_BYTES:
         raise InvalidRequestError(f"at most {bodies.KEY_BYTES} bytes", "Idempotency-Key")
-    return str(uuid5(NAMESPACE, f"idempotency/{source}/{key}"))
+    whose = (
+        caller.source if caller.user is None else f"{caller.source}/{caller.user.participant_id}"
+    )
+    return str(uuid5(NAMESPACE, f"idempotency/{whose}/{key}"))
 
 
 def _keyed(arrival: Arrival, key: str | None) -> Arrival:
@@ -210,20 +221,21 @@ async def submit(state: ApiState, submission: Submission) -> list[Acknowledgemen
     return answers
 
 
-async def take_one(request: Request, reader: Reader) -> Response:
+async def take_one(request: Request, reader: Reader, *scopes: str) -> Response:
     """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
 
-    With an Idempotency-Key a repeat gets the first answer again, byte for byte.
+    With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
+    conversations:write or one of `scopes`.
     """
-    source = authorize(request)
+    caller = permit(request, "conversations:write", *scopes)
     event_id: str | None = None
     try:
-        event_id = keyed_id(request, source)
+        event_id = keyed_id(request, caller)
         raw = await bodies.read_body(request, bodies.EVENT_BYTES)
-        arrival = _keyed(arrive(raw, reader, event_id), event_id)
+        arrival = _keyed(arrive(raw, reader, event_id, caller), event_id)
     except IngestError as error:
         arrival = Arrival(b"", error=error)
-    (answer,) = await _submit(request, source, 1, [arrival])
+    (answer,) = await _submit(request, caller, 1, [arrival])
     return answer_one(answer, is_keyed=event_id is not None)
 
 
@@ -232,40 +244,41 @@ async def take_batch(request: Request) -> Sequence[Acknowledgement] | Response:
 
     Raises what is wrong with the body as a whole, and then nothing of it is on the record.
     """
-    source = authorize(request)
+    caller = permit(request, "events:write")
     raw = b""
     arrival: Arrival | None = None
     events: Sequence[msgspec.Raw] = []
     try:
-        key = keyed_id(request, source)
+        key = keyed_id(request, caller)
         raw = await bodies.read_body(request, bodies.BATCH_BYTES)
         content_type = bodies.media_type(request)
         if content_type in bodies.JSON_TYPES and raw.lstrip()[:1] == b"{":
-            arrival = _keyed(arrive(raw, read_event, key), key)
+            arrival = _keyed(arrive(raw, read_event, key, caller), key)
         else:
             events = bodies.split_batch(raw, content_type)
     except LogUnavailableError:
         raise
     except IngestError as error:
-        await _submit(request, source, 1, [Arrival(raw, error=error)])
+        await _submit(request, caller, 1, [Arrival(raw, error=error)])
         raise
     if arrival is not None:
-        (answer,) = await _submit(request, source, 1, [arrival])
+        (answer,) = await _submit(request, caller, 1, [arrival])
         return answer_one(answer, is_keyed=key is not None)
     arrivals = [
-        arrive(bytes(each), read_event, None if key is None else f"{key}-{number}")
+        arrive(bytes(each), read_event, None if key is None else f"{key}-{number}", caller)
         for number, each in enumerate(events)
     ]
-    return await _submit(request, source, len(events), arrivals)
+    return await _submit(request, caller, len(events), arrivals)
 
 
 async def _submit(
-    request: Request, source: str, came: int, arrivals: Sequence[Arrival]
+    request: Request, caller: Caller, came: int, arrivals: Sequence[Arrival]
 ) -> list[Acknowledgement]:
     if not arrivals:
         return []
     return await submit(
-        state_of(request), Submission(source, request.scope["path"], came, arrivals)
+        state_of(request),
+        Submission(caller.source, request.scope["path"], came, arrivals, channels=caller.channels),
     )
 
 

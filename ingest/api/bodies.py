@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 from ingest.errors import (
     InvalidRequestError,
@@ -36,7 +36,7 @@ _PLACE = re.compile(r" - at `(\$[^`]*)`$")
 _OURS = ("Expected ", "Object missing required field", "Invalid RFC3339", "Number out of range")
 
 
-def header(request: Request, name: bytes) -> str:
+def header(request: HTTPConnection, name: bytes) -> str:
     """The value of a header, "" if it was not sent. `name` is in lower case."""
     headers: dict[bytes, bytes] | None = request.scope.get("convolake.headers")
     if headers is None:

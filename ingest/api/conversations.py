@@ -12,11 +12,13 @@ from ingest.api.arrivals import NewConversation, read_conversation, take_one
 from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import described, problems
 from ingest.api.hot import HotRoute
-from ingest.api.state import ApiState, authorize, state_of
+from ingest.api.scopes import Caller
+from ingest.api.state import Api, ApiState, Reading, permit, reads
 from ingest.contract import from_micros
 from ingest.errors import (
     ConversationExistsError,
     InvalidRequestError,
+    MissingScopeError,
     UnauthorizedError,
     UnknownContactError,
     UnknownConversationError,
@@ -25,14 +27,18 @@ from ingest.log import durations, reader
 from ingest.log.state import Contact, Conversation
 from ingest.log.submission import Acknowledgement
 
-READ_ERRORS = (UnauthorizedError, UnknownConversationError, InvalidRequestError)
+READ_ERRORS = (
+    UnauthorizedError,
+    MissingScopeError,
+    UnknownConversationError,
+    InvalidRequestError,
+)
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(authorize)])
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
 commands = APIRouter(prefix="/v1", route_class=HotRoute)
 
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
 Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
-Api = Annotated[ApiState, Depends(state_of)]
 
 
 class ParticipantView(BaseModel):
@@ -150,13 +156,14 @@ class ContactView(BaseModel):
 )
 async def create_conversation(request: Request) -> Response:
     """Open a conversation with its participants. 201 says that it is on disk."""
-    source = authorize(request)
+    source = permit(request, "conversations:write").source
     return await take_one(request, partial(read_conversation, source, request.app.state.new_id))
 
 
 @router.get("/conversations", tags=["conversations"])
 def list_conversations(
     api: Api,
+    caller: Reading,
     limit: Limit = 50,
     cursor: Cursor = None,
     channel: str | None = None,
@@ -169,6 +176,7 @@ def list_conversations(
         limit + 1,
         from_cursor(cursor),
         {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
+        caller.channels,
     )
     page = found[:limit]
     more = len(found) > limit
@@ -180,17 +188,19 @@ def list_conversations(
 
 
 @router.get("/conversations/{conversation_id}", tags=["conversations"])
-def get_conversation(api: Api, conversation_id: str, response: Response) -> ConversationView:
+def get_conversation(
+    api: Api, caller: Reading, conversation_id: str, response: Response
+) -> ConversationView:
     """A conversation as it stands, with its ETag."""
-    state = existing(api, conversation_id)
+    state = existing(api, conversation_id, caller)
     response.headers["etag"] = f'"{state.version}"'
     return view(state)
 
 
 @router.get("/conversations/{conversation_id}/participants", tags=["participants"])
-def list_participants(api: Api, conversation_id: str) -> ParticipantList:
+def list_participants(api: Api, caller: Reading, conversation_id: str) -> ParticipantList:
     """Everybody in a conversation, with how much each has not read."""
-    state = existing(api, conversation_id)
+    state = existing(api, conversation_id, caller)
     people = participants(state)
     for each in people:
         member = state.participants[each.participant_id]
@@ -218,10 +228,10 @@ def _contact(contact: Contact) -> ContactView:
     return ContactView.model_validate(_full(contact) | {"addresses": addresses})
 
 
-def existing(api: ApiState, conversation_id: str) -> Conversation:
-    """The conversation. Raises UnknownConversationError."""
+def existing(api: ApiState, conversation_id: str, caller: Caller) -> Conversation:
+    """The conversation, if the caller may know of it. Raises UnknownConversationError."""
     found = reader.get_conversation(api.reader, conversation_id)
-    if found is None:
+    if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")
     return found
 

@@ -8,10 +8,12 @@ from ingest.api.bodies import KEY_BYTES
 from ingest.errors import (
     EventConflictError,
     EventRejectedError,
+    ForbiddenError,
     ForbiddenTypeError,
     IngestError,
     LogUnavailableError,
     MalformedBodyError,
+    MissingScopeError,
     TooLargeError,
     UnauthorizedError,
     UnknownConversationError,
@@ -21,6 +23,8 @@ from ingest.errors import (
 WRITE_ERRORS: tuple[type[IngestError], ...] = (
     MalformedBodyError,
     UnauthorizedError,
+    MissingScopeError,
+    ForbiddenError,
     ForbiddenTypeError,
     UnknownConversationError,
     EventConflictError,

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from ingest.api.arrivals import NewMessage, encode, read_message, take_batch, take_one
 from ingest.api.describe import described
 from ingest.api.problems import problem_response, unexpected_response
+from ingest.api.scopes import TAKE_PART
 from ingest.errors import (
     ConversationClosedError,
     IngestError,
@@ -107,7 +108,8 @@ router = APIRouter(route_class=HotRoute, prefix="/v1")
 )
 async def create_message(request: Request) -> Response:
     """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
-    return await take_one(request, partial(read_message, request.path_params["conversation_id"]))
+    reader = partial(read_message, request.path_params["conversation_id"])
+    return await take_one(request, reader, TAKE_PART)
 
 
 @router.post(

@@ -12,30 +12,67 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Engine, func, insert, select, update
 
+from ingest.api.scopes import SCOPES, Caller
+from ingest.api.secret_files import write_private
 from ingest.errors import UnauthorizedError
 from ingest.log.drafts import ID_PATTERN
 from ingest.log.rows import SERVER
 from ingest.log.store import migrate, open_engine
 from ingest.log.tables import api_keys
 from ingest.settings import Settings
+from ingest.stamps import wall_clock
 
 CACHE_SECONDS = 5.0
 """A revoked key is refused after so long."""
+
+
+class UnknownScopeError(ValueError):
+    """There is no such scope; no key was made."""
 
 
 class InvalidSourceError(ValueError):
     """No key can write under this name; none was made."""
 
 
-def create_key(engine: Engine, source: str, created_at: int) -> str:
+DEFAULT = frozenset({"events:write", "conversations:write", "read"})
+"""What a bot or a channel needs."""
+
+
+class Grant(NamedTuple):
+    """What a key is good for; no `channels`: every one; `expires_at` in microseconds."""
+
+    scopes: frozenset[str] = DEFAULT
+    channels: frozenset[str] = frozenset()
+    expires_at: int | None = None
+
+
+ADMIN = Grant(frozenset({"admin"}))
+
+
+class KeyRow(NamedTuple):
+    """A key as it is listed: never the key itself."""
+
+    key_id: str
+    source: str
+    scopes: str
+    channels: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+
+def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None = None) -> str:
     """Make a key that writes as `source` and return it: the only time that it can be seen.
 
-    Raises InvalidSourceError.
+    Raises InvalidSourceError, UnknownScopeError.
     """
+    grant = grant or Grant()
+    if unknown := sorted(grant.scopes - set(SCOPES)):
+        raise UnknownScopeError(f"{unknown[0]!r} is no scope; there are {', '.join(SCOPES)}")
     if not re.match(ID_PATTERN, source) or source == SERVER:
         raise InvalidSourceError(
             f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
@@ -45,7 +82,13 @@ def create_key(engine: Engine, source: str, created_at: int) -> str:
     with engine.begin() as connection:
         connection.execute(
             insert(api_keys).values(
-                key_id=key_id, source=source, secret_sha256=_sha256(secret), created_at=created_at
+                key_id=key_id,
+                source=source,
+                secret_sha256=_sha256(secret),
+                scopes=" ".join(sorted(grant.scopes)),
+                channels=" ".join(sorted(grant.channels)),
+                created_at=created_at,
+                expires_at=grant.expires_at,
             )
         )
     return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
@@ -62,14 +105,12 @@ def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
     return changed.rowcount == 1
 
 
-def list_keys(engine: Engine) -> list[tuple[str, str, int, int | None]]:
-    """(key_id, source, created_at, revoked_at) of every key, oldest first."""
-    columns = (api_keys.c.key_id, api_keys.c.source, api_keys.c.created_at, api_keys.c.revoked_at)
+def list_keys(engine: Engine) -> list[KeyRow]:
+    """Every key, oldest first."""
+    columns = [api_keys.c[name] for name in KeyRow._fields]
+    query = select(*columns).order_by(api_keys.c.created_at, api_keys.c.key_id)
     with engine.connect() as connection:
-        return [
-            tuple(row)
-            for row in connection.execute(select(*columns).order_by(api_keys.c.created_at))
-        ]
+        return [KeyRow(*row) for row in connection.execute(query)]
 
 
 def first_key(settings: Settings, created_at: int) -> str | None:
@@ -78,7 +119,7 @@ def first_key(settings: Settings, created_at: int) -> str | None:
     engine = open_engine(settings.database_url)
     with engine.connect() as connection:
         is_new = not connection.execute(select(func.count()).select_from(api_keys)).scalar()
-    key = create_key(engine, "default", created_at) if is_new else None
+    key = create_key(engine, "default", created_at, ADMIN) if is_new else None
     engine.dispose()
     return key
 
@@ -91,16 +132,9 @@ def local_key(settings: Settings, created_at: int) -> str:
     if not path.exists():
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
-        _write_private(path, create_key(engine, "local", created_at))
+        write_private(path, create_key(engine, "local", created_at, ADMIN))
         engine.dispose()
     return path.read_text().strip()
-
-
-def _write_private(path: Path, text: str) -> None:
-    partial = path.with_suffix(f".{secrets.token_hex(4)}")
-    partial.touch(mode=0o600, exist_ok=False)
-    partial.write_text(text + "\n")
-    partial.rename(path)
 
 
 def _sha256(secret: str) -> str:
@@ -114,36 +148,42 @@ def _checksum(text: str) -> str:
 class Keyring:
     """Tells who a request is from. Remembers an answer for CACHE_SECONDS."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is in seconds and never goes back."""
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        """`clock` is in seconds and never goes back; `now` is in microseconds."""
         self._engine = engine
+        self._now = now
         self._clock = clock
-        self._sources: dict[str, tuple[str, float]] = {}
+        self._callers: dict[str, tuple[Caller, float]] = {}
 
-    def source(self, authorization: str) -> str:
-        """Source of the key in an Authorization header. Raises UnauthorizedError."""
-        known = self._sources.get(authorization)
+    def caller(self, authorization: str) -> Caller:
+        """Whose key is in an Authorization header. Raises UnauthorizedError."""
+        known = self._callers.get(authorization)
         if known is not None and known[1] > self._clock():
             return known[0]
         if not authorization.startswith("Bearer ck_"):
             raise UnauthorizedError(
                 "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"
             )
-        source = self._look_up(authorization[7:])
-        self._sources[authorization] = (source, self._clock() + CACHE_SECONDS)
-        return source
+        caller = self._look_up(authorization[7:])
+        self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
+        return caller
 
-    def _look_up(self, token: str) -> str:
+    def _look_up(self, token: str) -> Caller:
         key_id, _, rest = token.removeprefix("ck_").partition("_")
         secret = rest.partition("_")[0]
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(api_keys.c.source, api_keys.c.secret_sha256).where(
-                    api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None)
-                )
+                select(api_keys).where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
             ).first()
-        stored = row[1] if row is not None else ""
+        stored = row.secret_sha256 if row is not None else ""
         whole = token == f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
         if row is None or not whole or not hmac.compare_digest(stored, _sha256(secret)):
             raise UnauthorizedError("this key is not known here, or it was revoked")
-        return str(row[0])
+        if row.expires_at is not None and row.expires_at <= self._now():
+            raise UnauthorizedError("this key has expired; `convolake keys create` makes a new one")
+        return Caller(row.source, frozenset(row.scopes.split()), frozenset(row.channels.split()))

@@ -7,24 +7,28 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
+from starlette.concurrency import run_in_threadpool
 
-from ingest.api.conversations import READ_ERRORS, Api, Cursor, Limit, existing
+from ingest.api.conversations import READ_ERRORS, Cursor, Limit, existing
 from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import problems
-from ingest.api.state import authorize
-from ingest.contract import COLUMNS, from_micros
+from ingest.api.state import Api, Following, View, follows
+from ingest.contract import from_micros
+from ingest.delivery.shown import list_shown
 from ingest.errors import UnknownMessageError
 from ingest.log import reader
 from ingest.log.state import Message
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(authorize)])
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(follows)])
 
 Order = Annotated[Literal["asc", "desc"], Query(description="oldest or newest first")]
 After = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes after it")]
 Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes before it")]
-View = Annotated[
-    Literal["all", "customer"],
-    Query(description="`customer` withholds what is internal, and says that it does"),
+Wait = Annotated[
+    int,
+    Query(
+        ge=0, le=30, description="so many seconds the answer waits for an event, if none is there"
+    ),
 ]
 
 
@@ -97,16 +101,18 @@ class EventPage(BaseModel):
 @router.get("/conversations/{conversation_id}/messages", tags=["messages"])
 def list_messages(
     api: Api,
+    caller: Following,
     conversation_id: str,
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = "asc",
     after_sequence: After = None,
     before_sequence: Before = None,
-    view: View = "all",
+    *,
+    view: View,
 ) -> MessagePage:
     """Messages of a conversation, in order, as they read now."""
-    existing(api, conversation_id)
+    existing(api, conversation_id, caller)
     span = _span(order, from_cursor(cursor), after_sequence, before_sequence)
     found = reader.list_messages(api.reader, conversation_id, limit + 1, span)
     page = found[:limit]
@@ -130,10 +136,15 @@ def list_messages(
     responses=problems((UnknownMessageError,)),
 )
 def get_message(
-    api: Api, conversation_id: str, message_id: str, response: Response, view: View = "all"
+    api: Api,
+    caller: Following,
+    conversation_id: str,
+    message_id: str,
+    response: Response,
+    view: View,
 ) -> MessageView:
     """A message as it reads now, with what became of it for each recipient."""
-    existing(api, conversation_id)
+    existing(api, conversation_id, caller)
     row = reader.get_message(api.reader, conversation_id, message_id)
     if row is None or _is_withheld(row, view):
         raise UnknownMessageError("there is no such message in this conversation", "message_id")
@@ -144,33 +155,40 @@ def get_message(
 
 
 @router.get("/conversations/{conversation_id}/events", tags=["events"])
-def list_events(
+async def list_events(
     api: Api,
+    caller: Following,
     conversation_id: str,
     limit: Limit = 50,
     cursor: Cursor = None,
     order: Order = "asc",
     after_sequence: After = None,
     before_sequence: Before = None,
-    view: View = "all",
+    *,
+    view: View,
+    wait: Wait = 0,
 ) -> EventPage:
-    """Every durable event of a conversation, in order and without a hole."""
-    existing(api, conversation_id)
+    """Every durable event of a conversation, in order and without a hole.
+
+    With `wait` an empty page is not answered at once: as soon as something comes, or when the
+    seconds are over.
+    """
     span = _span(order, from_cursor(cursor), after_sequence, before_sequence)
-    found = reader.list_events(api.reader, conversation_id, limit + 1, span)
-    page = found[:limit]
+
+    def read() -> list[dict[str, Any]]:
+        existing(api, conversation_id, caller)
+        return list_shown(api.reader, conversation_id, limit + 1, span, view)
+
+    with api.hub.listening(conversation_id) as listener:
+        listener.begin()
+        found = await run_in_threadpool(read)
+        if wait and not found:
+            await listener.take(wait)
+            found = await run_in_threadpool(read)
     more = len(found) > limit
-    ids = [row["message_id"] for row in page if row["message_id"] is not None]
-    states = reader.find_messages(api.reader, conversation_id, ids)
-    gone = {each.message_id for each in states.values() if each.is_deleted}
     return EventPage(
-        items=[
-            _event(row)
-            if view == "all"
-            else _event_for_customer(row, is_deleted=row["message_id"] in gone)
-            for row in page
-        ],
-        cursor=to_cursor(page[-1]["sequence"]) if more else None,
+        items=found[:limit],
+        cursor=to_cursor(found[limit - 1]["sequence"]) if more else None,
         has_more=more,
     )
 
@@ -215,28 +233,6 @@ def _message(row: RowMapping, state: Message | None) -> MessageView:
 
 def _is_withheld(row: RowMapping, view: str) -> bool:
     return view == "customer" and row["visibility"] == "internal"
-
-
-_SHOWN = ("message.", "feedback.", "custom.")
-"""What these hold was said to the customer; what others hold is ours, as notes and attributes are."""
-
-
-def _event_for_customer(row: RowMapping, *, is_deleted: bool) -> dict[str, Any]:
-    if _is_withheld(row, "customer"):
-        return Withheld(sequence=row["sequence"]).model_dump()
-    shown = _event(row)
-    if is_deleted or not row["event_type"].startswith(_SHOWN):
-        for name in ("text", "payload"):
-            shown.pop(name, None)
-    return shown
-
-
-def _event(row: RowMapping) -> dict[str, Any]:
-    values = {column.name: row[column.name] for column in COLUMNS if row[column.name] is not None}
-    return _instants(values, _TIMES)
-
-
-_TIMES = tuple(column.name for column in COLUMNS if column.name.endswith("_at"))
 
 
 def _instants(values: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Who is typing: known for at most half a minute, and forgotten. Kept only where a setting says so."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.api.arrivals import submit
-from ingest.api.conversations import READ_ERRORS, Api, existing
+from ingest.api.conversations import READ_ERRORS, existing
 from ingest.api.describe import problems
-from ingest.api.state import authorize
+from ingest.api.scopes import Caller
+from ingest.api.state import Api, Following, Taking
 from ingest.contract import from_micros
 from ingest.errors import UnknownParticipantError
 from ingest.log.drafts import Command, Draft
@@ -24,7 +26,6 @@ router = APIRouter(
     tags=["typing"],
     responses=problems((*READ_ERRORS, UnknownParticipantError)),
 )
-Source = Annotated[str, Depends(authorize)]
 
 
 class Typing(BaseModel):
@@ -78,37 +79,40 @@ class Typists:
 async def start_typing(
     request: Request,
     api: Api,
-    source: Source,
+    caller: Taking,
     conversation_id: str,
     participant_id: str,
     body: Typing,
 ) -> TypistList:
     """Say that somebody types; say it again before the seconds are over while they go on."""
-    _member(existing(api, conversation_id), participant_id)
+    _member(existing(api, conversation_id, caller), participant_id, caller)
+    loop = asyncio.get_running_loop()
+    loop.call_later(body.seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
     if api.typists.start(conversation_id, participant_id, body.seconds):
-        await _store(request, api, source, "typing.started", conversation_id, participant_id)
-    return _list(api, conversation_id)
+        await _store(request, api, caller, "typing.started", conversation_id, participant_id)
+    return _tell(api, conversation_id)
 
 
 @router.delete("/conversations/{conversation_id}/typing/{participant_id}")
 async def stop_typing(
-    request: Request, api: Api, source: Source, conversation_id: str, participant_id: str
+    request: Request, api: Api, caller: Taking, conversation_id: str, participant_id: str
 ) -> TypistList:
     """Say that somebody stopped."""
-    _member(existing(api, conversation_id), participant_id)
+    _member(existing(api, conversation_id, caller), participant_id, caller)
     if api.typists.stop(conversation_id, participant_id):
-        await _store(request, api, source, "typing.stopped", conversation_id, participant_id)
-    return _list(api, conversation_id)
+        await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
+    return _tell(api, conversation_id)
 
 
 @router.get("/conversations/{conversation_id}/typing")
-def list_typing(api: Api, _source: Source, conversation_id: str) -> TypistList:
+def list_typing(api: Api, caller: Following, conversation_id: str) -> TypistList:
     """Who types now."""
-    existing(api, conversation_id)
+    existing(api, conversation_id, caller)
     return _list(api, conversation_id)
 
 
-def _member(state: Conversation, participant_id: str) -> None:
+def _member(state: Conversation, participant_id: str, caller: Caller) -> None:
+    caller.speak(Draft(event_type="typing.started", participant_id=participant_id))
     if participant_id not in state.participants:
         raise UnknownParticipantError(
             "this participant is not in the conversation", "participant_id"
@@ -124,10 +128,16 @@ def _list(api: Api, conversation_id: str) -> TypistList:
     )
 
 
+def _tell(api: Api, conversation_id: str) -> TypistList:
+    typists = _list(api, conversation_id)
+    api.hub.tell(conversation_id, typists.items)
+    return typists
+
+
 async def _store(
     request: Request,
     api: Api,
-    source: str,
+    caller: Caller,
     event_type: str,
     conversation_id: str,
     participant_id: str,
@@ -138,5 +148,8 @@ async def _store(
         event_type=event_type, conversation_id=conversation_id, participant_id=participant_id
     )
     await submit(
-        api, Submission(source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())])
+        api,
+        Submission(
+            caller.source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())]
+        ),
     )

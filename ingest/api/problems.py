@@ -3,8 +3,12 @@
 import logging
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from starlette.exceptions import HTTPException
 
 from ingest.errors import (
@@ -36,6 +40,12 @@ def unexpected_response(error: Exception) -> Response:
     )
 
 
+def _invalid(error: ValidationException) -> InvalidRequestError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+    return InvalidRequestError(f"{first['type'].replace('_', ' ')}", place)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as problem+json."""
 
@@ -45,9 +55,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-        return problem_response(InvalidRequestError(f"{first['type'].replace('_', ' ')}", place))
+        return problem_response(_invalid(error))
+
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def socket_error(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
+        await socket.send_denial_response(problem_response(_invalid(error)))
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> Response:

@@ -1,14 +1,19 @@
 """What the routes share: the log's writer, the keys, a reader of the store, the counters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
-from fastapi import Request
+from fastapi import Depends, Query
 from sqlalchemy import Engine
+from starlette.requests import HTTPConnection
 
 from ingest.api.bodies import header
 from ingest.api.keys import Keyring
 from ingest.api.metrics import Metrics
+from ingest.api.scopes import TAKE_PART, Caller
+from ingest.api.tokens import Tokens
+from ingest.delivery.live import Hub
 from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
@@ -24,14 +29,72 @@ class ApiState:
     reader: Engine
     metrics: Metrics
     typists: "Typists"
+    tokens: Tokens
+    hub: Hub
+    clock: Callable[[], int]
+    origins: frozenset[str] = frozenset()
     stores_typing: bool = False
 
 
-def state_of(request: Request) -> ApiState:
+def state_of(connection: HTTPConnection) -> ApiState:
     """The application's state."""
-    return cast("ApiState", request.app.state.api)
+    return cast("ApiState", connection.app.state.api)
 
 
-def authorize(request: Request) -> str:
-    """Source of the request's key. Raises UnauthorizedError."""
-    return state_of(request).keyring.source(header(request, b"authorization"))
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Who asks: an API key, or a user with a token. Raises UnauthorizedError."""
+    authorization = header(connection, b"authorization")
+    api = state_of(connection)
+    if authorization.startswith("Bearer ey"):
+        return api.tokens.read(authorization[7:])
+    return api.keyring.caller(authorization)
+
+
+def permit(connection: HTTPConnection, *scopes: str) -> Caller:
+    """Who asks, if they have one of `scopes` and may reach the conversation that the path names.
+
+    Raises UnauthorizedError, MissingScopeError, UnknownConversationError.
+    """
+    caller = caller_of(connection)
+    caller.need(*scopes)
+    caller.reach(connection.path_params.get("conversation_id"))
+    return caller
+
+
+def reads(connection: HTTPConnection) -> Caller:
+    """Who asks for what keys may read."""
+    return permit(connection, "read")
+
+
+def follows(connection: HTTPConnection) -> Caller:
+    """Who asks for what whoever takes part may read, too."""
+    return permit(connection, "read", TAKE_PART)
+
+
+def takes_part(connection: HTTPConnection) -> Caller:
+    """Who asks to do what whoever takes part may do, too."""
+    return permit(connection, "conversations:write", TAKE_PART)
+
+
+def records(connection: HTTPConnection) -> Caller:
+    """Who asks to record facts."""
+    return permit(connection, "events:write")
+
+
+def viewed(
+    caller: Annotated[Caller, Depends(follows)],
+    view: Annotated[
+        Literal["all", "customer"],
+        Query(description="`customer` withholds what is internal, and says that it does"),
+    ] = "all",
+) -> str:
+    """As whom the caller reads: a customer's token sees what a customer may see."""
+    return view if caller.user is None or caller.user.view == "all" else "customer"
+
+
+Api = Annotated[ApiState, Depends(state_of)]
+Reading = Annotated[Caller, Depends(reads)]
+Recording = Annotated[Caller, Depends(records)]
+Taking = Annotated[Caller, Depends(takes_part)]
+Following = Annotated[Caller, Depends(follows)]
+View = Annotated[str, Depends(viewed)]

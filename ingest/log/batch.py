@@ -10,6 +10,7 @@ from ingest.contract import NAMESPACE
 from ingest.errors import (
     ConversationExistsError,
     EventRejectedError,
+    ForbiddenError,
     MessageExistsError,
     UnknownConversationError,
     UnknownMessageError,
@@ -128,11 +129,13 @@ class Batch:
         if (row.source, row.event_id) in self._parked:
             return again_parked(row, self._parked[row.source, row.event_id])
         try:
+            if submission.channels:
+                self._refuse_channel(draft, submission.channels)
             self._follow_message(draft, row)
             if self._must_wait(draft, arrival.command):
                 return self._park(draft, row, submission.path)
             return self._accept(draft, row, arrival.command)
-        except EventRejectedError as error:
+        except (EventRejectedError, ForbiddenError) as error:
             return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
 
     def _accept(self, draft: Draft, row: Row, command: Command | None) -> Acknowledgement:
@@ -225,6 +228,14 @@ class Batch:
         if state.state == "closed" and draft.event_type == "message.created":
             return self._successor(state, row)
         return state
+
+    def _refuse_channel(self, draft: Draft, channels: frozenset[str]) -> None:
+        """A key of some channels gets the answer that it would get if there were no others."""
+        state = self._states.get(draft.conversation_id or "")
+        if state is not None and state.channel not in channels:
+            raise UnknownConversationError("create the conversation first", "$.conversation_id")
+        if draft.channel is not None and draft.channel not in channels:
+            raise ForbiddenError("this key is not for this channel", "$.channel")
 
     def _refuse_key(self, draft: Draft, state: Conversation | None) -> None:
         key = _key(draft)

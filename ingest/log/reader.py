@@ -1,6 +1,6 @@
 """Reads of the store for the API: pages of conversations, of messages and of events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
@@ -27,15 +27,22 @@ def get_conversation(engine: Engine, conversation_id: str) -> Conversation | Non
 
 
 def list_conversations(
-    engine: Engine, limit: int, before: int | None, equal: Mapping[str, str | None]
+    engine: Engine,
+    limit: int,
+    before: int | None,
+    equal: Mapping[str, str | None],
+    channels: Collection[str] = (),
 ) -> list[Conversation]:
     """At most `limit` conversations, newest first, created before position `before`.
 
-    With the values of `equal` in the columns that it names; None is any value.
+    With the values of `equal` in the columns that it names; None is any value. In one of
+    `channels`, if there are any.
     """
     query = select(conversations.c.folded).order_by(conversations.c.created_position.desc())
     if before is not None:
         query = query.where(conversations.c.created_position < before)
+    if channels:
+        query = query.where(conversations.c.channel.in_(sorted(channels)))
     for name, value in equal.items():
         if value is not None:
             query = query.where(conversations.c[name] == value)
@@ -113,6 +120,13 @@ def list_events(
     query = select(events).where(events.c.conversation_id == conversation_id)
     with engine.connect() as connection:
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+def list_committed(engine: Engine, after: int, limit: int) -> Sequence[RowMapping]:
+    """At most `limit` events after a position, in the order of the log."""
+    query = select(events).where(events.c.position > after).order_by(events.c.position)
+    with engine.connect() as connection:
+        return connection.execute(query.limit(limit)).mappings().all()
 
 
 def count_unread(

@@ -31,7 +31,8 @@ class Submission:
     """The events of one request. `path` is where they came in, and where a replay goes again.
 
     `came` was counted at the door before anything was parsed; the log compares it with what
-    became of the arrivals. `replays` is the rejected event that this tries again.
+    became of the arrivals. `replays` is the rejected event that this tries again. With `channels`
+    the conversations of all others do not exist for it.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Submission:
     came: int
     arrivals: Sequence[Arrival]
     replays: int | None = None
+    channels: frozenset[str] = frozenset()
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):

@@ -168,7 +168,10 @@ api_keys = Table(
     Column("key_id", String, primary_key=True),
     Column("source", String, nullable=False),
     Column("secret_sha256", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("channels", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
-"""API keys; the secret itself is kept nowhere."""
+"""API keys; the secret itself is kept nowhere. Scopes and channels are words; no channel: all."""

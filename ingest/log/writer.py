@@ -9,12 +9,12 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.errors import LogUnavailableError
 from ingest.log.batch import Batch
-from ingest.log.rows import SERVER
+from ingest.log.rows import SERVER, Row
 from ingest.log.rules import Rules
 from ingest.log.store import Store
 from ingest.log.submission import Acknowledgement, Submission
@@ -58,8 +58,9 @@ class Writer:
         new_id: NewId,
         commit_events: int = 4096,
         queue_events: int = 50_000,
+        publish: Callable[[Sequence[Row]], None] = lambda _: None,
     ) -> None:
-        """`clock` gives microseconds."""
+        """`clock` gives microseconds; `publish` is told on the event loop what was committed."""
         self._store = store
         self._shard = shard
         self._rules = rules
@@ -67,6 +68,7 @@ class Writer:
         self._new_id = new_id
         self._commit_events = commit_events
         self._queue_events = queue_events
+        self._publish = publish
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._waiting = 0
         self._position = store.last_position()
@@ -149,8 +151,9 @@ class Writer:
 
     def _serve(self, requests: list[_Request]) -> None:
         answers: list[list[Acknowledgement]] | LogUnavailableError
+        rows: list[Row] = []
         try:
-            answers = self._commit(requests)
+            answers, rows = self._commit(requests)
         except Exception as error:
             answers = self._give_up(error)
             if len(requests) > 1 and self.failure is None:
@@ -158,7 +161,7 @@ class Writer:
                 for request in requests:
                     self._serve([request])
                 return
-        requests[0].loop.call_soon_threadsafe(self._answer, requests, answers)
+        requests[0].loop.call_soon_threadsafe(self._answer, requests, answers, rows)
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
@@ -177,7 +180,7 @@ class Writer:
         passing = any(each in words for each in PASSING)
         return "disk I/O error" in words or (self._committing and not passing)
 
-    def _commit(self, requests: list[_Request]) -> list[list[Acknowledgement]]:
+    def _commit(self, requests: list[_Request]) -> tuple[list[list[Acknowledgement]], list[Row]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
@@ -201,7 +204,7 @@ class Writer:
         self._store.commit()
         self._position = position
         self.commits += 1
-        return answers
+        return answers, batch.rows
 
     def _new_ids(self, submission: Submission) -> list[str]:
         return [
@@ -210,7 +213,10 @@ class Writer:
         ]
 
     def _answer(
-        self, requests: list[_Request], answers: list[list[Acknowledgement]] | LogUnavailableError
+        self,
+        requests: list[_Request],
+        answers: list[list[Acknowledgement]] | LogUnavailableError,
+        rows: list[Row],
     ) -> None:
         for number, request in enumerate(requests):
             self._waiting -= len(request.submission.arrivals)
@@ -220,3 +226,4 @@ class Writer:
                 request.answer.set_exception(answers)
             else:
                 request.answer.set_result(answers[number])
+        self._publish(rows)

@@ -79,18 +79,21 @@ class CommandRouter(APIRouter):
         example: Any,
         errors: tuple[Any, ...] = ERRORS,
         is_edit: bool = False,
+        scopes: tuple[str, ...] = (),
     ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
         """A route whose function makes the draft of an event from the body.
 
         What the path names is filled in: its parameters are called as the event's columns.
         `is_edit`: If-Match with the ETag that was read refuses it when somebody was faster.
+        `scopes`: who may do it beside those with conversations:write.
         """
 
         def install(build: Callable[[B], Draft]) -> Callable[[B], Draft]:
             decoder = msgspec.json.Decoder(body)
 
             async def endpoint(request: Request) -> Response:
-                return await take_one(request, partial(_read, request, decoder, build, is_edit))
+                reader = partial(_read, request, decoder, build, is_edit)
+                return await take_one(request, reader, *scopes)
 
             parameters = {
                 part[1:-1]: ID_PATTERN for part in path.split("/") if part.startswith("{")

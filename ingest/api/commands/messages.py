@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ingest.api.commands.command import Body, CommandRouter, Reason, payload
+from ingest.api.scopes import TAKE_PART
 from ingest.log.drafts import Draft, Id
 
 router = CommandRouter()
@@ -66,6 +67,7 @@ def delete_message(body: Reason) -> Draft:
     Reaction,
     tag="messages",
     example={"participant_id": "ada", "reaction": "👍"},
+    scopes=(TAKE_PART,),
 )
 def react_to_message(body: Reaction) -> Draft:
     """React to a message, or take the reaction back."""
@@ -78,6 +80,7 @@ def react_to_message(body: Reaction) -> Draft:
     ReceiptReport,
     tag="receipts",
     example={"participant_id": "ada", "status": "delivered"},
+    scopes=(TAKE_PART,),
 )
 def report_receipt(body: ReceiptReport) -> Draft:
     """Report a receipt. A late one of a lower rank is kept and changes nothing."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from ingest.api.commands.command import Body, CommandRouter, payload
+from ingest.api.scopes import TAKE_PART
 from ingest.contract import Role
 from ingest.log.drafts import Draft, Id
 
@@ -87,6 +88,7 @@ def remove_participant(_body: ParticipantChange) -> Draft:
     Horizon,
     tag="receipts",
     example={"sequence": 12},
+    scopes=(TAKE_PART,),
 )
 def advance_read_horizon(body: Horizon) -> Draft:
     """Say how far somebody has read. The horizon never falls: the greatest counts."""
@@ -99,6 +101,7 @@ def advance_read_horizon(body: Horizon) -> Draft:
     Horizon,
     tag="receipts",
     example={"sequence": 9},
+    scopes=(TAKE_PART,),
 )
 def mark_unread(body: Horizon) -> Draft:
     """Mark as unread from this sequence on. The read horizon stays where it is."""

@@ -1,0 +1,239 @@
+"""Sockets: what happens in a conversation, or in all of them, as it happens; tokens to listen with.
+
+A socket only tells. It begins after the place that the client names, reads on until it is level
+with the log, says so (`live`), and goes on with what is committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Query, WebSocket
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketDisconnect
+
+from ingest.api.conversations import existing
+from ingest.api.describe import problems
+from ingest.api.problems import problem_response
+from ingest.api.scopes import TAKE_PART, Caller, User
+from ingest.api.state import Api, ApiState, caller_of, permit, state_of
+from ingest.api.tokens import LONGEST
+from ingest.contract import from_micros
+from ingest.delivery.live import PAGE, Committed, Feed, Update, encode, follow
+from ingest.delivery.shown import list_shown, shown
+from ingest.errors import (
+    ForbiddenError,
+    IngestError,
+    InvalidRequestError,
+    MissingScopeError,
+    UnauthorizedError,
+)
+from ingest.log import reader
+from ingest.log.drafts import ID_PATTERN
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "convolake.v1"
+"""The subprotocol. A browser names its token beside it, for it cannot send a header."""
+
+HEARTBEAT_SECONDS = 20.0
+"""A listener who hears nothing for longer has lost the connection."""
+
+EXPIRED = 4401
+"""Close code: the token or the key is not good any more. Come back with a new one."""
+
+router = APIRouter(prefix="/v1")
+After = Annotated[int, Query(ge=0, lt=2**63)]
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+class NewToken(BaseModel):
+    """Whom a token is for: a participant, in these conversations, seeing what `view` shows.
+
+    A customer's token (`view: customer`) lets them write and read as this participant. One of ours
+    (`view: all`) is good for every conversation if it names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", regex_engine="python-re")
+
+    participant_id: Id
+    conversation_ids: list[Id] = Field([], max_length=1000)
+    view: Literal["customer", "all"] = "customer"
+    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 900
+
+
+class Token(BaseModel):
+    """A token; send it as `Authorization: Bearer …`, or beside the subprotocol of a socket."""
+
+    token: str
+    expires_at: str
+
+
+def commands(connection: HTTPConnection) -> Caller:
+    """Who asks to command."""
+    return permit(connection, "conversations:write")
+
+
+@router.post(
+    "/tokens",
+    status_code=201,
+    tags=["tokens"],
+    responses=problems((UnauthorizedError, MissingScopeError, ForbiddenError, InvalidRequestError)),
+)
+def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: NewToken) -> Token:
+    """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
+    if caller.user is not None:
+        raise ForbiddenError("a token makes no tokens; ask with an API key")
+    if body.view == "customer" and not body.conversation_ids:
+        raise InvalidRequestError("name the customer's conversations", "body.conversation_ids")
+    expires_at = api.clock() // 1_000_000 * 1_000_000 + body.seconds * 1_000_000
+    user = User(body.participant_id, frozenset(body.conversation_ids), body.view, expires_at)
+    return Token(
+        token=api.tokens.make(caller, user), expires_at=from_micros(expires_at).isoformat()
+    )
+
+
+@router.websocket("/conversations/{conversation_id}/live")
+async def follow_conversation(
+    socket: WebSocket, conversation_id: str, after_sequence: After = 0
+) -> None:
+    """What happens in a conversation, from after a sequence on, for ever."""
+    api = state_of(socket)
+    try:
+        caller = _admit(socket, "read", TAKE_PART)
+        await run_in_threadpool(existing, api, conversation_id, caller)
+    except IngestError as error:
+        await socket.send_denial_response(problem_response(error))
+        return
+    is_customers = caller.user is not None and caller.user.view == "customer"
+    feed = _conversation_feed(api, conversation_id, "customer" if is_customers else "all")
+    await _serve(socket, feed, after_sequence, "after_sequence")
+
+
+@router.websocket("/live")
+async def follow_all(socket: WebSocket, after_position: After = 0) -> None:
+    """What happens in all conversations that the caller may see: for an agents' desk."""
+    api = state_of(socket)
+    try:
+        caller = _admit(socket, "read")
+    except IngestError as error:
+        await socket.send_denial_response(problem_response(error))
+        return
+    await _serve(socket, _desk_feed(api, caller), after_position, "after_position")
+
+
+def _admit(socket: WebSocket, *scopes: str) -> Caller:
+    """Who listens. Raises what stands against it."""
+    _check_origin(socket)
+    for protocol in socket.scope["subprotocols"]:
+        if protocol.startswith("token."):
+            headers = dict(socket.scope["headers"])
+            headers[b"authorization"] = f"Bearer {protocol.removeprefix('token.')}".encode()
+            socket.scope["convolake.headers"] = headers
+    return _caller(socket, *scopes)
+
+
+def _caller(socket: WebSocket, *scopes: str) -> Caller:
+    """Who listens now: a key may have been revoked since, a token may have ended."""
+    caller = caller_of(socket)
+    caller.need(*scopes)
+    if conversation_id := socket.path_params.get("conversation_id"):
+        caller.reach(conversation_id)
+    return caller
+
+
+def _check_origin(socket: WebSocket) -> None:
+    """A browser lets any page open a socket, and names the page: it must be one of ours."""
+    origin = socket.headers.get("origin")
+    if origin is None or origin in state_of(socket).origins:
+        return
+    if urlsplit(origin).netloc != socket.headers.get("host"):
+        raise ForbiddenError("this page may not listen; the setting `origins` lists those that may")
+
+
+def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
+    def read(after: int) -> list[tuple[int, bytes]]:
+        events = list_shown(api.reader, conversation_id, PAGE, reader.Span(after), view)
+        return [(each["sequence"], encode(each)) for each in events]
+
+    return Feed(
+        conversation_id,
+        lambda row: row.sequence or 0,
+        lambda after: run_in_threadpool(read, after),
+        (lambda event: event.for_all) if view == "all" else (lambda event: event.for_customer),
+    )
+
+
+def _desk_feed(api: ApiState, caller: Caller) -> Feed:
+    def is_for_them(conversation_id: str | None, channel: str | None) -> bool:
+        if conversation_id is None or (caller.channels and channel not in caller.channels):
+            return False
+        user = caller.user
+        return user is None or not user.conversations or conversation_id in user.conversations
+
+    def read(after: int) -> list[tuple[int, bytes]]:
+        return [
+            (
+                row["position"],
+                encode(shown(row, "all"))
+                if is_for_them(row["conversation_id"], row["channel"])
+                else b"",
+            )
+            for row in reader.list_committed(api.reader, after, PAGE)
+        ]
+
+    def frame(event: Committed) -> bytes:
+        mine = is_for_them(event.row.conversation_id, event.row.channel)
+        return event.for_all if mine else b""
+
+    return Feed(None, lambda row: row.position, lambda after: run_in_threadpool(read, after), frame)
+
+
+async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
+    """Tell until the client goes. What it says is not for here."""
+    offered = socket.scope["subprotocols"]
+    await socket.accept(PROTOCOL if PROTOCOL in offered else None)
+    telling = asyncio.create_task(_tell(socket, feed, after, place))
+    try:
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            await socket.close(1003, "this socket only tells; write by HTTP")
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
+    try:
+        async for frame in _frames(socket, feed, after, place):
+            await socket.send_text(frame.decode())
+    except UnauthorizedError as error:
+        await socket.close(EXPIRED, error.detail)
+    except WebSocketDisconnect:
+        return  # the client went away in the middle of it
+    except Exception:
+        logger.exception("a listener could not be told any more")
+        await socket.close(1011, "a fault of ours; come back with the last place you saw")
+
+
+async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> AsyncIterator[bytes]:
+    updates = follow(state_of(socket).hub, feed, after, HEARTBEAT_SECONDS)
+    async for update in updates:
+        _caller(socket)
+        for at, event in update.events:
+            after = at
+            if event:
+                yield b'{"type":"event","event":' + event + b"}"
+        for told in _notices(update, after, place):
+            yield encode(told)
+
+
+def _notices(update: Update, after: int, place: str) -> list[dict[str, Any]]:
+    if update.typists is not None:
+        return [{"type": "typing", "items": update.typists}]
+    if update.is_level:
+        return [{"type": "live", place: after}]
+    return [] if update.events else [{"type": "heartbeat", place: after}]

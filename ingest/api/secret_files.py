@@ -1,0 +1,12 @@
+"""Files that only their owner may read."""
+
+import secrets
+from pathlib import Path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a line to a file of mode 600; whole, or not at all."""
+    partial = path.with_suffix(f".{secrets.token_hex(4)}")
+    partial.touch(mode=0o600, exist_ok=False)
+    partial.write_text(text + "\n")
+    partial.rename(path)

@@ -1,0 +1,305 @@
+"""Sockets and long polls: in order, without a hole, however long somebody was away."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import Grant, create_key, local_key
+from ingest.delivery import live
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, a_conversation, an_event
+from tests.serving import listening
+
+WAIT = 20.0
+"""Seconds after which a test gives up; none waits so long."""
+
+
+class Installation:
+    """An API on a socket, and its key."""
+
+    def __init__(self, url: str, key: str, settings: Settings, clock: Clock) -> None:
+        self.url = url
+        self.key = key
+        self.settings = settings
+        self.clock = clock
+        self.http = httpx2.Client(base_url=url, headers={"authorization": f"Bearer {key}"})
+
+    def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
+        return self.http.post(path, json=body, headers=headers, timeout=WAIT)
+
+    def facts(self, events: list[dict[str, Any]]) -> None:
+        answer = self.post("/v1/events", events)
+        assert answer.status_code == 200, answer.text
+
+    def token(self, *conversation_ids: str, **over: Any) -> str:
+        body = {"participant_id": "ada", "conversation_ids": list(conversation_ids)} | over
+        answer = self.post("/v1/tokens", body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+    def listen(
+        self,
+        path: str = "/v1/conversations/c1/live",
+        token: str | None = None,
+        origin: Any = None,
+        **more: Any,
+    ) -> ClientConnection:
+        protocols: Any = ["convolake.v1"] + ([f"token.{token}"] if token else [])
+        headers = {} if token else {"authorization": f"Bearer {self.key}"}
+        socket: ClientConnection = connect(
+            self.url.replace("http", "ws") + path,
+            subprotocols=protocols,
+            additional_headers=headers,
+            origin=origin,
+            compression=None,
+            open_timeout=WAIT,
+            **more,
+        )
+        return socket
+
+
+@pytest.fixture
+def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
+    key = local_key(settings, clock())
+    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+        running = Installation(url, key, settings, clock)
+        with running.http:
+            yield running
+
+
+def frame(socket: ClientConnection) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(socket.recv(WAIT))
+    return told
+
+
+def told(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+    """The next `count` events."""
+    events: list[dict[str, Any]] = []
+    while len(events) < count:
+        told = frame(socket)
+        if told["type"] == "event":
+            events.append(told["event"])
+    return events
+
+
+def close_code(socket: ClientConnection) -> int | None:
+    """Read on until the server closes."""
+    try:
+        while True:
+            socket.recv(WAIT)
+    except ConnectionClosed as closed:
+        return None if closed.rcvd is None else closed.rcvd.code
+
+
+def sequences(events: list[dict[str, Any]]) -> list[int]:
+    return [each["sequence"] for each in events]
+
+
+def test_a_listener_hears_what_was_said_and_what_is_said(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=2))
+    with installation.listen() as socket:
+        assert sequences(told(socket, 4)) == [1, 2, 3, 4]
+        assert frame(socket) == {"type": "live", "after_sequence": 4}
+        installation.facts([an_event(text="Hello?")])
+        (event,) = told(socket, 1)
+        assert event["sequence"] == 5
+        assert event["text"] == "Hello?"
+
+
+def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
+        assert frame(socket)["type"] == "live"
+        installation.facts([an_event(payload={"mood": "cross"})])
+        (event,) = told(socket, 1)
+    page = installation.http.get("/v1/conversations/c1/events?after_sequence=3").json()
+    assert page["items"] == [event]
+
+
+def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
+    count = 3 * live.PAGE
+    installation.facts(a_conversation(messages=count))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=7") as socket:
+        assert sequences(told(socket, count + 2 - 7)) == list(range(8, count + 3))
+
+
+def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    burst = 3 * live.KEPT
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
+        assert frame(socket)["type"] == "live"
+        installation.facts([an_event(text=f"{number}") for number in range(burst)])
+        assert sequences(told(socket, burst)) == list(range(4, 4 + burst))
+
+
+def test_two_sockets_on_one_conversation_hear_the_same(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    with installation.listen() as first, installation.listen() as second:
+        installation.facts([an_event(text="both?")])
+        assert told(first, 4) == told(second, 4)
+
+
+def test_while_many_write_and_listen_every_listener_hears_1_to_n(
+    installation: Installation,
+) -> None:
+    installation.facts(a_conversation(messages=0))
+    heard: list[list[int]] = []
+
+    def listen() -> None:
+        with installation.listen() as socket:
+            heard.append(sequences(told(socket, 202)))
+
+    def write() -> None:
+        for _ in range(5):
+            installation.facts([an_event() for _ in range(10)])
+
+    threads = [threading.Thread(target=each) for each in (listen, write, listen, write)]
+    threads += [threading.Thread(target=each) for each in (write, listen, write)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert heard == [list(range(1, 203))] * 3
+
+
+def test_a_customer_hears_that_something_is_there_but_not_what(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    installation.facts([an_event(visibility="internal", text="a difficult one")])
+    with installation.listen(token=installation.token("c1")) as socket:
+        events = told(socket, 4)
+        assert events[-1] == {"sequence": 4, "withheld": True}
+        installation.facts([an_event(visibility="internal", text="again")])
+        assert told(socket, 1) == [{"sequence": 5, "withheld": True}]
+
+
+def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
+    installation: Installation,
+) -> None:
+    installation.facts(a_conversation(messages=1))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
+        assert frame(socket)["type"] == "live"
+        installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
+        typing = frame(socket)
+        assert typing["type"] == "typing"
+        assert [each["participant_id"] for each in typing["items"]] == ["ada"]
+        installation.http.delete("/v1/conversations/c1/typing/ada")
+        assert frame(socket) == {"type": "typing", "items": []}
+
+
+def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    installation.facts(a_conversation(messages=1))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
+        assert frame(socket)["type"] == "live"
+        assert frame(socket) == {"type": "heartbeat", "after_sequence": 3}
+
+
+def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    with installation.listen("/v1/live") as socket:
+        assert [each["position"] for each in told(socket, 3)] == [1, 2, 3]
+        assert frame(socket) == {"type": "live", "after_position": 3}
+        installation.facts(a_conversation("c2", messages=1))
+        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+
+
+def test_an_agent_hears_only_the_conversations_of_their_token(installation: Installation) -> None:
+    token = installation.token("c2", view="all", participant_id="mira")
+    installation.facts(a_conversation(messages=1) + a_conversation("c2", messages=1))
+    with installation.listen("/v1/live", token=token) as socket:
+        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+
+
+def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    installation.facts(a_conversation("c2", messages=1, channel="email"))
+    installation.key = create_key(
+        open_engine(installation.settings.database_url),
+        "mail",
+        1,
+        Grant(channels=frozenset({"email"})),
+    )
+    with installation.listen("/v1/live") as socket:
+        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+    with pytest.raises(InvalidStatus, match="404"):
+        installation.listen()
+
+
+def test_a_socket_that_speaks_is_closed(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=0))
+    with installation.listen() as socket:
+        socket.send("hello")
+        assert close_code(socket) == 1003
+
+
+def test_a_token_that_ends_closes_its_socket(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    installation.facts(a_conversation(messages=0))
+    with installation.listen(token=installation.token("c1", seconds=60)) as socket:
+        assert frame(socket)["type"] == "event"
+        installation.clock.forward(seconds=61)
+        assert close_code(socket) == 4401
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/v1/conversations/none/live", "", 404),
+        ("/v1/conversations/c2/live", "ada", 404),
+        ("/v1/conversations/c1/live", "garbage", 401),
+        ("/v1/live", "ada", 403),
+        ("/v1/conversations/c1/live?after_sequence=-1", "", 422),
+        ("/v1/conversations/c1/live?after_sequence=x", "", 422),
+    ],
+)
+def test_who_may_not_listen_is_told_why_before_the_socket_opens(
+    installation: Installation, path: str, token: str, status: int
+) -> None:
+    installation.facts(a_conversation(messages=0) + a_conversation("c2", messages=0))
+    tokens = {"": None, "ada": installation.token("c1"), "garbage": "eyJhbGciOiJub25lIn0.e30."}
+    with pytest.raises(InvalidStatus) as refused:
+        installation.listen(path, tokens[token])
+    assert refused.value.response.status_code == status
+    assert json.loads(refused.value.response.body or b"")["status"] == status
+
+
+def test_another_page_may_listen_only_if_the_settings_name_it(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=0))
+    with pytest.raises(InvalidStatus, match="403"):
+        installation.listen(origin="https://evil.example")
+    with installation.listen(origin=installation.url) as socket:
+        assert told(socket, 1)
+
+
+def test_a_long_poll_is_answered_when_something_comes(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=0))
+    answers: list[Any] = []
+
+    def poll() -> None:
+        path = "/v1/conversations/c1/events?after_sequence=1&wait=20"
+        answers.append(installation.http.get(path, timeout=WAIT + 5).json())
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    installation.facts([an_event(text="now")])
+    thread.join(WAIT)
+    assert 2 in sequences(answers[0]["items"])
+
+
+def test_a_long_poll_with_something_there_does_not_wait(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    answer = installation.http.get("/v1/conversations/c1/events?wait=30", timeout=5)
+    assert sequences(answer.json()["items"]) == [1, 2, 3]
