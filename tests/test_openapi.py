@@ -98,6 +98,8 @@ def test_every_answer_is_one_that_the_page_names(
         if names_what_is_there:
             for name in case.path_parameters:
                 case.path_parameters[name] = known[name]
+        if case.query.get("wait") in range(1, 31):
+            case.query["wait"] = 0  # it would be answered as well, when it has waited
         case.call_and_validate(
             base_url=served.url, headers=served.headers, excluded_checks=not_checked
         )

@@ -101,7 +101,13 @@ def list_rejected(
 
 
 @router.post(
-    "/rejected/{rejected_id}/replay", responses=problems((UnknownRejectedEventError, *WRITE_ERRORS))
+    "/rejected/{rejected_id}/replay",
+    responses={
+        200: {"description": "On disk already"},
+        201: {"description": "On disk"},
+        202: {"description": "On disk, and waits for the message that it speaks of"},
+        **problems((UnknownRejectedEventError, *WRITE_ERRORS)),
+    },
 )
 async def replay_rejected(
     request: Request,

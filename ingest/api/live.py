@@ -73,6 +73,9 @@ class Token(BaseModel):
     expires_at: str
 
 
+_EXAMPLE = {"participant_id": "ada", "conversation_ids": ["order-7"]}
+
+
 def commands(connection: HTTPConnection) -> Caller:
     """Who asks to command."""
     return permit(connection, "conversations:write")
@@ -82,6 +85,7 @@ def commands(connection: HTTPConnection) -> Caller:
     "/tokens",
     status_code=201,
     tags=["tokens"],
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
     responses=problems((UnauthorizedError, MissingScopeError, ForbiddenError, InvalidRequestError)),
 )
 def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: NewToken) -> Token:
