@@ -52,10 +52,13 @@ def all_services(settings: Settings) -> list[Service]:
     ]
 
 
-def demo_service(days: int) -> Service:
-    """Simulated history, then a live trickle."""
-    argv = [sys.executable, "-m", "convolake", "simulate", "--days", str(days), "--live"]
-    return Service("simulation", argv)
+def demo_services(settings: Settings, days: int) -> list[Service]:
+    """Simulated history, then a live trickle; a web chat that anybody can use, and its bot."""
+    me = [sys.executable, "-m", "convolake"]
+    return [
+        Service("simulation", [*me, "simulate", "--days", str(days), "--live"]),
+        Service("assistant", [*me, "assistant"], url=f"{settings.url}/chat"),
+    ]
 
 
 def _check_port(name: str, host: str, port: int, variable: str) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from msgspec import Struct
+from websockets.exceptions import InvalidURI, WebSocketException
 
 from ingest.contract import Role, Visibility
 
@@ -203,14 +204,17 @@ class ProblemError(ClientError):
         self.is_retryable = problem.status in (429, 503)
 
 
+_PASSING = (httpx2.TransportError, httpx2.DecodingError, OSError, EOFError, WebSocketException)
+
+
 class UnreachableError(ClientError):
     """No answer came. Make the call again with the same ids: it cannot leave a second event."""
 
     def __init__(self, url: str, error: Exception) -> None:
         """`error` is what the connection said; a URL that is none is not worth a retry."""
         self.url = url
-        self.is_retryable = isinstance(error, httpx2.TransportError | httpx2.DecodingError)
-        self.is_retryable &= not isinstance(error, httpx2.UnsupportedProtocol)
+        self.is_retryable = isinstance(error, _PASSING)
+        self.is_retryable &= not isinstance(error, httpx2.UnsupportedProtocol | InvalidURI)
         reason = str(error) or type(error).__name__
         super().__init__(
             f"no answer from {url} ({reason}). Is the API running there? "
@@ -277,9 +281,14 @@ def page_call(
     return Call("GET", path, Page[kind], params={"limit": str(PAGE_ITEMS), **params, **place})  # type: ignore[valid-type]
 
 
+def conversation_path(conversation_id: str) -> str:
+    """Where a conversation is."""
+    return f"/v1/conversations/{quote(conversation_id, safe='')}"
+
+
 def messages_path(conversation_id: str) -> str:
     """Where the messages of a conversation are posted and listed."""
-    return f"/v1/conversations/{quote(conversation_id, safe='')}/messages"
+    return f"{conversation_path(conversation_id)}/messages"
 
 
 def _parts(lines: Iterable[bytes], most: int, most_bytes: int) -> Iterator[list[bytes]]:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 import httpx2
+import msgspec
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import connect
 
 from ingest.calls import (
     READY,
@@ -31,6 +33,7 @@ from ingest.calls import (
     UnexpectedAnswerError,
     UnreachableError,
     conversation_call,
+    conversation_path,
     event_calls,
     message_call,
     messages_path,
@@ -89,9 +92,8 @@ class Client:
         self._clock = clock
         self._jitter = jitter
         self._new_id = new_id
-        self._http = httpx2.Client(
-            headers={"authorization": f"Bearer {key}"}, timeout=timeout, transport=transport
-        )
+        self._headers = {"authorization": f"Bearer {key}"}
+        self._http = httpx2.Client(headers=self._headers, timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -208,8 +210,7 @@ class Client:
 
     def conversation(self, conversation_id: str) -> Conversation:
         """A conversation as it stands. Raises ProblemError `unknown_conversation`."""
-        path = f"/v1/conversations/{quote(conversation_id, safe='')}"
-        return self._send(Call("GET", path, Conversation))
+        return self._send(Call("GET", conversation_path(conversation_id), Conversation))
 
     def messages(self, conversation_id: str) -> Iterator[Message]:
         """Every message of a conversation, in order; pages are fetched as they are asked for.
@@ -217,6 +218,52 @@ class Client:
         Raises ProblemError `unknown_conversation` when the first one is asked for.
         """
         return self._items(messages_path(conversation_id), Message, {})
+
+    def listen(
+        self, conversation_id: str | None = None, after: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Every event of a conversation after a sequence, as it comes, for ever.
+
+        Without a conversation: of all, after a position. `after=None` begins with what comes next.
+        A lost connection is made anew where it broke off: no event is missed, none comes twice.
+        Raises ProblemError if the key may not listen.
+        """
+        place = "after_position" if conversation_id is None else "after_sequence"
+        path = "/v1" if conversation_id is None else conversation_path(conversation_id)
+        seen = self._newest(conversation_id) if after is None else after
+        attempt = 0
+        while True:
+            try:
+                for event in self._heard(f"{path}/live?{place}={seen}"):
+                    attempt = 0
+                    seen = event[place.removeprefix("after_")]
+                    yield event
+            except ClientError as failure:
+                pause = pause_before_retry(failure, min(attempt, self._retries), self._jitter())
+                if pause is None:
+                    raise
+                self._wait(pause)
+                attempt += 1
+
+    def _newest(self, conversation_id: str | None) -> int:
+        if conversation_id is None:
+            return self.accounting().stored
+        return self.conversation(conversation_id).last_sequence
+
+    def _heard(self, path: str) -> Iterator[dict[str, Any]]:
+        """Events of one socket, until it is lost. Raises UnreachableError, ProblemError."""
+        url = self.url.replace("http", "ws", 1) + path
+        try:
+            with connect(url, additional_headers=self._headers, compression=None) as socket:
+                for frame in socket:
+                    told = msgspec.json.decode(frame)
+                    if told["type"] == "event":
+                        yield told["event"]
+        except InvalidStatus as refused:
+            yield from read_answer(Call("GET", path, list[Any]), _answer(url, refused))
+        except (OSError, EOFError, WebSocketException) as error:
+            raise UnreachableError(self.url, error) from error
+        raise UnreachableError(self.url, EOFError("the server closed the socket"))
 
     def accounting(self) -> Accounting:
         """What came from this key's source and what became of it; from all, with a local key."""
@@ -263,3 +310,13 @@ class Client:
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise UnreachableError(self.url, error) from error
         return read_answer(call, response)
+
+
+def _answer(url: str, refused: InvalidStatus) -> httpx2.Response:
+    """What was answered instead of opening a socket."""
+    return httpx2.Response(
+        refused.response.status_code,
+        headers=list(refused.response.headers.raw_items()),
+        content=bytes(refused.response.body or b""),
+        request=httpx2.Request("GET", url),
+    )

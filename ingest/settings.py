@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         set(),
         description="Web pages (https://shop.example) that may listen; the API's own always may.",
     )
+    chat: bool = Field(
+        False, description="Whether anybody may open a conversation at /chat, as in the demo."
+    )
+    chat_bot: str = Field(
+        "assistant", description="The bot that takes part in the conversations that /chat opens."
+    )
     session_timeouts: dict[str, timedelta] = Field(
         {
             "": timedelta(days=1),

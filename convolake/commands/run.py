@@ -12,6 +12,7 @@ import typer
 
 from convolake.screen import complaining, say
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
+from ingest.client import Client
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
 
@@ -26,12 +27,14 @@ def up(
     days: Annotated[int, typer.Option(min=1, max=730, help="Days of history for --demo.")] = 60,
 ) -> None:
     """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
-    from convolake.services import AddressError, all_services, demo_service
+    from convolake.services import AddressError, all_services, demo_services
 
+    if demo:
+        os.environ["CONVOLAKE_CHAT"] = "true"
     settings = Settings()
     with complaining(AddressError, ServiceFailedError):
         services = all_services(settings)
-        _run(settings, [*services, demo_service(days)] if demo else services)
+        _run(settings, services + demo_services(settings, days) if demo else services)
 
 
 @app.command()
@@ -80,6 +83,17 @@ def lake() -> None:
         signal.signal(number, lambda *_: stop.set())
     with complaining(sealer.LakeLockedError):
         sealer.run(Settings(), stop)
+
+
+@app.command(hidden=True)
+def assistant() -> None:
+    """The bot of the demo's web chat."""
+    from convolake.assistant import serve as answer_all
+    from ingest.api.keys import local_key
+
+    settings = Settings()
+    with suppress(KeyboardInterrupt), Client(settings.url, local_key(settings, wall_clock())) as it:
+        answer_all(it, settings.chat_bot)
 
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"

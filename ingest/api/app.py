@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 
 from ingest.api import (
     accounting,
+    chat,
     commands,
     conversations,
     hot,
@@ -114,6 +115,7 @@ def create_app(
                 clock,
                 frozenset(settings.origins),
                 stores_typing=settings.store_typing,
+                chat_bot=settings.chat_bot if settings.chat else None,
             )
             app.state.new_id = new_id
             writer.start()
@@ -140,6 +142,7 @@ def create_app(
     app.include_router(messages.router)
     app.include_router(presence.router)
     app.include_router(live.router)
+    app.include_router(chat.router)
     app.include_router(accounting.router)
     _add_operations(app)
     return app

@@ -34,6 +34,7 @@ class ApiState:
     clock: Callable[[], int]
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False
+    chat_bot: str | None = None
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

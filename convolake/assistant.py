@@ -1,0 +1,79 @@
+"""The bot of the demo's web chat: what a bot has to do, and no more."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.client import Client, Conversation, ProblemError
+
+GREETING = "Hello! I am the demo's assistant. Ask me about an order, or for a person."
+CHOICES = [{"title": "Where is my order?"}, {"title": "I want a person"}]
+VERSION = "demo-1"
+
+
+def serve(client: Client, bot: str) -> None:
+    """Answer every customer of the web chat as `bot`, for ever."""
+    client.wait_until_ready()
+    for event in client.listen():
+        if is_for_us(event):
+            answer(client, bot, event)
+
+
+def is_for_us(event: dict[str, Any]) -> bool:
+    """Whether a customer of the web chat said something, or came in."""
+    new = ("conversation.created", "chat"), ("message.created", "chat~user")
+    return (event["event_type"], event["source"]) in new
+
+
+def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
+    """Say something, while the bot has control. Safe to repeat: the answer's id is the event's."""
+    conversation = client.conversation(event["conversation_id"])
+    if conversation.control.owner != "bot":
+        return
+    text = event.get("text")
+    reply, choices = (GREETING, CHOICES) if text is None else reply_to(text)
+    try:
+        client.post_message(
+            conversation.conversation_id,
+            bot,
+            reply,
+            event_id=f"answer-{event['event_id']}",
+            in_reply_to=event.get("message_id"),
+            bot_version=VERSION,
+            control_epoch=conversation.control.epoch,
+            payload={"quick_replies": choices} if choices else None,
+        )
+    except ProblemError as problem:
+        if problem.code != "stale_epoch":  # a person was faster
+            raise
+    if text is not None and wants_a_person(text):
+        list(client.record(hand_off(conversation, event["event_id"])))
+
+
+def wants_a_person(text: str) -> bool:
+    """Whether somebody had enough of the bot."""
+    return any(word in text.lower() for word in ("person", "human", "agent", "somebody"))
+
+
+def reply_to(text: str) -> tuple[str, list[dict[str, str]]]:
+    """What to say, and what to offer."""
+    if wants_a_person(text):
+        return "I have asked a person to help. This is on the record.", []
+    if number := re.search(r"[0-9]+", text):
+        return f"Order {number.group()} is on its way and comes tomorrow.", CHOICES[1:]
+    if "order" in text.lower():
+        return "Which number does your order have?", []
+    return "I know about orders only. What is your order's number?", CHOICES
+
+
+def hand_off(conversation: Conversation, event_id: str) -> Iterator[dict[str, Any]]:
+    """Ask for a person, once."""
+    if conversation.handoff is None:
+        yield {
+            "event_type": "handoff.requested",
+            "event_id": f"handoff-{event_id}",
+            "handoff_id": f"handoff-{event_id}",
+            "conversation_id": conversation.conversation_id,
+            "queue": "support",
+            "payload": {"reason": "customer_asked"},
+        }
