@@ -7,7 +7,7 @@ be made again with the same ids and never leaves a second event.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -221,7 +221,7 @@ class Client:
 
     def listen(
         self, conversation_id: str | None = None, after: int | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Every event of a conversation after a sequence, as it comes, for ever.
 
         Without a conversation: of all, after a position. `after=None` begins with what comes next.

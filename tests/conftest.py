@@ -1,7 +1,9 @@
 """What most tests need: a clock of their own, a data folder, the API, the way to the warehouse."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster
 import duckdb
@@ -14,6 +16,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
+from tests.serving import Installation, listening
 
 
 def pytest_report_header() -> str:
@@ -47,3 +50,38 @@ def api(settings: Settings, clock: Clock) -> Iterator[TestClient]:
 def record(settings: Settings, clock: Clock) -> Record:
     """The log, lake and warehouse of a fresh data folder, without HTTP between."""
     return Record(settings, clock)
+
+
+@pytest.fixture
+def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
+    key = local_key(settings, clock())
+    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+        running = Installation(url, key, settings, clock)
+        with running.http:
+            yield running
+
+
+CHROMIUM = shutil.which("chromium")
+CHROMEDRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """Chromium without a screen."""
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=CHROMEDRIVER)
+    )
+    yield driver
+    driver.quit()

@@ -1,20 +1,26 @@
-"""The API behind a real socket, in this process."""
+"""The API behind a real socket, in this process, and how tests wait for what it does."""
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
+import pytest
 import uvicorn
+from websockets.sync.client import ClientConnection, connect
 
 from ingest.api.server import config
+from ingest.settings import Settings
+from tests.factories import Clock
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
+def listening(app: Any, port: int = 0) -> Iterator[str]:
     """The URL of an ASGI application that serves until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = uvicorn.Server(config(app, lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -23,3 +29,60 @@ def listening(app: Any) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+WAIT = 20.0
+"""Seconds after which a test gives up; none waits so long."""
+
+
+class Installation:
+    """An API on a socket, and its key."""
+
+    def __init__(self, url: str, key: str, settings: Settings, clock: Clock) -> None:
+        self.url = url
+        self.key = key
+        self.settings = settings
+        self.clock = clock
+        self.http = httpx2.Client(base_url=url, headers={"authorization": f"Bearer {key}"})
+
+    def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
+        return self.http.post(path, json=body, headers=headers, timeout=WAIT)
+
+    def facts(self, events: list[dict[str, Any]]) -> None:
+        answer = self.post("/v1/events", events)
+        assert answer.status_code == 200, answer.text
+
+    def token(self, *conversation_ids: str, **over: Any) -> str:
+        body = {"participant_id": "ada", "conversation_ids": list(conversation_ids)} | over
+        answer = self.post("/v1/tokens", body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+    def listen(
+        self,
+        path: str = "/v1/conversations/c1/live",
+        token: str | None = None,
+        origin: Any = None,
+        **more: Any,
+    ) -> ClientConnection:
+        protocols: Any = ["convolake.v1"] + ([f"token.{token}"] if token else [])
+        headers = {} if token else {"authorization": f"Bearer {self.key}"}
+        socket: ClientConnection = connect(
+            self.url.replace("http", "ws") + path,
+            subprotocols=protocols,
+            additional_headers=headers,
+            origin=origin,
+            compression=None,
+            open_timeout=WAIT,
+            **more,
+        )
+        return socket
+
+
+def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Come back once `condition` holds; fail if it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds} s")
+        time.sleep(0.05)

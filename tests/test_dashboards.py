@@ -3,11 +3,9 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +24,8 @@ from dashboards.scope import Period, Scope, Search
 from dashboards.serve import command
 from ingest.contract import read_manifest
 from ingest.settings import Settings
-from tests.factories import Clock, Record
+from tests.factories import Clock, Record, free_port
+from tests.serving import until
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
@@ -35,7 +34,6 @@ ZONE = "Europe/Berlin"
 DAYS = 80
 CHANNELS = ("email", "sms", "web")
 LAST_30 = Period(date(2030, 3, 2), date(2030, 3, 31))
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def hostile_text(beacon: str) -> str:
@@ -764,21 +762,6 @@ def test_readers_see_whole_loads_while_loads_go_on(tmp_path: Path) -> None:
 # --- in a browser ---------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-
-
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own server)
@@ -807,27 +790,6 @@ def site(history: Settings) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(30)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    if CHROMIUM is None or CHROMEDRIVER is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=CHROMEDRIVER)
-    )
-    yield driver
-    driver.quit()
 
 
 SHOWN = """

@@ -2,78 +2,17 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import Grant, create_key, local_key
+from ingest.api.keys import Grant, create_key
 from ingest.delivery import live
 from ingest.log.store import open_engine
-from ingest.settings import Settings
-from tests.factories import Clock, Ids, a_conversation, an_event
-from tests.serving import listening
-
-WAIT = 20.0
-"""Seconds after which a test gives up; none waits so long."""
-
-
-class Installation:
-    """An API on a socket, and its key."""
-
-    def __init__(self, url: str, key: str, settings: Settings, clock: Clock) -> None:
-        self.url = url
-        self.key = key
-        self.settings = settings
-        self.clock = clock
-        self.http = httpx2.Client(base_url=url, headers={"authorization": f"Bearer {key}"})
-
-    def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
-        return self.http.post(path, json=body, headers=headers, timeout=WAIT)
-
-    def facts(self, events: list[dict[str, Any]]) -> None:
-        answer = self.post("/v1/events", events)
-        assert answer.status_code == 200, answer.text
-
-    def token(self, *conversation_ids: str, **over: Any) -> str:
-        body = {"participant_id": "ada", "conversation_ids": list(conversation_ids)} | over
-        answer = self.post("/v1/tokens", body)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["token"])
-
-    def listen(
-        self,
-        path: str = "/v1/conversations/c1/live",
-        token: str | None = None,
-        origin: Any = None,
-        **more: Any,
-    ) -> ClientConnection:
-        protocols: Any = ["convolake.v1"] + ([f"token.{token}"] if token else [])
-        headers = {} if token else {"authorization": f"Bearer {self.key}"}
-        socket: ClientConnection = connect(
-            self.url.replace("http", "ws") + path,
-            subprotocols=protocols,
-            additional_headers=headers,
-            origin=origin,
-            compression=None,
-            open_timeout=WAIT,
-            **more,
-        )
-        return socket
-
-
-@pytest.fixture
-def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
-    key = local_key(settings, clock())
-    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
-        running = Installation(url, key, settings, clock)
-        with running.http:
-            yield running
+from tests.factories import a_conversation, an_event
+from tests.serving import WAIT, Installation
 
 
 def frame(socket: ClientConnection) -> dict[str, Any]:

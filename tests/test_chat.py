@@ -1,0 +1,174 @@
+"""The web chat in a browser, with the demo's bot: nothing is lost, nothing said twice."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from convolake import assistant
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.serving import listening, until
+
+LOG = "return document.getElementById('log').innerText"
+LEFT = {"event_type": "custom.came_back"}
+SAY = """
+    document.getElementById('text').value = arguments[0];
+    document.getElementById('form').requestSubmit();
+"""
+
+
+class Site:
+    """An API whose chat is open, and its client."""
+
+    def __init__(self, url: str, client: Client) -> None:
+        self.url = url
+        self.client = client
+
+    def texts(self) -> list[str | None]:
+        (conversation,) = self.client.conversations()
+        return [each.text for each in self.client.messages(conversation.conversation_id)]
+
+
+@pytest.fixture
+def chat_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"chat": True})
+
+
+@pytest.fixture
+def site(chat_settings: Settings) -> Iterator[Site]:
+    key = local_key(chat_settings, wall_clock())
+    with (
+        listening(HotPath(create_app(chat_settings))) as url,
+        Client(url, key, retries=0) as client,
+    ):
+        yield Site(url, client)
+
+
+def shows(browser: Any, text: str) -> None:
+    until(lambda: text in browser.execute_script(LOG), 20, f"the chat shows {text!r}")
+
+
+def answer_what_came(client: Client, count: int) -> None:
+    """The bot, until it has answered `count` events."""
+    for event in client.listen(after=0):
+        if assistant.is_for_us(event):
+            assistant.answer(client, "assistant", event)
+            count -= 1
+        if count == 0:
+            return
+
+
+def test_a_visitor_talks_to_the_bot_and_asks_for_a_person(browser: Any, site: Site) -> None:
+    bot = threading.Thread(target=answer_what_came, args=(site.client, 3))
+    bot.start()
+    browser.get(f"{site.url}/chat")
+    shows(browser, assistant.GREETING)
+    browser.execute_script(SAY, "Where is 4711?")
+    shows(browser, "Order 4711 is on its way")
+    browser.execute_script(SAY, "A person, please")
+    shows(browser, "A person was asked to help.")
+    bot.join(20)
+    (conversation,) = site.client.conversations()
+    assert conversation.handoff is not None
+    assert conversation.handoff.reason == "customer_asked"
+    assert len(site.texts()) == 5
+
+
+def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) -> None:
+    browser.get(f"{site.url}/chat")
+    text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    browser.execute_script(SAY, text)
+    shows(browser, text)
+    assert browser.title == "Chat"
+    assert not browser.find_elements("css selector", "#log img, #log script")
+
+
+def test_a_message_is_said_once_though_its_answer_was_lost(browser: Any, site: Site) -> None:
+    browser.get(f"{site.url}/chat")
+    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    browser.execute_script("""
+        const real = window.fetch; let lost = 0;
+        window.fetch = async (path, how) => {
+            const answer = await real(path, how);
+            if (path.endsWith('/messages') && lost++ < 2) throw new TypeError('the answer was lost');
+            return answer;
+        };
+    """)
+    browser.execute_script(SAY, "Once?")
+    shows(browser, "Once?")
+    pending = "return document.querySelectorAll('#log .pending').length"
+    until(lambda: browser.execute_script(pending) == 0, 20, "nothing is pending")
+    assert site.texts() == ["Once?"]
+    assert browser.execute_script(LOG).count("Once?") == 1
+
+
+def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
+    browser: Any, site: Site
+) -> None:
+    browser.get(f"{site.url}/chat")
+    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    browser.execute_script(SAY, "Are you there?")
+    shows(browser, "Are you there?")
+    browser.refresh()
+    shows(browser, "Are you there?")
+    assert len(list(site.client.conversations())) == 1
+
+
+def test_without_the_setting_nobody_opens_a_chat(browser: Any, settings: Settings) -> None:
+    with listening(HotPath(create_app(settings))) as url:
+        browser.get(f"{url}/chat")
+        state = "return document.getElementById('state').innerText"
+        until(lambda: "opens no conversations" in browser.execute_script(state), 20, "it says so")
+
+
+def test_the_bot_is_silent_once_a_person_has_taken_over(site: Site) -> None:
+    client = site.client
+    opened = client.create_conversation("web", participants=[])
+    conversation_id = str(opened.conversation_id)
+    people = [("ada", "customer"), ("assistant", "bot"), ("mira", "agent")]
+    facts: list[dict[str, Any]] = [
+        {
+            "event_type": "participant.joined",
+            "participant_id": who,
+            "participant_role": role,
+        }
+        for who, role in people
+    ]
+    facts += [
+        {"event_type": "handoff.requested", "handoff_id": "h1"},
+        {"event_type": "handoff.accepted", "handoff_id": "h1", "participant_id": "mira"},
+    ]
+    list(client.record({"conversation_id": conversation_id} | fact for fact in facts))
+    asked = client.post_message(conversation_id, "ada", "Where is order 7?")
+    event = {"conversation_id": conversation_id, "event_id": asked.event_id, "text": "Where?"}
+    assistant.answer(client, "assistant", event)
+    assert [each.text for each in client.messages(conversation_id)] == ["Where is order 7?"]
+
+
+def test_a_listener_of_the_client_goes_on_where_it_was_when_the_server_is_back(
+    settings: Settings,
+) -> None:
+    key = local_key(settings, wall_clock())
+    with ExitStack() as later:
+
+        def come_back(_: float) -> None:
+            url = later.enter_context(listening(HotPath(create_app(settings)), port))
+            with Client(url, key) as other:
+                list(other.record([LEFT | {"conversation_id": "c1"}]))
+
+        with listening(HotPath(create_app(settings))) as url:
+            port = int(url.rpartition(":")[2])
+            client = later.enter_context(Client(url, key, wait=come_back))
+            client.create_conversation("web", conversation_id="c1")
+            heard = client.listen("c1", after=0)
+            assert [next(heard)["sequence"], next(heard)["sequence"]] == [1, 2]
+        assert next(heard)["event_type"] == "custom.came_back"
+        heard.close()
