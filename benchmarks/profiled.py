@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest.api import arrivals, hot
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
+from ingest.api.server import config
 from ingest.log.batch import Batch
 from ingest.log.store import Store
 from ingest.log.writer import Writer
@@ -183,17 +184,8 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     loop.begin()
-    uvicorn.run(
-        _timed(hot.HotPath(app), loop),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        proxy_headers=False,
-        log_level="warning",
-    )
+    served = _timed(hot.HotPath(app), loop)
+    uvicorn.Server(config(served, host=settings.host, port=settings.port)).run()
 
 
 def _timed(app: ASGIApp, loop: Clocks) -> ASGIApp:

@@ -1,1 +1,5 @@
-"""The roof: what a person types. It may import everything; nobody imports it."""
+"""What people start, and `Client`, with which they write bots."""
+
+from ingest.client import Client
+
+__all__ = ["Client"]

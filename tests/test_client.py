@@ -1,5 +1,8 @@
 """The client against the real API, over a network that loses what it can."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,9 @@ from ingest.client import (
     UnreachableError,
 )
 from ingest.settings import Settings
-from tests.serving import listening
+from tests.serving import listening, until
 
+ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
 
 
@@ -273,6 +277,28 @@ def test_a_server_that_stays_away_is_named_with_what_to_do(connect: Callable[...
 def test_a_url_that_is_none_is_reported_at_once(url: str) -> None:
     with Client(url, "key", wait=never) as client, pytest.raises(ClientError):
         client.create_conversation("web")
+
+
+def test_the_bot_of_the_readme_answers_a_customer(server: tuple[str, str], client: Client) -> None:
+    url, key = server
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    bot = code.group(1).replace("http://localhost:8000", url).replace("ck_…", key)
+    bot = bot.replace("client.listen()", "client.listen(after=0)")  # it may start too late
+    people = [ADA, Participant(participant_id="helper", participant_role="bot")]
+    conversation_id = str(client.create_conversation("web", participants=people).conversation_id)
+    client.post_message(conversation_id, "ada", "Where is my order?")
+    process = subprocess.Popen([sys.executable, "-c", bot], cwd=ROOT)
+    try:
+        answers = ["Where is my order?", "You said: Where is my order?"]
+        until(
+            lambda: [each.text for each in client.messages(conversation_id)] == answers,
+            20,
+            "the bot has answered",
+        )
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_an_answer_of_something_else_is_not_taken_for_ours(connect: Callable[..., Client]) -> None:

@@ -1,6 +1,7 @@
 """Sockets and long polls: in order, without a hole, however long somebody was away."""
 
 import json
+import socket
 import threading
 from typing import Any
 
@@ -12,29 +13,29 @@ from ingest.api.keys import Grant, create_key
 from ingest.delivery import live
 from ingest.log.store import open_engine
 from tests.factories import a_conversation, an_event
-from tests.serving import WAIT, Installation
+from tests.serving import WAIT, Installation, until
 
 
-def frame(socket: ClientConnection) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(socket.recv(WAIT))
+def frame(heard: ClientConnection) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(heard.recv(WAIT))
     return told
 
 
-def told(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+def told(heard: ClientConnection, count: int) -> list[dict[str, Any]]:
     """The next `count` events."""
     events: list[dict[str, Any]] = []
     while len(events) < count:
-        told = frame(socket)
+        told = frame(heard)
         if told["type"] == "event":
             events.append(told["event"])
     return events
 
 
-def close_code(socket: ClientConnection) -> int | None:
+def close_code(heard: ClientConnection) -> int | None:
     """Read on until the server closes."""
     try:
         while True:
-            socket.recv(WAIT)
+            heard.recv(WAIT)
     except ConnectionClosed as closed:
         return None if closed.rcvd is None else closed.rcvd.code
 
@@ -45,21 +46,21 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
 
 def test_a_listener_hears_what_was_said_and_what_is_said(installation: Installation) -> None:
     installation.facts(a_conversation(messages=2))
-    with installation.listen() as socket:
-        assert sequences(told(socket, 4)) == [1, 2, 3, 4]
-        assert frame(socket) == {"type": "live", "after_sequence": 4}
+    with installation.listen() as heard:
+        assert sequences(told(heard, 4)) == [1, 2, 3, 4]
+        assert frame(heard) == {"type": "live", "after_sequence": 4}
         installation.facts([an_event(text="Hello?")])
-        (event,) = told(socket, 1)
+        (event,) = told(heard, 1)
         assert event["sequence"] == 5
         assert event["text"] == "Hello?"
 
 
 def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
-        assert frame(socket)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
+        assert frame(heard)["type"] == "live"
         installation.facts([an_event(payload={"mood": "cross"})])
-        (event,) = told(socket, 1)
+        (event,) = told(heard, 1)
     page = installation.http.get("/v1/conversations/c1/events?after_sequence=3").json()
     assert page["items"] == [event]
 
@@ -67,17 +68,17 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
 def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
     count = 3 * live.PAGE
     installation.facts(a_conversation(messages=count))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=7") as socket:
-        assert sequences(told(socket, count + 2 - 7)) == list(range(8, count + 3))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
+        assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
 
 
 def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
     burst = 3 * live.KEPT
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
-        assert frame(socket)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
+        assert frame(heard)["type"] == "live"
         installation.facts([an_event(text=f"{number}") for number in range(burst)])
-        assert sequences(told(socket, burst)) == list(range(4, 4 + burst))
+        assert sequences(told(heard, burst)) == list(range(4, 4 + burst))
 
 
 def test_two_sockets_on_one_conversation_hear_the_same(installation: Installation) -> None:
@@ -91,11 +92,11 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(
     installation: Installation,
 ) -> None:
     installation.facts(a_conversation(messages=0))
-    heard: list[list[int]] = []
+    all_heard: list[list[int]] = []
 
     def listen() -> None:
-        with installation.listen() as socket:
-            heard.append(sequences(told(socket, 202)))
+        with installation.listen() as heard:
+            all_heard.append(sequences(told(heard, 202)))
 
     def write() -> None:
         for _ in range(5):
@@ -107,31 +108,31 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert heard == [list(range(1, 203))] * 3
+    assert all_heard == [list(range(1, 203))] * 3
 
 
 def test_a_customer_hears_that_something_is_there_but_not_what(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
     installation.facts([an_event(visibility="internal", text="a difficult one")])
-    with installation.listen(token=installation.token("c1")) as socket:
-        events = told(socket, 4)
+    with installation.listen(token=installation.token("c1")) as heard:
+        events = told(heard, 4)
         assert events[-1] == {"sequence": 4, "withheld": True}
         installation.facts([an_event(visibility="internal", text="again")])
-        assert told(socket, 1) == [{"sequence": 5, "withheld": True}]
+        assert told(heard, 1) == [{"sequence": 5, "withheld": True}]
 
 
 def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
     installation: Installation,
 ) -> None:
     installation.facts(a_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
-        assert frame(socket)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
+        assert frame(heard)["type"] == "live"
         installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
-        typing = frame(socket)
+        typing = frame(heard)
         assert typing["type"] == "typing"
         assert [each["participant_id"] for each in typing["items"]] == ["ada"]
         installation.http.delete("/v1/conversations/c1/typing/ada")
-        assert frame(socket) == {"type": "typing", "items": []}
+        assert frame(heard) == {"type": "typing", "items": []}
 
 
 def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
@@ -139,25 +140,25 @@ def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
 ) -> None:
     monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
     installation.facts(a_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as socket:
-        assert frame(socket)["type"] == "live"
-        assert frame(socket) == {"type": "heartbeat", "after_sequence": 3}
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
+        assert frame(heard)["type"] == "live"
+        assert frame(heard) == {"type": "heartbeat", "after_sequence": 3}
 
 
 def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
-    with installation.listen("/v1/live") as socket:
-        assert [each["position"] for each in told(socket, 3)] == [1, 2, 3]
-        assert frame(socket) == {"type": "live", "after_position": 3}
+    with installation.listen("/v1/live") as heard:
+        assert [each["position"] for each in told(heard, 3)] == [1, 2, 3]
+        assert frame(heard) == {"type": "live", "after_position": 3}
         installation.facts(a_conversation("c2", messages=1))
-        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
 def test_an_agent_hears_only_the_conversations_of_their_token(installation: Installation) -> None:
     token = installation.token("c2", view="all", participant_id="mira")
     installation.facts(a_conversation(messages=1) + a_conversation("c2", messages=1))
-    with installation.listen("/v1/live", token=token) as socket:
-        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+    with installation.listen("/v1/live", token=token) as heard:
+        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
 def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation) -> None:
@@ -169,17 +170,17 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
         1,
         Grant(channels=frozenset({"email"})),
     )
-    with installation.listen("/v1/live") as socket:
-        assert {each["conversation_id"] for each in told(socket, 3)} == {"c2"}
+    with installation.listen("/v1/live") as heard:
+        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
     with pytest.raises(InvalidStatus, match="404"):
         installation.listen()
 
 
 def test_a_socket_that_speaks_is_closed(installation: Installation) -> None:
     installation.facts(a_conversation(messages=0))
-    with installation.listen() as socket:
-        socket.send("hello")
-        assert close_code(socket) == 1003
+    with installation.listen() as heard:
+        heard.send("hello")
+        assert close_code(heard) == 1003
 
 
 def test_a_token_that_ends_closes_its_socket(
@@ -187,10 +188,10 @@ def test_a_token_that_ends_closes_its_socket(
 ) -> None:
     monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
     installation.facts(a_conversation(messages=0))
-    with installation.listen(token=installation.token("c1", seconds=60)) as socket:
-        assert frame(socket)["type"] == "event"
+    with installation.listen(token=installation.token("c1", seconds=60)) as heard:
+        assert frame(heard)["type"] == "event"
         installation.clock.forward(seconds=61)
-        assert close_code(socket) == 4401
+        assert close_code(heard) == 4401
 
 
 @pytest.mark.parametrize(
@@ -219,8 +220,8 @@ def test_another_page_may_listen_only_if_the_settings_name_it(installation: Inst
     installation.facts(a_conversation(messages=0))
     with pytest.raises(InvalidStatus, match="403"):
         installation.listen(origin="https://evil.example")
-    with installation.listen(origin=installation.url) as socket:
-        assert told(socket, 1)
+    with installation.listen(origin=installation.url) as heard:
+        assert told(heard, 1)
 
 
 def test_a_long_poll_is_answered_when_something_comes(installation: Installation) -> None:
@@ -242,3 +243,39 @@ def test_a_long_poll_with_something_there_does_not_wait(installation: Installati
     installation.facts(a_conversation(messages=1))
     answer = installation.http.get("/v1/conversations/c1/events?wait=30", timeout=5)
     assert sequences(answer.json()["items"]) == [1, 2, 3]
+
+
+def listeners(installation: Installation) -> int:
+    text = installation.http.get("/metrics").text
+    return int(float(text.rpartition("convolake_live_listeners ")[2].split()[0]))
+
+
+def test_a_reader_that_stands_still_is_let_go_while_others_hear_all(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.api.server.STALLED_SECONDS", 0.2)
+    installation.facts(a_conversation(messages=0))
+    port = int(installation.url.rpartition(":")[2])
+    with installation.listen(max_queue=None) as reads, socket.socket() as narrow:
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect(("127.0.0.1", port))
+        stands = installation.listen(sock=narrow, max_queue=1)
+        until(lambda: listeners(installation) == 2, WAIT, "both listen")
+        text = "x" * 200_000
+        count = 0
+        while listeners(installation) == 2:
+            installation.facts([an_event(text=text)])
+            count += 1
+            assert count < 500
+        events = told(reads, 2 + count)
+        assert sequences(events) == list(range(1, count + 3))
+        stands.socket.close()
+
+
+def test_everybody_who_went_away_is_forgotten(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=0))
+    for _ in range(3):
+        with installation.listen() as listener:
+            assert told(listener, 1)
+    installation.http.get("/v1/conversations/c1/events")
+    until(lambda: listeners(installation) == 0, WAIT, "nobody listens")

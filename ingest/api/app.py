@@ -103,7 +103,7 @@ def create_app(
             _check_lake(settings.lake_path, store.last_position())
             hub = Hub()
             writer = _writer(settings, store, clock, new_id, hub)
-            metrics = Metrics(writer)
+            metrics = Metrics(writer, hub)
             app.state.api = ApiState(
                 writer,
                 Keyring(reader, now=clock),

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ingest.delivery.live import Hub
 from ingest.log.submission import Acknowledgement, Status
 from ingest.log.writer import Writer
 
@@ -19,9 +20,10 @@ class Metrics(Collector):
     for each event than the state of a conversation does.
     """
 
-    def __init__(self, writer: Writer | None = None) -> None:
-        """Start at zero; the gauges are those of `writer`."""
+    def __init__(self, writer: Writer | None = None, hub: Hub | None = None) -> None:
+        """Start at zero; the gauges are those of `writer` and of `hub`."""
         self._writer = writer
+        self._hub = hub
         self._came = 0
         self._became: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
         self.registry = CollectorRegistry()
@@ -62,6 +64,12 @@ class Metrics(Collector):
         yield GaugeMetricFamily("convolake_log_commits", "Commits of the log since start.", commits)
         yield GaugeMetricFamily(
             "convolake_log_waiting_events", "Events that wait for a commit.", waiting
+        )
+
+        yield GaugeMetricFamily(
+            "convolake_live_listeners",
+            "Sockets and long polls that listen.",
+            0 if self._hub is None else self._hub.count,
         )
 
     def text(self) -> bytes:

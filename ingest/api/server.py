@@ -4,9 +4,8 @@ import asyncio
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
-from ingest.api.hot import HotPath
 
 STALLED_SECONDS = 10.0
 """A listener that takes nothing for so long is let go; it comes back and reads the log."""
@@ -42,11 +41,12 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent and not self.transport.is_closing():
             self.conn.send_close(TRY_AGAIN_LATER, "too slow; come back with the last place you saw")
             self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
+            self.close_sent = self.disconnected = True
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": TRY_AGAIN_LATER})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
 
 
-def config(application: HotPath, **over: Any) -> uvicorn.Config:
+def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
     """How uvicorn serves the API; `over` says where."""
     given: dict[str, Any] = {
         "loop": "uvloop",

@@ -95,6 +95,11 @@ class Hub:
         """Nobody listens yet."""
         self._listeners: dict[str | None, set[Listener]] = {}
 
+    @property
+    def count(self) -> int:
+        """How many listen."""
+        return sum(len(group) for group in self._listeners.values())
+
     @contextmanager
     def listening(self, conversation_id: str | None) -> Iterator[Listener]:
         """Somebody who listens to a conversation, or to all of them."""

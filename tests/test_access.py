@@ -1,0 +1,247 @@
+"""Who may do what: every route, with every credential that is not good for it."""
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from fastapi.testclient import TestClient
+
+from ingest.api.app import create_app
+from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, revoke_key
+from ingest.api.scopes import SCOPES
+from ingest.api.tokens import token_secret
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock, a_conversation, an_event
+
+OPEN = {"/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
+"""Pages for everybody; the last opens a conversation only where a setting says so."""
+
+PAGE = create_app(Settings()).openapi()
+ROUTES = [
+    (method.upper(), path)
+    for path, methods in PAGE["paths"].items()
+    for method in methods
+    if path not in OPEN
+]
+IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
+       "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1"}  # fmt: skip
+TEXT = "nobody else's business"
+
+CUSTOMERS = {
+    ("POST", "/v1/conversations/{conversation_id}/messages"),
+    ("GET", "/v1/conversations/{conversation_id}/messages"),
+    ("GET", "/v1/conversations/{conversation_id}/messages/{message_id}"),
+    ("POST", "/v1/conversations/{conversation_id}/messages/{message_id}/reactions"),
+    ("POST", "/v1/conversations/{conversation_id}/messages/{message_id}/receipts"),
+    ("GET", "/v1/conversations/{conversation_id}/events"),
+    ("PUT", "/v1/conversations/{conversation_id}/typing/{participant_id}"),
+    ("DELETE", "/v1/conversations/{conversation_id}/typing/{participant_id}"),
+    ("GET", "/v1/conversations/{conversation_id}/typing"),
+    ("POST", "/v1/conversations/{conversation_id}/participants/{participant_id}/read"),
+    ("POST", "/v1/conversations/{conversation_id}/participants/{participant_id}/unread"),
+}
+"""All that a customer's token is good for."""
+
+
+def key_for(settings: Settings, *scopes: str, **grant: Any) -> str:
+    engine = open_engine(settings.database_url)
+    return create_key(engine, "other", 1, Grant(frozenset(scopes), **grant))
+
+
+def token_for(api: TestClient, conversation_id: str, **over: Any) -> str:
+    body = {"participant_id": "ada", "conversation_ids": [conversation_id]} | over
+    return str(api.post("/v1/tokens", json=body).json()["token"])
+
+
+def unsigned(token: str) -> str:
+    """The same claims, signed with `none`."""
+    head = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "JWT"}).encode())
+    return f"{head.decode().rstrip('=')}.{token.split('.')[1]}."
+
+
+def signed(settings: Settings, token: str, **claims: Any) -> str:
+    """The claims of a token with others over them, signed as ours are; None takes one away."""
+    old = jwt.decode(token, options={"verify_signature": False})
+    new = {name: value for name, value in (old | claims).items() if value is not None}
+    return jwt.encode(new, token_secret(settings), "HS256")
+
+
+@pytest.fixture
+def filled(api: TestClient) -> TestClient:
+    """Two conversations, with a text that nobody else may see."""
+    api.post("/v1/events", json=a_conversation("c1", messages=2))
+    api.post("/v1/events", json=a_conversation("c2", messages=2, channel="email"))
+    api.post("/v1/events", json=[an_event(text=TEXT), an_event(visibility="internal", text=TEXT)])
+    return api
+
+
+@pytest.fixture
+def credentials(filled: TestClient, settings: Settings, clock: Clock) -> dict[str, str | None]:
+    """Everything that is not good for anything in c1."""
+    good = token_for(filled, "c1", seconds=60)
+    revoked = key_for(settings, "admin")
+    revoke_key(open_engine(settings.database_url), revoked.split("_")[1], 2)
+    ended = key_for(settings, "admin", expires_at=clock())
+    old = signed(settings, good, exp=clock() // 1_000_000)
+    return {
+        "none": None,
+        "garbage": "Bearer ck_garbage",
+        "no bearer": "Basic YTpi",
+        "not latin": "Bearer eyÿÿÿ",
+        "revoked": f"Bearer {revoked}",
+        "expired": f"Bearer {ended}",
+        "expired token": f"Bearer {old}",
+        "alg none": f"Bearer {unsigned(good)}",
+        "another secret": f"Bearer {jwt.encode({'sub': 'ada'}, 'x' * 64, 'HS256')}",
+        "another algorithm": f"Bearer {jwt.encode({'sub': 'ada'}, 'x' * 64, 'HS512')}",
+        "another audience": f"Bearer {signed(settings, good, aud='elsewhere')}",
+        "no end": f"Bearer {signed(settings, good, exp=None)}",
+        "missing scope": f"Bearer {key_for(settings, 'review')}",
+        "foreign token": f"Bearer {token_for(filled, 'c2')}",
+        "foreign agent": f"Bearer {token_for(filled, 'c2', view='all')}",
+        "foreign channel": f"Bearer {key_for(settings, 'read', channels=frozenset({'email'}))}",
+    }
+
+
+def ask(api: TestClient, method: str, path: str, authorization: str | None) -> Any:
+    headers: dict[str, Any] = {"content-type": "application/json"}
+    headers["authorization"] = (authorization or "").encode("latin-1")
+    return api.request(method, path.format(**IDS), headers=headers, content=b"{}")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
+def test_a_credential_that_is_not_good_gets_nothing(
+    filled: TestClient, credentials: dict[str, str | None], method: str, path: str
+) -> None:
+    for name, authorization in credentials.items():
+        if name == "foreign channel" and path in ("/v1/conversations", "/v1/accounting",
+                                                  "/v1/rejected", "/v1/contacts/{contact_id}"):  # fmt: skip
+            continue  # these it may ask; what they hold of others is tested below
+        answer = ask(filled, method, path, authorization)
+        assert answer.status_code in (401, 403, 404), (name, answer.text)
+        assert TEXT not in answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "c1" not in answer.text
+
+
+def test_nothing_was_stored_of_all_that_was_refused(
+    filled: TestClient, credentials: dict[str, str | None]
+) -> None:
+    before = filled.get("/v1/conversations/c1/events").json()
+    for method, path in ROUTES:
+        for authorization in credentials.values():
+            ask(filled, method, path, authorization)
+    assert filled.get("/v1/conversations/c1/events").json() == before
+
+
+def test_a_customers_token_is_good_for_its_own_conversation_and_for_nothing_else(
+    filled: TestClient,
+) -> None:
+    authorization = f"Bearer {token_for(filled, 'c1')}"
+    allowed = {
+        (method, path)
+        for method, path in ROUTES
+        if ask(filled, method, path, authorization).status_code != 403
+    }
+    assert allowed == CUSTOMERS
+
+
+def test_a_foreign_conversation_is_answered_like_one_that_does_not_exist(
+    filled: TestClient,
+) -> None:
+    headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
+    foreign, missing = (
+        filled.get(f"/v1/conversations/{name}/messages", headers=headers) for name in ("c2", "none")
+    )
+    assert (foreign.status_code, foreign.content) == (404, missing.content)
+
+
+def test_a_key_of_one_channel_neither_sees_nor_writes_in_others(
+    filled: TestClient, settings: Settings
+) -> None:
+    key = key_for(
+        settings, "read", "events:write", "conversations:write", channels=frozenset({"email"})
+    )
+    headers = {"authorization": f"Bearer {key}"}
+    page = filled.get("/v1/conversations", headers=headers).json()
+    assert [each["conversation_id"] for each in page["items"]] == ["c2"]
+    message = {"participant_id": "ada", "text": "hello"}
+    for name, status in (("c1", 404), ("none", 404), ("c2", 201)):
+        answer = filled.post(f"/v1/conversations/{name}/messages", json=message, headers=headers)
+        assert answer.status_code == status
+    opened = filled.post("/v1/conversations", json={"channel": "web"}, headers=headers)
+    assert (opened.status_code, opened.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"participant_id": "helper", "text": "I am the bot"},
+        {"text": "a note", "visibility": "internal", "participant_id": "ada"},
+        {"text": "mine", "participant_id": "ada", "event_id": "c1-m0"},
+        {"text": "mine", "participant_id": "ada", "message_id": "c1-m0"},
+    ],
+)
+def test_a_customer_speaks_only_for_themselves(filled: TestClient, body: dict[str, Any]) -> None:
+    headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
+    answer = filled.post("/v1/conversations/c1/messages", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_two_customers_with_one_idempotency_key_are_not_taken_for_one(filled: TestClient) -> None:
+    answers = []
+    for who in ("ada", "bea"):
+        filled.post("/v1/events", json=an_event("participant.joined", participant_id=who,
+                                                participant_role="customer"))  # fmt: skip
+        token = token_for(filled, "c1", participant_id=who)
+        headers = {"authorization": f"Bearer {token}", "idempotency-key": "1"}
+        body = {"participant_id": who, "text": f"I am {who}"}
+        answers.append(filled.post("/v1/conversations/c1/messages", json=body, headers=headers))
+        again = filled.post("/v1/conversations/c1/messages", json=body, headers=headers)
+        assert again.headers["idempotent-replayed"] == "true"
+    assert [each.status_code for each in answers] == [201, 201]
+    assert answers[0].json()["event_id"] != answers[1].json()["event_id"]
+
+
+def test_a_customer_reads_the_customers_view_whatever_they_ask_for(filled: TestClient) -> None:
+    headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
+    page = filled.get("/v1/conversations/c1/messages?view=all", headers=headers).json()
+    assert [each.get("withheld", False) for each in page["items"]] == [False, False, False, True]
+
+
+def test_a_time_of_its_own_needs_the_scope_import(filled: TestClient, settings: Settings) -> None:
+    event = an_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
+    headers = {"authorization": f"Bearer {key_for(settings, 'events:write')}"}
+    answer = filled.post("/v1/events", json=event, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+    headers = {"authorization": f"Bearer {key_for(settings, 'events:write', 'import')}"}
+    assert filled.post("/v1/events", json=event, headers=headers).status_code == 201
+
+
+def test_a_token_makes_no_tokens(filled: TestClient) -> None:
+    agent = token_for(filled, "c1", view="all")
+    body = {"participant_id": "ada", "conversation_ids": ["c1"]}
+    answer = filled.post("/v1/tokens", json=body, headers={"authorization": f"Bearer {agent}"})
+    assert answer.status_code == 403
+
+
+def test_an_agents_token_can_do_no_more_than_the_key_that_made_it(
+    filled: TestClient, settings: Settings
+) -> None:
+    key = key_for(settings, "conversations:write")
+    body = {"participant_id": "mira", "view": "all"}
+    made = filled.post("/v1/tokens", json=body, headers={"authorization": f"Bearer {key}"}).json()
+    headers = {"authorization": f"Bearer {made['token']}"}
+    assert filled.get("/v1/conversations/c1", headers=headers).status_code == 403
+
+
+def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, api: Any) -> None:
+    engine = open_engine(settings.database_url)
+    count = len(list_keys(engine))
+    with pytest.raises(UnknownScopeError, match="there are events:write"):
+        create_key(engine, "mybot", 1, Grant(frozenset({"everything"})))
+    assert len(list_keys(engine)) == count
+    assert "admin" in SCOPES
