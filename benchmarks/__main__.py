@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import batch, growth, load, message, pages, parts, report, seal, sizes, visible
+from benchmarks import (
+    batch,
+    growth,
+    live,
+    load,
+    message,
+    pages,
+    parts,
+    report,
+    seal,
+    sizes,
+    visible,
+)
 from benchmarks.paired import Size
 
 
@@ -26,6 +38,7 @@ class Name(StrEnum):
     pages = "pages"
     sizes = "sizes"
     visible = "visible"
+    live = "live"
     parts = "parts"
 
 
@@ -50,6 +63,8 @@ def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
             found.levels.extend(sizes.measure(size, work))
         case Name.visible:
             found.levels.extend(visible.measure(size, work))
+        case Name.live:
+            found.levels.extend(live.measure(size, work))
         case Name.parts:
             found.parts.update(parts.measure(size, work))
 
