@@ -5,6 +5,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 STALLED_SECONDS = 10.0
@@ -12,6 +13,66 @@ STALLED_SECONDS = 10.0
 
 TRY_AGAIN_LATER = 1013
 """Close code (IANA registry) of a listener that is too slow."""
+
+
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 60.0
+"""A request's head, and its body, have to be there after so long; 8 MiB need 1.1 Mbit/s."""
+
+
+class TimedProtocol(HttpToolsProtocol):
+    """HTTP, for so long and no longer: who sends a byte now and then, or none, is let go.
+
+    One timer a connection looks from time to time, so that a request costs none.
+    """
+
+    _watch: asyncio.TimerHandle | None = None
+    _until: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a head."""
+        super().connection_made(transport)
+        self._until = self.loop.time() + HEAD_SECONDS
+        self._look()
+
+    def on_message_begin(self) -> None:
+        """Expect the rest of the head."""
+        super().on_message_begin()
+        self._until = self.loop.time() + HEAD_SECONDS
+
+    def on_headers_complete(self) -> None:
+        """Expect the body."""
+        super().on_headers_complete()
+        self._until = self.loop.time() + BODY_SECONDS
+
+    def on_message_complete(self) -> None:
+        """Expect nothing: uvicorn itself ends a connection that has nothing more to say."""
+        super().on_message_complete()
+        self._until = None
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the socket pings."""
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went away."""
+        self._end()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        if self._until is not None and self._until <= self.loop.time():
+            self.transport.write(_TOO_SLOW)
+            self.transport.close()
+        else:
+            self._watch = self.loop.call_later(HEAD_SECONDS / 4, self._look)
+
+    def _end(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class LiveProtocol(WebSocketsSansIOProtocol):
@@ -50,7 +111,7 @@ def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
     """How uvicorn serves the API; `over` says where."""
     given: dict[str, Any] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": TimedProtocol,
         "ws": LiveProtocol,
         "ws_per_message_deflate": False,  # it costs a quarter of a MiB a socket
         "ws_max_size": 4096,  # sockets only tell

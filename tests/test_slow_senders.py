@@ -1,0 +1,97 @@
+"""Whoever sends slowly, or nothing, is let go in time, and others are served meanwhile."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.factories import a_conversation, an_event
+from tests.serving import WAIT, Installation
+
+HEAD = b"POST /v1/conversations/c1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, in less time."""
+    monkeypatch.setattr("ingest.api.server.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("ingest.api.server.BODY_SECONDS", 0.6)
+
+
+def dripping(whole: bytes) -> Iterator[bytes]:
+    """A byte, and then a byte."""
+    for number in range(len(whole)):
+        yield whole[number : number + 1]
+
+
+def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
+    """What is answered, and that the connection is closed then, though pieces are left."""
+    ended = threading.Event()
+    port = int(installation.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as slow:
+
+        def drip() -> None:
+            for piece in pieces:
+                if ended.wait(0.02):
+                    return
+                try:
+                    slow.sendall(piece)
+                except OSError:
+                    return
+
+        sender = threading.Thread(target=drip)
+        sender.start()
+        answer = b""
+        try:
+            while data := slow.recv(4096):
+                answer += data
+        except ConnectionError:
+            pass
+        finally:
+            ended.set()
+            sender.join(WAIT)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "kind", ["a head that drips", "a body that drips", "half a head", "nothing at all"]
+)
+def test_a_slow_sender_is_let_go_while_others_are_served(
+    installation: Installation, kind: str
+) -> None:
+    installation.facts(a_conversation(messages=0))
+    head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
+    pieces = {
+        "a head that drips": dripping(HEAD + b"x" * 100_000),
+        "a body that drips": iter([head, *dripping(b" " * 100_000)]),
+        "half a head": iter([HEAD]),
+        "nothing at all": iter([b""]),
+    }[kind]
+    answers: list[bytes] = []
+    slow = threading.Thread(target=lambda: answers.append(answer_to(installation, pieces)))
+    slow.start()
+    served = 0
+    while slow.is_alive():
+        installation.facts([an_event()])
+        served += 1
+        assert served < 20_000
+    assert answers[0].startswith(b"HTTP/1.1 408 ")
+    assert served > 1
+
+
+def test_nothing_of_a_body_that_was_cut_off_is_stored(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=0))
+    head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
+    body = b'{"participant_id": "ada", "participant_role": "customer", "text": "hello"}'
+    answer_to(installation, iter([head, body]))
+    page = installation.http.get("/v1/conversations/c1/messages").json()
+    assert page["items"] == []
+
+
+def test_a_sender_in_no_hurry_who_pauses_between_requests_is_served(
+    installation: Installation,
+) -> None:
+    installation.facts(a_conversation(messages=0))
+    for _ in range(3):
+        assert installation.http.get("/v1/conversations/c1").status_code == 200
