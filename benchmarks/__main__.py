@@ -87,17 +87,25 @@ def main(
     size = Size(1 if quick else rounds, quick)
     wanted = [Name(each) for each in only or list(Name)]
     found = report.Found([], [], {})
+    failed: list[Name] = []
     with tempfile.TemporaryDirectory(prefix="convolake-bench-", dir=folder) as name:
         where = report.machine(Path(name))
         for each in wanted:
             console.print(f"measuring {each} …", style="dim")
             work = Path(name) / each
             work.mkdir()
-            measure(each, size, work, found)
+            try:
+                measure(each, size, work, found)
+            except Exception:  # what was found before is not lost with it
+                console.print_exception()
+                failed.append(each)
             shutil.rmtree(work)
     report.show(console, found, where)
     if write:
         report.write(found, where)
+    if failed:
+        console.print(f"not measured: {', '.join(failed)}", style="red")
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

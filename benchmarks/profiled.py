@@ -141,7 +141,7 @@ def watch_loop(loop: Clocks) -> None:
     for name in ("create_message", "record_events"):
         endpoint = loop.around_steps(getattr(hot, name), "route: read body, draft, encode")
         setattr(hot, name, endpoint)
-    loop.around(arrivals, "authorize", "authorize")
+    loop.around(arrivals, "permit", "authorize, count")
     loop.around(arrivals, "arrive", "decode JSON (msgspec, limits)")
     loop.around(Writer, "submit", "submit to the writer")
     loop.around(Writer, "_answer", "wake the waiting requests")

@@ -5,8 +5,9 @@ IngestError
 │   ├── MalformedBodyError
 │   ├── TooLargeError
 │   └── UnsupportedMediaTypeError
-├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError
+├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError
 ├── UnauthorizedError            no key, or one that we do not know
+├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
 ├── EventRejectedError           the event can never be accepted as it stands
 │   ├── ForbiddenTypeError       this key may not write this type
@@ -32,6 +33,8 @@ class IngestError(Exception):
     code = "internal_error"
     title = "Something went wrong on our side"
     retryable = False
+    retry_after: int | None = None
+    """Seconds after which it is worth trying again."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         """`detail`: what is wrong and what to do. `field`: a JSON path such as `$.text`."""
@@ -132,6 +135,20 @@ class ForbiddenError(IngestError):
     status = 403
     code = "forbidden"
     title = "This is not yours to do"
+
+
+class RateLimitedError(IngestError):
+    """The caller made too many requests. Nothing was stored; try again after `Retry-After`."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+    retryable = True
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class EventRejectedError(IngestError):
@@ -246,10 +263,19 @@ class EventConflictError(EventRejectedError):
     title = "The event_id is taken by another event"
 
 
+class UnknownWebhookError(IngestError):
+    """There is no webhook with this id, or it is not of this key's source."""
+
+    status = 404
+    code = "unknown_webhook"
+    title = "Unknown webhook"
+
+
 class LogUnavailableError(IngestError):
     """The log cannot take events now. Nothing of this request was stored; send it again later."""
 
     status = 503
+    retry_after = 1
     code = "log_unavailable"
     title = "The log is unavailable"
     retryable = True

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -45,6 +45,16 @@ class Settings(BaseSettings):
     )
     chat_bot: str = Field(
         "assistant", description="The bot that takes part in the conversations that /chat opens."
+    )
+    requests_per_second: int = Field(
+        0, ge=0, description="So many may each API key make, ten times as many in a burst; 0: any."
+    )
+    user_requests_per_second: int = Field(
+        20, ge=0, description="So many may each user with a token make, and each visitor; 0: any."
+    )
+    webhook_networks: set[IPvAnyNetwork] = Field(
+        set(),
+        description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
     session_timeouts: dict[str, timedelta] = Field(
         {

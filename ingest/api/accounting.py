@@ -16,6 +16,7 @@ from ingest.contract import from_micros
 from ingest.errors import (
     InvalidRequestError,
     MissingScopeError,
+    RateLimitedError,
     UnauthorizedError,
     UnknownRejectedEventError,
 )
@@ -25,7 +26,9 @@ from ingest.log.submission import Submission
 router = APIRouter(
     prefix="/v1",
     tags=["accounting"],
-    responses=problems((UnauthorizedError, MissingScopeError, InvalidRequestError)),
+    responses=problems(
+        (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
+    ),
 )
 
 

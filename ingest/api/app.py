@@ -22,14 +22,18 @@ from ingest.api import (
     messages,
     presence,
     problems,
+    webhooks,
 )
 from ingest.api.keys import Keyring
+from ingest.api.limits import Limits
 from ingest.api.metrics import Metrics
 from ingest.api.presence import Typists
 from ingest.api.state import ApiState
 from ingest.api.tokens import Tokens, token_secret
 from ingest.contract import ManifestError, read_manifest
 from ingest.delivery.live import Hub
+from ingest.delivery.outbound import Sender
+from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
 from ingest.log.rules import Rules
@@ -104,6 +108,9 @@ def create_app(
             hub = Hub()
             writer = _writer(settings, store, clock, new_id, hub)
             metrics = Metrics(writer, hub)
+            deliverer = Deliverer(
+                writer, reader, hub, Sender(sorted(settings.webhook_networks, key=str)), clock
+            )
             app.state.api = ApiState(
                 writer,
                 Keyring(reader, now=clock),
@@ -113,15 +120,19 @@ def create_app(
                 Tokens(token_secret(settings), clock),
                 hub,
                 clock,
+                Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
+                deliverer,
                 frozenset(settings.origins),
                 stores_typing=settings.store_typing,
                 chat_bot=settings.chat_bot if settings.chat else None,
             )
             app.state.new_id = new_id
             writer.start()
-            timers = asyncio.create_task(_run_timers(writer))
+            tasks = [asyncio.create_task(each) for each in (_run_timers(writer), deliverer.run())]
             yield
-            timers.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(writer.stop)
             reader.dispose()
             engine.dispose()
@@ -142,6 +153,7 @@ def create_app(
     app.include_router(messages.router)
     app.include_router(presence.router)
     app.include_router(live.router)
+    app.include_router(webhooks.router)
     app.include_router(chat.router)
     app.include_router(accounting.router)
     _add_operations(app)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Request
 from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import Message, Receive
 
 from ingest.errors import (
     InvalidRequestError,
@@ -63,6 +64,21 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise TooLargeError(f"at most {limit} bytes")
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def limited(receive: Receive) -> Receive:
+    """`receive` for routes that read the body whole: TooLargeError is raised beyond the limit."""
+    size = 0
+
+    async def counting() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > BATCH_BYTES:
+            raise TooLargeError(f"at most {BATCH_BYTES} bytes")
+        return message
+
+    return counting
 
 
 def media_type(request: Request) -> str:

@@ -19,7 +19,7 @@ from ingest.api.describe import problems
 from ingest.api.scopes import CUSTOMER, Caller, User
 from ingest.api.state import Api
 from ingest.api.tokens import LONGEST
-from ingest.errors import ForbiddenError, LogUnavailableError
+from ingest.errors import ForbiddenError, LogUnavailableError, RateLimitedError
 from ingest.log.drafts import Command, Draft
 from ingest.log.submission import Arrival, Submission
 
@@ -65,10 +65,11 @@ def chat() -> Response:
 @router.post(
     "/chat/conversations",
     status_code=201,
-    responses=problems((ForbiddenError, LogUnavailableError)),
+    responses=problems((ForbiddenError, RateLimitedError, LogUnavailableError)),
 )
 async def open_chat(request: Request, api: Api) -> NewChat:
     """Open a conversation for a visitor of /chat, if the setting `chat` allows it."""
+    api.limits.count_visitor(request.scope)
     if api.chat_bot is None:
         raise ForbiddenError("this page opens no conversations; the setting `chat` lets it")
     conversation_id = request.app.state.new_id()

@@ -19,6 +19,7 @@ from ingest.errors import (
     ConversationExistsError,
     InvalidRequestError,
     MissingScopeError,
+    RateLimitedError,
     UnauthorizedError,
     UnknownContactError,
     UnknownConversationError,
@@ -29,6 +30,7 @@ from ingest.log.submission import Acknowledgement
 
 READ_ERRORS = (
     UnauthorizedError,
+    RateLimitedError,
     MissingScopeError,
     UnknownConversationError,
     InvalidRequestError,

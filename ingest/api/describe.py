@@ -14,6 +14,7 @@ from ingest.errors import (
     LogUnavailableError,
     MalformedBodyError,
     MissingScopeError,
+    RateLimitedError,
     TooLargeError,
     UnauthorizedError,
     UnknownConversationError,
@@ -23,6 +24,7 @@ from ingest.errors import (
 WRITE_ERRORS: tuple[type[IngestError], ...] = (
     MalformedBodyError,
     UnauthorizedError,
+    RateLimitedError,
     MissingScopeError,
     ForbiddenError,
     ForbiddenTypeError,

@@ -18,7 +18,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ingest.api.arrivals import NewMessage, encode, read_message, take_batch, take_one
+from ingest.api.bodies import limited
 from ingest.api.describe import described
+from ingest.api.limits import ALLOWANCE, telling
 from ingest.api.problems import problem_response, unexpected_response
 from ingest.api.scopes import TAKE_PART
 from ingest.errors import (
@@ -52,6 +54,8 @@ class HotPath:
             _endpoint(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
         )
         if endpoint is None:
+            if scope["type"] == "http":
+                receive, send = limited(receive), telling(scope, send)
             await self._app(scope, receive, send)
             return
         scope["app"] = self._app
@@ -63,6 +67,8 @@ class HotPath:
             return
         except Exception as error:
             response = unexpected_response(error)
+        if ALLOWANCE in scope:
+            response.raw_headers += scope[ALLOWANCE].headers()
         await response(scope, receive, send)
 
 

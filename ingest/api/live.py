@@ -30,6 +30,7 @@ from ingest.errors import (
     IngestError,
     InvalidRequestError,
     MissingScopeError,
+    RateLimitedError,
     UnauthorizedError,
 )
 from ingest.log import reader
@@ -86,7 +87,15 @@ def commands(connection: HTTPConnection) -> Caller:
     status_code=201,
     tags=["tokens"],
     openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
-    responses=problems((UnauthorizedError, MissingScopeError, ForbiddenError, InvalidRequestError)),
+    responses=problems(
+        (
+            UnauthorizedError,
+            RateLimitedError,
+            MissingScopeError,
+            ForbiddenError,
+            InvalidRequestError,
+        )
+    ),
 )
 def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: NewToken) -> Token:
     """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
@@ -138,7 +147,9 @@ def _admit(socket: WebSocket, *scopes: str) -> Caller:
             headers = dict(socket.scope["headers"])
             headers[b"authorization"] = f"Bearer {protocol.removeprefix('token.')}".encode()
             socket.scope["convolake.headers"] = headers
-    return _caller(socket, *scopes)
+    caller = _caller(socket, *scopes)
+    state_of(socket).limits.count(socket.scope, caller)
+    return caller
 
 
 def _caller(socket: WebSocket, *scopes: str) -> Caller:

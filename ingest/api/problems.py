@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from ingest.errors import (
     IngestError,
     InvalidRequestError,
-    LogUnavailableError,
     MethodNotAllowedError,
     NotFoundError,
 )
@@ -26,7 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 
 def problem_response(error: IngestError) -> Response:
     """`error` as the API answers it."""
-    headers = {"retry-after": "1"} if isinstance(error, LogUnavailableError) else {}
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(msgspec.json.encode(error.problem()), error.status, headers, MEDIA_TYPE)

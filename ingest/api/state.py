@@ -10,10 +10,12 @@ from starlette.requests import HTTPConnection
 
 from ingest.api.bodies import header
 from ingest.api.keys import Keyring
+from ingest.api.limits import Limits
 from ingest.api.metrics import Metrics
 from ingest.api.scopes import TAKE_PART, Caller
 from ingest.api.tokens import Tokens
 from ingest.delivery.live import Hub
+from ingest.delivery.webhooks import Deliverer
 from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class ApiState:
     tokens: Tokens
     hub: Hub
     clock: Callable[[], int]
+    limits: Limits
+    deliverer: Deliverer
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False
     chat_bot: str | None = None
@@ -57,6 +61,7 @@ def permit(connection: HTTPConnection, *scopes: str) -> Caller:
     Raises UnauthorizedError, MissingScopeError, UnknownConversationError.
     """
     caller = caller_of(connection)
+    state_of(connection).limits.count(connection.scope, caller)
     caller.need(*scopes)
     caller.reach(connection.path_params.get("conversation_id"))
     return caller

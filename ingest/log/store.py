@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import ClauseElement, Engine, create_engine, event
 
 from ingest.log.rows import Row
 from ingest.log.rules import wakes_at
@@ -121,6 +121,7 @@ class Store:
         self._wakes_at: dict[str, int | None] = {}
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
+        self._dialect = engine.dialect
         self._sql = Statements(engine.dialect)
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
@@ -313,6 +314,15 @@ class Store:
     def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
         """Note which refused events came in after all, as which event."""
         self._many(self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed])
+
+    def run(self, statement: ClauseElement) -> None:
+        """Run a statement that is not hot, within the transaction."""
+        compiled = statement.compile(
+            dialect=self._dialect, compile_kwargs={"render_postcompile": True}
+        )
+        values = compiled.construct_params() or {}
+        names = getattr(compiled, "positiontup", None) or ()
+        self._cursor.execute(str(compiled), [values[name] for name in names])
 
     def commit(self) -> None:
         """Make all that was added durable: it is on disk when this returns."""

@@ -162,6 +162,42 @@ rejected_events = Table(
 )
 """What was refused, with its bytes (at most 256 KiB) and the reason; replayed ones stay."""
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("webhook_id", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("event_types", String, nullable=False),
+    Column("channels", String, nullable=False),
+    Column("bot_id", String),
+    Column("secret", String, nullable=False),
+    Column("old_secret", String),
+    Column("old_until", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("disabled_because", String),
+)
+"""Who is told of events. Up to `position` all were delivered, or are in `webhook_queue`."""
+
+webhook_queue = Table(
+    "webhook_queue",
+    metadata,
+    Column("webhook_id", String, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("of", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("next_at", BigInteger),
+    Column("died_at", BigInteger),
+    Column("last", String),
+    Index("webhook_queue_due", "webhook_id", "next_at"),
+    Index("webhook_queue_order", "webhook_id", "of", "position"),
+)
+"""Deliveries that failed, and those that wait behind them: `of` is the conversation whose order they
+keep. The first of each has a `next_at`; one that was given up has `died_at`."""
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -31,12 +31,17 @@ PASSING = ("disk is full", "database is locked", "database table is locked")
 """SQLite's words for what passes by itself; the transaction is known not to be on disk."""
 
 
+Work = Callable[[Store], Sequence[Row]]
+"""Something else to change in a commit, and the events that tell of it."""
+
+
 @dataclass(slots=True)
 class _Request:
     submission: Submission
     received_at: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[list[Acknowledgement]]"
+    work: "Work | None" = None
 
 
 class Writer:
@@ -99,7 +104,16 @@ class Writer:
         self._thread.join()
         self._store.close()
 
-    def submit(self, submission: Submission) -> "asyncio.Future[list[Acknowledgement]]":
+    def change(self, work: Work) -> "asyncio.Future[list[Acknowledgement]]":
+        """Have `work` done in the next commit; the future is done when it is on disk.
+
+        Raises LogUnavailableError.
+        """
+        return self.submit(Submission(SERVER, "", 0, []), work)
+
+    def submit(
+        self, submission: Submission, work: Work | None = None
+    ) -> "asyncio.Future[list[Acknowledgement]]":
         """Queue a submission for the next commit; the future is done when it is on disk.
 
         Raises LogUnavailableError if the queue is full or the writer failed or stops.
@@ -114,7 +128,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
         self._waiting += count
-        self._queue.put(_Request(submission, self._clock(), loop, answer))
+        self._queue.put(_Request(submission, self._clock(), loop, answer, work))
         return answer
 
     def run_due(self) -> "asyncio.Future[list[Acknowledgement]]":
@@ -192,6 +206,9 @@ class Writer:
         ]
         if not all(submission.arrivals for submission in submissions):
             batch.run_due(self._clock(), DUE_AT_ONCE)
+            for request in requests:
+                if request.work is not None:
+                    batch.rows += request.work(self._store)
         position = self._position
         committed_at = self._clock()
         for row in batch.rows:

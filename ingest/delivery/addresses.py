@@ -1,0 +1,39 @@
+"""Which addresses a request may go to that somebody else chose: none of a private network.
+
+`ip_address(…).is_global` alone is not enough: on Python 3.11 it takes NAT64, 6to4 and
+multicast addresses for global, behind which private ones may lie.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+NEVER = tuple(
+    ip_network(each)
+    for each in (
+        "0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4",
+        "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2002::/16",
+        "3fff::/20", "5f00::/16", "fec0::/10",
+    )
+)  # fmt: skip
+"""This network, IETF protocols, 6to4 relays, reserved; IPv4-compatible, NAT64, discard, Teredo, 6to4,
+documentation, SRv6, site-local: each may lead elsewhere than it says."""
+
+
+def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
+    """Whether a request may go to this address: a public one, or one in `allowed`.
+
+    Raises ValueError if it is no address.
+    """
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if any(_is_in(ip, network) for network in allowed):
+        return True
+    odd = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local
+    return ip.is_global and not odd and not any(_is_in(ip, network) for network in NEVER)
+
+
+def _is_in(ip: IPv4Address | IPv6Address, network: Network) -> bool:
+    return ip.version == network.version and ip in network

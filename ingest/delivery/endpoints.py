@@ -1,0 +1,243 @@
+"""Webhooks and what waits for them, in the store: read by its readers, changed by its one writer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from sqlalchemy import (
+    ClauseElement,
+    Engine,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from ingest.contract import EVENT_TYPES
+from ingest.log.tables import events, webhook_queue, webhooks
+
+
+class Webhook(Struct, frozen=True):
+    """Who is told. No `event_types`: every one of the conversation stream; no `channels`: every one."""
+
+    webhook_id: str
+    source: str
+    url: str
+    event_types: frozenset[str]
+    channels: frozenset[str]
+    bot_id: str | None
+    secret: str
+    old_secret: str | None
+    old_until: int | None
+    created_at: int
+    position: int
+    disabled_at: int | None
+    disabled_because: str | None
+
+    def keys(self, now: int) -> list[str]:
+        """The secrets that a delivery is signed with: two while they are changed."""
+        is_changing = self.old_secret is not None and (self.old_until or 0) > now
+        return [self.secret, *([self.old_secret or ""] if is_changing else [])]
+
+    def wants(self, row: RowMapping) -> bool:
+        """Whether it is told of this event. Nobody is told of deliveries, or what their bot did."""
+        kind = EVENT_TYPES.get(row["event_type"])
+        if kind is not None and kind.stream not in ("conversation", "contact"):
+            return False
+        if self.event_types and not self.event_types & _names(row["event_type"]):
+            return False
+        if self.channels and row["channel"] not in self.channels:
+            return False
+        return self.bot_id is None or row["participant_id"] != self.bot_id
+
+
+def _names(event_type: str) -> set[str]:
+    """How a filter may name it: `message.created`, or all of its kind, `message.*`."""
+    return {event_type, event_type.partition(".")[0] + ".*"}
+
+
+def order_of(row: Mapping[str, Any] | RowMapping) -> str:
+    """What an event keeps its order within: its conversation, else its contact."""
+    return str(row["conversation_id"] or row["contact_id"] or "")
+
+
+# --- reading
+
+
+def get_webhook(engine: Engine, webhook_id: str) -> Webhook | None:
+    """A webhook, or None."""
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(webhooks).where(webhooks.c.webhook_id == webhook_id)
+        ).mappings()
+        row = found.first()
+    return None if row is None else _webhook(row)
+
+
+def list_webhooks(engine: Engine, source: str | None = None) -> list[Webhook]:
+    """Every webhook, of one source if it is named, oldest first."""
+    query = select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
+    if source is not None:
+        query = query.where(webhooks.c.source == source)
+    with engine.connect() as connection:
+        return [_webhook(row) for row in connection.execute(query).mappings()]
+
+
+def _webhook(row: RowMapping) -> Webhook:
+    values = dict(row)
+    for name in ("event_types", "channels"):
+        values[name] = frozenset(values[name].split())
+    return Webhook(**values)
+
+
+def list_queue(
+    engine: Engine, webhook_id: str, limit: int, after: int = 0, *, is_dead: bool = False
+) -> Sequence[RowMapping]:
+    """At most `limit` deliveries that wait, or that were given up, in the order of the log."""
+    died = webhook_queue.c.died_at
+    query = (
+        select(webhook_queue)
+        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position > after)
+        .where(died.is_not(None) if is_dead else died.is_(None))
+        .order_by(webhook_queue.c.position)
+    )
+    with engine.connect() as connection:
+        return connection.execute(query.limit(limit)).mappings().all()
+
+
+def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Sequence[RowMapping]:
+    """At most `limit` deliveries that are to be tried again by `now`, with their events.
+
+    None: those that are first in their conversation, whenever they are to be tried.
+    """
+    by_now = webhook_queue.c.next_at.is_not(None) if now is None else webhook_queue.c.next_at <= now
+    query = (
+        select(events, webhook_queue.c.attempts, webhook_queue.c.since)
+        .join(webhook_queue, webhook_queue.c.position == events.c.position)
+        .where(webhook_queue.c.webhook_id == webhook_id, by_now)
+        .order_by(webhook_queue.c.position)
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().all()
+
+
+def blocked(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
+    """Those of these conversations in which something waits."""
+    query = select(webhook_queue.c.of).where(
+        webhook_queue.c.webhook_id == webhook_id,
+        webhook_queue.c.of.in_(sorted(set(orders))),
+        webhook_queue.c.died_at.is_(None),
+    )
+    with engine.connect() as connection:
+        return set(connection.execute(query.distinct()).scalars())
+
+
+# --- changing, by the writer
+
+
+def added(webhook: Webhook) -> ClauseElement:
+    """A new webhook."""
+    return insert(webhooks).values(
+        {
+            name: " ".join(sorted(value)) if isinstance(value, frozenset) else value
+            for name in Webhook.__struct_fields__
+            for value in [getattr(webhook, name)]
+        }
+    )
+
+
+def changed(webhook_id: str, **values: Any) -> ClauseElement:
+    """Other values."""
+    return update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(**values)
+
+
+def removed(webhook_id: str) -> list[ClauseElement]:
+    """No webhook any more, and nothing waits for it."""
+    return [
+        delete(table).where(table.c.webhook_id == webhook_id) for table in (webhook_queue, webhooks)
+    ]
+
+
+def _at(webhook_id: str, position: int) -> Any:
+    return and_(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position == position)
+
+
+class Waiting(NamedTuple):
+    """A delivery that failed, or waits behind one that did (then `next_at` is None)."""
+
+    webhook_id: str
+    position: int
+    of: str
+    since: int
+    attempts: int = 0
+    next_at: int | None = None
+    last: str | None = None
+
+
+def waiting(each: Waiting) -> ClauseElement:
+    """It waits; nothing is done if it does already."""
+    there = select(webhook_queue.c.position).where(_at(each.webhook_id, each.position))
+    values = select(
+        *(literal(value, webhook_queue.c[name].type) for name, value in each._asdict().items())
+    ).where(~there.exists())
+    return insert(webhook_queue).from_select(list(Waiting._fields), values)
+
+
+def tried(webhook_id: str, position: int, attempts: int, next_at: int, last: str) -> ClauseElement:
+    """It failed again."""
+    return (
+        update(webhook_queue)
+        .where(_at(webhook_id, position))
+        .values(attempts=attempts, next_at=next_at, last=last)
+    )
+
+
+def died(webhook_id: str, position: int, attempts: int, now: int, last: str) -> ClauseElement:
+    """It is given up, and kept."""
+    return (
+        update(webhook_queue)
+        .where(_at(webhook_id, position))
+        .values(attempts=attempts, next_at=None, died_at=now, last=last)
+    )
+
+
+def settled(webhook_id: str, position: int) -> ClauseElement:
+    """It arrived."""
+    return delete(webhook_queue).where(_at(webhook_id, position))
+
+
+def let_on(webhook_id: str, of: str, now: int) -> ClauseElement:
+    """What waited behind it is the first now, if anything did."""
+    behind = webhook_queue.alias()
+    first = select(func.min(behind.c.position)).where(
+        behind.c.webhook_id == webhook_id, behind.c.of == of, behind.c.died_at.is_(None)
+    )
+    return (
+        update(webhook_queue)
+        .where(
+            webhook_queue.c.webhook_id == webhook_id,
+            webhook_queue.c.position == first.scalar_subquery(),
+            webhook_queue.c.next_at.is_(None),
+        )
+        .values(next_at=now)
+    )
+
+
+def hurried(webhook_id: str, now: int) -> ClauseElement:
+    """The endpoint is back: whatever waits for its next try is tried now."""
+    return (
+        update(webhook_queue)
+        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.next_at > now)
+        .values(next_at=now)
+    )
+
+
+def revived(webhook_id: str, position: int, since: int, next_at: int | None) -> ClauseElement:
+    """What was given up is tried anew."""
+    values = {"attempts": 0, "since": since, "next_at": next_at, "died_at": None}
+    return update(webhook_queue).where(_at(webhook_id, position)).values(values)

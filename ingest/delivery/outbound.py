@@ -1,0 +1,160 @@
+"""One request to an address that somebody else chose: checked, short, and without surprises.
+
+Every address that the name has is checked, and the one that was checked is connected to, at each
+attempt anew: a name that changes its mind in between (DNS rebinding) gains nothing. No redirect is
+followed, no cookie kept, no proxy of the environment used; of an answer at most 64 KiB are read.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+from msgspec import Struct
+
+from ingest.delivery.addresses import Network, is_allowed
+
+SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+ANSWER_BYTES = 64 * 1024
+PORTS = (80, 443)
+"""Others have to be in a network that the settings allow."""
+
+
+class ForbiddenAddressError(Exception):
+    """The address may not be called; it says which rule is against it, never what it resolved to."""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a request: a status, or an `error` of ours; `seconds` it took."""
+
+    status: int | None
+    error: str | None
+    seconds: float
+    retry_after: int | None = None
+    """Seconds that the receiver asked for."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it arrived."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def check_url(url: str, *, allows_http: bool) -> None:
+    """Raise ForbiddenAddressError if nothing may ever be sent there, whatever the name means."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ForbiddenAddressError("this is no address") from None
+    if parts.scheme != "https" and not (allows_http and parts.scheme == "http"):
+        raise ForbiddenAddressError("an address begins with https://")
+    if not url.isascii() or any(each <= " " for each in url):
+        raise ForbiddenAddressError("an address is ASCII; write other names as xn--…")
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise ForbiddenAddressError("an address has a host, and neither user nor password")
+    if port is not None and port not in PORTS and not allows_http:
+        raise ForbiddenAddressError("an address has port 443, or names none")
+
+
+Resolve = Callable[[str, int], "asyncio.Future[list[Any]]"]
+
+
+class CheckedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to public addresses and to those in `allowed`, and to no other."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        """`allowed`: private networks that the operator trusts."""
+        self._allowed = allowed
+        self._real = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to `host`. Raises ForbiddenAddressError."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError("the name is not known") from error
+        addresses = [str(each[4][0]) for each in found]
+        if not addresses or not all(is_allowed(each, self._allowed) for each in addresses):
+            raise ForbiddenAddressError("the name leads into a network that may not be called")
+        return await self._real.connect_tcp(
+            addresses[0], port, timeout, local_address, socket_options
+        )
+
+
+class Sender:
+    """Sends webhooks. Close it at the end."""
+
+    def __init__(self, allowed: Sequence[Network] = (), seconds: float = SECONDS) -> None:
+        """`allowed`: private networks that may be called; `seconds` is for a whole request."""
+        self._allows_http = bool(allowed)
+        self._seconds = seconds
+        self._pool = httpcore2.AsyncConnectionPool(
+            max_connections=100, keepalive_expiry=20, network_backend=CheckedNetwork(allowed)
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._pool.aclose()
+
+    def check(self, url: str) -> None:
+        """Raise ForbiddenAddressError if nothing may ever be sent there."""
+        check_url(url, allows_http=self._allows_http)
+
+    async def post(self, url: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+        """Send `body`. Never raises for what a receiver does."""
+        started = time.monotonic()
+        try:
+            self.check(url)
+            async with asyncio.timeout(self._seconds):
+                status, retry_after = await self._post(url, headers, body)
+        except ForbiddenAddressError as error:
+            return Outcome(None, f"forbidden: {error}", time.monotonic() - started)
+        except TimeoutError:
+            return Outcome(None, "timeout", time.monotonic() - started)
+        except (
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            httpcore2.TimeoutException,
+        ) as error:
+            return Outcome(None, type(error).__name__, time.monotonic() - started)
+        except (OSError, UnicodeError, ValueError) as error:
+            return Outcome(None, type(error).__name__, time.monotonic() - started)
+        return Outcome(status, None, time.monotonic() - started, retry_after)
+
+    async def _post(
+        self, url: str, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[int, int | None]:
+        named = [
+            (b"host", urlsplit(url).netloc.encode()),
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"Convolake"),
+            (b"content-length", str(len(body)).encode()),
+            *headers,
+        ]
+        timeouts = {"connect": CONNECT_SECONDS, "read": self._seconds, "write": self._seconds,
+                    "pool": self._seconds}  # fmt: skip
+        async with self._pool.stream(
+            "POST", url, headers=named, content=body, extensions={"timeout": timeouts}
+        ) as answer:
+            size = 0
+            async for piece in answer.aiter_stream():
+                size += len(piece)
+                if size > ANSWER_BYTES:
+                    break  # what counts is the status
+            return answer.status, _seconds(dict(answer.headers).get(b"retry-after", b""))
+
+
+def _seconds(value: bytes) -> int | None:
+    return int(value) if value.isdigit() and len(value) < 10 else None

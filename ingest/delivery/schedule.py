@@ -1,0 +1,75 @@
+"""When a delivery is tried again, and when an endpoint is left alone for a while."""
+
+from collections.abc import Callable
+
+SECOND = 1_000_000
+SCHEDULE = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Seconds between one try and the next: twelve tries in about 76 hours, the first at once."""
+
+LONGEST = sum(SCHEDULE) * SECOND
+"""A delivery is given up once it was tried so often, and so long ago for the first time."""
+
+JITTER = 0.2
+LONGEST_WAIT = 3_600
+"""Seconds. A receiver that asks for more patience gets this much."""
+
+FAILURES = 10
+"""So many failures in a row, and nothing is sent for a while."""
+
+FIRST_PAUSE, PAUSE, LONGEST_PAUSE = 30, 60, 512
+"""Seconds. An endpoint that is down is tried every minute for an hour, then ever less often."""
+
+HOUR = 3_600 * SECOND
+
+
+def next_at(
+    now: int, since: int, attempts: int, retry_after: int | None, jitter: Callable[[], float]
+) -> int | None:
+    """When to try again what was tried `attempts` times since `since`; None if it is given up.
+
+    `jitter` gives 0 to 1.
+    """
+    if attempts > len(SCHEDULE) and now - since >= LONGEST * (1 - JITTER):
+        return None
+    pause = SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * (1 - JITTER + 2 * JITTER * jitter())
+    pause = max(pause, min(retry_after or 0, LONGEST_WAIT))
+    return now + int(pause * SECOND)
+
+
+class Breaker:
+    """Leaves an endpoint alone once it fails again and again; then one delivery tries it."""
+
+    def __init__(self) -> None:
+        """Closed: everything may be sent."""
+        self._failures = 0
+        self._since: int | None = None
+        self._pause = 0
+        self._open_until = 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the endpoint is taken to be well."""
+        return self._since is None
+
+    def most(self, now: int) -> int | None:
+        """How many deliveries may be under way now; None: as many as you like."""
+        if now < self._open_until:
+            return 0
+        return None if self.is_closed else 1
+
+    def note(self, *, is_success: bool, now: int) -> None:
+        """What became of a delivery."""
+        if is_success:
+            self._failures = self._open_until = 0
+            self._since = None
+            return
+        self._failures += 1
+        if self._failures < FAILURES or now < self._open_until:
+            return
+        if self._since is None:
+            self._since, self._pause = now, FIRST_PAUSE
+        elif now - self._since < HOUR:
+            self._pause = PAUSE
+        else:
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        self._open_until = now + self._pause * SECOND

@@ -1,0 +1,319 @@
+"""Webhooks out: every event, at least once, in the order of its conversation, to each endpoint.
+
+An endpoint reads the log from its own position. What fails is kept in a queue, and what follows it
+in the same conversation waits behind it; other conversations, and other endpoints, go on. The log
+itself is the queue of an endpoint that is left alone because it fails again and again.
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ClauseElement, Engine, RowMapping
+from starlette.concurrency import run_in_threadpool
+
+from ingest.contract import from_micros
+from ingest.delivery import endpoints, signing
+from ingest.delivery.endpoints import Waiting, Webhook, order_of
+from ingest.delivery.live import Hub
+from ingest.delivery.outbound import Outcome, Sender
+from ingest.delivery.schedule import Breaker, next_at
+from ingest.delivery.shown import shown
+from ingest.errors import LogUnavailableError
+from ingest.log import reader
+from ingest.log.rows import SERVER, Row, to_json
+from ingest.log.state import HUMAN
+from ingest.log.writer import Clock, Writer
+from ingest.stamps import new_uuid7
+
+logger = logging.getLogger(__name__)
+
+PAGE = 200
+"""So many events of the log an endpoint reads at once."""
+
+AT_ONCE = 8
+"""So many conversations of an endpoint are delivered side by side."""
+
+FAR = 10_000
+"""An endpoint's position is kept at least so often, though it wants nothing of what comes."""
+
+LOOK_SECONDS = 1.0
+GONE = 410
+SKIPPED = Outcome(None, "a human has control", 0.0)
+"""What is not sent to a bot: it may not speak now, and would only be refused."""
+
+
+class Round(msgspec.Struct):
+    """What one round with an endpoint came to: changes of the store, and events that tell of it."""
+
+    changes: list[ClauseElement]
+    rows: list[Row]
+    is_gone: bool = False
+
+
+class Deliverer:
+    """Delivers to every endpoint. `run` it on the event loop of the API."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        engine: Engine,
+        hub: Hub,
+        sender: Sender,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`clock` gives microseconds; `engine` only reads."""
+        self._writer = writer
+        self._engine = engine
+        self._hub = hub
+        self.sender = sender
+        self._clock = clock
+        self._jitter = jitter
+        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+        self._seen: dict[str, int] = {}
+        self._serving: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+
+    def look(self) -> None:
+        """Webhooks were changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Serve every endpoint, each in a task of its own, until cancelled."""
+        try:
+            while True:
+                self._changed.clear()
+                for hook in await run_in_threadpool(endpoints.list_webhooks, self._engine):
+                    if hook.disabled_at is None and self._is_idle(hook.webhook_id):
+                        task = asyncio.create_task(self._serve(hook.webhook_id))
+                        self._serving[hook.webhook_id] = task
+                await self._changed.wait()
+        finally:
+            for task in self._serving.values():
+                task.cancel()
+            await asyncio.gather(*self._serving.values(), return_exceptions=True)
+            await self.sender.close()
+
+    def _is_idle(self, webhook_id: str) -> bool:
+        task = self._serving.get(webhook_id)
+        return task is None or task.done()
+
+    async def _serve(self, webhook_id: str) -> None:
+        with self._hub.listening(None) as listener:
+            while True:
+                listener.begin()
+                try:
+                    hook = await run_in_threadpool(endpoints.get_webhook, self._engine, webhook_id)
+                    if hook is None or hook.disabled_at is not None:
+                        return
+                    has_more = await self.deliver(hook)
+                except Exception as error:
+                    if not isinstance(error, LogUnavailableError):
+                        logger.exception("a round of deliveries failed; it is tried again")
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
+                if not has_more:
+                    await listener.take(LOOK_SECONDS)
+
+    async def deliver(self, hook: Webhook) -> bool:
+        """One round: what is due again, then what is new. Whether there may be more at once."""
+        now = self._clock()
+        breaker = self._breakers[hook.webhook_id]
+        most = breaker.most(now)
+        if most == 0:
+            return False
+        by = now if most is None else None  # one try, with what has waited longest
+        due = await run_in_threadpool(
+            endpoints.list_due, self._engine, hook.webhook_id, by, most or PAGE
+        )
+        done = Round([], [])
+        await self._each(hook, _grouped(due), done, again=True)
+        after = max(hook.position, self._seen.get(hook.webhook_id, 0))
+        page: Sequence[RowMapping] = []
+        if most is None or not due:
+            page = await run_in_threadpool(reader.list_committed, self._engine, after, most or PAGE)
+            await self._page(hook, page, done)
+        if most is not None and breaker.is_closed:
+            done.changes.append(endpoints.hurried(hook.webhook_id, self._clock()))
+        if done.changes or done.rows:
+            await self._writer.change(lambda store: _apply(store.run, done))
+        if page:
+            self._seen[hook.webhook_id] = page[-1]["position"]
+        return bool(due) or len(page) == (most or PAGE)
+
+    async def _page(self, hook: Webhook, page: Sequence[RowMapping], done: Round) -> None:
+        """Deliver the new events of a page, and move the endpoint's position behind it."""
+        if not page:
+            return
+        wanted = [row for row in page if hook.wants(row)]
+        waits = await run_in_threadpool(
+            endpoints.blocked, self._engine, hook.webhook_id, map(order_of, wanted)
+        )
+        done.changes += [_behind(hook, row) for row in wanted if order_of(row) in waits]
+        # What they wait behind may have arrived in this very round.
+        done.changes += [
+            endpoints.let_on(hook.webhook_id, of, self._clock()) for of in sorted(waits)
+        ]
+        new = [row for row in wanted if order_of(row) not in waits]
+        await self._each(hook, _grouped(new), done, again=False)
+        if wanted or page[-1]["position"] - hook.position >= FAR:
+            position = page[-1]["position"]
+            done.changes.append(endpoints.changed(hook.webhook_id, position=position))
+
+    async def _each(
+        self, hook: Webhook, groups: list[list[RowMapping]], done: Round, *, again: bool
+    ) -> None:
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(rows: list[RowMapping]) -> None:
+            async with turns:
+                for number, row in enumerate(rows):
+                    if not await self._one(hook, row, done, again=again):
+                        if not again:
+                            done.changes += [_behind(hook, each) for each in rows[number + 1 :]]
+                        return
+
+        await asyncio.gather(*(one(rows) for rows in groups))
+
+    async def _one(self, hook: Webhook, row: RowMapping, done: Round, *, again: bool) -> bool:
+        """Try one delivery; whether the next one of its conversation may be tried."""
+        breaker = self._breakers[hook.webhook_id]
+        attempts = row["attempts"] if again else 0
+        if done.is_gone or breaker.most(self._clock()) == 0:
+            if not again:
+                done.changes.append(_waiting(hook, row, next_at=self._clock()))
+            return False
+        outcome = await self._send(hook, row)
+        now = self._clock()
+        if outcome is SKIPPED or outcome.is_success:
+            kind = "webhook.attempted" if outcome is SKIPPED else "webhook.delivered"
+            done.rows.append(_told(kind, hook, row, attempts + 1, outcome, now))
+            if outcome.is_success:
+                breaker.note(is_success=True, now=now)
+            if again:
+                done.changes += [
+                    endpoints.settled(hook.webhook_id, row["position"]),
+                    endpoints.let_on(hook.webhook_id, order_of(row), now),
+                ]
+            return True
+        breaker.note(is_success=False, now=now)
+        self._fail(hook, row, attempts + 1, outcome, done, again=again)
+        return False
+
+    def _fail(
+        self,
+        hook: Webhook,
+        row: RowMapping,
+        attempts: int,
+        outcome: Outcome,
+        done: Round,
+        *,
+        again: bool,
+    ) -> None:
+        now = self._clock()
+        last = outcome.error or f"status {outcome.status}"
+        if outcome.status == GONE:
+            done.is_gone = True
+            done.changes.append(
+                endpoints.changed(
+                    hook.webhook_id, disabled_at=now, disabled_because="the receiver said 410"
+                )
+            )
+        since = row["since"] if again else now
+        due = next_at(now, since, attempts, outcome.retry_after, self._jitter)
+        position = row["position"]
+        if due is None:
+            done.rows.append(_told("webhook.dead_lettered", hook, row, attempts, outcome, now))
+            done.changes += [
+                endpoints.died(hook.webhook_id, position, attempts, now, last),
+                endpoints.let_on(hook.webhook_id, order_of(row), now),
+            ]
+            return
+        done.rows.append(_told("webhook.attempted", hook, row, attempts, outcome, now))
+        done.changes.append(
+            endpoints.tried(hook.webhook_id, position, attempts, due, last)
+            if again
+            else _waiting(hook, row, since=now, attempts=attempts, next_at=due, last=last)
+        )
+
+    async def _send(self, hook: Webhook, row: RowMapping) -> Outcome:
+        if hook.bot_id is not None and row["conversation_id"] is not None:
+            state = await run_in_threadpool(
+                reader.get_conversation, self._engine, row["conversation_id"]
+            )
+            if state is not None and state.control.owner == HUMAN:
+                return SKIPPED
+        body = body_of(row)
+        now = self._clock()
+        named = signing.headers(id_of(row), now // 1_000_000, body, hook.keys(now))
+        return await self.sender.post(hook.url, named, body)
+
+
+def id_of(row: RowMapping) -> str:
+    """The id of an event's delivery: the same at every try, and for every endpoint."""
+    return f"evt_{row['shard']}_{row['position']}"
+
+
+def body_of(row: RowMapping) -> bytes:
+    """What is sent: made of the event alone, so it is the same bytes at every try."""
+    return msgspec.json.encode(
+        {
+            "type": row["event_type"],
+            "timestamp": from_micros(row["committed_at"]),
+            "data": shown(row, "all"),
+        }
+    )
+
+
+def _waiting(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
+    since = values.pop("since", row["committed_at"])
+    position = row["position"]
+    return endpoints.waiting(Waiting(hook.webhook_id, position, order_of(row), since, **values))
+
+
+def _behind(hook: Webhook, row: RowMapping) -> ClauseElement:
+    return _waiting(hook, row)
+
+
+def _grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
+    """By conversation, each in its order."""
+    groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for row in rows:
+        groups[order_of(row)].append(row)
+    return list(groups.values())
+
+
+def _apply(run: Callable[[ClauseElement], None], done: Round) -> list[Row]:
+    for change in done.changes:
+        run(change)
+    return done.rows
+
+
+def _told(
+    event_type: str, hook: Webhook, row: RowMapping, attempt: int, outcome: Outcome, now: int
+) -> Row:
+    """The event that tells of a try."""
+    payload = {
+        "webhook_id": hook.webhook_id,
+        "position": row["position"],
+        "attempt": attempt,
+        "status": outcome.status,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+    }
+    return Row(
+        event_id=new_uuid7(),
+        event_type=event_type,
+        caused_by=row["event_id"],
+        visibility="internal",
+        received_at=now,
+        happened_at=now,
+        payload=to_json({key: value for key, value in payload.items() if value is not None}),
+        source=SERVER,
+        fingerprint=b"",
+    )

@@ -1,0 +1,116 @@
+"""A receiver of webhooks on loopback that does what a test tells it to."""
+
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class Delivery(NamedTuple):
+    """What came."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = msgspec.json.decode(self.body)["data"]
+        return event
+
+
+class Receiver:
+    """Answers what `answer` says (a status, or a status and headers) and keeps what it took."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answer: Callable[[Delivery], int | tuple[int, dict[str, str]]] = lambda _: 200
+        self.tried: list[Delivery] = []
+        self.taken: list[Delivery] = []
+
+    def take(self, delivery: Delivery) -> tuple[int, dict[str, str]]:
+        self.tried.append(delivery)
+        answer = self.answer(delivery)
+        status, headers = answer if isinstance(answer, tuple) else (answer, {})
+        if 200 <= status < 300:
+            self.taken.append(delivery)
+        return status, headers
+
+    def sequences(self, conversation_id: str) -> list[int]:
+        events = [each.event for each in self.taken]
+        return [each["sequence"] for each in events if each["conversation_id"] == conversation_id]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver that listens until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            named = {name.lower(): value for name, value in self.headers.items()}
+            status, headers = receiver.take(Delivery(named, body))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Hostile(socketserver.BaseRequestHandler):
+    """Takes a request and does `behave` with its socket."""
+
+    behave: Callable[[Any], None]
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        type(self).behave(self.request)
+
+
+@contextmanager
+def hostile(behave: Callable[[Any], None]) -> Iterator[tuple[str, list[int]]]:
+    """The URL of a receiver that behaves so, and how many connections it got."""
+    connections: list[int] = []
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def process_request(self, request: Any, address: Any) -> None:
+            connections.append(1)
+            super().process_request(request, address)
+
+        def handle_error(self, *_: object) -> None:
+            """It is hostile; so are we."""
+
+    kind = type("Behaving", (Hostile,), {"behave": staticmethod(behave)})
+    with Server(("127.0.0.1", 0), kind) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/hook", connections
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,112 @@
+"""How much a caller may ask for, and how large a body may be."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from ingest.api.app import create_app
+from ingest.api.bodies import BATCH_BYTES
+from ingest.api.hot import HotPath
+from ingest.api.keys import create_key, local_key
+from ingest.api.limits import BURST_SECONDS, KEPT, Limiter
+from ingest.errors import RateLimitedError
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, a_conversation
+
+RATE = 2
+BURST = RATE * BURST_SECONDS
+
+
+@pytest.fixture
+def limited(settings: Settings, clock: Clock) -> Iterator[TestClient]:
+    """An API with limits, and one conversation."""
+    few = settings.model_copy(
+        update={"requests_per_second": RATE, "user_requests_per_second": RATE, "chat": True}
+    )
+    key = local_key(few, clock())
+    with TestClient(HotPath(create_app(few, clock, Ids()))) as client:
+        client.headers["authorization"] = f"Bearer {key}"
+        client.post("/v1/events", json=a_conversation(messages=0))
+        clock.forward(seconds=BURST_SECONDS)
+        yield client
+
+
+def post(api: TestClient, **headers: str) -> Any:
+    body = {"participant_id": "ada", "text": "Hello"}
+    return api.post("/v1/conversations/c1/messages", json=body, headers=headers)
+
+
+def test_too_many_requests_are_told_when_to_come_back(limited: TestClient, clock: Clock) -> None:
+    statuses = {post(limited).status_code for _ in range(BURST)}
+    assert 429 not in statuses
+    refused = post(limited)
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "rate_limited"
+    assert refused.headers["retry-after"] == "1"
+    clock.forward(seconds=1)
+    assert [post(limited).status_code != 429 for _ in range(RATE + 1)] == [True, True, False]
+
+
+@pytest.mark.parametrize("path", ["/v1/conversations/c1", "/v1/conversations/c1/messages"])
+def test_every_answer_says_what_is_left(limited: TestClient, path: str) -> None:
+    first, second = (limited.get(path) for _ in range(2))
+    assert first.headers["ratelimit-policy"] == f'"default";q={BURST};w={BURST_SECONDS}'
+    assert first.headers["ratelimit"].startswith(f'"default";r={BURST - 1};')
+    assert second.headers["ratelimit"].startswith(f'"default";r={BURST - 2};')
+
+
+def test_a_posted_message_is_told_what_is_left_too(limited: TestClient) -> None:
+    assert post(limited).headers["ratelimit"].startswith(f'"default";r={BURST - 1};')
+
+
+def test_one_callers_haste_is_not_anothers(limited: TestClient, settings: Settings) -> None:
+    other = create_key(open_engine(settings.database_url), "other", 1)
+    for _ in range(BURST):
+        post(limited)
+    assert post(limited).status_code == 429
+    assert post(limited, authorization=f"Bearer {other}").status_code != 429
+
+
+def test_a_visitor_of_the_chat_opens_no_end_of_conversations(limited: TestClient) -> None:
+    statuses = [limited.post("/chat/conversations").status_code for _ in range(BURST + 1)]
+    assert statuses == [201] * BURST + [429]
+
+
+def test_without_a_limit_nothing_is_counted(api: TestClient) -> None:
+    assert "ratelimit" not in api.get("/v1/conversations").headers
+
+
+def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    for number in range(KEPT):
+        limiter.take(f"caller {number}", 1)
+    clock.forward(seconds=BURST_SECONDS + 1)
+    for _ in range(BURST_SECONDS):
+        limiter.take("new", 1)
+    with pytest.raises(RateLimitedError):
+        limiter.take("new", 1)
+    assert len(limiter._buckets) == 1
+
+
+def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    for _ in range(BURST_SECONDS):
+        limiter.take("ada", 1)
+    clock.forward(seconds=-3600)
+    with pytest.raises(RateLimitedError):
+        limiter.take("ada", 1)
+
+
+def test_a_body_without_end_is_cut_off_on_every_route(api: TestClient) -> None:
+    sent = []
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(4 * BATCH_BYTES // 65536):
+            sent.append(1)
+            yield b" " * 65536
+
+    answer = api.post("/v1/tokens", content=endless(), headers={"content-type": "application/json"})
+    assert answer.status_code in (413, 422)

@@ -1,0 +1,355 @@
+"""Webhooks: everything arrives, in the order of its conversation, with the same ids, signed."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import Grant, create_key, local_key
+from ingest.contract import from_micros
+from ingest.delivery.schedule import FAILURES, SCHEDULE, Breaker, next_at
+from ingest.log.store import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, a_conversation, an_event
+from tests.receiving import Receiver, receiving
+from tests.serving import WAIT, Installation, listening, until
+
+WHOLE = bool(os.environ.get("PROVE"))
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is ours: the deliverer looks at it often."""
+    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def near(settings: Settings) -> Settings:
+    """Webhooks may go to this machine."""
+    return Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
+
+
+@pytest.fixture
+def installation(near: Settings, clock: Clock) -> Iterator[Installation]:
+    key = local_key(near, clock())
+    with listening(HotPath(create_app(near, clock, Ids()))) as url:
+        running = Installation(url, key, near, clock)
+        with running.http:
+            yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[str, Any]:
+    answer = installation.post("/v1/webhooks", {"url": receiver.url} | over)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def arrived(receiver: Receiver, count: int, seconds: float = WAIT) -> None:
+    until(lambda: len(receiver.taken) >= count, seconds, f"{count} deliveries")
+
+
+def deliveries(
+    installation: Installation, made: dict[str, Any], status: str = "waiting"
+) -> list[dict[str, Any]]:
+    path = f"/v1/webhooks/{made['webhook_id']}/deliveries?status={status}"
+    found: list[dict[str, Any]] = installation.http.get(path).json()["items"]
+    return found
+
+
+def test_every_event_arrives_in_order_and_signed(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver)
+    installation.facts(a_conversation(messages=3) + a_conversation("c2", messages=3))
+    arrived(receiver, 10)
+    assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
+    assert receiver.sequences("c2") == [1, 2, 3, 4, 5]
+    verifier = Verifier(made["secret"])
+    for each in receiver.taken:
+        at = from_micros(installation.clock())
+        expected = verifier.sign(each.id, at, each.body.decode())
+        assert each.headers["webhook-signature"] == expected
+    assert len({each.id for each in receiver.taken}) == 10
+
+
+def test_what_is_sent_is_the_event_of_the_page(
+    installation: Installation, receiver: Receiver
+) -> None:
+    hook(installation, receiver)
+    installation.facts(a_conversation(messages=1))
+    arrived(receiver, 3)
+    page = installation.http.get("/v1/conversations/c1/events").json()["items"]
+    assert [each.event for each in receiver.taken] == page
+
+
+def test_only_what_was_asked_for_is_sent(installation: Installation, receiver: Receiver) -> None:
+    hook(installation, receiver, event_types=["message.created"], channels=["email"])
+    installation.facts(a_conversation(messages=1) + a_conversation("c2", 2, channel="email"))
+    arrived(receiver, 2)
+    assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
+    assert {each.event["event_type"] for each in receiver.taken} == {"message.created"}
+
+
+def test_a_failed_delivery_holds_back_its_own_conversation_only_and_comes_again_the_same(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    made = hook(installation, receiver, event_types=["message.created"])
+    receiver.answer = lambda each: 500 if each.event["conversation_id"] == "c1" else 200
+    installation.facts(a_conversation(messages=3) + a_conversation("c2", messages=3))
+    arrived(receiver, 3)
+    assert receiver.sequences("c2") == [3, 4, 5]
+    until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three wait")
+    assert len(receiver.tried) == 4
+    receiver.answer = lambda _: 200
+    clock.forward(seconds=SCHEDULE[0] * 1.2)
+    arrived(receiver, 6)
+    assert receiver.sequences("c1") == [3, 4, 5]
+    first, again = [each for each in receiver.tried if each.event["event_id"] == "c1-m0"]
+    assert (first.id, first.body) == (again.id, again.body)
+    assert deliveries(installation, made) == []
+
+
+def test_every_try_is_an_event_of_the_log(installation: Installation, receiver: Receiver) -> None:
+    hook(installation, receiver, event_types=["message.created"])
+    receiver.answer = lambda _: 500 if len(receiver.tried) == 1 else 200
+    installation.facts(a_conversation(messages=1))
+    until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    installation.clock.forward(seconds=10)
+    arrived(receiver, 1)
+    until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
+    installation.facts([an_event()])
+    arrived(receiver, 2)
+    assert len(receiver.tried) == 3  # nobody is told of deliveries
+
+
+def stored(installation: Installation) -> int:
+    return int(installation.http.get("/v1/accounting").json()["stored"])
+
+
+def test_a_receiver_that_is_gone_is_told_nothing_more_until_it_is_enabled(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver, event_types=["message.created"])
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    receiver.answer = lambda _: 410
+    installation.facts(a_conversation(messages=1))
+    until(lambda: installation.http.get(path).json()["disabled_at"], WAIT, "it is disabled")
+    installation.facts([an_event()])
+    receiver.answer = lambda _: 200
+    assert len(receiver.tried) == 1
+    assert installation.post(f"{path}/enable", None).status_code == 200
+    installation.clock.forward(seconds=10)
+    arrived(receiver, 2)
+    assert receiver.sequences("c1") == [3, 4]
+
+
+def test_a_receiver_that_asks_for_patience_gets_it(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    hook(installation, receiver, event_types=["message.created"])
+    receiver.answer = lambda _: (429, {"retry-after": "600"})
+    installation.facts(a_conversation(messages=1))
+    until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    until(lambda: stored(installation) == 4, WAIT, "the try is on the record")
+    receiver.answer = lambda _: 200
+    clock.forward(seconds=599)
+    installation.facts([an_event(conversation_id="c1")])
+    assert len(receiver.tried) == 1
+    clock.forward(seconds=2)
+    arrived(receiver, 2)
+
+
+def test_a_bot_is_told_nothing_while_a_human_has_control_nor_what_it_said_itself(
+    installation: Installation, receiver: Receiver
+) -> None:
+    hook(installation, receiver, event_types=["message.created"], bot_id="helper")
+    installation.facts(a_conversation(messages=2))
+    arrived(receiver, 1)
+    assert receiver.sequences("c1") == [3]
+    installation.facts(
+        [
+            an_event("handoff.requested", handoff_id="h1"),
+            an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+            an_event(text="to the human"),
+        ]
+    )
+    installation.facts([an_event("handoff.returned", handoff_id="h1"), an_event(text="to the bot")])
+    until(lambda: len(receiver.taken) >= 2, WAIT, "the bot hears again")
+    assert receiver.taken[-1].event["text"] == "to the bot"
+
+
+def test_while_a_secret_is_changed_both_verify(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver, event_types=["message.created"])
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    changed = installation.post(f"{path}/rotate", None).json()
+    installation.facts(a_conversation(messages=1))
+    arrived(receiver, 1)
+    installation.clock.forward(hours=25)
+    installation.facts([an_event()])
+    arrived(receiver, 2)
+    first, later = (each.headers["webhook-signature"].split() for each in receiver.taken)
+    assert len(first) == 2
+    assert len(later) == 1
+    assert made["secret"] != changed["secret"]
+    assert "secret" not in installation.http.get(path).text.replace('"secret":null', "")
+
+
+def test_what_was_given_up_is_kept_and_can_be_sent_anew(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    made = hook(installation, receiver, event_types=["message.created"])
+    receiver.answer = lambda _: 500
+    installation.facts(a_conversation(messages=2))
+    for tries in range(1, len(SCHEDULE) + 2):
+        until(lambda n=tries: len(receiver.tried) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
+        until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
+        clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
+    until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is given up")
+    (dead,) = deliveries(installation, made, "dead")
+    assert (dead["attempts"], dead["last"]) == (len(SCHEDULE) + 1, "status 500")
+    receiver.answer = lambda _: 200
+    clock.forward(hours=1)
+    arrived(receiver, 1)
+    assert receiver.sequences("c1") == [4]
+    answer = installation.post(f"/v1/webhooks/{made['webhook_id']}/replay", {})
+    assert answer.json()["count"] == 1
+    arrived(receiver, 2)
+    assert receiver.sequences("c1") == [4, 3]
+    assert deliveries(installation, made, "dead") == []
+
+
+def test_a_range_of_the_log_can_be_sent_again_with_the_same_ids(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver)
+    installation.facts(a_conversation(messages=4))
+    arrived(receiver, 6)
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    until(lambda: installation.http.get(path).json()["position"] >= 6, WAIT, "it is settled")
+    body = {"after_position": 2, "until_position": 5, "delivered": True}
+    assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until_position": 5}
+    arrived(receiver, 9)
+    assert [each.id for each in receiver.taken[6:]] == [each.id for each in receiver.taken[2:5]]
+
+
+def test_a_new_webhook_can_begin_in_the_past(
+    installation: Installation, receiver: Receiver
+) -> None:
+    installation.facts(a_conversation(messages=2))
+    hook(installation, receiver, after_position=1)
+    arrived(receiver, 3)
+    assert receiver.sequences("c1") == [2, 3, 4]
+
+
+def test_a_removed_webhook_is_told_nothing_more(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver)
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    assert installation.http.delete(path).status_code == 204
+    assert installation.http.get(path).status_code == 404
+    installation.facts(a_conversation(messages=1))
+    assert receiver.tried == []
+
+
+def test_what_was_committed_before_a_restart_is_delivered_after_it(
+    near: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    key = local_key(near, clock())
+    receiver.answer = lambda _: 503
+    with listening(HotPath(create_app(near, clock, Ids()))) as url:
+        running = Installation(url, key, near, clock)
+        with running.http:
+            hook(running, receiver)
+            running.facts(a_conversation(messages=3))
+    receiver.answer = lambda _: 200
+    clock.forward(minutes=2)
+    with listening(HotPath(create_app(near, clock, Ids("later")))):
+        arrived(receiver, 5)
+    assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
+
+
+def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_wait_for_nothing(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    steps, each_step, conversations = 60, 600 if WHOLE else 40, 20
+    with receiving() as healthy:
+        hook(installation, receiver, event_types=["message.created"])
+        hook(installation, healthy, event_types=["message.created"])
+        for number in range(conversations):
+            installation.facts(a_conversation(f"c{number}", messages=0))
+        receiver.answer = lambda _: 503
+        sent = 0
+        for _ in range(steps):
+            installation.facts(
+                [an_event(conversation_id=f"c{n % conversations}") for n in range(each_step)]
+            )
+            sent += each_step
+            arrived(healthy, sent)
+            clock.forward(seconds=60)
+        assert len(receiver.tried) <= 130
+        receiver.answer = lambda _: 200
+        clock.forward(seconds=70)
+        arrived(receiver, sent, 600)
+        for number in range(conversations):
+            expected = list(range(3, 3 + sent // conversations))
+            assert receiver.sequences(f"c{number}") == expected
+            assert healthy.sequences(f"c{number}") == expected
+
+
+def test_a_webhook_of_another_source_is_answered_like_none(
+    installation: Installation, receiver: Receiver
+) -> None:
+    made = hook(installation, receiver)
+    engine = open_engine(installation.settings.database_url)
+    other = create_key(engine, "other", 1, Grant(frozenset({"webhooks:admin"})))
+    for path in (made["webhook_id"], "none"):
+        answer = httpx2.get(
+            f"{installation.url}/v1/webhooks/{path}", headers={"authorization": f"Bearer {other}"}
+        )
+        assert answer.status_code == 404
+
+
+# --- when, and when not
+
+
+def test_tries_spread_over_76_hours_and_end_then() -> None:
+    now = since = 0
+    tries = 1
+    while (due := next_at(now, since, tries, None, lambda: 0.5)) is not None:
+        now = due
+        tries += 1
+    assert tries == 12
+    assert now == sum(SCHEDULE) * 1_000_000
+
+
+def test_two_receivers_that_failed_together_are_not_tried_together() -> None:
+    early, late = (next_at(0, 0, 4, None, lambda part=part: part) for part in (0.0, 1.0))  # type: ignore[misc]
+    assert early is not None
+    assert late is not None
+    assert (early, late) == (480_000_000, 720_000_000)
+
+
+def test_an_endpoint_that_fails_is_left_alone_and_tried_by_one() -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES):
+        assert breaker.most(0) is None
+        breaker.note(is_success=False, now=0)
+    assert breaker.most(29_000_000) == 0
+    assert breaker.most(30_000_000) == 1
+    breaker.note(is_success=True, now=30_000_000)
+    assert breaker.most(30_000_000) is None
