@@ -92,8 +92,8 @@ class Client:
         self._clock = clock
         self._jitter = jitter
         self._new_id = new_id
-        self._headers = {"authorization": f"Bearer {key}"}
-        self._http = httpx2.Client(headers=self._headers, timeout=timeout, transport=transport)
+        self.headers = {"authorization": f"Bearer {key}"}
+        self._http = httpx2.Client(headers=self.headers, timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -254,7 +254,7 @@ class Client:
         """Events of one socket, until it is lost. Raises UnreachableError, ProblemError."""
         url = self.url.replace("http", "ws", 1) + path
         try:
-            with connect(url, additional_headers=self._headers, compression=None) as socket:
+            with connect(url, additional_headers=self.headers, compression=None) as socket:
                 for frame in socket:
                     told = msgspec.json.decode(frame)
                     if told["type"] == "event":

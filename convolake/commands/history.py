@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,16 +103,45 @@ def _record(api: "Client", events: Iterable[dict[str, Any]], title: str) -> None
         raise typer.Exit(1)
 
 
+class StoryName(StrEnum):
+    """What can be played."""
+
+    omnichannel = "omnichannel"
+
+
+def _play() -> None:
+    """WhatsApp, bot, person and email in one conversation, against an API that runs."""
+    import httpx2
+
+    from convolake.stories.omnichannel import Story, StoryError
+    from ingest.client import ClientError
+    from ingest.stamps import new_uuid7
+
+    settings = Settings()
+    with complaining(ClientError, MissingKeyError, StoryError), client(settings) as api:
+        say(f"waiting for the API at {settings.url} …")
+        api.wait_until_ready()
+        with httpx2.Client(base_url=api.url, headers=api.headers) as http:
+            played = Story(http, f"order-{new_uuid7()}", lambda: None, say).play()
+    say(f"it is conversation {played}")
+
+
 @app.command()
 def simulate(
     days: Annotated[int, typer.Option(min=0, max=730, help="Days of history.")] = 0,
     live: Annotated[bool, typer.Option(help="Then keep a live trickle, until Ctrl-C.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed makes the same conversations.")] = 1,
+    story: Annotated[
+        StoryName | None, typer.Option(help="Play one conversation, step by step, instead.")
+    ] = None,
 ) -> None:
     """Put believable support conversations on the record, through the API."""
     from convolake.simulate import simulate_history, simulate_live
     from ingest.client import ClientError
 
+    if story is not None:
+        _play()
+        return
     if not days and not live:
         say("say what to simulate: --days 60 for history, --live for a trickle, or both", "red")
         raise typer.Exit(2)

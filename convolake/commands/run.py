@@ -31,6 +31,7 @@ def up(
 
     if demo:
         os.environ["CONVOLAKE_CHAT"] = "true"
+        os.environ["CONVOLAKE_WEBHOOK_NETWORKS"] = '["127.0.0.0/8"]'  # for bots on this machine
     settings = Settings()
     with complaining(AddressError, ServiceFailedError):
         services = all_services(settings)

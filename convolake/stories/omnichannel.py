@@ -1,0 +1,166 @@
+"""One conversation across channels, people and a bot, played through the HTTP API alone.
+
+A customer asks on WhatsApp; the bot, told by webhook, answers and hands off; a person accepts and goes
+on in the same conversation; a late answer of the bot is refused; days later the customer writes an
+email, and the bot has it again.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import msgspec
+
+BOT, AGENT, CUSTOMER = "helper", "mira", "ada"
+SECONDS = 30.0
+"""So long the story waits for the bot."""
+
+
+class StoryError(RuntimeError):
+    """Something did not happen as the story has it; says what the API answered instead."""
+
+
+class Story:
+    """The story on one API. `play` it once; a second time is a second conversation."""
+
+    def __init__(
+        self,
+        http: httpx2.Client,
+        name: str,
+        days_pass: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """`http` has the API's address and a key; `name` makes the conversation's own key."""
+        self._http = http
+        self._name = name
+        self._days_pass = days_pass
+        self._say = say
+        self.conversation_id = ""
+        self._path = ""
+
+    def play(self) -> str:
+        """Play it, and give the id of the conversation. Raises StoryError."""
+        self._open()
+        with self._bot():
+            self._ask("whatsapp", "Where is my order 4711?", answers=1)
+            self._say("the bot has answered on WhatsApp, told by webhook")
+            epoch = self._control()["epoch"]
+            self._hand_off()
+            self._say("a person has taken over, and has read everything")
+            self._refuse_late_answer(epoch)
+            self._say("a late answer of the bot was refused: 409 stale_epoch")
+            self._solve()
+            self._days_pass()
+            self._ask("email", "It has come, but it is broken. Photo attached.", answers=2)
+            self._say("days later an email went into the same conversation; the bot answered")
+        return self.conversation_id
+
+    def _open(self) -> None:
+        people = [
+            {"participant_id": CUSTOMER, "participant_role": "customer", "contact_id": f"{self._name}-ada"},
+            {"participant_id": BOT, "participant_role": "bot"},
+        ]  # fmt: skip
+        opened = self._call("POST", "/v1/conversations", {
+            "channel": "whatsapp", "channel_account": "whatsapp:+4930123456", "conversation_key": self._name,
+            "contact_id": f"{self._name}-ada", "participants": people})  # fmt: skip
+        self.conversation_id = opened["conversation_id"]
+        self._path = f"/v1/conversations/{self.conversation_id}"
+
+    @contextmanager
+    def _bot(self) -> Iterator[None]:
+        """The bot: a web server that is told of messages, and answers through the API."""
+        with _listening(self._answer) as url:
+            hook = self._call("POST", "/v1/webhooks", {
+                "url": url, "event_types": ["message.created"], "bot_id": BOT})  # fmt: skip
+            try:
+                yield
+            finally:
+                self._http.delete(f"/v1/webhooks/{hook['webhook_id']}")
+
+    def _answer(self, event: dict[str, Any]) -> None:
+        is_theirs = event.get("participant_role") == "customer"
+        if event["conversation_id"] != self.conversation_id or not is_theirs:
+            return
+        self._call("POST", f"{self._path}/messages", {
+            "participant_id": BOT, "text": "I am looking into it.", "in_reply_to": event["message_id"],
+            "event_id": f"to-{event['message_id']}", "bot_version": "story-1",
+            "control_epoch": self._control()["epoch"]})  # fmt: skip
+
+    def _ask(self, channel: str, text: str, *, answers: int) -> None:
+        """An adapter records what came in on a channel, and the bot answers."""
+        self._call("POST", "/v1/events", {
+            "event_type": "message.created", "conversation_id": self.conversation_id, "channel": channel,
+            "participant_id": CUSTOMER, "participant_role": "customer", "text": text})  # fmt: skip
+        deadline = time.monotonic() + SECONDS
+        while sum(each["participant_id"] == BOT for each in self._messages()) < answers:
+            if time.monotonic() > deadline:
+                raise StoryError("the bot did not answer; does the API reach its webhook?")
+            time.sleep(0.05)
+
+    def _hand_off(self) -> None:
+        asked = self._call("POST", f"{self._path}/handoffs", {
+            "participant_id": BOT, "reason": "customer_request", "queue": "orders"})  # fmt: skip
+        handoff = f"{self._path}/handoffs/{asked['event_id']}"
+        self._call("POST", f"{handoff}/accept", {"participant_id": AGENT})
+        if len(self._messages()) != 2:
+            raise StoryError("the agent does not see the whole history")
+        said = self._call("POST", f"{self._path}/messages", {
+            "participant_id": AGENT, "text": "Hello, this is Mira. It left our house this morning."})  # fmt: skip
+        for status in ("submitted", "delivered", "read"):
+            self._call("POST", f"{self._path}/messages/{said['message_id']}/receipts", {
+                "participant_id": CUSTOMER, "status": status})  # fmt: skip
+
+    def _refuse_late_answer(self, epoch: int) -> None:
+        late = {"participant_id": BOT, "text": "It is still in our house.", "control_epoch": epoch}
+        answer = self._http.post(f"{self._path}/messages", json=late)
+        if (answer.status_code, answer.json().get("code")) != (409, "stale_epoch"):
+            raise StoryError(f"the late bot was not refused: {answer.status_code} {answer.text}")
+
+    def _solve(self) -> None:
+        handoff = self._call("GET", self._path)["handoff"]["handoff_id"]
+        self._call("POST", f"{self._path}/handoffs/{handoff}/close", {"participant_id": AGENT})
+        self._call("POST", f"{self._path}/resolve", {
+            "participant_id": AGENT, "resolved_by": "agent", "is_confirmed": True})  # fmt: skip
+
+    def _messages(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self._call("GET", f"{self._path}/messages")["items"]
+        return items
+
+    def _control(self) -> dict[str, Any]:
+        control: dict[str, Any] = self._call("GET", self._path)["control"]
+        return control
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._http.request(method, path, json=body)
+        if not answer.is_success:
+            raise StoryError(f"{method} {path}: {answer.status_code} {answer.text}")
+        told: dict[str, Any] = answer.json()
+        return told
+
+
+@contextmanager
+def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
+    """The URL of a web server on this machine that takes events until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(204)
+            self.end_headers()
+            take(msgspec.json.decode(body)["data"])
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,125 @@
+"""A real support conversation with bot, person and customer, and where it can be read afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from convolake.stories.omnichannel import Story
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import local_key
+from ingest.contract import read_manifest
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import Clock, Ids, Record
+from tests.serving import Installation, listening
+
+APP = Path(__file__).parent.parent / "dashboards/app.py"
+TEXTS = [
+    "Where is my order 4711?",
+    "I am looking into it.",
+    "Hello, this is Mira. It left our house this morning.",
+    "It has come, but it is broken. Photo attached.",
+    "I am looking into it.",
+]
+
+
+class Played:
+    """The story after it was played: what the API and a socket said of it, and the data folder."""
+
+    def __init__(self, page: list[dict[str, Any]], heard: list[dict[str, Any]], record: Record):
+        self.page = page
+        self.heard = heard
+        self.record = record
+
+
+@pytest.fixture
+def played(settings: Settings, clock: Clock) -> Played:
+    near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
+    key = local_key(near, clock())
+    with listening(HotPath(create_app(near, clock, Ids()))) as url:
+        running = Installation(url, key, near, clock)
+        with running.http as http:
+            story = Story(http, "order-4711", lambda: clock.forward(days=3), lambda _: None)
+            path = f"/v1/conversations/{story.play()}"
+            page = http.get(f"{path}/events?limit=100").json()["items"]
+            with running.listen(f"{path}/live") as socket:
+                heard = [json.loads(socket.recv(20))["event"] for _ in page]
+    record = Record(near, clock)
+    record.seal()
+    record.load()
+    return Played(page, heard, record)
+
+
+def test_the_story_is_the_same_in_the_api_on_the_socket_in_parquet_in_duckdb_and_on_the_dashboard(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id = played.page[0]["conversation_id"]
+    assert [each["sequence"] for each in played.page] == list(range(1, len(played.page) + 1))
+    assert played.heard == played.page
+
+    said = [each["text"] for each in played.page if each["event_type"] == "message.created"]
+    assert said == TEXTS
+
+    lake = played.record.settings.lake_path
+    files = [lake / each.path for each in read_manifest(lake)[0]]
+    rows = pl.concat([pl.read_parquet(each) for each in files]).filter(
+        pl.col("conversation_id") == conversation_id
+    )
+    assert rows.sort("sequence")["event_id"].to_list() == [each["event_id"] for each in played.page]
+
+    query = played.record.query
+    found = query("select text from messages order by sequence")
+    assert [each["text"] for each in found] == TEXTS
+    assert len({each["session_id"] for each in query("from sessions")}) == 2
+    assert len(query("from conversations")) == 1
+    (handoff,) = query("from handoffs")
+    assert handoff["accepted_at"] is not None
+
+    monkeypatch.setenv("CONVOLAKE_DATA", str(played.record.settings.data))
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page("views/conversations.py")
+    app.query_params["conversation"] = conversation_id
+    app.run()
+    assert not app.exception, app.exception
+    shown = " ".join(each.value for each in app.text)
+    assert all(text in shown for text in TEXTS)
+
+
+def test_the_email_of_days_later_opened_a_session_and_the_conversation_again(
+    played: Played,
+) -> None:
+    kinds = [each["event_type"] for each in played.page]
+    assert kinds.count("session.started") == 2
+    assert kinds.count("session.ended") == 1
+    assert "conversation.reopened" in kinds
+    assert [each["channel"] for each in played.page if each.get("participant_id") == "ada"
+            and each["event_type"] == "message.created"] == ["whatsapp", "email"]  # fmt: skip
+
+
+def test_the_command_plays_the_story_and_says_what_happens(settings: Settings) -> None:
+    near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
+    key = local_key(near, wall_clock())
+    with listening(HotPath(create_app(near))) as url:
+        environment = os.environ | {
+            "CONVOLAKE_DATA": str(near.data),
+            "CONVOLAKE_API_URL": url,
+            "CONVOLAKE_API_KEY": key,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "convolake", "simulate", "--story", "omnichannel"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "409 stale_epoch" in done.stdout + done.stderr
