@@ -43,6 +43,10 @@ class Receiver:
             self.taken.append(delivery)
         return status, headers
 
+    @property
+    def ids(self) -> set[str]:
+        return {each.id for each in self.taken}
+
     def sequences(self, conversation_id: str) -> list[int]:
         events = [each.event for each in self.taken]
         return [each["sequence"] for each in events if each["conversation_id"] == conversation_id]

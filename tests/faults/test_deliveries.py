@@ -1,0 +1,234 @@
+"""kill -9 between a commit and what is told of it: webhooks and listeners miss nothing."""
+
+import random
+import signal
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import Clock, Record, free_port
+from tests.faults.checker import Told, check
+from tests.faults.conftest import Found
+from tests.faults.processes import CONVERSATIONS, Load, open_conversations, running
+from tests.receiving import Receiver, receiving
+from tests.serving import until
+
+NEAR = '["127.0.0.0/8"]'
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "place" / "data", port=free_port())
+
+
+def positions(settings: Settings) -> dict[str, list[int]]:
+    """What a webhook of messages has to be told of, by conversation."""
+    sql = "select conversation_id, position from events where event_type = 'message.created' order by 2"
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in Record(settings, Clock()).log(sql):
+        found[row["conversation_id"]].append(row["position"])
+    return found
+
+
+def first_arrivals(receiver: Receiver) -> dict[str, list[int]]:
+    """Positions by conversation, in the order in which they came for the first time."""
+    found: dict[str, list[int]] = defaultdict(list)
+    seen: set[str] = set()
+    for each in receiver.taken:
+        if each.id not in seen:
+            seen.add(each.id)
+            found[each.event["conversation_id"]].append(each.event["position"])
+    return found
+
+
+def deliver_through_kills(
+    settings: Settings,
+    receiver: Receiver,
+    cycles: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> int:
+    """Kill the API again and again while it is written to, then let it deliver in peace.
+
+    Returns how many events came twice.
+    """
+    key = local_key(settings, wall_clock())
+    told = Told()
+    for cycle in range(cycles):
+        with (
+            running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR) as process,
+            Client(settings.url, key) as client,
+        ):
+            client.wait_until_ready()
+            if cycle == 0:
+                open_conversations(client)
+                made = httpx2.post(
+                    f"{settings.url}/v1/webhooks",
+                    json={"url": receiver.url, "event_types": ["message.created"]},
+                    headers=client.headers,
+                )
+                assert made.status_code == 201
+            enough = random.randint(20, 100)  # noqa: S311 (when to kill)
+            with Load(settings, key, told, f"d{cycle}", enough) as load:
+                assert load.enough.wait(60)
+                process.send_signal(signal.SIGKILL)
+        process.wait()
+        meanwhile()
+    wanted = sum(map(len, positions(settings).values()))
+    # Whoever asks says what is missing.
+    with running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR), suppress(pytest.fail.Exception):
+        until(lambda: len(receiver.ids) >= wanted, 20, "all is delivered")
+    return len(receiver.taken) - len(receiver.ids)
+
+
+@pytest.mark.fault("deliveries")
+@pytest.mark.timeout(900)
+def test_kills_between_a_commit_and_its_webhooks_lose_nothing_and_keep_the_order(
+    settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    with receiving() as receiver:
+        twice = deliver_through_kills(settings, receiver, cycles(4, 30))
+        wanted, came = positions(settings), first_arrivals(receiver)
+    count = sum(map(len, wanted.values()))
+    lost = count - sum(map(len, came.values()))
+    found(
+        cycles=cycles(4, 30),
+        acknowledged=count,
+        lost=lost,
+        note=f"{count:,} events delivered in the order of their conversations; {twice} came twice, "
+        "with the same id",
+    )
+    assert count > 20 * cycles(4, 30)
+    assert came == wanted
+
+
+@pytest.mark.control("deliveries")
+@pytest.mark.timeout(300)
+def test_control_a_webhook_that_remembers_its_place_in_memory_loses(
+    settings: Settings, found: Found
+) -> None:
+    def forget() -> None:
+        """What is known of the place after a restart, if it was in memory."""
+        with closing(sqlite3.connect(settings.store_path)) as store:
+            store.execute("update webhooks set position = (select max(position) from events)")
+            store.execute("delete from webhook_queue")
+            store.commit()
+
+    with receiving() as receiver:
+        deliver_through_kills(settings, receiver, 4, forget)
+        count = sum(map(len, positions(settings).values()))
+        lost = count - len(receiver.ids)
+    found(loss=f"its place in memory: {lost} of {count} events never delivered in 4 cycles")
+    assert lost > 0
+
+
+class StoppedError(Exception):
+    """The test is over."""
+
+
+class Listening(threading.Thread):
+    """One who listens through every restart, and notes the sequences in the order heard."""
+
+    def __init__(self, settings: Settings, key: str, conversation_id: str) -> None:
+        super().__init__()
+        self.heard: list[int] = []
+        self.conversation_id = conversation_id
+        self._is_over = threading.Event()
+        self._client = Client(settings.url, key, retries=0, wait=self._pause)
+
+    def _pause(self, _seconds: float) -> None:
+        if self._is_over.wait(0.05):
+            raise StoppedError
+
+    def run(self) -> None:
+        with suppress(StoppedError), self._client:
+            for event in self._client.listen(self.conversation_id, after=0):
+                self.heard.append(event["sequence"])
+
+    def stop(self) -> None:
+        """Once the API is gone."""
+        self._is_over.set()
+        self.join(20)
+
+
+@pytest.mark.fault("listeners")
+@pytest.mark.timeout(900)
+def test_listeners_hear_1_to_n_through_kills(
+    settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    key = local_key(settings, wall_clock())
+    told = Told()
+    listeners = [
+        Listening(settings, key, CONVERSATIONS[number % len(CONVERSATIONS)]) for number in range(14)
+    ]
+    for cycle in range(cycles(3, 30)):
+        with running(settings) as process, Client(settings.url, key) as client:
+            client.wait_until_ready()
+            if cycle == 0:
+                open_conversations(client)
+                for each in listeners:
+                    each.start()
+            enough = random.randint(20, 100)  # noqa: S311 (when to kill)
+            with Load(settings, key, told, f"l{cycle}", enough) as load:
+                assert load.enough.wait(60)
+                process.send_signal(signal.SIGKILL)
+    with running(settings), Client(settings.url, key) as client:
+        client.wait_until_ready()
+        last = {name: client.conversation(name).last_sequence for name in CONVERSATIONS}
+        expected = [list(range(1, last[each.conversation_id] + 1)) for each in listeners]
+        until(lambda: [each.heard for each in listeners] == expected, 60, "all is heard, once")
+    for each in listeners:
+        each.stop()
+    verdict = check(told, settings)
+    found(
+        cycles=cycles(3, 30),
+        **verdict.figures(),
+        note=f"{len(listeners)} listeners heard {sum(map(len, expected)):,} events, each 1 to n, none twice",
+    )
+    assert verdict.ok, verdict
+
+
+@pytest.mark.control("listeners")
+@pytest.mark.timeout(300)
+def test_control_listeners_that_come_back_with_what_is_newest_miss_events(
+    settings: Settings, found: Found
+) -> None:
+    """`after` is where they came in at each connection: "latest only", as elsewhere."""
+    key = local_key(settings, wall_clock())
+    told = Told()
+    heard: set[int] = set()
+
+    def gone(_: float) -> None:
+        raise StoppedError
+
+    def listen() -> None:
+        with suppress(StoppedError), Client(settings.url, key, retries=0, wait=gone) as client:
+            for event in client.listen(CONVERSATIONS[0]):  # begins with what comes next
+                heard.add(event["sequence"])
+
+    for cycle in range(3):
+        with running(settings) as process, Client(settings.url, key) as client:
+            client.wait_until_ready()
+            if cycle == 0:
+                open_conversations(client)
+            with Load(settings, key, told, f"n{cycle}", 60) as load:
+                listener = threading.Thread(target=listen)
+                listener.start()
+                assert load.enough.wait(60)
+                process.send_signal(signal.SIGKILL)
+        listener.join(20)
+    rows = Record(settings, Clock()).log(
+        f"select count(*) as n from events where conversation_id = '{CONVERSATIONS[0]}'"
+    )
+    missed = rows[0]["n"] - len(heard)
+    found(loss=f"coming back with what is newest: {missed} of {rows[0]['n']} events missed")
+    assert missed > 0
