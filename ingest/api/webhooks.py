@@ -132,13 +132,17 @@ class Replayed(BaseModel):
     until_position: int
 
 
+def _body(example: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+
+
 _EXAMPLE = {"url": "https://bot.example/hook", "event_types": ["message.created", "handoff.*"]}
 
 
 @router.post(
     "",
     status_code=201,
-    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
+    openapi_extra=_body(_EXAMPLE),
 )
 async def create_webhook(
     request: Request, api: Api, caller: Administering, body: NewWebhook
@@ -234,7 +238,7 @@ def list_deliveries(
     return DeliveryList(items=[_delivery(row) for row in found])
 
 
-@router.post("/{webhook_id}/replay")
+@router.post("/{webhook_id}/replay", openapi_extra=_body({"after_position": 4711}))
 async def replay_deliveries(
     api: Api, caller: Administering, webhook_id: str, body: Replay
 ) -> Replayed:
