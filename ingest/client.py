@@ -234,10 +234,13 @@ class Client:
         attempt = 0
         while True:
             try:
-                for event in self._heard(f"{path}/live?{place}={seen}"):
+                for told in self._heard(f"{path}/live?{place}={seen}"):
                     attempt = 0
-                    seen = event[place.removeprefix("after_")]
-                    yield event
+                    event = told.get("event")
+                    if event is not None:
+                        seen = event[place.removeprefix("after_")]
+                        yield event
+                    seen = told.get(place, seen)
             except ClientError as failure:
                 pause = pause_before_retry(failure, min(attempt, self._retries), self._jitter())
                 if pause is None:
@@ -251,14 +254,12 @@ class Client:
         return self.conversation(conversation_id).last_sequence
 
     def _heard(self, path: str) -> Iterator[dict[str, Any]]:
-        """Events of one socket, until it is lost. Raises UnreachableError, ProblemError."""
+        """What one socket tells, until it is lost. Raises UnreachableError, ProblemError."""
         url = self.url.replace("http", "ws", 1) + path
         try:
             with connect(url, additional_headers=self.headers, compression=None) as socket:
                 for frame in socket:
-                    told = msgspec.json.decode(frame)
-                    if told["type"] == "event":
-                        yield told["event"]
+                    yield msgspec.json.decode(frame)
         except InvalidStatus as refused:
             yield from read_answer(Call("GET", path, list[Any]), _answer(url, refused))
         except (OSError, EOFError, WebSocketException) as error:

@@ -4,17 +4,20 @@ import base64
 import json
 from typing import Any
 
+import httpx2
 import jwt
 import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, revoke_key
+from ingest.api.hot import HotPath
+from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, local_key, revoke_key
 from ingest.api.scopes import SCOPES
 from ingest.api.tokens import token_secret
 from ingest.log.store import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, a_conversation, an_event
+from tests.factories import Clock, Ids, a_conversation, an_event
+from tests.serving import listening, until
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
 """Pages for everybody; the last opens a conversation only where a setting says so."""
@@ -228,14 +231,68 @@ def test_a_token_makes_no_tokens(filled: TestClient) -> None:
     assert answer.status_code == 403
 
 
-def test_an_agents_token_can_do_no_more_than_the_key_that_made_it(
+@pytest.mark.parametrize("view", ["customer", "all"])
+def test_a_token_can_do_no_more_than_the_key_that_made_it(
+    filled: TestClient, settings: Settings, view: str
+) -> None:
+    body = {"participant_id": "ada", "view": view, "conversation_ids": ["c1"]}
+    blind = {"authorization": f"Bearer {key_for(settings, 'conversations:write')}"}
+    assert filled.post("/v1/tokens", json=body, headers=blind).status_code == 403
+    mail = key_for(settings, "conversations:write", "read", channels=frozenset({"email"}))
+    headers = {"authorization": f"Bearer {mail}"}
+    token = filled.post("/v1/tokens", json=body, headers=headers).json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    assert filled.get("/v1/conversations/c1/messages", headers=headers).status_code == 404
+    said = {"participant_id": "ada", "text": "hello"}
+    answer = filled.post("/v1/conversations/c1/messages", json=said, headers=headers)
+    assert answer.status_code == 404
+
+
+def test_what_was_refused_for_its_sender_is_not_let_in_by_a_replay(
     filled: TestClient, settings: Settings
 ) -> None:
-    key = key_for(settings, "conversations:write")
-    body = {"participant_id": "mira", "view": "all"}
-    made = filled.post("/v1/tokens", json=body, headers={"authorization": f"Bearer {key}"}).json()
-    headers = {"authorization": f"Bearer {made['token']}"}
-    assert filled.get("/v1/conversations/c1", headers=headers).status_code == 403
+    writer = {"authorization": f"Bearer {key_for(settings, 'events:write', 'read')}"}
+    past = an_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
+    assert filled.post("/v1/events", json=past, headers=writer).status_code == 403
+    customer = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
+    forged = {"participant_id": "helper", "text": "I am the bot"}
+    assert (
+        filled.post("/v1/conversations/c1/messages", json=forged, headers=customer).status_code
+        == 403
+    )
+    codes = {each["code"]: each for each in filled.get("/v1/rejected").json()["items"]}
+    own = codes["missing_scope"]["rejected_id"]
+    assert filled.post(f"/v1/rejected/{own}/replay", headers=writer).status_code == 403
+    foreign = codes["forbidden"]["rejected_id"]
+    assert filled.post(f"/v1/rejected/{foreign}/replay").status_code == 403
+    assert filled.post(f"/v1/rejected/{own}/replay").status_code == 201  # who may import, may
+
+
+def test_a_key_of_one_channel_does_not_read_what_was_refused_in_others(
+    filled: TestClient, settings: Settings
+) -> None:
+    key = key_for(settings, "read", channels=frozenset({"email"}))
+    answer = filled.get("/v1/rejected", headers={"authorization": f"Bearer {key}"})
+    assert answer.status_code == 403
+
+
+def test_what_is_known_of_a_person_needs_a_scope_of_its_own(
+    filled: TestClient, settings: Settings
+) -> None:
+    filled.post("/v1/contacts", json={"contact_id": "person-1"})
+    for scopes, status in ((("read",), 403), (("read", "pii:read"), 200)):
+        headers = {"authorization": f"Bearer {key_for(settings, *scopes)}"}
+        assert filled.get("/v1/contacts/person-1", headers=headers).status_code == status
+
+
+def test_a_customers_token_ends_with_its_conversation(filled: TestClient) -> None:
+    """Their message would go where the token does not lead."""
+    headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
+    closed = an_event("conversation.state_changed", payload={"to": "closed"})
+    assert filled.post("/v1/events", json=closed).status_code == 201
+    said = {"participant_id": "ada", "text": "hello?"}
+    answer = filled.post("/v1/conversations/c1/messages", json=said, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conversation_closed")
 
 
 def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, api: Any) -> None:
@@ -245,3 +302,14 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
         create_key(engine, "mybot", 1, Grant(frozenset({"everything"})))
     assert len(list_keys(engine)) == count
     assert "admin" in SCOPES
+
+
+def test_a_key_says_when_it_was_last_used(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
+) -> None:
+    monkeypatch.setattr("ingest.api.app.USED_SECONDS", 0.02)
+    key = local_key(settings, clock())
+    engine = open_engine(settings.database_url)
+    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+        httpx2.get(f"{url}/v1/conversations", headers={"authorization": f"Bearer {key}"})
+        until(lambda: list_keys(engine)[0].used_at == clock(), 20, "it is noted")

@@ -279,3 +279,31 @@ def test_everybody_who_went_away_is_forgotten(installation: Installation) -> Non
             assert told(listener, 1)
     installation.http.get("/v1/conversations/c1/events")
     until(lambda: listeners(installation) == 0, WAIT, "nobody listens")
+
+
+def test_a_desk_that_nothing_is_for_hears_where_it_stands(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    token = installation.token("c2", view="all", participant_id="mira")
+    installation.facts(a_conversation(messages=1))
+    with installation.listen("/v1/live", token=token) as heard:
+        while (told_last := frame(heard)) != {"type": "heartbeat", "after_position": 3}:
+            assert told_last["type"] in ("live", "heartbeat")
+
+
+def test_a_long_poll_does_not_end_because_somebody_types(installation: Installation) -> None:
+    installation.facts(a_conversation(messages=1))
+    answers: list[Any] = []
+
+    def poll() -> None:
+        path = "/v1/conversations/c1/events?after_sequence=3&wait=20"
+        answers.append(installation.http.get(path, timeout=WAIT + 5).json())
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    until(lambda: listeners(installation) == 1, WAIT, "it waits")
+    installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
+    installation.facts([an_event(text="now")])
+    thread.join(WAIT)
+    assert sequences(answers[0]["items"]) == [4]

@@ -1,6 +1,7 @@
 """Webhooks: everything arrives, in the order of its conversation, with the same ids, signed."""
 
 import os
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -311,6 +312,45 @@ def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_
             assert healthy.sequences(f"c{number}") == expected
 
 
+@pytest.mark.parametrize("seed", range(30 if WHOLE else 4))
+def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
+    near: Settings, clock: Clock, receiver: Receiver, seed: int
+) -> None:
+    chosen = random.Random(seed)  # noqa: S311
+    answers: list[int | tuple[int, dict[str, str]]] = [
+        200, 200, 204, 301, 404, 500, 503, (429, {"retry-after": "20"}),
+    ]  # fmt: skip
+    receiver.answer = lambda _: chosen.choice(answers)
+    key = local_key(near, clock())
+    names = [f"c{number}" for number in range(5)]
+    for start in range(4):  # each time a new process, as far as the deliverer can tell
+        with listening(HotPath(create_app(near, clock, Ids(f"r{start}")))) as url:
+            running = Installation(url, key, near, clock)
+            with running.http:
+                if start == 0:
+                    hook(running, receiver, event_types=["message.created"])
+                    running.facts([each for name in names for each in a_conversation(name, 0)])
+                for _ in range(5):
+                    running.facts(
+                        [an_event(conversation_id=chosen.choice(names)) for _ in range(12)]
+                    )
+                    for _ in range(20):  # meanwhile it delivers, or leaves the endpoint alone
+                        running.http.get("/readyz")
+                    clock.forward(seconds=chosen.randint(1, 900))
+                if start == 3:
+                    receiver.answer = lambda _: 200
+                    clock.forward(hours=30)
+                    until(lambda: len(receiver.ids) == 4 * 5 * 12, 60, "all has arrived")
+    firsts = {each.id: each for each in reversed(receiver.taken)}
+    for name in names:
+        heard = [each for each in firsts.values() if each.event["conversation_id"] == name]
+        order = sorted(heard, key=receiver.taken.index)
+        places = [each.event["sequence"] for each in order]
+        assert places == sorted(places)  # sessions begin and end between them
+    bodies = {(each.id, each.body) for each in receiver.tried}
+    assert len(bodies) == len({each.id for each in receiver.tried})
+
+
 def test_a_webhook_of_another_source_is_answered_like_none(
     installation: Installation, receiver: Receiver
 ) -> None:
@@ -322,6 +362,74 @@ def test_a_webhook_of_another_source_is_answered_like_none(
             f"{installation.url}/v1/webhooks/{path}", headers={"authorization": f"Bearer {other}"}
         )
         assert answer.status_code == 404
+
+
+def test_a_key_of_one_channel_is_told_of_that_channel_only(
+    installation: Installation, receiver: Receiver
+) -> None:
+    engine = open_engine(installation.settings.database_url)
+    grant = Grant(frozenset({"webhooks:admin", "read"}), channels=frozenset({"email"}))
+    key = create_key(engine, "mail", 1, grant)
+    headers = {"authorization": f"Bearer {key}"}
+    body: dict[str, Any] = {"url": receiver.url, "channels": ["web"]}
+    assert installation.post("/v1/webhooks", body, **headers).status_code == 403
+    assert installation.post("/v1/webhooks", body | {"channels": []}, **headers).status_code == 201
+    installation.facts(a_conversation(messages=1) + a_conversation("c2", 1, channel="email"))
+    arrived(receiver, 3)
+    assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
+
+
+def test_a_key_of_one_channel_neither_sees_nor_changes_a_webhook_of_others(
+    installation: Installation, receiver: Receiver
+) -> None:
+    engine = open_engine(installation.settings.database_url)
+    wide, narrow = (
+        create_key(engine, "crm", 1, Grant(frozenset({"webhooks:admin", "read"}), channels))
+        for channels in (frozenset[str](), frozenset({"email"}))
+    )
+    made = installation.post(
+        "/v1/webhooks", {"url": receiver.url}, authorization=f"Bearer {wide}"
+    ).json()
+    headers = {"authorization": f"Bearer {narrow}"}
+    assert installation.http.get("/v1/webhooks", headers=headers).json()["items"] == []
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    assert installation.http.delete(path, headers=headers).status_code == 404
+    assert installation.post(f"{path}/rotate", None, **headers).status_code == 404
+
+
+def test_an_event_that_is_never_taken_does_not_silence_the_others(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    hook(installation, receiver, event_types=["message.created"])
+    installation.facts([each for n in range(20) for each in a_conversation(f"c{n}", messages=0)])
+    receiver.answer = lambda each: 503
+    installation.facts([an_event(conversation_id=f"c{n}") for n in range(FAILURES + 5)])
+    until(lambda: len(receiver.tried) >= FAILURES, WAIT, "it is left alone")
+    receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
+    while len(receiver.taken) < FAILURES + 4:  # it is probed, not with the same one for ever
+        tried = len(receiver.tried)
+        assert tried < 5 * FAILURES
+        clock.forward(seconds=61)
+        until(
+            lambda n=tried: len(receiver.tried) > n or len(receiver.taken) == FAILURES + 4,  # type: ignore[misc]
+            WAIT,
+            "it is tried",
+        )
+    assert "c0" not in {each.event["conversation_id"] for each in receiver.taken}
+
+
+def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    made = hook(installation, receiver, event_types=["message.created"])
+    installation.facts(a_conversation(messages=3))
+    arrived(receiver, 3)
+    path = f"/v1/webhooks/{made['webhook_id']}"
+    until(lambda: installation.http.get(path).json()["position"] >= 5, WAIT, "it is settled")
+    for _ in range(2):  # the second time the first is not over yet, or is: both are well
+        assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 3
+    arrived(receiver, 6)
+    until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
 
 
 # --- when, and when not

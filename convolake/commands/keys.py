@@ -62,6 +62,7 @@ def list_() -> None:
         ]
         words += [f"only {key.channels.replace(' ', ',')}"] if key.channels else []
         words += [f"ends {_date(key.expires_at)}"] if key.expires_at is not None else []
+        words += [f"used {_date(key.used_at)}"] if key.used_at is not None else []
         words += [f"revoked {_date(key.revoked_at)}"] if key.revoked_at is not None else []
         typer.echo("  ".join(words))
 

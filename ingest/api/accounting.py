@@ -14,6 +14,7 @@ from ingest.api.scopes import Caller
 from ingest.api.state import Api, Reading, Recording
 from ingest.contract import from_micros
 from ingest.errors import (
+    ForbiddenError,
     InvalidRequestError,
     MissingScopeError,
     RateLimitedError,
@@ -122,7 +123,10 @@ async def replay_rejected(
     row = reader.get_rejected(api.reader, rejected_id, _of(caller))
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
-    arrival = arrive(row["raw"], reader_of(row["path"], row["source"], request.app.state.new_id))
+    if row["code"] == ForbiddenError.code:
+        raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
+    read = reader_of(row["path"], row["source"], request.app.state.new_id)
+    arrival = arrive(row["raw"], read, caller=caller)
     (answer,) = await submit(
         api,
         Submission(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
@@ -131,6 +135,8 @@ async def replay_rejected(
 
 
 def _of(caller: Caller) -> str | None:
+    if caller.channels:
+        raise ForbiddenError("what was refused is of any channel; this key is for some")
     return None if caller.is_admin else caller.source
 
 

@@ -5,12 +5,14 @@ import fcntl
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
+from sqlalchemy import ClauseElement
 
 from ingest.api import (
     accounting,
@@ -24,7 +26,7 @@ from ingest.api import (
     problems,
     webhooks,
 )
-from ingest.api.keys import Keyring
+from ingest.api.keys import Keyring, used_key
 from ingest.api.limits import Limits
 from ingest.api.metrics import Metrics
 from ingest.api.presence import Typists
@@ -36,6 +38,8 @@ from ingest.delivery.outbound import Sender
 from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
+from ingest.log.reader import Channels
+from ingest.log.rows import Row
 from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
 from ingest.log.writer import Writer
@@ -122,13 +126,19 @@ def create_app(
                 clock,
                 Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
                 deliverer,
+                Channels(reader),
                 frozenset(settings.origins),
                 stores_typing=settings.store_typing,
                 chat_bot=settings.chat_bot if settings.chat else None,
             )
             app.state.new_id = new_id
             writer.start()
-            tasks = [asyncio.create_task(each) for each in (_run_timers(writer), deliverer.run())]
+            running = (
+                _run_timers(writer),
+                _note_used(writer, app.state.api.keyring),
+                deliverer.run(),
+            )
+            tasks = [asyncio.create_task(each) for each in running]
             yield
             for task in tasks:
                 task.cancel()
@@ -169,6 +179,25 @@ async def _run_timers(writer: Writer) -> None:
         with suppress(LogUnavailableError):
             await writer.run_due()
         await asyncio.sleep(TIMER_SECONDS)
+
+
+USED_SECONDS = 60.0
+
+
+async def _note_used(writer: Writer, keyring: Keyring) -> None:
+    """Write down once a minute which keys were used."""
+    while True:
+        await asyncio.sleep(USED_SECONDS)
+        changes = [used_key(key_id, at) for key_id, at in keyring.take_used().items()]
+        if changes:
+            with suppress(LogUnavailableError):
+                await writer.change(partial(_change, changes))
+
+
+def _change(changes: list[ClauseElement], store: Store) -> list[Row]:
+    for change in changes:
+        store.run(change)
+    return []
 
 
 def _writer(

@@ -183,6 +183,8 @@ def arrive(
         draft, command = reader(raw, event_id)
         if caller is not None:
             caller.speak(draft, event_id)
+            if caller.user is not None and command is not None:
+                command = msgspec.structs.replace(command, stays=True)
         return Arrival(raw, draft=draft, command=command)
     except IngestError as error:
         return Arrival(raw, error=error)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import ClauseElement, Engine, func, insert, select, update
 
 from ingest.api.scopes import SCOPES, Caller
 from ingest.api.secret_files import write_private
@@ -62,6 +62,7 @@ class KeyRow(NamedTuple):
     channels: str
     created_at: int
     expires_at: int | None
+    used_at: int | None
     revoked_at: int | None
 
 
@@ -92,6 +93,11 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
             )
         )
     return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
+
+
+def used_key(key_id: str, used_at: int) -> ClauseElement:
+    """A key was used, as the log's writer notes it."""
+    return update(api_keys).where(api_keys.c.key_id == key_id).values(used_at=used_at)
 
 
 def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
@@ -157,6 +163,7 @@ class Keyring:
         """`clock` is in seconds and never goes back; `now` is in microseconds."""
         self._engine = engine
         self._now = now
+        self._used: dict[str, int] = {}
         self._clock = clock
         self._callers: dict[str, tuple[Caller, float]] = {}
 
@@ -173,6 +180,11 @@ class Keyring:
         self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
         return caller
 
+    def take_used(self) -> dict[str, int]:
+        """When keys were used since this was last asked, within CACHE_SECONDS."""
+        used, self._used = self._used, {}
+        return used
+
     def _look_up(self, token: str) -> Caller:
         key_id, _, rest = token.removeprefix("ck_").partition("_")
         secret = rest.partition("_")[0]
@@ -186,4 +198,5 @@ class Keyring:
             raise UnauthorizedError("this key is not known here, or it was revoked")
         if row.expires_at is not None and row.expires_at <= self._now():
             raise UnauthorizedError("this key has expired; `convolake keys create` makes a new one")
+        self._used[key_id] = self._now()
         return Caller(row.source, frozenset(row.scopes.split()), frozenset(row.channels.split()))

@@ -6,6 +6,7 @@ with the log, says so (`live`), and goes on with what is committed.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -101,6 +102,7 @@ def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: N
     """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
     if caller.user is not None:
         raise ForbiddenError("a token makes no tokens; ask with an API key")
+    caller.need("read")  # whoever takes part reads, too: no key gives what it does not have
     if body.view == "customer" and not body.conversation_ids:
         raise InvalidRequestError("name the customer's conversations", "body.conversation_ids")
     expires_at = api.clock() // 1_000_000 * 1_000_000 + body.seconds * 1_000_000
@@ -184,8 +186,10 @@ def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
 
 
 def _desk_feed(api: ApiState, caller: Caller) -> Feed:
-    def is_for_them(conversation_id: str | None, channel: str | None) -> bool:
-        if conversation_id is None or (caller.channels and channel not in caller.channels):
+    def is_for_them(conversation_id: str | None) -> bool:
+        if conversation_id is None:
+            return False
+        if caller.channels and api.channels.of(conversation_id) not in caller.channels:
             return False
         user = caller.user
         return user is None or not user.conversations or conversation_id in user.conversations
@@ -194,15 +198,13 @@ def _desk_feed(api: ApiState, caller: Caller) -> Feed:
         return [
             (
                 row["position"],
-                encode(shown(row, "all"))
-                if is_for_them(row["conversation_id"], row["channel"])
-                else b"",
+                encode(shown(row, "all")) if is_for_them(row["conversation_id"]) else b"",
             )
             for row in reader.list_committed(api.reader, after, PAGE)
         ]
 
     def frame(event: Committed) -> bytes:
-        mine = is_for_them(event.row.conversation_id, event.row.channel)
+        mine = is_for_them(event.row.conversation_id)
         return event.for_all if mine else b""
 
     return Feed(None, lambda row: row.position, lambda after: run_in_threadpool(read, after), frame)
@@ -236,19 +238,24 @@ async def _tell(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
 
 async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> AsyncIterator[bytes]:
     updates = follow(state_of(socket).hub, feed, after, HEARTBEAT_SECONDS)
+    told_at = time.monotonic()
     async for update in updates:
         _caller(socket)
         for at, event in update.events:
             after = at
             if event:
+                told_at = time.monotonic()
                 yield b'{"type":"event","event":' + event + b"}"
-        for told in _notices(update, after, place):
+        for told in _notices(update, after, place, time.monotonic() - told_at):
+            told_at = time.monotonic()
             yield encode(told)
 
 
-def _notices(update: Update, after: int, place: str) -> list[dict[str, Any]]:
+def _notices(update: Update, after: int, place: str, silent: float) -> list[dict[str, Any]]:
+    """What else there is to tell; after a while of silence, where the listener stands."""
     if update.typists is not None:
         return [{"type": "typing", "items": update.typists}]
     if update.is_level:
         return [{"type": "live", place: after}]
-    return [] if update.events else [{"type": "heartbeat", place: after}]
+    is_due = not update.events or silent >= HEARTBEAT_SECONDS
+    return [{"type": "heartbeat", place: after}] if is_due else []

@@ -1,5 +1,6 @@
 """Messages and events of a conversation, in order, for those who may see them."""
 
+import time
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -180,10 +181,12 @@ async def list_events(
         return list_shown(api.reader, conversation_id, limit + 1, span, view)
 
     with api.hub.listening(conversation_id) as listener:
+        until = time.monotonic() + wait
         listener.begin()
         found = await run_in_threadpool(read)
-        if wait and not found:
-            await listener.take(wait)
+        while not found and (left := until - time.monotonic()) > 0:
+            await listener.take(left)
+            listener.begin()
             found = await run_in_threadpool(read)
     more = len(found) > limit
     return EventPage(

@@ -68,7 +68,7 @@ class Metrics(Collector):
 
         yield GaugeMetricFamily(
             "convolake_live_listeners",
-            "Sockets and long polls that listen.",
+            "Sockets, long polls and webhooks that listen.",
             0 if self._hub is None else self._hub.count,
         )
 

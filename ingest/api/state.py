@@ -16,6 +16,7 @@ from ingest.api.scopes import TAKE_PART, Caller
 from ingest.api.tokens import Tokens
 from ingest.delivery.live import Hub
 from ingest.delivery.webhooks import Deliverer
+from ingest.log.reader import Channels
 from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ApiState:
     clock: Callable[[], int]
     limits: Limits
     deliverer: Deliverer
+    channels: Channels
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False
     chat_bot: str | None = None
@@ -72,6 +74,13 @@ def reads(connection: HTTPConnection) -> Caller:
     return permit(connection, "read")
 
 
+def knows_people(connection: HTTPConnection) -> Caller:
+    """Who asks for what is known of a person; counted as a reader already."""
+    caller = caller_of(connection)
+    caller.need("pii:read")
+    return caller
+
+
 def follows(connection: HTTPConnection) -> Caller:
     """Who asks for what whoever takes part may read, too."""
     return permit(connection, "read", TAKE_PART)
@@ -102,5 +111,6 @@ Api = Annotated[ApiState, Depends(state_of)]
 Reading = Annotated[Caller, Depends(reads)]
 Recording = Annotated[Caller, Depends(records)]
 Taking = Annotated[Caller, Depends(takes_part)]
+KnowingPeople = Annotated[Caller, Depends(knows_people)]
 Following = Annotated[Caller, Depends(follows)]
 View = Annotated[str, Depends(viewed)]

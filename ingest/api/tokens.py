@@ -17,11 +17,11 @@ from ingest.settings import Settings
 ALGORITHM = "HS256"
 AUDIENCE = "convolake"
 LONGEST = 3600
-"""Seconds; a page asks for a new token while it is open."""
+"""Seconds. Then a page needs a new one, from the server that it came from."""
 AGENT = frozenset({"read", "conversations:write"})
 """What a token of somebody of ours allows, if the key that made it does."""
 
-_CLAIMS = ["exp", "aud", "sub", "src", "conversations", "view", "scope"]
+_CLAIMS = ["exp", "aud", "sub", "src", "conversations", "channels", "view", "scope"]
 
 
 def token_secret(settings: Settings) -> str:
@@ -54,6 +54,7 @@ class Tokens:
             "sub": user.participant_id,
             "src": f"{caller.source}~user" if is_customer else caller.source,
             "conversations": sorted(user.conversations),
+            "channels": sorted(caller.channels),
             "view": user.view,
             "scope": sorted(scopes),
         }
@@ -75,4 +76,6 @@ class Tokens:
         if expires_at <= self._clock():
             raise UnauthorizedError("this token has expired; get a new one")
         user = User(claims["sub"], frozenset(claims["conversations"]), claims["view"], expires_at)
-        return Caller(claims["src"], frozenset(claims["scope"]), user=user)
+        return Caller(
+            claims["src"], frozenset(claims["scope"]), frozenset(claims["channels"]), user
+        )

@@ -17,6 +17,7 @@ from ingest.delivery import endpoints, signing
 from ingest.delivery.endpoints import Waiting, Webhook
 from ingest.delivery.outbound import ForbiddenAddressError
 from ingest.errors import (
+    ForbiddenError,
     InvalidRequestError,
     LogUnavailableError,
     MissingScopeError,
@@ -30,15 +31,14 @@ from ingest.log.drafts import ID_PATTERN
 ROTATION_SECONDS = 24 * 3600
 """So long the old secret signs beside the new one."""
 
-REPLAYED = 10_000
+REPLAYED = 1_000
 """So many events are sent anew at once; ask again for more."""
-
-PAGE = 500
 
 ERRORS = (
     UnauthorizedError,
     RateLimitedError,
     MissingScopeError,
+    ForbiddenError,
     InvalidRequestError,
     UnknownWebhookError,
     LogUnavailableError,
@@ -115,7 +115,7 @@ class DeliveryList(BaseModel):
 class Replay(BaseModel):
     """What to send anew: what was given up, or with `delivered` whatever it is told of.
 
-    After one position and up to another; both at most. At most 10,000 events at once.
+    After one position and up to another; both at most. At most 1,000 events at once.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -148,7 +148,8 @@ async def create_webhook(
     request: Request, api: Api, caller: Administering, body: NewWebhook
 ) -> WebhookView:
     """Be told of events. The answer has the secret that they are signed with, this once."""
-    _check(api, body)
+    _check(api, caller, body)
+    position = api.writer.position
     hook = Webhook(
         webhook_id=request.app.state.new_id(),
         source=caller.source,
@@ -160,7 +161,7 @@ async def create_webhook(
         old_secret=None,
         old_until=None,
         created_at=api.clock(),
-        position=api.writer.position if body.after_position is None else body.after_position,
+        position=position if body.after_position is None else min(position, body.after_position),
         disabled_at=None,
         disabled_because=None,
     )
@@ -168,22 +169,28 @@ async def create_webhook(
     return _view(hook, secret=hook.secret)
 
 
-def _check(api: ApiState, body: NewWebhook) -> None:
+def _check(api: ApiState, caller: Caller, body: NewWebhook) -> None:
+    if caller.channels and not caller.channels.issuperset(body.channels):
+        raise ForbiddenError("this key is not for these channels", "body.channels")
     try:
         api.deliverer.sender.check(body.url)
     except ForbiddenAddressError as error:
         raise InvalidRequestError(str(error), "body.url") from None
-    kinds = {each.partition(".")[0] + ".*" for each in EVENT_TYPES} | {"custom.*"}
+    caller.need("read")  # what is sent is what could be read
+    if any(name.startswith("contact.") for name in body.event_types):
+        caller.need("pii:read")
+    types = {name for name, kind in EVENT_TYPES.items() if kind.stream in endpoints.STREAMS}
+    kinds = {each.partition(".")[0] + ".*" for each in types} | {"custom.*"}
     for name in body.event_types:
-        if name not in EVENT_TYPES and name not in kinds and not name.startswith("custom."):
-            raise InvalidRequestError("no event type has this name", "body.event_types")
+        if name not in types and name not in kinds and not name.startswith("custom."):
+            raise InvalidRequestError("no event that can be sent has this name", "body.event_types")
 
 
 @router.get("")
 def list_webhooks(api: Api, caller: Administering) -> WebhookList:
     """Who is told of events."""
-    source = None if caller.is_admin else caller.source
-    return WebhookList(items=[_view(each) for each in endpoints.list_webhooks(api.reader, source)])
+    hooks = endpoints.list_webhooks(api.reader)
+    return WebhookList(items=[_view(each) for each in hooks if _is_theirs(each, caller)])
 
 
 @router.get("/{webhook_id}")
@@ -246,19 +253,16 @@ async def replay_deliveries(
     hook = await run_in_threadpool(_existing, api, caller, webhook_id)
     find = _wanted if body.delivered else _dead
     rows, until = await run_in_threadpool(find, api, hook, body)
-    changes: list[ClauseElement] = []
-    orders: set[str] = set()
     now = api.clock()
+    changes: list[ClauseElement] = []
+    orders: dict[str, None] = {}
     for row in rows:
         of = endpoints.order_of(row) if body.delivered else row["of"]
-        due = None if of in orders else now
-        orders.add(of)
-        position = row["position"]
-        changes.append(
-            endpoints.waiting(Waiting(webhook_id, position, of, now, next_at=due))
-            if body.delivered
-            else endpoints.revived(webhook_id, position, now, due)
-        )
+        orders[of] = None
+        changes.append(endpoints.revived(webhook_id, row["position"], now, None))
+        if body.delivered:
+            changes.append(endpoints.waiting(Waiting(webhook_id, row["position"], of, now)))
+    changes += [endpoints.let_on(webhook_id, of, now) for of in orders]
     await _change(api, *changes)
     return Replayed(count=len(rows), until_position=until)
 
@@ -276,21 +280,26 @@ def _wanted(api: ApiState, hook: Webhook, body: Replay) -> tuple[list[RowMapping
     last = min(body.until_position, hook.position)
     after, rows = body.after_position, list[RowMapping]()
     while after < last and len(rows) < REPLAYED:
-        page = [
-            row for row in reader.list_committed(api.reader, after, PAGE) if row["position"] <= last
-        ]
+        page = reader.list_places(api.reader, after, last, REPLAYED - len(rows))
         if not page:
             break
         after = page[-1]["position"]
-        rows += [row for row in page if hook.wants(row)]
+        rows += api.deliverer.wanted(hook, page)
     return rows, after
 
 
 def _existing(api: ApiState, caller: Caller, webhook_id: str) -> Webhook:
     found = endpoints.get_webhook(api.reader, webhook_id)
-    if found is None or (found.source != caller.source and not caller.is_admin):
+    if found is None or not _is_theirs(found, caller):
         raise UnknownWebhookError("there is no webhook with this id", "webhook_id")
     return found
+
+
+def _is_theirs(hook: Webhook, caller: Caller) -> bool:
+    """Of its source, and of no channel that it is not for."""
+    if hook.source != caller.source and not caller.is_admin:
+        return False
+    return not caller.channels or bool(hook.channels and hook.channels <= caller.channels)
 
 
 async def _change(api: ApiState, *changes: ClauseElement) -> None:

@@ -26,13 +26,24 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
 
     Raises ValueError if it is no address.
     """
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    if any(_is_in(ip, network) for network in allowed):
+    if is_in(address, allowed):
         return True
+    ip = _unmapped(address)
     odd = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local
     return ip.is_global and not odd and not any(_is_in(ip, network) for network in NEVER)
+
+
+def is_in(address: str, networks: Sequence[Network]) -> bool:
+    """Whether the address is in one of them. Raises ValueError if it is no address."""
+    ip = _unmapped(address)
+    return any(_is_in(ip, network) for network in networks)
+
+
+def _unmapped(address: str) -> IPv4Address | IPv6Address:
+    """The address itself, however it is wrapped."""
+    ip = ip_address(address.partition("%")[0])
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return ip if mapped is None else mapped
 
 
 def _is_in(ip: IPv4Address | IPv6Address, network: Network) -> bool:

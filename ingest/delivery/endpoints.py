@@ -1,6 +1,6 @@
 """Webhooks and what waits for them, in the store: read by its readers, changed by its one writer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ from sqlalchemy import (
 
 from ingest.contract import EVENT_TYPES
 from ingest.log.tables import events, webhook_queue, webhooks
+
+STREAMS = ("conversation", "contact")
+"""What can be delivered."""
 
 
 class Webhook(Struct, frozen=True):
@@ -43,14 +46,17 @@ class Webhook(Struct, frozen=True):
         is_changing = self.old_secret is not None and (self.old_until or 0) > now
         return [self.secret, *([self.old_secret or ""] if is_changing else [])]
 
-    def wants(self, row: RowMapping) -> bool:
-        """Whether it is told of this event. Nobody is told of deliveries, or what their bot did."""
+    def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
+        """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.
+
+        Of contacts only who asks for them by name is told.
+        """
         kind = EVENT_TYPES.get(row["event_type"])
-        if kind is not None and kind.stream not in ("conversation", "contact"):
+        if kind is not None and kind.stream not in STREAMS[: 2 if self.event_types else 1]:
             return False
         if self.event_types and not self.event_types & _names(row["event_type"]):
             return False
-        if self.channels and row["channel"] not in self.channels:
+        if self.channels and channel_of(row["conversation_id"]) not in self.channels:
             return False
         return self.bot_id is None or row["participant_id"] != self.bot_id
 
@@ -78,11 +84,9 @@ def get_webhook(engine: Engine, webhook_id: str) -> Webhook | None:
     return None if row is None else _webhook(row)
 
 
-def list_webhooks(engine: Engine, source: str | None = None) -> list[Webhook]:
-    """Every webhook, of one source if it is named, oldest first."""
+def list_webhooks(engine: Engine) -> list[Webhook]:
+    """Every webhook, oldest first."""
     query = select(webhooks).order_by(webhooks.c.created_at, webhooks.c.webhook_id)
-    if source is not None:
-        query = query.where(webhooks.c.source == source)
     with engine.connect() as connection:
         return [_webhook(row) for row in connection.execute(query).mappings()]
 
@@ -112,14 +116,14 @@ def list_queue(
 def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Sequence[RowMapping]:
     """At most `limit` deliveries that are to be tried again by `now`, with their events.
 
-    None: those that are first in their conversation, whenever they are to be tried.
+    None: those that are first in their conversation, the soonest first.
     """
     by_now = webhook_queue.c.next_at.is_not(None) if now is None else webhook_queue.c.next_at <= now
     query = (
         select(events, webhook_queue.c.attempts, webhook_queue.c.since)
         .join(webhook_queue, webhook_queue.c.position == events.c.position)
         .where(webhook_queue.c.webhook_id == webhook_id, by_now)
-        .order_by(webhook_queue.c.position)
+        .order_by(webhook_queue.c.position if now is not None else webhook_queue.c.next_at)
         .limit(limit)
     )
     with engine.connect() as connection:
@@ -180,11 +184,12 @@ class Waiting(NamedTuple):
 
 
 def waiting(each: Waiting) -> ClauseElement:
-    """It waits; nothing is done if it does already."""
+    """It waits; nothing is done if it does already, or if its webhook was removed meanwhile."""
     there = select(webhook_queue.c.position).where(_at(each.webhook_id, each.position))
+    hook = select(webhooks.c.webhook_id).where(webhooks.c.webhook_id == each.webhook_id)
     values = select(
         *(literal(value, webhook_queue.c[name].type) for name, value in each._asdict().items())
-    ).where(~there.exists())
+    ).where(~there.exists(), hook.exists())
     return insert(webhook_queue).from_select(list(Waiting._fields), values)
 
 
@@ -240,4 +245,5 @@ def hurried(webhook_id: str, now: int) -> ClauseElement:
 def revived(webhook_id: str, position: int, since: int, next_at: int | None) -> ClauseElement:
     """What was given up is tried anew."""
     values = {"attempts": 0, "since": since, "next_at": next_at, "died_at": None}
-    return update(webhook_queue).where(_at(webhook_id, position)).values(values)
+    is_dead = webhook_queue.c.died_at.is_not(None)
+    return update(webhook_queue).where(_at(webhook_id, position), is_dead).values(values)

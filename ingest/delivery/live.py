@@ -20,7 +20,7 @@ from ingest.log.rows import Row
 KEPT = 256
 """So many events are kept for a listener that is level with the log."""
 
-PAGE = 500
+PAGE = 200
 """So many events are read from the log at once for a listener that is behind."""
 
 

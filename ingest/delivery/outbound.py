@@ -9,19 +9,21 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore2
 from msgspec import Struct
 
-from ingest.delivery.addresses import Network, is_allowed
+from ingest.delivery.addresses import Network, is_allowed, is_in
 
 SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 64 * 1024
-PORTS = (80, 443)
-"""Others have to be in a network that the settings allow."""
+DRAIN_SECONDS = 1.0
+HTTPS = 443
+"""Other ports, and plain http, are for networks that the settings allow."""
 
 
 class ForbiddenAddressError(Exception):
@@ -56,7 +58,7 @@ def check_url(url: str, *, allows_http: bool) -> None:
         raise ForbiddenAddressError("an address is ASCII; write other names as xn--…")
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise ForbiddenAddressError("an address has a host, and neither user nor password")
-    if port is not None and port not in PORTS and not allows_http:
+    if port is not None and port != HTTPS and not allows_http:
         raise ForbiddenAddressError("an address has port 443, or names none")
 
 
@@ -86,11 +88,23 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name is not known") from error
         addresses = [str(each[4][0]) for each in found]
-        if not addresses or not all(is_allowed(each, self._allowed) for each in addresses):
+        if not addresses or not all(self._may_call(each, port) for each in addresses):
             raise ForbiddenAddressError("the name leads into a network that may not be called")
-        return await self._real.connect_tcp(
-            addresses[0], port, timeout, local_address, socket_options
-        )
+        failure: Exception = httpcore2.ConnectError("nobody answers")
+        for each in dict.fromkeys(addresses):
+            try:
+                return await self._real.connect_tcp(
+                    each, port, timeout, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    def _may_call(self, address: str, port: int) -> bool:
+        """A public address by https; any port of one that the operator trusts."""
+        if port != HTTPS and not is_in(address, self._allowed):
+            return False
+        return is_allowed(address, self._allowed)
 
 
 class Sender:
@@ -101,7 +115,7 @@ class Sender:
         self._allows_http = bool(allowed)
         self._seconds = seconds
         self._pool = httpcore2.AsyncConnectionPool(
-            max_connections=100, keepalive_expiry=20, network_backend=CheckedNetwork(allowed)
+            max_connections=None, keepalive_expiry=20, network_backend=CheckedNetwork(allowed)
         )
 
     async def close(self) -> None:
@@ -148,12 +162,19 @@ class Sender:
         async with self._pool.stream(
             "POST", url, headers=named, content=body, extensions={"timeout": timeouts}
         ) as answer:
-            size = 0
-            async for piece in answer.aiter_stream():
-                size += len(piece)
-                if size > ANSWER_BYTES:
-                    break  # what counts is the status
+            # What counts is the status; the rest is read so that the connection can be used again.
+            with suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await _drain(answer)
             return answer.status, _seconds(dict(answer.headers).get(b"retry-after", b""))
+
+
+async def _drain(answer: httpcore2.Response) -> None:
+    size = 0
+    async for piece in answer.aiter_stream():
+        size += len(piece)
+        if size > ANSWER_BYTES:
+            return
 
 
 def _seconds(value: bytes) -> int | None:

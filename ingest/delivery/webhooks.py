@@ -8,6 +8,7 @@ itself is the queue of an endpoint that is left alone because it fails again and
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,6 +43,10 @@ FAR = 10_000
 """An endpoint's position is kept at least so often, though it wants nothing of what comes."""
 
 LOOK_SECONDS = 1.0
+GROUP_SECONDS = 5.0
+"""After so long a conversation makes room for the others of its endpoint; it goes on in the next
+round."""
+
 GONE = 410
 SKIPPED = Outcome(None, "a human has control", 0.0)
 """What is not sent to a bot: it may not speak now, and would only be refused."""
@@ -76,6 +81,8 @@ class Deliverer:
         self._jitter = jitter
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self._seen: dict[str, int] = {}
+        self._probed: dict[str, int] = {}
+        self._channels = reader.Channels(engine)
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
 
@@ -88,10 +95,12 @@ class Deliverer:
         try:
             while True:
                 self._changed.clear()
-                for hook in await run_in_threadpool(endpoints.list_webhooks, self._engine):
-                    if hook.disabled_at is None and self._is_idle(hook.webhook_id):
-                        task = asyncio.create_task(self._serve(hook.webhook_id))
-                        self._serving[hook.webhook_id] = task
+                try:
+                    await self._begin()
+                except Exception:
+                    logger.exception("the webhooks could not be read; it is tried again")
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
                 await self._changed.wait()
         finally:
             for task in self._serving.values():
@@ -99,11 +108,20 @@ class Deliverer:
             await asyncio.gather(*self._serving.values(), return_exceptions=True)
             await self.sender.close()
 
+    async def _begin(self) -> None:
+        """Serve those that nobody serves."""
+        for hook in await run_in_threadpool(endpoints.list_webhooks, self._engine):
+            if hook.disabled_at is None and self._is_idle(hook.webhook_id):
+                task = asyncio.create_task(self._serve(hook.webhook_id))
+                self._serving[hook.webhook_id] = task
+
     def _is_idle(self, webhook_id: str) -> bool:
         task = self._serving.get(webhook_id)
         return task is None or task.done()
 
     async def _serve(self, webhook_id: str) -> None:
+        # What waited for its next try waited for the endpoint; it may be well by now.
+        await self._keep(Round([endpoints.hurried(webhook_id, self._clock())], []))
         with self._hub.listening(None) as listener:
             while True:
                 listener.begin()
@@ -131,6 +149,9 @@ class Deliverer:
         due = await run_in_threadpool(
             endpoints.list_due, self._engine, hook.webhook_id, by, most or PAGE
         )
+        if most is not None and due and due[0]["position"] == self._probed.get(hook.webhook_id):
+            due = []  # it may be this one event that is refused: try a new one
+        self._probed[hook.webhook_id] = due[0]["position"] if most is not None and due else 0
         done = Round([], [])
         await self._each(hook, _grouped(due), done, again=True)
         after = max(hook.position, self._seen.get(hook.webhook_id, 0))
@@ -141,16 +162,26 @@ class Deliverer:
         if most is not None and breaker.is_closed:
             done.changes.append(endpoints.hurried(hook.webhook_id, self._clock()))
         if done.changes or done.rows:
-            await self._writer.change(lambda store: _apply(store.run, done))
+            await self._keep(done)
         if page:
             self._seen[hook.webhook_id] = page[-1]["position"]
         return bool(due) or len(page) == (most or PAGE)
+
+    async def _keep(self, done: Round) -> None:
+        """Write down what a round came to; again and again, for what was sent was sent."""
+        while True:
+            try:
+                await self._writer.change(lambda store: _apply(store.run, done))
+            except LogUnavailableError:
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _page(self, hook: Webhook, page: Sequence[RowMapping], done: Round) -> None:
         """Deliver the new events of a page, and move the endpoint's position behind it."""
         if not page:
             return
-        wanted = [row for row in page if hook.wants(row)]
+        wanted = await run_in_threadpool(self.wanted, hook, page)
         waits = await run_in_threadpool(
             endpoints.blocked, self._engine, hook.webhook_id, map(order_of, wanted)
         )
@@ -165,6 +196,10 @@ class Deliverer:
             position = page[-1]["position"]
             done.changes.append(endpoints.changed(hook.webhook_id, position=position))
 
+    def wanted(self, hook: Webhook, page: Sequence[RowMapping]) -> list[RowMapping]:
+        """Those of these events that it is told of. Reads the store."""
+        return [row for row in page if hook.wants(row, self._channels.of)]
+
     async def _each(
         self, hook: Webhook, groups: list[list[RowMapping]], done: Round, *, again: bool
     ) -> None:
@@ -172,13 +207,21 @@ class Deliverer:
 
         async def one(rows: list[RowMapping]) -> None:
             async with turns:
+                until = time.monotonic() + GROUP_SECONDS
                 for number, row in enumerate(rows):
+                    if time.monotonic() > until:
+                        if not again:
+                            done.changes.append(_waiting(hook, row, next_at=self._clock()))
+                            done.changes += [_behind(hook, each) for each in rows[number + 1 :]]
+                        return
                     if not await self._one(hook, row, done, again=again):
                         if not again:
                             done.changes += [_behind(hook, each) for each in rows[number + 1 :]]
                         return
 
-        await asyncio.gather(*(one(rows) for rows in groups))
+        async with asyncio.TaskGroup() as tasks:
+            for rows in groups:
+                tasks.create_task(one(rows))
 
     async def _one(self, hook: Webhook, row: RowMapping, done: Round, *, again: bool) -> bool:
         """Try one delivery; whether the next one of its conversation may be tried."""

@@ -162,7 +162,7 @@ class Batch:
         if kind.stream == "contact":
             self._admit_contact(draft, row, command)
             return
-        before = self._state_for(draft, row)
+        before = self._state_for(draft, row, command)
         self._refuse_key(draft, before)
         if row.event_type == "message.created":
             self._name_message(row)
@@ -214,7 +214,7 @@ class Batch:
             self._new.add(state.conversation_id)
             self._created.append((state, created_by))
 
-    def _state_for(self, draft: Draft, row: Row) -> Conversation | None:
+    def _state_for(self, draft: Draft, row: Row, command: Command | None) -> Conversation | None:
         """The conversation that the event goes to, with all that was due in it done."""
         if draft.conversation_id is None:
             raise EventRejectedError("conversation_id is missing", "$.conversation_id")
@@ -225,15 +225,19 @@ class Batch:
             raise UnknownConversationError("create the conversation first", "$.conversation_id")
         if state.due_at is not None and state.due_at <= row.happened_at:
             self._run_timers(state, row.happened_at, row.received_at)
-        if state.state == "closed" and draft.event_type == "message.created":
+        stays = command is not None and command.stays
+        if state.state == "closed" and draft.event_type == "message.created" and not stays:
             return self._successor(state, row)
         return state
 
     def _refuse_channel(self, draft: Draft, channels: frozenset[str]) -> None:
         """A key of some channels gets the answer that it would get if there were no others."""
         state = self._states.get(draft.conversation_id or "")
-        if state is not None and state.channel not in channels:
-            raise UnknownConversationError("create the conversation first", "$.conversation_id")
+        while state is not None:
+            if state.channel not in channels:
+                raise UnknownConversationError("create the conversation first", "$.conversation_id")
+            # What is said to a closed one may go on in those that continue it.
+            state = None if state.successor_id is None else self._load(state.successor_id)
         if draft.channel is not None and draft.channel not in channels:
             raise ForbiddenError("this key is not for this channel", "$.channel")
 

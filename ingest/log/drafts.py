@@ -63,6 +63,8 @@ class Command(Struct, frozen=True):
 
     control_epoch: int | None = None
     version: int | None = None
+    stays: bool = False
+    """A user's token is for its conversation, not for the one that continues it."""
 
 
 class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

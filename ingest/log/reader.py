@@ -9,6 +9,9 @@ from ingest.log.state import Contact, Conversation, Message
 from ingest.log.store import as_contact, as_conversation, as_message
 from ingest.log.tables import contacts, conversations, events, messages, rejected_events, tallies
 
+KEPT = 50_000
+"""So many conversations' channels are kept in mind."""
+
 
 class Span(NamedTuple):
     """Sequences above `after` and below `before`, if that is given."""
@@ -24,6 +27,27 @@ def get_conversation(engine: Engine, conversation_id: str) -> Conversation | Non
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
     return None if folded is None else as_conversation(folded)
+
+
+class Channels:
+    """The channel that each conversation was opened on; it never changes, so it is kept."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Know none yet."""
+        self._engine = engine
+        self._known: dict[str, str] = {}
+
+    def of(self, conversation_id: str | None) -> str | None:
+        """The conversation's channel; None without a conversation."""
+        if conversation_id is None or conversation_id in self._known:
+            return self._known.get(conversation_id or "")
+        state = get_conversation(self._engine, conversation_id)
+        if state is None:
+            return None
+        if len(self._known) >= KEPT:
+            self._known.clear()
+        self._known[conversation_id] = state.channel
+        return state.channel
 
 
 def list_conversations(
@@ -120,6 +144,22 @@ def list_events(
     query = select(events).where(events.c.conversation_id == conversation_id)
     with engine.connect() as connection:
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+_PLACES: Sequence[Any] = [
+    events.c[name]
+    for name in (
+        "position", "event_type", "conversation_id", "contact_id", "participant_id", "committed_at",
+    )
+]  # fmt: skip
+
+
+def list_places(engine: Engine, after: int, until: int, limit: int) -> Sequence[RowMapping]:
+    """Which events follow a position, up to another, without what they say."""
+    query = select(*_PLACES).where(events.c.position > after, events.c.position <= until)
+    with engine.connect() as connection:
+        found = connection.execute(query.order_by(events.c.position).limit(limit))
+        return found.mappings().all()
 
 
 def list_committed(engine: Engine, after: int, limit: int) -> Sequence[RowMapping]:

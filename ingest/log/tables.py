@@ -208,6 +208,7 @@ api_keys = Table(
     Column("channels", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    Column("used_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
 """API keys; the secret itself is kept nowhere. Scopes and channels are words; no channel: all."""

@@ -15,9 +15,10 @@ def upgrade() -> None:
             "scopes",
             sa.String(),
             nullable=False,
-            server_default="conversations:write events:write import read",
+            server_default="conversations:write events:write import pii:read read",
         ),
     )
     op.execute("UPDATE api_keys SET scopes = 'admin' WHERE source = 'local'")
     op.add_column("api_keys", sa.Column("channels", sa.String(), nullable=False, server_default=""))
     op.add_column("api_keys", sa.Column("expires_at", sa.BigInteger()))
+    op.add_column("api_keys", sa.Column("used_at", sa.BigInteger()))
