@@ -44,8 +44,11 @@ class ApiState:
 
 
 def state_of(connection: HTTPConnection) -> ApiState:
-    """The application's state."""
-    return cast("ApiState", connection.app.state.api)
+    """The application's state; kept in the scope, for every part of a request asks."""
+    api: ApiState | None = connection.scope.get("convolake.api")
+    if api is None:
+        api = connection.scope["convolake.api"] = cast("ApiState", connection.app.state.api)
+    return api
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
