@@ -61,7 +61,10 @@ def receiving() -> Iterator[Receiver]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            size = int(self.headers["content-length"])
+            body = self.rfile.read(size)
+            if len(body) < size:  # the sender was killed in the middle of it
+                return
             named = {name.lower(): value for name, value in self.headers.items()}
             status, headers = receiver.take(Delivery(named, body))
             self.send_response(status)
