@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -30,18 +31,9 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def near(settings: Settings) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     """Webhooks may go to this machine."""
-    return Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
-
-
-@pytest.fixture
-def installation(near: Settings, clock: Clock) -> Iterator[Installation]:
-    key = local_key(near, clock())
-    with listening(HotPath(create_app(near, clock, Ids()))) as url:
-        running = Installation(url, key, near, clock)
-        with running.http:
-            yield running
+    return Settings(data=tmp_path / "data", webhook_networks={"127.0.0.0/8"})
 
 
 @pytest.fixture
@@ -268,18 +260,18 @@ def test_a_removed_webhook_is_told_nothing_more(
 
 
 def test_what_was_committed_before_a_restart_is_delivered_after_it(
-    near: Settings, clock: Clock, receiver: Receiver
+    settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
-    key = local_key(near, clock())
+    key = local_key(settings, clock())
     receiver.answer = lambda _: 503
-    with listening(HotPath(create_app(near, clock, Ids()))) as url:
-        running = Installation(url, key, near, clock)
+    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+        running = Installation(url, key, settings, clock)
         with running.http:
             hook(running, receiver)
             running.facts(a_conversation(messages=3))
     receiver.answer = lambda _: 200
     clock.forward(minutes=2)
-    with listening(HotPath(create_app(near, clock, Ids("later")))):
+    with listening(HotPath(create_app(settings, clock, Ids("later")))):
         arrived(receiver, 5)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
 
@@ -314,18 +306,18 @@ def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_
 
 @pytest.mark.parametrize("seed", range(30 if WHOLE else 4))
 def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
-    near: Settings, clock: Clock, receiver: Receiver, seed: int
+    settings: Settings, clock: Clock, receiver: Receiver, seed: int
 ) -> None:
     chosen = random.Random(seed)  # noqa: S311
     answers: list[int | tuple[int, dict[str, str]]] = [
         200, 200, 204, 301, 404, 500, 503, (429, {"retry-after": "20"}),
     ]  # fmt: skip
     receiver.answer = lambda _: chosen.choice(answers)
-    key = local_key(near, clock())
+    key = local_key(settings, clock())
     names = [f"c{number}" for number in range(5)]
     for start in range(4):  # each time a new process, as far as the deliverer can tell
-        with listening(HotPath(create_app(near, clock, Ids(f"r{start}")))) as url:
-            running = Installation(url, key, near, clock)
+        with listening(HotPath(create_app(settings, clock, Ids(f"r{start}")))) as url:
+            running = Installation(url, key, settings, clock)
             with running.http:
                 if start == 0:
                     hook(running, receiver, event_types=["message.created"])

@@ -1,8 +1,8 @@
 """Live delivery: what is committed goes at once to those who listen, in order, without a hole.
 
 A listener names the last place that it saw. It reads the log from there, and once it is level it
-is handed what is committed. One that cannot keep up is not waited for: it is let go, and reads
-the log again at its own pace. So nothing is lost, and nobody is kept in memory for.
+is handed what is committed. One that cannot keep up is not waited for: it reads the log again, at
+its own pace. So nothing is lost, and memory is bounded.
 """
 
 import asyncio
