@@ -5,14 +5,13 @@ import fcntl
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
-from sqlalchemy import ClauseElement
+from sqlalchemy import Engine
 
 from ingest.api import (
     accounting,
@@ -39,10 +38,9 @@ from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
 from ingest.log.reader import Channels
-from ingest.log.rows import Row
 from ingest.log.rules import Rules
 from ingest.log.store import Store, migrate, open_engine
-from ingest.log.writer import Writer
+from ingest.log.writer import Change, Writer
 from ingest.settings import Settings
 from ingest.stamps import new_uuid7, wall_clock
 
@@ -96,62 +94,11 @@ def create_app(
     new_id: Callable[[], str] = new_uuid7,
 ) -> FastAPI:
     """The API over the data folder of `settings`. Nothing is opened before it starts."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with take_lock(settings.lock_path):
-            migrate(settings.database_url)
-            engine = open_engine(settings.database_url)
-            reader = open_engine(settings.database_url, read_only=True)
-            store = Store(engine)
-            rules = Rules.of(settings)
-            if refold.is_needed(engine):
-                logger.warning("folding the log anew: its state is of an older version, or gone")
-                refold.refold(engine, store, rules)
-            _check_lake(settings.lake_path, store.last_position())
-            hub = Hub()
-            writer = _writer(settings, store, clock, new_id, hub)
-            metrics = Metrics(writer, hub)
-            deliverer = Deliverer(
-                writer, reader, hub, Sender(sorted(settings.webhook_networks, key=str)), clock
-            )
-            app.state.api = ApiState(
-                writer,
-                Keyring(reader, now=clock),
-                reader,
-                metrics,
-                Typists(clock),
-                Tokens(token_secret(settings), clock),
-                hub,
-                clock,
-                Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
-                deliverer,
-                Channels(reader),
-                frozenset(settings.origins),
-                stores_typing=settings.store_typing,
-                chat_bot=settings.chat_bot if settings.chat else None,
-            )
-            app.state.new_id = new_id
-            writer.start()
-            running = (
-                _run_timers(writer),
-                _note_used(writer, app.state.api.keyring),
-                deliverer.run(),
-            )
-            tasks = [asyncio.create_task(each) for each in running]
-            yield
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(writer.stop)
-            reader.dispose()
-            engine.dispose()
-
     app = FastAPIOffline(
         title="Convolake conversation API",
         version="1",
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=lambda app: _living(app, settings, clock, new_id),
         redoc_url=None,
     )
     problems.install(app)
@@ -159,15 +106,63 @@ def create_app(
     app.include_router(conversations.commands)
     for router in commands.ROUTERS:
         app.include_router(router)
-    app.include_router(conversations.router)
-    app.include_router(messages.router)
-    app.include_router(presence.router)
-    app.include_router(live.router)
-    app.include_router(webhooks.router)
-    app.include_router(chat.router)
-    app.include_router(accounting.router)
+    for page in (conversations, messages, presence, live, webhooks, chat, accounting):
+        app.include_router(page.router)
     _add_operations(app)
     return app
+
+
+@asynccontextmanager
+async def _living(
+    app: FastAPI, settings: Settings, clock: Callable[[], int], new_id: Callable[[], str]
+) -> AsyncIterator[None]:
+    """From the lock on the log to the last event on disk."""
+    with take_lock(settings.lock_path):
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url)
+        reader = open_engine(settings.database_url, read_only=True)
+        store = Store(engine)
+        if refold.is_needed(engine):
+            logger.warning("folding the log anew: its state is of an older version, or gone")
+            refold.refold(engine, store, Rules.of(settings))
+        _check_lake(settings.lake_path, store.last_position())
+        hub = Hub()
+        writer = _writer(settings, store, clock, new_id, hub)
+        api = app.state.api = _state(settings, writer, reader, hub, clock)
+        app.state.new_id = new_id
+        writer.start()
+        running = (_run_timers(writer), _note_used(writer, api.keyring), api.deliverer.run())
+        tasks = [asyncio.create_task(each) for each in running]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(writer.stop)
+        reader.dispose()
+        engine.dispose()
+
+
+def _state(
+    settings: Settings, writer: Writer, reader: Engine, hub: Hub, clock: Callable[[], int]
+) -> ApiState:
+    """What the routes share."""
+    sender = Sender(sorted(settings.webhook_networks, key=str))
+    return ApiState(
+        writer=writer,
+        keyring=Keyring(reader, now=clock),
+        reader=reader,
+        metrics=Metrics(writer, hub),
+        typists=Typists(clock),
+        tokens=Tokens(token_secret(settings), clock),
+        hub=hub,
+        clock=clock,
+        limits=Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
+        deliverer=Deliverer(writer, reader, hub, sender, clock),
+        channels=Channels(reader),
+        origins=frozenset(settings.origins),
+        stores_typing=settings.store_typing,
+        chat_bot=settings.chat_bot if settings.chat else None,
+    )
 
 
 TIMER_SECONDS = 1.0
@@ -191,13 +186,7 @@ async def _note_used(writer: Writer, keyring: Keyring) -> None:
         changes = [used_key(key_id, at) for key_id, at in keyring.take_used().items()]
         if changes:
             with suppress(LogUnavailableError):
-                await writer.change(partial(_change, changes))
-
-
-def _change(changes: list[ClauseElement], store: Store) -> list[Row]:
-    for change in changes:
-        store.run(change)
-    return []
+                await writer.change(Change(changes))
 
 
 def _writer(

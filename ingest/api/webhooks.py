@@ -27,6 +27,7 @@ from ingest.errors import (
 )
 from ingest.log import reader
 from ingest.log.drafts import ID_PATTERN
+from ingest.log.writer import Change
 
 ROTATION_SECONDS = 24 * 3600
 """So long the old secret signs beside the new one."""
@@ -304,13 +305,7 @@ def _is_theirs(hook: Webhook, caller: Caller) -> bool:
 
 async def _change(api: ApiState, *changes: ClauseElement) -> None:
     """Have the store changed, and the deliverer look."""
-
-    def work(store: Any) -> list[Any]:
-        for change in changes:
-            store.run(change)
-        return []
-
-    await api.writer.change(work)
+    await api.writer.change(Change(changes))
     api.deliverer.look()
 
 

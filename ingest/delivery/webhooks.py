@@ -28,7 +28,7 @@ from ingest.errors import LogUnavailableError
 from ingest.log import reader
 from ingest.log.rows import SERVER, Row, to_json
 from ingest.log.state import HUMAN
-from ingest.log.writer import Clock, Writer
+from ingest.log.writer import Change, Clock, Writer
 from ingest.stamps import new_uuid7
 
 logger = logging.getLogger(__name__)
@@ -113,6 +113,8 @@ class Deliverer:
         for hook in await run_in_threadpool(endpoints.list_webhooks, self._engine):
             if hook.disabled_at is None and self._is_idle(hook.webhook_id):
                 task = asyncio.create_task(self._serve(hook.webhook_id))
+                # It may end because it was disabled, and have been enabled again meanwhile.
+                task.add_done_callback(lambda _: self._changed.set())
                 self._serving[hook.webhook_id] = task
 
     def _is_idle(self, webhook_id: str) -> bool:
@@ -171,7 +173,7 @@ class Deliverer:
         """Write down what a round came to; again and again, for what was sent was sent."""
         while True:
             try:
-                await self._writer.change(lambda store: _apply(store.run, done))
+                await self._writer.change(Change(done.changes, done.rows))
             except LogUnavailableError:
                 await asyncio.sleep(LOOK_SECONDS)
             else:
@@ -329,12 +331,6 @@ def _grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
     for row in rows:
         groups[order_of(row)].append(row)
     return list(groups.values())
-
-
-def _apply(run: Callable[[ClauseElement], None], done: Round) -> list[Row]:
-    for change in done.changes:
-        run(change)
-    return done.rows
 
 
 def _told(

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import ClauseElement
+
 from ingest.errors import LogUnavailableError
 from ingest.log.batch import Batch
 from ingest.log.rows import SERVER, Row
@@ -31,8 +33,12 @@ PASSING = ("disk is full", "database is locked", "database table is locked")
 """SQLite's words for what passes by itself; the transaction is known not to be on disk."""
 
 
-Work = Callable[[Store], Sequence[Row]]
-"""Something else to change in a commit, and the events that tell of it."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something else to change in a commit, and the events that tell of it."""
+
+    statements: Sequence[ClauseElement]
+    rows: Sequence[Row] = ()
 
 
 @dataclass(slots=True)
@@ -41,7 +47,7 @@ class _Request:
     received_at: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[list[Acknowledgement]]"
-    work: "Work | None" = None
+    change: Change | None = None
 
 
 class Writer:
@@ -104,15 +110,15 @@ class Writer:
         self._thread.join()
         self._store.close()
 
-    def change(self, work: Work) -> "asyncio.Future[list[Acknowledgement]]":
-        """Have `work` done in the next commit; the future is done when it is on disk.
+    def change(self, change: Change) -> "asyncio.Future[list[Acknowledgement]]":
+        """Have it done in the next commit; the future is done when it is on disk.
 
         Raises LogUnavailableError.
         """
-        return self.submit(Submission(SERVER, "", 0, []), work)
+        return self.submit(Submission(SERVER, "", 0, []), change)
 
     def submit(
-        self, submission: Submission, work: Work | None = None
+        self, submission: Submission, change: Change | None = None
     ) -> "asyncio.Future[list[Acknowledgement]]":
         """Queue a submission for the next commit; the future is done when it is on disk.
 
@@ -128,7 +134,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
         self._waiting += count
-        self._queue.put(_Request(submission, self._clock(), loop, answer, work))
+        self._queue.put(_Request(submission, self._clock(), loop, answer, change))
         return answer
 
     def run_due(self) -> "asyncio.Future[list[Acknowledgement]]":
@@ -207,8 +213,10 @@ class Writer:
         if not all(submission.arrivals for submission in submissions):
             batch.run_due(self._clock(), DUE_AT_ONCE)
             for request in requests:
-                if request.work is not None:
-                    batch.rows += request.work(self._store)
+                if request.change is not None:
+                    for statement in request.change.statements:
+                        self._store.run(statement)
+                    batch.rows += request.change.rows
         position = self._position
         committed_at = self._clock()
         for row in batch.rows:
