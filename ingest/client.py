@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 POLL_SECONDS = 0.1
+JITTER = random.SystemRandom().random
+"""Not `random.random`: a program that seeded that one counts on its numbers."""
 
 T = TypeVar("T")
 
@@ -82,7 +84,7 @@ class Client:
         retries: int = 6,
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = JITTER,
         new_id: Callable[[], str] = new_uuid7,
     ) -> None:
         """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""

@@ -1,5 +1,6 @@
 """The client against the real API, over a network that loses what it can."""
 
+import random
 import re
 import subprocess
 import sys
@@ -135,6 +136,17 @@ def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Cl
     posted = unlucky.post_message("retried", "ada", "Hello")
     assert posted.status == "duplicate"
     assert [message.text for message in client.messages("retried")] == ["Hello"]
+
+
+def test_a_program_that_seeds_its_random_numbers_gets_the_same_ones_with_a_client(
+    server: tuple[str, str],
+) -> None:
+    client = Client(*server, transport=Network(refused, refused), wait=lambda _: None)
+    random.seed(7)
+    before = random.getstate()
+    with client:
+        assert client.create_conversation("web", participants=[ADA]).status == "accepted"
+    assert random.getstate() == before
 
 
 def test_a_retried_opening_opens_one_conversation(connect: Callable[..., Client]) -> None:

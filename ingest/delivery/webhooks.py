@@ -11,25 +11,20 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import msgspec
-from sqlalchemy import ClauseElement, Engine, RowMapping
+from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
-from ingest.contract import from_micros
 from ingest.delivery import endpoints, signing
-from ingest.delivery.endpoints import Waiting, Webhook, order_of
+from ingest.delivery.endpoints import Webhook, order_of
 from ingest.delivery.live import Hub
 from ingest.delivery.outbound import Outcome, Sender
+from ingest.delivery.rounds import Round, body_of, grouped, id_of, told, waiting
 from ingest.delivery.schedule import Breaker, next_at
-from ingest.delivery.shown import shown
 from ingest.errors import LogUnavailableError
 from ingest.log import reader
-from ingest.log.rows import SERVER, Row, to_json
 from ingest.log.state import HUMAN
 from ingest.log.writer import Change, Clock, Writer
-from ingest.stamps import new_uuid7
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +42,11 @@ GROUP_SECONDS = 5.0
 """After so long a conversation makes room for the others of its endpoint; it goes on in the next
 round."""
 
+JITTER = random.SystemRandom().random
+"""Of its own: numbers of the process that were seeded stay as they are."""
 GONE = 410
 SKIPPED = Outcome(None, "a human has control", 0.0)
 """What is not sent to a bot: it may not speak now, and would only be refused."""
-
-
-class Round(msgspec.Struct):
-    """What one round with an endpoint came to: changes of the store, and events that tell of it."""
-
-    changes: list[ClauseElement]
-    rows: list[Row]
-    is_gone: bool = False
 
 
 class Deliverer:
@@ -70,7 +59,7 @@ class Deliverer:
         hub: Hub,
         sender: Sender,
         clock: Clock,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = JITTER,
     ) -> None:
         """`clock` gives microseconds; `engine` only reads."""
         self._writer = writer
@@ -155,7 +144,7 @@ class Deliverer:
             due = []  # it may be this one event that is refused: try a new one
         self._probed[hook.webhook_id] = due[0]["position"] if most is not None and due else 0
         done = Round([], [])
-        await self._each(hook, _grouped(due), done, again=True)
+        await self._each(hook, grouped(due), done, again=True)
         after = max(hook.position, self._seen.get(hook.webhook_id, 0))
         page: Sequence[RowMapping] = []
         if most is None or not due:
@@ -187,13 +176,13 @@ class Deliverer:
         waits = await run_in_threadpool(
             endpoints.blocked, self._engine, hook.webhook_id, map(order_of, wanted)
         )
-        done.changes += [_behind(hook, row) for row in wanted if order_of(row) in waits]
+        done.changes += [waiting(hook, row) for row in wanted if order_of(row) in waits]
         # What they wait behind may have arrived in this very round.
         done.changes += [
             endpoints.let_on(hook.webhook_id, of, self._clock()) for of in sorted(waits)
         ]
         new = [row for row in wanted if order_of(row) not in waits]
-        await self._each(hook, _grouped(new), done, again=False)
+        await self._each(hook, grouped(new), done, again=False)
         if wanted or page[-1]["position"] - hook.position >= FAR:
             position = page[-1]["position"]
             done.changes.append(endpoints.changed(hook.webhook_id, position=position))
@@ -213,12 +202,12 @@ class Deliverer:
                 for number, row in enumerate(rows):
                     if time.monotonic() > until:
                         if not again:
-                            done.changes.append(_waiting(hook, row, next_at=self._clock()))
-                            done.changes += [_behind(hook, each) for each in rows[number + 1 :]]
+                            done.changes.append(waiting(hook, row, next_at=self._clock()))
+                            done.changes += [waiting(hook, each) for each in rows[number + 1 :]]
                         return
                     if not await self._one(hook, row, done, again=again):
                         if not again:
-                            done.changes += [_behind(hook, each) for each in rows[number + 1 :]]
+                            done.changes += [waiting(hook, each) for each in rows[number + 1 :]]
                         return
 
         async with asyncio.TaskGroup() as tasks:
@@ -231,13 +220,13 @@ class Deliverer:
         attempts = row["attempts"] if again else 0
         if done.is_gone or breaker.most(self._clock()) == 0:
             if not again:
-                done.changes.append(_waiting(hook, row, next_at=self._clock()))
+                done.changes.append(waiting(hook, row, next_at=self._clock()))
             return False
         outcome = await self._send(hook, row)
         now = self._clock()
         if outcome is SKIPPED or outcome.is_success:
             kind = "webhook.attempted" if outcome is SKIPPED else "webhook.delivered"
-            done.rows.append(_told(kind, hook, row, attempts + 1, outcome, now))
+            done.rows.append(told(kind, hook, row, attempts + 1, outcome, now))
             if outcome.is_success:
                 breaker.note(is_success=True, now=now)
             if again:
@@ -273,17 +262,17 @@ class Deliverer:
         due = next_at(now, since, attempts, outcome.retry_after, self._jitter)
         position = row["position"]
         if due is None:
-            done.rows.append(_told("webhook.dead_lettered", hook, row, attempts, outcome, now))
+            done.rows.append(told("webhook.dead_lettered", hook, row, attempts, outcome, now))
             done.changes += [
                 endpoints.died(hook.webhook_id, position, attempts, now, last),
                 endpoints.let_on(hook.webhook_id, order_of(row), now),
             ]
             return
-        done.rows.append(_told("webhook.attempted", hook, row, attempts, outcome, now))
+        done.rows.append(told("webhook.attempted", hook, row, attempts, outcome, now))
         done.changes.append(
             endpoints.tried(hook.webhook_id, position, attempts, due, last)
             if again
-            else _waiting(hook, row, since=now, attempts=attempts, next_at=due, last=last)
+            else waiting(hook, row, since=now, attempts=attempts, next_at=due, last=last)
         )
 
     async def _send(self, hook: Webhook, row: RowMapping) -> Outcome:
@@ -297,62 +286,3 @@ class Deliverer:
         now = self._clock()
         named = signing.headers(id_of(row), now // 1_000_000, body, hook.keys(now))
         return await self.sender.post(hook.url, named, body)
-
-
-def id_of(row: RowMapping) -> str:
-    """The id of an event's delivery: the same at every try, and for every endpoint."""
-    return f"evt_{row['shard']}_{row['position']}"
-
-
-def body_of(row: RowMapping) -> bytes:
-    """What is sent: made of the event alone, so it is the same bytes at every try."""
-    return msgspec.json.encode(
-        {
-            "type": row["event_type"],
-            "timestamp": from_micros(row["committed_at"]),
-            "data": shown(row, "all"),
-        }
-    )
-
-
-def _waiting(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
-    since = values.pop("since", row["committed_at"])
-    position = row["position"]
-    return endpoints.waiting(Waiting(hook.webhook_id, position, order_of(row), since, **values))
-
-
-def _behind(hook: Webhook, row: RowMapping) -> ClauseElement:
-    return _waiting(hook, row)
-
-
-def _grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
-    """By conversation, each in its order."""
-    groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
-    for row in rows:
-        groups[order_of(row)].append(row)
-    return list(groups.values())
-
-
-def _told(
-    event_type: str, hook: Webhook, row: RowMapping, attempt: int, outcome: Outcome, now: int
-) -> Row:
-    """The event that tells of a try."""
-    payload = {
-        "webhook_id": hook.webhook_id,
-        "position": row["position"],
-        "attempt": attempt,
-        "status": outcome.status,
-        "error": outcome.error,
-        "seconds": round(outcome.seconds, 3),
-    }
-    return Row(
-        event_id=new_uuid7(),
-        event_type=event_type,
-        caused_by=row["event_id"],
-        visibility="internal",
-        received_at=now,
-        happened_at=now,
-        payload=to_json({key: value for key, value in payload.items() if value is not None}),
-        source=SERVER,
-        fingerprint=b"",
-    )

@@ -1,0 +1,80 @@
+"""A round of deliveries with an endpoint: what is sent, and what is written down of it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ClauseElement, RowMapping
+
+from ingest.contract import from_micros
+from ingest.delivery import endpoints
+from ingest.delivery.endpoints import Waiting, Webhook, order_of
+from ingest.delivery.outbound import Outcome
+from ingest.delivery.shown import shown
+from ingest.log.rows import SERVER, Row, to_json
+from ingest.stamps import new_uuid7
+
+
+class Round(msgspec.Struct):
+    """What one round with an endpoint came to: changes of the store, and events that tell of it."""
+
+    changes: list[ClauseElement]
+    rows: list[Row]
+    is_gone: bool = False
+
+
+def id_of(row: RowMapping) -> str:
+    """The id of an event's delivery: the same at every try, and for every endpoint."""
+    return f"evt_{row['shard']}_{row['position']}"
+
+
+def body_of(row: RowMapping) -> bytes:
+    """What is sent: made of the event alone, so it is the same bytes at every try."""
+    return msgspec.json.encode(
+        {
+            "type": row["event_type"],
+            "timestamp": from_micros(row["committed_at"]),
+            "data": shown(row, "all"),
+        }
+    )
+
+
+def waiting(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
+    """It waits: for its next try (`next_at`), or behind another one."""
+    since = values.pop("since", row["committed_at"])
+    position = row["position"]
+    return endpoints.waiting(Waiting(hook.webhook_id, position, order_of(row), since, **values))
+
+
+def grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
+    """By conversation, each in its order."""
+    groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for row in rows:
+        groups[order_of(row)].append(row)
+    return list(groups.values())
+
+
+def told(
+    event_type: str, hook: Webhook, row: RowMapping, attempt: int, outcome: Outcome, now: int
+) -> Row:
+    """The event that tells of a try."""
+    payload = {
+        "webhook_id": hook.webhook_id,
+        "position": row["position"],
+        "attempt": attempt,
+        "status": outcome.status,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+    }
+    return Row(
+        event_id=new_uuid7(),
+        event_type=event_type,
+        caused_by=row["event_id"],
+        visibility="internal",
+        received_at=now,
+        happened_at=now,
+        payload=to_json({key: value for key, value in payload.items() if value is not None}),
+        source=SERVER,
+        fingerprint=b"",
+    )
