@@ -59,6 +59,7 @@ picture: install ## take the README's picture anew (needs chromium and chromedri
 
 lock: install ## resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-header pyproject.toml --group dev --output-file requirements.lock
+	  --no-strip-extras --no-header pyproject.toml --extra postgres --group dev \
+	  --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-header --group bench --output-file benchmarks/requirements.lock

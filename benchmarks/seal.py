@@ -19,7 +19,8 @@ from benchmarks.batch import INSERT, open_store
 from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_json, history
 from ingest.contract import SCHEMA, read_manifest
-from ingest.lake.sealer import LogReader, Sealer
+from ingest.lake.log_reader import LogReader, SqliteLog
+from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
 from ingest.settings import Settings
 
@@ -86,7 +87,7 @@ def measure(size: Size, work: Path) -> list[Figure]:
     """Rows a second on both sides, with the size of what they wrote."""
     rows = history(size.count(200_000, 20_000))
     _fill(rows, work)
-    with LogReader(work / "seal.sqlite") as log:
+    with SqliteLog(work / "seal.sqlite") as log:
         ours = FromTheLog(log, work, len(rows))
         reference = FromNdjson(work / "seal.ndjson", work / "seal.parquet", len(rows))
         pairs = alternate(size, ours, reference)

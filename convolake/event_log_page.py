@@ -19,11 +19,12 @@ import msgspec
 import pyarrow.parquet as pq
 
 from ingest.contract import COLUMNS, FORMAT_VERSION, manifest_path, read_manifest, to_micros
-from ingest.lake.sealer import LogReader
+from ingest.lake.log_reader import SqliteLog
 from ingest.lake.segments import Lake
+from ingest.log.database import migrate, open_engine
 from ingest.log.drafts import Draft
 from ingest.log.rules import Rules
-from ingest.log.store import Store, migrate, open_engine
+from ingest.log.store import Store
 from ingest.log.submission import Arrival, Submission
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -162,7 +163,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
 
 
 def _seal(folder: Path) -> None:
-    with LogReader(folder / "log.sqlite") as log:
+    with SqliteLog(folder / "log.sqlite") as log:
         Lake(folder / "lake").seal(log.read(0, 100), BEGIN)
 
 

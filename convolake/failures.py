@@ -23,7 +23,7 @@ def words(error: BaseException) -> str | None:
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or error}; {_advice()}"
         case DBAPIError():
-            return f"the log's store: {error.orig}; {_advice()}"
+            return f"the log's store: {str(error.orig).strip()}; {_advice()}"
         case adbc_driver_manager.Error():
             return f"the log's store: {_first_line(error)}; {_advice()}"
         case duckdb.IOException():
@@ -45,6 +45,8 @@ def _of_settings(error: ValidationError) -> str:
 
 def _advice() -> str:
     data = os.environ.get("CONVOLAKE_DATA", "data")
+    if os.environ.get("CONVOLAKE_STORE_URL", "").startswith("postgresql:"):
+        return "CONVOLAKE_STORE_URL must name a database that answers, and a user who may write it"
     return f"CONVOLAKE_DATA ({data}) must be a folder with room that you may read and write"
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.contract import ManifestError, Segment, is_whole, read_manifest
-from ingest.lake.sealer import LogReader
+from ingest.lake.log_reader import LogReader, open_log
 from ingest.settings import Settings
 
 
@@ -53,12 +53,12 @@ def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: Non
 
 
 def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
-    if not settings.store_path.exists():
+    if not settings.has_log:
         yield Check(
             "log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one"
         )
         return
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         yield from _check_record(settings, verdict, log)
 
 
@@ -101,11 +101,13 @@ _LOG_CHECKS = {
         limit 3
     """,
     "conversations stand where their events end": """
-        select events.conversation_id, max(events.sequence) as last, conversations.last_sequence as state
+        select events.conversation_id, max(events.sequence) as last,
+            max(conversations.last_sequence) as state
         from events left join conversations on conversations.conversation_id = events.conversation_id
         where events.conversation_id is not null
         group by events.conversation_id
-        having conversations.last_sequence is null or max(events.sequence) <> conversations.last_sequence
+        having max(conversations.last_sequence) is null
+            or max(events.sequence) <> max(conversations.last_sequence)
         limit 3
     """,
     "what came is what became of it, in each source": """

@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path("data"), description="Folder that holds all state.")
     store_url: str | None = Field(
         None,
-        description="SQLAlchemy URL of the log's store; `log.sqlite` in the data folder if unset.",
+        description="The log's store, `postgresql://…` for several API processes (extra `postgres`); "
+        "`log.sqlite` in the data folder if unset.",
     )
     shard: int = Field(0, ge=0, le=32767, description="Number of this log; one by default.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
@@ -119,9 +120,12 @@ class Settings(BaseSettings):
 
     @field_validator("store_url")
     @classmethod
-    def _is_sqlite(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith("sqlite:///"):
-            raise ValueError("only sqlite:///PATH works as yet; unset it for the data folder's own")
+    def _is_database(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError(
+                "postgresql://USER:PASSWORD@HOST/DATABASE, or sqlite:///PATH; "
+                "unset it for the data folder's own"
+            )
         return url
 
     @field_validator("reporting_zone")
@@ -142,6 +146,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The SQLite file of the store."""
         return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there may be a log: a database elsewhere is taken to be there."""
+        return not self.database_url.startswith("sqlite:///") or self.store_path.exists()
 
     @property
     def lock_path(self) -> Path:

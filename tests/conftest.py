@@ -16,6 +16,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
+from tests.postgres import Server, serving
 from tests.serving import Installation, listening
 
 
@@ -30,9 +31,32 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database", choices=("sqlite", "postgresql"), default="sqlite",
+        help="where the logs of tests lie that use the fixture `store_url`",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of this worker's own."""
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data")
+def store_url(request: pytest.FixtureRequest) -> str | None:
+    """A new database for the log, of the kind that `--database` says; None: the data folder's."""
+    if request.config.getoption("--database") == "sqlite":
+        return None
+    server: Server = request.getfixturevalue("postgres")
+    return server.create()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store_url: str | None) -> Settings:
+    return Settings(data=tmp_path / "data", store_url=store_url)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import adbc_driver_manager
 import pyarrow as pa
 
 from ingest.contract import Segment
-from ingest.lake.sealer import LogReader, Sealer
+from ingest.lake.log_reader import open_log
+from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
 from ingest.settings import Settings
 
@@ -43,12 +44,12 @@ def _call(function: Callable[[], T]) -> T:
 
 def seal(settings: Settings, rows: int, now: datetime) -> list[Segment]:
     """Seal everything, in segments of at most `rows`."""
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         sealer = Sealer(log, Lake(settings.lake_path), rows, 0, monotonic=lambda: 0.0)
         return sealer.seal_all(now)
 
 
 def read(settings: Settings, after: int, limit: int) -> pa.Table:
     """Events of the log, as the sealer reads them."""
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         return log.read(after, limit)

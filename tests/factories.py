@@ -9,11 +9,14 @@ from typing import Any
 
 import duckdb
 import msgspec
+import psycopg
+from psycopg.rows import dict_row
 
 from ingest.contract import Segment, from_micros, to_micros
+from ingest.log.database import is_shared, migrate, open_engine
 from ingest.log.drafts import Command, Draft
 from ingest.log.rules import Rules
-from ingest.log.store import Store, migrate, open_engine
+from ingest.log.store import Store
 from ingest.log.submission import Acknowledgement, Arrival, Submission
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -169,6 +172,9 @@ class Record:
 
     def log(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the store."""
+        if is_shared(self.settings.database_url):
+            with psycopg.connect(self.settings.database_url, row_factory=dict_row) as shared:
+                return shared.execute(sql.encode()).fetchall()
         connection = sqlite3.connect(self.settings.store_path)
         connection.row_factory = sqlite3.Row
         rows = [dict(row) for row in connection.execute(sql)]

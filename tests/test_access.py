@@ -14,7 +14,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, local_key, revoke_key
 from ingest.api.scopes import SCOPES
 from ingest.api.tokens import token_secret
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.serving import listening, until

@@ -14,7 +14,7 @@ from ingest.api.keys import CACHE_SECONDS, Keyring, create_key, list_keys, revok
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
 from ingest.lake.segments import HoleError
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event

@@ -20,7 +20,7 @@ from ingest.api.keys import create_key, list_keys
 from ingest.contract import ManifestError, manifest_path, read_manifest
 from ingest.lake.compaction import GRACE, compact, remove_replaced
 from ingest.lake.segments import Lake
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from pipelines.home import run_once
 from tests.elsewhere import elsewhere

@@ -226,7 +226,7 @@ def told(data: Path, *arguments: str, **variables: str) -> str:
         (["serve", "--port", "99999"], {}, "CONVOLAKE_PORT=99999"),
         (["serve"], {"CONVOLAKE_PORT": "abc"}, "CONVOLAKE_PORT=abc"),
         (["load"], {"CONVOLAKE_REPORTING_ZONE": "Mars/Olympus"}, "CONVOLAKE_REPORTING_ZONE"),
-        (["serve"], {"CONVOLAKE_STORE_URL": "postgresql://me:hush@there/log"}, "only sqlite"),
+        (["serve"], {"CONVOLAKE_STORE_URL": "mysql://me:hush@there/log"}, "or sqlite:///PATH"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told_in_one_line(
@@ -274,7 +274,7 @@ def test_ctrl_c_during_the_start_is_no_fault() -> None:
 
 
 def test_up_and_serve_say_who_holds_the_data_folder(settings: Settings) -> None:
-    with take_lock(settings.lock_path):
+    with take_lock(settings):
         line = told(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
     assert "another API process writes the log" in line
     assert "First API key" not in line

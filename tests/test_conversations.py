@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from tests.factories import MINUTE, Clock, an_event
 

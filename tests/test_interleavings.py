@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ingest.errors import LogUnavailableError
+from ingest.log.database import open_engine
 from ingest.log.drafts import Command
 from ingest.log.refold import refold
 from ingest.log.rules import Rules
-from ingest.log.store import Store, as_conversation, as_message, open_engine
+from ingest.log.store import Store, as_conversation, as_message
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation
 

@@ -16,7 +16,8 @@ import pytest
 from ingest.contract import SCHEMA, Segment, from_micros, manifest_path, read_manifest
 from ingest.lake import sealer
 from ingest.lake.lock import take_lock
-from ingest.lake.sealer import LogReader, Sealer
+from ingest.lake.log_reader import LogReader, open_log
+from ingest.lake.sealer import Sealer
 from ingest.lake.segments import HoleError, Lake
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, read, seal
@@ -176,7 +177,7 @@ class Stage:
 
     @classmethod
     def open(cls, settings: Settings) -> None:
-        cls.log = LogReader(settings.store_path)
+        cls.log = open_log(settings)
         lake = Lake(settings.lake_path)
         cls.sealer = Sealer(cls.log, lake, rows=10, seconds=15, monotonic=lambda: cls.seconds)
 

@@ -12,7 +12,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import create_key, local_key
 from ingest.api.limits import BURST_SECONDS, KEPT, Limiter
 from ingest.errors import RateLimitedError
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation
 

@@ -11,7 +11,7 @@ from websockets.sync.client import ClientConnection
 
 from ingest.api.keys import Grant, create_key
 from ingest.delivery import live
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from tests.factories import a_conversation, an_event
 from tests.serving import WAIT, Installation, until
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,9 +17,10 @@ from convolake.verify import verify
 from ingest.contract import EVENT_TYPES
 from ingest.errors import LogUnavailableError
 from ingest.log.batch import Batch
+from ingest.log.database import migrate, open_engine
 from ingest.log.drafts import Draft
 from ingest.log.rules import Rules
-from ingest.log.store import Store, migrate, open_engine
+from ingest.log.store import Store
 from ingest.log.submission import Acknowledgement
 from ingest.log.tables import metadata
 from ingest.log.writer import Writer
@@ -350,7 +352,8 @@ async def _submit(
     return writer, answers
 
 
-def test_after_a_failed_flush_nothing_is_acknowledged_any_more(settings: Settings) -> None:
+def test_after_a_failed_flush_nothing_is_acknowledged_any_more(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
     migrate(settings.database_url)
     writer, answers = asyncio.run(_submit(BrokenDisk(open_engine(settings.database_url)), 3))
     assert all(isinstance(answer, LogUnavailableError) for answer in answers)
@@ -523,7 +526,8 @@ def test_what_was_submitted_before_the_stop_is_answered(settings: Settings) -> N
     assert [answer.status for (answer,) in answers] == ["accepted"] * 50
 
 
-def test_the_store_flushes_to_disk_at_each_commit(settings: Settings) -> None:
+def test_the_store_flushes_to_disk_at_each_commit(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
     migrate(settings.database_url)
     with open_engine(settings.database_url).connect() as connection:
         pragma = {

@@ -15,7 +15,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import Grant, create_key, local_key
 from ingest.contract import from_micros
 from ingest.delivery.schedule import FAILURES, SCHEDULE, Breaker, next_at
-from ingest.log.store import open_engine
+from ingest.log.database import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.receiving import Receiver, receiving
@@ -31,9 +31,9 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, store_url: str | None) -> Settings:
     """Webhooks may go to this machine."""
-    return Settings(data=tmp_path / "data", webhook_networks={"127.0.0.0/8"})
+    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks={"127.0.0.0/8"})
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ingest.api.keys import (
 )
 from ingest.api.scopes import SCOPES
 from ingest.contract import from_micros
-from ingest.log.store import migrate, open_engine
+from ingest.log.database import migrate, open_engine
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
 

@@ -106,7 +106,7 @@ def _run(settings: Settings, services: list[Service]) -> None:
 
     with complaining(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.
-        take_lock(settings.lock_path).close()
+        take_lock(settings).close()
     key = first_key(settings, wall_clock())
     if key is not None:
         say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")

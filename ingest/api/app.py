@@ -3,10 +3,10 @@
 import asyncio
 import fcntl
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
@@ -37,12 +37,17 @@ from ingest.delivery.outbound import Sender
 from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
+from ingest.log.database import is_shared, migrate, open_engine
 from ingest.log.reader import Channels
+from ingest.log.rows import Row
 from ingest.log.rules import Rules
-from ingest.log.store import Store, migrate, open_engine
+from ingest.log.store import Store
 from ingest.log.writer import Change, Writer
 from ingest.settings import Settings
 from ingest.stamps import new_uuid7, wall_clock
+
+if TYPE_CHECKING:
+    from ingest.delivery.shared import Follower
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +56,17 @@ class LogLockedError(RuntimeError):
     """Another process writes this log already; on SQLite there is one."""
 
 
-def take_lock(path: Path) -> IO[str]:
+def take_lock(settings: Settings) -> IO[str]:
     """The log's lock, held while the file is open. The kernel lets go of it if we die.
 
-    Raises LogLockedError.
+    Raises LogLockedError, but on PostgreSQL: there it only tells the lake that somebody writes.
     """
+    path = settings.lock_path
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a")
+    kind = fcntl.LOCK_SH if is_shared(settings.database_url) else fcntl.LOCK_EX
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
         raise LogLockedError(
@@ -117,21 +124,20 @@ async def _living(
     app: FastAPI, settings: Settings, clock: Callable[[], int], new_id: Callable[[], str]
 ) -> AsyncIterator[None]:
     """From the lock on the log to the last event on disk."""
-    with take_lock(settings.lock_path):
+    with take_lock(settings):
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
         reader = open_engine(settings.database_url, read_only=True)
-        store = Store(engine)
-        if refold.is_needed(engine):
-            logger.warning("folding the log anew: its state is of an older version, or gone")
-            refold.refold(engine, store, Rules.of(settings))
-        _check_lake(settings.lake_path, store.last_position())
+        store = _open_store(settings, engine)
         hub = Hub()
-        writer = _writer(settings, store, clock, new_id, hub)
-        api = app.state.api = _state(settings, writer, reader, hub, clock)
+        follower = _follower(app, settings, reader, store.last_position(), hub)
+        publish = hub.publish if follower is None else follower.committed
+        writer = _writer(settings, store, clock, new_id, publish)
+        api = app.state.api = _state(settings, writer, reader, hub, clock, follower)
         app.state.new_id = new_id
         writer.start()
-        running = (_run_timers(writer), _note_used(writer, api.keyring), api.deliverer.run())
+        running = [_run_timers(writer), _note_used(writer, api.keyring)]
+        running += _shared(settings, api, follower)
         tasks = [asyncio.create_task(each) for each in running]
         yield
         for task in tasks:
@@ -142,8 +148,50 @@ async def _living(
         engine.dispose()
 
 
+def _open_store(settings: Settings, engine: Engine) -> Store:
+    """The store, with its state folded."""
+    store = Store(engine)
+    store.begin(0)  # of several processes that start at once, one folds
+    if refold.is_needed(engine):
+        logger.warning("folding the log anew: its state is of an older version, or gone")
+        refold.refold(engine, store, Rules.of(settings))
+    store.rollback()
+    _check_lake(settings.lake_path, store.last_position())
+    return store
+
+
+def _follower(
+    app: FastAPI, settings: Settings, reader: Engine, position: int, hub: Hub
+) -> "Follower | None":
+    """What hears the other processes, if there may be any."""
+    if not is_shared(settings.database_url):
+        return None
+    from ingest.delivery.shared import Follower
+
+    def hear(words: dict[str, Any]) -> None:
+        presence.note_typing(app.state.api, **words)
+
+    return Follower(settings.database_url, reader, position, hub.publish, hear)
+
+
+def _shared(
+    settings: Settings, api: ApiState, follower: "Follower | None"
+) -> list[Coroutine[Any, Any, None]]:
+    """What is done beside the routes, by one process only where several share a log."""
+    if follower is None:
+        return [api.deliverer.run()]
+    from ingest.delivery.shared import alone
+
+    return [follower.run(), alone(settings.database_url, api.deliverer.run)]
+
+
 def _state(
-    settings: Settings, writer: Writer, reader: Engine, hub: Hub, clock: Callable[[], int]
+    settings: Settings,
+    writer: Writer,
+    reader: Engine,
+    hub: Hub,
+    clock: Callable[[], int],
+    follower: "Follower | None",
 ) -> ApiState:
     """What the routes share."""
     sender = Sender(sorted(settings.webhook_networks, key=str))
@@ -162,6 +210,7 @@ def _state(
         origins=frozenset(settings.origins),
         stores_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,
+        say=None if follower is None else follower.say,
     )
 
 
@@ -194,7 +243,7 @@ def _writer(
     store: Store,
     clock: Callable[[], int],
     new_id: Callable[[], str],
-    hub: Hub,
+    publish: Callable[[Sequence[Row]], None],
 ) -> Writer:
     return Writer(
         store,
@@ -204,7 +253,7 @@ def _writer(
         new_id=new_id,
         commit_events=settings.commit_events,
         queue_events=settings.queue_events,
-        publish=hub.publish,
+        publish=publish,
     )
 
 
@@ -217,7 +266,8 @@ def _add_operations(app: FastAPI) -> None:
     @app.get("/readyz", tags=["operations"])
     def readyz(response: Response) -> dict[str, str]:
         """The log takes events; 503 and why if it does not."""
-        failure = app.state.api.writer.failure
+        writer = app.state.api.writer
+        failure = writer.failure or writer.trouble
         if failure is None:
             return {"status": "ok"}
         response.status_code = 503

@@ -19,9 +19,9 @@ from sqlalchemy import ClauseElement, Engine, func, insert, select, update
 from ingest.api.scopes import SCOPES, Caller
 from ingest.api.secret_files import write_private
 from ingest.errors import UnauthorizedError
+from ingest.log.database import migrate, open_engine
 from ingest.log.drafts import ID_PATTERN
 from ingest.log.rows import SERVER
-from ingest.log.store import migrate, open_engine
 from ingest.log.tables import api_keys
 from ingest.settings import Settings
 from ingest.stamps import wall_clock

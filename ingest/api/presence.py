@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from ingest.api.arrivals import submit
 from ingest.api.conversations import READ_ERRORS, existing
 from ingest.api.describe import problems
 from ingest.api.scopes import Caller
-from ingest.api.state import Api, Following, Taking
+from ingest.api.state import Api, ApiState, Following, Taking
 from ingest.contract import from_micros
 from ingest.errors import UnknownParticipantError
 from ingest.log.drafts import Command, Draft
@@ -86,11 +87,9 @@ async def start_typing(
 ) -> TypistList:
     """Say that somebody types; say it again before the seconds are over while they go on."""
     _member(existing(api, conversation_id, caller), participant_id, caller)
-    loop = asyncio.get_running_loop()
-    loop.call_later(body.seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
-    if api.typists.start(conversation_id, participant_id, body.seconds):
+    if await _say(api, conversation_id, participant_id, body.seconds):
         await _store(request, api, caller, "typing.started", conversation_id, participant_id)
-    return _tell(api, conversation_id)
+    return _list(api, conversation_id)
 
 
 @router.delete("/conversations/{conversation_id}/typing/{participant_id}")
@@ -99,9 +98,9 @@ async def stop_typing(
 ) -> TypistList:
     """Say that somebody stopped."""
     _member(existing(api, conversation_id, caller), participant_id, caller)
-    if api.typists.stop(conversation_id, participant_id):
+    if await _say(api, conversation_id, participant_id, 0):
         await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
-    return _tell(api, conversation_id)
+    return _list(api, conversation_id)
 
 
 @router.get("/conversations/{conversation_id}/typing")
@@ -119,7 +118,7 @@ def _member(state: Conversation, participant_id: str, caller: Caller) -> None:
         )
 
 
-def _list(api: Api, conversation_id: str) -> TypistList:
+def _list(api: ApiState, conversation_id: str) -> TypistList:
     now = api.typists.now(conversation_id)
     return TypistList(
         items=[
@@ -128,10 +127,33 @@ def _list(api: Api, conversation_id: str) -> TypistList:
     )
 
 
-def _tell(api: Api, conversation_id: str) -> TypistList:
-    typists = _list(api, conversation_id)
-    api.hub.tell(conversation_id, typists.items)
-    return typists
+async def _say(api: Api, conversation_id: str, participant_id: str, seconds: int) -> bool:
+    """Tell it here and in every other process; whether it is new."""
+    is_new = note_typing(api, conversation_id, participant_id, seconds)
+    if api.say is not None:
+        words = {
+            "conversation_id": conversation_id,
+            "participant_id": participant_id,
+            "seconds": seconds,
+        }
+        await run_in_threadpool(api.say, words)
+    return is_new
+
+
+def note_typing(api: ApiState, conversation_id: str, participant_id: str, seconds: int) -> bool:
+    """Note that somebody types, or stopped (0), and tell who listens here; whether it is new."""
+    if seconds:
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
+        is_new = api.typists.start(conversation_id, participant_id, seconds)
+    else:
+        is_new = api.typists.stop(conversation_id, participant_id)
+    _tell(api, conversation_id)
+    return is_new
+
+
+def _tell(api: ApiState, conversation_id: str) -> None:
+    api.hub.tell(conversation_id, _list(api, conversation_id).items)
 
 
 async def _store(

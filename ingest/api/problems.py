@@ -9,11 +9,13 @@ from fastapi.exceptions import (
     ValidationException,
     WebSocketRequestValidationError,
 )
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from ingest.errors import (
     IngestError,
     InvalidRequestError,
+    LogUnavailableError,
     MethodNotAllowedError,
     NotFoundError,
 )
@@ -33,6 +35,9 @@ def problem_response(error: IngestError) -> Response:
 
 def unexpected_response(error: Exception) -> Response:
     """What is answered when something of ours broke; the log has the details."""
+    if isinstance(error, OperationalError):
+        logger.error("the log's database does not answer: %s", error.orig)
+        return problem_response(LogUnavailableError("the log cannot be read now; ask again"))
     logger.error("unexpected error", exc_info=error)
     return problem_response(
         IngestError("this is a fault of ours; the server's log has the details")
@@ -70,6 +75,7 @@ def install(app: FastAPI) -> None:
             kinds.get(error.status_code) or InvalidRequestError("not a valid request")
         )
 
+    @app.exception_handler(OperationalError)
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> Response:
         return unexpected_response(error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from fastapi import Depends, Query
 from sqlalchemy import Engine
@@ -41,6 +41,8 @@ class ApiState:
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False
     chat_bot: str | None = None
+    say: Callable[[dict[str, Any]], None] | None = None
+    """Tells the other processes of this log what is stored nowhere; None if there are none."""
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

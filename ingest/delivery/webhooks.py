@@ -11,6 +11,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
@@ -90,7 +91,9 @@ class Deliverer:
                     logger.exception("the webhooks could not be read; it is tried again")
                     await asyncio.sleep(LOOK_SECONDS)
                     continue
-                await self._changed.wait()
+                with suppress(TimeoutError):  # another process may have changed them
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._changed.wait()
         finally:
             for task in self._serving.values():
                 task.cancel()

@@ -1,8 +1,4 @@
-"""The lake process: a reader of the log whose cursor is the manifest.
-
-It reads the store with ADBC, which carries its own SQLite: two copies of SQLite in one
-process on one file cancel each other's locks, so this never runs inside the API process.
-"""
+"""The lake process: a reader of the log whose cursor is the manifest. Never in the API process."""
 
 import fcntl
 import logging
@@ -11,15 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Any, Self
 
-import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 
-from ingest.contract import COLUMNS, SCHEMA, ManifestError, Segment, read_manifest
+from ingest.contract import ManifestError, Segment, read_manifest
 from ingest.lake.lock import LakeBehindError as LakeBehindError
 from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
+from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
 from ingest.lake.segments import HoleError, Lake
 from ingest.lake.upkeep import Rounds
 from ingest.settings import Settings
@@ -28,71 +23,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 5.0
-BUSY_SECONDS = 30
 API_STOP_SECONDS = 20.0
 """At shutdown the API may still commit; so long the lake waits for its end before the last seal."""
-
-
-class LogReader:
-    """Reads events of a SQLite store into Arrow, in order of position."""
-
-    def __init__(self, store: Path) -> None:
-        """Open the store. Raises FileNotFoundError if there is none yet."""
-        if not store.exists():
-            raise FileNotFoundError(store)
-        # Without autocommit the first read would pin its snapshot: new events would never be seen.
-        self._connection = adbc.connect(f"file:{store}?mode=rw", autocommit=True)
-        self._connection.execute("PRAGMA query_only=ON").close()
-        # Who opens or closes the store as the only one holds it alone for a moment.
-        self._connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
-
-    def last_position(self) -> int:
-        """Position of the newest event; 0 for an empty log."""
-        with self._connection.cursor() as cursor:
-            cursor.execute("select max(position) from events")
-            row = cursor.fetchone()
-        return (row[0] if row else None) or 0
-
-    def query(self, statement: str) -> pa.Table:
-        """The result of one select, as the driver types it."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            table: pa.Table = cursor.fetch_arrow_table()
-        return table
-
-    def read(self, after: int, limit: int) -> pa.Table:
-        """At most `limit` events with a position above `after`, with the contract's schema."""
-        with self._connection.cursor() as cursor:
-            # The driver infers a column's type from its first batch; one batch sees every row.
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(limit)})
-            cursor.execute(_SELECT, (after, limit))
-            table: pa.Table = cursor.fetch_arrow_table()
-        return as_contract(table)
-
-    def __enter__(self) -> Self:
-        """The reader itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the store."""
-        self._connection.close()
-
-
-_SELECT = (
-    f"select {', '.join(column.name for column in COLUMNS)} from events "  # noqa: S608 (our own names)
-    "where position > ? order by position limit ?"
-)
-
-
-def as_contract(table: pa.Table) -> pa.Table:
-    """The store's integers as the contract's booleans and instants; the same bytes."""
-    columns: list[Any] = [
-        table[field.name].cast(pa.int64()).cast(field.type)
-        if pa.types.is_timestamp(field.type)
-        else table[field.name].cast(field.type)
-        for field in SCHEMA
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 class Sealer:
@@ -144,11 +76,11 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
 
     Raises LakeBehindError after `seconds`, HoleError if the log ends before the lake.
     """
-    if not settings.store_path.exists():
+    if not settings.has_log:
         return
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         sealed = _sealed_position(settings.lake_path)
         wanted = log.last_position()
         _refuse_if_behind(wanted - sealed, sealed)
@@ -193,16 +125,16 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
         while not stop.is_set():
             try:
                 _seal_until(settings, stop, rounds)
-            except (OSError, pa.ArrowException, adbc.Error, ManifestError, HoleError):
+            except (OSError, pa.ArrowException, *LOG_ERRORS, ManifestError, HoleError):
                 logger.exception("sealing failed; trying again in %s s", RETRY_SECONDS)
                 stop.wait(RETRY_SECONDS)
 
 
 def _seal_until(settings: Settings, stop: Event, rounds: Rounds) -> None:
     lake = Lake(settings.lake_path)
-    if not _log_is_there(settings.store_path, stop):
+    if not _log_is_there(settings, stop):
         return
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
 
         def seal_meanwhile() -> bool:
@@ -229,13 +161,13 @@ def _report(sealed: list[Segment]) -> None:
         logger.info("sealed %s: %d events, %d bytes", segment.path, segment.rows, segment.bytes)
 
 
-def _log_is_there(store: Path, stop: Event) -> bool:
+def _log_is_there(settings: Settings, stop: Event) -> bool:
     """Wait until the API has made its tables; False if `stop` was set before."""
     while True:
         try:
-            with LogReader(store) as log:
+            with open_log(settings) as log:
                 log.last_position()
-        except (FileNotFoundError, adbc.Error):
+        except (FileNotFoundError, *LOG_ERRORS):
             if stop.wait(POLL_SECONDS):
                 return False
         else:

@@ -30,7 +30,7 @@ def refold(
 ) -> None:
     """Delete all state, then fold every event of the log. One transaction: all or nothing.
 
-    `on_chunk` is told the position reached. Nobody else may write meanwhile.
+    `on_chunk` is told the position reached. Nobody else may write meanwhile: `store.begin`.
     """
     store.forget_states()
     for rows in _chunks(engine):

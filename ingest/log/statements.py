@@ -10,6 +10,7 @@ from sqlalchemy import (
     ClauseElement,
     Column,
     Dialect,
+    Integer,
     Select,
     Table,
     bindparam,
@@ -85,6 +86,8 @@ class Statements:
             return _compile(dialect, statement)
 
         self.last_position = sql(select(func.max(events.c.position)))
+        waiting = select(func.count()).select_from(parked_events).scalar_subquery()
+        self.standing = sql(select(func.max(events.c.position), waiting))
         self.insert_event = sql(insert(events))
         self.find_events = Lookup(
             dialect,
@@ -105,11 +108,10 @@ class Statements:
         self.update_state = _update(sql, CHANGING)
         self.update_key = _update(sql, ("conversation_key",))
         self.update_waking = _update(sql, ("wakes_at",))
-        self.find_due = sql(
-            select(conversations.c.conversation_id)
-            .where(conversations.c.wakes_at <= bindparam("now"))
-            .order_by(conversations.c.wakes_at)
+        due = select(conversations.c.conversation_id).where(
+            conversations.c.wakes_at <= bindparam("now")
         )
+        self.find_due = sql(_at_most(due.order_by(conversations.c.wakes_at)))
         self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
         self._messages(dialect, sql)
         self._parked(dialect, sql)
@@ -136,7 +138,8 @@ class Statements:
         self.count_parked = sql(select(func.count()).select_from(parked_events))
         self.find_parked = Lookup(dialect, found, parked_events.c.message_id)
         self.find_parked_events = Lookup(dialect, found, parked_events.c.event_id)
-        self.find_expired = sql(found.where(parked_events.c.expires_at <= bindparam("now")))
+        expired = found.where(parked_events.c.expires_at <= bindparam("now"))
+        self.find_expired = sql(_at_most(expired))
         self.insert_parked = _insert(sql, parked_events, PARKED)
         self.delete_parked = sql(
             delete(parked_events).where(
@@ -168,8 +171,13 @@ def _update(sql: Callable[[ClauseElement], str], names: Sequence[str]) -> str:
     )
 
 
+def _at_most(query: Select[Any]) -> Select[Any]:
+    """With two values more: how many, and behind how many (for SQLite one is never alone)."""
+    return query.limit(bindparam("most", type_=Integer)).offset(bindparam("skip", type_=Integer))
+
+
 def _insert(sql: Callable[[ClauseElement], str], table: Table, names: Sequence[str]) -> str:
-    return sql(insert(table).values({name: bindparam(name) for name in names}))
+    return sql(insert(table).values({name: bindparam(name) for name in names}).inline())
 
 
 def _compile(dialect: Dialect, statement: ClauseElement) -> str:

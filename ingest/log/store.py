@@ -1,18 +1,12 @@
-"""The store of the log: one SQLite file (WAL, synchronous=FULL), or another database by URL.
+"""The store of the log as its writer sees it; `reader` reads it for the API."""
 
-The writer sees it through `Store`; `reader` reads it for the API.
-"""
-
-import sqlite3
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import ClauseElement, Engine, create_engine, event
+from sqlalchemy import ClauseElement, Engine
 
+from ingest.log.database import database_of
 from ingest.log.rows import Row
 from ingest.log.rules import wakes_at
 from ingest.log.state import Contact, Conversation, Message
@@ -23,38 +17,6 @@ CACHED_STATES = 50_000
 
 MessageKey = tuple[str, str]
 """conversation_id and message_id."""
-
-
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
-    """An engine whose every connection is set up for the log.
-
-    Writers flush to disk at each commit (synchronous=FULL: a power cut lost acknowledged rows
-    in 17 of 40 cycles under NORMAL, in none under FULL).
-    """
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-65536")
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-
-    return engine
-
-
-def migrate(url: str, version: str = "head") -> None:
-    """Create the tables, or bring an older data folder up to `version`. Safe to repeat.
-
-    State tables may be empty after it: `ingest.log.refold` says so, and fills them.
-    """
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["url"] = url
-    command.upgrade(config, version)
 
 
 class Known(msgspec.Struct):
@@ -119,11 +81,41 @@ class Store:
         """Open the one connection that writes, and that also checkpoints."""
         self._states: dict[str, Conversation] = {}
         self._wakes_at: dict[str, int | None] = {}
-        self._connection = engine.raw_connection()
-        self._cursor = self._connection.cursor()
-        self._dialect = engine.dialect
+        self._added = 0
+        self._engine = engine
+        self._database = database_of(engine)
         self._sql = Statements(engine.dialect)
+        self._connect()
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
+
+    def _connect(self) -> None:
+        self._connection = self._engine.raw_connection()
+        if self._database.is_shared:
+            # Nothing is held between commits: `begin` begins a transaction.
+            self._connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+        self._cursor = self._connection.cursor()
+        self.is_lost = False
+
+    def begin(self, position: int) -> int:
+        """Begin a commit; from here to its end nobody else writes.
+
+        `position` is the last that the caller knows of; returns the last that there is. Whoever
+        wrote meanwhile changed what is kept in mind here, so it is forgotten.
+        """
+        if not self._database.is_shared:
+            return position
+        if self.is_lost:
+            self._connect()
+        self._cursor.execute("begin")
+        self._database.wait(self._cursor)
+        last, self._parked = self._execute(self._sql.standing)[0]
+        if last != position:
+            self._forget()
+        return last or 0
+
+    def _forget(self) -> None:
+        self._states.clear()
+        self._wakes_at.clear()
 
     @property
     def has_parked(self) -> bool:
@@ -155,7 +147,7 @@ class Store:
 
     def find_due(self, now: int, most: int) -> list[str]:
         """At most `most` conversations that something may be due in, the longest due first."""
-        return [row[0] for row in self._execute(self._sql.find_due, (now,), most)]
+        return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
         """Who has which of these conversation keys."""
@@ -190,12 +182,13 @@ class Store:
 
     def find_expired(self, now: int, most: int) -> list[Parked]:
         """What has waited in vain."""
-        return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now,), most)]
+        return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now, most, 0))]
 
     # --- what is added
 
     def add_events(self, rows: Sequence[Row]) -> None:
         """Insert new events."""
+        self._added = rows[-1].position if rows else 0
         self._many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
 
     def save_conversations(
@@ -294,8 +287,7 @@ class Store:
 
     def forget_states(self) -> None:
         """Delete all that is derived: the state of conversations, messages and contacts."""
-        self._states.clear()
-        self._wakes_at.clear()
+        self._forget()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
 
@@ -318,7 +310,7 @@ class Store:
     def run(self, statement: ClauseElement) -> None:
         """Run a statement that is not hot, within the transaction."""
         compiled = statement.compile(
-            dialect=self._dialect, compile_kwargs={"render_postcompile": True}
+            dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
         )
         values = compiled.construct_params() or {}
         names = getattr(compiled, "positiontup", None) or ()
@@ -326,24 +318,38 @@ class Store:
 
     def commit(self) -> None:
         """Make all that was added durable: it is on disk when this returns."""
+        if self._added:
+            self._database.tell(self._cursor, self._added)
+            self._added = 0
         self._connection.commit()
 
     def rollback(self) -> None:
         """Forget all that was added since the last commit, and what was made of it."""
-        self._states.clear()
-        self._wakes_at.clear()
-        self._connection.rollback()
+        self._forget()
+        if self.is_lost:
+            return
+        try:
+            self._connection.rollback()
+        except Exception:
+            if not self._database.is_shared:
+                raise
+            self.is_lost = True
+            self._connection.invalidate()
+            return
         self._parked = self._execute(self._sql.count_parked)[0][0]
+
+    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+        """Whether nobody can say any more what is on disk: a restart reads it."""
+        return self._database.is_final(error, is_committing=is_committing)
 
     def close(self) -> None:
         """Close the connection; SQLite folds its write-ahead log back into the file."""
-        self._connection.close()
+        if not self.is_lost:
+            self._connection.close()
 
-    def _execute(
-        self, statement: str, values: Sequence[Any] = (), most: int | None = None
-    ) -> list[Any]:
+    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         self._cursor.execute(statement, values)
-        return list(self._cursor.fetchall() if most is None else self._cursor.fetchmany(most))
+        return list(self._cursor.fetchall())
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:

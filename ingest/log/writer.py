@@ -29,9 +29,6 @@ NewId = Callable[[], str]
 DUE_AT_ONCE = 500
 """So many conversations get what is due in one commit; what comes in waits no longer for it."""
 
-PASSING = ("disk is full", "database is locked", "database table is locked")
-"""SQLite's words for what passes by itself; the transaction is known not to be on disk."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -54,9 +51,10 @@ class Writer:
     """The one writer of the log. `start` it, `submit` to it from an event loop, `stop` it.
 
     What fails before the commit is rolled back, and so is a commit that found no space or the
-    file locked. After any other failed commit the state on disk is not known (after a failed
-    fsync least of all), so the writer stops acknowledging for good; `failure` says why, and a
-    restart reads the truth from disk.
+    file locked. After any other failed commit to SQLite the state on disk is not known (after a
+    failed fsync least of all), so the writer stops acknowledging for good; `failure` says why, and
+    a restart reads the truth from disk. PostgreSQL is connected to again; `trouble` is what was
+    wrong with the last commit.
     """
 
     def __init__(
@@ -87,6 +85,7 @@ class Writer:
         self._stopping = False
         self._committing = False
         self.failure: str | None = None
+        self.trouble: str | None = None
         self.commits = 0
 
     @property
@@ -176,8 +175,9 @@ class Writer:
             answers, rows = self._commit(requests)
         except Exception as error:
             answers = self._give_up(error)
-            if len(requests) > 1 and self.failure is None:
-                # One of them may be at fault: the others must not fail with it.
+            if len(requests) > 1 and self.failure is None and not self._store.is_lost:
+                # One of them may be at fault: the others must not fail with it. If the connection
+                # is lost, all of them may be on disk: only their clients may send them again.
                 for request in requests:
                     self._serve([request])
                 return
@@ -185,25 +185,21 @@ class Writer:
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
-        if self.failure is None and self._is_unknown(error):
+        if self.failure is None and self._store.is_final(error, is_committing=self._committing):
             kind = type(error).__name__
             self.failure = f"a commit failed ({kind}); restart to read the truth from disk"
+        self.trouble = f"the last commit failed ({type(error).__name__}); it is tried again"
         try:
             self._store.rollback()
         except Exception:
             logger.exception("the rollback failed too")
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
-    def _is_unknown(self, error: Exception) -> bool:
-        """Whether nobody can say any more what is on disk."""
-        words = str(error)
-        passing = any(each in words for each in PASSING)
-        return "disk I/O error" in words or (self._committing and not passing)
-
     def _commit(self, requests: list[_Request]) -> tuple[list[list[Acknowledgement]], list[Row]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
+        self._position = position = self._store.begin(self._position)
         submissions = [request.submission for request in requests]
         batch = Batch(self._store, submissions, self._rules)
         answers = [
@@ -217,7 +213,6 @@ class Writer:
                     for statement in request.change.statements:
                         self._store.run(statement)
                     batch.rows += request.change.rows
-        position = self._position
         committed_at = self._clock()
         for row in batch.rows:
             position += 1
@@ -228,6 +223,7 @@ class Writer:
         self._committing = True
         self._store.commit()
         self._position = position
+        self.trouble = None
         self.commits += 1
         return answers, batch.rows
 

@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.contract import Segment, segment_path
-from ingest.lake.sealer import LogReader, Sealer
+from ingest.lake.log_reader import open_log
+from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
 from ingest.settings import Settings
 from tests.faults.tracing import traced
@@ -36,7 +37,7 @@ ROWS = 12
 
 def seal(settings: Settings) -> None:
     """One seal of what the log holds."""
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         Sealer(log, Lake(settings.lake_path), ROWS, 0, time.monotonic).seal_all(NOW)
 
 
@@ -65,7 +66,7 @@ class _LineFirst(Lake):
 
 def seal_line_first(settings: Settings) -> None:
     """One seal by a lake without the discipline."""
-    with LogReader(settings.store_path) as log:
+    with open_log(settings) as log:
         Sealer(log, _LineFirst(settings.lake_path), ROWS, 0, time.monotonic).seal_all(NOW)
 
 

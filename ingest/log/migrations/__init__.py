@@ -1,1 +1,1 @@
-"""Steps that bring an older store up to this version, run by `ingest.log.store.migrate`."""
+"""Steps that bring an older store up to this version, run by `ingest.log.database.migrate`."""

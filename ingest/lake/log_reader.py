@@ -1,0 +1,159 @@
+"""The log as the lake and `verify` read it: events in Arrow, in order of position.
+
+SQLite is read with ADBC, 4x faster than rows through Python. It carries its own SQLite: two copies
+of SQLite in one process on one file cancel each other's locks, so never in the API process.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import adbc_driver_sqlite.dbapi as adbc
+import pyarrow as pa
+from sqlalchemy.exc import DBAPIError
+
+from ingest.contract import COLUMNS, SCHEMA
+from ingest.log.database import is_shared, open_engine
+from ingest.settings import Settings
+
+BUSY_SECONDS = 30
+
+LOG_ERRORS = (adbc.Error, DBAPIError)
+"""What a reader raises when the log cannot be read."""
+
+
+class LogReader(Protocol):
+    """Reads the log; a context manager."""
+
+    def last_position(self) -> int:
+        """Position of the newest event; 0 for an empty log."""
+
+    def query(self, statement: str) -> pa.Table:
+        """The result of one select, as the driver types it."""
+
+    def read(self, after: int, limit: int) -> pa.Table:
+        """At most `limit` events with a position above `after`, with the contract's schema."""
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+
+
+def open_log(settings: Settings) -> LogReader:
+    """A reader of the log. Raises FileNotFoundError if there is none yet, one of LOG_ERRORS."""
+    if is_shared(settings.database_url):
+        return PostgresLog(settings.database_url)
+    return SqliteLog(settings.store_path)
+
+
+_SELECT = (
+    f"select {', '.join(column.name for column in COLUMNS)} from events "  # noqa: S608 (our own names)
+    "where position > {} order by position limit {}"
+)
+_LAST = "select max(position) from events"
+
+
+class SqliteLog:
+    """A log in a SQLite file."""
+
+    def __init__(self, store: Path) -> None:
+        """Open the store. Raises FileNotFoundError if there is none yet."""
+        if not store.exists():
+            raise FileNotFoundError(store)
+        # Without autocommit the first read would pin its snapshot: new events would never be seen.
+        self._connection = adbc.connect(f"file:{store}?mode=rw", autocommit=True)
+        self._connection.execute("PRAGMA query_only=ON").close()
+        # Who opens or closes the store as the only one holds it alone for a moment.
+        self._connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
+
+    def last_position(self) -> int:
+        """Position of the newest event; 0 for an empty log."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(_LAST)
+            row = cursor.fetchone()
+        return (row[0] if row else None) or 0
+
+    def query(self, statement: str) -> pa.Table:
+        """The result of one select."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            table: pa.Table = cursor.fetch_arrow_table()
+        return table
+
+    def read(self, after: int, limit: int) -> pa.Table:
+        """At most `limit` events above `after`."""
+        with self._connection.cursor() as cursor:
+            # The driver infers a column's type from its first batch; one batch sees every row.
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(limit)})
+            cursor.execute(_SELECT.format("?", "?"), (after, limit))
+            table: pa.Table = cursor.fetch_arrow_table()
+        return as_contract(table)
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self._connection.close()
+
+
+class PostgresLog:
+    """A log in PostgreSQL, read through Python's rows."""
+
+    def __init__(self, url: str) -> None:
+        """Connect at the first read."""
+        self._engine = open_engine(url, read_only=True)
+
+    def last_position(self) -> int:
+        """Position of the newest event; 0 for an empty log."""
+        _, rows = self._rows(_LAST)
+        return rows[0][0] or 0
+
+    def query(self, statement: str) -> pa.Table:
+        """The result of one select."""
+        names, rows = self._rows(statement)
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        return pa.table([pa.array(column) for column in columns], names)
+
+    def read(self, after: int, limit: int) -> pa.Table:
+        """At most `limit` events above `after`."""
+        names, rows = self._rows(_SELECT.format("%s", "%s"), (after, limit))
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        arrays = [
+            pa.array(column, _stored(field.type))
+            for column, field in zip(columns, SCHEMA, strict=True)
+        ]
+        return as_contract(pa.table(arrays, names))
+
+    def _rows(
+        self, statement: str, values: tuple[int, ...] = ()
+    ) -> tuple[list[str], Sequence[Sequence[Any]]]:
+        with self._engine.connect() as connection:
+            result = connection.exec_driver_sql(statement, values)
+            return list(result.keys()), result.all()
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the connection."""
+        self._engine.dispose()
+
+
+def _stored(of: pa.DataType) -> pa.DataType:
+    return pa.int64() if pa.types.is_timestamp(of) else of
+
+
+def as_contract(table: pa.Table) -> pa.Table:
+    """The store's integers as the contract's booleans and instants; the same bytes."""
+    columns: list[Any] = [
+        table[field.name].cast(pa.int64()).cast(field.type)
+        if pa.types.is_timestamp(field.type)
+        else table[field.name].cast(field.type)
+        for field in SCHEMA
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)

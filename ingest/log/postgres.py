@@ -1,0 +1,103 @@
+"""PostgreSQL as the log's database (extra `postgres`): several processes write one log.
+
+A commit holds an advisory lock from its first look to its end, so that positions and sequences
+have no hole and become visible in their order, whoever writes.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg.types.string import StrDumper
+from sqlalchemy import Engine, create_engine, event, make_url
+
+LOCK = 0x636F6E766F
+"""The advisory lock that a commit holds."""
+
+TOLD = "convolake_log"
+"""Where every process is told of a commit, with the last position of the log."""
+
+CONNECT: dict[str, Any] = {
+    "application_name": "convolake",
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    # A server that is gone without a word is noticed within half a minute, not after hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # The server's side of it; and a process that stands still lets go of the lock.
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c idle_in_transaction_session_timeout=30s",
+}
+
+_SET_UP = """
+    select current_setting('fsync'), current_setting('server_encoding'),
+        case current_setting('synchronous_commit')
+            when 'off' then set_config('synchronous_commit', 'on', false)
+        end
+"""
+
+
+class UnsafeDatabaseError(RuntimeError):
+    """This database would lose what was acknowledged, or cannot hold every text."""
+
+
+class Postgres:
+    """Every process writes in its turn."""
+
+    is_shared = True
+
+    def wait(self, cursor: Any) -> None:
+        """What is looked at after it is the newest there is."""
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+
+    def tell(self, cursor: Any, position: int) -> None:
+        """Is sent by the commit, or not at all."""
+        cursor.execute("select pg_notify(%s, %s)", (TOLD, str(position)))
+
+    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+        """Never: the next commit begins with a look at what is there."""
+        return False
+
+
+class _Text(StrDumper):
+    """PostgreSQL's text holds no U+0000. No stored text does; a path that is looked up may."""
+
+    def dump(self, obj: str) -> Any:
+        """As it is, or as a text that nothing is named by."""
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+def open_postgres(url: str, *, read_only: bool = False) -> Engine:
+    """An engine for the log; every connection is looked at first. Raises UnsafeDatabaseError then."""
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        paramstyle="format",
+        pool_pre_ping=True,
+        connect_args=CONNECT,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:
+        connection.autocommit = True  # else the first rollback would undo what is set here
+        try:
+            _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
+        except Exception:
+            connection.close()
+            raise
+        connection.adapters.register_dumper(str, _Text)
+        connection.autocommit = False
+        connection.read_only = read_only or None
+
+    return engine
+
+
+def _refuse_unsafe(fsync: str, encoding: str, _: object) -> None:
+    if fsync == "off":
+        raise UnsafeDatabaseError(
+            "this PostgreSQL runs with fsync=off: a power cut would lose acknowledged events; set it on"
+        )
+    if encoding != "UTF8":
+        raise UnsafeDatabaseError(
+            f"this database has the encoding {encoding}, which cannot hold every text: "
+            "create one with encoding UTF8"
+        )

@@ -1,0 +1,254 @@
+"""Several API processes on one PostgreSQL: one log, without a hole, heard everywhere."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+from convolake.verify import verify
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import local_key
+from ingest.client import Client, ClientError
+from ingest.log.database import migrate, open_engine
+from ingest.log.postgres import UnsafeDatabaseError
+from ingest.settings import Settings
+from tests.elsewhere import elsewhere
+from tests.factories import Clock, Record, a_conversation, an_event, free_port
+from tests.postgres import Server, serving
+from tests.receiving import receiving
+from tests.serving import WAIT, Installation, listening, until
+from tests.test_live import frame, told
+
+ALL = "select * from events order by position"
+
+
+@pytest.fixture
+def shared(postgres: Server, tmp_path: Path) -> Settings:
+    """One log in PostgreSQL; webhooks may go to this machine."""
+    return Settings(
+        data=tmp_path / "data", store_url=postgres.create(), webhook_networks={"127.0.0.0/8"}
+    )
+
+
+@contextmanager
+def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Client]]:
+    """An API process of its own, and a client of it."""
+    port = free_port()
+    variables = os.environ | {
+        "CONVOLAKE_DATA": str(settings.data),
+        "CONVOLAKE_STORE_URL": settings.database_url,
+        "CONVOLAKE_PORT": str(port),
+        "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+    }
+    key = local_key(settings, 0)
+    running = subprocess.Popen([sys.executable, "-m", "convolake", "api"], env=variables)
+    client = Client(f"http://127.0.0.1:{port}", key, retries=1)
+    try:
+        with client:
+            client.wait_until_ready()
+            yield running, client
+    finally:
+        running.kill()
+        running.wait()
+
+
+@contextmanager
+def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
+    """Two APIs on one log, each on an event loop of its own."""
+    key = local_key(settings, 0)
+    with ExitStack() as stack:
+        both = []
+        for _ in range(2):
+            url = stack.enter_context(listening(HotPath(create_app(settings))))
+            both.append(Installation(url, key, settings, Clock()))
+            stack.enter_context(both[-1].http)
+        yield both[0], both[1]
+
+
+def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_hole(
+    shared: Settings,
+) -> None:
+    """Each writes to the same conversations, with retries; one is killed and its clients go on elsewhere."""
+    acknowledged: list[tuple[str, str, int]] = []
+    with ExitStack() as stack:
+        running = [stack.enter_context(process(shared)) for _ in range(3)]
+        clients = [client for _, client in running]
+        for number in range(4):
+            list(clients[0].record(a_conversation(f"c{number}", 0)))
+
+        def write(writer: int) -> None:
+            client = clients[writer % 3]
+            for number in range(60):
+                conversation = f"c{number % 4}"
+                event = an_event(conversation_id=conversation, event_id=f"w{writer}-{number}")
+                try:
+                    (result,) = client.record([event])
+                except ClientError:
+                    client = clients[0]  # nobody knows what became of it: it is sent again
+                    (result,) = client.record([event])
+                sequence = result.results[0].sequence or 0
+                acknowledged.append((conversation, event["event_id"], sequence))
+                if writer == 2 and number == 20:
+                    running[2][0].kill()
+
+        with ThreadPoolExecutor(6) as writers:
+            list(writers.map(write, range(6)))
+    rows = Record(shared, Clock()).log(ALL)
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    stored = {(row["conversation_id"], row["event_id"], row["sequence"]) for row in rows}
+    assert len(acknowledged) == 360
+    assert set(acknowledged) <= stored
+    for number in range(4):
+        sequences = [row["sequence"] for row in rows if row["conversation_id"] == f"c{number}"]
+        assert sequences == list(range(1, len(sequences) + 1))
+    assert len({(row["source"], row["event_id"]) for row in rows}) == len(rows)
+    assert elsewhere(verify, shared).checks[0].ok
+
+
+def test_what_is_said_to_one_process_is_heard_at_another_in_order(shared: Settings) -> None:
+    with two(shared) as (here, there):
+        here.facts(a_conversation(messages=0))
+        with here.listen() as near, there.listen() as far:
+            for number in range(20):
+                (here, there)[number % 2].facts([an_event(event_id=f"m{number}")])
+            for socket in (near, far):
+                found = told(socket, 22)
+                assert [each["sequence"] for each in found] == list(range(1, 23))
+                assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(20)]
+
+
+def test_who_types_at_one_process_is_seen_at_another(shared: Settings) -> None:
+    with two(shared) as (here, there):
+        here.facts(a_conversation(messages=1))
+        with there.listen() as far:
+            assert len(told(far, 3)) == 3
+            assert frame(far)["type"] == "live"
+            here.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
+            assert [each["participant_id"] for each in frame(far)["items"]] == ["ada"]
+            here.http.delete("/v1/conversations/c1/typing/ada")
+            assert frame(far) == {"type": "typing", "items": []}
+
+
+def test_one_process_delivers_webhooks_and_another_goes_on_when_it_dies(shared: Settings) -> None:
+    with receiving() as receiver, ExitStack() as stack:
+        (first, one), (_, other) = (stack.enter_context(process(shared)) for _ in range(2))
+        made = httpx2.post(
+            f"{other.url}/v1/webhooks", json={"url": receiver.url}, headers=other.headers
+        )
+        assert made.status_code == 201
+        list(one.record(a_conversation(messages=10)))
+        until(lambda: len(receiver.taken) >= 12, WAIT, "what came before")
+        first.kill()
+        list(other.record([an_event(event_id=f"more-{number}") for number in range(10)]))
+        until(lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "what came after")
+        fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.taken))
+        assert fresh == list(range(1, 23))
+
+
+def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_goes_on(
+    tmp_path: Path,
+) -> None:
+    with serving() as server:
+        settings = Settings(data=tmp_path / "data", store_url=server.create())
+        key = local_key(settings, 0)
+        with listening(HotPath(create_app(settings))) as url:
+            it = Installation(url, key, settings, Clock())
+            with it.http, it.listen("/v1/live") as heard:
+                it.facts(a_conversation(messages=1))
+                assert len(told(heard, 3)) == 3
+                server.stop()
+                refused = it.post("/v1/events", [an_event(event_id="perhaps")])
+                assert refused.status_code == 503
+                assert it.http.get("/readyz").status_code == 503
+                assert it.http.get("/v1/conversations/c1").status_code == 503
+                server.start()
+                until(lambda: it.http.get("/readyz").status_code == 200, WAIT, "the log")
+                it.facts([an_event(event_id="perhaps"), an_event(event_id="after")])
+                assert [each["event_id"] for each in told(heard, 2)] == ["perhaps", "after"]
+        rows = Record(settings, Clock()).log(ALL)
+        assert [row["position"] for row in rows] == list(range(1, 6))
+
+
+def test_connections_that_are_lost_under_load_neither_lose_nor_double(
+    shared: Settings, postgres: Server
+) -> None:
+    """An outcome that nobody heard of is sent again, and answered with what became of it."""
+    with two(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
+        here.facts(a_conversation(messages=0))
+        lost = 0
+        for number in range(100):
+            if number % 10 == 5:
+                with psycopg.connect(shared.database_url, autocommit=True) as killer:
+                    lost += len(killer.execute(_END_WRITERS).fetchall())
+            list(client.record([an_event(event_id=f"m{number}")]))
+        assert lost > 10
+        rows = Record(shared, Clock()).log(ALL)
+    assert [row["event_id"] for row in rows[2:]] == [f"m{number}" for number in range(100)]
+    assert [row["sequence"] for row in rows] == list(range(1, 103))
+
+
+_END_WRITERS = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'convolake' and datname = current_database()
+"""
+
+
+def test_the_whole_way_from_postgresql_to_the_warehouse_keeps_every_text(shared: Settings) -> None:
+    record = Record(shared, Clock())
+    texts = [
+        "Ünïcode 📦 שלום नमस्ते",
+        "line\nline\ttab \\ ' \"",
+        "",
+        "\u200b",
+        "%s %(name)s ?",
+        "\ue000",
+    ]
+    events = [an_event(event_id=f"e{number}", text=text) for number, text in enumerate(texts)]
+    record.publish([*a_conversation(messages=0), *events])
+    found = record.query("select text from messages order by sequence")
+    assert [row["text"] for row in found] == texts
+    assert elsewhere(verify, shared).ok
+
+
+def test_a_name_that_postgresql_cannot_hold_is_nobodys(shared: Settings) -> None:
+    with two(shared) as (here, _):
+        assert here.http.get("/v1/conversations/a%00b").status_code == 404
+        refused = here.post(
+            "/v1/conversations/a%00b/messages", {"participant_id": "a", "text": "x"}
+        )
+        assert refused.status_code == 404
+        assert here.http.get("/v1/rejected").status_code == 200
+
+
+def test_processes_that_start_at_once_make_one_log(shared: Settings) -> None:
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as starting:
+        list(starting.map(migrate, [shared.database_url] * 3))
+    with two(shared) as (here, there):
+        here.facts(a_conversation(messages=1))
+        assert there.http.get("/v1/conversations/c1").status_code == 200
+
+
+def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -> None:
+    with serving() as server:
+        with pytest.raises(UnsafeDatabaseError, match="SQL_ASCII"):
+            migrate(server.create("SQL_ASCII"))
+        url = server.create()
+        server.stop()
+        server.start("-c", "fsync=off")
+        with pytest.raises(UnsafeDatabaseError, match="fsync"):
+            migrate(url)
+        server.stop()
+        server.start("-c", "synchronous_commit=off")
+        engine = open_engine(url)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("show synchronous_commit").scalar() == "on"
+        engine.dispose()
