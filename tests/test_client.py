@@ -13,7 +13,6 @@ import pytest
 
 from ingest.api.app import create_app
 from ingest.api.keys import local_key
-from ingest.calls import BATCH_BYTES
 from ingest.client import (
     Client,
     ClientError,
@@ -22,6 +21,7 @@ from ingest.client import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from ingest.client.calls import BATCH_BYTES
 from ingest.settings import Settings
 from tests.serving import listening, until
 
