@@ -301,6 +301,14 @@ def test_an_answer_of_something_else_is_not_taken_for_ours(connect: Callable[...
         client.create_conversation("web")
 
 
+def test_a_batch_that_is_not_answered_for_event_by_event_is_not_taken_for_stored(
+    connect: Callable[..., Client],
+) -> None:
+    short = '{"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 0, "results": []}'
+    with pytest.raises(UnexpectedAnswerError, match="/v1/events answered 200"):
+        list(connect(answering(200, text=short)).record(some_events("short", 1)))
+
+
 def test_waiting_ends_when_the_api_takes_events(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
     connect(refused, answering(503), refused, wait=pauses.append).wait_until_ready()

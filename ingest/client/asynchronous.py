@@ -24,7 +24,8 @@ class AsyncClient(Caller):
 
     Has the methods of `Client`, with their contracts; what that one iterates over, `async for` does.
     One client is for one event loop and any number of tasks; a task may be cancelled at any time.
-    Close the client, or use it as an `async with`.
+    Close the client, or use it in `async with`. Who leaves a `listen` before its end, and wants its
+    socket closed at once and not some time later, puts it into `contextlib.aclosing`.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class AsyncClient(Caller):
 
         Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
         """
-        await self._try(READY, self.patience.until_ready(timeout))
+        await self._try(READY, self._patience.until_ready(timeout))
 
     async def listen(
         self, conversation_id: str | None = None, after: int | None = None
@@ -77,7 +78,7 @@ class AsyncClient(Caller):
         """
         if after is None:
             after = await self._newest(conversation_id)
-        listening = Listening(conversation_id, after, self.patience.for_a_listener())
+        listening = Listening(conversation_id, after, self._patience.for_a_listener())
         while True:
             address = listening.address(self.url)
             try:
@@ -109,7 +110,7 @@ class AsyncClient(Caller):
             yield await self._send(call)
 
     async def _send(self, call: Call[T]) -> T:
-        return await self._try(call, self.patience.for_a_call())
+        return await self._try(call, self._patience.for_a_call())
 
     async def _try(self, call: Call[T], policy: Policy) -> T:
         while True:

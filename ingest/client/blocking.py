@@ -57,7 +57,7 @@ class Client(Caller):
 
         Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
         """
-        self._try(READY, self.patience.until_ready(timeout))
+        self._try(READY, self._patience.until_ready(timeout))
 
     def listen(
         self, conversation_id: str | None = None, after: int | None = None
@@ -70,7 +70,7 @@ class Client(Caller):
         """
         if after is None:
             after = self._newest(conversation_id)
-        listening = Listening(conversation_id, after, self.patience.for_a_listener())
+        listening = Listening(conversation_id, after, self._patience.for_a_listener())
         while True:
             address = listening.address(self.url)
             try:
@@ -101,7 +101,7 @@ class Client(Caller):
             yield self._send(call)
 
     def _send(self, call: Call[T]) -> T:
-        return self._try(call, self.patience.for_a_call())
+        return self._try(call, self._patience.for_a_call())
 
     def _try(self, call: Call[T], policy: Policy) -> T:
         while True:

@@ -1,6 +1,8 @@
 """A client's methods out of the operations: each is written once, whoever makes its calls.
 
-A method has the name, the contract and the parameters of its operation, for `help()` as for types.
+A method has the name, contract and parameters of its operation, for `help()` as for a type checker.
+Two clients written out would have every signature twice, and one generated from the other a step
+between the code that is read and the code that runs.
 """
 
 from collections.abc import Callable
@@ -19,8 +21,8 @@ class Caller:
         """`new_id` makes the ids that whoever calls does not give."""
         self.url = url.rstrip("/")
         self.headers = {"authorization": f"Bearer {key}"}
-        self.patience = patience
-        self.calls = Calls(new_id)
+        self._patience = patience
+        self._calls = Calls(new_id)
 
 
 S = TypeVar("S", bound=Caller)
@@ -35,7 +37,7 @@ def method_of(
     """The method of a client that has what `operation` says made by its own `make`."""
 
     def method(client: S, /, *args: P.args, **given: P.kwargs) -> R:
-        return make(client, operation(client.calls, *args, **given))
+        return make(client, operation(client._calls, *args, **given))
 
     async def awaited(client: S, /, *args: P.args, **given: P.kwargs) -> Any:
         return await method(client, *args, **given)  # type: ignore[misc]
