@@ -362,7 +362,7 @@ def test_a_listener_goes_on_where_its_connection_broke_off(
 
         writer = connect(url=url, key=key)
         list(writer.record(some_events("interrupted", 2)))
-        heard = connect(url=url, key=key, wait=wait).listen("interrupted", after=0)
+        heard = connect(url=url, key=key, wait=wait, retries=2).listen("interrupted", after=0)
         sequences = [next(heard)["sequence"] for _ in range(3)]
         first.close()
         sequences += [next(heard)["sequence"] for _ in range(151)]
