@@ -42,6 +42,7 @@ def method_of(
     async def awaited(client: S, /, *args: P.args, **given: P.kwargs) -> Any:
         return await method(client, *args, **given)  # type: ignore[misc]
 
+    # who is handed a method asks whether it is a coroutine function, before calling it
     shown: Any = awaited if iscoroutinefunction(make) else method
     answer = _answer(operation, make)
     update_wrapper(shown, operation)
