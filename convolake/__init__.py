@@ -1,5 +1,5 @@
-"""What people start, and `Client`, with which they write bots."""
+"""What people start, and `Client` and `AsyncClient`, with which they write bots."""
 
-from ingest.client import Client
+from ingest.client import AsyncClient, Client
 
-__all__ = ["Client"]
+__all__ = ["AsyncClient", "Client"]

@@ -5,16 +5,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ingest.api.app import create_app
 from ingest.api.keys import local_key
-from ingest.calls import BATCH_BYTES
 from ingest.client import (
+    AsyncClient,
     Client,
     ClientError,
     Participant,
@@ -22,79 +23,50 @@ from ingest.client import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from ingest.client.calls import BATCH_BYTES
 from ingest.settings import Settings
+from tests.clients import Fault, Network, a_client, answering, lose_the_answer, refused
 from tests.serving import listening, until
 
 ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
 
 
-class Network(httpx2.BaseTransport):
-    """A real transport that meets one of `faults` at each request, until there are none left."""
-
-    def __init__(self, *faults: Callable[[httpx2.Request], httpx2.Response]) -> None:
-        self.faults = list(faults)
-        self.real = httpx2.HTTPTransport()
-        self.requests: list[httpx2.Request] = []
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Meet a fault, or pass the request on."""
-        self.requests.append(request)
-        if self.faults:
-            return self.faults.pop(0)(request)
-        return self.real.handle_request(request)
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self.real.close()
-
-
-def refused(_: httpx2.Request) -> httpx2.Response:
-    raise httpx2.ConnectError("connection refused")
-
-
-def lose_the_answer(request: httpx2.Request) -> httpx2.Response:
-    with httpx2.HTTPTransport() as real:
-        real.handle_request(request).read()
-    raise httpx2.ReadTimeout("the answer was lost")
-
-
 def never(_: float) -> None:
     pytest.fail("it waited")
 
 
-def answering(
-    status: int, headers: dict[str, str] | None = None, text: str = ""
-) -> Callable[[httpx2.Request], httpx2.Response]:
-    return lambda _: httpx2.Response(status, headers=headers, text=text)
+@pytest.fixture(scope="module", params=[Client, AsyncClient])
+def kind(request: pytest.FixtureRequest) -> type:
+    """Every promise is one of both clients."""
+    kind: type = request.param
+    return kind
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def server(kind: type, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """URL and key of an API that really listens."""
-    settings = Settings(data=Path(tmp_path_factory.mktemp("data")))
+    settings = Settings(data=Path(tmp_path_factory.mktemp(kind.__name__)))
     key = local_key(settings, 0)
     with listening(create_app(settings)) as url:
         yield url, key
 
 
 @pytest.fixture
-def connect(server: tuple[str, str]) -> Iterator[Callable[..., Client]]:
+def connect(kind: type, server: tuple[str, str]) -> Iterator[Callable[..., Client]]:
     """Make clients of the server, over `faults`; their pauses take no time and are kept."""
     clients: list[Client] = []
 
-    def make(*faults: Callable[[httpx2.Request], httpx2.Response], **over: Any) -> Client:
-        given: dict[str, Any] = {
-            "transport": Network(*faults),
-            "wait": lambda _: None,
-            "jitter": lambda: 0.0,
-        }
-        clients.append(Client(*server, **(given | over)))
+    def make(*faults: Fault, **over: Any) -> Client:
+        given: dict[str, Any] = {"url": server[0], "key": server[1], "wait": lambda _: None}
+        given |= {"transport": Network(*faults)} | over
+        clients.append(a_client(kind, portal, **given))
         return clients[-1]
 
-    yield make
-    for client in clients:
-        client.close()
+    with start_blocking_portal() as portal:
+        yield make
+        for client in clients:
+            client.close()
 
 
 @pytest.fixture
@@ -139,13 +111,12 @@ def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Cl
 
 
 def test_a_program_that_seeds_its_random_numbers_gets_the_same_ones_with_a_client(
-    server: tuple[str, str],
+    connect: Callable[..., Client],
 ) -> None:
-    client = Client(*server, transport=Network(refused, refused), wait=lambda _: None)
     random.seed(7)
     before = random.getstate()
-    with client:
-        assert client.create_conversation("web", participants=[ADA]).status == "accepted"
+    client = connect(refused, refused)
+    assert client.create_conversation("web", participants=[ADA]).status == "accepted"
     assert random.getstate() == before
 
 
@@ -232,8 +203,9 @@ def test_a_refusal_is_not_retried(connect: Callable[..., Client]) -> None:
     assert len(network.requests) == 1
 
 
-def test_a_wrong_key_is_refused_and_never_repeated(server: tuple[str, str]) -> None:
-    with Client(server[0], "ck_wrong_secret_00") as stranger, pytest.raises(ProblemError) as caught:
+def test_a_wrong_key_is_refused_and_never_repeated(connect: Callable[..., Client]) -> None:
+    stranger = connect(key="ck_wrong_secret_00")
+    with pytest.raises(ProblemError) as caught:
         stranger.create_conversation("web")
     assert caught.value.code == "unauthorized"
     assert "secret" not in str(caught.value)
@@ -286,9 +258,19 @@ def test_a_server_that_stays_away_is_named_with_what_to_do(connect: Callable[...
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost"])
-def test_a_url_that_is_none_is_reported_at_once(url: str) -> None:
-    with Client(url, "key", wait=never) as client, pytest.raises(ClientError):
+def test_a_url_that_is_none_is_reported_at_once(connect: Callable[..., Client], url: str) -> None:
+    client = connect(url=url, wait=never)
+    with pytest.raises(ClientError):
         client.create_conversation("web")
+    with pytest.raises(ClientError):
+        next(client.listen(after=0))
+
+
+def test_closing_twice_is_closing_once(connect: Callable[..., Client]) -> None:
+    client = connect()
+    client.wait_until_ready()
+    client.close()
+    client.close()
 
 
 def test_the_bot_of_the_readme_answers_a_customer(server: tuple[str, str], client: Client) -> None:
@@ -319,6 +301,14 @@ def test_an_answer_of_something_else_is_not_taken_for_ours(connect: Callable[...
         client.create_conversation("web")
 
 
+def test_a_batch_that_is_not_answered_for_event_by_event_is_not_taken_for_stored(
+    connect: Callable[..., Client],
+) -> None:
+    short = '{"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 0, "results": []}'
+    with pytest.raises(UnexpectedAnswerError, match="/v1/events answered 200"):
+        list(connect(answering(200, text=short)).record(some_events("short", 1)))
+
+
 def test_waiting_ends_when_the_api_takes_events(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
     connect(refused, answering(503), refused, wait=pauses.append).wait_until_ready()
@@ -335,3 +325,47 @@ def test_waiting_gives_up_after_its_time(connect: Callable[..., Client]) -> None
     with pytest.raises(UnreachableError):
         client.wait_until_ready(timeout=2.0)
     assert 2.0 <= now[0] < 2.5
+
+
+def test_a_listener_who_may_not_is_told_why(connect: Callable[..., Client]) -> None:
+    client = connect(wait=never)
+    for begin in (None, 0):
+        with pytest.raises(ProblemError, match="unknown_conversation"):
+            next(client.listen("no-such-conversation", begin))
+
+
+def test_a_listener_hears_what_comes_after_the_place_it_names(client: Client) -> None:
+    list(client.record(some_events("heard", 3)))
+    heard = client.listen("heard", after=2)
+    assert [next(heard)["sequence"] for _ in range(3)] == [3, 4, 5]
+    position = client.accounting().stored - 1
+    of_all = client.listen(after=position)
+    assert next(of_all)["position"] == position + 1
+
+
+def test_a_listener_goes_on_where_its_connection_broke_off(
+    connect: Callable[..., Client], tmp_path: Path
+) -> None:
+    settings = Settings(data=tmp_path)
+    key = local_key(settings, 0)
+    with ExitStack() as first, ExitStack() as second:
+        url = first.enter_context(listening(create_app(settings)))
+        away: list[float] = []
+
+        def wait(pause: float) -> None:
+            """While the listener pauses, the API comes back and takes more."""
+            away.append(pause)
+            if len(away) == 3:
+                port = int(url.rpartition(":")[2])
+                second.enter_context(listening(create_app(settings), port))
+                list(writer.record(some_events("interrupted", 150)[1:]))
+
+        writer = connect(url=url, key=key)
+        list(writer.record(some_events("interrupted", 2)))
+        heard = connect(url=url, key=key, wait=wait, retries=2).listen("interrupted", after=0)
+        sequences = [next(heard)["sequence"] for _ in range(3)]
+        first.close()
+        sequences += [next(heard)["sequence"] for _ in range(151)]
+        heard.close()
+    assert sequences == list(range(1, 155))
+    assert away == sorted(away)

@@ -1,0 +1,155 @@
+"""What the conversation API answers with. Fields that it may add later are passed over."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+from ingest.contract import Role, Visibility
+
+T = TypeVar("T")
+
+
+class Problem(Struct, kw_only=True):
+    """Why something was refused (RFC 9457); `code` is stable, `field` is the place of the fault."""
+
+    status: int
+    code: str
+    detail: str
+    title: str = ""
+    field: str | None = None
+
+
+class Acknowledgement(Struct, kw_only=True):
+    """What became of one event. `accepted` and `duplicate` say that it is on disk."""
+
+    status: Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
+    event_id: str | None = None
+    conversation_id: str | None = None
+    sequence: int | None = None
+    session_id: str | None = None
+    message_id: str | None = None
+    received_at: datetime | None = None
+    error: Problem | None = None
+
+
+class BatchResult(Struct, kw_only=True):
+    """How many events of a batch became what, and an acknowledgement for each, in the order sent."""
+
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    parked: int = 0
+    results: list[Acknowledgement]
+
+
+class Participant(Struct, kw_only=True, omit_defaults=True):
+    """Somebody in a conversation; `contact_id` is known when opening one, and not listed later."""
+
+    participant_id: str
+    participant_role: Role
+    contact_id: str | None = None
+
+
+class Control(Struct, kw_only=True):
+    """Who may speak: bot, human or none. A bot's message carries the epoch it saw."""
+
+    owner: str
+    epoch: int
+    participant_id: str | None = None
+
+
+class Handoff(Struct, kw_only=True):
+    """The handoff under way: requested, queued, assigned or accepted."""
+
+    handoff_id: str
+    status: str
+    reason: str | None = None
+    queue: str | None = None
+    participant_id: str | None = None
+
+
+class Conversation(Struct, kw_only=True):
+    """A conversation as it stands; `state` is active, inactive, resolved or closed."""
+
+    conversation_id: str
+    state: str
+    channel: str
+    channel_account: str | None
+    contact_id: str | None
+    is_test: bool
+    created_at: datetime
+    latest_at: datetime
+    last_sequence: int
+    message_count: int
+    session_id: str | None
+    participants: list[Participant]
+    control: Control
+    handoff: Handoff | None = None
+    version: int = 0
+    successor_id: str | None = None
+
+
+class Message(Struct, kw_only=True):
+    """A message in its place in the conversation."""
+
+    conversation_id: str
+    sequence: int
+    session_id: str
+    message_id: str
+    event_id: str
+    participant_id: str
+    participant_role: Role
+    channel: str | None
+    in_reply_to: str | None
+    bot_version: str | None
+    visibility: Visibility
+    text: str | None
+    payload: dict[str, Any] | None
+    occurred_at: datetime | None
+    received_at: datetime
+    happened_at: datetime
+
+
+class Tally(Struct, kw_only=True):
+    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
+
+    source: str
+    came: int
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    generated: int
+    parked: int = 0
+
+
+class Accounting(Struct, kw_only=True):
+    """All counts; stored = accepted + generated over all sources."""
+
+    stored: int
+    sources: list[Tally]
+
+
+class RejectedEvent(Struct, kw_only=True):
+    """An event that was refused: where it came in, its first 256 KiB, and the reason."""
+
+    rejected_id: int
+    received_at: datetime
+    source: str
+    path: str
+    code: str
+    detail: str
+    field: str | None
+    size: int
+    raw: str
+    replayed_at: datetime | None
+    replayed_event_id: str | None
+
+
+class Page(Struct, Generic[T]):
+    """Some items; `cursor` leads to the next page and is None on the last."""
+
+    items: list[T]
+    cursor: str | None

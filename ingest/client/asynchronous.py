@@ -1,0 +1,133 @@
+"""The client for asyncio: a call is awaited, and others run meanwhile."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Self, TypeVar
+
+import httpx2
+from websockets.asyncio.client import connect
+
+from ingest.client.answers import Page
+from ingest.client.calls import READY, Call, Calls, next_page
+from ingest.client.listening import Listening
+from ingest.client.methods import Caller, method_of
+from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
+from ingest.client.retries import JITTER, Patience, Policy
+from ingest.stamps import new_uuid7
+
+T = TypeVar("T")
+
+
+class AsyncClient(Caller):
+    """Speaks to one conversation API with one key; every method may raise a ClientError.
+
+    Has the methods of `Client`, with their contracts; what that one iterates over, `async for` does.
+    One client is for one event loop and any number of tasks; a task may be cancelled at any time.
+    Close the client, or use it in `async with`. Who leaves a `listen` before its end, and wants its
+    socket closed at once and not some time later, puts it into `contextlib.aclosing`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        timeout: float = 30.0,
+        retries: int = 6,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = JITTER,
+        new_id: Callable[[], str] = new_uuid7,
+    ) -> None:
+        """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
+        super().__init__(url, key, Patience(retries, clock, jitter), new_id)
+        self._wait = wait
+        self._http = httpx2.AsyncClient(
+            headers=self.headers,
+            timeout=httpx2.Timeout(timeout, pool=None),  # to wait for one's turn is not yet a try
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections. Safe to repeat."""
+        await self._http.aclose()
+
+    async def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Come back when the API takes events.
+
+        Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
+        """
+        await self._try(READY, self._patience.until_ready(timeout))
+
+    async def listen(
+        self, conversation_id: str | None = None, after: int | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Every event of a conversation after a sequence, as it comes, for ever.
+
+        Without a conversation: of all, after a position. `after=None` begins with what comes next.
+        A lost connection is made anew where it broke off: no event is missed, none comes twice.
+        Raises ProblemError if the key may not listen.
+        """
+        if after is None:
+            after = await self._newest(conversation_id)
+        listening = Listening(conversation_id, after, self._patience.for_a_listener())
+        while True:
+            address = listening.address(self.url)
+            try:
+                with socket_failures(self.url):
+                    async with connect(
+                        address, additional_headers=self.headers, compression=None
+                    ) as socket:
+                        async for frame in socket:
+                            if (event := listening.hear(frame)) is not None:
+                                yield event
+            except ClientError as failure:
+                await self._wait(listening.pause_after(failure))
+
+    async def _newest(self, conversation_id: str | None) -> int:
+        if conversation_id is None:
+            return (await self.accounting()).stored
+        return (await self.conversation(conversation_id)).last_sequence
+
+    async def _items(self, call: Call[Page[T]]) -> AsyncIterator[T]:
+        following: Call[Page[T]] | None = call
+        while following is not None:
+            page = await self._send(following)
+            for item in page.items:
+                yield item
+            following = next_page(following, page)
+
+    async def _each(self, calls: Iterator[Call[T]]) -> AsyncIterator[T]:
+        for call in calls:
+            yield await self._send(call)
+
+    async def _send(self, call: Call[T]) -> T:
+        return await self._try(call, self._patience.for_a_call())
+
+    async def _try(self, call: Call[T], policy: Policy) -> T:
+        while True:
+            try:
+                with request_failures(self.url):
+                    response = await self._http.send(call.request(self._http, self.url))
+                return read_answer(call, response)
+            except ClientError as failure:
+                pause = policy.pause_after(failure)
+            await self._wait(pause)
+
+    create_conversation = method_of(Calls.create_conversation, _send)
+    post_message = method_of(Calls.post_message, _send)
+    record = method_of(Calls.record, _each)
+    conversations = method_of(Calls.conversations, _items)
+    conversation = method_of(Calls.conversation, _send)
+    messages = method_of(Calls.messages, _items)
+    accounting = method_of(Calls.accounting, _send)
+    rejected = method_of(Calls.rejected, _items)
+    replay = method_of(Calls.replay, _send)

@@ -1,0 +1,124 @@
+"""The client that blocks: a call comes back when it is answered or given up."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Self, TypeVar
+
+import httpx2
+from websockets.sync.client import connect
+
+from ingest.client.answers import Page
+from ingest.client.calls import READY, Call, Calls, next_page
+from ingest.client.listening import Listening
+from ingest.client.methods import Caller, method_of
+from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
+from ingest.client.retries import JITTER, Patience, Policy
+from ingest.stamps import new_uuid7
+
+T = TypeVar("T")
+
+
+class Client(Caller):
+    """Speaks to one conversation API with one key; every method may raise a ClientError.
+
+    A call blocks until it is answered or given up. Close the client, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        timeout: float = 30.0,
+        retries: int = 6,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = JITTER,
+        new_id: Callable[[], str] = new_uuid7,
+    ) -> None:
+        """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
+        super().__init__(url, key, Patience(retries, clock, jitter), new_id)
+        self._wait = wait
+        self._http = httpx2.Client(headers=self.headers, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections. Safe to repeat."""
+        self._http.close()
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Come back when the API takes events.
+
+        Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
+        """
+        self._try(READY, self._patience.until_ready(timeout))
+
+    def listen(
+        self, conversation_id: str | None = None, after: int | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Every event of a conversation after a sequence, as it comes, for ever.
+
+        Without a conversation: of all, after a position. `after=None` begins with what comes next.
+        A lost connection is made anew where it broke off: no event is missed, none comes twice.
+        Raises ProblemError if the key may not listen.
+        """
+        if after is None:
+            after = self._newest(conversation_id)
+        listening = Listening(conversation_id, after, self._patience.for_a_listener())
+        while True:
+            address = listening.address(self.url)
+            try:
+                with (
+                    socket_failures(self.url),
+                    connect(address, additional_headers=self.headers, compression=None) as socket,
+                ):
+                    for frame in socket:
+                        if (event := listening.hear(frame)) is not None:
+                            yield event
+            except ClientError as failure:
+                self._wait(listening.pause_after(failure))
+
+    def _newest(self, conversation_id: str | None) -> int:
+        if conversation_id is None:
+            return self.accounting().stored
+        return self.conversation(conversation_id).last_sequence
+
+    def _items(self, call: Call[Page[T]]) -> Iterator[T]:
+        following: Call[Page[T]] | None = call
+        while following is not None:
+            page = self._send(following)
+            yield from page.items
+            following = next_page(following, page)
+
+    def _each(self, calls: Iterator[Call[T]]) -> Iterator[T]:
+        for call in calls:
+            yield self._send(call)
+
+    def _send(self, call: Call[T]) -> T:
+        return self._try(call, self._patience.for_a_call())
+
+    def _try(self, call: Call[T], policy: Policy) -> T:
+        while True:
+            try:
+                with request_failures(self.url):
+                    response = self._http.send(call.request(self._http, self.url))
+                return read_answer(call, response)
+            except ClientError as failure:
+                pause = policy.pause_after(failure)
+            self._wait(pause)
+
+    create_conversation = method_of(Calls.create_conversation, _send)
+    post_message = method_of(Calls.post_message, _send)
+    record = method_of(Calls.record, _each)
+    conversations = method_of(Calls.conversations, _items)
+    conversation = method_of(Calls.conversation, _send)
+    messages = method_of(Calls.messages, _items)
+    accounting = method_of(Calls.accounting, _send)
+    rejected = method_of(Calls.rejected, _items)
+    replay = method_of(Calls.replay, _send)

@@ -1,0 +1,235 @@
+"""Calls of the conversation API: every operation, and what is to be sent for it.
+
+Knows nothing of sockets and never waits, so that every client, blocking or not, shares it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+
+from ingest.client.answers import (
+    Accounting,
+    Acknowledgement,
+    BatchResult,
+    Conversation,
+    Message,
+    Page,
+    Participant,
+    RejectedEvent,
+)
+from ingest.contract import Visibility
+
+BATCH_EVENTS = 10_000
+BATCH_BYTES = 8 * 1024 * 1024
+"""What the API takes in one request; more is sent as several."""
+
+PAGE_ITEMS = 100
+
+T = TypeVar("T")
+
+
+def _any(_: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request of the API, whoever sends it, and the type of its answer."""
+
+    method: str
+    path: str
+    answer: type[T]
+    content: bytes | None = None
+    content_type: str = "application/json"
+    params: Mapping[str, str] = field(default_factory=dict)
+    is_whole: Callable[[T], bool] = _any
+    """An answer that is not is none."""
+
+    def request(self, http: httpx2.Client | httpx2.AsyncClient, url: str) -> httpx2.Request:
+        """What to send to the API at `url`. Raises InvalidURL."""
+        return http.build_request(
+            self.method,
+            url + self.path,
+            content=self.content,
+            params=self.params,
+            headers={"content-type": self.content_type},
+        )
+
+
+READY = Call("GET", "/readyz", dict[str, str])
+
+
+class Calls:
+    """Every operation, with its contract: what a client does by its method of the same name."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        """`new_id` makes the ids that the caller does not give: a retry must not make others."""
+        self._new_id = new_id
+
+    def create_conversation(
+        self,
+        channel: str,
+        *,
+        participants: Sequence[Participant] = (),
+        conversation_id: str | None = None,
+        event_id: str | None = None,
+        channel_account: str | None = None,
+        contact_id: str | None = None,
+        is_test: bool = False,
+        occurred_at: datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Call[Acknowledgement]:
+        """Open a conversation; its id is in the acknowledgement. Safe to repeat with both ids.
+
+        Raises ProblemError `conversation_exists` if another event opened one with this id.
+        """
+        body = _encode_given(
+            channel=channel,
+            participants=participants or None,
+            conversation_id=self._id(conversation_id),
+            event_id=self._id(event_id),
+            channel_account=channel_account,
+            contact_id=contact_id,
+            is_test=is_test or None,
+            occurred_at=occurred_at,
+            payload=payload,
+        )
+        return Call("POST", "/v1/conversations", Acknowledgement, body)
+
+    def post_message(
+        self,
+        conversation_id: str,
+        participant_id: str,
+        text: str | None = None,
+        *,
+        event_id: str | None = None,
+        message_id: str | None = None,
+        in_reply_to: str | None = None,
+        bot_version: str | None = None,
+        control_epoch: int | None = None,
+        visibility: Visibility | None = None,
+        occurred_at: datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Call[Acknowledgement]:
+        """Post a message of somebody who is in the conversation. Safe to repeat with `event_id`.
+
+        A bot gives the `control_epoch` that it saw (`conversation().control.epoch`).
+        Raises ProblemError `unknown_conversation`, `stale_epoch` if control has passed on since,
+        or `event_rejected` with the `field` at fault.
+        """
+        body = _encode_given(
+            participant_id=participant_id,
+            text=text,
+            event_id=self._id(event_id),
+            message_id=message_id,
+            in_reply_to=in_reply_to,
+            bot_version=bot_version,
+            control_epoch=control_epoch,
+            visibility=visibility,
+            occurred_at=occurred_at,
+            payload=payload,
+        )
+        return Call("POST", messages_path(conversation_id), Acknowledgement, body)
+
+    def record(
+        self, events: Iterable[Mapping[str, Any]], batch: int = 1000
+    ) -> Iterator[Call[BatchResult]]:
+        """Put facts on the record; gives what became of each batch once it is on disk.
+
+        Lazy: an event is taken from `events` and sent only as the results are asked for.
+        An event that the API refuses is told of in the result and does not raise.
+        Safe to repeat if the events have an `event_id`; those without are given one.
+        Raises UnexpectedAnswerError if not every event of a batch was answered for.
+        """
+        lines = (_encode_given(**({"event_id": self._new_id()} | _given(each))) for each in events)
+        for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
+            yield _batch_call(part)
+
+    def conversations(self, channel: str | None = None) -> Call[Page[Conversation]]:
+        """Every conversation, the newest first; pages are fetched as they are asked for."""
+        return _page_call("/v1/conversations", Page[Conversation], channel=channel)
+
+    def conversation(self, conversation_id: str) -> Call[Conversation]:
+        """A conversation as it stands. Raises ProblemError `unknown_conversation`."""
+        return Call("GET", conversation_path(conversation_id), Conversation)
+
+    def messages(self, conversation_id: str) -> Call[Page[Message]]:
+        """Every message of a conversation, in order; pages are fetched as they are asked for.
+
+        Raises ProblemError `unknown_conversation` when the first one is asked for.
+        """
+        return _page_call(messages_path(conversation_id), Page[Message])
+
+    def accounting(self) -> Call[Accounting]:
+        """What came from this key's source and what became of it; from all, with a local key."""
+        return Call("GET", "/v1/accounting", Accounting)
+
+    def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
+        """What was refused, the newest first; pages are fetched as they are asked for."""
+        return _page_call("/v1/rejected", Page[RejectedEvent], code=code)
+
+    def replay(self, rejected_id: int) -> Call[Acknowledgement]:
+        """Try a refused event again. Raises ProblemError with the reason if it is refused again."""
+        return Call("POST", f"/v1/rejected/{rejected_id}/replay", Acknowledgement)
+
+    def _id(self, given: str | None) -> str:
+        return self._new_id() if given is None else given
+
+
+def next_page(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
+    """The call for the page after this one, None after the last."""
+    if page.cursor is None:
+        return None
+    return replace(call, params={**call.params, "cursor": page.cursor})
+
+
+def conversation_path(conversation_id: str) -> str:
+    """Where a conversation is."""
+    return f"/v1/conversations/{quote(conversation_id, safe='')}"
+
+
+def messages_path(conversation_id: str) -> str:
+    """Where the messages of a conversation are posted and listed."""
+    return f"{conversation_path(conversation_id)}/messages"
+
+
+def _page_call(path: str, answer: type[Page[T]], **filters: str | None) -> Call[Page[T]]:
+    wanted = {name: value for name, value in filters.items() if value}
+    return Call("GET", path, answer, params={"limit": str(PAGE_ITEMS), **wanted})
+
+
+def _batch_call(lines: Sequence[bytes]) -> Call[BatchResult]:
+    return Call(
+        "POST",
+        "/v1/events",
+        BatchResult,
+        b"\n".join(lines),
+        "application/x-ndjson",
+        is_whole=lambda result: len(result.results) == len(lines),
+    )
+
+
+def _parts(lines: Iterable[bytes], most: int, most_bytes: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if part and (len(part) >= most or size + len(line) + 1 > most_bytes):
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+    if part:
+        yield part
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_given(**fields: Any) -> bytes:
+    return msgspec.json.encode(_given(fields))

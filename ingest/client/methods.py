@@ -1,0 +1,60 @@
+"""A client's methods out of the operations: each is written once, whoever makes its calls.
+
+A method has the name, contract and parameters of its operation, for `help()` as for a type checker.
+Two clients written out would have every signature twice, and one generated from the other a step
+between the code that is read and the code that runs.
+"""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from inspect import iscoroutinefunction, signature
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
+
+from ingest.client.calls import Calls
+from ingest.client.retries import Patience
+
+
+class Caller:
+    """What a client knows before it sends anything: whom, as whom, in what words, how often."""
+
+    def __init__(self, url: str, key: str, patience: Patience, new_id: Callable[[], str]) -> None:
+        """`new_id` makes the ids that whoever calls does not give."""
+        self.url = url.rstrip("/")
+        self.headers = {"authorization": f"Bearer {key}"}
+        self._patience = patience
+        self._calls = Calls(new_id)
+
+
+S = TypeVar("S", bound=Caller)
+P = ParamSpec("P")
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+def method_of(
+    operation: Callable[Concatenate[Calls, P], C], make: Callable[[S, C], R]
+) -> Callable[Concatenate[S, P], R]:
+    """The method of a client that has what `operation` says made by its own `make`."""
+
+    def method(client: S, /, *args: P.args, **given: P.kwargs) -> R:
+        return make(client, operation(client._calls, *args, **given))
+
+    async def awaited(client: S, /, *args: P.args, **given: P.kwargs) -> Any:
+        return await method(client, *args, **given)  # type: ignore[misc]
+
+    # who is handed a method asks whether it is a coroutine function, before calling it
+    shown: Any = awaited if iscoroutinefunction(make) else method
+    answer = _answer(operation, make)
+    update_wrapper(shown, operation)
+    shown.__annotations__ = operation.__annotations__ | {"return": answer}
+    shown.__signature__ = signature(operation).replace(return_annotation=answer)
+    return shown  # type: ignore[no-any-return]
+
+
+def _answer(operation: Callable[..., Any], make: Callable[..., Any]) -> Any:
+    """What the method gives back: the answer of the call, or an iterator of them."""
+    answer = get_type_hints(operation)["return"]
+    while get_args(answer):  # Call[Page[Message]]: a Message
+        (answer,) = get_args(answer)
+    made = get_type_hints(make)["return"]
+    return made[answer] if get_args(made) else answer

@@ -1,0 +1,153 @@
+"""What comes of a call: the answer, or a ClientError that says why there is none.
+
+ClientError
+├── ProblemError            the API answered, and said no
+├── UnreachableError        nothing answered; what was sent may or may not be on disk
+└── UnexpectedAnswerError   something answered that is not the conversation API
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx2
+import msgspec
+from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
+
+from ingest.client.answers import Problem
+from ingest.client.calls import Call
+
+T = TypeVar("T")
+
+
+class ClientError(Exception):
+    """Base of all; `is_retryable` says that the same call may succeed later."""
+
+    is_retryable = False
+    retry_after: float | None = None
+
+
+class ProblemError(ClientError):
+    """The API refused the call. `status`, `code`, `detail` and `field` are those of its answer.
+
+    429 and 503 are raised only after the retries: nothing of the last try was stored.
+    """
+
+    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
+        """`retry_after` is in seconds, None if the server did not say."""
+        place = f" (at {problem.field})" if problem.field else ""
+        super().__init__(f"{problem.status} {problem.code}: {problem.detail}{place}")
+        self.status = problem.status
+        self.code = problem.code
+        self.detail = problem.detail
+        self.field = problem.field
+        self.retry_after = retry_after
+        self.is_retryable = problem.status in (429, 503)
+
+
+_PASSING = (httpx2.TransportError, httpx2.DecodingError, OSError, EOFError, WebSocketException)
+
+
+class UnreachableError(ClientError):
+    """No answer came. Make the call again with the same ids: it cannot leave a second event."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        """`error` is what the connection said; a URL that is none is not worth a retry."""
+        self.url = url
+        self.is_retryable = isinstance(error, _PASSING)
+        self.is_retryable &= not isinstance(error, httpx2.UnsupportedProtocol | InvalidURI)
+        reason = str(error) or type(error).__name__
+        super().__init__(
+            f"no answer from {url} ({reason}). Is the API running there? "
+            "`convolake serve` starts it, CONVOLAKE_API_URL says where to look."
+        )
+
+
+class UnexpectedAnswerError(ClientError):
+    """What answered does not speak as the conversation API does; the address may be wrong."""
+
+    def __init__(self, url: str, status: int) -> None:
+        """`url` is what was asked, `status` the HTTP status of the answer."""
+        self.url = url
+        self.status = status
+        super().__init__(
+            f"{url} answered {status}, but not as a conversation API. Is the URL right?"
+        )
+
+
+@contextmanager
+def request_failures(url: str) -> Iterator[None]:
+    """Say of a request that was not answered what the clients say of it."""
+    try:
+        yield
+    except (httpx2.RequestError, httpx2.InvalidURL) as error:
+        raise UnreachableError(url, error) from error
+
+
+@contextmanager
+def socket_failures(url: str) -> Iterator[None]:
+    """Say of a socket what the clients say of it; one that only comes to its end is lost, too."""
+    try:
+        yield
+    except InvalidStatus as refused:
+        raise _refusal(_answered_instead(url, refused)) from refused
+    except (OSError, EOFError, WebSocketException) as error:
+        raise UnreachableError(url, error) from error
+    raise UnreachableError(url, EOFError("the server closed the socket"))
+
+
+def read_answer(call: Call[T], response: httpx2.Response) -> T:
+    """What the API said. Raises ProblemError, UnexpectedAnswerError."""
+    if not response.is_success:
+        raise _refusal(response)
+    answer = _decode(response, call.answer)
+    if not call.is_whole(answer):
+        raise UnexpectedAnswerError(str(response.url), response.status_code)
+    return answer
+
+
+def _refusal(response: httpx2.Response) -> ClientError:
+    if response.is_success:
+        return UnexpectedAnswerError(str(response.url), response.status_code)
+    problem = _decode(response, Problem) if "problem" in _media_type(response) else _bare(response)
+    return ProblemError(problem, retry_after(response))
+
+
+def _answered_instead(url: str, refused: InvalidStatus) -> httpx2.Response:
+    """What was answered instead of opening a socket."""
+    return httpx2.Response(
+        refused.response.status_code,
+        headers=list(refused.response.headers.raw_items()),
+        content=bytes(refused.response.body or b""),
+        request=httpx2.Request("GET", url),
+    )
+
+
+def _decode(response: httpx2.Response, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnexpectedAnswerError(str(response.url), response.status_code) from error
+
+
+def _media_type(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "")
+
+
+def _bare(response: httpx2.Response) -> Problem:
+    """A refusal by something between us and the API, or by `/readyz`."""
+    status = response.status_code
+    return Problem(status=status, code=f"http_{status}", detail=response.text[:200] or "no detail")
+
+
+def retry_after(response: httpx2.Response) -> float | None:
+    """Seconds that the server asks us to wait; a date counts from the server's own `Date`."""
+    value = response.headers.get("retry-after", "")
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        now = parsedate_to_datetime(response.headers.get("date", ""))
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,211 @@
+"""What an AsyncClient promises beside a Client's promises: many tasks over one client, cancelled or not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from inspect import iscoroutinefunction, signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convolake import AsyncClient, Client
+from ingest.api.app import create_app
+from ingest.api.keys import local_key
+from ingest.client import Message, Participant
+from ingest.settings import Settings
+from tests.serving import WAIT, listening
+
+ADA = Participant(participant_id="ada", participant_role="customer")
+CONNECTIONS = 100
+"""As many as a client opens at the most."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """URL and key of an API that really listens."""
+    settings = Settings(data=tmp_path)
+    key = local_key(settings, 0)
+    with listening(create_app(settings)) as url:
+        yield url, key
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    async def in_time() -> None:
+        async with asyncio.timeout(WAIT):
+            await main()
+
+    asyncio.run(in_time())
+
+
+async def opened(client: AsyncClient, conversation_id: str = "c1") -> str:
+    await client.create_conversation("web", conversation_id=conversation_id, participants=[ADA])
+    return conversation_id
+
+
+async def said(client: AsyncClient, number: int) -> None:
+    await client.post_message("c1", "ada", f"{number}", event_id=f"said-{number}")
+
+
+async def heard(client: AsyncClient, last: str) -> list[int]:
+    """The sequences of a conversation's events, to the message with this text."""
+    sequences: list[int] = []
+    async with aclosing(client.listen("c1", after=0)) as events:
+        async for event in events:
+            sequences.append(event["sequence"])
+            if event.get("text") == last:
+                break
+    return sequences
+
+
+class Gate:
+    """A way to the API that holds back what goes through it, until it is opened."""
+
+    def __init__(self, url: str) -> None:
+        self.host, _, self.port = url.removeprefix("http://").rpartition(":")
+        self.held = asyncio.Semaphore(0)
+        self.opened = asyncio.Event()
+        self.connections: list[asyncio.Task[Any] | None] = []
+
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections.append(asyncio.current_task())
+        self.held.release()
+        await self.opened.wait()
+        there, back = await asyncio.open_connection(self.host, int(self.port))
+        await asyncio.gather(pour(reader, back), pour(there, writer))
+
+
+async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):  # whoever was cancelled does not wait for the answer
+        while part := await source.read(65_536):
+            sink.write(part)
+            await sink.drain()
+    sink.close()
+    with suppress(ConnectionError):
+        await sink.wait_closed()
+
+
+@asynccontextmanager
+async def gated(url: str) -> AsyncIterator[tuple[str, Gate]]:
+    """The URL of a gate before the API, and the gate."""
+    gate = Gate(url)
+    async with await asyncio.start_server(gate.pass_on, "127.0.0.1", 0) as door:
+        yield f"http://127.0.0.1:{door.sockets[0].getsockname()[1]}", gate
+    await asyncio.gather(*(each for each in gate.connections if each))
+
+
+def public(kind: type) -> dict[str, Any]:
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
+def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
+    ours, theirs = public(AsyncClient), public(Client)
+    assert ours.keys() == theirs.keys()
+    for name, method in ours.items():
+        assert signature(method).parameters == signature(theirs[name]).parameters, name
+
+
+def test_a_method_shows_what_it_takes_gives_and_promises() -> None:
+    assert signature(Client.messages).return_annotation == Iterator[Message]
+    assert signature(AsyncClient.messages).return_annotation == AsyncIterator[Message]
+    assert (AsyncClient.post_message.__doc__ or "").startswith("Post a message")
+    assert iscoroutinefunction(AsyncClient.post_message)
+    with pytest.raises(TypeError, match="colour"):
+        Client("http://localhost", "key").post_message("c1", "ada", colour="red")  # type: ignore[call-arg]
+
+
+def test_many_calls_at_once_over_one_client_all_arrive(server: tuple[str, str]) -> None:
+    async def main() -> None:
+        async with AsyncClient(*server) as client:
+            await opened(client)
+            await asyncio.gather(*(said(client, number) for number in range(300)))
+            texts = [message.text async for message in client.messages("c1")]
+        assert sorted(texts, key=int) == [f"{number}" for number in range(300)]  # type: ignore[arg-type]
+
+    run(main)
+
+
+def test_while_many_write_and_listen_every_listener_hears_1_to_n(server: tuple[str, str]) -> None:
+    async def main() -> None:
+        async with AsyncClient(*server) as client:
+            await opened(client)
+            listeners = [asyncio.create_task(heard(client, "last")) for _ in range(10)]
+            await asyncio.gather(*(said(client, number) for number in range(100)))
+            await client.post_message("c1", "ada", "last")
+            first, *others = await asyncio.gather(*listeners)
+        assert len(first) > 100
+        assert first == list(range(1, len(first) + 1))
+        assert others == [first] * 9
+
+    run(main)
+
+
+def test_cancelled_calls_leave_the_client_usable_and_may_be_made_again(
+    server: tuple[str, str],
+) -> None:
+    async def main() -> None:
+        async with gated(server[0]) as (url, gate), AsyncClient(url, server[1]) as client:
+            async with AsyncClient(*server) as other:
+                await opened(other)
+            calls = [asyncio.create_task(said(client, number)) for number in range(150)]
+            for _ in range(CONNECTIONS):
+                await gate.held.acquire()
+            for call in calls:
+                call.cancel()
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(each) for each in ended] == [asyncio.CancelledError] * 150
+            gate.opened.set()
+            await asyncio.gather(*(said(client, number) for number in range(150)))
+            assert len([message async for message in client.messages("c1")]) == 150
+
+    run(main)
+
+
+def test_a_call_that_is_cancelled_while_it_pauses_is_not_made_again(
+    server: tuple[str, str],
+) -> None:
+    pauses: list[float] = []
+
+    async def main() -> None:
+        paused = asyncio.Event()
+
+        async def wait(pause: float) -> None:
+            pauses.append(pause)
+            paused.set()
+            await asyncio.Event().wait()
+
+        async with AsyncClient("http://127.0.0.1:1", server[1], wait=wait) as client:
+            call = asyncio.create_task(client.accounting())
+            await paused.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    run(main)
+    assert len(pauses) == 1
+
+
+def test_a_listener_that_is_let_go_or_cancelled_leaves_nothing_behind(
+    server: tuple[str, str],
+) -> None:
+    async def main() -> None:
+        async with AsyncClient(*server) as client:
+            await opened(client)
+            await said(client, 1)
+            assert await heard(client, "1")
+            listens = asyncio.Event()
+
+            async def for_ever() -> None:
+                async for _ in client.listen("c1", after=0):
+                    listens.set()
+
+            listener = asyncio.create_task(for_ever())
+            await listens.wait()
+            listener.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await listener
+            await said(client, 2)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main)

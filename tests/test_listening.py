@@ -1,0 +1,57 @@
+"""Where a listener goes on after its socket was lost, and when; without any socket."""
+
+import json
+
+import httpx2
+import pytest
+
+from ingest.client.answers import Problem
+from ingest.client.listening import Listening
+from ingest.client.outcomes import ProblemError, UnreachableError
+from ingest.client.retries import Patience
+
+URL = "https://convolake.example"
+LOST = UnreachableError(URL, httpx2.ConnectError("lost"))
+
+
+def a_listening(conversation_id: str | None = "c1", after: int = 4) -> Listening:
+    patience = Patience(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
+    return Listening(conversation_id, after, patience.for_a_listener())
+
+
+def test_it_goes_on_behind_the_last_event_it_heard() -> None:
+    listening = a_listening()
+    assert listening.hear(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
+        "sequence": 5
+    }
+    assert listening.address(URL) == (
+        "wss://convolake.example/v1/conversations/c1/live?after_sequence=5"
+    )
+
+
+def test_it_goes_on_where_the_server_said_that_it_stands() -> None:
+    listening = a_listening(conversation_id=None)
+    assert listening.hear(json.dumps({"type": "heartbeat", "after_position": 70})) is None
+    assert listening.address(URL) == "wss://convolake.example/v1/live?after_position=70"
+
+
+def test_what_says_nothing_of_a_place_leaves_it_where_it_is() -> None:
+    listening = a_listening()
+    assert listening.hear(json.dumps({"type": "typing", "items": []})) is None
+    assert listening.address(URL).endswith("?after_sequence=4")
+
+
+def test_it_never_gives_up_and_its_pauses_grow_until_it_hears_something() -> None:
+    listening = a_listening()
+    pauses = [listening.pause_after(LOST) for _ in range(2000)]
+    assert pauses[:3] == [0.1, 0.2, 0.4]
+    assert pauses[-1] == 0.4
+    listening.hear(json.dumps({"type": "live", "after_sequence": 4}))
+    assert listening.pause_after(LOST) == 0.1
+
+
+def test_it_gives_up_at_once_if_it_may_not_listen() -> None:
+    with pytest.raises(ProblemError, match="forbidden"):
+        a_listening().pause_after(
+            ProblemError(Problem(status=403, code="forbidden", detail="no such scope"))
+        )
