@@ -148,7 +148,10 @@ EVENT_TYPES: dict[str, EventType] = {
             ("bot.turn_started", "the bot began to work on an answer"),
             ("bot.tool_called", "the bot, or an agent's desk, asked a tool"),
             ("bot.turn_completed", "the bot finished; payload.nlu, payload.model_call"),
-            ("bot.turn_failed", "the bot could not answer"),
+            (
+                "bot.turn_failed",
+                "the bot could not answer; payload.reason, webhook_failed: it was not reached",
+            ),
             ("feedback.requested", "a rating was asked for"),
             ("feedback.submitted", "a rating was given; payload.score"),
         )

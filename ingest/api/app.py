@@ -34,6 +34,7 @@ from ingest.api.tokens import Tokens, token_secret
 from ingest.contract import ManifestError, read_manifest
 from ingest.delivery.live import Hub
 from ingest.delivery.outbound import Sender
+from ingest.delivery.silence import Silence
 from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
@@ -147,6 +148,7 @@ def _state(
 ) -> ApiState:
     """What the routes share."""
     sender = Sender(sorted(settings.webhook_networks, key=str))
+    silence = Silence(writer, reader, clock, settings.bot_silence_seconds)
     return ApiState(
         writer=writer,
         keyring=Keyring(reader, now=clock),
@@ -157,7 +159,7 @@ def _state(
         hub=hub,
         clock=clock,
         limits=Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
-        deliverer=Deliverer(writer, reader, hub, sender, clock),
+        deliverer=Deliverer(writer, reader, hub, sender, clock, silence),
         channels=Channels(reader),
         origins=frozenset(settings.origins),
         stores_typing=settings.store_typing,
