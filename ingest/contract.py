@@ -128,7 +128,11 @@ EVENT_TYPES: dict[str, EventType] = {
                 "participant_id",
             ),
             ("participant.read_advanced", "somebody read up to payload.sequence", "participant_id"),
-            ("message.created", "a message", "participant_id"),
+            (
+                "message.created",
+                "a message; payload.modified_by: the hooks that gave it this text",
+                "participant_id",
+            ),
             ("message.edited", "its text became this", "message_id"),
             ("message.deleted", "its text is gone; the message stays as a tombstone", "message_id"),
             ("message.reacted", "somebody reacted to it", "message_id", "participant_id"),

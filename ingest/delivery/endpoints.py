@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from ingest.contract import EVENT_TYPES
+from ingest.delivery import signing
 from ingest.log.tables import events, webhook_queue, webhooks
 
 STREAMS = ("conversation", "contact")
@@ -45,8 +46,7 @@ class Webhook(Struct, frozen=True):
 
     def keys(self, now: int) -> list[str]:
         """The secrets that a delivery is signed with: two while they are changed."""
-        is_changing = self.old_secret is not None and (self.old_until or 0) > now
-        return [self.secret, *([self.old_secret or ""] if is_changing else [])]
+        return signing.in_force(self.secret, self.old_secret, self.old_until, now)
 
     def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
         """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.

@@ -203,6 +203,23 @@ webhook_queue = Table(
 keep. The first of each has a `next_at`; one that was given up has `died_at`. Since `asked_at` a customer
 waits with it for a bot; null: none does, or it was told that the bot is not reached."""
 
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("hook_id", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("channels", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("timeout_ms", Integer, nullable=False),
+    Column("on_failure", String, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("old_secret", String),
+    Column("old_until", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Who is asked before a message is stored, in the order of `created_at`."""
+
 api_keys = Table(
     "api_keys",
     metadata,
