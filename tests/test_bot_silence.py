@@ -1,5 +1,6 @@
 """A bot that its webhook does not reach has failed its turn: told once, and a human is asked for."""
 
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,10 +12,13 @@ import pytest
 from ingest.api.app import create_app
 from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
+from ingest.client import Client
 from ingest.delivery.schedule import FAILURES, SCHEDULE
 from ingest.log.drafts import Command
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, Record, an_event
+from ingest.stamps import wall_clock
+from tests.factories import Clock, Ids, Record, an_event, free_port
+from tests.faults.processes import running as a_process
 from tests.receiving import Receiver, receiving
 from tests.serving import WAIT, Installation, listening, until
 
@@ -316,6 +320,61 @@ def stored(installation: Installation) -> int:
 def duplicates(installation: Installation) -> int:
     accounts = installation.http.get("/v1/accounting").json()["sources"]
     return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
+
+
+@pytest.mark.timeout(120)
+def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Receiver) -> None:
+    """kill -9, each time just when failed turns were written."""
+    settings = Settings(data=tmp_path / "place" / "data", port=free_port())
+    settings.data.mkdir(parents=True)
+    key = local_key(settings, wall_clock())
+    environment = {
+        "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+        "CONVOLAKE_BOT_SILENCE_SECONDS": "0.2",
+    }
+    names = [f"c{number}" for number in range(FAILURES + 2)]
+    told: list[str] = []
+
+    def is_told(wanted: int) -> bool:
+        found = Record(settings, Clock()).log(
+            "select caused_by from events where event_type = 'bot.turn_failed'"
+        )
+        told[:] = [row["caused_by"] for row in found]
+        return len(set(told)) >= wanted
+
+    for cycle in range(4):
+        with (
+            a_process(settings, **environment) as process,
+            Client(settings.url, key) as client,
+        ):
+            client.wait_until_ready()
+            if cycle == 0:
+                running = Installation(settings.url, key, settings, Clock())
+                with running.http:
+                    hook(running, receiver)
+                assert [each.rejected for each in client.record(map(opened, names))] == [0]
+            messages = [said(f"{name}-{cycle}", name) for name in names]
+            assert [each.rejected for each in client.record(messages)] == [0]
+            # The last time it is left to tell of all that is left.
+            wanted = len(names) * cycle + 1 if cycle < 3 else len(names) * 4
+            until(lambda n=wanted: is_told(n), WAIT, f"{wanted} are told of")  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+    assert sorted(told) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
+    handoffs = "select count(*) as n from events where event_type = 'handoff.requested'"
+    assert Record(settings, Clock()).log(handoffs) == [{"n": len(names)}]
+
+
+def test_what_was_said_before_the_webhook_was_made_fails_nobody(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    installation.facts([opened(), said("m1")])
+    clock.forward(minutes=5)
+    path = hook(installation, receiver, after_position=0)
+    installation.facts([said("m2")])
+    looked(installation, path, 2)
+    clock.forward(seconds=SILENCE)
+    until(lambda: "m2" in failed(installation), WAIT, "the later one is told of")
+    assert failed(installation) == ["m2"]
 
 
 def test_history_that_is_brought_in_fails_no_bot(

@@ -68,13 +68,17 @@ HISTORY = 24 * 3_600_000_000
 
 
 def is_asked(hook: Webhook, row: RowMapping) -> bool:
-    """Whether with this event a customer waits for the bot of this webhook."""
+    """Whether with this event a customer waits for the bot of this webhook.
+
+    What was said before the webhook was made it may be told of, but nobody counted on it.
+    """
     return (
         hook.bot_id is not None
         and row["event_type"] == "message.created"
         and row["participant_role"] == "customer"
         and row["visibility"] == "public"
         and row["committed_at"] - row["happened_at"] < HISTORY
+        and row["committed_at"] >= hook.created_at
     )
 
 
