@@ -204,6 +204,21 @@ def test_a_bot_that_is_gone_fails_at_once_and_for_every_message_to_come(
     assert len(failed(installation)) == 3
 
 
+def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
+    installation: Installation, receiver: Receiver
+) -> None:
+    hook(installation, receiver)
+    receiver.answer = lambda _: 410
+    installation.facts([opened(), said("m1"), opened("c2")])
+    until(lambda: failed(installation) == ["m1"], WAIT, "the bot has failed")
+    (asked,) = events(installation, "handoff.requested")
+    taken = {"handoff_id": asked["handoff_id"], "participant_id": "mira"}
+    installation.facts([an_event("handoff.accepted", **taken), said("m2"), said("other", "c2")])
+    until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    assert failed(installation) == ["m1"]
+    assert installation.http.get("/v1/rejected").json()["items"] == []
+
+
 def test_what_is_given_up_before_its_time_is_a_failure_too(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
@@ -240,6 +255,7 @@ def test_nothing_is_told_of_once_a_human_has_control(
     clock.forward(seconds=SILENCE)
     until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
     assert failed(installation) == []
+    assert installation.http.get("/v1/rejected").json()["items"] == []
 
 
 def test_a_human_who_takes_over_at_the_last_moment_is_not_followed_by_a_failure(
@@ -320,6 +336,21 @@ def stored(installation: Installation) -> int:
 def duplicates(installation: Installation) -> int:
     accounts = installation.http.get("/v1/accounting").json()["sources"]
     return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
+
+
+def test_when_it_was_the_api_that_was_away_the_bot_gets_the_first_word(
+    settings: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    with running(settings, clock, "id") as installation:
+        path = hook(installation, receiver)
+        installation.facts([opened(), *(said(f"m{n}") for n in range(6))])
+        looked(installation, path, 6)
+    receiver.answer = lambda _: 200
+    clock.forward(minutes=10)
+    with running(settings, clock, "later") as installation:
+        until(lambda: len(receiver.taken) == 6, WAIT, "all arrives")
+        looked(installation, path, 0)
+        assert failed(installation) == []
 
 
 @pytest.mark.timeout(120)

@@ -229,6 +229,15 @@ def drip_an_answer(each: socket.socket) -> None:
         time.sleep(0.02)
 
 
+def allow_by_another_status(each: socket.socket) -> None:
+    each.sendall(b'HTTP/1.1 201 Created\r\ncontent-length: 19\r\n\r\n{"action": "allow"}')
+
+
+def modify_by_another_status(each: socket.socket) -> None:
+    said = b'{"action": "modify", "text": "another"}'
+    each.sendall(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n" % len(said) + said)
+
+
 def cut_off(each: socket.socket) -> None:
     each.sendall(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"action": "allow"}')
     each.close()
@@ -243,6 +252,8 @@ def cut_off(each: socket.socket) -> None:
         drip_an_answer,
         endless,
         cut_off,
+        allow_by_another_status,
+        modify_by_another_status,
         reset_at_once,
         lambda each: each.sendall(b"garbage\r\n\r\n"),
         lambda each: each.sendall(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000),
