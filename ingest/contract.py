@@ -128,7 +128,11 @@ EVENT_TYPES: dict[str, EventType] = {
                 "participant_id",
             ),
             ("participant.read_advanced", "somebody read up to payload.sequence", "participant_id"),
-            ("message.created", "a message", "participant_id"),
+            (
+                "message.created",
+                "a message; payload.modified_by: the hooks that gave it this text",
+                "participant_id",
+            ),
             ("message.edited", "its text became this", "message_id"),
             ("message.deleted", "its text is gone; the message stays as a tombstone", "message_id"),
             ("message.reacted", "somebody reacted to it", "message_id", "participant_id"),
@@ -148,7 +152,10 @@ EVENT_TYPES: dict[str, EventType] = {
             ("bot.turn_started", "the bot began to work on an answer"),
             ("bot.tool_called", "the bot, or an agent's desk, asked a tool"),
             ("bot.turn_completed", "the bot finished; payload.nlu, payload.model_call"),
-            ("bot.turn_failed", "the bot could not answer"),
+            (
+                "bot.turn_failed",
+                "the bot could not answer; payload.reason, webhook_failed: it was not reached",
+            ),
             ("feedback.requested", "a rating was asked for"),
             ("feedback.submitted", "a rating was given; payload.score"),
         )

@@ -5,7 +5,7 @@ IngestError
 │   ├── MalformedBodyError
 │   ├── TooLargeError
 │   └── UnsupportedMediaTypeError
-├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError
+├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError
 ├── UnauthorizedError            no key, or one that we do not know
 ├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
@@ -17,6 +17,8 @@ IngestError
 │   ├── StaleEpochError          control has passed on since the bot read it
 │   ├── HandoffStateError        the handoff is not where this leads on from
 │   ├── VersionMismatchError     somebody else changed it meanwhile
+│   ├── RefusedByHookError       a hook does not want it said
+│   ├── HookFailedError          a hook that has to be asked gave no answer
 │   └── EventConflictError       the id or the Idempotency-Key is taken by another event
 └── LogUnavailableError          nothing is wrong with the event; try again
 
@@ -269,6 +271,31 @@ class UnknownWebhookError(IngestError):
     status = 404
     code = "unknown_webhook"
     title = "Unknown webhook"
+
+
+class UnknownHookError(IngestError):
+    """There is no hook with this id, or it is not of this key's source."""
+
+    status = 404
+    code = "unknown_hook"
+    title = "Unknown hook"
+
+
+class RefusedByHookError(EventRejectedError):
+    """A hook refused the message; the detail has its reason. It was not stored."""
+
+    status = 422
+    code = "refused_by_hook"
+    title = "A hook refused the message"
+
+
+class HookFailedError(EventRejectedError):
+    """A hook that must be asked did not answer in time, or not as a hook may. It was not stored."""
+
+    status = 424
+    code = "hook_failed"
+    title = "A hook gave no answer"
+    retryable = True
 
 
 class LogUnavailableError(IngestError):

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         set(),
         description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
+    bot_silence_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="A bot whose webhook did not take a customer's message for so long has failed.",
+    )
     session_timeouts: dict[str, timedelta] = Field(
         {
             "": timedelta(days=1),

@@ -27,21 +27,23 @@ class Delivery(NamedTuple):
 
 
 class Receiver:
-    """Answers what `answer` says (a status, or a status and headers) and keeps what it took."""
+    """Answers what `answer` says (a status; headers with it; or a body) and keeps what it took."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.answer: Callable[[Delivery], int | tuple[int, dict[str, str]]] = lambda _: 200
+        self.answer: Callable[[Delivery], int | bytes | tuple[int, dict[str, str]]] = lambda _: 200
         self.tried: list[Delivery] = []
         self.taken: list[Delivery] = []
 
-    def take(self, delivery: Delivery) -> tuple[int, dict[str, str]]:
+    def take(self, delivery: Delivery) -> tuple[int, dict[str, str], bytes]:
         self.tried.append(delivery)
         answer = self.answer(delivery)
+        body = answer if isinstance(answer, bytes) else b""
+        answer = 200 if isinstance(answer, bytes) else answer
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
         if 200 <= status < 300:
             self.taken.append(delivery)
-        return status, headers
+        return status, headers, body
 
     @property
     def ids(self) -> set[str]:
@@ -66,12 +68,13 @@ def receiving() -> Iterator[Receiver]:
             if len(body) < size:  # the sender was killed in the middle of it
                 return
             named = {name.lower(): value for name, value in self.headers.items()}
-            status, headers = receiver.take(Delivery(named, body))
+            status, headers, said = receiver.take(Delivery(named, body))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -30,7 +30,8 @@ ROUTES = [
     if path not in OPEN
 ]
 IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
-       "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1"}  # fmt: skip
+       "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1",
+       "hook_id": "k1"}  # fmt: skip
 TEXT = "nobody else's business"
 
 CUSTOMERS = {

@@ -53,7 +53,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def known(served: Served) -> dict[str, Any]:
     """Path parameters that name something: what was just made."""
     ids: dict[str, Any] = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
-           "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7()}  # fmt: skip
+           "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7(),
+           "hook_id": new_uuid7()}  # fmt: skip
     here = {"conversation_id": ids["conversation_id"]}
     ada = {"participant_id": "ada", "participant_role": "customer"}
     events: list[dict[str, Any]] = [

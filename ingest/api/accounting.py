@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
 from ingest.api.arrivals import answer_one, arrive, reader_of, submit
+from ingest.api.before import asked
 from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import WRITE_ERRORS, problems
 from ingest.api.scopes import Caller
@@ -15,9 +16,11 @@ from ingest.api.state import Api, Reading, Recording
 from ingest.contract import from_micros
 from ingest.errors import (
     ForbiddenError,
+    HookFailedError,
     InvalidRequestError,
     MissingScopeError,
     RateLimitedError,
+    RefusedByHookError,
     UnauthorizedError,
     UnknownRejectedEventError,
 )
@@ -110,7 +113,7 @@ def list_rejected(
         200: {"description": "On disk already"},
         201: {"description": "On disk"},
         202: {"description": "On disk, and waits for the message that it speaks of"},
-        **problems((UnknownRejectedEventError, *WRITE_ERRORS)),
+        **problems((UnknownRejectedEventError, RefusedByHookError, HookFailedError, *WRITE_ERRORS)),
     },
 )
 async def replay_rejected(
@@ -119,7 +122,10 @@ async def replay_rejected(
     caller: Recording,
     rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
 ) -> Response:
-    """Try a refused event again, as its own source, where it came in. Safe to repeat."""
+    """Try a refused event again, as its own source, where it came in. Safe to repeat.
+
+    Hooks are asked anew about a message that was posted; they may refuse it again.
+    """
     row = reader.get_rejected(api.reader, rejected_id, _of(caller))
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
@@ -127,6 +133,8 @@ async def replay_rejected(
         raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
     read = reader_of(row["path"], row["source"], request.app.state.new_id)
     arrival = arrive(row["raw"], read, caller=caller)
+    if api.hooks.known and row["path"].endswith("/messages"):
+        arrival = await asked(api, row["source"], caller.channels, arrival)
     (answer,) = await submit(
         api,
         Submission(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),

@@ -18,6 +18,7 @@ from ingest.api import (
     chat,
     commands,
     conversations,
+    hooks,
     hot,
     live,
     messages,
@@ -32,8 +33,10 @@ from ingest.api.presence import Typists
 from ingest.api.state import ApiState
 from ingest.api.tokens import Tokens, token_secret
 from ingest.contract import ManifestError, read_manifest
+from ingest.delivery.asking import Hooks
 from ingest.delivery.live import Hub
 from ingest.delivery.outbound import Sender
+from ingest.delivery.silence import Silence
 from ingest.delivery.webhooks import Deliverer
 from ingest.errors import LogUnavailableError
 from ingest.log import refold
@@ -113,7 +116,7 @@ def create_app(
     app.include_router(conversations.commands)
     for router in commands.ROUTERS:
         app.include_router(router)
-    for page in (conversations, messages, presence, live, webhooks, chat, accounting):
+    for page in (conversations, messages, presence, live, webhooks, hooks, chat, accounting):
         app.include_router(page.router)
     _add_operations(app)
     return app
@@ -195,17 +198,20 @@ def _state(
 ) -> ApiState:
     """What the routes share."""
     sender = Sender(sorted(settings.webhook_networks, key=str))
+    asked = Hooks(reader, sender, clock)
+    silence = Silence(writer, reader, clock, settings.bot_silence_seconds)
     return ApiState(
         writer=writer,
         keyring=Keyring(reader, now=clock),
         reader=reader,
-        metrics=Metrics(writer, hub),
+        metrics=Metrics(writer, hub, asked),
         typists=Typists(clock),
         tokens=Tokens(token_secret(settings), clock),
         hub=hub,
         clock=clock,
         limits=Limits(settings.requests_per_second, settings.user_requests_per_second, clock),
-        deliverer=Deliverer(writer, reader, hub, sender, clock),
+        deliverer=Deliverer(writer, reader, hub, sender, clock, silence),
+        hooks=asked,
         channels=Channels(reader),
         origins=frozenset(settings.origins),
         stores_typing=settings.store_typing,

@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from msgspec import Meta, Struct
 
 from ingest.api import bodies
+from ingest.api.before import asked
 from ingest.api.scopes import Caller
 from ingest.api.state import ApiState, permit, state_of
 from ingest.contract import NAMESPACE, Visibility
@@ -223,11 +224,13 @@ async def submit(state: ApiState, submission: Submission) -> list[Acknowledgemen
     return answers
 
 
-async def take_one(request: Request, reader: Reader, *scopes: str) -> Response:
+async def take_one(
+    request: Request, reader: Reader, *scopes: str, is_asked: bool = False
+) -> Response:
     """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
 
     With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
-    conversations:write or one of `scopes`.
+    conversations:write or one of `scopes`. `is_asked`: the hooks are asked about it before.
     """
     caller = permit(request, "conversations:write", *scopes)
     event_id: str | None = None
@@ -235,6 +238,8 @@ async def take_one(request: Request, reader: Reader, *scopes: str) -> Response:
         event_id = keyed_id(request, caller)
         raw = await bodies.read_body(request, bodies.EVENT_BYTES)
         arrival = _keyed(arrive(raw, reader, event_id, caller), event_id)
+        if is_asked and state_of(request).hooks.known:
+            arrival = await asked(state_of(request), caller.source, caller.channels, arrival)
     except IngestError as error:
         arrival = Arrival(b"", error=error)
     (answer,) = await _submit(request, caller, 1, [arrival])

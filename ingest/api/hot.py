@@ -25,8 +25,10 @@ from ingest.api.problems import problem_response, unexpected_response
 from ingest.api.scopes import TAKE_PART
 from ingest.errors import (
     ConversationClosedError,
+    HookFailedError,
     IngestError,
     MessageExistsError,
+    RefusedByHookError,
     StaleEpochError,
 )
 from ingest.log.drafts import ID_PATTERN, Draft
@@ -108,14 +110,20 @@ router = APIRouter(route_class=HotRoute, prefix="/v1")
         NewMessage,
         Acknowledgement,
         example={"participant_id": "ada", "text": "Where is my order?"},
-        errors=(ConversationClosedError, MessageExistsError, StaleEpochError),
+        errors=(
+            ConversationClosedError,
+            MessageExistsError,
+            StaleEpochError,
+            RefusedByHookError,
+            HookFailedError,
+        ),
         parameters={"conversation_id": ID_PATTERN},
     ),
 )
 async def create_message(request: Request) -> Response:
     """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
     reader = partial(read_message, request.path_params["conversation_id"])
-    return await take_one(request, reader, TAKE_PART)
+    return await take_one(request, reader, TAKE_PART, is_asked=True)
 
 
 @router.post(

@@ -74,7 +74,7 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
     grant = grant or Grant()
     if unknown := sorted(grant.scopes - set(SCOPES)):
         raise UnknownScopeError(f"{unknown[0]!r} is no scope; there are {', '.join(SCOPES)}")
-    if not re.match(ID_PATTERN, source) or source == SERVER:
+    if not re.match(ID_PATTERN, source) or source.partition("~")[0] == SERVER:
         raise InvalidSourceError(
             f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
             f"letter or digit; {SERVER!r} is the server itself"

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ingest.delivery.asking import OUTCOMES, Hooks
 from ingest.delivery.live import Hub
 from ingest.log.submission import Acknowledgement, Status
 from ingest.log.writer import Writer
@@ -20,10 +21,13 @@ class Metrics(Collector):
     for each event than the state of a conversation does.
     """
 
-    def __init__(self, writer: Writer | None = None, hub: Hub | None = None) -> None:
-        """Start at zero; the gauges are those of `writer` and of `hub`."""
+    def __init__(
+        self, writer: Writer | None = None, hub: Hub | None = None, hooks: Hooks | None = None
+    ) -> None:
+        """Start at zero; the gauges are those of `writer` and of `hub`, the asks of `hooks`."""
         self._writer = writer
         self._hub = hub
+        self._hooks = hooks
         self._came = 0
         self._became: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
         self.registry = CollectorRegistry()
@@ -71,6 +75,18 @@ class Metrics(Collector):
             "Sockets, long polls and webhooks that listen.",
             0 if self._hub is None else self._hub.count,
         )
+
+        yield self._asks()
+
+    def _asks(self) -> Metric:
+        asks = CounterMetricFamily(
+            "convolake_hook_asks",
+            "Times that a hook was asked, by outcome: allowed, modified, rejected, failed.",
+            labels=["outcome"],
+        )
+        for outcome in OUTCOMES:
+            asks.add_metric([outcome], 0 if self._hooks is None else self._hooks.asks[outcome])
+        return asks
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -9,7 +9,7 @@ SCOPES = {
     "events:write": "record facts: /v1/events",
     "conversations:write": "command: open conversations, post messages, hand off",
     "read": "read conversations, messages, events; listen to them",
-    "webhooks:admin": "make, change and replay webhooks",
+    "webhooks:admin": "make, change and replay webhooks; make and change hooks",
     "import": "give facts a time of their own (happened_at)",
     "review": "write reviews",
     "pii:read": "see what is known of a person",
@@ -53,6 +53,12 @@ class Caller(Struct, frozen=True):
             raise MissingScopeError(
                 f"this needs the scope {scopes[0]}; `convolake keys create --scope` gives it"
             )
+
+    def owns(self, source: str, channels: frozenset[str]) -> bool:
+        """Whether what was made by `source` for `channels` is theirs to see and to change."""
+        if source != self.source and not self.is_admin:
+            return False
+        return not self.channels or bool(channels and channels <= self.channels)
 
     def reach(self, conversation_id: str | None) -> None:
         """Raise UnknownConversationError if a token is not for this conversation.

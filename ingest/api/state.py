@@ -14,6 +14,7 @@ from ingest.api.limits import Limits
 from ingest.api.metrics import Metrics
 from ingest.api.scopes import TAKE_PART, Caller
 from ingest.api.tokens import Tokens
+from ingest.delivery.asking import Hooks
 from ingest.delivery.live import Hub
 from ingest.delivery.webhooks import Deliverer
 from ingest.log.reader import Channels
@@ -37,6 +38,7 @@ class ApiState:
     clock: Callable[[], int]
     limits: Limits
     deliverer: Deliverer
+    hooks: Hooks
     channels: Channels
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False

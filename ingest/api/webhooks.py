@@ -133,8 +133,9 @@ class Replayed(BaseModel):
     until_position: int
 
 
-def _body(example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+def example(body: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route whose body may be this."""
+    return {"requestBody": {"content": {"application/json": {"example": body}}}}
 
 
 _EXAMPLE = {"url": "https://bot.example/hook", "event_types": ["message.created", "handoff.*"]}
@@ -143,13 +144,14 @@ _EXAMPLE = {"url": "https://bot.example/hook", "event_types": ["message.created"
 @router.post(
     "",
     status_code=201,
-    openapi_extra=_body(_EXAMPLE),
+    openapi_extra=example(_EXAMPLE),
 )
 async def create_webhook(
     request: Request, api: Api, caller: Administering, body: NewWebhook
 ) -> WebhookView:
     """Be told of events. The answer has the secret that they are signed with, this once."""
-    _check(api, caller, body)
+    check_target(api, caller, body.url, body.channels)
+    _check_types(caller, body)
     position = api.writer.position
     hook = Webhook(
         webhook_id=request.app.state.new_id(),
@@ -170,14 +172,18 @@ async def create_webhook(
     return _view(hook, secret=hook.secret)
 
 
-def _check(api: ApiState, caller: Caller, body: NewWebhook) -> None:
-    if caller.channels and not caller.channels.issuperset(body.channels):
+def check_target(api: ApiState, caller: Caller, url: str, channels: list[str]) -> None:
+    """Raise what is against sending there what is said on these channels."""
+    if caller.channels and not caller.channels.issuperset(channels):
         raise ForbiddenError("this key is not for these channels", "body.channels")
     try:
-        api.deliverer.sender.check(body.url)
+        api.deliverer.sender.check(url)
     except ForbiddenAddressError as error:
         raise InvalidRequestError(str(error), "body.url") from None
     caller.need("read")  # what is sent is what could be read
+
+
+def _check_types(caller: Caller, body: NewWebhook) -> None:
     if any(name.startswith("contact.") for name in body.event_types):
         caller.need("pii:read")
     types = {name for name, kind in EVENT_TYPES.items() if kind.stream in endpoints.STREAMS}
@@ -191,7 +197,9 @@ def _check(api: ApiState, caller: Caller, body: NewWebhook) -> None:
 def list_webhooks(api: Api, caller: Administering) -> WebhookList:
     """Who is told of events."""
     hooks = endpoints.list_webhooks(api.reader)
-    return WebhookList(items=[_view(each) for each in hooks if _is_theirs(each, caller)])
+    return WebhookList(
+        items=[_view(each) for each in hooks if caller.owns(each.source, each.channels)]
+    )
 
 
 @router.get("/{webhook_id}")
@@ -246,7 +254,7 @@ def list_deliveries(
     return DeliveryList(items=[_delivery(row) for row in found])
 
 
-@router.post("/{webhook_id}/replay", openapi_extra=_body({"after_position": 4711}))
+@router.post("/{webhook_id}/replay", openapi_extra=example({"after_position": 4711}))
 async def replay_deliveries(
     api: Api, caller: Administering, webhook_id: str, body: Replay
 ) -> Replayed:
@@ -291,16 +299,9 @@ def _wanted(api: ApiState, hook: Webhook, body: Replay) -> tuple[list[RowMapping
 
 def _existing(api: ApiState, caller: Caller, webhook_id: str) -> Webhook:
     found = endpoints.get_webhook(api.reader, webhook_id)
-    if found is None or not _is_theirs(found, caller):
+    if found is None or not caller.owns(found.source, found.channels):
         raise UnknownWebhookError("there is no webhook with this id", "webhook_id")
     return found
-
-
-def _is_theirs(hook: Webhook, caller: Caller) -> bool:
-    """Of its source, and of no channel that it is not for."""
-    if hook.source != caller.source and not caller.is_admin:
-        return False
-    return not caller.channels or bool(hook.channels and hook.channels <= caller.channels)
 
 
 async def _change(api: ApiState, *changes: ClauseElement) -> None:

@@ -13,11 +13,13 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
 
 from ingest.contract import EVENT_TYPES
+from ingest.delivery import signing
 from ingest.log.tables import events, webhook_queue, webhooks
 
 STREAMS = ("conversation", "contact")
@@ -40,11 +42,11 @@ class Webhook(Struct, frozen=True):
     position: int
     disabled_at: int | None
     disabled_because: str | None
+    silent_position: int | None = None
 
     def keys(self, now: int) -> list[str]:
         """The secrets that a delivery is signed with: two while they are changed."""
-        is_changing = self.old_secret is not None and (self.old_until or 0) > now
-        return [self.secret, *([self.old_secret or ""] if is_changing else [])]
+        return signing.in_force(self.secret, self.old_secret, self.old_until, now)
 
     def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
         """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.
@@ -59,6 +61,25 @@ class Webhook(Struct, frozen=True):
         if self.channels and channel_of(row["conversation_id"]) not in self.channels:
             return False
         return self.bot_id is None or row["participant_id"] != self.bot_id
+
+
+HISTORY = 24 * 3_600_000_000
+"""What was that old when it came is history: nobody waits for an answer to it."""
+
+
+def is_asked(hook: Webhook, row: RowMapping) -> bool:
+    """Whether with this event a customer waits for the bot of this webhook.
+
+    What was said before the webhook was made it may be told of, but nobody counted on it.
+    """
+    return (
+        hook.bot_id is not None
+        and row["event_type"] == "message.created"
+        and row["participant_role"] == "customer"
+        and row["visibility"] == "public"
+        and row["committed_at"] - row["happened_at"] < HISTORY
+        and row["committed_at"] >= hook.created_at
+    )
 
 
 def _names(event_type: str) -> set[str]:
@@ -130,6 +151,21 @@ def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Se
         return connection.execute(query).mappings().all()
 
 
+def list_unheard(engine: Engine, webhook_id: str, before: int, limit: int) -> Sequence[RowMapping]:
+    """At most `limit` events that a customer waits with since `before`, or that were given up."""
+    asked, died = webhook_queue.c.asked_at, webhook_queue.c.died_at
+    query = (
+        select(events)
+        .join(webhook_queue, webhook_queue.c.position == events.c.position)
+        .where(webhook_queue.c.webhook_id == webhook_id, asked.is_not(None))
+        .where(or_(asked <= before, died.is_not(None)))
+        .order_by(events.c.position)
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().all()
+
+
 def blocked(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
     """Those of these conversations in which something waits."""
     query = select(webhook_queue.c.of).where(
@@ -172,7 +208,10 @@ def _at(webhook_id: str, position: int) -> Any:
 
 
 class Waiting(NamedTuple):
-    """A delivery that failed, or waits behind one that did (then `next_at` is None)."""
+    """A delivery that failed, or waits behind one that did (then `next_at` is None).
+
+    `asked_at`: since then a customer waits with it for a bot.
+    """
 
     webhook_id: str
     position: int
@@ -181,6 +220,7 @@ class Waiting(NamedTuple):
     attempts: int = 0
     next_at: int | None = None
     last: str | None = None
+    asked_at: int | None = None
 
 
 def waiting(each: Waiting) -> ClauseElement:
@@ -209,6 +249,11 @@ def died(webhook_id: str, position: int, attempts: int, now: int, last: str) -> 
         .where(_at(webhook_id, position))
         .values(attempts=attempts, next_at=None, died_at=now, last=last)
     )
+
+
+def told_of(webhook_id: str, position: int) -> ClauseElement:
+    """That its bot was not reached is known; it is not told again."""
+    return update(webhook_queue).where(_at(webhook_id, position)).values(asked_at=None)
 
 
 def settled(webhook_id: str, position: int) -> ClauseElement:

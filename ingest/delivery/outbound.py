@@ -2,13 +2,14 @@
 
 Every address that the name has is checked, and the one that was checked is connected to, at each
 attempt anew: a name that changes its mind in between (DNS rebinding) gains nothing. No redirect is
-followed, no cookie kept, no proxy of the environment used; of an answer at most 64 KiB are read.
+followed, no cookie kept, no proxy of the environment used; of an answer at most 64 KiB are read,
+or 256 KiB where it was asked for.
 """
 
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ from ingest.delivery.addresses import Network, is_allowed, is_in
 SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 64 * 1024
+ASKED_BYTES = 256 * 1024
+"""An answer that was asked for may be as long as an event."""
+
 DRAIN_SECONDS = 1.0
 HTTPS = 443
 """Other ports, and plain http, are for networks that the settings allow."""
@@ -28,6 +32,10 @@ HTTPS = 443
 
 class ForbiddenAddressError(Exception):
     """The address may not be called; it says which rule is against it, never what it resolved to."""
+
+
+class AnswerTooLongError(ValueError):
+    """No more of it is read."""
 
 
 class Outcome(Struct, frozen=True):
@@ -62,7 +70,9 @@ def check_url(url: str, *, allows_http: bool) -> None:
         raise ForbiddenAddressError("an address has port 443, or names none")
 
 
-Resolve = Callable[[str, int], "asyncio.Future[list[Any]]"]
+Headers = list[tuple[bytes, bytes]]
+Read = Callable[[httpcore2.Response], Awaitable[bytes]]
+"""What is done with an answer; gives what is to be known of it."""
 
 
 class CheckedNetwork(httpcore2.AsyncNetworkBackend):
@@ -126,30 +136,47 @@ class Sender:
         """Raise ForbiddenAddressError if nothing may ever be sent there."""
         check_url(url, allows_http=self._allows_http)
 
-    async def post(self, url: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+    async def post(self, url: str, headers: Headers, body: bytes) -> Outcome:
         """Send `body`. Never raises for what a receiver does."""
+        outcome, _ = await self._try(url, headers, body, self._seconds, _let_go)
+        return outcome
+
+    async def ask(
+        self, url: str, headers: Headers, body: bytes, seconds: float
+    ) -> tuple[Outcome, bytes]:
+        """Send `body`, and what was answered, whole, within `seconds`; it has at most 256 KiB.
+
+        Never raises for what a receiver does.
+        """
+        return await self._try(url, headers, body, seconds, _whole)
+
+    async def _try(
+        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> tuple[Outcome, bytes]:
         started = time.monotonic()
         try:
             self.check(url)
-            async with asyncio.timeout(self._seconds):
-                status, retry_after = await self._post(url, headers, body)
+            async with asyncio.timeout(seconds):
+                status, retry_after, content = await self._post(url, headers, body, seconds, read)
         except ForbiddenAddressError as error:
-            return Outcome(None, f"forbidden: {error}", time.monotonic() - started)
+            failure = f"forbidden: {error}"
         except TimeoutError:
-            return Outcome(None, "timeout", time.monotonic() - started)
+            failure = "timeout"
         except (
             httpcore2.NetworkError,
             httpcore2.ProtocolError,
             httpcore2.TimeoutException,
         ) as error:
-            return Outcome(None, type(error).__name__, time.monotonic() - started)
+            failure = type(error).__name__
         except (OSError, UnicodeError, ValueError) as error:
-            return Outcome(None, type(error).__name__, time.monotonic() - started)
-        return Outcome(status, None, time.monotonic() - started, retry_after)
+            failure = type(error).__name__
+        else:
+            return Outcome(status, None, time.monotonic() - started, retry_after), content
+        return Outcome(None, failure, time.monotonic() - started), b""
 
     async def _post(
-        self, url: str, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> tuple[int, int | None]:
+        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> tuple[int, int | None, bytes]:
         named = [
             (b"host", urlsplit(url).netloc.encode()),
             (b"content-type", b"application/json"),
@@ -157,24 +184,37 @@ class Sender:
             (b"content-length", str(len(body)).encode()),
             *headers,
         ]
-        timeouts = {"connect": CONNECT_SECONDS, "read": self._seconds, "write": self._seconds,
-                    "pool": self._seconds}  # fmt: skip
+        timeouts = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
         async with self._pool.stream(
             "POST", url, headers=named, content=body, extensions={"timeout": timeouts}
         ) as answer:
-            # What counts is the status; the rest is read so that the connection can be used again.
-            with suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    await _drain(answer)
-            return answer.status, _seconds(dict(answer.headers).get(b"retry-after", b""))
+            content = await read(answer)
+            retry_after = _seconds(dict(answer.headers).get(b"retry-after", b""))
+            return answer.status, retry_after, content
 
 
-async def _drain(answer: httpcore2.Response) -> None:
-    size = 0
+async def _let_go(answer: httpcore2.Response) -> bytes:
+    """What counts is the status; the rest is read so that the connection can be used again."""
+    with suppress(
+        TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, AnswerTooLongError
+    ):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await _read(answer, ANSWER_BYTES)
+    return b""
+
+
+async def _whole(answer: httpcore2.Response) -> bytes:
+    """What was answered. Raises AnswerTooLongError."""
+    return await _read(answer, ASKED_BYTES)
+
+
+async def _read(answer: httpcore2.Response, most: int) -> bytes:
+    content = bytearray()
     async for piece in answer.aiter_stream():
-        size += len(piece)
-        if size > ANSWER_BYTES:
-            return
+        content += piece
+        if len(content) > most:
+            raise AnswerTooLongError
+    return bytes(content)
 
 
 def _seconds(value: bytes) -> int | None:

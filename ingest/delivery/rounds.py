@@ -9,7 +9,7 @@ from sqlalchemy import ClauseElement, RowMapping
 
 from ingest.contract import from_micros
 from ingest.delivery import endpoints
-from ingest.delivery.endpoints import Waiting, Webhook, order_of
+from ingest.delivery.endpoints import Waiting, Webhook, is_asked, order_of
 from ingest.delivery.outbound import Outcome
 from ingest.delivery.shown import shown
 from ingest.log.rows import SERVER, Row, to_json
@@ -42,9 +42,11 @@ def body_of(row: RowMapping) -> bytes:
 
 def waiting(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
     """It waits: for its next try (`next_at`), or behind another one."""
-    since = values.pop("since", row["committed_at"])
-    position = row["position"]
-    return endpoints.waiting(Waiting(hook.webhook_id, position, order_of(row), since, **values))
+    values.setdefault("since", row["committed_at"])
+    asked_at = row["committed_at"] if is_asked(hook, row) else None
+    return endpoints.waiting(
+        Waiting(hook.webhook_id, row["position"], order_of(row), asked_at=asked_at, **values)
+    )
 
 
 def grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:

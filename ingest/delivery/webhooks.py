@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Engine, RowMapping
@@ -22,6 +22,7 @@ from ingest.delivery.live import Hub
 from ingest.delivery.outbound import Outcome, Sender
 from ingest.delivery.rounds import Round, body_of, grouped, id_of, told, waiting
 from ingest.delivery.schedule import Breaker, next_at
+from ingest.delivery.silence import Silence
 from ingest.errors import LogUnavailableError
 from ingest.log import reader
 from ingest.log.state import HUMAN
@@ -60,14 +61,16 @@ class Deliverer:
         hub: Hub,
         sender: Sender,
         clock: Clock,
+        silence: Silence,
         jitter: Callable[[], float] = JITTER,
     ) -> None:
-        """`clock` gives microseconds; `engine` only reads."""
+        """`clock` gives microseconds; `engine` only reads; `silence` is told of bots."""
         self._writer = writer
         self._engine = engine
         self._hub = hub
         self.sender = sender
         self._clock = clock
+        self._silence = silence
         self._jitter = jitter
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self._seen: dict[str, int] = {}
@@ -101,10 +104,12 @@ class Deliverer:
             await self.sender.close()
 
     async def _begin(self) -> None:
-        """Serve those that nobody serves."""
+        """Serve those that nobody serves; of a bot that is disabled it is told what it misses."""
         for hook in await run_in_threadpool(endpoints.list_webhooks, self._engine):
-            if hook.disabled_at is None and self._is_idle(hook.webhook_id):
-                task = asyncio.create_task(self._serve(hook.webhook_id))
+            is_missed = hook.disabled_at is not None and hook.bot_id is not None
+            if (hook.disabled_at is None or is_missed) and self._is_idle(hook.webhook_id):
+                serve = self._miss if is_missed else self._serve
+                task = asyncio.create_task(serve(hook.webhook_id))
                 # It may end because it was disabled, and have been enabled again meanwhile.
                 task.add_done_callback(lambda _: self._changed.set())
                 self._serving[hook.webhook_id] = task
@@ -116,14 +121,35 @@ class Deliverer:
     async def _serve(self, webhook_id: str) -> None:
         # What waited for its next try waited for the endpoint; it may be well by now.
         await self._keep(Round([endpoints.hurried(webhook_id, self._clock())], []))
+
+        async def serve(hook: Webhook) -> bool:
+            has_more = await self.deliver(hook)
+            is_left_alone = not self._breakers[webhook_id].is_closed
+            if hook.bot_id is not None and (is_left_alone or not has_more):
+                await self._silence.tell(webhook_id, is_left_alone=is_left_alone)
+            return has_more
+
+        await self._look_after(webhook_id, serve, is_enabled=True)
+
+    async def _miss(self, webhook_id: str) -> None:
+        async def miss(_hook: Webhook) -> bool:
+            await self._silence.tell(webhook_id, is_left_alone=True)
+            return False
+
+        await self._look_after(webhook_id, miss, is_enabled=False)
+
+    async def _look_after(
+        self, webhook_id: str, work: Callable[[Webhook], Awaitable[bool]], *, is_enabled: bool
+    ) -> None:
+        """`work`, whenever there may be something to do, for as long as it `is_enabled` or not."""
         with self._hub.listening(None) as listener:
             while True:
                 listener.begin()
                 try:
                     hook = await run_in_threadpool(endpoints.get_webhook, self._engine, webhook_id)
-                    if hook is None or hook.disabled_at is not None:
+                    if hook is None or (hook.disabled_at is None) != is_enabled:
                         return
-                    has_more = await self.deliver(hook)
+                    has_more = await work(hook)
                 except Exception as error:
                     if not isinstance(error, LogUnavailableError):
                         logger.exception("a round of deliveries failed; it is tried again")

@@ -95,6 +95,8 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         return
     if row.event_type in EDITS:
         _refuse_edit(row, state, command)
+    if row.event_type == "bot.turn_failed":
+        _refuse_stale(state, command)
     if row.event_type == "session.ended" and state.session_id is None:
         raise EventRejectedError("no session is open")
     if row.event_type.startswith("handoff."):
@@ -162,6 +164,10 @@ def _refuse_message(row: Row, state: Conversation, command: Command) -> None:
         raise EventRejectedError(
             "a bot gives the control_epoch that it saw; the conversation has it", "$.control_epoch"
         )
+    _refuse_stale(state, command)
+
+
+def _refuse_stale(state: Conversation, command: Command) -> None:
     if state.control.owner == HUMAN or command.control_epoch != state.control.epoch:
         raise StaleEpochError(
             "control has passed on since; read the conversation before the bot speaks again",

@@ -19,7 +19,7 @@ from ingest.errors import (
 from ingest.log import admission, contacts, messages
 from ingest.log.answers import acknowledge, again, again_parked, refusal, waiting
 from ingest.log.drafts import Command, Draft, check
-from ingest.log.rows import SERVER, Row, receive
+from ingest.log.rows import SERVER, Row, add_to_payload, receive
 from ingest.log.rules import Rules, own_time
 from ingest.log.state import Contact, Conversation, Message
 from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
@@ -123,6 +123,9 @@ class Batch:
         if draft is None:
             return Acknowledgement(status="rejected", event_id=None, error=arrival.error)
         row = receive(draft, submission.source, received_at, draft.event_id or new_id)
+        if arrival.modified is not None:
+            row.text = arrival.modified.text
+            add_to_payload(row, modified_by=arrival.modified.hook_ids)
         known = self._known.get((row.source, row.event_id))
         if known is not None:
             return again(row, known)

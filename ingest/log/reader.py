@@ -184,6 +184,15 @@ def count_unread(
         return int(connection.execute(query).scalar() or 0)
 
 
+def is_stored(engine: Engine, source: str, event_id: str) -> bool:
+    """Whether this source's event of this id is on the record."""
+    query = select(events.c.position).where(
+        events.c.event_id == event_id, events.c.source == source
+    )
+    with engine.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
 def list_tallies(engine: Engine) -> Sequence[RowMapping]:
     """What was counted, by source."""
     with engine.connect() as connection:

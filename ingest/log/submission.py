@@ -13,17 +13,26 @@ from ingest.log.drafts import Command, Draft
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
 
+class Modified(Struct, frozen=True):
+    """The text that hooks gave a message instead of its own, and which hooks."""
+
+    text: str
+    hook_ids: tuple[str, ...]
+
+
 class Arrival(Struct):
     """One event as it came: its bytes, and what the door could make of them.
 
     Either `draft` is there, or the `error` for which the door refused it. A draft with a
-    `command` is refused if the state does not allow it; without one it is a fact.
+    `command` is refused if the state does not allow it; without one it is a fact. The draft stays
+    what was sent, also of what was `modified`: a repeat is recognised by it.
     """
 
     raw: bytes
     draft: Draft | None = None
     error: IngestError | None = None
     command: Command | None = None
+    modified: Modified | None = None
 
 
 @dataclass(slots=True)

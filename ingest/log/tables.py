@@ -178,8 +178,10 @@ webhooks = Table(
     Column("position", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("disabled_because", String),
+    Column("silent_position", BigInteger),
 )
-"""Who is told of events. Up to `position` all were delivered, or are in `webhook_queue`."""
+"""Who is told of events. Up to `position` all were delivered, or are in `webhook_queue`; up to
+`silent_position` the log was looked through for what its bot did not hear."""
 
 webhook_queue = Table(
     "webhook_queue",
@@ -192,11 +194,31 @@ webhook_queue = Table(
     Column("next_at", BigInteger),
     Column("died_at", BigInteger),
     Column("last", String),
+    Column("asked_at", BigInteger),
     Index("webhook_queue_due", "webhook_id", "next_at"),
+    Index("webhook_queue_asked", "webhook_id", "asked_at"),
     Index("webhook_queue_order", "webhook_id", "of", "position"),
 )
 """Deliveries that failed, and those that wait behind them: `of` is the conversation whose order they
-keep. The first of each has a `next_at`; one that was given up has `died_at`."""
+keep. The first of each has a `next_at`; one that was given up has `died_at`. Since `asked_at` a customer
+waits with it for a bot; null: none does, or it was told that the bot is not reached."""
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("hook_id", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("channels", String, nullable=False),
+    Column("roles", String, nullable=False),
+    Column("timeout_ms", Integer, nullable=False),
+    Column("on_failure", String, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("old_secret", String),
+    Column("old_until", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Who is asked before a message is stored, in the order of `created_at`."""
 
 api_keys = Table(
     "api_keys",

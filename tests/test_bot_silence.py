@@ -1,0 +1,420 @@
+"""A bot that its webhook does not reach has failed its turn: told once, and a human is asked for."""
+
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import local_key
+from ingest.client import Client
+from ingest.delivery.schedule import FAILURES, SCHEDULE
+from ingest.log.drafts import Command
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import Clock, Ids, Record, an_event, free_port
+from tests.faults.processes import running as a_process
+from tests.receiving import Receiver, receiving
+from tests.serving import WAIT, Installation, listening, until
+
+SILENCE = 31
+"""A bot is taken to be silent after 30 seconds."""
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is ours: the deliverer looks at it often."""
+    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Webhooks may go to this machine."""
+    return Settings(data=tmp_path / "data", webhook_networks={"127.0.0.0/8"})
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        found.answer = lambda _: 503
+        yield found
+
+
+@contextmanager
+def running(settings: Settings, clock: Clock, ids: str) -> Iterator[Installation]:
+    key = local_key(settings, clock())
+    with listening(HotPath(create_app(settings, clock, Ids(ids)))) as url:
+        found = Installation(url, key, settings, clock)
+        with found.http:
+            yield found
+
+
+def hook(installation: Installation, receiver: Receiver, **over: Any) -> str:
+    body = {"url": receiver.url, "event_types": ["message.created"], "bot_id": "helper"} | over
+    answer = installation.post("/v1/webhooks", body)
+    assert answer.status_code == 201, answer.text
+    return f"/v1/webhooks/{answer.json()['webhook_id']}"
+
+
+def opened(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
+    people = [("ada", "customer"), (bot, "bot")]
+    return an_event(
+        "conversation.created",
+        conversation_id=conversation_id,
+        payload={
+            "hand_off_on_bot_failure": True,
+            "participants": [
+                {"participant_id": name, "participant_role": role} for name, role in people
+            ],
+        },
+    )
+
+
+def said(event_id: str, conversation_id: str = "c1", **over: Any) -> dict[str, Any]:
+    return an_event(event_id=event_id, conversation_id=conversation_id, **over)
+
+
+def events(
+    installation: Installation, event_type: str, conversation_id: str = "c1"
+) -> list[dict[str, Any]]:
+    path = f"/v1/conversations/{conversation_id}/events?limit=100"
+    items = installation.http.get(path).json()["items"]
+    return [each for each in items if each["event_type"] == event_type]
+
+
+def failed(installation: Installation, conversation_id: str = "c1") -> list[str]:
+    """The messages that the bot is known not to have heard."""
+    return [each["caused_by"] for each in events(installation, "bot.turn_failed", conversation_id)]
+
+
+def tried(receiver: Receiver, count: int = 1) -> None:
+    until(lambda: len(receiver.tried) >= count, WAIT, f"{count} tries")
+
+
+def looked(installation: Installation, path: str, queued: int) -> None:
+    """The round is written down: `queued` deliveries wait."""
+    url = f"{path}/deliveries?limit=100"
+    until(lambda: len(installation.http.get(url).json()["items"]) == queued, WAIT, "they wait")
+
+
+def attempts(installation: Installation, path: str) -> int:
+    """How often the delivery that waits longest was tried; 0 if none waits."""
+    items = installation.http.get(f"{path}/deliveries").json()["items"]
+    return items[0]["attempts"] if items else 0
+
+
+def test_a_message_that_the_bot_does_not_take_is_a_failed_turn_and_a_human_is_asked_for(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    installation.facts([opened(), said("m1")])
+    looked(installation, path, 1)
+    assert failed(installation) == []
+    clock.forward(seconds=SILENCE)
+    until(lambda: failed(installation) == ["m1"], WAIT, "the turn has failed")
+    (turn,) = events(installation, "bot.turn_failed")
+    assert (turn["participant_id"], turn["participant_role"]) == ("helper", "bot")
+    assert turn["payload"]["reason"] == "webhook_failed"
+    (asked,) = events(installation, "handoff.requested")
+    assert asked["payload"]["reason"] == "bot_failed"
+    assert asked["caused_by"] == turn["event_id"]
+    state = installation.http.get("/v1/conversations/c1").json()
+    assert state["handoff"]["status"] == "requested"
+
+
+def test_each_message_is_told_of_once_also_what_waits_behind_another_one(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    installation.facts([opened(), *(said(f"m{n}") for n in range(5))])
+    looked(installation, path, 5)
+    for tries, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
+        clock.forward(seconds=seconds)
+        until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
+    until(lambda: len(failed(installation)) == 5, WAIT, "all are told of")
+    assert sorted(failed(installation)) == [f"m{n}" for n in range(5)]
+    assert len(events(installation, "handoff.requested")) == 1
+
+
+def test_what_the_bot_took_in_time_is_no_failure_nor_what_is_sent_again(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    installation.facts([opened(), said("m1")])
+    looked(installation, path, 1)
+    receiver.answer = lambda _: 200
+    clock.forward(seconds=10)
+    until(lambda: len(receiver.taken) == 1, WAIT, "it arrives")
+    looked(installation, path, 0)
+    receiver.answer = lambda _: 503
+    assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 1
+    tried(receiver, 3)
+    looked(installation, path, 1)
+    installation.facts([said("m2")])
+    clock.forward(seconds=SILENCE)
+    until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
+
+
+def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    hook(installation, receiver)
+    names = [f"c{n}" for n in range(FAILURES + 5)]
+    installation.facts([opened(name) for name in names])
+    installation.facts([said(f"{name}-1", name) for name in names])
+    tried(receiver, FAILURES)
+    installation.facts([said(f"{name}-2", name) for name in names])
+    installation.facts([said("note", "c0", visibility="internal")])
+    clock.forward(seconds=SILENCE)
+    for name in names:
+        until(
+            lambda name=name: sorted(failed(installation, name)) == [f"{name}-1", f"{name}-2"],  # type: ignore[misc]
+            WAIT,
+            f"{name} is told of",
+        )
+        assert len(events(installation, "handoff.requested", name)) == 1
+    receiver.answer = lambda _: 200
+
+    def arrived() -> bool:
+        clock.forward(seconds=30)  # however long it is left alone after its last failure
+        return len(receiver.ids) == 2 * len(names) + 1  # the note, too
+
+    until(arrived, WAIT, "all arrives")
+    assert sum(len(failed(installation, name)) for name in names) == 2 * len(names)
+
+
+def test_a_bot_that_is_gone_fails_at_once_and_for_every_message_to_come(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    receiver.answer = lambda _: 410
+    installation.facts([opened(), said("m1"), said("m2")])
+    until(lambda: sorted(failed(installation)) == ["m1", "m2"], WAIT, "both have failed")
+    installation.facts([said("m3")])
+    until(lambda: sorted(failed(installation)) == ["m1", "m2", "m3"], WAIT, "the third, too")
+    receiver.answer = lambda _: 200
+    assert installation.post(f"{path}/enable", None).status_code == 200
+    clock.forward(seconds=10)
+    until(lambda: len(receiver.taken) == 3, WAIT, "it hears them after all")
+    assert len(failed(installation)) == 3
+
+
+def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
+    installation: Installation, receiver: Receiver
+) -> None:
+    hook(installation, receiver)
+    receiver.answer = lambda _: 410
+    installation.facts([opened(), said("m1"), opened("c2")])
+    until(lambda: failed(installation) == ["m1"], WAIT, "the bot has failed")
+    (asked,) = events(installation, "handoff.requested")
+    taken = {"handoff_id": asked["handoff_id"], "participant_id": "mira"}
+    installation.facts([an_event("handoff.accepted", **taken), said("m2"), said("other", "c2")])
+    until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    assert failed(installation) == ["m1"]
+    assert installation.http.get("/v1/rejected").json()["items"] == []
+
+
+def test_what_is_given_up_before_its_time_is_a_failure_too(
+    settings: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    patient = settings.model_copy(update={"bot_silence_seconds": 30 * 86_400.0})
+    last = len(SCHEDULE) + 1
+    with running(patient, clock, "id") as installation:
+        path = hook(installation, receiver)
+        installation.facts([opened(), said("m1")])
+        for tries in range(1, last + 1):
+            tried(receiver, tries)
+            until(
+                lambda n=tries: attempts(installation, path) == n % last,  # type: ignore[misc]
+                WAIT,
+                "it is noted",
+            )
+            assert failed(installation) == [] or tries == last
+            clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
+        until(lambda: failed(installation) == ["m1"], WAIT, "it is given up, and told of")
+
+
+def test_nothing_is_told_of_once_a_human_has_control(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    installation.facts([opened(), said("m1"), opened("c2"), said("other", "c2")])
+    looked(installation, path, 2)
+    installation.facts(
+        [
+            an_event("handoff.requested", handoff_id="h1"),
+            an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+            said("m2"),
+        ]
+    )
+    clock.forward(seconds=SILENCE)
+    until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    assert failed(installation) == []
+    assert installation.http.get("/v1/rejected").json()["items"] == []
+
+
+def test_a_human_who_takes_over_at_the_last_moment_is_not_followed_by_a_failure(
+    record: Record,
+) -> None:
+    """The epoch decides in the commit itself, whatever was read before it."""
+    turn = an_event("bot.turn_failed", participant_id="helper")
+    record.write([opened()])
+    (answer,) = record.write([turn], command=Command(control_epoch=1))
+    assert answer.status == "accepted"
+    (asked,) = record.log("select handoff_id from events where event_type = 'handoff.requested'")
+    record.write(
+        [an_event("handoff.accepted", handoff_id=asked["handoff_id"], participant_id="mira")]
+    )
+    (answer,) = record.write([turn], command=Command(control_epoch=1))
+    assert answer.error is not None
+    assert answer.error.code == "stale_epoch"
+
+
+def test_a_bot_that_takes_no_part_fails_nobody(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    installation.facts([opened("c2", bot="other"), said("foreign", "c2"), opened(), said("m1")])
+    looked(installation, path, 2)
+    clock.forward(seconds=SILENCE)
+    until(lambda: failed(installation) == ["m1"], WAIT, "its own is told of")
+    assert failed(installation, "c2") == []
+
+
+def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
+    settings: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    """What is noted after the event is written is taken back, as a kill -9 in between would."""
+    with running(settings, clock, "id") as installation:
+        path = hook(installation, receiver)
+        names = [f"c{n}" for n in range(FAILURES + 2)]
+        installation.facts([each for name in names for each in (opened(name), said(name, name))])
+        tried(receiver, FAILURES)
+        until(lambda: stored(installation) >= 2 * len(names) + FAILURES, WAIT, "it is written down")
+        installation.facts([said("late", "c0")])
+        clock.forward(seconds=SILENCE)
+        until(
+            lambda: (
+                all(failed(installation, name) for name in names)
+                and len(failed(installation, "c0")) == 2
+            ),
+            WAIT,
+            "all are told of",
+        )
+        webhook_id = path.rpartition("/")[2]
+    with closing(sqlite3.connect(settings.store_path)) as store:
+        store.execute(
+            "update webhooks set silent_position = null where webhook_id = ?", (webhook_id,)
+        )
+        store.execute("update webhook_queue set asked_at = since")
+        store.commit()
+    with running(settings, clock, "later") as installation:
+        installation.facts([said("new", "c1")])
+        clock.forward(seconds=SILENCE)
+        until(lambda: "new" in failed(installation, "c1"), WAIT, "the new one is told of")
+        until(lambda: duplicates(installation) >= len(names), WAIT, "the others were told again")
+        assert sorted(failed(installation, "c0")) == ["c0", "late"]
+        for name in names[1:]:
+            assert failed(installation, name).count(name) == 1
+            assert len(events(installation, "handoff.requested", name)) == 1
+        accounts = installation.http.get("/v1/accounting").json()
+        for each in accounts["sources"]:
+            became = ("accepted", "duplicate", "conflict", "rejected", "parked")
+            assert each["came"] == sum(each[name] for name in became)
+            assert each["conflict"] == each["rejected"] == 0
+
+
+def stored(installation: Installation) -> int:
+    return int(installation.http.get("/v1/accounting").json()["stored"])
+
+
+def duplicates(installation: Installation) -> int:
+    accounts = installation.http.get("/v1/accounting").json()["sources"]
+    return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
+
+
+def test_when_it_was_the_api_that_was_away_the_bot_gets_the_first_word(
+    settings: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    with running(settings, clock, "id") as installation:
+        path = hook(installation, receiver)
+        installation.facts([opened(), *(said(f"m{n}") for n in range(6))])
+        looked(installation, path, 6)
+    receiver.answer = lambda _: 200
+    clock.forward(minutes=10)
+    with running(settings, clock, "later") as installation:
+        until(lambda: len(receiver.taken) == 6, WAIT, "all arrives")
+        looked(installation, path, 0)
+        assert failed(installation) == []
+
+
+@pytest.mark.timeout(120)
+def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Receiver) -> None:
+    """kill -9, each time just when failed turns were written."""
+    settings = Settings(data=tmp_path / "place" / "data", port=free_port())
+    settings.data.mkdir(parents=True)
+    key = local_key(settings, wall_clock())
+    environment = {
+        "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+        "CONVOLAKE_BOT_SILENCE_SECONDS": "0.2",
+    }
+    names = [f"c{number}" for number in range(FAILURES + 2)]
+    told: list[str] = []
+
+    def is_told(wanted: int) -> bool:
+        found = Record(settings, Clock()).log(
+            "select caused_by from events where event_type = 'bot.turn_failed'"
+        )
+        told[:] = [row["caused_by"] for row in found]
+        return len(set(told)) >= wanted
+
+    for cycle in range(4):
+        with (
+            a_process(settings, **environment) as process,
+            Client(settings.url, key) as client,
+        ):
+            client.wait_until_ready()
+            if cycle == 0:
+                running = Installation(settings.url, key, settings, Clock())
+                with running.http:
+                    hook(running, receiver)
+                assert [each.rejected for each in client.record(map(opened, names))] == [0]
+            messages = [said(f"{name}-{cycle}", name) for name in names]
+            assert [each.rejected for each in client.record(messages)] == [0]
+            # The last time it is left to tell of all that is left.
+            wanted = len(names) * cycle + 1 if cycle < 3 else len(names) * 4
+            until(lambda n=wanted: is_told(n), WAIT, f"{wanted} are told of")  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+    assert sorted(told) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
+    handoffs = "select count(*) as n from events where event_type = 'handoff.requested'"
+    assert Record(settings, Clock()).log(handoffs) == [{"n": len(names)}]
+
+
+def test_what_was_said_before_the_webhook_was_made_fails_nobody(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    installation.facts([opened(), said("m1")])
+    clock.forward(minutes=5)
+    path = hook(installation, receiver, after_position=0)
+    installation.facts([said("m2")])
+    looked(installation, path, 2)
+    clock.forward(seconds=SILENCE)
+    until(lambda: "m2" in failed(installation), WAIT, "the later one is told of")
+    assert failed(installation) == ["m2"]
+
+
+def test_history_that_is_brought_in_fails_no_bot(
+    installation: Installation, receiver: Receiver, clock: Clock
+) -> None:
+    path = hook(installation, receiver)
+    old = said("old", happened_at="2029-12-30T10:00:00Z")
+    installation.facts([opened(), old, opened("c2"), said("m1", "c2")])
+    looked(installation, path, 2)
+    clock.forward(seconds=SILENCE)
+    until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's is told of")
+    assert failed(installation) == []

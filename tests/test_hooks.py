@@ -1,0 +1,569 @@
+"""Hooks: asked before a message is stored; they allow, modify or reject it, within their time."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from ingest.api.app import create_app
+from ingest.api.hot import HotPath
+from ingest.api.keys import Grant, create_key, local_key
+from ingest.contract import from_micros
+from ingest.log.database import open_engine
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, a_conversation, an_event
+from tests.receiving import Delivery, Receiver, hostile, receiving
+from tests.serving import WAIT, Installation, listening, until
+from tests.test_outbound import (
+    drip,
+    endless,
+    reset_at_once,
+    wait_for_the_end,
+)
+
+CARD = "my card is 4111 1111 1111 1111"
+MASKED = "my card is ****"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Hooks may be on this machine."""
+    return Settings(data=tmp_path / "data", webhook_networks={"127.0.0.0/8"})
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        found.answer = says("allow")
+        yield found
+
+
+@pytest.fixture
+def opened(installation: Installation) -> Installation:
+    """With a conversation c1 of ada, a customer, and helper, a bot; and the same c2 by email."""
+    installation.facts(a_conversation(messages=2) + a_conversation("c2", 2, channel="email"))
+    return installation
+
+
+def says(action: str, **more: Any) -> Callable[[Delivery], bytes]:
+    return lambda _: json.dumps({"action": action} | more).encode()
+
+
+def hook(installation: Installation, url: str, on_failure: str = "allow", **over: Any) -> Any:
+    body = {"url": url, "on_failure": on_failure} | over
+    answer = installation.post("/v1/hooks", body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def say(
+    installation: Installation, text: str = CARD, conversation_id: str = "c1", **over: Any
+) -> httpx2.Response:
+    body = {"participant_id": "ada", "text": text} | over
+    return installation.post(f"/v1/conversations/{conversation_id}/messages", body)
+
+
+def messages(installation: Installation, conversation_id: str = "c1") -> list[dict[str, Any]]:
+    """What was said since the conversation was opened."""
+    path = f"/v1/conversations/{conversation_id}/messages"
+    found: list[dict[str, Any]] = installation.http.get(path).json()["items"]
+    return found[2:]
+
+
+def accounts_agree(installation: Installation) -> dict[str, int]:
+    accounts = installation.http.get("/v1/accounting").json()
+    (mine,) = (each for each in accounts["sources"] if each["source"] == "local")
+    became = ("accepted", "duplicate", "conflict", "rejected")
+    assert mine["came"] == sum(mine[name] for name in became)
+    return {name: mine[name] for name in became}
+
+
+def asks(installation: Installation) -> dict[str, int]:
+    lines = installation.http.get("/metrics").text.splitlines()
+    found = (each.split('"') for each in lines if each.startswith("convolake_hook_asks_total"))
+    return {name: int(float(count.removeprefix("} "))) for _, name, count in found}
+
+
+# --- what a hook may say
+
+
+def test_a_hook_is_asked_with_a_signed_message_and_what_it_allows_is_stored_as_it_came(
+    opened: Installation, receiver: Receiver
+) -> None:
+    made = hook(opened, receiver.url)
+    answer = say(opened, in_reply_to="c1-m1", payload={"language": "en"}, event_id="e1")
+    assert answer.status_code == 201
+    (ask,) = receiver.taken
+    body = json.loads(ask.body)
+    assert body["type"] == "message.proposed"
+    assert body["data"] == {
+        "conversation_id": "c1",
+        "channel": "web",
+        "participant_id": "ada",
+        "participant_role": "customer",
+        "event_id": "e1",
+        "in_reply_to": "c1-m1",
+        "text": CARD,
+        "payload": {"language": "en"},
+    }
+    at = from_micros(opened.clock())
+    expected = Verifier(made["secret"]).sign(ask.id, at, ask.body.decode())
+    assert ask.headers["webhook-signature"] == expected
+    (message,) = messages(opened)
+    assert (message["text"], message["payload"]) == (CARD, {"language": "en"})
+    assert asks(opened) == {"allowed": 1, "modified": 0, "rejected": 0, "failed": 0}
+
+
+def test_a_modified_message_says_so_and_what_it_said_before_is_nowhere(
+    opened: Installation, receiver: Receiver
+) -> None:
+    made = hook(opened, receiver.url)
+    receiver.answer = says("modify", text=MASKED)
+    assert say(opened, payload={"language": "en"}).status_code == 201
+    (message,) = messages(opened)
+    assert message["text"] == MASKED
+    assert message["payload"] == {"language": "en", "modified_by": [made["hook_id"]]}
+    kept = [each.read_bytes() for each in opened.settings.data.glob("log.sqlite*")]
+    assert not any(b"4111" in each for each in kept)
+    assert asks(opened)["modified"] == 1
+
+
+def test_a_rejected_message_is_counted_and_kept_with_the_reason(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url)
+    receiver.answer = says("reject", reason="no card\x00 numbers\n please" + "!" * 500)
+    answer = say(opened)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "refused_by_hook")
+    assert "no card numbers please!!!" in problem["detail"]
+    assert len(problem["detail"]) < 300
+    assert messages(opened) == []
+    (kept,) = opened.http.get("/v1/rejected").json()["items"]
+    assert (kept["code"], kept["detail"]) == ("refused_by_hook", problem["detail"])
+    assert json.loads(kept["raw"])["text"] == CARD
+    assert accounts_agree(opened)["rejected"] == 1
+    assert asks(opened)["rejected"] == 1
+
+
+@pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": ["x"]}, {"reason": ""}])
+def test_a_rejection_counts_whatever_its_reason_is(
+    opened: Installation, receiver: Receiver, reason: dict[str, Any]
+) -> None:
+    hook(opened, receiver.url, on_failure="allow")
+    receiver.answer = says("reject", **reason)
+    assert say(opened).json()["code"] == "refused_by_hook"
+
+
+# --- what else may happen: the declared counts
+
+
+BAD_ANSWERS: list[Any] = [
+    500,
+    503,
+    404,
+    204,
+    201,
+    (302, {"location": "http://169.254.169.254/"}),
+    (307, {"location": "/hook"}),
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"allow"',
+    b"\xff\xfe",
+    b'{"action": "permit"}',
+    b'{"action": null}',
+    b'{"text": "x"}',
+    b'{"action": "modify"}',
+    b'{"action": "modify", "text": 7}',
+    b'{"action": "modify", "text": null}',
+    b'{"action": "modify", "text": "a\\u0000b"}',
+    b'{"action": "modify", "text": "\\ud800"}',
+    b'{"action": "modify", "text": "' + b"x" * 300_000 + b'"}',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("on_failure", ["allow", "reject"])
+@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: str(said)[:40])
+def test_what_no_hook_may_say_is_a_failure(
+    opened: Installation, receiver: Receiver, on_failure: str, said: Any
+) -> None:
+    hook(opened, receiver.url, on_failure)
+    receiver.answer = lambda _: said
+    as_declared(say(opened), opened, on_failure)
+    assert len(receiver.tried) == 1
+    assert asks(opened)["failed"] == 1
+    (shown,) = opened.http.get("/v1/hooks").json()["items"]
+    assert shown["last_failure"]
+
+
+def as_declared(answer: httpx2.Response, installation: Installation, on_failure: str) -> None:
+    if on_failure == "allow":
+        assert answer.status_code == 201, answer.text
+        (message,) = messages(installation)
+        assert message["text"] == CARD
+        assert "modified_by" not in (message.get("payload") or {})
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (424, "hook_failed")
+        assert answer.json()["retryable"] is True
+        assert messages(installation) == []
+        assert accounts_agree(installation)["rejected"] == 1
+        (kept,) = installation.http.get("/v1/rejected").json()["items"]
+        assert kept["code"] == "hook_failed"
+
+
+def drip_an_answer(each: socket.socket) -> None:
+    each.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+    for byte in b'{"action": "allow"' + b" " * 1000:
+        each.sendall(bytes([byte]))
+        time.sleep(0.02)
+
+
+def allow_by_another_status(each: socket.socket) -> None:
+    each.sendall(b'HTTP/1.1 201 Created\r\ncontent-length: 19\r\n\r\n{"action": "allow"}')
+
+
+def modify_by_another_status(each: socket.socket) -> None:
+    said = b'{"action": "modify", "text": "another"}'
+    each.sendall(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n" % len(said) + said)
+
+
+def cut_off(each: socket.socket) -> None:
+    each.sendall(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"action": "allow"}')
+    each.close()
+
+
+@pytest.mark.parametrize("on_failure", ["allow", "reject"])
+@pytest.mark.parametrize(
+    "behave",
+    [
+        wait_for_the_end,
+        drip,
+        drip_an_answer,
+        endless,
+        cut_off,
+        allow_by_another_status,
+        modify_by_another_status,
+        reset_at_once,
+        lambda each: each.sendall(b"garbage\r\n\r\n"),
+        lambda each: each.sendall(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000),
+    ],
+)
+def test_a_hostile_hook_takes_no_more_than_its_time(
+    opened: Installation, behave: Any, on_failure: str
+) -> None:
+    with hostile(behave) as (url, connections):
+        hook(opened, url, on_failure, timeout_ms=300)
+        started = time.monotonic()
+        answer = say(opened)
+        assert time.monotonic() - started < 3
+        assert len(connections) == 1
+    as_declared(answer, opened, on_failure)
+
+
+@pytest.mark.parametrize("on_failure", ["allow", "reject"])
+def test_a_hook_in_a_private_network_is_not_connected_to(
+    tmp_path: Path, clock: Clock, on_failure: str
+) -> None:
+    # Something is trusted, so that plain http and any port pass, but not this machine.
+    far = Settings(data=tmp_path / "data", webhook_networks={"10.99.0.0/16"})
+    with hostile(lambda _: None) as (url, connections), running(far, clock) as installation:
+        installation.facts(a_conversation(messages=2))
+        for host in ("127.0.0.1", "localhost", "0x7f.1"):
+            hook(installation, url.replace("127.0.0.1", host), on_failure)
+        as_declared(say(installation), installation, on_failure)
+        assert connections == []
+
+
+@contextmanager
+def running(settings: Settings, clock: Clock, ids: str = "id") -> Iterator[Installation]:
+    key = local_key(settings, clock())
+    with listening(HotPath(create_app(settings, clock, Ids(ids)))) as url:
+        found = Installation(url, key, settings, clock)
+        with found.http:
+            yield found
+
+
+def test_all_hooks_together_have_a_bounded_time(
+    opened: Installation, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.delivery.asking.SECONDS", 0.4)
+    with hostile(wait_for_the_end) as (url, connections):
+        for _ in range(5):
+            hook(opened, url, timeout_ms=300)
+        hook(opened, receiver.url)
+        started = time.monotonic()
+        assert say(opened).status_code == 201
+        assert time.monotonic() - started < 1.5
+        assert len(connections) == 2
+    assert receiver.tried == []  # its turn did not come: it has failed, as it declared
+    assert asks(opened)["failed"] == 6
+
+
+# --- who is asked about what
+
+
+def test_only_public_messages_that_are_posted_are_asked_about(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url, on_failure="reject")
+    opened.facts([an_event(text="a fact"), an_event(event_id="e9")])
+    assert say(opened, visibility="internal", participant_id="helper").status_code == 201
+    assert say(opened, conversation_id="nowhere").json()["code"] == "unknown_conversation"
+    assert say(opened, participant_id="stranger").status_code == 422
+    path = "/v1/conversations/c1/messages/c1-m0"
+    assert opened.http.patch(path, json={"text": "edited"}).status_code == 201
+    assert receiver.tried == []
+    assert say(opened).status_code == 201
+    assert len(receiver.tried) == 1
+
+
+def test_a_hook_is_asked_about_its_roles_and_channels_only(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url, roles=["bot"], channels=["email"])
+    bot = {"participant_id": "helper", "control_epoch": 1}
+    for conversation_id in ("c1", "c2"):
+        assert say(opened, "hello", conversation_id).status_code == 201
+        assert say(opened, "hello", conversation_id, **bot).status_code == 201
+    (ask,) = receiver.taken
+    assert ask.event["conversation_id"] == "c2"
+    assert ask.event["participant_role"] == "bot"
+
+
+def test_hooks_are_asked_in_the_order_they_were_made_each_sees_what_the_one_before_made(
+    opened: Installation, receiver: Receiver
+) -> None:
+    with receiving() as second, receiving() as third:
+        made = [hook(opened, each.url) for each in (receiver, second, third)]
+        receiver.answer = says("modify", text="one")
+        third.answer = says("modify", text="three")
+        second.answer = says("allow")
+        assert say(opened).status_code == 201
+        assert [each.taken[0].event["text"] for each in (receiver, second, third)] == [
+            CARD,
+            "one",
+            "one",
+        ]
+        (message,) = messages(opened)
+        assert message["text"] == "three"
+        ids = [made[0]["hook_id"], made[2]["hook_id"]]
+        assert message["payload"]["modified_by"] == ids
+        second.answer = says("reject", reason="no")
+        assert say(opened).json()["code"] == "refused_by_hook"
+        assert len(third.tried) == 1
+
+
+# --- sent again
+
+
+@pytest.mark.parametrize("names_event", [True, False])
+def test_a_repeat_of_a_modified_message_gets_the_first_answer_and_asks_nobody(
+    opened: Installation, receiver: Receiver, names_event: bool
+) -> None:
+    hook(opened, receiver.url, on_failure="reject")
+    receiver.answer = says("modify", text=MASKED)
+    path = "/v1/conversations/c1/messages"
+    body = {"participant_id": "ada", "text": CARD}
+    headers = {}
+    if names_event:
+        body["event_id"] = "e1"
+    else:
+        headers["idempotency-key"] = "k1"
+    first = opened.post(path, body, **headers)
+    assert first.status_code == 201
+    receiver.answer = says("reject")
+    again = opened.post(path, body, **headers)
+    assert again.json()["sequence"] == first.json()["sequence"]
+    if names_event:
+        assert (again.status_code, again.json()["status"]) == (200, "duplicate")
+    else:
+        assert (again.status_code, again.content) == (201, first.content)
+    other = opened.post(path, body | {"text": "other"}, **headers)
+    assert other.status_code == 409
+    assert len(receiver.tried) == 1
+    assert len(messages(opened)) == 1
+    assert accounts_agree(opened) == {
+        "accepted": 6 + 1, "duplicate": 1, "conflict": 1, "rejected": 0,
+    }  # fmt: skip
+
+
+def test_a_message_that_was_not_stored_is_asked_about_again_with_the_same_id(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url, on_failure="reject")
+    receiver.answer = lambda _: 503
+    assert say(opened, event_id="e1").status_code == 424
+    receiver.answer = says("allow")
+    assert say(opened, event_id="e1").status_code == 201
+    first, again = receiver.tried
+    assert first.id == again.id
+    assert say(opened, event_id="e2").status_code == 201
+    assert receiver.tried[-1].id != first.id
+
+
+def test_whoever_replays_a_rejected_message_asks_the_hooks_again(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url)
+    receiver.answer = says("reject", reason="no")
+    assert say(opened, event_id="e1").status_code == 422
+    (kept,) = opened.http.get("/v1/rejected").json()["items"]
+    path = f"/v1/rejected/{kept['rejected_id']}/replay"
+    answer = opened.post(path, None)
+    assert (answer.status_code, answer.json()["code"]) == (422, "refused_by_hook")
+    receiver.answer = says("modify", text=MASKED)
+    assert opened.post(path, None).status_code == 201
+    assert [each["text"] for each in messages(opened)] == [MASKED]
+    assert opened.post(path, None).json()["status"] == "duplicate"
+    assert len(receiver.tried) == 3
+    assert accounts_agree(opened)["rejected"] == 2
+
+
+# --- who waits for whom
+
+
+def test_a_slow_hook_holds_up_no_other_message_and_what_is_stored_first_comes_first(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url, timeout_ms=2000, on_failure="allow")
+    held = threading.Event()
+
+    def answer(ask: Delivery) -> bytes:
+        if ask.event["text"] == "slow":
+            held.wait(1.5)
+        return b'{"action": "allow"}'
+
+    receiver.answer = answer
+    answers: list[httpx2.Response] = []
+    path = f"{opened.url}/v1/conversations/c1/messages"
+    body = {"participant_id": "ada", "text": "slow"}
+    headers = dict(opened.http.headers)
+    posting = threading.Thread(
+        target=lambda: answers.append(httpx2.post(path, json=body, headers=headers, timeout=WAIT))
+    )
+    posting.start()
+    until(lambda: len(receiver.tried) == 1, WAIT, "the slow one is asked about")
+    assert say(opened, "elsewhere", "c2").status_code == 201
+    assert say(opened, "quick").status_code == 201
+    assert answers == []
+    held.set()
+    posting.join()
+    assert answers[0].status_code == 201
+    assert [each["text"] for each in messages(opened)] == ["quick", "slow"]
+
+
+def test_a_bot_whose_message_was_allowed_too_late_does_not_speak_over_a_human(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url)
+
+    def answer(_: Delivery) -> bytes:
+        opened.facts(
+            [
+                an_event("handoff.requested", handoff_id="h1"),
+                an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+            ]
+        )
+        return b'{"action": "allow"}'
+
+    receiver.answer = answer
+    assert say(opened, participant_id="helper", control_epoch=1).json()["code"] == "stale_epoch"
+
+
+# --- hooks themselves
+
+
+def test_while_a_secret_is_changed_both_verify(opened: Installation, receiver: Receiver) -> None:
+    made = hook(opened, receiver.url)
+    path = f"/v1/hooks/{made['hook_id']}"
+    changed = opened.post(f"{path}/rotate", None).json()
+    say(opened)
+    opened.clock.forward(hours=25)
+    say(opened)
+    first, later = (each.headers["webhook-signature"].split() for each in receiver.taken)
+    assert (len(first), len(later)) == (2, 1)
+    assert made["secret"] != changed["secret"]
+    assert "whsec" not in opened.http.get("/v1/hooks").text
+
+
+def test_hooks_survive_a_restart_and_are_asked_nothing_more_once_removed(
+    settings: Settings, clock: Clock, receiver: Receiver
+) -> None:
+    with running(settings, clock) as installation:
+        installation.facts(a_conversation(messages=2))
+        made = hook(installation, receiver.url)
+    with running(settings, clock, "later") as installation:
+        say(installation)
+        assert len(receiver.tried) == 1
+        path = f"/v1/hooks/{made['hook_id']}"
+        assert installation.http.get(path).json()["url"] == receiver.url
+        assert installation.http.delete(path).status_code == 204
+        assert installation.http.get(path).status_code == 404
+        assert installation.http.get("/v1/hooks").json() == {"items": []}
+        say(installation)
+        assert len(receiver.tried) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"on_failure": "ignore"},
+        {"on_failure": "allow", "timeout_ms": 49},
+        {"on_failure": "allow", "timeout_ms": 2001},
+        {"on_failure": "allow", "roles": ["robot"]},
+        {"on_failure": "allow", "url": "ftp://example.com/"},
+        {"on_failure": "allow", "url": "https://a:b@example.com/"},
+    ],
+)
+def test_a_hook_declares_what_it_must(installation: Installation, body: dict[str, Any]) -> None:
+    answer = installation.post("/v1/hooks", {"url": "https://guard.example/"} | body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_key_of_one_channel_makes_hooks_of_that_channel_and_sees_no_other(
+    opened: Installation, receiver: Receiver
+) -> None:
+    engine = open_engine(opened.settings.database_url)
+    grant = Grant(frozenset({"webhooks:admin", "read"}), channels=frozenset({"email"}))
+    headers = {"authorization": f"Bearer {create_key(engine, 'mail', 1, grant)}"}
+    everywhere = hook(opened, receiver.url)
+    body: dict[str, Any] = {"url": receiver.url, "on_failure": "allow"}
+    refused = opened.post("/v1/hooks", body | {"channels": ["web"]}, **headers)
+    assert refused.status_code == 403
+    assert opened.post("/v1/hooks", body, **headers).json()["channels"] == ["email"]
+    items = opened.http.get("/v1/hooks", headers=headers).json()["items"]
+    assert [each["channels"] for each in items] == [["email"]]
+    path = f"/v1/hooks/{everywhere['hook_id']}"
+    assert opened.http.delete(path, headers=headers).status_code == 404
+    assert opened.post(f"{path}/rotate", None, **headers).status_code == 404
+
+
+def test_what_a_key_may_not_say_no_hook_is_told_of(
+    opened: Installation, receiver: Receiver
+) -> None:
+    hook(opened, receiver.url)
+    engine = open_engine(opened.settings.database_url)
+    grant = Grant(frozenset({"conversations:write"}), channels=frozenset({"email"}))
+    headers = {"authorization": f"Bearer {create_key(engine, 'mail', 1, grant)}"}
+    body = {"participant_id": "ada", "text": "hello"}
+    answer = opened.post("/v1/conversations/c1/messages", body, **headers)
+    assert answer.status_code == 404
+    customer = {"authorization": f"Bearer {opened.token('c1')}"}
+    forged = {"participant_id": "helper", "text": "I am the bot"}
+    answer = opened.post("/v1/conversations/c1/messages", forged, **customer)
+    assert answer.status_code == 403
+    assert receiver.tried == []
+    assert opened.post("/v1/conversations/c1/messages", body, **customer).status_code == 201
+    assert len(receiver.tried) == 1
