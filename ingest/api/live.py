@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, WebSocket
@@ -19,6 +19,15 @@ from starlette.websockets import WebSocketDisconnect
 
 from ingest.api.conversations import existing
 from ingest.api.describe import problems
+from ingest.api.frames import (
+    HEARTBEAT_SECONDS,
+    PROTOCOL,
+    Close,
+    event_frame,
+    heartbeat_frame,
+    live_frame,
+    typing_frame,
+)
 from ingest.api.problems import problem_response
 from ingest.api.scopes import TAKE_PART, Caller, User
 from ingest.api.state import Api, ApiState, caller_of, permit, state_of
@@ -33,23 +42,16 @@ from ingest.errors import (
     MissingScopeError,
     RateLimitedError,
     UnauthorizedError,
+    UnknownConversationError,
 )
 from ingest.log import reader
 from ingest.log.drafts import ID_PATTERN
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = "convolake.v1"
-"""The subprotocol. A browser names its token beside it, for it cannot send a header."""
-
-HEARTBEAT_SECONDS = 20.0
-"""A listener who hears nothing for longer has lost the connection."""
-
-EXPIRED = 4401
-"""Close code: the token or the key is not good any more. Come back with a new one."""
-
 router = APIRouter(prefix="/v1")
-After = Annotated[int, Query(ge=0, lt=2**63)]
+AfterSequence = Annotated[int, Query(ge=0, lt=2**63, description="the last sequence you saw")]
+AfterPosition = Annotated[int, Query(ge=0, lt=2**63, description="the last position you saw")]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
@@ -114,9 +116,9 @@ def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: N
 
 @router.websocket("/conversations/{conversation_id}/live")
 async def follow_conversation(
-    socket: WebSocket, conversation_id: str, after_sequence: After = 0
+    socket: WebSocket, conversation_id: str, after_sequence: AfterSequence = 0
 ) -> None:
-    """What happens in a conversation, from after a sequence on, for ever."""
+    """What happens in a conversation, in its order, for ever. For keys with `read`, and users with a token."""
     api = state_of(socket)
     try:
         caller = _admit(socket, "read", TAKE_PART)
@@ -130,8 +132,11 @@ async def follow_conversation(
 
 
 @router.websocket("/live")
-async def follow_all(socket: WebSocket, after_position: After = 0) -> None:
-    """What happens in all conversations that the caller may see: for an agents' desk."""
+async def follow_all(socket: WebSocket, after_position: AfterPosition = 0) -> None:
+    """What happens in all conversations that you may see, in the order of the log: for an agents' desk.
+
+    For keys with `read`, and for agents with a token.
+    """
     api = state_of(socket)
     try:
         caller = _admit(socket, "read")
@@ -139,6 +144,17 @@ async def follow_all(socket: WebSocket, after_position: After = 0) -> None:
         await socket.send_denial_response(problem_response(error))
         return
     await _serve(socket, _desk_feed(api, caller), after_position, "after_position")
+
+
+REFUSALS = (
+    UnauthorizedError,
+    MissingScopeError,
+    ForbiddenError,
+    UnknownConversationError,
+    InvalidRequestError,
+    RateLimitedError,
+)
+"""What may be answered by HTTP, as everywhere, instead of opening a socket."""
 
 
 def _admit(socket: WebSocket, *scopes: str) -> Caller:
@@ -207,7 +223,12 @@ def _desk_feed(api: ApiState, caller: Caller) -> Feed:
         mine = is_for_them(event.row.conversation_id)
         return event.for_all if mine else b""
 
-    return Feed(None, lambda row: row.position, lambda after: run_in_threadpool(read, after), frame)
+    return Feed(
+        None,
+        lambda row: row.position,
+        lambda after: run_in_threadpool(read, after),
+        frame,
+    )
 
 
 async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
@@ -217,7 +238,7 @@ async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
     telling = asyncio.create_task(_tell(socket, feed, after, place))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
-            await socket.close(1003, "this socket only tells; write by HTTP")
+            await socket.close(Close.ONLY_TELLS, "this socket only tells; write by HTTP")
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
@@ -228,12 +249,12 @@ async def _tell(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
         async for frame in _frames(socket, feed, after, place):
             await socket.send_text(frame.decode())
     except UnauthorizedError as error:
-        await socket.close(EXPIRED, error.detail)
+        await socket.close(Close.EXPIRED, error.detail)
     except WebSocketDisconnect:
         return  # the client went away in the middle of it
     except Exception:
         logger.exception("a listener could not be told any more")
-        await socket.close(1011, "a fault of ours; come back with the last place you saw")
+        await socket.close(Close.FAULT, "a fault of ours; come back with the last place you saw")
 
 
 async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> AsyncIterator[bytes]:
@@ -245,17 +266,17 @@ async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> Asyn
             after = at
             if event:
                 told_at = time.monotonic()
-                yield b'{"type":"event","event":' + event + b"}"
+                yield event_frame(event)
         for told in _notices(update, after, place, time.monotonic() - told_at):
             told_at = time.monotonic()
-            yield encode(told)
+            yield told
 
 
-def _notices(update: Update, after: int, place: str, silent: float) -> list[dict[str, Any]]:
+def _notices(update: Update, after: int, place: str, silent: float) -> list[bytes]:
     """What else there is to tell; after a while of silence, where the listener stands."""
     if update.typists is not None:
-        return [{"type": "typing", "items": update.typists}]
+        return [typing_frame(update.typists)]
     if update.is_level:
-        return [{"type": "live", place: after}]
+        return [live_frame(place, after)]
     is_due = not update.events or silent >= HEARTBEAT_SECONDS
-    return [{"type": "heartbeat", place: after}] if is_due else []
+    return [heartbeat_frame(place, after)] if is_due else []

@@ -8,12 +8,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-STALLED_SECONDS = 10.0
-"""A listener that takes nothing for so long is let go; it comes back and reads the log."""
-
-TRY_AGAIN_LATER = 1013
-"""Close code (IANA registry) of a listener that is too slow."""
-
+from ingest.api.frames import LARGEST, PING_SECONDS, STALLED_SECONDS, Close
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0
@@ -100,10 +95,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def _let_go(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
-            self.conn.send_close(TRY_AGAIN_LATER, "too slow; come back with the last place you saw")
+            self.conn.send_close(Close.TOO_SLOW, "too slow; come back with the last place you saw")
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = self.disconnected = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": TRY_AGAIN_LATER})
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.TOO_SLOW})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
 
 
@@ -114,9 +109,9 @@ def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
         "http": TimedProtocol,
         "ws": LiveProtocol,
         "ws_per_message_deflate": False,  # it costs a quarter of a MiB a socket
-        "ws_max_size": 4096,  # sockets only tell
-        "ws_ping_interval": 20.0,
-        "ws_ping_timeout": 20.0,
+        "ws_max_size": LARGEST,
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
         "access_log": False,
         "proxy_headers": False,
         "server_header": False,
