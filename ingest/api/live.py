@@ -7,8 +7,8 @@ with the log, says so (`live`), and goes on with what is committed.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, WebSocket
@@ -30,7 +30,8 @@ from ingest.api.frames import (
 )
 from ingest.api.problems import problem_response
 from ingest.api.scopes import TAKE_PART, Caller, User
-from ingest.api.state import Api, ApiState, caller_of, permit, state_of
+from ingest.api.server import IS_GONE
+from ingest.api.state import Api, caller_of, permit, state_of
 from ingest.api.tokens import LONGEST
 from ingest.contract import from_micros
 from ingest.delivery.live import PAGE, Committed, Feed, Update, encode, follow
@@ -48,6 +49,9 @@ from ingest.log import reader
 from ingest.log.drafts import ID_PATTERN
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1")
 AfterSequence = Annotated[int, Query(ge=0, lt=2**63, description="the last sequence you saw")]
@@ -122,12 +126,14 @@ async def follow_conversation(
     api = state_of(socket)
     try:
         caller = _admit(socket, "read", TAKE_PART)
-        await run_in_threadpool(existing, api, conversation_id, caller)
+        await _in_turn(socket, api.letting_in, existing, api, conversation_id, caller)
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
+    except WebSocketDisconnect:
+        return
     is_customers = caller.user is not None and caller.user.view == "customer"
-    feed = _conversation_feed(api, conversation_id, "customer" if is_customers else "all")
+    feed = _conversation_feed(socket, conversation_id, "customer" if is_customers else "all")
     await _serve(socket, feed, after_sequence, "after_sequence")
 
 
@@ -137,13 +143,12 @@ async def follow_all(socket: WebSocket, after_position: AfterPosition = 0) -> No
 
     For keys with `read`, and for agents with a token.
     """
-    api = state_of(socket)
     try:
         caller = _admit(socket, "read")
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    await _serve(socket, _desk_feed(api, caller), after_position, "after_position")
+    await _serve(socket, _desk_feed(socket, caller), after_position, "after_position")
 
 
 REFUSALS = (
@@ -188,7 +193,27 @@ def _check_origin(socket: WebSocket) -> None:
         raise ForbiddenError("this page may not listen; the setting `origins` lists those that may")
 
 
-def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
+async def _in_turn(
+    socket: WebSocket,
+    turns: asyncio.Semaphore,
+    read: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Read the store when it is this listener's turn: if all come at once, nobody else waits.
+
+    Who gave up meanwhile costs nothing: raises WebSocketDisconnect. Else those who come again would
+    stand behind what they left, and none would be in time.
+    """
+    async with turns:
+        if socket.scope.get(IS_GONE, bool)():
+            raise WebSocketDisconnect(1006)
+        return await run_in_threadpool(read, *args, **kwargs)
+
+
+def _conversation_feed(socket: WebSocket, conversation_id: str, view: str) -> Feed:
+    api = state_of(socket)
+
     def read(after: int) -> list[tuple[int, bytes]]:
         events = list_shown(api.reader, conversation_id, PAGE, reader.Span(after), view)
         return [(each["sequence"], encode(each)) for each in events]
@@ -196,12 +221,14 @@ def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
     return Feed(
         conversation_id,
         lambda row: row.sequence or 0,
-        lambda after: run_in_threadpool(read, after),
+        lambda after: _in_turn(socket, api.catching_up, read, after),
         (lambda event: event.for_all) if view == "all" else (lambda event: event.for_customer),
     )
 
 
-def _desk_feed(api: ApiState, caller: Caller) -> Feed:
+def _desk_feed(socket: WebSocket, caller: Caller) -> Feed:
+    api = state_of(socket)
+
     def is_for_them(conversation_id: str | None) -> bool:
         if conversation_id is None:
             return False
@@ -226,7 +253,7 @@ def _desk_feed(api: ApiState, caller: Caller) -> Feed:
     return Feed(
         None,
         lambda row: row.position,
-        lambda after: run_in_threadpool(read, after),
+        lambda after: _in_turn(socket, api.catching_up, read, after),
         frame,
     )
 

@@ -1,6 +1,7 @@
 """How the API is served: uvicorn, with its time-outs where it has none of its own."""
 
 import asyncio
+import resource
 from typing import Any
 
 import uvicorn
@@ -70,10 +71,21 @@ class TimedProtocol(HttpToolsProtocol):
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+IS_GONE = "convolake.is_gone"
+"""Where a socket's scope has whether the client has left; ASGI tells only those who wait for it."""
+
+
 class LiveProtocol(WebSocketsSansIOProtocol):
     """A socket whose reader may be slow, but not stand still: what waits for it waits in memory."""
 
     _stalled: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        """Do nothing for a client that gave up; say whether it has, while its socket is not open."""
+        if self.transport.is_closing():
+            return
+        self.scope[IS_GONE] = self.transport.is_closing  # type: ignore[literal-required]
+        await super().run_asgi()
 
     def pause_writing(self) -> None:
         """The reader is behind by a whole buffer: 64 KiB."""
@@ -100,6 +112,15 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.close_sent = self.disconnected = True
             self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.TOO_SLOW})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+
+def open_many_files() -> None:
+    """Let this process have as many files open as the system allows: a socket is one.
+
+    The usual limit, 1024, is for programs that use `select`; this one does not.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def config(application: ASGIApp, **over: Any) -> uvicorn.Config:

@@ -1,7 +1,8 @@
 """What the routes share: the log's writer, the keys, a reader of the store, the counters."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from fastapi import Depends, Query
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from ingest.api.presence import Typists
 
 
+AT_ONCE = 4
+"""So many listeners are let in at a time, and so many read the log; the other threads are for requests."""
+
+
 @dataclass(frozen=True)
 class ApiState:
     """Made at start-up, one for each application."""
@@ -41,6 +46,8 @@ class ApiState:
     origins: frozenset[str] = frozenset()
     stores_typing: bool = False
     chat_bot: str | None = None
+    letting_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    catching_up: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 def state_of(connection: HTTPConnection) -> ApiState:
