@@ -89,6 +89,7 @@ class Client:
     ) -> None:
         """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
         self.url = url.rstrip("/")
+        self._timeout = timeout
         self._retries = retries
         self._wait = wait
         self._clock = clock
@@ -259,7 +260,14 @@ class Client:
         """What one socket tells, until it is lost. Raises UnreachableError, ProblemError."""
         url = self.url.replace("http", "ws", 1) + path
         try:
-            with connect(url, additional_headers=self.headers, compression=None) as socket:
+            with (
+                connect(
+                    url,
+                    additional_headers=self.headers,
+                    compression=None,
+                    open_timeout=self._timeout,  # when all come back at once, patience is less work than haste
+                ) as socket
+            ):
                 for frame in socket:
                     yield msgspec.json.decode(frame)
         except InvalidStatus as refused:

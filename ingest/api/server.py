@@ -82,10 +82,14 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Do nothing for a client that gave up; say whether it has, while its socket is not open."""
+        if not self._is_gone():
+            self.scope[IS_GONE] = self._is_gone  # type: ignore[literal-required]
+            await super().run_asgi()
+
+    def _is_gone(self) -> bool:
         if self.transport.is_closing():
-            return
-        self.scope[IS_GONE] = self.transport.is_closing  # type: ignore[literal-required]
-        await super().run_asgi()
+            self.handshake_complete = True  # there is nobody to complete it with; not an error
+        return self.transport.is_closing()
 
     def pause_writing(self) -> None:
         """The reader is behind by a whole buffer: 64 KiB."""

@@ -19,9 +19,6 @@ from ingest.client import Client
 from ingest.settings import Settings
 from tests.sockets import Socket
 
-OPENING_SECONDS = 10.0
-"""Whoever has no socket after so long gives up and tries again; the client does so, too."""
-
 RETRIES = 6
 """After so many tries in vain the pauses grow no longer; so in the client."""
 
@@ -41,6 +38,8 @@ class Place(NamedTuple):
     conversation_id: str
     key: str
     """An API key or a token."""
+    patience: float
+    """Seconds. Whoever has no socket by then gives up and tries again."""
 
 
 class _Event(msgspec.Struct):
@@ -92,7 +91,7 @@ class Listener:
         """One connection, until it is lost; why."""
         connection = None
         try:
-            async with asyncio.timeout(OPENING_SECONDS):
+            async with asyncio.timeout(self.place.patience):
                 connection = _Connection(self, self._port, await self._after())
                 await connection.open(self._port)
             return await connection.ended
@@ -217,6 +216,7 @@ class Listeners(threading.Thread):
     @property
     def live(self) -> int:
         """How many are level with the log."""
+        assert self.is_alive(), "somebody gave up for good"
         return sum(each.is_live for each in self.all)
 
     @property

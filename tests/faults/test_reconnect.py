@@ -29,11 +29,11 @@ from tests.serving import until
 pytestmark = pytest.mark.timeout(900)
 
 SOCKETS, QUICK_SOCKETS = 10_000, 300
-BACK_SECONDS = 60.0
+BACK_SECONDS = 90.0
 """After the kill, all are level with the log again within so long."""
 
-ANSWER_SECONDS = 30.0
-"""Whoever asks meanwhile is answered before the client's time-out."""
+PATIENT, HASTY = 30.0, 10.0
+"""So many seconds our client waits for an answer or a socket, and what is usual elsewhere."""
 
 RATE = 500
 """So many events a second are posted while they come back."""
@@ -117,16 +117,16 @@ class Storm:
 
 
 def places(settings: Settings, names: Sequence[str]) -> list[Place]:
-    """A customer with a token listens to every other one; one key listens to the rest."""
+    """A customer with a token listens to every other one, in haste; one key listens to the rest."""
     grant = Grant(frozenset({"read"}))
     key = create_key(open_engine(settings.database_url), DESK, wall_clock(), grant)
     tokens = Tokens(token_secret(settings), wall_clock)
     ends = wall_clock() + 3_600_000_000
     caller = Caller("local", frozenset({"admin"}))
     return [
-        Place(name, tokens.make(caller, User(name, frozenset({name}), "customer", ends)))
+        Place(name, tokens.make(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
         if number % 2
-        else Place(name, key)
+        else Place(name, key, PATIENT)
         for number, name in enumerate(names)
     ]
 
@@ -219,10 +219,10 @@ def test_all_who_listened_come_back_by_themselves_and_miss_nothing(
     assert storm.heard == [list(range(1, storm.last + 1))] * count
     assert storm.counted == count
     assert storm.back_in < BACK_SECONDS, storm.note()
-    assert storm.listeners.failures.keys() <= {"unreachable", "429"}
+    assert storm.listeners.failures.keys() <= {"unreachable", "408", "429"}
     assert storm.asking.answers.keys() <= {"200", *DOWN}, storm.asking.answers
     assert storm.asking.answers["200"] > 0
-    assert storm.asking.longest < ANSWER_SECONDS, storm.note()
+    assert storm.asking.longest < PATIENT, storm.note()
 
 
 @pytest.mark.control("reconnect")
