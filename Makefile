@@ -26,7 +26,7 @@ test: install ## run the tests
 
 prove: install ## break everything, long and with controls; prints docs/proof.md (some of it as root)
 	rm -f $(PROOF)
-	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py; status=$$?; \
+	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
 
 check: install ## lint, types, floors, SQL, spelling

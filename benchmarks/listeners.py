@@ -1,22 +1,20 @@
 """Ten thousand listeners in one process: sockets that cost little, and messages for them to hear.
 
-Raw frames (RFC 6455) over asyncio, for the same reason as in `generator`. A message's text is the
-instant at which it was sent, by this process's clock, so that whoever hears it knows how long it took.
+Raw frames, for the same reason as in `generator`. A message's text is the instant at which it was
+sent, by this process's clock, so that whoever hears it knows how long it took.
 """
 
 import asyncio
-import base64
-import os
 import re
 import subprocess
 import sys
 import time
-from typing import cast
 
 import msgspec
 import uvloop
 
 from benchmarks.servers import HOST, REPOSITORY, Server
+from tests.sockets import Socket
 
 OPENING = 200
 """So many handshakes are under way at once."""
@@ -68,66 +66,28 @@ def listen(server: Server, plan: Plan) -> Heard:
     return msgspec.json.decode(done.stdout, type=Heard)
 
 
-class Listener(asyncio.Protocol):
-    """One socket: its handshake, then frames, of which it reads the text and the sequence."""
+class Listener(Socket):
+    """One who listens; reads the text and the sequence of what is told."""
 
     def __init__(self, plan: Plan, heard: Heard, conversation_id: str) -> None:
         """`heard` is shared by all."""
+        path = f"/v1/conversations/{conversation_id}/live"
+        super().__init__(f"{HOST}:{plan.port}", path, plan.key)
         self.is_live = asyncio.get_running_loop().create_future()
         self.sequence = 0
-        self._plan = plan
         self._heard = heard
-        self._conversation_id = conversation_id
-        self._buffer = b""
-        self._is_open = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for a socket."""
-        self.transport = cast("asyncio.Transport", transport)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.transport.write(
-            (
-                f"GET /v1/conversations/{self._conversation_id}/live HTTP/1.1\r\n"
-                f"Host: {HOST}:{self._plan.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-                f"Authorization: Bearer {self._plan.key}\r\n\r\n"
-            ).encode()
-        )
-
-    def data_received(self, data: bytes) -> None:
-        """Take whole frames."""
-        self._buffer += data
-        if not self._is_open:
-            head, end, rest = self._buffer.partition(b"\r\n\r\n")
-            if not end:
-                return
-            if b" 101 " not in head[:20]:
-                self.is_live.set_exception(ListeningFailedError(repr(self._buffer[:400])))
-                return
-            self._is_open, self._buffer = True, rest
-        while (frame := self._next_frame()) is not None:
-            self._take(*frame)
-
-    def _next_frame(self) -> tuple[int, bytes] | None:
-        buffer = self._buffer
-        if len(buffer) < 2:
-            return None
-        size, start = buffer[1] & 0x7F, 2
-        if size > 125:
-            start = 4 if size == 126 else 10
-            size = int.from_bytes(buffer[2:start], "big")
-        if len(buffer) < start + size:
-            return None
-        self._buffer = buffer[start + size :]
-        return buffer[0] & 0x0F, buffer[start : start + size]
-
-    def _take(self, kind: int, body: bytes) -> None:
-        if kind == 9:  # a ping; what a client sends is masked, here with zeros
-            self.transport.write(bytes([0x8A, 0x80 | len(body), 0, 0, 0, 0]) + body)
-        elif body.startswith(b'{"type":"event"'):
-            self._hear(body)
-        elif body.startswith(b'{"type":"live"') and not self.is_live.done():
+    def hear(self, frame: bytes) -> None:
+        """Note an event, and when it is level with the log."""
+        if frame.startswith(b'{"type":"event"'):
+            self._hear(frame)
+        elif frame.startswith(b'{"type":"live"') and not self.is_live.done():
             self.is_live.set_result(None)
+
+    def refused(self, answer: bytes) -> None:
+        """Nobody is refused here."""
+        if not self.is_live.done():
+            self.is_live.set_exception(ListeningFailedError(repr(answer[:400])))
 
     def _hear(self, body: bytes) -> None:
         self.sequence += 1
@@ -138,7 +98,7 @@ class Listener(asyncio.Protocol):
             self._heard.events += 1
             self._heard.waits.append(time.perf_counter() - int(found.group(1)) / 1e9)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def lost(self, exc: Exception | None) -> None:
         """Count it, unless it is over."""
         self._heard.dropped += 1
         if not self.is_live.done():

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 from pydantic_core import PydanticUndefined
 
+from convolake import live_reference as live
 from ingest import errors
 from ingest.api.metrics import Metrics
 from ingest.contract import COLUMNS, EVENT_TYPES
@@ -16,7 +17,7 @@ from warehouse.model import models
 
 def reference() -> str:
     """The whole page, in Markdown."""
-    parts = (_settings(), _events(), _columns(), _models(), _errors(), _metrics())
+    parts = (_settings(), _events(), _columns(), _live(), _models(), _errors(), _metrics())
     return "\n".join([_HEAD, *(line for part in parts for line in part)]) + "\n"
 
 
@@ -74,6 +75,21 @@ def _columns() -> Iterator[str]:
     yield "The same name in JSON, in Parquet, in SQL and on the page.\n"
     rows = [(f"`{column.name}`", str(column.type), column.meaning) for column in COLUMNS]
     yield from _table(("column", "type", "meaning"), *rows)
+
+
+def _live() -> Iterator[str]:
+    yield "## Sockets\n"
+    yield (
+        "Of all routes these alone are not on the API's own page, `/docs`. "
+        "Instead of opening, a socket may be answered by HTTP: " + live.refusals() + ".\n"
+    )
+    yield (
+        "Whoever lost a socket comes back after a pause that grows with each try in vain and differs "
+        "from the others' (`Client.listen` does so), and names the last place they saw: nothing is "
+        "missed and nothing comes twice.\n"
+    )
+    for rows in (live.socket_rows(), live.frame_rows(), live.close_rows(), live.figure_rows()):
+        yield from _table(*rows)
 
 
 def _models() -> Iterator[str]:

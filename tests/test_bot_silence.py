@@ -375,7 +375,7 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
 
     for cycle in range(4):
         with (
-            a_process(settings, **environment) as process,
+            a_process(settings, files=None, **environment) as process,
             Client(settings.url, key) as client,
         ):
             client.wait_until_ready()

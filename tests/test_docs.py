@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 
 from convolake import event_log_page
 from convolake.cli import app
+from convolake.live_reference import EXAMPLES, sockets
 from convolake.reference import error_types, reference
 from ingest import errors
+from ingest.api import frames
+from ingest.api.frames import Close
 from ingest.contract import COLUMNS, EVENT_TYPES
 from ingest.settings import Settings
 from warehouse.model import models
@@ -38,8 +41,21 @@ def test_everything_that_has_a_name_is_in_the_reference() -> None:
         *(column.name for column in COLUMNS),
         *(kind.code for kind in error_types()),
     ]
+    names += [route.path for route in sockets()]
+    names += [field.alias for route in sockets() for field in route.dependant.query_params]
+    names += [f"| {close.value} |" for close in Close]
     names += [name for model in models() for name in (model.name, *model.columns)]
     assert [name for name in names if name not in page] == []
+
+
+def test_a_socket_tells_no_frame_and_closes_with_no_code_that_the_reference_does_not_name() -> None:
+    made = {name for name in vars(frames) if name.endswith("_frame")}
+    assert made == {make.__name__ for make in EXAMPLES}
+    sources = [path for path in (ROOT / "ingest").rglob("*.py") if path.name != "frames.py"]
+    loose = re.compile(r'close\(\d|"code": \d|"type": ?"(?!websocket\.)')
+    assert [
+        path for path in sources if "socket" in path.read_text() and loose.search(path.read_text())
+    ] == []
 
 
 def test_every_error_is_in_the_tree_and_has_a_code_of_its_own() -> None:

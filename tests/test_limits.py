@@ -91,6 +91,23 @@ def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
     assert len(limiter._buckets) == 1
 
 
+def test_when_more_come_at_once_than_are_kept_they_are_not_all_looked_through_for_each(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = Limiter(clock)
+    looked: list[int] = []
+    forget = limiter._forget
+
+    def note(now: int) -> None:
+        looked.append(now)
+        forget(now)
+
+    monkeypatch.setattr(limiter, "_forget", note)
+    for number in range(4 * KEPT):
+        limiter.take(f"caller {number}", 1)
+    assert len(looked) == 2
+
+
 def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:
     limiter = Limiter(clock)
     for _ in range(BURST_SECONDS):

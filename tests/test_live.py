@@ -9,11 +9,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from ingest.api.keys import Grant, create_key
+from ingest.api.app import create_app
+from ingest.api.frames import LARGEST, Close
+from ingest.api.hot import HotPath
+from ingest.api.keys import Grant, create_key, local_key
 from ingest.delivery import live
 from ingest.log.database import open_engine
-from tests.factories import a_conversation, an_event
-from tests.serving import WAIT, Installation, until
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, a_conversation, an_event
+from tests.serving import WAIT, Installation, listening, until
 
 
 def frame(heard: ClientConnection) -> dict[str, Any]:
@@ -176,11 +180,27 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
         installation.listen()
 
 
-def test_a_socket_that_speaks_is_closed(installation: Installation) -> None:
+@pytest.mark.parametrize(
+    ("said", "code"), [("hello", Close.ONLY_TELLS), ("x" * (LARGEST + 1), Close.TOO_LARGE)]
+)
+def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, code: int) -> None:
     installation.facts(a_conversation(messages=0))
     with installation.listen() as heard:
-        heard.send("hello")
-        assert close_code(heard) == 1003
+        heard.send(said)
+        assert close_code(heard) == code
+
+
+def test_a_server_that_stops_tells_its_listeners_to_come_back(
+    settings: Settings, clock: Clock
+) -> None:
+    key = local_key(settings, clock())
+    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+        installation = Installation(url, key, settings, clock)
+        with installation.http:
+            installation.facts(a_conversation(messages=0))
+            heard = installation.listen()
+    with heard:
+        assert close_code(heard) == Close.RESTART
 
 
 def test_a_token_that_ends_closes_its_socket(
@@ -191,7 +211,7 @@ def test_a_token_that_ends_closes_its_socket(
     with installation.listen(token=installation.token("c1", seconds=60)) as heard:
         assert frame(heard)["type"] == "event"
         installation.clock.forward(seconds=61)
-        assert close_code(heard) == 4401
+        assert close_code(heard) == Close.EXPIRED
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def api() -> None:
 
     from ingest.api.app import create_app
     from ingest.api.hot import HotPath
-    from ingest.api.server import config
+    from ingest.api.server import config, open_many_files
 
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
@@ -66,6 +66,7 @@ def api() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    open_many_files()
     server = uvicorn.Server(config(application, host=settings.host, port=settings.port))
     with suppress(KeyboardInterrupt):
         server.run()

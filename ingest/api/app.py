@@ -112,11 +112,12 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
+    app.include_router(live.router)  # first: when all come back at once, the way to it counts
     app.include_router(hot.router)
     app.include_router(conversations.commands)
     for router in commands.ROUTERS:
         app.include_router(router)
-    for page in (conversations, messages, presence, live, webhooks, hooks, chat, accounting):
+    for page in (conversations, messages, presence, webhooks, hooks, chat, accounting):
         app.include_router(page.router)
     _add_operations(app)
     return app

@@ -16,7 +16,7 @@ ALLOWANCE = "convolake.allowance"
 """Where a request's scope has what is left."""
 
 KEPT = 10_000
-"""So many callers are kept in mind; those whose bucket is full again need not be."""
+"""So many callers are kept in mind at least; those whose bucket is full again need not be."""
 
 
 class Allowance(NamedTuple):
@@ -40,6 +40,7 @@ class Limiter:
         """`clock` gives microseconds."""
         self._clock = clock
         self._buckets: dict[str, tuple[float, int]] = {}
+        self._most = KEPT
 
     def take(self, who: str, per_second: int) -> Allowance:
         """One request of `who`. Raises RateLimitedError if there is none left."""
@@ -49,7 +50,7 @@ class Limiter:
         held = min(most, held + max(0, now - at) * per_second / 1_000_000)
         if held < 1:
             raise RateLimitedError(f"at most {per_second} requests a second; send fewer")
-        if who not in self._buckets and len(self._buckets) >= KEPT:
+        if who not in self._buckets and len(self._buckets) >= self._most:
             self._forget(now)
         self._buckets[who] = (held - 1, now)
         return Allowance(per_second, int(held - 1), int((most - held + 1) / per_second) + 1)
@@ -57,6 +58,8 @@ class Limiter:
     def _forget(self, now: int) -> None:
         old = now - BURST_SECONDS * 1_000_000
         self._buckets = {who: each for who, each in self._buckets.items() if each[1] > old}
+        # If more come back at once, all are looked through again only when they are twice as many.
+        self._most = max(KEPT, 2 * len(self._buckets))
 
 
 class Limits:

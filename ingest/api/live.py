@@ -7,8 +7,8 @@ with the log, says so (`live`), and goes on with what is committed.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, WebSocket
@@ -19,9 +19,19 @@ from starlette.websockets import WebSocketDisconnect
 
 from ingest.api.conversations import existing
 from ingest.api.describe import problems
+from ingest.api.frames import (
+    HEARTBEAT_SECONDS,
+    PROTOCOL,
+    Close,
+    event_frame,
+    heartbeat_frame,
+    live_frame,
+    typing_frame,
+)
 from ingest.api.problems import problem_response
 from ingest.api.scopes import TAKE_PART, Caller, User
-from ingest.api.state import Api, ApiState, caller_of, permit, state_of
+from ingest.api.server import IS_GONE
+from ingest.api.state import Api, caller_of, permit, state_of
 from ingest.api.tokens import LONGEST
 from ingest.contract import from_micros
 from ingest.delivery.live import PAGE, Committed, Feed, Update, encode, follow
@@ -33,23 +43,19 @@ from ingest.errors import (
     MissingScopeError,
     RateLimitedError,
     UnauthorizedError,
+    UnknownConversationError,
 )
 from ingest.log import reader
 from ingest.log.drafts import ID_PATTERN
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = "convolake.v1"
-"""The subprotocol. A browser names its token beside it, for it cannot send a header."""
-
-HEARTBEAT_SECONDS = 20.0
-"""A listener who hears nothing for longer has lost the connection."""
-
-EXPIRED = 4401
-"""Close code: the token or the key is not good any more. Come back with a new one."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1")
-After = Annotated[int, Query(ge=0, lt=2**63)]
+AfterSequence = Annotated[int, Query(ge=0, lt=2**63, description="the last sequence you saw")]
+AfterPosition = Annotated[int, Query(ge=0, lt=2**63, description="the last position you saw")]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
@@ -114,31 +120,46 @@ def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: N
 
 @router.websocket("/conversations/{conversation_id}/live")
 async def follow_conversation(
-    socket: WebSocket, conversation_id: str, after_sequence: After = 0
+    socket: WebSocket, conversation_id: str, after_sequence: AfterSequence = 0
 ) -> None:
-    """What happens in a conversation, from after a sequence on, for ever."""
+    """What happens in a conversation, in its order, for ever. For keys with `read`, and users with a token."""
     api = state_of(socket)
     try:
         caller = _admit(socket, "read", TAKE_PART)
-        await run_in_threadpool(existing, api, conversation_id, caller)
+        await _in_turn(socket, api.letting_in, existing, api, conversation_id, caller)
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
+    except WebSocketDisconnect:
+        return
     is_customers = caller.user is not None and caller.user.view == "customer"
-    feed = _conversation_feed(api, conversation_id, "customer" if is_customers else "all")
+    feed = _conversation_feed(socket, conversation_id, "customer" if is_customers else "all")
     await _serve(socket, feed, after_sequence, "after_sequence")
 
 
 @router.websocket("/live")
-async def follow_all(socket: WebSocket, after_position: After = 0) -> None:
-    """What happens in all conversations that the caller may see: for an agents' desk."""
-    api = state_of(socket)
+async def follow_all(socket: WebSocket, after_position: AfterPosition = 0) -> None:
+    """What happens in all conversations that you may see, in the order of the log: for an agents' desk.
+
+    For keys with `read`, and for agents with a token.
+    """
     try:
         caller = _admit(socket, "read")
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    await _serve(socket, _desk_feed(api, caller), after_position, "after_position")
+    await _serve(socket, _desk_feed(socket, caller), after_position, "after_position")
+
+
+REFUSALS = (
+    UnauthorizedError,
+    MissingScopeError,
+    ForbiddenError,
+    UnknownConversationError,
+    InvalidRequestError,
+    RateLimitedError,
+)
+"""What may be answered by HTTP, as everywhere, instead of opening a socket."""
 
 
 def _admit(socket: WebSocket, *scopes: str) -> Caller:
@@ -172,7 +193,27 @@ def _check_origin(socket: WebSocket) -> None:
         raise ForbiddenError("this page may not listen; the setting `origins` lists those that may")
 
 
-def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
+async def _in_turn(
+    socket: WebSocket,
+    turns: asyncio.Semaphore,
+    read: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Read the store when it is this listener's turn: if all come at once, nobody else waits.
+
+    Who gave up meanwhile costs nothing: raises WebSocketDisconnect. Else those who come again would
+    stand behind what they left, and none would be in time.
+    """
+    async with turns:
+        if socket.scope.get(IS_GONE, bool)():
+            raise WebSocketDisconnect(1006)
+        return await run_in_threadpool(read, *args, **kwargs)
+
+
+def _conversation_feed(socket: WebSocket, conversation_id: str, view: str) -> Feed:
+    api = state_of(socket)
+
     def read(after: int) -> list[tuple[int, bytes]]:
         events = list_shown(api.reader, conversation_id, PAGE, reader.Span(after), view)
         return [(each["sequence"], encode(each)) for each in events]
@@ -180,12 +221,14 @@ def _conversation_feed(api: ApiState, conversation_id: str, view: str) -> Feed:
     return Feed(
         conversation_id,
         lambda row: row.sequence or 0,
-        lambda after: run_in_threadpool(read, after),
+        lambda after: _in_turn(socket, api.catching_up, read, after),
         (lambda event: event.for_all) if view == "all" else (lambda event: event.for_customer),
     )
 
 
-def _desk_feed(api: ApiState, caller: Caller) -> Feed:
+def _desk_feed(socket: WebSocket, caller: Caller) -> Feed:
+    api = state_of(socket)
+
     def is_for_them(conversation_id: str | None) -> bool:
         if conversation_id is None:
             return False
@@ -207,7 +250,12 @@ def _desk_feed(api: ApiState, caller: Caller) -> Feed:
         mine = is_for_them(event.row.conversation_id)
         return event.for_all if mine else b""
 
-    return Feed(None, lambda row: row.position, lambda after: run_in_threadpool(read, after), frame)
+    return Feed(
+        None,
+        lambda row: row.position,
+        lambda after: _in_turn(socket, api.catching_up, read, after),
+        frame,
+    )
 
 
 async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
@@ -217,7 +265,7 @@ async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
     telling = asyncio.create_task(_tell(socket, feed, after, place))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
-            await socket.close(1003, "this socket only tells; write by HTTP")
+            await socket.close(Close.ONLY_TELLS, "this socket only tells; write by HTTP")
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
@@ -228,12 +276,12 @@ async def _tell(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
         async for frame in _frames(socket, feed, after, place):
             await socket.send_text(frame.decode())
     except UnauthorizedError as error:
-        await socket.close(EXPIRED, error.detail)
+        await socket.close(Close.EXPIRED, error.detail)
     except WebSocketDisconnect:
         return  # the client went away in the middle of it
     except Exception:
         logger.exception("a listener could not be told any more")
-        await socket.close(1011, "a fault of ours; come back with the last place you saw")
+        await socket.close(Close.FAULT, "a fault of ours; come back with the last place you saw")
 
 
 async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> AsyncIterator[bytes]:
@@ -245,17 +293,17 @@ async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> Asyn
             after = at
             if event:
                 told_at = time.monotonic()
-                yield b'{"type":"event","event":' + event + b"}"
+                yield event_frame(event)
         for told in _notices(update, after, place, time.monotonic() - told_at):
             told_at = time.monotonic()
-            yield encode(told)
+            yield told
 
 
-def _notices(update: Update, after: int, place: str, silent: float) -> list[dict[str, Any]]:
+def _notices(update: Update, after: int, place: str, silent: float) -> list[bytes]:
     """What else there is to tell; after a while of silence, where the listener stands."""
     if update.typists is not None:
-        return [{"type": "typing", "items": update.typists}]
+        return [typing_frame(update.typists)]
     if update.is_level:
-        return [{"type": "live", place: after}]
+        return [live_frame(place, after)]
     is_due = not update.events or silent >= HEARTBEAT_SECONDS
-    return [{"type": "heartbeat", place: after}] if is_due else []
+    return [heartbeat_frame(place, after)] if is_due else []

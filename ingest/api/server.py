@@ -1,6 +1,7 @@
 """How the API is served: uvicorn, with its time-outs where it has none of its own."""
 
 import asyncio
+import resource
 from typing import Any
 
 import uvicorn
@@ -8,12 +9,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-STALLED_SECONDS = 10.0
-"""A listener that takes nothing for so long is let go; it comes back and reads the log."""
-
-TRY_AGAIN_LATER = 1013
-"""Close code (IANA registry) of a listener that is too slow."""
-
+from ingest.api.frames import LARGEST, PING_SECONDS, STALLED_SECONDS, Close
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0
@@ -75,10 +71,25 @@ class TimedProtocol(HttpToolsProtocol):
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+IS_GONE = "convolake.is_gone"
+"""Where a socket's scope has whether the client has left; ASGI tells only those who wait for it."""
+
+
 class LiveProtocol(WebSocketsSansIOProtocol):
     """A socket whose reader may be slow, but not stand still: what waits for it waits in memory."""
 
     _stalled: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        """Do nothing for a client that gave up; say whether it has, while its socket is not open."""
+        if not self._is_gone():
+            self.scope[IS_GONE] = self._is_gone  # type: ignore[literal-required]
+            await super().run_asgi()
+
+    def _is_gone(self) -> bool:
+        if self.transport.is_closing():
+            self.handshake_complete = True  # there is nobody to complete it with; not an error
+        return self.transport.is_closing()
 
     def pause_writing(self) -> None:
         """The reader is behind by a whole buffer: 64 KiB."""
@@ -100,11 +111,20 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def _let_go(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
-            self.conn.send_close(TRY_AGAIN_LATER, "too slow; come back with the last place you saw")
+            self.conn.send_close(Close.TOO_SLOW, "too slow; come back with the last place you saw")
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = self.disconnected = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": TRY_AGAIN_LATER})
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.TOO_SLOW})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+
+def open_many_files() -> None:
+    """Let this process have as many files open as the system allows: a socket is one.
+
+    The usual limit, 1024, is for programs that use `select`; this one does not.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
@@ -114,9 +134,9 @@ def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
         "http": TimedProtocol,
         "ws": LiveProtocol,
         "ws_per_message_deflate": False,  # it costs a quarter of a MiB a socket
-        "ws_max_size": 4096,  # sockets only tell
-        "ws_ping_interval": 20.0,
-        "ws_ping_timeout": 20.0,
+        "ws_max_size": LARGEST,
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
         "access_log": False,
         "proxy_headers": False,
         "server_header": False,

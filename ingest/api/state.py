@@ -1,7 +1,8 @@
 """What the routes share: the log's writer, the keys, a reader of the store, the counters."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from fastapi import Depends, Query
@@ -22,6 +23,10 @@ from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
     from ingest.api.presence import Typists
+
+
+AT_ONCE = 4
+"""So many listeners are let in at a time, and so many read the log; the other threads are for requests."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class ApiState:
     chat_bot: str | None = None
     say: Callable[[dict[str, Any]], None] | None = None
     """Tells the other processes of this log what is stored nowhere; None if there are none."""
+    letting_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    catching_up: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

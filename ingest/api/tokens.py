@@ -17,7 +17,7 @@ from ingest.settings import Settings
 ALGORITHM = "HS256"
 AUDIENCE = "convolake"
 LONGEST = 3600
-"""Seconds. Then a page needs a new one, from the server that it came from."""
+"""Seconds that a token may be good for; then a page needs a new one, from the server that it came from."""
 AGENT = frozenset({"read", "conversations:write"})
 """What a token of somebody of ours allows, if the key that made it does."""
 

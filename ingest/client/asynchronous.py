@@ -44,6 +44,7 @@ class AsyncClient(Caller):
         """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
         super().__init__(url, key, Patience(retries, clock, jitter), new_id)
         self._wait = wait
+        self._timeout = timeout
         self._http = httpx2.AsyncClient(
             headers=self.headers,
             timeout=httpx2.Timeout(timeout, pool=None),  # to wait for one's turn is not yet a try
@@ -84,7 +85,10 @@ class AsyncClient(Caller):
             try:
                 with socket_failures(self.url):
                     async with connect(
-                        address, additional_headers=self.headers, compression=None
+                        address,
+                        additional_headers=self.headers,
+                        compression=None,
+                        open_timeout=self._timeout,
                     ) as socket:
                         async for frame in socket:
                             if (event := listening.hear(frame)) is not None:

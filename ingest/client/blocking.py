@@ -40,6 +40,7 @@ class Client(Caller):
         """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
         super().__init__(url, key, Patience(retries, clock, jitter), new_id)
         self._wait = wait
+        self._timeout = timeout
         self._http = httpx2.Client(headers=self.headers, timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
@@ -76,7 +77,13 @@ class Client(Caller):
             try:
                 with (
                     socket_failures(self.url),
-                    connect(address, additional_headers=self.headers, compression=None) as socket,
+                    connect(
+                        address,
+                        additional_headers=self.headers,
+                        compression=None,
+                        # When all come back at once, patience is less work than haste.
+                        open_timeout=self._timeout,
+                    ) as socket,
                 ):
                     for frame in socket:
                         if (event := listening.hear(frame)) is not None:

@@ -31,7 +31,7 @@ class ClientError(Exception):
 class ProblemError(ClientError):
     """The API refused the call. `status`, `code`, `detail` and `field` are those of its answer.
 
-    429 and 503 are raised only after the retries: nothing of the last try was stored.
+    408, 429 and 503 are raised only after the retries: nothing of the last try was stored.
     """
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
@@ -43,7 +43,7 @@ class ProblemError(ClientError):
         self.detail = problem.detail
         self.field = problem.field
         self.retry_after = retry_after
-        self.is_retryable = problem.status in (429, 503)
+        self.is_retryable = problem.status in (408, 429, 503)
 
 
 _PASSING = (httpx2.TransportError, httpx2.DecodingError, OSError, EOFError, WebSocketException)

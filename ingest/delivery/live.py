@@ -155,9 +155,13 @@ async def follow(hub: Hub, feed: Feed, after: int, seconds: float) -> AsyncItera
     with hub.listening(feed.conversation_id) as listener:
         while True:
             listener.begin()
-            while page := await feed.read(after):
-                after = page[-1][0]
-                yield Update(page)
+            is_level = False
+            while not is_level:
+                page = await feed.read(after)
+                is_level = len(page) < PAGE  # what is committed since it was asked for is kept
+                if page:
+                    after = page[-1][0]
+                    yield Update(page)
             yield Update([], is_level=True)
             while (kept := await listener.take(seconds)) is not None:
                 fresh = [each for each in kept if feed.place(each.row) > after]

@@ -23,16 +23,22 @@ CONVERSATIONS = [f"c{number}" for number in range(7)]
 
 @contextmanager
 def running(
-    settings: Settings, command: str = "api", variant: str | None = None, **environment: str
+    settings: Settings,
+    command: str = "api",
+    variant: str | None = None,
+    files: int | None = None,
+    **environment: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """`convolake api` or `convolake lake` until the block ends, or a broken variant of it.
+
+    Begun with so many open `files` allowed, as far as it does not ask for more.
 
     Its output is beside the data folder's parent, so that a file system under it can be cut.
     """
     program = ["convolake"] if variant is None else ["tests.faults.variants", variant]
     with log_path(settings, command).open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *program, command],
+            [*_allowed(files), sys.executable, "-m", *program, command],
             cwd=ROOT,
             env=os.environ | _environment(settings) | environment,
             stdout=output,
@@ -43,6 +49,12 @@ def running(
     finally:
         process.kill()
         process.wait()
+
+
+def _allowed(files: int | None) -> list[str]:
+    if files is None:
+        return []
+    return ["sh", "-c", f'ulimit -Sn {files}; exec "$@"', "sh"]
 
 
 def log_path(settings: Settings, command: str) -> Path:

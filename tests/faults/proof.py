@@ -27,6 +27,7 @@ FAULTS = {
     "requests": "requests with broken bodies, headers and parameters, to every route",
     "deliveries": "kill -9 of the API between a commit and its webhooks",
     "listeners": "kill -9 of the API while many listen; they come back with the last sequence they saw",
+    "reconnect": "kill -9 of the API while 10,000 listen; all come back at once",
     "clock": "the clock jumps 10 minutes back, 3 days on, and back, under load",
 }
 """Every fault that must be in the proof, with what is done. A missing one is not proven."""

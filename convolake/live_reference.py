@@ -1,0 +1,94 @@
+"""The sockets' part of `docs/reference.md`: the API page cannot show them, for OpenAPI knows only HTTP."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import ModuleType
+
+from fastapi.routing import APIWebSocketRoute
+
+from ingest.api import frames, live, tokens
+from ingest.delivery import live as delivery
+
+Rows = Iterator[tuple[str, ...]]
+
+EXAMPLES: dict[Callable[..., bytes], bytes] = {
+    frames.event_frame: frames.event_frame(b'{"event_id":"order-7-m1","sequence":7}'),
+    frames.live_frame: frames.live_frame("after_sequence", 7),
+    frames.heartbeat_frame: frames.heartbeat_frame("after_sequence", 7),
+    frames.typing_frame: frames.typing_frame(
+        [{"participant_id": "ada", "until": "2030-01-01T10:00:05+00:00"}]
+    ),
+}
+"""Every frame, by what makes it."""
+
+FIGURES: list[tuple[ModuleType, str]] = [
+    (frames, "PROTOCOL"),
+    (frames, "HEARTBEAT_SECONDS"),
+    (frames, "PING_SECONDS"),
+    (frames, "STALLED_SECONDS"),
+    (frames, "LARGEST"),
+    (delivery, "KEPT"),
+    (delivery, "PAGE"),
+    (tokens, "LONGEST"),
+]
+"""What a client reckons with."""
+
+
+def sockets() -> list[APIWebSocketRoute]:
+    """The sockets that there are."""
+    return [route for route in live.router.routes if isinstance(route, APIWebSocketRoute)]
+
+
+def socket_rows() -> Rows:
+    """Path, parameters and meaning of each socket."""
+    yield "socket", "parameter", "what it tells"
+    for route in sockets():
+        parameters = [
+            f"`{field.alias}`: {field.field_info.description}; {field.field_info.default} if unset"
+            for field in route.dependant.query_params
+        ]
+        yield f"`{route.path}`", "; ".join(parameters), _sentence(route.endpoint)
+
+
+def frame_rows() -> Rows:
+    """What each frame looks like, and means."""
+    yield "frame", "meaning"
+    for make, example in EXAMPLES.items():
+        yield f"`{example.decode()}`", _sentence(make)
+
+
+def close_rows() -> Rows:
+    """Why the server closes a socket."""
+    yield "close code", "meaning, and what to do"
+    for close in frames.Close:
+        yield f"{close.value}", close.meaning
+
+
+def figure_rows() -> Rows:
+    """Times and sizes, with what is said of them where they are set."""
+    yield "figure", "meaning"
+    for module, name in FIGURES:
+        value = getattr(module, name)
+        figure = f"{value:g} s" if isinstance(value, float) else f"{value}"
+        yield figure, _said_of(module, name)
+
+
+def refusals() -> str:
+    """What may be answered instead of opening a socket."""
+    return ", ".join(f"`{kind.code}` ({kind.status})" for kind in live.REFUSALS)
+
+
+def _sentence(thing: Callable[..., object]) -> str:
+    return " ".join((inspect.getdoc(thing) or "").split())
+
+
+def _said_of(module: ModuleType, name: str) -> str:
+    """The string under a constant: Python keeps it in the source only."""
+    body = ast.parse(inspect.getsource(module)).body
+    for line, after in pairwise(body):
+        names = [ast.unparse(each) for each in line.targets] if isinstance(line, ast.Assign) else []
+        if name in names and isinstance(after, ast.Expr):
+            return str(ast.literal_eval(after.value))
+    raise LookupError(f"{name} of {module.__name__} does not say what it is for")

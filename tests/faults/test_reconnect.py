@@ -1,0 +1,239 @@
+"""Ten thousand who listen, one kill -9, and all of them come back at once."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from ingest.api.keys import Grant, create_key, local_key
+from ingest.api.scopes import Caller, User
+from ingest.api.tokens import Tokens, token_secret
+from ingest.client import Client
+from ingest.log.database import open_engine
+from ingest.settings import Settings
+from ingest.stamps import wall_clock
+from tests.factories import an_event, free_port
+from tests.faults.checker import Told, Verdict, check
+from tests.faults.conftest import Found
+from tests.faults.processes import running
+from tests.faults.returning import Asking, Listeners, Place, open_files
+from tests.serving import until
+
+pytestmark = pytest.mark.timeout(900)
+
+SOCKETS, QUICK_SOCKETS = 10_000, 300
+BACK_SECONDS = 90.0
+"""After the kill, all are level with the log again within so long."""
+
+PATIENT, HASTY = 30.0, 10.0
+"""So many seconds our client waits for an answer or a socket, and what is usual elsewhere."""
+
+RATE = 500
+"""So many events a second are posted while they come back."""
+
+DESK = "desk"
+"""The source of the key that half of them share."""
+
+DOWN = {"ConnectError", "ReadError", "RemoteProtocolError"}
+"""What somebody sees who asks while nobody is there to answer."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "place" / "data", port=free_port())
+
+
+class Posting(threading.Thread):
+    """A message to every conversation, again and again until it is acknowledged."""
+
+    def __init__(self, client: Client, told: Told, names: Sequence[str], number: int) -> None:
+        super().__init__()
+        self.half = threading.Event()
+        """Half of it is acknowledged."""
+        self._client, self._told = client, told
+        self._events = [
+            an_event(conversation_id=each, event_id=f"{each}-{number}") for each in names
+        ]
+
+    def run(self) -> None:
+        batch = len(self._events) // 20
+        start, done = time.monotonic(), 0
+        for result in self._client.record(self._events, batch):
+            for event, answer in zip(self._events[done:], result.results, strict=False):
+                self._told.acknowledge(event["event_id"], answer.sequence or 0)
+            done += len(result.results)
+            if done >= len(self._events) // 2:
+                self.half.set()
+            time.sleep(max(0.0, start + done / RATE - time.monotonic()))
+
+
+@dataclass
+class Storm:
+    """What came of it; `back_in` and `down_for` are seconds from the kill on."""
+
+    told: Told
+    listeners: Listeners
+    asking: Asking
+    last: int
+    """The sequence of every conversation's last event."""
+    opened_in: float
+    down_for: float
+    back_in: float
+    counted: int
+    """How many listen, as the API says."""
+
+    @property
+    def heard(self) -> list[list[int]]:
+        return [each.heard for each in self.listeners.all]
+
+    @property
+    def missed(self) -> int:
+        return sum(len(set(range(1, self.last + 1)) - set(each)) for each in self.heard)
+
+    @property
+    def doubled(self) -> int:
+        return sum(len(each) - len(set(each)) for each in self.heard)
+
+    def figures(self, verdict: Verdict) -> dict[str, int]:
+        """Lost and doubled on disk, or on the way to a listener."""
+        return {"lost": verdict.lost + self.missed, "doubled": verdict.doubled + self.doubled}
+
+    def note(self) -> str:
+        failures = self.listeners.failures
+        return (
+            f"{len(self.heard):,} listeners heard {sum(map(len, self.heard)):,} events, each 1 to n; "
+            f"opened in {self.opened_in:.0f} s; down for {self.down_for:.1f} s; all back "
+            f"{self.back_in:.0f} s after the kill, of {sum(failures.values()):,} tries in vain "
+            f"{failures['429']:,} for the limit of a key; a reader beside them waited for at most "
+            f"{self.asking.longest:.1f} s, and got {dict(self.asking.answers)}"
+        )
+
+
+def places(settings: Settings, names: Sequence[str]) -> list[Place]:
+    """A customer with a token listens to every other one, in haste; one key listens to the rest."""
+    grant = Grant(frozenset({"read"}))
+    key = create_key(open_engine(settings.database_url), DESK, wall_clock(), grant)
+    tokens = Tokens(token_secret(settings), wall_clock)
+    ends = wall_clock() + 3_600_000_000
+    caller = Caller("local", frozenset({"admin"}))
+    return [
+        Place(name, tokens.make(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
+        if number % 2
+        else Place(name, key, PATIENT)
+        for number, name in enumerate(names)
+    ]
+
+
+@contextmanager
+def serving(settings: Settings, limit: int) -> Iterator[Any]:
+    """The API, with a limit for each key, and begun with few open files."""
+    with running(settings, files=256, CONVOLAKE_REQUESTS_PER_SECOND=str(limit)) as process:
+        yield process
+
+
+def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False) -> Storm:
+    """Kill the API in the middle of a round of messages, start it anew, and see who comes back.
+
+    The key that half of them share may open fewer sockets at once than it has. If `naive`, they come
+    back to what is newest then, and there is no limit.
+    """
+    open_files(count + 500)
+    key, told = local_key(settings, wall_clock()), Told()
+    names = [f"s{number}" for number in range(count)]
+    limit = 0 if naive else count // 25
+    listeners = Listeners(settings, places(settings, names), key if naive else "")
+    with serving(settings, limit) as process, Client(settings.url, key, retries=30) as client:
+        client.wait_until_ready()
+        create(client, told, names)
+        with listeners, Asking(settings, key, names[0]) as asking:
+            opened_in = seconds_until_live(listeners)
+            posting = Posting(client, told, names, 1)
+            posting.start()
+            assert posting.half.wait(120)
+            process.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            process.wait()
+            with serving(settings, limit):
+                client.wait_until_ready()
+                down_for = time.monotonic() - killed
+                seconds_until_live(listeners)
+                back_in = time.monotonic() - killed
+                posting.join(120)
+                Posting(client, told, names, 2).run()
+                last = client.conversation(names[0]).last_sequence
+                all_hear(listeners, last)
+                counted = listening(client)
+    return Storm(told, listeners, asking, last, opened_in, down_for, back_in, counted)
+
+
+def create(client: Client, told: Told, names: Sequence[str]) -> None:
+    """The conversations, and a first message in each."""
+    events = [
+        event
+        for name in names
+        for event in (
+            an_event("conversation.created", conversation_id=name, event_id=f"{name}-created"),
+            an_event(conversation_id=name, event_id=f"{name}-0"),
+        )
+    ]
+    answers = [each for result in client.record(events) for each in result.results]
+    for event, answer in zip(events, answers, strict=True):
+        told.acknowledge(event["event_id"], answer.sequence or 0)
+
+
+def seconds_until_live(listeners: Listeners) -> float:
+    """How long it took until all were level with the log."""
+    start = time.monotonic()
+    until(lambda: listeners.live == len(listeners.all), 240, "all listen")
+    return time.monotonic() - start
+
+
+def all_hear(listeners: Listeners, last: int) -> None:
+    """Come back once everybody heard the last event of their conversation."""
+    heard = [each.heard for each in listeners.all]
+    until(lambda: all(each[-1:] == [last] for each in heard), 120, "the last event is heard")
+
+
+def listening(client: Client) -> int:
+    """How many listen, as the API says."""
+    text = httpx2.get(f"{client.url}/metrics", headers=client.headers).text
+    return int(float(text.rpartition("convolake_live_listeners ")[2].split()[0]))
+
+
+@pytest.mark.fault("reconnect")
+def test_all_who_listened_come_back_by_themselves_and_miss_nothing(
+    settings: Settings, cycles: Callable[[int, int], int], found: Found
+) -> None:
+    count = cycles(QUICK_SOCKETS, SOCKETS)
+    storm = kill_while_all_listen(settings, count)
+    verdict = check(storm.told, settings)
+    found(cycles=1, **(verdict.figures() | storm.figures(verdict)), note=storm.note())
+    assert verdict.ok, verdict
+    assert storm.heard == [list(range(1, storm.last + 1))] * count
+    assert storm.counted == count
+    assert storm.back_in < BACK_SECONDS, storm.note()
+    assert storm.listeners.failures.keys() <= {"unreachable", "408", "429"}
+    assert storm.asking.answers.keys() <= {"200", *DOWN}, storm.asking.answers
+    assert storm.asking.answers["200"] > 0
+    assert storm.asking.longest < PATIENT, storm.note()
+
+
+@pytest.mark.control("reconnect")
+def test_control_who_comes_back_without_the_last_sequence_misses_what_was_said_meanwhile(
+    settings: Settings, found: Found
+) -> None:
+    storm = kill_while_all_listen(settings, QUICK_SOCKETS, naive=True)
+    expected = QUICK_SOCKETS * storm.last
+    found(
+        loss=f"coming back to what is newest: {storm.missed} of {expected:,} events missed by "
+        f"{QUICK_SOCKETS} listeners"
+    )
+    assert check(storm.told, settings).ok
+    assert storm.missed > 0
