@@ -8,9 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from ingest.api.app import LogBehindLakeError, LogLockedError, create_app
+from ingest.api.app import create_app
 from ingest.api.hot import HotPath
 from ingest.api.keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
+from ingest.api.life import LogBehindLakeError, LogLockedError
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
 from ingest.lake.segments import HoleError

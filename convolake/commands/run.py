@@ -102,8 +102,8 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    from ingest.api.app import LogLockedError, take_lock
     from ingest.api.keys import first_key
+    from ingest.api.life import LogLockedError, take_lock
 
     with complaining(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.

@@ -101,7 +101,6 @@ class Deliverer:
             for task in self._serving.values():
                 task.cancel()
             await asyncio.gather(*self._serving.values(), return_exceptions=True)
-            await self.sender.close()
 
     async def _begin(self) -> None:
         """Serve those that nobody serves; of a bot that is disabled it is told what it misses."""
