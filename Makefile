@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test prove check bench format docs picture lock
+.PHONY: help install demo test test-postgres prove check bench format docs picture lock
 
 help: ## show this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s%s\n", $$1, $$2}'
@@ -23,6 +23,11 @@ demo: install ## run everything on 60 days of simulated conversations; Ctrl-C st
 
 test: install ## run the tests
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+test-postgres: install ## run the store's and the API's tests on PostgreSQL, which must be installed
+	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \
+	  $(patsubst %,tests/test_%.py,log conversations control visibility accounting api lake verify live \
+	  webhooks hooks bot_silence access limits story end_to_end openapi shared_log)
 
 prove: install ## break everything, long and with controls; prints docs/proof.md (some of it as root)
 	rm -f $(PROOF)

@@ -53,12 +53,13 @@ def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: Non
 
 
 def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
-    if not settings.has_log:
-        yield Check(
-            "log", ok=False, detail=f"no log in {settings.data}; `convolake serve` makes one"
-        )
+    try:
+        reader = open_log(settings)
+    except FileNotFoundError:
+        place = "the database" if settings.store_url else settings.data
+        yield Check("log", ok=False, detail=f"no log in {place}; `convolake serve` makes one")
         return
-    with open_log(settings) as log:
+    with reader as log:
         yield from _check_record(settings, verdict, log)
 
 

@@ -153,11 +153,6 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
-    def has_log(self) -> bool:
-        """Whether there may be a log: a database elsewhere is taken to be there."""
-        return not self.database_url.startswith("sqlite:///") or self.store_path.exists()
-
-    @property
     def lock_path(self) -> Path:
         """Held by the one process that writes the log, for as long as it lives."""
         return self.data / "log.lock"

@@ -38,6 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database") != "sqlite":
+        skipped = pytest.mark.skip(reason="of SQLite alone")
+        for item in items:
+            if item.get_closest_marker("sqlite"):
+                item.add_marker(skipped)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server of this worker's own."""

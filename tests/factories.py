@@ -182,6 +182,14 @@ class Record:
         return rows
 
 
+def damage(settings: Settings, statement: str) -> None:
+    """Change a store behind the log's back."""
+    engine = open_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
 def rows_of(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
     """Rows of a query as dictionaries."""
     result = con.execute(sql)

@@ -17,7 +17,7 @@ from ingest.api.keys import create_key
 from ingest.log.database import migrate, open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event
+from tests.factories import Clock, Record, a_conversation, an_event, damage
 
 
 def counts(api: TestClient, source: str = "local") -> dict[str, int]:
@@ -220,13 +220,12 @@ def test_verify_notices_accounts_that_do_not_agree(
 ) -> None:
     record.write([*a_conversation(), an_event("message.sent")])
     assert elsewhere(verify, record.settings).ok
-    with sqlite3.connect(record.settings.store_path) as connection:
-        connection.execute(statement)
-    connection.close()
+    damage(record.settings, statement)
     broken = [check.name for check in elsewhere(verify, record.settings).checks if not check.ok]
     assert any(each.startswith(name) for each in broken)
 
 
+@pytest.mark.sqlite
 def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
     settings: Settings,
 ) -> None:

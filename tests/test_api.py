@@ -309,6 +309,7 @@ def test_without_a_key_nothing_is_told_or_stored(api: TestClient, header: str | 
     assert {answer.json()["code"] for answer in answers} == {"unauthorized"}
 
 
+@pytest.mark.sqlite
 def test_a_key_is_kept_as_a_hash_and_shown_once(
     settings: Settings, clock: Clock, api: TestClient
 ) -> None:
@@ -389,6 +390,7 @@ def test_a_conversation_opened_again_with_the_same_event_id_is_the_same(api: Tes
     assert first.json()["conversation_id"] == again.json()["conversation_id"]
 
 
+@pytest.mark.sqlite
 def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> None:
     record.write(a_conversation())
     record.seal()
@@ -403,6 +405,7 @@ def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> N
         elsewhere(catch_up, record.settings)
 
 
+@pytest.mark.sqlite
 def test_two_processes_cannot_write_one_log(settings: Settings, api: TestClient) -> None:
     with (
         pytest.raises(LogLockedError, match="another API process"),

@@ -34,9 +34,9 @@ MASKED = "my card is ****"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, store_url: str | None) -> Settings:
     """Hooks may be on this machine."""
-    return Settings(data=tmp_path / "data", webhook_networks={"127.0.0.0/8"})
+    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks={"127.0.0.0/8"})
 
 
 @pytest.fixture

@@ -215,6 +215,7 @@ def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) ->
     elsewhere(Stage.close)
 
 
+@pytest.mark.sqlite
 def test_the_reader_waits_for_whoever_holds_the_store_alone(record: Record) -> None:
     """As whoever closes it last does while the write-ahead log is folded back."""
     record.write(a_conversation())
@@ -260,7 +261,7 @@ def test_what_a_lake_process_leaves_is_sealed_by_the_next(record: Record) -> Non
 
 def test_whoever_cannot_wait_has_a_running_lake_seal_at_once(record: Record) -> None:
     record.write(a_conversation(messages=4))
-    elsewhere(run_and_ask, Settings(data=record.settings.data, seal_seconds=3600))
+    elsewhere(run_and_ask, record.settings.model_copy(update={"seal_seconds": 3600}))
     assert len(sealed_rows(record)) == 6
 
 

@@ -1,8 +1,8 @@
 """`verify` finds what is broken and names the place; each case is a control of one check."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from convolake.verify_warehouse import Check
 from ingest.contract import manifest_path
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
-from tests.factories import Record, a_conversation
+from tests.factories import Record, a_conversation, damage
 from warehouse.lake import connect
 
 
@@ -53,12 +53,7 @@ def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
 
 
 def in_log(statement: str) -> Callable[[Settings], None]:
-    def damage(settings: Settings) -> None:
-        with sqlite3.connect(settings.store_path) as connection:
-            connection.execute(statement)
-        connection.close()
-
-    return damage
+    return partial(damage, statement=statement)
 
 
 def in_warehouse(statement: str) -> Callable[[Settings], None]:
@@ -134,8 +129,8 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
-    damage, check_name, place = DAMAGES[name]
-    damage(whole.settings)
+    harm, check_name, place = DAMAGES[name]
+    harm(whole.settings)
     broken = [check for check in verdict_on(whole.settings).checks if not check.ok]
     assert broken, name
     assert any(check.name.startswith(check_name) and place in check.detail for check in broken), (

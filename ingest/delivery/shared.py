@@ -6,6 +6,7 @@ On PostgreSQL alone; on SQLite there is one process, and nothing to hear.
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -49,6 +50,7 @@ class Follower:
         self._publish = publish
         self._hear = hear
         self._woken = asyncio.Event()
+        self._name = secrets.token_hex(8)
 
     def committed(self, rows: Sequence[Row]) -> None:
         """This process committed them. What others committed before goes first."""
@@ -58,9 +60,10 @@ class Follower:
             self._woken.set()
 
     def say(self, words: dict[str, Any]) -> None:
-        """Tell every process, this one too; nothing is kept. At most 8,000 bytes. Blocks."""
+        """Tell every other process; nothing is kept. At most 8,000 bytes. Blocks."""
+        told = json.dumps([self._name, words])
         with self._engine.begin() as connection:
-            connection.execute(select(func.pg_notify(TYPING, json.dumps(words))))
+            connection.execute(select(func.pg_notify(TYPING, told)))
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -105,7 +108,9 @@ class Follower:
 
     def _take(self, told: psycopg.Notify) -> None:
         if told.channel == TYPING:
-            self._hear(json.loads(told.payload))
+            name, words = json.loads(told.payload)
+            if name != self._name:
+                self._hear(words)
         elif int(told.payload) > self._position:
             self._woken.set()
 

@@ -104,8 +104,11 @@ class PostgresLog:
     """A log in PostgreSQL, read through Python's rows."""
 
     def __init__(self, url: str) -> None:
-        """Connect at the first read."""
+        """Connect. Raises FileNotFoundError if the database has no log yet."""
         self._engine = open_engine(url, read_only=True)
+        if self._rows("select to_regclass('events')")[1][0][0] is None:
+            self._engine.dispose()
+            raise FileNotFoundError("a log in the database")
 
     def last_position(self) -> int:
         """Position of the newest event; 0 for an empty log."""

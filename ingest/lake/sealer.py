@@ -76,11 +76,13 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
 
     Raises LakeBehindError after `seconds`, HoleError if the log ends before the lake.
     """
-    if not settings.has_log:
+    try:
+        reader = open_log(settings)
+    except FileNotFoundError:
         return
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
-    with open_log(settings) as log:
+    with reader as log:
         sealed = _sealed_position(settings.lake_path)
         wanted = log.last_position()
         _refuse_if_behind(wanted - sealed, sealed)
