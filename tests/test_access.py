@@ -308,7 +308,7 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
 def test_a_key_says_when_it_was_last_used(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
 ) -> None:
-    monkeypatch.setattr("ingest.api.app.USED_SECONDS", 0.02)
+    monkeypatch.setattr("ingest.api.life.USED_SECONDS", 0.02)
     key = local_key(settings, clock())
     engine = open_engine(settings.database_url)
     with listening(HotPath(create_app(settings, clock, Ids()))) as url:

@@ -78,9 +78,8 @@ def test_what_is_refused_is_kept_with_its_bytes_and_the_reason(
     raw = body[1:-1] if body.startswith(b"[") else body
     assert event["size"] == len(raw)
     assert event["raw"] == raw.decode("utf-8", "replace")
-    with sqlite3.connect(settings.store_path) as connection:
-        assert connection.execute("select raw from rejected_events").fetchone() == (raw,)
-    connection.close()
+    (kept,) = Record(settings, Clock()).log("select raw from rejected_events")
+    assert kept["raw"] == raw
 
 
 def test_a_body_over_the_limit_is_counted_and_told_though_not_kept(api: TestClient) -> None:

@@ -1,9 +1,8 @@
 """A bot that its webhook does not reach has failed its turn: told once, and a human is asked for."""
 
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ingest.delivery.schedule import FAILURES, SCHEDULE
 from ingest.log.drafts import Command
 from ingest.settings import Settings
 from ingest.stamps import wall_clock
-from tests.factories import Clock, Ids, Record, an_event, free_port
+from tests.factories import Clock, Ids, Record, an_event, damage, free_port
 from tests.faults.processes import running as a_process
 from tests.receiving import Receiver, receiving
 from tests.serving import WAIT, Installation, listening, until
@@ -291,7 +290,7 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
 ) -> None:
     """What is noted after the event is written is taken back, as a kill -9 in between would."""
     with running(settings, clock, "id") as installation:
-        path = hook(installation, receiver)
+        hook(installation, receiver)
         names = [f"c{n}" for n in range(FAILURES + 2)]
         installation.facts([each for name in names for each in (opened(name), said(name, name))])
         tried(receiver, FAILURES)
@@ -306,13 +305,8 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
             WAIT,
             "all are told of",
         )
-        webhook_id = path.rpartition("/")[2]
-    with closing(sqlite3.connect(settings.store_path)) as store:
-        store.execute(
-            "update webhooks set silent_position = null where webhook_id = ?", (webhook_id,)
-        )
-        store.execute("update webhook_queue set asked_at = since")
-        store.commit()
+    damage(settings, "update webhooks set silent_position = null")
+    damage(settings, "update webhook_queue set asked_at = since")
     with running(settings, clock, "later") as installation:
         installation.facts([said("new", "c1")])
         clock.forward(seconds=SILENCE)

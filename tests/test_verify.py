@@ -139,13 +139,14 @@ def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
 
 
 def test_the_command_exits_with_1_when_something_is_broken(whole: Record) -> None:
-    assert elsewhere(command, str(whole.settings.data)) == (0, True)
+    assert elsewhere(command, whole.settings) == (0, True)
     flip(whole.settings)
-    assert elsewhere(command, str(whole.settings.data)) == (1, False)
+    assert elsewhere(command, whole.settings) == (1, False)
 
 
-def command(data: str) -> tuple[int, bool]:
-    found = CliRunner(env={"CONVOLAKE_DATA": data}).invoke(app, ["verify", "--json"])
+def command(settings: Settings) -> tuple[int, bool]:
+    places = {"CONVOLAKE_DATA": str(settings.data), "CONVOLAKE_STORE_URL": settings.database_url}
+    found = CliRunner(env=places).invoke(app, ["verify", "--json"])
     return found.exit_code, json.loads(found.stdout)["ok"]
 
 

@@ -64,6 +64,7 @@ def log_path(settings: Settings, command: str) -> Path:
 def _environment(settings: Settings) -> dict[str, str]:
     return {
         "CONVOLAKE_DATA": str(settings.data),
+        "CONVOLAKE_STORE_URL": settings.database_url,
         "CONVOLAKE_PORT": str(settings.port),
         "CONVOLAKE_SEAL_SECONDS": str(settings.seal_seconds),
     }
