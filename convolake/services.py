@@ -22,14 +22,12 @@ class PortTakenError(AddressError):
         super().__init__(f"{name}: port {port} is taken; stop who uses it, or set {variable}")
 
 
-def log_services(settings: Settings) -> list[Service]:
-    """The API and the lake: what records."""
+def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]:
+    """The API and the lake: what records. Of several APIs on one log one has the lake beside it."""
     _check_port("api", settings.host, settings.port, "--port or CONVOLAKE_PORT")
     me = [sys.executable, "-m", "convolake"]
-    return [
-        Service("api", [*me, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz"),
-        Service("lake", [*me, "lake"]),
-    ]
+    api = Service("api", [*me, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz")
+    return [api, Service("lake", [*me, "lake"])] if with_lake else [api]
 
 
 def all_services(settings: Settings) -> list[Service]:

@@ -39,7 +39,12 @@ def up(
 
 
 @app.command()
-def serve(port: Annotated[int | None, typer.Option(help="Port of the API.")] = None) -> None:
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port of the API.")] = None,
+    lake: Annotated[
+        bool, typer.Option(help="--no-lake: the second API of a log in PostgreSQL, and the third.")
+    ] = True,
+) -> None:
     """Run what records: API and lake. Ctrl-C stops both."""
     from convolake.services import AddressError, log_services
 
@@ -47,7 +52,7 @@ def serve(port: Annotated[int | None, typer.Option(help="Port of the API.")] = N
         os.environ["CONVOLAKE_PORT"] = str(port)
     settings = Settings()
     with complaining(AddressError, ServiceFailedError):
-        _run(settings, log_services(settings))
+        _run(settings, log_services(settings, with_lake=lake))
 
 
 @app.command(hidden=True)
