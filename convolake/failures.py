@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from ingest.contract import ManifestError
+from ingest.log.database import UnusableDatabaseError
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError
 
@@ -18,6 +19,8 @@ def words(error: BaseException) -> str | None:
         case ValidationError(title="Settings"):
             return _of_settings(error)
         case ManifestError() | CheckError() | WarehouseBusyError() | WarehouseMissingError():
+            return str(error)
+        case UnusableDatabaseError():
             return str(error)
         case OSError():
             place = f"{error.filename}: " if error.filename else ""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from ingest.api.app import create_app
 from ingest.api.hot import HotPath
 from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, local_key, revoke_key
 from ingest.api.scopes import SCOPES
+from ingest.api.secret_files import write_private
 from ingest.api.tokens import token_secret
 from ingest.log.database import open_engine
 from ingest.settings import Settings
@@ -314,3 +316,12 @@ def test_a_key_says_when_it_was_last_used(
     with listening(HotPath(create_app(settings, clock, Ids()))) as url:
         httpx2.get(f"{url}/v1/conversations", headers={"authorization": f"Bearer {key}"})
         until(lambda: list_keys(engine)[0].used_at == clock(), 20, "it is noted")
+
+
+def test_of_two_who_make_a_secret_at_once_both_have_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "token.secret"
+    for secret in ("first", "second"):
+        write_private(path, secret)
+    assert path.read_text() == "first\n"
+    assert [each.name for each in path.parent.iterdir()] == ["token.secret"]
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -18,8 +18,7 @@ from ingest.api.app import create_app
 from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.client import Client, ClientError
-from ingest.log.database import migrate, open_engine
-from ingest.log.postgres import UnsafeDatabaseError
+from ingest.log.database import UnusableDatabaseError, migrate, open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event, free_port
@@ -237,14 +236,32 @@ def test_processes_that_start_at_once_make_one_log(shared: Settings) -> None:
         assert there.http.get("/v1/conversations/c1").status_code == 200
 
 
+def test_without_the_driver_or_the_server_one_line_says_so(tmp_path: Path) -> None:
+    def told(place: str, program: str) -> str:
+        variables = {"CONVOLAKE_DATA": str(tmp_path), "CONVOLAKE_STORE_URL": place}
+        command = [sys.executable, "-c", f"import sys; {program}{_MAIN}"]
+        found = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+        assert found.returncode == 1
+        assert "hush" not in found.stderr
+        assert len(found.stderr.splitlines()) <= 2, found.stderr
+        return found.stderr
+
+    place = f"postgresql://me:hush@127.0.0.1:{free_port()}/log"
+    assert "extra `postgres`" in told(place, "sys.modules['psycopg'] = None; ")
+    assert "CONVOLAKE_STORE_URL" in told(place, "")
+
+
+_MAIN = "sys.argv = ['convolake', 'serve']; from convolake.__main__ import main; main()"
+
+
 def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -> None:
     with serving() as server:
-        with pytest.raises(UnsafeDatabaseError, match="SQL_ASCII"):
+        with pytest.raises(UnusableDatabaseError, match="SQL_ASCII"):
             migrate(server.create("SQL_ASCII"))
         url = server.create()
         server.stop()
         server.start("-c", "fsync=off")
-        with pytest.raises(UnsafeDatabaseError, match="fsync"):
+        with pytest.raises(UnusableDatabaseError, match="fsync"):
             migrate(url)
         server.stop()
         server.start("-c", "synchronous_commit=off")

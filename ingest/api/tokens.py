@@ -30,7 +30,6 @@ def token_secret(settings: Settings) -> str:
         return settings.token_secret.get_secret_value()
     path = settings.token_secret_path
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, secrets.token_hex(32))
     return path.read_text().strip()
 

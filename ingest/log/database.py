@@ -16,6 +16,10 @@ PASSING = ("disk is full", "database is locked", "database table is locked")
 """SQLite's words for what passes by itself; the transaction is known not to be on disk."""
 
 
+class UnusableDatabaseError(RuntimeError):
+    """This database would lose what was acknowledged or cannot hold every text, or has no driver."""
+
+
 class Database(Protocol):
     """What a commit of the log asks of its database."""
 
@@ -68,12 +72,16 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """An engine whose every connection is set up for the log.
 
     Writers flush to disk at each commit (synchronous=FULL: a power cut lost acknowledged rows
-    in 17 of 40 cycles under NORMAL, in none under FULL). Raises UnsafeDatabaseError on connecting
-    to a PostgreSQL that does not, MissingDriverError without its driver.
+    in 17 of 40 cycles under NORMAL, in none under FULL). Raises UnusableDatabaseError without the
+    driver of PostgreSQL, and on connecting to one that does not flush.
     """
     if is_shared(url):
-        from ingest.log.postgres import open_postgres
-
+        try:
+            from ingest.log.postgres import open_postgres
+        except ModuleNotFoundError as error:
+            raise UnusableDatabaseError(
+                "a log in PostgreSQL needs its driver: install the extra `postgres`"
+            ) from error
         return open_postgres(url, read_only=read_only)
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
 

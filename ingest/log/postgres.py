@@ -10,6 +10,8 @@ import psycopg
 from psycopg.types.string import StrDumper
 from sqlalchemy import Engine, create_engine, event, make_url
 
+from ingest.log.database import UnusableDatabaseError
+
 LOCK = 0x636F6E766F
 """The advisory lock that a commit holds."""
 
@@ -24,9 +26,10 @@ CONNECT: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
     # The server's side of it; and a process that stands still lets go of the lock.
     "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c idle_in_transaction_session_timeout=30s",
+    " -c tcp_user_timeout=20s -c idle_in_transaction_session_timeout=30s",
 }
 
 _SET_UP = """
@@ -35,10 +38,6 @@ _SET_UP = """
             when 'off' then set_config('synchronous_commit', 'on', false)
         end
 """
-
-
-class UnsafeDatabaseError(RuntimeError):
-    """This database would lose what was acknowledged, or cannot hold every text."""
 
 
 class Postgres:
@@ -68,7 +67,7 @@ class _Text(StrDumper):
 
 
 def open_postgres(url: str, *, read_only: bool = False) -> Engine:
-    """An engine for the log; every connection is looked at first. Raises UnsafeDatabaseError then."""
+    """An engine for the log; every connection is looked at first. Raises UnusableDatabaseError then."""
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         paramstyle="format",
@@ -93,11 +92,11 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
 
 def _refuse_unsafe(fsync: str, encoding: str, _: object) -> None:
     if fsync == "off":
-        raise UnsafeDatabaseError(
+        raise UnusableDatabaseError(
             "this PostgreSQL runs with fsync=off: a power cut would lose acknowledged events; set it on"
         )
     if encoding != "UTF8":
-        raise UnsafeDatabaseError(
+        raise UnusableDatabaseError(
             f"this database has the encoding {encoding}, which cannot hold every text: "
             "create one with encoding UTF8"
         )
