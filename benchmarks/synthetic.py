@@ -17,7 +17,8 @@ import msgspec
 import pyarrow as pa
 
 from ingest.contract import SCHEMA, from_micros, to_micros
-from ingest.log.admission import admit, run_timers
+from ingest.log.admission import admit
+from ingest.log.consequences import run_timers
 from ingest.log.drafts import Draft
 from ingest.log.rows import Row, receive
 from ingest.log.rules import Rules

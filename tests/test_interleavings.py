@@ -21,7 +21,8 @@ from ingest.log.database import open_engine
 from ingest.log.drafts import Command
 from ingest.log.refold import refold
 from ingest.log.rules import Rules
-from ingest.log.store import Store, as_conversation, as_message
+from ingest.log.state import as_conversation, as_message
+from ingest.log.store import Store
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation
 

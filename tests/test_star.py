@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from ingest.importers.star import StarError, dialogues, events
-from ingest.log.admission import admit, run_timers
+from ingest.log.admission import admit
+from ingest.log.consequences import run_timers
 from ingest.log.drafts import Draft
 from ingest.log.rows import Row, receive
 from ingest.log.rules import Rules

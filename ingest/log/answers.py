@@ -4,8 +4,8 @@ import msgspec
 
 from ingest.contract import from_micros
 from ingest.errors import EventConflictError, IngestError
+from ingest.log.kept import Known, Parked, Refusal
 from ingest.log.rows import Row
-from ingest.log.store import Known, Parked, Refusal
 from ingest.log.submission import Acknowledgement, Arrival, Status, Submission
 
 RAW_BYTES = 256 * 1024

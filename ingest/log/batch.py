@@ -16,13 +16,14 @@ from ingest.errors import (
     UnknownMessageError,
     VersionMismatchError,
 )
-from ingest.log import admission, contacts, messages
+from ingest.log import admission, consequences, contacts, messages
 from ingest.log.answers import acknowledge, again, again_parked, refusal, waiting
 from ingest.log.drafts import Command, Draft, check
+from ingest.log.kept import Known, MessageKey, Parked, Refusal, Tally
 from ingest.log.rows import SERVER, Row, add_to_payload, receive
 from ingest.log.rules import Rules, own_time
 from ingest.log.state import Contact, Conversation, Message
-from ingest.log.store import Known, MessageKey, Parked, Refusal, Store, Tally
+from ingest.log.store import Store
 from ingest.log.submission import Acknowledgement, Arrival, Submission
 from ingest.log.succession import succeed
 
@@ -400,7 +401,7 @@ class Batch:
         return len(due) + len(expired)
 
     def _run_timers(self, state: Conversation, until: int, received_at: int) -> None:
-        self.rows += admission.run_timers(state, self._rules, until, received_at)
+        self.rows += consequences.run_timers(state, self._rules, until, received_at)
         self._touched[state.conversation_id] = state
 
     def save(self, received_at: int) -> None:

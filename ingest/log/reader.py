@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
 
-from ingest.log.state import Contact, Conversation, Message
-from ingest.log.store import as_contact, as_conversation, as_message
+from ingest.log.state import Contact, Conversation, Message, as_contact, as_conversation, as_message
 from ingest.log.tables import contacts, conversations, events, messages, rejected_events, tallies
 
 KEPT = 50_000

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Engine, select
 
 from ingest.log import contacts, folds, messages
+from ingest.log.kept import MessageKey
 from ingest.log.rows import Row
 from ingest.log.rules import Rules, next_due
 from ingest.log.state import Contact, Conversation, Message
-from ingest.log.store import MessageKey, Store
+from ingest.log.store import Store
 from ingest.log.tables import conversations, events
 
 CHUNK = 5_000

@@ -7,6 +7,7 @@ less, or in another place, needs a migration that empties the tables.
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 BOT, HUMAN, NOBODY = "bot", "human", "none"
@@ -126,3 +127,11 @@ class Contact(Struct, array_like=True):
     addresses: list[Address] = []
     merged_into: str | None = None
     version: int = 0
+
+
+encode = msgspec.msgpack.Encoder().encode
+"""A state as it is stored in `folded`."""
+as_conversation = msgspec.msgpack.Decoder(Conversation).decode
+"""A conversation as it is stored in `folded`."""
+as_message = msgspec.msgpack.Decoder(Message).decode
+as_contact = msgspec.msgpack.Decoder(Contact).decode

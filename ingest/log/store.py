@@ -7,71 +7,22 @@ import msgspec
 from sqlalchemy import ClauseElement, Engine
 
 from ingest.log.database import database_of
+from ingest.log.kept import Known, MessageKey, Parked, Refusal, Tally
 from ingest.log.rows import Row
 from ingest.log.rules import wakes_at
-from ingest.log.state import Contact, Conversation, Message
+from ingest.log.state import (
+    Contact,
+    Conversation,
+    Message,
+    as_contact,
+    as_conversation,
+    as_message,
+    encode,
+)
 from ingest.log.statements import Statements
 
 CACHED_STATES = 50_000
 """So many conversations are kept at hand; only the one writer changes them."""
-
-MessageKey = tuple[str, str]
-"""conversation_id and message_id."""
-
-
-class Known(msgspec.Struct):
-    """What is kept of an event for the answer to a second delivery of it."""
-
-    conversation_id: str | None
-    sequence: int | None
-    session_id: str | None
-    message_id: str | None
-    received_at: int
-    fingerprint: bytes
-
-
-class Tally(msgspec.Struct):
-    """How many events came, what became of them, and how many the server added."""
-
-    came: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    rejected: int = 0
-    generated: int = 0
-    parked: int = 0
-
-
-class Refusal(msgspec.Struct):
-    """An event that was refused, as it is kept."""
-
-    received_at: int
-    source: str
-    path: str
-    code: str
-    detail: str
-    field: str | None
-    size: int
-    raw: bytes
-
-
-class Parked(msgspec.Struct):
-    """An event that waits for its message, in the order of the table's columns but the first."""
-
-    source: str
-    event_id: str
-    fingerprint: bytes
-    conversation_id: str
-    message_id: str
-    path: str
-    received_at: int
-    expires_at: int
-    raw: bytes
-
-    @property
-    def of(self) -> MessageKey:
-        """The message it speaks of."""
-        return self.conversation_id, self.message_id
 
 
 class Store:
@@ -354,11 +305,3 @@ class Store:
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)
-
-
-encode = msgspec.msgpack.Encoder().encode
-"""A state as it is stored in `folded`."""
-as_conversation = msgspec.msgpack.Decoder(Conversation).decode
-"""A conversation as it is stored in `folded`."""
-as_message = msgspec.msgpack.Decoder(Message).decode
-as_contact = msgspec.msgpack.Decoder(Contact).decode
