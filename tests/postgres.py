@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -54,8 +55,22 @@ class Server:
     def stop(self) -> None:
         """At once: every connection is lost."""
         if self._process is not None:
-            self._process.send_signal(3)  # SIGQUIT: without a checkpoint, as after a crash
+            self._process.send_signal(signal.SIGQUIT)  # without a checkpoint, as after a crash
             self._process.wait(WAIT)
+
+    def pause(self) -> None:
+        """Every process of it stands still, as on a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        leader = self._process.pid
+        own = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        for pid in (leader, *map(int, own)):
+            os.kill(pid, number)
 
     def create(self, encoding: str = "UTF8") -> str:
         """The URL of a new, empty database."""

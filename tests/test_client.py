@@ -104,7 +104,7 @@ def test_a_conversation_is_opened_talked_in_and_read_back(client: Client) -> Non
 
 def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Client]) -> None:
     client.create_conversation("web", conversation_id="retried", participants=[ADA])
-    unlucky = connect(lose_the_answer, refused, answering(503), answering(429), answering(408))
+    unlucky = connect(lose_the_answer, refused, answering(503), answering(429), answering(502))
     posted = unlucky.post_message("retried", "ada", "Hello")
     assert posted.status == "duplicate"
     assert [message.text for message in client.messages("retried")] == ["Hello"]

@@ -1,5 +1,6 @@
 """Several API processes on one PostgreSQL: one log, without a hole, heard everywhere."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -19,9 +20,13 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.client import Client, ClientError
 from ingest.log.database import UnusableDatabaseError, migrate, open_engine
+from ingest.log.rows import SERVER, Row
+from ingest.log.rules import Rules
+from ingest.log.store import Store
+from ingest.log.writer import Change, Writer
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event, free_port
+from tests.factories import Clock, Ids, Record, a_conversation, an_event, free_port
 from tests.postgres import Server, serving
 from tests.receiving import receiving
 from tests.serving import WAIT, Installation, listening, until
@@ -269,3 +274,101 @@ def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -
         with engine.connect() as connection:
             assert connection.exec_driver_sql("show synchronous_commit").scalar() == "on"
         engine.dispose()
+
+
+def test_words_that_are_not_understood_silence_nobody(shared: Settings) -> None:
+    """As of a process of another version, while all are replaced one by one."""
+    with two(shared) as (here, there), there.listen("/v1/live") as far:
+        with psycopg.connect(shared.database_url, autocommit=True) as stranger:
+            for words in ("hello", "[1]", '["x", {"unknown": 1}]'):
+                stranger.execute("select pg_notify('convolake_typing', %s)", (words,))
+            stranger.execute("notify convolake_log, 'hello'")
+        here.facts(a_conversation(messages=1))
+        assert len(told(far, 3)) == 3
+
+
+def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: Settings) -> None:
+    name = shared.database_url.rpartition("/")[2]
+    with psycopg.connect(shared.database_url, autocommit=True) as owner:
+        owner.execute(
+            f"alter database {name} set default_transaction_isolation = 'repeatable read'".encode()
+        )
+    with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+        here.facts(a_conversation(messages=0))
+
+        def write(side: Installation) -> None:
+            for number in range(40):
+                side.facts([an_event(event_id=f"{side.url[-5:]}-{number}")])
+
+        list(writers.map(write, (here, there)))
+    rows = Record(shared, Clock()).log(ALL)
+    assert [row["sequence"] for row in rows] == list(range(1, 83))
+
+
+def test_a_new_webhook_is_told_nothing_that_another_process_stored_before(
+    shared: Settings,
+) -> None:
+    with two(shared) as (here, there), receiving() as receiver:
+        for number in range(5):
+            here.facts(a_conversation(f"c{number}", 2))
+            made = there.post("/v1/webhooks", {"url": receiver.url}).json()
+            rows = Record(shared, Clock()).log(ALL)
+            before = [row for row in rows if row["source"] != "convolake"]
+            assert made["position"] >= before[-1]["position"]
+            there.http.delete(f"/v1/webhooks/{made['webhook_id']}")
+
+
+def test_options_of_the_url_are_kept(shared: Settings) -> None:
+    with psycopg.connect(shared.database_url, autocommit=True) as owner:
+        owner.execute("create schema mine")
+    place = f"{shared.database_url}?options=-csearch_path%3Dmine"
+    migrate(place)
+    with psycopg.connect(shared.database_url) as owner:
+        found = owner.execute("select schemaname from pg_tables where tablename = 'events'")
+        assert found.fetchall() == [("mine",)]
+
+
+def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Settings) -> None:
+    """The deliverer repeats a change whose outcome it does not know; it may be on disk."""
+    migrate(settings.database_url)
+
+    async def change_twice() -> None:
+        engine = open_engine(settings.database_url)
+        writer = Writer(
+            Store(engine), shard=0, rules=Rules.of(settings), clock=Clock(), new_id=Ids()
+        )
+        writer.start()
+        row = Row(
+            event_id="told",
+            event_type="webhook.delivered",
+            visibility="internal",
+            received_at=1,
+            happened_at=1,
+            source=SERVER,
+            fingerprint=b"",
+        )
+        for _ in range(2):
+            await writer.change(Change([], [row]))
+        await asyncio.to_thread(writer.stop)
+        engine.dispose()
+
+    asyncio.run(change_twice())
+    assert len(Record(settings, Clock()).log(ALL)) == 1
+
+
+def test_a_server_that_stands_still_is_told_of_and_holds_no_process(tmp_path: Path) -> None:
+    with serving() as server:
+        settings = Settings(data=tmp_path / "data", store_url=server.create())
+        with process(settings) as (running, client):
+            client.create_conversation("web")
+            server.pause()
+            try:
+                until(lambda: ready(client) == 503, 2 * WAIT, "the trouble is told of")
+            finally:
+                server.go_on()
+            until(lambda: ready(client) == 200, 2 * WAIT, "all is well")
+            assert running.poll() is None
+
+
+def ready(client: Client) -> int:
+    return httpx2.get(f"{client.url}/readyz", timeout=WAIT).status_code

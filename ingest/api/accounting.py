@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import uuid5
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -13,7 +14,7 @@ from ingest.api.cursors import from_cursor, to_cursor
 from ingest.api.describe import WRITE_ERRORS, problems
 from ingest.api.scopes import Caller
 from ingest.api.state import Api, Reading, Recording
-from ingest.contract import from_micros
+from ingest.contract import NAMESPACE, from_micros
 from ingest.errors import (
     ForbiddenError,
     HookFailedError,
@@ -85,7 +86,7 @@ def get_accounting(api: Api, caller: Reading) -> Accounting:
     """What came from your source and what became of it; from all, with the scope admin."""
     rows = [TallyView.model_validate(dict(row)) for row in reader.list_tallies(api.reader)]
     mine = [row for row in rows if caller.is_admin or row.source == caller.source]
-    return Accounting(stored=api.writer.position, sources=mine)
+    return Accounting(stored=reader.last_position(api.reader), sources=mine)
 
 
 @router.get("/rejected")
@@ -122,7 +123,7 @@ async def replay_rejected(
     caller: Recording,
     rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
 ) -> Response:
-    """Try a refused event again, as its own source, where it came in. Safe to repeat.
+    """Try a refused event again, as its own source, where it came in. Safe to repeat: it is stored once.
 
     Hooks are asked anew about a message that was posted; they may refuse it again.
     """
@@ -132,7 +133,8 @@ async def replay_rejected(
     if row["code"] == ForbiddenError.code:
         raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
     read = reader_of(row["path"], row["source"], request.app.state.new_id)
-    arrival = arrive(row["raw"], read, caller=caller)
+    named = row["event_id"] or str(uuid5(NAMESPACE, f"replay/{row['source']}/{rejected_id}"))
+    arrival = arrive(row["raw"], read, named, caller)
     if api.hooks.known and row["path"].endswith("/messages"):
         arrival = await asked(api, row["source"], caller.channels, arrival)
     (answer,) = await submit(

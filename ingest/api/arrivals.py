@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from ingest.api import bodies
 from ingest.api.before import asked
 from ingest.api.scopes import Caller
-from ingest.api.state import ApiState, permit, state_of
+from ingest.api.state import ApiState, look_ahead, permit, state_of
 from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
 from ingest.log.drafts import Command, Draft, Id, Instant, Name, Participant, Settable
@@ -232,6 +232,7 @@ async def take_one(
     With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
     conversations:write or one of `scopes`. `is_asked`: the hooks are asked about it before.
     """
+    await look_ahead(request)
     caller = permit(request, "conversations:write", *scopes)
     event_id: str | None = None
     try:
@@ -251,6 +252,7 @@ async def take_batch(request: Request) -> Sequence[Acknowledgement] | Response:
 
     Raises what is wrong with the body as a whole, and then nothing of it is on the record.
     """
+    await look_ahead(request)
     caller = permit(request, "events:write")
     raw = b""
     arrival: Arrival | None = None

@@ -18,17 +18,18 @@ async def asked(api: ApiState, source: str, channels: frozenset[str], arrival: A
     """A message to be posted, as the hooks leave it: as it was, with another text, or refused.
 
     Nobody is asked about what is stored already, what is internal, and what the log will refuse
-    because it knows neither the conversation nor who speaks.
+    because it knows neither the conversation nor who speaks. If it knows them by then, for they came
+    at the same moment, it refuses what is not stored already: nothing gets past the hooks.
     """
     draft = arrival.draft
     if draft is None or draft.visibility == "internal":
         return arrival
     proposal = await run_in_threadpool(_proposal, api, source, channels, draft)
     if proposal is None:
-        return arrival
+        return msgspec.structs.replace(arrival, is_unasked=True)
     verdict = await api.hooks.ask(proposal)
     if verdict.error is not None:
-        return Arrival(arrival.raw, error=verdict.error)
+        return Arrival(arrival.raw, error=verdict.error, event_id=draft.event_id)
     return msgspec.structs.replace(arrival, modified=verdict.modified)
 
 

@@ -180,6 +180,11 @@ class Keyring:
         self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
         return caller
 
+    def has(self, authorization: str) -> bool:
+        """Whether `caller` would answer without a look at the store."""
+        known = self._callers.get(authorization)
+        return known is not None and known[1] > self._clock()
+
     def take_used(self) -> dict[str, int]:
         """When keys were used since this was last asked, within CACHE_SECONDS."""
         used, self._used = self._used, {}

@@ -5,12 +5,12 @@ import fcntl
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from ingest.api import presence
 from ingest.api.keys import Keyring, used_key
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ingest.delivery.shared import Follower
 
 logger = logging.getLogger(__name__)
+
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class LogLockedError(RuntimeError):
@@ -101,9 +104,12 @@ async def living(
         api = app.state.api = _state(settings, writer, reader, hub, clock, follower)
         app.state.new_id = new_id
         writer.start()
-        running = [_run_timers(writer), _note_used(writer, api.keyring)]
-        running += _shared(settings, api, follower)
-        tasks = [asyncio.create_task(each) for each in running]
+        running: list[Work] = [
+            partial(_run_timers, writer),
+            partial(_note_used, writer, api.keyring),
+            *_shared(settings, api, follower),
+        ]
+        tasks = [asyncio.create_task(_for_ever(each)) for each in running]
         yield
         for task in tasks:
             task.cancel()
@@ -112,6 +118,19 @@ async def living(
         await asyncio.to_thread(writer.stop)
         reader.dispose()
         engine.dispose()
+
+
+async def _for_ever(work: Work) -> None:
+    """Do what is done beside the routes; a fault is logged, and it is begun again."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("what runs beside the routes failed; it is begun again")
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+AGAIN_SECONDS = 1.0
 
 
 def _open_store(settings: Settings, engine: Engine) -> Store:
@@ -140,18 +159,16 @@ def _follower(
     return Follower(settings.database_url, reader, position, hub.publish, hear)
 
 
-def _shared(
-    settings: Settings, api: ApiState, follower: "Follower | None"
-) -> list[Coroutine[Any, Any, None]]:
+def _shared(settings: Settings, api: ApiState, follower: "Follower | None") -> list[Work]:
     """What is done beside the routes, by one process only where several share a log."""
     if follower is None:
-        return [api.deliverer.run()]
+        return [api.deliverer.run]
     from ingest.delivery.shared import alone
 
     return [
-        follower.run(),
-        alone(settings.database_url, api.deliverer.run),
-        _look_at_hooks(api.hooks),
+        follower.run,
+        partial(alone, settings.database_url, api.deliverer.run),
+        partial(_look_at_hooks, api.hooks),
     ]
 
 
@@ -161,8 +178,7 @@ HOOKS_SECONDS = 1.0
 async def _look_at_hooks(hooks: Hooks) -> None:
     """Ask the hooks that another process was told of, after so long at the latest."""
     while True:
-        with suppress(OperationalError):
-            await hooks.look()
+        await hooks.look()
         await asyncio.sleep(HOOKS_SECONDS)
 
 

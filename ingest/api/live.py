@@ -31,7 +31,7 @@ from ingest.api.frames import (
 from ingest.api.problems import problem_response
 from ingest.api.scopes import TAKE_PART, Caller, User
 from ingest.api.server import IS_GONE
-from ingest.api.state import Api, caller_of, permit, state_of
+from ingest.api.state import Api, caller_of, look_ahead, permit, state_of
 from ingest.api.tokens import LONGEST
 from ingest.contract import from_micros
 from ingest.delivery.live import PAGE, Committed, Feed, Update, encode, follow
@@ -125,6 +125,7 @@ async def follow_conversation(
     """What happens in a conversation, in its order, for ever. For keys with `read`, and users with a token."""
     api = state_of(socket)
     try:
+        await look_ahead(socket)
         caller = _admit(socket, "read", TAKE_PART)
         await _in_turn(socket, api.letting_in, existing, api, conversation_id, caller)
     except IngestError as error:
@@ -144,6 +145,7 @@ async def follow_all(socket: WebSocket, after_position: AfterPosition = 0) -> No
     For keys with `read`, and for agents with a token.
     """
     try:
+        await look_ahead(socket)
         caller = _admit(socket, "read")
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
@@ -288,6 +290,7 @@ async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> Asyn
     updates = follow(state_of(socket).hub, feed, after, HEARTBEAT_SECONDS)
     told_at = time.monotonic()
     async for update in updates:
+        await look_ahead(socket)
         _caller(socket)
         for at, event in update.events:
             after = at

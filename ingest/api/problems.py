@@ -10,6 +10,7 @@ from fastapi.exceptions import (
     WebSocketRequestValidationError,
 )
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from ingest.errors import (
@@ -35,8 +36,8 @@ def problem_response(error: IngestError) -> Response:
 
 def unexpected_response(error: Exception) -> Response:
     """What is answered when something of ours broke; the log has the details."""
-    if isinstance(error, OperationalError):
-        logger.error("the log's database does not answer: %s", error.orig)
+    if isinstance(error, OperationalError | PoolTimeoutError):
+        logger.error("the log's database does not answer: %s", error)
         return problem_response(LogUnavailableError("the log cannot be read now; ask again"))
     logger.error("unexpected error", exc_info=error)
     return problem_response(
@@ -76,6 +77,7 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolTimeoutError)
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> Response:
         return unexpected_response(error)

@@ -152,7 +152,7 @@ async def create_webhook(
     """Be told of events. The answer has the secret that they are signed with, this once."""
     check_target(api, caller, body.url, body.channels)
     _check_types(caller, body)
-    position = api.writer.position
+    position = await run_in_threadpool(reader.last_position, api.reader)
     hook = Webhook(
         webhook_id=request.app.state.new_id(),
         source=caller.source,

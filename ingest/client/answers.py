@@ -18,6 +18,7 @@ class Problem(Struct, kw_only=True):
     detail: str
     title: str = ""
     field: str | None = None
+    retryable: bool = False
 
 
 class Acknowledgement(Struct, kw_only=True):

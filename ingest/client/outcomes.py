@@ -28,10 +28,14 @@ class ClientError(Exception):
     retry_after: float | None = None
 
 
+PASSING = frozenset({408, 429, 502, 503, 504})
+"""These pass by themselves, also where a gateway says them; ids make it safe to send again."""
+
+
 class ProblemError(ClientError):
     """The API refused the call. `status`, `code`, `detail` and `field` are those of its answer.
 
-    408, 429 and 503 are raised only after the retries: nothing of the last try was stored.
+    What may pass is raised only after the retries.
     """
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
@@ -43,7 +47,7 @@ class ProblemError(ClientError):
         self.detail = problem.detail
         self.field = problem.field
         self.retry_after = retry_after
-        self.is_retryable = problem.status in (408, 429, 503)
+        self.is_retryable = problem.retryable or problem.status in PASSING
 
 
 _PASSING = (httpx2.TransportError, httpx2.DecodingError, OSError, EOFError, WebSocketException)

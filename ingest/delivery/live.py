@@ -168,6 +168,8 @@ async def follow(hub: Hub, feed: Feed, after: int, seconds: float) -> AsyncItera
                 if fresh:
                     after = feed.place(fresh[-1].row)
                 typists, listener.typists = listener.typists, None
+                if kept and not fresh and typists is None:
+                    continue  # it was read from the log before it was handed on
                 yield Update([(feed.place(each.row), feed.frame(each)) for each in fresh], typists)
 
 

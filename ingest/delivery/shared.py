@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select
 from starlette.concurrency import run_in_threadpool
 
 from ingest.log import reader
-from ingest.log.postgres import CONNECT, TOLD
+from ingest.log.postgres import SESSION, TOLD, connect_args
 from ingest.log.rows import Row
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,9 @@ ALONE = 0x636F6E766F6C
 """The advisory lock of the process that delivers webhooks, for as long as it is connected."""
 
 PAGE = 500
+SURE_SECONDS = 3.0
+"""Whoever cannot be told within so long that they still have the lock, stops."""
+
 LOOK_SECONDS = 1.0
 """After so long without a word the log is looked at; so often a lost connection is tried again."""
 
@@ -107,22 +110,26 @@ class Follower:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _take(self, told: psycopg.Notify) -> None:
-        if told.channel == TYPING:
+        try:
+            if told.channel == TOLD:
+                if int(told.payload) > self._position:
+                    self._woken.set()
+                return
             name, words = json.loads(told.payload)
             if name != self._name:
                 self._hear(words)
-        elif int(told.payload) > self._position:
-            self._woken.set()
+        except (ValueError, TypeError):
+            logger.warning("another process said what is not understood here: of another version?")
 
 
-async def alone(url: str, work: Callable[[], Awaitable[None]]) -> None:
+async def alone(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do `work` while no other process does; ends with it, or when cancelled.
 
     The lock is the connection's: it is let go of when this process dies. If the connection is
     lost, the work is cancelled before it is begun anew.
     """
     while True:
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error, TimeoutError):
             async with await _connect(url) as connection:
                 await _wait_for_turn(connection)
                 await _while_connected(connection, work)
@@ -139,12 +146,13 @@ async def _wait_for_turn(connection: "psycopg.AsyncConnection[Any]") -> None:
 
 
 async def _while_connected(
-    connection: "psycopg.AsyncConnection[Any]", work: Callable[[], Awaitable[None]]
+    connection: "psycopg.AsyncConnection[Any]", work: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    task = asyncio.ensure_future(work())
+    task = asyncio.create_task(work())
     try:
         while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-            await connection.execute("select 1")
+            async with asyncio.timeout(SURE_SECONDS):
+                await connection.execute("select 1")
         task.result()
     finally:
         task.cancel()
@@ -152,4 +160,6 @@ async def _while_connected(
 
 
 async def _connect(url: str) -> "psycopg.AsyncConnection[Any]":
-    return await psycopg.AsyncConnection.connect(url, autocommit=True, **CONNECT)
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **connect_args(url))
+    await connection.execute(SESSION)
+    return connection

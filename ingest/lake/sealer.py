@@ -17,6 +17,7 @@ from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
 from ingest.lake.segments import HoleError, Lake
 from ingest.lake.upkeep import Rounds
+from ingest.log.database import is_shared
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def _seal_until(settings: Settings, stop: Event, rounds: Rounds) -> None:
         while not stop.wait(POLL_SECONDS):
             seal_meanwhile()
             rounds.step(lake, seal_meanwhile)
-        _wait_for_api_end(settings.lock_path)
+        if not is_shared(settings.database_url):  # else others go on
+            _wait_for_api_end(settings.lock_path)
         _report(sealer.seal_all(datetime.now(UTC)))
 
 

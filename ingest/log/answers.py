@@ -70,4 +70,5 @@ def refusal(
         field=error.field,
         size=len(arrival.raw),
         raw=arrival.raw[:RAW_BYTES],
+        event_id=arrival.event_id or (None if arrival.draft is None else arrival.draft.event_id),
     )

@@ -11,6 +11,7 @@ from ingest.errors import (
     ConversationExistsError,
     EventRejectedError,
     ForbiddenError,
+    HookFailedError,
     MessageExistsError,
     UnknownConversationError,
     UnknownMessageError,
@@ -135,6 +136,8 @@ class Batch:
         try:
             if submission.channels:
                 self._refuse_channel(draft, submission.channels)
+            if arrival.is_unasked:
+                self._refuse_unasked(draft)
             self._follow_message(draft, row)
             if self._must_wait(draft, arrival.command):
                 return self._park(draft, row, submission.path)
@@ -233,6 +236,14 @@ class Batch:
         if state.state == "closed" and draft.event_type == "message.created" and not stays:
             return self._successor(state, row)
         return state
+
+    def _refuse_unasked(self, draft: Draft) -> None:
+        """Who was not known when the hooks were to be asked may be known by now."""
+        state = self._states.get(draft.conversation_id or "")
+        if state is not None and draft.participant_id in state.participants:
+            raise HookFailedError(
+                "it came together with what it needs, before hooks could be asked; send it again"
+            )
 
     def _refuse_channel(self, draft: Draft, channels: frozenset[str]) -> None:
         """A key of some channels gets the answer that it would get if there were no others."""

@@ -40,6 +40,7 @@ class Refusal(msgspec.Struct):
     field: str | None
     size: int
     raw: bytes
+    event_id: str | None
 
 
 class Parked(msgspec.Struct):

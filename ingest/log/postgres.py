@@ -18,7 +18,7 @@ LOCK = 0x636F6E766F
 TOLD = "convolake_log"
 """Where every process is told of a commit, with the last position of the log."""
 
-CONNECT: dict[str, Any] = {
+_CONNECT: dict[str, Any] = {
     "application_name": "convolake",
     "client_encoding": "utf8",
     "connect_timeout": 10,
@@ -27,10 +27,18 @@ CONNECT: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # The server's side of it; and a process that stands still lets go of the lock.
-    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=20s -c idle_in_transaction_session_timeout=30s",
 }
+
+SESSION = """
+    select set_config(name, value, false) from (values
+        ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '20s'), ('idle_in_transaction_session_timeout', '30s')
+    ) as settings (name, value)
+"""
+"""The server's side of it: a process that is gone, or stands still in a commit, lets go of the lock."""
+
+READERS = 40
+"""As many connections as requests may read at once (Starlette's threads): none waits for one."""
 
 _SET_UP = """
     select current_setting('fsync'), current_setting('server_encoding'),
@@ -38,6 +46,11 @@ _SET_UP = """
             when 'off' then set_config('synchronous_commit', 'on', false)
         end
 """
+
+
+def connect_args(url: str) -> dict[str, Any]:
+    """How to connect, where the URL does not say otherwise."""
+    return {name: value for name, value in _CONNECT.items() if name not in make_url(url).query}
 
 
 class Postgres:
@@ -72,7 +85,9 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
         make_url(url).set(drivername="postgresql+psycopg"),
         paramstyle="format",
         pool_pre_ping=True,
-        connect_args=CONNECT,
+        max_overflow=READERS - 5,
+        pool_timeout=10,
+        connect_args=connect_args(url),
     )
 
     @event.listens_for(engine, "connect")
@@ -80,6 +95,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
         connection.autocommit = True  # else the first rollback would undo what is set here
         try:
             _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
+            connection.execute(SESSION)
         except Exception:
             connection.close()
             raise

@@ -168,6 +168,12 @@ def list_committed(engine: Engine, after: int, limit: int) -> Sequence[RowMappin
         return connection.execute(query.limit(limit)).mappings().all()
 
 
+def last_position(engine: Engine) -> int:
+    """Position of the newest event, whichever process wrote it; 0 for an empty log."""
+    with engine.connect() as connection:
+        return connection.execute(select(func.max(events.c.position))).scalar() or 0
+
+
 def count_unread(
     engine: Engine, conversation_id: str, participant_id: str, after: int, role: str
 ) -> int:

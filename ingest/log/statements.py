@@ -43,7 +43,7 @@ column is set, also to the same value."""
 
 KNOWN = ("conversation_id", "sequence", "session_id", "message_id", "received_at", "fingerprint")
 COUNTS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
-REFUSAL = ("received_at", "source", "path", "code", "detail", "field", "size", "raw")
+REFUSAL = ("received_at", "source", "path", "code", "detail", "field", "size", "raw", "event_id")
 PARKED = ("source", "event_id", "fingerprint", "conversation_id", "message_id", "path",
           "received_at", "expires_at", "raw")  # fmt: skip
 

@@ -57,7 +57,8 @@ class Store:
             return position
         if self.is_lost:
             self._connect()
-        self._cursor.execute("begin")
+        # Read committed, whatever the database's default: a look after the lock must see the newest.
+        self._cursor.execute("begin isolation level read committed read write")
         self._database.wait(self._cursor)
         last, self._parked = self._execute(self._sql.standing)[0]
         if last != position:

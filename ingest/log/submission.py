@@ -33,6 +33,10 @@ class Arrival(Struct):
     error: IngestError | None = None
     command: Command | None = None
     modified: Modified | None = None
+    is_unasked: bool = False
+    """Hooks could not be asked about it, for the log did not know the conversation or who speaks."""
+    event_id: str | None = None
+    """Of what the door refused: the id that its repeat will have."""
 
 
 @dataclass(slots=True)

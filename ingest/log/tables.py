@@ -159,6 +159,7 @@ rejected_events = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("replayed_at", BigInteger),
     Column("replayed_event_id", String),
+    Column("event_id", String),
 )
 """What was refused, with its bytes (at most 256 KiB) and the reason; replayed ones stay."""
 

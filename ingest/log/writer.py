@@ -29,10 +29,14 @@ NewId = Callable[[], str]
 DUE_AT_ONCE = 500
 """So many conversations get what is due in one commit; what comes in waits no longer for it."""
 
+SLOW_SECONDS = 10
+STOP_SECONDS = 60
+"""So long what was submitted may take at the end; a thread that hangs does not hold the process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something else to change in a commit, and the events that tell of it."""
+    """Something else to change in a commit, and the events that tell of it. Safe to repeat."""
 
     statements: Sequence[ClauseElement]
     rows: Sequence[Row] = ()
@@ -53,8 +57,7 @@ class Writer:
     What fails before the commit is rolled back, and so is a commit that found no space or the
     file locked. After any other failed commit to SQLite the state on disk is not known (after a
     failed fsync least of all), so the writer stops acknowledging for good; `failure` says why, and
-    a restart reads the truth from disk. PostgreSQL is connected to again; `trouble` is what was
-    wrong with the last commit.
+    a restart reads the truth from disk. PostgreSQL is connected to again.
     """
 
     def __init__(
@@ -85,13 +88,22 @@ class Writer:
         self._stopping = False
         self._committing = False
         self.failure: str | None = None
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+        self._began_at: int | None = None
         self.commits = 0
 
     @property
     def position(self) -> int:
         """Position of the newest durable event."""
         return self._position
+
+    @property
+    def trouble(self) -> str | None:
+        """What was wrong with the last commit, or that one does not end; None if all is well."""
+        began_at = self._began_at
+        if began_at is not None and self._clock() - began_at > SLOW_SECONDS * 1_000_000:
+            return f"a commit takes longer than {SLOW_SECONDS} s; is its disk or database there?"
+        return self._trouble
 
     @property
     def waiting(self) -> int:
@@ -106,7 +118,10 @@ class Writer:
         """Answer all that was submitted, then close the store. Blocks until done."""
         self._stopping = True
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            logger.error("a commit does not end; what waited for it was not acknowledged")
+            return
         self._store.close()
 
     def change(self, change: Change) -> "asyncio.Future[list[Acknowledgement]]":
@@ -171,6 +186,7 @@ class Writer:
     def _serve(self, requests: list[_Request]) -> None:
         answers: list[list[Acknowledgement]] | LogUnavailableError
         rows: list[Row] = []
+        self._began_at = self._clock()
         try:
             answers, rows = self._commit(requests)
         except Exception as error:
@@ -181,6 +197,7 @@ class Writer:
                 for request in requests:
                     self._serve([request])
                 return
+        self._began_at = None
         requests[0].loop.call_soon_threadsafe(self._answer, requests, answers, rows)
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
@@ -188,7 +205,7 @@ class Writer:
         if self.failure is None and self._store.is_final(error, is_committing=self._committing):
             kind = type(error).__name__
             self.failure = f"a commit failed ({kind}); restart to read the truth from disk"
-        self.trouble = f"the last commit failed ({type(error).__name__}); it is tried again"
+        self._trouble = f"the last commit failed ({type(error).__name__}); it is tried again"
         try:
             self._store.rollback()
         except Exception:
@@ -210,9 +227,7 @@ class Writer:
             batch.run_due(self._clock(), DUE_AT_ONCE)
             for request in requests:
                 if request.change is not None:
-                    for statement in request.change.statements:
-                        self._store.run(statement)
-                    batch.rows += request.change.rows
+                    self._change(request.change, batch)
         committed_at = self._clock()
         for row in batch.rows:
             position += 1
@@ -223,9 +238,16 @@ class Writer:
         self._committing = True
         self._store.commit()
         self._position = position
-        self.trouble = None
+        self._trouble = None
         self.commits += 1
         return answers, batch.rows
+
+    def _change(self, change: Change, batch: Batch) -> None:
+        """Safe to repeat: it may be on disk already, if nobody heard what became of its commit."""
+        for statement in change.statements:
+            self._store.run(statement)
+        known = self._store.find_events([row.event_id for row in change.rows])
+        batch.rows += [row for row in change.rows if (row.source, row.event_id) not in known]
 
     def _new_ids(self, submission: Submission) -> list[str]:
         return [
