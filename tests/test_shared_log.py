@@ -20,6 +20,7 @@ from ingest.api.hot import HotPath
 from ingest.api.keys import local_key
 from ingest.client import Client, ClientError
 from ingest.log.database import UnusableDatabaseError, migrate, open_engine
+from ingest.log.postgres import Postgres
 from ingest.log.rows import SERVER, Row
 from ingest.log.rules import Rules
 from ingest.log.store import Store
@@ -285,6 +286,21 @@ def test_words_that_are_not_understood_silence_nobody(shared: Settings) -> None:
             stranger.execute("notify convolake_log, 'hello'")
         here.facts(a_conversation(messages=1))
         assert len(told(far, 3)) == 3
+
+
+def test_control_without_the_lock_they_collide(
+    shared: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nothing above would show that the lock is what holds the order."""
+    with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+        here.facts(a_conversation(messages=0))
+        monkeypatch.setattr(Postgres, "wait", lambda *_: None)
+
+        def write(side: Installation) -> int:
+            events = ([an_event(event_id=f"{side.url[-5:]}-{number}")] for number in range(100))
+            return sum(side.post("/v1/events", each).status_code == 503 for each in events)
+
+        assert sum(writers.map(write, (here, there))) > 0
 
 
 def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: Settings) -> None:
