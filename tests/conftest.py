@@ -17,6 +17,7 @@ from ingest.api.keys import local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
 from tests.postgres import Server, serving
+from tests.receiving import Receiver, receiving
 from tests.serving import Installation, listening
 
 
@@ -63,8 +64,23 @@ def store_url(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, store_url: str | None) -> Settings:
-    return Settings(data=tmp_path / "data", store_url=store_url)
+def settings(request: pytest.FixtureRequest, tmp_path: Path, store_url: str | None) -> Settings:
+    """With the mark `near` webhooks and hooks may be on this machine."""
+    near = {"127.0.0.0/8"} if request.node.get_closest_marker("near") else set()
+    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks=near)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Takes webhooks, or is asked as a hook."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is ours: the deliverer looks at it often."""
+    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -18,30 +18,20 @@ from ingest.settings import Settings
 from ingest.stamps import wall_clock
 from tests.factories import Clock, Ids, Record, an_event, damage, free_port
 from tests.faults.processes import running as a_process
-from tests.receiving import Receiver, receiving
+from tests.receiving import Receiver
 from tests.serving import WAIT, Installation, listening, until
 
 SILENCE = 31
 """A bot is taken to be silent after 30 seconds."""
 
 
-@pytest.fixture(autouse=True)
-def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is ours: the deliverer looks at it often."""
-    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
+pytestmark = [pytest.mark.near, pytest.mark.usefixtures("looking_often")]
 
 
 @pytest.fixture
-def settings(tmp_path: Path, store_url: str | None) -> Settings:
-    """Webhooks may go to this machine."""
-    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks={"127.0.0.0/8"})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        found.answer = lambda _: 503
-        yield found
+def receiver(receiver: Receiver) -> Receiver:
+    receiver.answer = lambda _: 503
+    return receiver
 
 
 @contextmanager

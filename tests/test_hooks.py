@@ -34,17 +34,13 @@ CARD = "my card is 4111 1111 1111 1111"
 MASKED = "my card is ****"
 
 
-@pytest.fixture
-def settings(tmp_path: Path, store_url: str | None) -> Settings:
-    """Hooks may be on this machine."""
-    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks={"127.0.0.0/8"})
+pytestmark = pytest.mark.near
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        found.answer = says("allow")
-        yield found
+def receiver(receiver: Receiver) -> Receiver:
+    receiver.answer = says("allow")
+    return receiver
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 import os
 import random
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,22 +23,7 @@ from tests.serving import WAIT, Installation, listening, until
 WHOLE = bool(os.environ.get("PROVE"))
 
 
-@pytest.fixture(autouse=True)
-def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is ours: the deliverer looks at it often."""
-    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, store_url: str | None) -> Settings:
-    """Webhooks may go to this machine."""
-    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks={"127.0.0.0/8"})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+pytestmark = [pytest.mark.near, pytest.mark.usefixtures("looking_often")]
 
 
 def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[str, Any]:
