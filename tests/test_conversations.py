@@ -657,6 +657,30 @@ def test_an_older_horizon_does_not_undo_a_mark_as_unread(opened: TestClient) -> 
     assert unread(opened)["ada"] == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/c1/participants/ada/unread", {"sequence": 2**70}),
+        ("/c1/participants/ada/read", {"sequence": 2**70}),
+        (
+            "/c1/messages",
+            {
+                "participant_id": "ada",
+                "attachments": [
+                    {"url": "https://a.example/b", "content_type": "image/png", "size": 2**70}
+                ],
+            },
+        ),
+        ("/c1/messages", {"participant_id": "helper", "text": "x", "control_epoch": 2**70}),
+    ],
+)
+def test_a_number_that_no_store_can_hold_is_refused_and_harms_nobody(
+    opened: TestClient, path: str, body: dict[str, Any]
+) -> None:
+    assert opened.post(f"/v1/conversations{path}", json=body).status_code == 422
+    assert say(opened)["status"] == "accepted"
+
+
 def test_a_receipt_by_command_may_also_come_before_its_message(opened: TestClient) -> None:
     send(opened, "POST", "/c1/messages/m7/receipts", 202, participant_id="ada", status="read")
     say(opened, "helper", message_id="m7", control_epoch=1)
