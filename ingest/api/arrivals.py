@@ -34,7 +34,7 @@ class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults
 
     url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")]
     content_type: Annotated[str, Meta(max_length=128)]
-    size: Annotated[int, Meta(ge=0, lt=2**63)] | None = None
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     name: Annotated[str, Meta(max_length=256)] | None = None
 
 
@@ -58,7 +58,7 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     message_id: Id | None = None
     in_reply_to: Id | None = None
     bot_version: Id | None = None
-    control_epoch: Annotated[int, Meta(ge=1, lt=2**63)] | None = None
+    control_epoch: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     visibility: Visibility | None = None
     occurred_at: Instant | None = None
     attachments: list[Attachment] = []

@@ -76,7 +76,6 @@ class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_default
     attributes: dict[str, Any] = {}
 
 
-Seconds = Annotated[int, Meta(ge=1)]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
 
 

@@ -31,7 +31,7 @@ class ParticipantChange(Body, kw_only=True, forbid_unknown_fields=True):
 class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
     """How far somebody has read."""
 
-    sequence: Annotated[int, Meta(ge=0, lt=2**63)]
+    sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 @router.command(
