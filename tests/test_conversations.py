@@ -681,6 +681,12 @@ def test_a_number_that_no_store_can_hold_is_refused_and_harms_nobody(
     assert say(opened)["status"] == "accepted"
 
 
+def test_a_receipt_waits_for_no_message_that_can_never_come(opened: TestClient) -> None:
+    path = "/v1/conversations/c1/messages/2%F3%9E%BC%9F/receipts"
+    body = {"status": "delivered", "participant_id": "ada"}
+    assert opened.post(path, json=body).status_code == 422
+
+
 def test_a_receipt_by_command_may_also_come_before_its_message(opened: TestClient) -> None:
     send(opened, "POST", "/c1/messages/m7/receipts", 202, participant_id="ada", status="read")
     say(opened, "helper", message_id="m7", control_epoch=1)

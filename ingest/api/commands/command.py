@@ -134,6 +134,9 @@ def _read(
     draft.participant_id = body.participant_id
     draft.occurred_at = body.occurred_at
     for name, value in request.path_params.items():
+        # An unknown conversation is 404, whatever it is called; a message may yet come, but not this.
+        if name != "conversation_id" and not _ID.match(value):
+            raise InvalidRequestError("no id looks like this", name)
         setattr(draft, name, value)
     if draft.event_type == "handoff.requested" and draft.handoff_id is None:
         draft.event_id = draft.event_id or request.app.state.new_id()
@@ -152,6 +155,7 @@ def _version(request: Request) -> int | None:
     return int(found.group(1))
 
 
+_ID = re.compile(ID_PATTERN)
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
 
