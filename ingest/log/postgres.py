@@ -37,6 +37,13 @@ SESSION = """
 """
 """The server's side of it: a process that is gone, or stands still in a commit, lets go of the lock."""
 
+_WRITING = "set enable_seqscan = off"
+"""Whatever the writer looks up has an index. Plans that were made while the tables were small, and are kept,
+would read all of them: 421 messages a second after some seconds, in place of 1,967."""
+
+_READING = "set plan_cache_mode = force_custom_plan"
+"""For the same reason; here a plan for each question is cheap enough."""
+
 READERS = 40
 """As many connections as requests may read at once (Starlette's threads): none waits for one."""
 
@@ -96,6 +103,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
         try:
             _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
             connection.execute(SESSION)
+            connection.execute(_READING if read_only else _WRITING)
         except Exception:
             connection.close()
             raise
