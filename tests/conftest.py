@@ -40,11 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--database") != "sqlite":
-        skipped = pytest.mark.skip(reason="of SQLite alone")
-        for item in items:
-            if item.get_closest_marker("sqlite"):
-                item.add_marker(skipped)
+    database = config.getoption("--database")
+    other = {"sqlite": "postgresql", "postgresql": "sqlite"}[database]
+    skipped = pytest.mark.skip(reason=f"of {other} alone")
+    for item in items:
+        if item.get_closest_marker(other):
+            item.add_marker(skipped)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,8 @@ from tests.receiving import receiving
 from tests.serving import WAIT, Installation, listening, until
 from tests.test_live import frame, told
 
+pytestmark = pytest.mark.postgresql
+
 ALL = "select * from events order by position"
 
 
