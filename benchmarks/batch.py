@@ -15,8 +15,8 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.servers import Server, api_server
 from benchmarks.stored import check_stored, create_conversations
 from benchmarks.synthetic import Fold, creations, messages
-from ingest.log.database import migrate
-from ingest.log.tables import events
+from ingest.log.storage.base import migrate
+from ingest.log.storage.tables import events
 
 CONNECTIONS = 4
 GOAL = Goal(0.5, 0.8)

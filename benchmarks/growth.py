@@ -33,8 +33,8 @@ from benchmarks.synthetic import (
     uuid7,
 )
 from ingest.contract import SCHEMA
+from ingest.events.draft import Draft
 from ingest.lake.segments import Lake
-from ingest.log.drafts import Draft
 from warehouse import build
 
 EVENTS, QUICK_EVENTS = 50_000, 5_000

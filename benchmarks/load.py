@@ -18,8 +18,8 @@ import duckdb
 from benchmarks.against_dlt import compare
 from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_table, history
-from ingest.contract import read_manifest
 from ingest.lake.segments import Lake
+from ingest.manifest import read_manifest
 from warehouse import build, ledger, scope
 from warehouse.lake import connect, transaction
 from warehouse.model import SOURCE, models

@@ -14,8 +14,8 @@ from benchmarks.generator import drive
 from benchmarks.paired import Goal, Level, Size
 from benchmarks.servers import Server, api_server
 from benchmarks.synthetic import CONVERSATIONS, STARTED_AT, messages
-from ingest.api.cursors import to_cursor
-from ingest.log.state import Conversation, Member, encode
+from ingest.api.pagination import to_cursor
+from ingest.events.conversation_state import Conversation, Member, encode
 
 EVENTS, QUICK_EVENTS = 5_000_000, 400_000
 LENGTH = 200

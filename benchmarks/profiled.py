@@ -15,12 +15,12 @@ import uvicorn
 from fastapi import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest.api import arrivals, hot
+from ingest.api import intake, middleware
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
 from ingest.api.server import config
-from ingest.log.batch import Batch
-from ingest.log.store import Store
+from ingest.log.storage.store import Store
+from ingest.log.unit_of_work import Batch
 from ingest.log.writer import Writer
 from ingest.settings import Settings
 
@@ -139,14 +139,14 @@ class _Steps:
 def watch_loop(loop: Clocks) -> None:
     """Put clocks around what the event loop's thread does for a write."""
     for name in ("create_message", "record_events"):
-        endpoint = loop.around_steps(getattr(hot, name), "route: read body, draft, encode")
-        setattr(hot, name, endpoint)
-    loop.around(arrivals, "permit", "authorize, count")
-    loop.around(arrivals, "arrive", "decode JSON (msgspec, limits)")
+        endpoint = loop.around_steps(getattr(middleware, name), "route: read body, draft, encode")
+        setattr(middleware, name, endpoint)
+    loop.around(intake, "permit", "authorize, count")
+    loop.around(intake, "arrive", "decode JSON (msgspec, limits)")
     loop.around(Writer, "submit", "submit to the writer")
     loop.around(Writer, "_answer", "wake the waiting requests")
     loop.around(Metrics, "count", "count for /metrics")
-    loop.around(arrivals, "Response", "build the answer")
+    loop.around(intake, "Response", "build the answer")
 
 
 def watch_writer(thread: Clocks) -> None:
@@ -184,7 +184,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     loop.begin()
-    served = _timed(hot.HotPath(app), loop)
+    served = _timed(middleware.HotPath(app), loop)
     uvicorn.Server(config(served, host=settings.host, port=settings.port)).run()
 
 

@@ -18,10 +18,11 @@ from benchmarks.against_dlt import compare
 from benchmarks.batch import INSERT, open_store
 from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_json, history
-from ingest.contract import SCHEMA, read_manifest
+from ingest.contract import SCHEMA
 from ingest.lake.log_reader import LogReader, SqliteLog
 from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 
 GOAL = Goal(0.4, 0.6)

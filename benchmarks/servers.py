@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0

@@ -20,10 +20,10 @@ from benchmarks.load import SEGMENT_ROWS
 from benchmarks.paired import Goal, Level, Size
 from benchmarks.synthetic import DAY, STARTED_AT, TEXT_LENGTH, Fold, as_table, uuid7
 from convolake.simulate import conversations
-from ingest.contract import Segment
+from ingest.events.draft import Draft
 from ingest.lake.compaction import compact
 from ingest.lake.segments import Lake
-from ingest.log.drafts import Draft
+from ingest.manifest import Segment
 
 FIRST_DAY = date(2026, 9, 1)
 SEED = 1

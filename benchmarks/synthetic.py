@@ -17,12 +17,12 @@ import msgspec
 import pyarrow as pa
 
 from ingest.contract import SCHEMA, from_micros, to_micros
-from ingest.log.admission import admit
-from ingest.log.consequences import run_timers
-from ingest.log.drafts import Draft
-from ingest.log.rows import Row, receive
-from ingest.log.rules import Rules
-from ingest.log.state import Conversation
+from ingest.events.conversation_state import Conversation
+from ingest.events.decide import admit
+from ingest.events.draft import Draft
+from ingest.events.effects import run_timers
+from ingest.events.stored_event import Row, receive
+from ingest.events.timers import Rules
 from ingest.settings import Settings
 
 CONVERSATIONS = 1_000

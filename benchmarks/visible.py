@@ -17,9 +17,9 @@ import msgspec
 
 from benchmarks.paired import Goal, Level, Size
 from benchmarks.servers import Server, free_port, running, wait_until_up
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from warehouse.lake import WarehouseMissingError, connect
 
 GOAL = Goal(60, 20, at_most=True)

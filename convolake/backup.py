@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from ingest.contract import Segment, file_sha256, manifest_path, read_manifest
+from ingest.contract import manifest_path
 from ingest.lake.segments import sync
+from ingest.manifest import Segment, file_sha256, read_manifest
 from ingest.settings import Settings
 
 CONTENTS = "backup.json"

@@ -18,15 +18,16 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 
-from ingest.contract import COLUMNS, FORMAT_VERSION, manifest_path, read_manifest, to_micros
+from ingest.contract import COLUMNS, FORMAT_VERSION, manifest_path, to_micros
+from ingest.events.draft import Draft
+from ingest.events.timers import Rules
 from ingest.lake.log_reader import SqliteLog
 from ingest.lake.segments import Lake
-from ingest.log.database import migrate, open_engine
-from ingest.log.drafts import Draft
-from ingest.log.rules import Rules
-from ingest.log.store import Store
-from ingest.log.submission import Arrival, Submission
+from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
+from ingest.log.writer_requests import Arrival, Submission
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 
 BEGIN = datetime(2030, 1, 1, 10, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ import duckdb
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from ingest.contract import ManifestError
-from ingest.log.database import UnusableDatabaseError
+from ingest.log.storage.base import UnusableDatabaseError
+from ingest.manifest import ManifestError
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError
 

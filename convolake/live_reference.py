@@ -8,27 +8,29 @@ from types import ModuleType
 
 from fastapi.routing import APIWebSocketRoute
 
-from ingest.api import frames, live, tokens
-from ingest.delivery import live as delivery
+from ingest.api.routes import live
+from ingest.auth import tokens
+from ingest.delivery.live import broadcaster as delivery
+from ingest.delivery.live import protocol
 
 Rows = Iterator[tuple[str, ...]]
 
 EXAMPLES: dict[Callable[..., bytes], bytes] = {
-    frames.event_frame: frames.event_frame(b'{"event_id":"order-7-m1","sequence":7}'),
-    frames.live_frame: frames.live_frame("after_sequence", 7),
-    frames.heartbeat_frame: frames.heartbeat_frame("after_sequence", 7),
-    frames.typing_frame: frames.typing_frame(
+    protocol.event_frame: protocol.event_frame(b'{"event_id":"order-7-m1","sequence":7}'),
+    protocol.live_frame: protocol.live_frame("after_sequence", 7),
+    protocol.heartbeat_frame: protocol.heartbeat_frame("after_sequence", 7),
+    protocol.typing_frame: protocol.typing_frame(
         [{"participant_id": "ada", "until": "2030-01-01T10:00:05+00:00"}]
     ),
 }
 """Every frame, by what makes it."""
 
 FIGURES: list[tuple[ModuleType, str]] = [
-    (frames, "PROTOCOL"),
-    (frames, "HEARTBEAT_SECONDS"),
-    (frames, "PING_SECONDS"),
-    (frames, "STALLED_SECONDS"),
-    (frames, "LARGEST"),
+    (protocol, "PROTOCOL"),
+    (protocol, "HEARTBEAT_SECONDS"),
+    (protocol, "PING_SECONDS"),
+    (protocol, "STALLED_SECONDS"),
+    (protocol, "LARGEST"),
     (delivery, "KEPT"),
     (delivery, "PAGE"),
     (tokens, "LONGEST"),
@@ -62,7 +64,7 @@ def frame_rows() -> Rows:
 def close_rows() -> Rows:
     """Why the server closes a socket."""
     yield "close code", "meaning, and what to do"
-    for close in frames.Close:
+    for close in protocol.Close:
         yield f"{close.value}", close.meaning
 
 

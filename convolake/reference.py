@@ -10,7 +10,8 @@ from pydantic_core import PydanticUndefined
 from convolake import live_reference as live
 from ingest import errors
 from ingest.api.metrics import Metrics
-from ingest.contract import COLUMNS, EVENT_TYPES
+from ingest.contract import COLUMNS
+from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 from warehouse.model import models
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
-from ingest.contract import ManifestError, Segment, is_whole, read_manifest
 from ingest.lake.log_reader import LogReader, open_log
+from ingest.manifest import ManifestError, Segment, is_whole, read_manifest
 from ingest.settings import Settings
 
 

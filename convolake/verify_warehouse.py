@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from ingest.contract import Segment
+from ingest.manifest import Segment
 from warehouse import ledger, scope
 from warehouse.lake import catalog_path, connect
 from warehouse.model import SOURCE, Model, models

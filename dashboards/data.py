@@ -18,7 +18,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards.scope import Bounds, Period, Scope, Search
-from ingest.contract import ManifestError, Segment, read_manifest
+from ingest.manifest import ManifestError, Segment, read_manifest
 from warehouse.lake import WarehouseMissingError as WarehouseMissingError
 from warehouse.lake import connect
 

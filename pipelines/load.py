@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ingest.contract import ManifestError, read_manifest
+from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from warehouse.build import LoadReport, load
 from warehouse.checks import CheckError

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
 from tests.postgres import Server, serving
@@ -81,7 +81,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is ours: the deliverer looks at it often."""
-    monkeypatch.setattr("ingest.delivery.webhooks.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("ingest.delivery.dispatcher.LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import ParamSpec, TypeVar
 import adbc_driver_manager
 import pyarrow as pa
 
-from ingest.contract import Segment
 from ingest.lake.log_reader import open_log
 from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
+from ingest.manifest import Segment
 from ingest.settings import Settings
 
 P = ParamSpec("P")

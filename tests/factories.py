@@ -12,13 +12,14 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from ingest.contract import Segment, from_micros, to_micros
-from ingest.log.database import is_shared, migrate, open_engine
-from ingest.log.drafts import Command, Draft
-from ingest.log.rules import Rules
-from ingest.log.store import Store
-from ingest.log.submission import Acknowledgement, Arrival, Submission
+from ingest.contract import from_micros, to_micros
+from ingest.events.draft import Command, Draft
+from ingest.events.timers import Rules
+from ingest.log.storage.base import is_shared, migrate, open_engine
+from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
+from ingest.log.writer_requests import Acknowledgement, Arrival, Submission
+from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, seal
 from warehouse.build import LoadReport, load

@@ -11,12 +11,19 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import Grant, UnknownScopeError, create_key, list_keys, local_key, revoke_key
-from ingest.api.scopes import SCOPES
-from ingest.api.secret_files import write_private
-from ingest.api.tokens import token_secret
-from ingest.log.database import open_engine
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import (
+    Grant,
+    UnknownScopeError,
+    create_key,
+    list_keys,
+    local_key,
+    revoke_key,
+)
+from ingest.auth.permissions import SCOPES
+from ingest.auth.secret_files import write_private
+from ingest.auth.tokens import token_secret
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.serving import listening, until
@@ -310,7 +317,7 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
 def test_a_key_says_when_it_was_last_used(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
 ) -> None:
-    monkeypatch.setattr("ingest.api.life.USED_SECONDS", 0.02)
+    monkeypatch.setattr("ingest.api.lifespan.USED_SECONDS", 0.02)
     key = local_key(settings, clock())
     engine = open_engine(settings.database_url)
     with listening(HotPath(create_app(settings, clock, Ids()))) as url:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from convolake.verify import verify
 from ingest.api.app import create_app
-from ingest.api.keys import create_key
-from ingest.log.database import migrate, open_engine
+from ingest.auth.api_keys import create_key
+from ingest.log.storage.base import migrate, open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event, damage

@@ -9,13 +9,13 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
-from ingest.api.life import LogBehindLakeError, LogLockedError
+from ingest.api.lifespan import LogBehindLakeError, LogLockedError
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
 from ingest.lake.segments import HoleError
-from ingest.log.database import open_engine
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event

@@ -11,7 +11,7 @@ import pytest
 
 from convolake import AsyncClient, Client
 from ingest.api.app import create_app
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Message, Participant
 from ingest.settings import Settings
 from tests.serving import WAIT, listening

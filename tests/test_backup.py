@@ -16,11 +16,12 @@ from convolake import backup
 from convolake.backup import CONTENTS, BackupError, back_up, restore
 from convolake.cli import app
 from convolake.verify import Verdict, verify
-from ingest.api.keys import create_key, list_keys
-from ingest.contract import ManifestError, manifest_path, read_manifest
+from ingest.auth.api_keys import create_key, list_keys
+from ingest.contract import manifest_path
 from ingest.lake.compaction import GRACE, compact, remove_replaced
 from ingest.lake.segments import Lake
-from ingest.log.database import open_engine
+from ingest.log.storage.base import open_engine
+from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from pipelines.home import run_once
 from tests.elsewhere import elsewhere

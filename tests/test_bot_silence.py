@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
-from ingest.delivery.schedule import FAILURES, SCHEDULE
-from ingest.log.drafts import Command
+from ingest.clock import wall_clock
+from ingest.delivery.circuit_breaker import FAILURES
+from ingest.delivery.retry_policy import SCHEDULE
+from ingest.events.draft import Command
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import Clock, Ids, Record, an_event, damage, free_port
 from tests.faults.processes import running as a_process
 from tests.receiving import Receiver

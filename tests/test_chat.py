@@ -9,11 +9,11 @@ import pytest
 
 from convolake import assistant
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.serving import listening, until
 
 LOG = "return document.getElementById('log').innerText"

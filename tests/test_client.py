@@ -13,7 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from ingest.api.app import create_app
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import (
     AsyncClient,
     Client,

@@ -17,17 +17,12 @@ from typer.testing import CliRunner
 
 from convolake.cli import app
 from convolake.verify import verify
-from ingest.contract import (
-    ManifestError,
-    Segment,
-    file_sha256,
-    manifest_path,
-    read_manifest,
-)
+from ingest.contract import manifest_path
 from ingest.lake import compaction, sealer
 from ingest.lake.compaction import compact, plan, remove_replaced
+from ingest.lake.compaction_schedule import compact_now
 from ingest.lake.segments import Lake
-from ingest.lake.upkeep import compact_now
+from ingest.manifest import ManifestError, Segment, file_sha256, read_manifest
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Record, a_conversation, an_event

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ingest import contract
-from ingest.contract import ManifestError, Segment, manifest_path, read_manifest
+from ingest.contract import manifest_path
+from ingest.events import types
+from ingest.manifest import ManifestError, Segment, read_manifest
 
 
 def a_segment(first: int, last: int) -> Segment:
@@ -47,7 +49,7 @@ def test_the_format_is_frozen() -> None:
 
 
 def test_every_event_type_is_a_noun_and_a_past_participle() -> None:
-    for name, kind in contract.EVENT_TYPES.items():
+    for name, kind in types.EVENT_TYPES.items():
         noun, verb = name.split(".")
         assert kind.name == name
         assert noun.isidentifier()
@@ -55,9 +57,9 @@ def test_every_event_type_is_a_noun_and_a_past_participle() -> None:
 
 
 def test_custom_types_have_a_name_and_nothing_else_is_a_type() -> None:
-    assert contract.event_type("custom.order_shipped") is not None
+    assert types.event_type("custom.order_shipped") is not None
     for name in ("custom.", "custom.Ü", "custom.a b", "message.sent", "", "custom.a\n"):
-        assert contract.event_type(name) is None
+        assert types.event_type(name) is None
 
 
 def test_an_instant_survives_the_store_to_the_microsecond() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ingest.log.database import open_engine
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import MINUTE, Clock, an_event
 
@@ -722,9 +722,9 @@ def test_typing_is_told_whole_runs_out_and_is_not_stored(opened: TestClient, clo
 
 
 def test_state_deleted_and_folded_anew_is_the_same(opened: TestClient, settings: Settings) -> None:
-    from ingest.log.refold import refold
-    from ingest.log.rules import Rules
-    from ingest.log.store import Store
+    from ingest.events.timers import Rules
+    from ingest.log.rebuild import refold
+    from ingest.log.storage.store import Store
 
     join(opened, "mira")
     handoff = ask_for_a_person(opened)

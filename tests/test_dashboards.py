@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import data, transcript, words
 from dashboards.scope import Period, Scope, Search
 from dashboards.serve import command
-from ingest.contract import read_manifest
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, free_port
 from tests.serving import until

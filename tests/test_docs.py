@@ -14,9 +14,10 @@ from convolake.cli import app
 from convolake.live_reference import EXAMPLES, sockets
 from convolake.reference import error_types, reference
 from ingest import errors
-from ingest.api import frames
-from ingest.api.frames import Close
-from ingest.contract import COLUMNS, EVENT_TYPES
+from ingest.contract import COLUMNS
+from ingest.delivery.live import protocol
+from ingest.delivery.live.protocol import Close
+from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 from warehouse.model import models
 
@@ -49,9 +50,9 @@ def test_everything_that_has_a_name_is_in_the_reference() -> None:
 
 
 def test_a_socket_tells_no_frame_and_closes_with_no_code_that_the_reference_does_not_name() -> None:
-    made = {name for name in vars(frames) if name.endswith("_frame")}
+    made = {name for name in vars(protocol) if name.endswith("_frame")}
     assert made == {make.__name__ for make in EXAMPLES}
-    sources = [path for path in (ROOT / "ingest").rglob("*.py") if path.name != "frames.py"]
+    sources = [path for path in (ROOT / "ingest").rglob("*.py") if path.name != "protocol.py"]
     loose = re.compile(r'close\(\d|"code": \d|"type": ?"(?!websocket\.)')
     assert [
         path for path in sources if "socket" in path.read_text() and loose.search(path.read_text())

@@ -6,10 +6,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import a_conversation, free_port
 from tests.test_end_to_end import lines_until, running
 

@@ -15,10 +15,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import Grant, create_key, local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import Grant, create_key, local_key
 from ingest.contract import from_micros
-from ingest.log.database import open_engine
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record, a_conversation, an_event
 from tests.receiving import Delivery, Receiver, hostile, receiving
@@ -294,7 +294,7 @@ def running(settings: Settings, clock: Clock, ids: str = "id") -> Iterator[Insta
 def test_all_hooks_together_have_a_bounded_time(
     opened: Installation, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.delivery.asking.SECONDS", 0.4)
+    monkeypatch.setattr("ingest.hooks.runner.SECONDS", 0.4)
     with hostile(wait_for_the_end) as (url, connections):
         for _ in range(5):
             hook(opened, url, timeout_ms=300)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ingest.errors import LogUnavailableError
-from ingest.log.database import open_engine
-from ingest.log.drafts import Command
-from ingest.log.refold import refold
-from ingest.log.rules import Rules
-from ingest.log.state import as_conversation, as_message
-from ingest.log.store import Store
+from ingest.events.conversation_state import as_conversation
+from ingest.events.draft import Command
+from ingest.events.message_state import as_message
+from ingest.events.timers import Rules
+from ingest.log.rebuild import refold
+from ingest.log.storage.base import open_engine
+from ingest.log.storage.store import Store
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation
 

@@ -13,12 +13,13 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.contract import SCHEMA, Segment, from_micros, manifest_path, read_manifest
+from ingest.contract import SCHEMA, from_micros, manifest_path
 from ingest.lake import sealer
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LogReader, open_log
 from ingest.lake.sealer import Sealer
 from ingest.lake.segments import HoleError, Lake
+from ingest.manifest import Segment, read_manifest
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, read, seal
 from tests.factories import Record, a_conversation, an_event

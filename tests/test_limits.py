@@ -7,12 +7,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.bodies import BATCH_BYTES
-from ingest.api.hot import HotPath
-from ingest.api.keys import create_key, local_key
-from ingest.api.limits import BURST_SECONDS, KEPT, Limiter
+from ingest.api.middleware import HotPath
+from ingest.api.request_body import BATCH_BYTES
+from ingest.auth.api_keys import create_key, local_key
+from ingest.auth.rate_limiter import BURST_SECONDS, KEPT, Limiter
 from ingest.errors import RateLimitedError
-from ingest.log.database import open_engine
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation
 

@@ -10,11 +10,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from ingest.api.app import create_app
-from ingest.api.frames import LARGEST, Close
-from ingest.api.hot import HotPath
-from ingest.api.keys import Grant, create_key, local_key
-from ingest.delivery import live
-from ingest.log.database import open_engine
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import Grant, create_key, local_key
+from ingest.delivery.live import broadcaster
+from ingest.delivery.live.protocol import LARGEST, Close
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.serving import WAIT, Installation, listening, until
@@ -70,7 +70,7 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
 
 
 def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
-    count = 3 * live.PAGE
+    count = 3 * broadcaster.PAGE
     installation.facts(a_conversation(messages=count))
     with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
         assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
@@ -78,7 +78,7 @@ def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Ins
 
 def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
-    burst = 3 * live.KEPT
+    burst = 3 * broadcaster.KEPT
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
         installation.facts([an_event(text=f"{number}") for number in range(burst)])
@@ -142,7 +142,7 @@ def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
 def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     installation.facts(a_conversation(messages=1))
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
@@ -206,7 +206,7 @@ def test_a_server_that_stops_tells_its_listeners_to_come_back(
 def test_a_token_that_ends_closes_its_socket(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     installation.facts(a_conversation(messages=0))
     with installation.listen(token=installation.token("c1", seconds=60)) as heard:
         assert frame(heard)["type"] == "event"
@@ -304,7 +304,7 @@ def test_everybody_who_went_away_is_forgotten(installation: Installation) -> Non
 def test_a_desk_that_nothing_is_for_hears_where_it_stands(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.api.live.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     token = installation.token("c2", view="all", participant_id="mira")
     installation.facts(a_conversation(messages=1))
     with installation.listen("/v1/live", token=token) as heard:

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from convolake.verify import verify
-from ingest.contract import EVENT_TYPES
 from ingest.errors import LogUnavailableError
-from ingest.log.batch import Batch
-from ingest.log.database import migrate, open_engine
-from ingest.log.drafts import Draft
-from ingest.log.rules import Rules
-from ingest.log.store import Store
-from ingest.log.submission import Acknowledgement
-from ingest.log.tables import metadata
+from ingest.events.draft import Draft
+from ingest.events.timers import Rules
+from ingest.events.types import EVENT_TYPES
+from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.store import Store
+from ingest.log.storage.tables import metadata
+from ingest.log.unit_of_work import Batch
 from ingest.log.writer import Writer
+from ingest.log.writer_requests import Acknowledgement
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import (

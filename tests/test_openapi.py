@@ -16,10 +16,10 @@ from schemathesis import GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
+from ingest.clock import new_uuid7
 from ingest.settings import Settings
-from ingest.stamps import new_uuid7
 from tests.serving import listening
 
 EXAMPLES = hypothesis.settings(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ingest.delivery.addresses import is_allowed
-from ingest.delivery.outbound import ForbiddenAddressError, Outcome, Sender, check_url
+from ingest.egress.client import ForbiddenAddressError, Outcome, Sender, check_url
+from ingest.egress.ssrf import is_allowed
 from tests.receiving import hostile
 
 LOOPBACK = [ip_network("127.0.0.0/8")]

@@ -16,14 +16,14 @@ import pytest
 
 from convolake.verify import verify
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
 from ingest.client import Client, ClientError
-from ingest.log.database import UnusableDatabaseError, migrate, open_engine
-from ingest.log.postgres import Postgres
-from ingest.log.rows import SERVER, Row
-from ingest.log.rules import Rules
-from ingest.log.store import Store
+from ingest.events.stored_event import SERVER, Row
+from ingest.events.timers import Rules
+from ingest.log.storage.base import UnusableDatabaseError, migrate, open_engine
+from ingest.log.storage.postgres import Postgres
+from ingest.log.storage.store import Store
 from ingest.log.writer import Change, Writer
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere

@@ -15,9 +15,10 @@ from convolake.simulate import contacts, history, live, simulate_history, simula
 from convolake.stories.topics import TOPICS
 from convolake.stories.translations import LANGUAGES
 from ingest.api.app import create_app
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
-from ingest.contract import EVENT_TYPES, to_micros
+from ingest.contract import to_micros
+from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 
 Event = dict[str, Any]

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.events.conversation_state import Conversation
+from ingest.events.decide import admit
+from ingest.events.draft import Draft
+from ingest.events.effects import run_timers
+from ingest.events.stored_event import Row, receive
+from ingest.events.timers import Rules
 from ingest.importers.star import StarError, dialogues, events
-from ingest.log.admission import admit
-from ingest.log.consequences import run_timers
-from ingest.log.drafts import Draft
-from ingest.log.rows import Row, receive
-from ingest.log.rules import Rules
-from ingest.log.state import Conversation
 from ingest.settings import Settings
 
 REAL = Path(__file__).parents[2] / "shared/data/A_dialogues/star/star_dev_2000.jsonl.gz"

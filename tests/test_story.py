@@ -13,11 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from convolake.stories.omnichannel import Story
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import local_key
-from ingest.contract import read_manifest
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import local_key
+from ingest.clock import wall_clock
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import Clock, Ids, Record
 from tests.serving import Installation, listening
 

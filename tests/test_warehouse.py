@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ingest.contract import read_manifest
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, an_event, rows_of
 from warehouse import build, scope

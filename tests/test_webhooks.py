@@ -10,11 +10,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from ingest.api.app import create_app
-from ingest.api.hot import HotPath
-from ingest.api.keys import Grant, create_key, local_key
+from ingest.api.middleware import HotPath
+from ingest.auth.api_keys import Grant, create_key, local_key
 from ingest.contract import from_micros
-from ingest.delivery.schedule import FAILURES, SCHEDULE, Breaker, next_at
-from ingest.log.database import open_engine
+from ingest.delivery.circuit_breaker import FAILURES, Breaker
+from ingest.delivery.retry_policy import SCHEDULE, next_at
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.receiving import Receiver, receiving

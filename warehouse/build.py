@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from ingest.contract import Segment, read_manifest
+from ingest.manifest import Segment, read_manifest
 from warehouse import ledger, scope
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.lake import connect, transaction, write_lock

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingest.contract import Segment, file_sha256
+from ingest.manifest import Segment, file_sha256
 
 _CREATE = (
     """

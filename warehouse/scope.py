@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from ingest.contract import SCHEMA, Segment
+from ingest.contract import SCHEMA
+from ingest.manifest import Segment
 from warehouse.model import SOURCE, Model
 
 CATALOG = "lake"

@@ -22,7 +22,7 @@ def backup(
     from datetime import UTC, datetime
 
     from convolake.backup import BackupError, back_up
-    from ingest.contract import ManifestError
+    from ingest.manifest import ManifestError
 
     with complaining(BackupError, ManifestError, OSError), progress("backing up") as bar:
         contents = back_up(Settings(), folder, datetime.now(UTC), lambda: bar.advance(1))

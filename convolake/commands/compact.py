@@ -13,10 +13,10 @@ def compact() -> None:
     """Compact the lake's closed days now; the lake process does it hourly by itself."""
     from datetime import UTC, datetime
 
-    from ingest.contract import ManifestError, read_manifest
     from ingest.lake.compaction import plan
+    from ingest.lake.compaction_schedule import compact_now
     from ingest.lake.lock import LakeBehindError
-    from ingest.lake.upkeep import compact_now
+    from ingest.manifest import ManifestError, read_manifest
 
     settings = Settings()
     with complaining(LakeBehindError, ManifestError):

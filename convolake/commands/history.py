@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convolake.screen import complaining, progress, say
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 
 if TYPE_CHECKING:
     from ingest.client import Client
@@ -32,7 +32,7 @@ class MissingKeyError(Exception):
 
 def client(settings: Settings) -> "Client":
     """A client of this installation's API. Raises MissingKeyError."""
-    from ingest.api.keys import local_key
+    from ingest.auth.api_keys import local_key
     from ingest.client import Client
 
     # The local key opens the local log: no other machine is to see it.
@@ -115,7 +115,7 @@ def _play() -> None:
 
     from convolake.stories.omnichannel import Story, StoryError
     from ingest.client import ClientError
-    from ingest.stamps import new_uuid7
+    from ingest.clock import new_uuid7
 
     settings = Settings()
     with complaining(ClientError, MissingKeyError, StoryError), client(settings) as api:

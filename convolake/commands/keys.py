@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from convolake.screen import complaining, say
-from ingest.api.keys import (
+from ingest.auth.api_keys import (
     DEFAULT,
     Grant,
     InvalidSourceError,
@@ -15,11 +15,11 @@ from ingest.api.keys import (
     list_keys,
     revoke_key,
 )
-from ingest.api.scopes import SCOPES
+from ingest.auth.permissions import SCOPES
+from ingest.clock import wall_clock
 from ingest.contract import from_micros
-from ingest.log.database import migrate, open_engine
+from ingest.log.storage.base import migrate, open_engine
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 
 DAY = 86_400_000_000
 

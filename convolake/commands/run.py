@@ -13,8 +13,8 @@ import typer
 from convolake.screen import complaining, say
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
 from ingest.client import Client
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 
 app = typer.Typer()
 
@@ -61,7 +61,7 @@ def api() -> None:
     import uvicorn
 
     from ingest.api.app import create_app
-    from ingest.api.hot import HotPath
+    from ingest.api.middleware import HotPath
     from ingest.api.server import config, open_many_files
 
     settings = Settings()
@@ -96,7 +96,7 @@ def lake() -> None:
 def assistant() -> None:
     """The bot of the demo's web chat."""
     from convolake.assistant import serve as answer_all
-    from ingest.api.keys import local_key
+    from ingest.auth.api_keys import local_key
 
     settings = Settings()
     with suppress(KeyboardInterrupt), Client(settings.url, local_key(settings, wall_clock())) as it:
@@ -107,8 +107,8 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    from ingest.api.keys import first_key
-    from ingest.api.life import LogLockedError, take_lock
+    from ingest.api.lifespan import LogLockedError, take_lock
+    from ingest.auth.api_keys import first_key
 
     with complaining(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.

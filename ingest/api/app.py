@@ -1,34 +1,56 @@
-"""The conversation API as an application: the pages it is made of."""
+"""The conversation API as an ASGI application."""
 
-import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import (
-    accounting,
+from ingest.api import problems
+from ingest.api.lifespan import living
+from ingest.api.routes import (
     chat,
-    commands,
+    contacts,
     conversations,
+    events,
+    handoffs,
     hooks,
-    hot,
+    ingest_stats,
     live,
     messages,
-    presence,
-    problems,
+    operations,
+    participants,
+    rejected_events,
+    tokens,
+    typing,
     webhooks,
 )
-from ingest.api.life import living
+from ingest.clock import new_uuid7, wall_clock
 from ingest.settings import Settings
-from ingest.stamps import new_uuid7, wall_clock
 
-if TYPE_CHECKING:
-    pass
-
-logger = logging.getLogger(__name__)
+ROUTERS = (
+    live.router,  # first, because its path must match fast when all clients reconnect at once
+    messages.raw,
+    events.raw,
+    conversations.raw,
+    conversations.commands,
+    participants.commands,
+    messages.commands,
+    handoffs.commands,
+    contacts.commands,
+    conversations.router,
+    participants.router,
+    contacts.router,
+    messages.router,
+    events.router,
+    typing.router,
+    tokens.router,
+    webhooks.router,
+    hooks.router,
+    chat.router,
+    ingest_stats.router,
+    rejected_events.router,
+    operations.router,
+)
 
 
 def create_app(
@@ -36,7 +58,7 @@ def create_app(
     clock: Callable[[], int] = wall_clock,
     new_id: Callable[[], str] = new_uuid7,
 ) -> FastAPI:
-    """The API over the data folder of `settings`. Nothing is opened before it starts."""
+    """Build the API over the data folder of `settings`. Opens nothing before its lifespan starts."""
     app = FastAPIOffline(
         title="Convolake conversation API",
         version="1",
@@ -45,39 +67,9 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(live.router)  # first: when all come back at once, the way to it counts
-    app.include_router(hot.router)
-    app.include_router(conversations.commands)
-    for router in commands.ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
-    for page in (conversations, messages, presence, webhooks, hooks, chat, accounting):
-        app.include_router(page.router)
-    _add_operations(app)
     return app
-
-
-def _add_operations(app: FastAPI) -> None:
-    @app.get("/healthz", tags=["operations"])
-    def healthz() -> dict[str, str]:
-        """The process lives."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", tags=["operations"])
-    def readyz(response: Response) -> dict[str, str]:
-        """The log takes events; 503 and why if it does not."""
-        writer = app.state.api.writer
-        failure = writer.failure or writer.trouble
-        if failure is None:
-            return {"status": "ok"}
-        response.status_code = 503
-        return {"status": "failing", "detail": failure}
-
-    @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
-    def metrics() -> PlainTextResponse:
-        """Counters for Prometheus."""
-        return PlainTextResponse(
-            app.state.api.metrics.text(), media_type="text/plain; version=0.0.4"
-        )
 
 
 _DESCRIPTION = """

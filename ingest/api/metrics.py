@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ingest.delivery.asking import OUTCOMES, Hooks
-from ingest.delivery.live import Hub
-from ingest.log.submission import Acknowledgement, Status
+from ingest.delivery.live.broadcaster import Hub
+from ingest.hooks.runner import OUTCOMES, Hooks
 from ingest.log.writer import Writer
+from ingest.log.writer_requests import Acknowledgement, Status
 
 
 class Metrics(Collector):

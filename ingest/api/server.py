@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from ingest.api.frames import LARGEST, PING_SECONDS, STALLED_SECONDS, Close
+from ingest.delivery.live.protocol import LARGEST, PING_SECONDS, STALLED_SECONDS, Close
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0

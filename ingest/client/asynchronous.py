@@ -14,7 +14,7 @@ from ingest.client.listening import Listening
 from ingest.client.methods import Caller, method_of
 from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
 from ingest.client.retries import JITTER, Patience, Policy
-from ingest.stamps import new_uuid7
+from ingest.clock import new_uuid7
 
 T = TypeVar("T")
 

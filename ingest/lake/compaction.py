@@ -16,8 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.contract import SCHEMA, Segment, is_whole, manifest_path, read_manifest
+from ingest.contract import SCHEMA, manifest_path
 from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync
+from ingest.manifest import Segment, is_whole, read_manifest
 
 logger = logging.getLogger(__name__)
 

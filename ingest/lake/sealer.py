@@ -10,14 +10,14 @@ from threading import Event
 
 import pyarrow as pa
 
-from ingest.contract import ManifestError, Segment, read_manifest
+from ingest.lake.compaction_schedule import Rounds
 from ingest.lake.lock import LakeBehindError as LakeBehindError
 from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
 from ingest.lake.segments import HoleError, Lake
-from ingest.lake.upkeep import Rounds
-from ingest.log.database import is_shared
+from ingest.log.storage.base import is_shared
+from ingest.manifest import ManifestError, Segment, read_manifest
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)

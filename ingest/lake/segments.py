@@ -16,15 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.contract import (
-    SCHEMA,
-    Segment,
-    file_sha256,
-    from_micros,
-    manifest_path,
-    read_manifest,
-    segment_path,
-)
+from ingest.contract import SCHEMA, from_micros, manifest_path, segment_path
+from ingest.manifest import Segment, file_sha256, read_manifest
 
 DICTIONARY = [
     "event_type", "conversation_id", "session_id", "participant_id", "participant_role", "contact_id",

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from sqlalchemy import ClauseElement
 
 from ingest.errors import LogUnavailableError
-from ingest.log.batch import Batch
-from ingest.log.rows import SERVER, Row
-from ingest.log.rules import Rules
-from ingest.log.store import Store
-from ingest.log.submission import Acknowledgement, Submission
+from ingest.events.stored_event import SERVER, Row
+from ingest.events.timers import Rules
+from ingest.log.storage.store import Store
+from ingest.log.unit_of_work import Batch
+from ingest.log.writer_requests import Acknowledgement, Submission
 
 logger = logging.getLogger(__name__)
 

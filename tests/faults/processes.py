@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from ingest.client import Client, ClientError
-from ingest.contract import read_manifest
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, an_event
 from tests.faults.checker import Told

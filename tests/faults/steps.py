@@ -21,10 +21,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.contract import Segment, segment_path
+from ingest.contract import segment_path
 from ingest.lake.log_reader import open_log
 from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake
+from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.faults.tracing import traced
 from warehouse import build, ledger

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.contract import ManifestError, read_manifest
+from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from convolake.verify import verify
-from ingest.contract import Segment
+from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation

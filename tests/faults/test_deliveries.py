@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import Clock, Record, free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
+from ingest.clock import wall_clock
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found

@@ -15,11 +15,12 @@ import pytest
 
 import warehouse.lake
 from convolake.verify import verify
-from ingest.api.keys import local_key
+from ingest.auth.api_keys import local_key
 from ingest.client import Client
-from ingest.contract import file_sha256, from_micros, read_manifest
+from ingest.clock import wall_clock
+from ingest.contract import from_micros
+from ingest.manifest import file_sha256, read_manifest
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.elsewhere import elsewhere, seal
 from tests.factories import Clock, Record, a_conversation, free_port
 from tests.faults import steps

@@ -12,13 +12,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from ingest.api.keys import Grant, create_key, local_key
-from ingest.api.scopes import Caller, User
-from ingest.api.tokens import Tokens, token_secret
+from ingest.auth.api_keys import Grant, create_key, local_key
+from ingest.auth.permissions import Caller, User
+from ingest.auth.tokens import Tokens, token_secret
 from ingest.client import Client
-from ingest.log.database import open_engine
+from ingest.clock import wall_clock
+from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
-from ingest.stamps import wall_clock
 from tests.factories import an_event, free_port
 from tests.faults.checker import Told, Verdict, check
 from tests.faults.conftest import Found

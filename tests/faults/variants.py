@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ingest.log.store import Store
+from ingest.log.storage.store import Store
 
 
 def acknowledge_early() -> None:
@@ -63,7 +63,7 @@ def _ignore_failures(name: str) -> None:
 def jump_with_the_clock() -> None:
     """A wall clock that is off by the seconds which stand in the file JUMP_FILE."""
     from ingest.api import app
-    from ingest.stamps import wall_clock
+    from ingest.clock import wall_clock
 
     offset = Path(os.environ["JUMP_FILE"])
     create = app.create_app

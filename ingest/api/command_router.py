@@ -1,0 +1,164 @@
+"""A command as a route: what a client asks to become, one event, refused if it saw too little."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from msgspec import Meta, Struct
+
+from ingest.api import request_body
+from ingest.api.intake import Drafted, take_one
+from ingest.api.openapi import described
+from ingest.api.raw_route import HotRoute
+from ingest.errors import (
+    ConversationClosedError,
+    HandoffStateError,
+    InvalidRequestError,
+    UnknownMessageError,
+    UnknownParticipantError,
+    VersionMismatchError,
+)
+from ingest.events.draft import ID_PATTERN, Command, Draft, Id, Instant, Settable
+from ingest.log.writer_requests import Acknowledgement
+
+ERRORS = (
+    UnknownMessageError,
+    UnknownParticipantError,
+    ConversationClosedError,
+    HandoffStateError,
+    VersionMismatchError,
+)
+Text = Annotated[str, Meta(max_length=2000)]
+
+
+class Body(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every command may say: its id, who gave it, when."""
+
+    event_id: Id | None = None
+    participant_id: Id | None = None
+    occurred_at: Instant | None = None
+
+
+class ConversationChange(Settable, kw_only=True, forbid_unknown_fields=True):
+    """What is to change; attributes are merged, null takes one away (RFC 7396).
+
+    A Struct cannot have fields of two others, so what every command may say is said again.
+    """
+
+    event_id: Id | None = None
+    participant_id: Id | None = None
+    occurred_at: Instant | None = None
+
+
+B = TypeVar("B", bound=Body | ConversationChange)
+
+
+class Reason(Body, kw_only=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Text | None = None
+
+
+class CommandRouter(APIRouter):
+    """Routes that each command one event."""
+
+    def __init__(self) -> None:
+        """They are hot routes, below /v1."""
+        super().__init__(prefix="/v1", route_class=HotRoute)
+
+    def command(
+        self,
+        method: str,
+        path: str,
+        body: type[B],
+        *,
+        tag: str,
+        example: Any,
+        errors: tuple[Any, ...] = ERRORS,
+        is_edit: bool = False,
+        scopes: tuple[str, ...] = (),
+    ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
+        """A route whose function makes the draft of an event from the body.
+
+        What the path names is filled in: its parameters are called as the event's columns.
+        `is_edit`: If-Match with the ETag that was read refuses it when somebody was faster.
+        `scopes`: who may do it beside those with conversations:write.
+        """
+
+        def install(build: Callable[[B], Draft]) -> Callable[[B], Draft]:
+            decoder = msgspec.json.Decoder(body)
+
+            async def endpoint(request: Request) -> Response:
+                reader = partial(_read, request, decoder, build, is_edit)
+                return await take_one(request, reader, *scopes)
+
+            parameters = {
+                part[1:-1]: ID_PATTERN for part in path.split("/") if part.startswith("{")
+            }
+            self.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                name=build.__name__,
+                summary=(build.__doc__ or "").partition("\n")[0].rstrip("."),
+                description=build.__doc__,
+                tags=[tag],
+                openapi_extra=described(
+                    body,
+                    Acknowledgement,
+                    example=example,
+                    parameters=parameters,
+                    errors=errors,
+                    is_edit=is_edit,
+                ),
+            )
+            return build
+
+        return install
+
+
+def _read(
+    request: Request,
+    decoder: "msgspec.json.Decoder[B]",
+    build: Callable[[B], Draft],
+    is_edit: bool,
+    raw: bytes,
+    event_id: str | None,
+) -> Drafted:
+    body = request_body.decode_event(raw or b"{}", decoder)
+    draft = build(body)
+    draft.event_id = body.event_id or event_id
+    draft.participant_id = body.participant_id
+    draft.occurred_at = body.occurred_at
+    for name, value in request.path_params.items():
+        # An unknown conversation is 404, whatever it is called; a message may yet come, but not this.
+        if name != "conversation_id" and not _ID.match(value):
+            raise InvalidRequestError("no id looks like this", name)
+        setattr(draft, name, value)
+    if draft.event_type == "handoff.requested" and draft.handoff_id is None:
+        draft.event_id = draft.event_id or request.app.state.new_id()
+        draft.handoff_id = draft.event_id
+    return draft, Command(version=_version(request) if is_edit else None)
+
+
+def _version(request: Request) -> int | None:
+    """The version that If-Match names. Raises InvalidRequestError."""
+    tag = request.headers.get("if-match", "*").strip()
+    if tag == "*":
+        return None
+    found = _ETAG.fullmatch(tag)
+    if found is None:
+        raise InvalidRequestError("not an ETag of ours", "If-Match")
+    return int(found.group(1))
+
+
+_ID = re.compile(ID_PATTERN)
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
+
+
+def payload(**values: Any) -> dict[str, Any] | None:
+    """A payload of what was given; None if nothing was."""
+    return {name: value for name, value in values.items() if value is not None} or None

@@ -1,0 +1,105 @@
+"""Conversations and participants as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from ingest.contract import from_micros
+from ingest.events import durations
+from ingest.events.conversation_state import Conversation
+
+
+class ParticipantView(BaseModel):
+    """Somebody in a conversation."""
+
+    participant_id: str
+    participant_role: str
+    contact_id: str | None = None
+    attributes: dict[str, Any] = {}
+    joined_sequence: int
+    read_sequence: int = Field(description="everything up to here was read")
+    unread_count: int | None = Field(
+        None, description="messages of others above it; only where participants are listed"
+    )
+
+
+class ControlView(BaseModel):
+    """Who may speak for us; a bot's message carries the epoch."""
+
+    owner: str = Field(description="bot, human or none")
+    participant_id: str | None
+    epoch: int
+
+
+class HandoffView(BaseModel):
+    """The handoff under way."""
+
+    handoff_id: str
+    status: str = Field(description="requested, queued, assigned or accepted")
+    reason: str | None
+    queue: str | None
+    participant_id: str | None = Field(description="the agent that it is offered to, or has it")
+    requested_at: datetime
+    since: datetime
+
+
+class ConversationView(BaseModel):
+    """A conversation as it stands."""
+
+    conversation_id: str
+    conversation_key: str | None = Field(description="your own name for it; unique")
+    state: str = Field(description="active, inactive, resolved or closed")
+    channel: str
+    channel_account: str | None
+    contact_id: str | None
+    is_test: bool
+    subject: str | None
+    attributes: dict[str, Any]
+    labels: list[str]
+    priority: str
+    version: int = Field(description="the ETag; grows when somebody changes the conversation")
+    created_at: datetime
+    latest_at: datetime = Field(description="when the latest event happened")
+    last_sequence: int
+    message_count: int
+    session_id: str | None = Field(description="the open session, if one is open")
+    session_attributes: dict[str, Any]
+    participants: list[ParticipantView]
+    control: ControlView
+    handoff: HandoffView | None
+    inactive_after: str | None = Field(description="ISO 8601; null is this installation's")
+    closed_after: str | None = Field(description="ISO 8601; null is this installation's")
+    hand_off_on_bot_failure: bool
+    predecessor_id: str | None = Field(description="the closed conversation that this continues")
+    successor_id: str | None
+
+
+def view(state: Conversation) -> ConversationView:
+    """A conversation as the API shows it."""
+    values = _full(state)
+    for name in ("created_at", "latest_at"):
+        values[name] = from_micros(values[name])
+    for name in ("inactive_after", "closed_after"):
+        values[name] = None if values[name] is None else durations.to_iso(values[name])
+    values["participants"] = participants(state)
+    values["control"] = ControlView.model_validate(_full(state.control))
+    if state.handoff is not None:
+        handoff = _full(state.handoff)
+        times = {name: from_micros(handoff[name]) for name in ("requested_at", "since")}
+        values["handoff"] = HandoffView.model_validate(handoff | times)
+    return ConversationView.model_validate(values)
+
+
+def participants(state: Conversation) -> list[ParticipantView]:
+    """Everybody in it, as the API shows them."""
+    return [
+        ParticipantView.model_validate({"participant_id": key, **_full(member)})
+        for key, member in state.participants.items()
+    ]
+
+
+def _full(value: msgspec.Struct) -> dict[str, Any]:
+    """Every field, also those that have their default."""
+    return msgspec.structs.asdict(value)

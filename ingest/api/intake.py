@@ -1,0 +1,318 @@
+"""From the bytes of a request to arrivals for the log: every event is counted, also a bad one.
+
+What cannot be read goes to the log as well, with its bytes and the reason, so that it is kept
+and counted in the same transaction as all else.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Any
+from uuid import uuid5
+
+import msgspec
+from fastapi import Request, Response
+from msgspec import Meta, Struct
+
+from ingest.api import request_body
+from ingest.api.dependencies import ApiState, look_ahead, permit, state_of
+from ingest.api.hook_gate import asked
+from ingest.auth.permissions import Caller
+from ingest.contract import NAMESPACE, Visibility
+from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
+from ingest.events.draft import Command, Draft, Id, Instant, Name, Participant, Settable
+from ingest.log.writer_requests import Acknowledgement, Arrival, Status, Submission
+
+Drafted = tuple[Draft, Command | None]
+Reader = Callable[[bytes, str | None], Drafted]
+"""From a body, and the event id that it gets if it names none, to what it asks for.
+
+Raises InvalidRequestError or a child of it."""
+
+
+class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file that lies elsewhere."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")]
+    content_type: Annotated[str, Meta(max_length=128)]
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    name: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class Choice(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A quick reply or a button: what it says, and what choosing it sends or opens."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=256)]
+    value: Annotated[str, Meta(max_length=2000)] | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")] | None = None
+
+
+class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message to put on the record and deliver. `event_id` makes it safe to send again.
+
+    A bot gives the `control_epoch` that it saw: if control has passed on since, it may not speak.
+    """
+
+    participant_id: Id
+    text: str | None = None
+    event_id: Id | None = None
+    message_id: Id | None = None
+    in_reply_to: Id | None = None
+    bot_version: Id | None = None
+    control_epoch: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    visibility: Visibility | None = None
+    occurred_at: Instant | None = None
+    attachments: list[Attachment] = []
+    quick_replies: list[Choice] = []
+    buttons: list[Choice] = []
+    payload: dict[str, Any] | None = None
+
+
+class NewConversation(Settable, kw_only=True, forbid_unknown_fields=True):
+    """A conversation to open. `conversation_id` and `event_id` make it safe to send again."""
+
+    channel: Name
+    conversation_id: Id | None = None
+    event_id: Id | None = None
+    channel_account: Id | None = None
+    contact_id: Id | None = None
+    participants: list[Participant] = msgspec.field(default_factory=list)
+    is_test: bool = False
+    occurred_at: Instant | None = None
+    payload: dict[str, Any] | None = None
+
+
+_MESSAGE = msgspec.json.Decoder(NewMessage)
+_CONVERSATION = msgspec.json.Decoder(NewConversation)
+_DRAFT = msgspec.json.Decoder(Draft)
+
+
+def read_event(raw: bytes, event_id: str | None = None) -> Drafted:
+    """A body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
+    draft = request_body.decode_event(raw, _DRAFT)
+    if event_id is not None and draft.event_id is None:
+        draft.event_id = event_id
+    return draft, None
+
+
+def read_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> Drafted:
+    """A body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
+    new = request_body.decode_event(raw, _MESSAGE)
+    draft = Draft(
+        event_type="message.created",
+        conversation_id=conversation_id,
+        participant_id=new.participant_id,
+        text=new.text,
+        event_id=new.event_id or event_id,
+        message_id=new.message_id,
+        in_reply_to=new.in_reply_to,
+        bot_version=new.bot_version,
+        visibility=new.visibility,
+        occurred_at=new.occurred_at,
+        payload=new.payload,
+    )
+    if new.attachments or new.quick_replies or new.buttons:
+        draft.payload = _with_rest(new)
+    return draft, Command(control_epoch=new.control_epoch)
+
+
+def _with_rest(new: NewMessage) -> dict[str, Any]:
+    named = {name: getattr(new, name) for name in ("attachments", "quick_replies", "buttons")}
+    return {**(new.payload or {}), **{k: msgspec.to_builtins(v) for k, v in named.items() if v}}
+
+
+def read_conversation(
+    source: str, new_id: Callable[[], str], raw: bytes, event_id: str | None = None
+) -> Drafted:
+    """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
+
+    Without a conversation_id it gets one: from its event_id if it names one, so that it may be
+    sent again, else a new one.
+    """
+    new = request_body.decode_event(raw, _CONVERSATION)
+    event_id = new.event_id or event_id
+    payload = dict(new.payload or {}) | set_fields(new)
+    if new.participants:
+        payload["participants"] = msgspec.to_builtins(new.participants)
+    return Draft(
+        event_type="conversation.created",
+        event_id=event_id,
+        conversation_id=new.conversation_id or _conversation_id(source, event_id) or new_id(),
+        channel=new.channel,
+        channel_account=new.channel_account,
+        contact_id=new.contact_id,
+        is_test=new.is_test or None,
+        occurred_at=new.occurred_at,
+        payload=payload or None,
+    ), Command()
+
+
+def set_fields(given: Settable) -> dict[str, Any]:
+    """What a body sets of a conversation, as its payload has it."""
+    names = (name for name in Settable.__struct_fields__ if getattr(given, name) is not None)
+    return {name: msgspec.to_builtins(getattr(given, name)) for name in names}
+
+
+def _conversation_id(source: str, event_id: str | None) -> str | None:
+    return None if event_id is None else str(uuid5(NAMESPACE, f"conversation/{source}/{event_id}"))
+
+
+def reader_of(path: str, source: str, new_id: Callable[[], str]) -> Reader:
+    """How a body that came in at `path` is read; for replays."""
+    if path == "/v1/events":
+        return read_event
+    if path == "/v1/conversations":
+        return partial(read_conversation, source, new_id)
+    if path.endswith("/messages"):
+        return partial(read_message, path.split("/")[3])
+    return _read_no_command
+
+
+def _read_no_command(_raw: bytes, _event_id: str | None) -> Drafted:
+    raise InvalidRequestError(
+        "a command is not replayed: what it was for may be over; send it anew"
+    )
+
+
+def arrive(
+    raw: bytes, reader: Reader, event_id: str | None = None, caller: Caller | None = None
+) -> Arrival:
+    """`raw` as an arrival, whatever it is; `event_id` is for an event that names none.
+
+    What `caller` may not say is refused; without one it was allowed before (a replay).
+    """
+    try:
+        draft, command = reader(raw, event_id)
+        if caller is not None:
+            caller.speak(draft, event_id)
+            if caller.user is not None and command is not None:
+                command = msgspec.structs.replace(command, stays=True)
+        return Arrival(raw, draft=draft, command=command)
+    except IngestError as error:
+        return Arrival(raw, error=error)
+
+
+def keyed_id(request: Request, caller: Caller) -> str | None:
+    """The event id that the request's Idempotency-Key stands for; None without a key.
+
+    Scoped to the credential's source, and to its user; kept for ever, as every event id is.
+    Raises InvalidRequestError.
+    """
+    key = request_body.header(request, b"idempotency-key")
+    if not key:
+        return None
+    if len(key) > request_body.KEY_BYTES:
+        raise InvalidRequestError(f"at most {request_body.KEY_BYTES} bytes", "Idempotency-Key")
+    whose = (
+        caller.source if caller.user is None else f"{caller.source}/{caller.user.participant_id}"
+    )
+    return str(uuid5(NAMESPACE, f"idempotency/{whose}/{key}"))
+
+
+def _keyed(arrival: Arrival, key: str | None) -> Arrival:
+    """With a key the event has the id that the key stands for, and no other."""
+    if key is None or arrival.draft is None or arrival.draft.event_id == key:
+        return arrival
+    error = InvalidRequestError("send an Idempotency-Key or an event_id, not both", "$.event_id")
+    return Arrival(arrival.raw, error=error)
+
+
+async def submit(state: ApiState, submission: Submission) -> list[Acknowledgement]:
+    """Hand a submission to the log and count it. Raises LogUnavailableError."""
+    state.metrics.came(submission.came)
+    answers = await state.writer.submit(submission)
+    state.metrics.count(answers)
+    return answers
+
+
+async def take_one(
+    request: Request, reader: Reader, *scopes: str, is_asked: bool = False
+) -> Response:
+    """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
+
+    With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
+    conversations:write or one of `scopes`. `is_asked`: the hooks are asked about it before.
+    """
+    await look_ahead(request)
+    caller = permit(request, "conversations:write", *scopes)
+    event_id: str | None = None
+    try:
+        event_id = keyed_id(request, caller)
+        raw = await request_body.read_body(request, request_body.EVENT_BYTES)
+        arrival = _keyed(arrive(raw, reader, event_id, caller), event_id)
+        if is_asked and state_of(request).hooks.known:
+            arrival = await asked(state_of(request), caller.source, caller.channels, arrival)
+    except IngestError as error:
+        arrival = Arrival(b"", error=error)
+    (answer,) = await _submit(request, caller, 1, [arrival])
+    return answer_one(answer, is_keyed=event_id is not None)
+
+
+async def take_batch(request: Request) -> Sequence[Acknowledgement] | Response:
+    """Put the events of `POST /v1/events` on the record; the response to one event by itself.
+
+    Raises what is wrong with the body as a whole, and then nothing of it is on the record.
+    """
+    await look_ahead(request)
+    caller = permit(request, "events:write")
+    raw = b""
+    arrival: Arrival | None = None
+    events: Sequence[msgspec.Raw] = []
+    try:
+        key = keyed_id(request, caller)
+        raw = await request_body.read_body(request, request_body.BATCH_BYTES)
+        content_type = request_body.media_type(request)
+        if content_type in request_body.JSON_TYPES and raw.lstrip()[:1] == b"{":
+            arrival = _keyed(arrive(raw, read_event, key, caller), key)
+        else:
+            events = request_body.split_batch(raw, content_type)
+    except LogUnavailableError:
+        raise
+    except IngestError as error:
+        await _submit(request, caller, 1, [Arrival(raw, error=error)])
+        raise
+    if arrival is not None:
+        (answer,) = await _submit(request, caller, 1, [arrival])
+        return answer_one(answer, is_keyed=key is not None)
+    arrivals = [
+        arrive(bytes(each), read_event, None if key is None else f"{key}-{number}", caller)
+        for number, each in enumerate(events)
+    ]
+    return await _submit(request, caller, len(events), arrivals)
+
+
+async def _submit(
+    request: Request, caller: Caller, came: int, arrivals: Sequence[Arrival]
+) -> list[Acknowledgement]:
+    if not arrivals:
+        return []
+    return await submit(
+        state_of(request),
+        Submission(caller.source, request.scope["path"], came, arrivals, channels=caller.channels),
+    )
+
+
+def answer_one(answer: Acknowledgement, *, is_keyed: bool = False) -> Response:
+    """The response to one event. Raises its error."""
+    if answer.error is not None:
+        raise answer.error
+    if answer.status == "duplicate" and is_keyed:
+        first = msgspec.structs.replace(answer, status=_first_status(answer))
+        response = answer_one(first)
+        response.headers["idempotent-replayed"] = "true"
+        return response
+    status = {"accepted": 201, "parked": 202}.get(answer.status, 200)
+    return Response(encode(answer), status, media_type="application/json")
+
+
+def _first_status(answer: Acknowledgement) -> Status:
+    waits = answer.conversation_id is not None and answer.sequence is None
+    return "parked" if waits else "accepted"
+
+
+def _problem(value: Any) -> Any:
+    if isinstance(value, IngestError):
+        return value.problem()
+    raise TypeError(type(value).__name__)
+
+
+encode = msgspec.json.Encoder(enc_hook=_problem).encode

@@ -1,0 +1,63 @@
+"""The fast path: hot requests skip FastAPI's routing."""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from ingest.api.problems import problem_response, unexpected_response
+from ingest.api.request_body import limited
+from ingest.api.routes.events import record_events
+from ingest.api.routes.messages import create_message
+from ingest.auth.rate_limiter import ALLOWANCE, telling
+from ingest.errors import (
+    IngestError,
+)
+
+
+class HotPath:
+    """ASGI: straight to the endpoint for a hot request, to the application for all else."""
+
+    def __init__(self, app: FastAPI) -> None:
+        """`app`: what serves everything else."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        endpoint = (
+            _endpoint(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        )
+        if endpoint is None:
+            if scope["type"] == "http":
+                receive, send = limited(receive), telling(scope, send)
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        try:
+            response = await endpoint(Request(scope, receive))
+        except IngestError as error:
+            response = problem_response(error)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = unexpected_response(error)
+        if ALLOWANCE in scope:
+            response.raw_headers += scope[ALLOWANCE].headers()
+        await response(scope, receive, send)
+
+
+def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]] | None:
+    path = scope["path"]
+    if path == "/v1/events":
+        return record_events
+    found = _MESSAGES.match(path)
+    if found is None:
+        return None
+    scope["path_params"] = {"conversation_id": found.group(1)}
+    return create_message
+
+
+_MESSAGES = re.compile(r"/v1/conversations/([^/]+)/messages\Z")

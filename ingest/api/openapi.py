@@ -1,0 +1,159 @@
+"""OpenAPI descriptions of routes that FastAPI does not read by itself."""
+
+from typing import Any
+
+import msgspec
+
+from ingest.api.request_body import KEY_BYTES
+from ingest.errors import (
+    EventConflictError,
+    EventRejectedError,
+    ForbiddenError,
+    ForbiddenTypeError,
+    IngestError,
+    InvalidRequestError,
+    LogUnavailableError,
+    MalformedBodyError,
+    MissingScopeError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnknownConversationError,
+    UnsupportedMediaTypeError,
+)
+
+WRITE_ERRORS: tuple[type[IngestError], ...] = (
+    MalformedBodyError,
+    UnauthorizedError,
+    RateLimitedError,
+    MissingScopeError,
+    ForbiddenError,
+    ForbiddenTypeError,
+    UnknownConversationError,
+    EventConflictError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+    EventRejectedError,
+    LogUnavailableError,
+)
+
+READ_ERRORS = (
+    UnauthorizedError,
+    RateLimitedError,
+    MissingScopeError,
+    UnknownConversationError,
+    InvalidRequestError,
+)
+
+
+def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
+    """Responses of a route that may raise `errors`, with an example of each."""
+    by_status: dict[int, list[type[IngestError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": "; ".join(error.title for error in each),
+            "content": {
+                "application/problem+json": {
+                    "examples": {
+                        error.code: {"value": error("what is wrong, what to do").problem()}
+                        for error in each
+                    }
+                }
+            },
+        }
+        for status, each in by_status.items()
+    }
+
+
+def described(
+    body: type,
+    answer: type,
+    *,
+    example: Any,
+    many: bool = False,
+    parameters: dict[str, str] | None = None,
+    errors: tuple[type[IngestError], ...] = (),
+    is_edit: bool = False,
+) -> dict[str, Any]:
+    """`openapi_extra` of a hot route: its body, its parameters, its answers, its errors."""
+    body_schema = _schema(body)
+    content = {"application/json": {"schema": body_schema, "example": example}}
+    if many:
+        content["application/json"]["schema"] = {
+            "anyOf": [{"type": "array", "items": body_schema}, body_schema]
+        }
+        content["application/x-ndjson"] = {"schema": {"type": "string"}}
+    answers = {
+        "200": "On disk already, or a batch that is on disk",
+        "201": "On disk",
+        "202": "On disk, and waits for the message that it speaks of",
+    }
+    if many:
+        answers["207"] = "A batch of which some events were refused"
+    extra: dict[str, Any] = {
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            **{
+                status: {
+                    "description": text,
+                    "content": {"application/json": {"schema": _schema(answer)}},
+                }
+                for status, text in answers.items()
+            },
+            **{
+                str(status): response
+                for status, response in problems((*WRITE_ERRORS, *errors)).items()
+            },
+        },
+        "security": [{"key": []}],
+    }
+    headers = (_IDEMPOTENCY_KEY, _IF_MATCH) if is_edit else (_IDEMPOTENCY_KEY,)
+    extra["parameters"] = [*_in_path(parameters or {}), *headers]
+    return extra
+
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeats with the same key and body get the first answer; another body a 409.",
+    "schema": {"type": "string", "maxLength": KEY_BYTES},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag that was read: 412 if somebody changed it since.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'},
+}
+
+
+def _in_path(parameters: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": pattern},
+        }
+        for name, pattern in parameters.items()
+    ]
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    """JSON schema of a struct, with nothing left to look up elsewhere."""
+    schemas, components = msgspec.json.schema_components(
+        [kind], ref_template="#/{name}", schema_hook=lambda _: {"type": "object"}
+    )
+    inlined: dict[str, Any] = _inline(schemas[0], components)
+    return inlined
+
+
+def _inline(node: Any, components: dict[str, Any]) -> Any:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _inline(components[node["$ref"].removeprefix("#/")], components)
+        return {key: _inline(value, components) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_inline(value, components) for value in node]
+    return node

@@ -1,0 +1,52 @@
+"""Opaque cursors: a place in a list, which clients hand back and never read."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from ingest.errors import InvalidRequestError
+from ingest.log.queries import Span
+
+Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
+
+
+Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
+
+
+def to_cursor(place: int) -> str:
+    """The cursor of a place."""
+    return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
+
+
+def from_cursor(cursor: str | None) -> int | None:
+    """The place of a cursor; None for none. Raises InvalidRequestError."""
+    if cursor is None:
+        return None
+    try:
+        raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 8 or raw[0] > 127:
+        raise InvalidRequestError("not a cursor of ours; leave it out to begin anew", "cursor")
+    return int.from_bytes(raw, "big")
+
+
+Order = Annotated[Literal["asc", "desc"], Query(description="oldest or newest first")]
+
+
+After = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes after it")]
+
+
+Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes before it")]
+
+
+def to_span(order: str, cursor: int | None, after: int | None, before: int | None) -> Span:
+    """Combine a page cursor with the bounds of the request."""
+    is_newest_first = order == "desc"
+    if cursor is not None and is_newest_first:
+        before = cursor if before is None else min(cursor, before)
+    elif cursor is not None:
+        after = cursor if after is None else max(cursor, after)
+    return Span(after or 0, before, is_newest_first)

@@ -1,0 +1,1 @@
+"""Routes of the conversation API, one module for each resource."""

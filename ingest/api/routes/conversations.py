@@ -1,0 +1,181 @@
+"""Conversations: open, list, change, resolve, close."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from ingest.api.command_router import Body, CommandRouter, ConversationChange, Reason, Text, payload
+from ingest.api.conversation_view import ConversationView, view
+from ingest.api.dependencies import Api, Reading, caller_of, existing, reads
+from ingest.api.intake import NewConversation, read_conversation, set_fields, take_one
+from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.pagination import Cursor, Limit, from_cursor, to_cursor
+from ingest.api.raw_route import HotRoute
+from ingest.errors import (
+    ConversationExistsError,
+)
+from ingest.events.draft import Draft
+from ingest.log import queries
+from ingest.log.writer_requests import Acknowledgement
+
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
+
+
+raw = APIRouter(prefix="/v1", route_class=HotRoute)
+commands = CommandRouter()
+
+
+class ConversationPage(BaseModel):
+    """A page; `cursor` leads to the next one and is null on the last."""
+
+    items: list[ConversationView]
+    cursor: str | None
+    has_more: bool
+
+
+@raw.post(
+    "/conversations",
+    summary="Open a conversation",
+    tags=["conversations"],
+    openapi_extra=described(
+        NewConversation,
+        Acknowledgement,
+        errors=(ConversationExistsError,),
+        example={
+            "channel": "web",
+            "participants": [
+                {"participant_id": "ada", "participant_role": "customer"},
+                {"participant_id": "helper", "participant_role": "bot"},
+            ],
+        },
+    ),
+)
+async def create_conversation(request: Request) -> Response:
+    """Open a conversation with its participants. 201 says that it is on disk."""
+    source = caller_of(request).source
+    return await take_one(request, partial(read_conversation, source, request.app.state.new_id))
+
+
+@router.get("/conversations", tags=["conversations"])
+def list_conversations(
+    api: Api,
+    caller: Reading,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    channel: str | None = None,
+    conversation_key: Annotated[str | None, Query(max_length=128)] = None,
+    contact_id: Annotated[str | None, Query(max_length=128)] = None,
+) -> ConversationPage:
+    """Conversations, the newest first; by your own key, or of one contact, if you name it."""
+    found = queries.list_conversations(
+        api.reader,
+        limit + 1,
+        from_cursor(cursor),
+        {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
+        caller.channels,
+    )
+    page = found[:limit]
+    more = len(found) > limit
+    return ConversationPage(
+        items=[view(each) for each in page],
+        cursor=to_cursor(page[-1].created_position) if more else None,
+        has_more=more,
+    )
+
+
+@router.get("/conversations/{conversation_id}", tags=["conversations"])
+def get_conversation(
+    api: Api, caller: Reading, conversation_id: str, response: Response
+) -> ConversationView:
+    """A conversation as it stands, with its ETag."""
+    state = existing(api, conversation_id, caller)
+    response.headers["etag"] = f'"{state.version}"'
+    return view(state)
+
+
+class StateChange(Body, kw_only=True, forbid_unknown_fields=True):
+    """The state that a conversation is to be in."""
+
+    to: Literal["active", "inactive", "closed"]
+    reason: Text | None = None
+
+
+class Resolution(Body, kw_only=True, forbid_unknown_fields=True):
+    """Who met the demand, and whether the customer said so."""
+
+    resolved_by: Literal["bot", "agent", "customer"] | None = None
+    is_confirmed: bool = False
+    reason: Text | None = None
+
+
+@commands.command(
+    "PATCH",
+    "/conversations/{conversation_id}",
+    ConversationChange,
+    tag="conversations",
+    example={"subject": "Order 7", "labels": ["delivery"], "priority": "high"},
+    is_edit=True,
+)
+def update_conversation(body: ConversationChange) -> Draft:
+    """Change a conversation.
+
+    `If-Match` with the ETag that you read keeps two people from undoing each other's changes.
+    """
+    return Draft(event_type="conversation.updated", payload=set_fields(body) or None)
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/state",
+    StateChange,
+    tag="conversations",
+    example={"to": "closed", "reason": "spam"},
+    is_edit=True,
+)
+def change_state(body: StateChange) -> Draft:
+    """Make a conversation active, inactive or closed. Closed is final."""
+    given = payload(to=body.to, reason=body.reason)
+    return Draft(event_type="conversation.state_changed", payload=given)
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/resolve",
+    Resolution,
+    tag="conversations",
+    example={"resolved_by": "bot", "is_confirmed": True},
+    is_edit=True,
+)
+def resolve_conversation(body: Resolution) -> Draft:
+    """Say that the demand is met. The customer's next message reopens it."""
+    given = payload(
+        resolved_by=body.resolved_by, is_confirmed=body.is_confirmed, reason=body.reason
+    )
+    return Draft(event_type="conversation.resolved", payload=given)
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/reopen",
+    Reason,
+    tag="conversations",
+    example={"reason": "the parcel did not come"},
+    is_edit=True,
+)
+def reopen_conversation(body: Reason) -> Draft:
+    """Say that the demand is back."""
+    return Draft(event_type="conversation.reopened", payload=payload(reason=body.reason))
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/session/end",
+    Reason,
+    tag="sessions",
+    example={"reason": "explicit"},
+)
+def end_session(body: Reason) -> Draft:
+    """End the open session. The next message begins another."""
+    return Draft(event_type="session.ended", payload={"reason": body.reason or "explicit"})

@@ -1,0 +1,142 @@
+"""Events: record facts, and read a conversation's events in order."""
+
+import time
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from msgspec import Struct
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from ingest.api.dependencies import Api, Following, View, existing, follows
+from ingest.api.intake import encode, take_batch
+from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.pagination import (
+    After,
+    Before,
+    Cursor,
+    Limit,
+    Order,
+    from_cursor,
+    to_cursor,
+    to_span,
+)
+from ingest.api.raw_route import HotRoute
+from ingest.events.draft import Draft
+from ingest.log.queries import list_shown
+from ingest.log.writer_requests import Acknowledgement
+
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(follows)])
+raw = APIRouter(route_class=HotRoute, prefix="/v1")
+
+
+Wait = Annotated[
+    int,
+    Query(
+        ge=0, le=30, description="so many seconds the answer waits for an event, if none is there"
+    ),
+]
+
+
+class BatchAnswer(Struct, kw_only=True):
+    """How many events became what, and an acknowledgement for each, in the order sent."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    parked: int = 0
+    results: list[Acknowledgement]
+
+
+@raw.post(
+    "/events",
+    summary="Record events",
+    tags=["events"],
+    openapi_extra=described(
+        Draft,
+        BatchAnswer,
+        many=True,
+        example=[
+            {"event_type": "conversation.created", "conversation_id": "order-7", "channel": "web"},
+            {
+                "event_type": "message.created",
+                "event_id": "order-7-m1",
+                "conversation_id": "order-7",
+                "participant_id": "ada",
+                "participant_role": "customer",
+                "text": "Where is my order?",
+            },
+        ],
+    ),
+)
+async def record_events(request: Request) -> Response:
+    """Put facts on the record: one event (an object) or a batch (an array, or NDJSON).
+
+    At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every
+    event is on disk, 207 if some were refused; `results` tells of each, in the order sent.
+    """
+    results = await take_batch(request)
+    if isinstance(results, Response):
+        return results
+    counts = Counter(result.status for result in results)
+    answer = BatchAnswer(
+        accepted=counts["accepted"],
+        duplicate=counts["duplicate"],
+        conflict=counts["conflict"],
+        rejected=counts["rejected"],
+        parked=counts["parked"],
+        results=list(results),
+    )
+    status = 207 if answer.conflict or answer.rejected else 200
+    return Response(encode(answer), status, media_type="application/json")
+
+
+class EventPage(BaseModel):
+    """A page of events with their columns; what is withheld keeps its place."""
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+    has_more: bool
+
+
+@router.get("/conversations/{conversation_id}/events", tags=["events"])
+async def list_events(
+    api: Api,
+    caller: Following,
+    conversation_id: str,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = "asc",
+    after_sequence: After = None,
+    before_sequence: Before = None,
+    *,
+    view: View,
+    wait: Wait = 0,
+) -> EventPage:
+    """Every durable event of a conversation, in order and without a hole.
+
+    With `wait` an empty page is not answered at once: as soon as something comes, or when the
+    seconds are over.
+    """
+    span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
+
+    def read() -> list[dict[str, Any]]:
+        existing(api, conversation_id, caller)
+        return list_shown(api.reader, conversation_id, limit + 1, span, view)
+
+    with api.hub.listening(conversation_id) as listener:
+        until = time.monotonic() + wait
+        listener.begin()
+        found = await run_in_threadpool(read)
+        while not found and (left := until - time.monotonic()) > 0:
+            await listener.take(left)
+            listener.begin()
+            found = await run_in_threadpool(read)
+    more = len(found) > limit
+    return EventPage(
+        items=found[:limit],
+        cursor=to_cursor(found[limit - 1]["sequence"]) if more else None,
+        has_more=more,
+    )

@@ -1,0 +1,89 @@
+"""How a conversation passes to a person and back."""
+
+from ingest.api.command_router import Body, CommandRouter, Text, payload
+from ingest.events.draft import Draft, Id, Name
+
+commands = CommandRouter()
+
+
+class NewHandoff(Body, kw_only=True, forbid_unknown_fields=True):
+    """Why a person is needed, and where they are to be found."""
+
+    reason: Name
+    handoff_id: Id | None = None
+    queue: Id | None = None
+    text: Text | None = None
+
+
+class HandoffStep(Body, kw_only=True, forbid_unknown_fields=True):
+    """Who takes the step (`participant_id`: the agent), and why."""
+
+    reason: Text | None = None
+    queue: Id | None = None
+
+
+class Transfer(HandoffStep, kw_only=True, forbid_unknown_fields=True):
+    """To whom it passes: an agent, or a queue."""
+
+    to_participant_id: Id | None = None
+
+
+HANDOFFS = "/conversations/{conversation_id}/handoffs"
+STEPS = {
+    "queue": ("handoff.queued", "Put a handoff into a queue"),
+    "assign": ("handoff.assigned", "Offer a handoff to an agent"),
+    "accept": (
+        "handoff.accepted",
+        "Take a handoff: control passes to this agent; of two, one wins",
+    ),
+    "decline": ("handoff.declined", "Refuse a handoff that was offered"),
+    "expire": ("handoff.expired", "Give up waiting for somebody to take a handoff"),
+    "return": ("handoff.returned", "Give control back to the bot"),
+    "close": ("handoff.closed", "End a handoff"),
+}
+
+
+@commands.command(
+    "POST",
+    HANDOFFS,
+    NewHandoff,
+    tag="handoffs",
+    example={"participant_id": "helper", "reason": "customer_request", "queue": "orders"},
+)
+def request_handoff(body: NewHandoff) -> Draft:
+    """Ask for a person. The answer's event_id is the handoff_id, unless you gave one."""
+    return Draft(
+        event_type="handoff.requested",
+        handoff_id=body.handoff_id,
+        queue=body.queue,
+        payload=payload(reason=body.reason, text=body.text),
+    )
+
+
+@commands.command(
+    "POST",
+    f"{HANDOFFS}/{{handoff_id}}/transfer",
+    Transfer,
+    tag="handoffs",
+    example={"participant_id": "mira", "to_participant_id": "jonas"},
+)
+def transfer_handoff(body: Transfer) -> Draft:
+    """Pass a handoff on to another agent, or to a queue."""
+    given = payload(reason=body.reason, to_participant_id=body.to_participant_id)
+    return Draft(event_type="handoff.transferred", queue=body.queue, payload=given)
+
+
+def _add_step(name: str, event_type: str, doc: str) -> None:
+    def step(body: HandoffStep) -> Draft:
+        given = payload(reason=body.reason)
+        return Draft(event_type=event_type, queue=body.queue, payload=given)
+
+    step.__name__, step.__doc__ = f"{name}_handoff", f"{doc}."
+    example = {"participant_id": "mira"} if name in ("assign", "accept", "decline") else {}
+    commands.command(
+        "POST", f"{HANDOFFS}/{{handoff_id}}/{name}", HandoffStep, tag="handoffs", example=example
+    )(step)
+
+
+for _name, (_type, _doc) in STEPS.items():
+    _add_step(_name, _type, _doc)

@@ -1,0 +1,164 @@
+"""Hooks: who is asked before a message is stored, and may change or refuse it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ClauseElement
+from starlette.concurrency import run_in_threadpool
+
+from ingest.api.dependencies import Api, ApiState
+from ingest.api.openapi import problems
+from ingest.api.routes.webhooks import ROTATION_SECONDS, Administering, check_target, example
+from ingest.auth.permissions import Caller
+from ingest.contract import Role, from_micros
+from ingest.egress import signing
+from ingest.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    LogUnavailableError,
+    MissingScopeError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnknownHookError,
+)
+from ingest.hooks import registry
+from ingest.hooks.registry import Hook
+from ingest.log.writer import Change
+
+ERRORS = (
+    UnauthorizedError,
+    RateLimitedError,
+    MissingScopeError,
+    ForbiddenError,
+    InvalidRequestError,
+    UnknownHookError,
+    LogUnavailableError,
+)
+
+router = APIRouter(prefix="/v1/hooks", tags=["hooks"], responses=problems(ERRORS))
+
+
+class NewHook(BaseModel):
+    """Who is asked about messages: of which channels, of whom (no roles: of everybody).
+
+    It has `timeout_ms` to answer 200 with `{"action": "allow"}`, `{"action": "modify", "text": …}`
+    or `{"action": "reject", "reason": …}`. After anything else, or nothing, `on_failure` counts.
+    """
+
+    model_config = ConfigDict(extra="forbid", regex_engine="python-re")
+
+    url: Annotated[str, Field(max_length=2048)]
+    on_failure: Literal["allow", "reject"]
+    timeout_ms: Annotated[int, Field(ge=50, le=2000, strict=True)] = 1000
+    channels: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]] = Field(
+        [], max_length=32
+    )
+    roles: list[Role] = Field([], max_length=4)
+
+
+class HookView(BaseModel):
+    """A hook. Its secret is shown once, when it is made or changed."""
+
+    hook_id: str
+    url: str
+    on_failure: str
+    timeout_ms: int
+    channels: list[str]
+    roles: list[str]
+    created_at: datetime
+    last_failure: str | None = Field(description="why it failed last, since the API started")
+    secret: str | None = Field(None, description="whsec_…; keep it now")
+
+
+class HookList(BaseModel):
+    """Every hook of your source, in the order in which they are asked; of all, with admin."""
+
+    items: list[HookView]
+
+
+_EXAMPLE = {"url": "https://guard.example/check", "on_failure": "allow", "roles": ["bot"]}
+
+
+@router.post("", status_code=201, openapi_extra=example(_EXAMPLE))
+async def create_hook(request: Request, api: Api, caller: Administering, body: NewHook) -> HookView:
+    """Be asked before a message is stored. The answer has the secret that asks are signed with."""
+    check_target(api, caller, body.url, body.channels)
+    hook = Hook(
+        hook_id=request.app.state.new_id(),
+        source=caller.source,
+        url=body.url,
+        channels=frozenset(body.channels) or caller.channels,
+        roles=frozenset(body.roles),
+        timeout_ms=body.timeout_ms,
+        on_failure=body.on_failure,
+        secret=signing.new_secret(),
+        old_secret=None,
+        old_until=None,
+        created_at=api.clock(),
+    )
+    await _change(api, registry.insert_hook(hook))
+    return _view(api, hook, secret=hook.secret)
+
+
+@router.get("")
+def list_hooks(api: Api, caller: Administering) -> HookList:
+    """Who is asked, in the order in which they are."""
+    found = registry.list_hooks(api.reader)
+    return HookList(
+        items=[_view(api, each) for each in found if caller.owns(each.source, each.channels)]
+    )
+
+
+@router.get("/{hook_id}")
+def get_hook(api: Api, caller: Administering, hook_id: str) -> HookView:
+    """A hook as it stands."""
+    return _view(api, _existing(api, caller, hook_id))
+
+
+@router.delete("/{hook_id}", status_code=204)
+async def remove_hook(api: Api, caller: Administering, hook_id: str) -> Response:
+    """Ask it nothing any more."""
+    await run_in_threadpool(_existing, api, caller, hook_id)
+    await _change(api, registry.delete_hook(hook_id))
+    return Response(status_code=204)
+
+
+@router.post("/{hook_id}/rotate")
+async def rotate_hook_secret(api: Api, caller: Administering, hook_id: str) -> HookView:
+    """A new secret. For a day asks are signed with the old one, too."""
+    hook = await run_in_threadpool(_existing, api, caller, hook_id)
+    secret = signing.new_secret()
+    until = api.clock() + ROTATION_SECONDS * 1_000_000
+    await _change(
+        api, registry.update_hook(hook_id, secret=secret, old_secret=hook.secret, old_until=until)
+    )
+    return _view(api, hook, secret=secret)
+
+
+def _existing(api: ApiState, caller: Caller, hook_id: str) -> Hook:
+    found = registry.get_hook(api.reader, hook_id)
+    if found is None or not caller.owns(found.source, found.channels):
+        raise UnknownHookError("there is no hook with this id", "hook_id")
+    return found
+
+
+async def _change(api: ApiState, change: ClauseElement) -> None:
+    """Have the store changed, and see to it that the next message knows."""
+    await api.writer.change(Change([change]))
+    await api.hooks.look()
+
+
+def _view(api: ApiState, hook: Hook, secret: str | None = None) -> HookView:
+    return HookView(
+        hook_id=hook.hook_id,
+        url=hook.url,
+        on_failure=hook.on_failure,
+        timeout_ms=hook.timeout_ms,
+        channels=sorted(hook.channels),
+        roles=sorted(hook.roles),
+        created_at=from_micros(hook.created_at),
+        last_failure=api.hooks.failures.get(hook.hook_id),
+        secret=secret,
+    )

@@ -1,0 +1,50 @@
+"""Counters of received events and what became of them."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from ingest.api.dependencies import Api, Reading
+from ingest.api.openapi import problems
+from ingest.errors import (
+    InvalidRequestError,
+    MissingScopeError,
+    RateLimitedError,
+    UnauthorizedError,
+)
+from ingest.log import queries
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["accounting"],
+    responses=problems(
+        (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
+    ),
+)
+
+
+class TallyView(BaseModel):
+    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
+
+    source: str
+    came: int = Field(description="events counted at the door, before anything was parsed")
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    generated: int = Field(description="events that the server added")
+    parked: int = Field(description="events that wait for the message they speak of")
+
+
+class Accounting(BaseModel):
+    """All counts; stored = accepted + generated."""
+
+    stored: int
+    sources: list[TallyView]
+
+
+@router.get("/accounting")
+def get_accounting(api: Api, caller: Reading) -> Accounting:
+    """What came from your source and what became of it; from all, with the scope admin."""
+    rows = [TallyView.model_validate(dict(row)) for row in queries.list_tallies(api.reader)]
+    mine = [row for row in rows if caller.is_admin or row.source == caller.source]
+    return Accounting(stored=queries.last_position(api.reader), sources=mine)

@@ -1,0 +1,208 @@
+"""Messages: post, read, edit, delete, react; receipts."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from msgspec import Meta
+from pydantic import BaseModel
+
+from ingest.api.command_router import Body, CommandRouter, Reason, payload
+from ingest.api.dependencies import Api, Following, View, existing, follows
+from ingest.api.intake import NewMessage, read_message, take_one
+from ingest.api.message_view import MessageView, Withheld, is_withheld, to_message_view
+from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.pagination import (
+    After,
+    Before,
+    Cursor,
+    Limit,
+    Order,
+    from_cursor,
+    to_cursor,
+    to_span,
+)
+from ingest.api.raw_route import HotRoute
+from ingest.auth.permissions import TAKE_PART
+from ingest.errors import (
+    ConversationClosedError,
+    HookFailedError,
+    MessageExistsError,
+    RefusedByHookError,
+    StaleEpochError,
+    UnknownMessageError,
+)
+from ingest.events.draft import ID_PATTERN, Draft, Id
+from ingest.log import queries
+from ingest.log.writer_requests import Acknowledgement
+
+raw = APIRouter(route_class=HotRoute, prefix="/v1")
+commands = CommandRouter()
+
+
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(follows)])
+
+
+class MessagePage(BaseModel):
+    """A page; `cursor` leads to the next one and is null on the last."""
+
+    items: list[MessageView | Withheld]
+    cursor: str | None
+    has_more: bool
+
+
+@router.get("/conversations/{conversation_id}/messages", tags=["messages"])
+def list_messages(
+    api: Api,
+    caller: Following,
+    conversation_id: str,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order: Order = "asc",
+    after_sequence: After = None,
+    before_sequence: Before = None,
+    *,
+    view: View,
+) -> MessagePage:
+    """Messages of a conversation, in order, as they read now."""
+    existing(api, conversation_id, caller)
+    span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
+    found = queries.list_messages(api.reader, conversation_id, limit + 1, span)
+    page = found[:limit]
+    more = len(found) > limit
+    states = queries.find_messages(api.reader, conversation_id, [row["message_id"] for row in page])
+    return MessagePage(
+        items=[
+            Withheld(sequence=row["sequence"])
+            if is_withheld(row, view)
+            else to_message_view(row, states.get(row["message_id"]))
+            for row in page
+        ],
+        cursor=to_cursor(page[-1]["sequence"]) if more else None,
+        has_more=more,
+    )
+
+
+@router.get(
+    "/conversations/{conversation_id}/messages/{message_id}",
+    tags=["messages"],
+    responses=problems((UnknownMessageError,)),
+)
+def get_message(
+    api: Api,
+    caller: Following,
+    conversation_id: str,
+    message_id: str,
+    response: Response,
+    view: View,
+) -> MessageView:
+    """A message as it reads now, with what became of it for each recipient."""
+    existing(api, conversation_id, caller)
+    row = queries.get_message(api.reader, conversation_id, message_id)
+    if row is None or is_withheld(row, view):
+        raise UnknownMessageError("there is no such message in this conversation", "message_id")
+    states = queries.find_messages(api.reader, conversation_id, [message_id])
+    shown = to_message_view(row, states.get(message_id))
+    response.headers["etag"] = f'"{shown.version}"'
+    return shown
+
+
+@raw.post(
+    "/conversations/{conversation_id}/messages",
+    summary="Post a message",
+    tags=["messages"],
+    openapi_extra=described(
+        NewMessage,
+        Acknowledgement,
+        example={"participant_id": "ada", "text": "Where is my order?"},
+        errors=(
+            ConversationClosedError,
+            MessageExistsError,
+            StaleEpochError,
+            RefusedByHookError,
+            HookFailedError,
+        ),
+        parameters={"conversation_id": ID_PATTERN},
+    ),
+)
+async def create_message(request: Request) -> Response:
+    """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
+    reader = partial(read_message, request.path_params["conversation_id"])
+    return await take_one(request, reader, TAKE_PART, is_asked=True)
+
+
+class Edit(Body, kw_only=True, forbid_unknown_fields=True):
+    """What a message says from now on."""
+
+    text: str
+
+
+class Reaction(Body, kw_only=True, forbid_unknown_fields=True):
+    """How somebody reacted; null takes the reaction back."""
+
+    participant_id: Id
+    reaction: Annotated[str, Meta(max_length=64)] | None
+
+
+class ReceiptReport(Body, kw_only=True, forbid_unknown_fields=True):
+    """What a channel says of a delivery to `participant_id`; `attempt` counts from 1."""
+
+    status: Literal["submitted", "delivered", "read", "failed"]
+    attempt: Annotated[int, Meta(ge=1, le=1000)] = 1
+    error_code: Annotated[str, Meta(max_length=128)] | None = None
+
+
+MESSAGE = "/conversations/{conversation_id}/messages/{message_id}"
+
+
+@commands.command(
+    "PATCH",
+    MESSAGE,
+    Edit,
+    tag="messages",
+    example={"text": "Where is order 7?"},
+    is_edit=True,
+)
+def edit_message(body: Edit) -> Draft:
+    """Change what a message says. What it said before stays on the record."""
+    return Draft(event_type="message.edited", text=body.text)
+
+
+@commands.command(
+    "DELETE",
+    MESSAGE,
+    Reason,
+    tag="messages",
+    example={"reason": "sent to the wrong one"},
+    is_edit=True,
+)
+def delete_message(body: Reason) -> Draft:
+    """Take a message's text away. Its place stays, as a tombstone."""
+    return Draft(event_type="message.deleted", payload=payload(reason=body.reason))
+
+
+@commands.command(
+    "POST",
+    f"{MESSAGE}/reactions",
+    Reaction,
+    tag="messages",
+    example={"participant_id": "ada", "reaction": "👍"},
+    scopes=(TAKE_PART,),
+)
+def react_to_message(body: Reaction) -> Draft:
+    """React to a message, or take the reaction back."""
+    return Draft(event_type="message.reacted", payload={"reaction": body.reaction})
+
+
+@commands.command(
+    "POST",
+    f"{MESSAGE}/receipts",
+    ReceiptReport,
+    tag="receipts",
+    example={"participant_id": "ada", "status": "delivered"},
+    scopes=(TAKE_PART,),
+)
+def report_receipt(body: ReceiptReport) -> Draft:
+    """Report a receipt. A late one of a lower rank is kept and changes nothing."""
+    given = payload(attempt=None if body.attempt == 1 else body.attempt, error_code=body.error_code)
+    return Draft(event_type=f"message.{body.status}", payload=given)

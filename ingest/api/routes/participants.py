@@ -1,0 +1,139 @@
+"""Participants: list, add, change, remove; read horizons."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from msgspec import Meta
+from pydantic import BaseModel
+
+from ingest.api.command_router import Body, CommandRouter, payload
+from ingest.api.conversation_view import ParticipantView, participants
+from ingest.api.dependencies import Api, Reading, existing, reads
+from ingest.api.openapi import READ_ERRORS, problems
+from ingest.auth.permissions import TAKE_PART
+from ingest.contract import Role
+from ingest.events.draft import Draft, Id
+from ingest.log import queries
+
+commands = CommandRouter()
+
+
+class NewParticipant(Body, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who comes in."""
+
+    participant_id: Id
+    participant_role: Role
+    contact_id: Id | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class ParticipantChange(Body, kw_only=True, forbid_unknown_fields=True):
+    """What is to change of somebody; attributes are merged, null takes one away."""
+
+    contact_id: Id | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
+    """How far somebody has read."""
+
+    sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/participants",
+    NewParticipant,
+    tag="participants",
+    example={"participant_id": "mira", "participant_role": "agent"},
+    is_edit=True,
+)
+def add_participant(body: NewParticipant) -> Draft:
+    """Let somebody into a conversation."""
+    return Draft(
+        event_type="participant.joined",
+        participant_role=body.participant_role,
+        contact_id=body.contact_id,
+        payload=payload(attributes=body.attributes),
+    )
+
+
+@commands.command(
+    "PATCH",
+    "/conversations/{conversation_id}/participants/{participant_id}",
+    ParticipantChange,
+    tag="participants",
+    example={"attributes": {"name": "Mira"}},
+    is_edit=True,
+)
+def update_participant(body: ParticipantChange) -> Draft:
+    """Change what is known of a participant."""
+    return Draft(
+        event_type="participant.updated",
+        contact_id=body.contact_id,
+        payload=payload(attributes=body.attributes),
+    )
+
+
+@commands.command(
+    "DELETE",
+    "/conversations/{conversation_id}/participants/{participant_id}",
+    ParticipantChange,
+    tag="participants",
+    example={},
+    is_edit=True,
+)
+def remove_participant(_body: ParticipantChange) -> Draft:
+    """Take somebody out of a conversation. When the last customer leaves, the session ends."""
+    return Draft(event_type="participant.left")
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/participants/{participant_id}/read",
+    Horizon,
+    tag="receipts",
+    example={"sequence": 12},
+    scopes=(TAKE_PART,),
+)
+def advance_read_horizon(body: Horizon) -> Draft:
+    """Say how far somebody has read. The horizon never falls: the greatest counts."""
+    return Draft(event_type="participant.read_advanced", payload={"sequence": body.sequence})
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id}/participants/{participant_id}/unread",
+    Horizon,
+    tag="receipts",
+    example={"sequence": 9},
+    scopes=(TAKE_PART,),
+)
+def mark_unread(body: Horizon) -> Draft:
+    """Mark as unread from this sequence on. The read horizon stays where it is."""
+    return Draft(event_type="participant.updated", payload={"unread_sequence": body.sequence})
+
+
+router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
+
+
+class ParticipantList(BaseModel):
+    """Everybody in a conversation."""
+
+    items: list[ParticipantView]
+
+
+@router.get("/conversations/{conversation_id}/participants", tags=["participants"])
+def list_participants(api: Api, caller: Reading, conversation_id: str) -> ParticipantList:
+    """Everybody in a conversation, with how much each has not read."""
+    state = existing(api, conversation_id, caller)
+    people = participants(state)
+    for each in people:
+        member = state.participants[each.participant_id]
+        horizon = member.read_sequence
+        if member.unread_sequence is not None:
+            horizon = min(horizon, max(0, member.unread_sequence - 1))
+        each.unread_count = queries.count_unread(
+            api.reader, conversation_id, each.participant_id, horizon, each.participant_role
+        )
+    return ParticipantList(items=people)

@@ -1,0 +1,130 @@
+"""Rejected events: list and replay."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import uuid5
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+
+from ingest.api.dependencies import Api, Reading, Recording
+from ingest.api.hook_gate import asked
+from ingest.api.intake import answer_one, arrive, reader_of, submit
+from ingest.api.openapi import WRITE_ERRORS, problems
+from ingest.api.pagination import from_cursor, to_cursor
+from ingest.auth.permissions import Caller
+from ingest.contract import NAMESPACE, from_micros
+from ingest.errors import (
+    ForbiddenError,
+    HookFailedError,
+    InvalidRequestError,
+    MissingScopeError,
+    RateLimitedError,
+    RefusedByHookError,
+    UnauthorizedError,
+    UnknownRejectedEventError,
+)
+from ingest.log import queries
+from ingest.log.writer_requests import Submission
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["accounting"],
+    responses=problems(
+        (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
+    ),
+)
+
+
+class RejectedEventView(BaseModel):
+    """An event that was refused, with its bytes and the reason."""
+
+    rejected_id: int
+    received_at: datetime
+    source: str
+    path: str = Field(description="where it came in")
+    code: str
+    detail: str
+    field: str | None
+    size: int = Field(description="bytes that came")
+    raw: str = Field(description="the first 256 KiB of them; what is not UTF-8 is replaced")
+    replayed_at: datetime | None
+    replayed_event_id: str | None
+
+
+class RejectedPage(BaseModel):
+    """A page; `cursor` leads to the next one and is null on the last."""
+
+    items: list[RejectedEventView]
+    cursor: str | None
+    has_more: bool
+
+
+@router.get("/rejected")
+def list_rejected(
+    api: Api,
+    caller: Reading,
+    limit: Annotated[int, Query(ge=1, le=100, description="items a page")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="`cursor` of the page before")
+    ] = None,
+    code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
+) -> RejectedPage:
+    """What was refused, the newest first: of your source; of all, with the scope admin."""
+    found = queries.list_rejected(api.reader, limit + 1, from_cursor(cursor), _of(caller), code)
+    page = [_view(row) for row in found[:limit]]
+    more = len(found) > limit
+    return RejectedPage(
+        items=page, cursor=to_cursor(page[-1].rejected_id) if more else None, has_more=more
+    )
+
+
+@router.post(
+    "/rejected/{rejected_id}/replay",
+    responses={
+        200: {"description": "On disk already"},
+        201: {"description": "On disk"},
+        202: {"description": "On disk, and waits for the message that it speaks of"},
+        **problems((UnknownRejectedEventError, RefusedByHookError, HookFailedError, *WRITE_ERRORS)),
+    },
+)
+async def replay_rejected(
+    request: Request,
+    api: Api,
+    caller: Recording,
+    rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
+) -> Response:
+    """Try a refused event again, as its own source, where it came in. Safe to repeat: it is stored once.
+
+    Hooks are asked anew about a message that was posted; they may refuse it again.
+    """
+    row = queries.get_rejected(api.reader, rejected_id, _of(caller))
+    if row is None:
+        raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
+    if row["code"] == ForbiddenError.code:
+        raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
+    read = reader_of(row["path"], row["source"], request.app.state.new_id)
+    named = row["event_id"] or str(uuid5(NAMESPACE, f"replay/{row['source']}/{rejected_id}"))
+    arrival = arrive(row["raw"], read, named, caller)
+    if api.hooks.known and row["path"].endswith("/messages"):
+        arrival = await asked(api, row["source"], caller.channels, arrival)
+    (answer,) = await submit(
+        api,
+        Submission(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
+    )
+    return answer_one(answer)
+
+
+def _of(caller: Caller) -> str | None:
+    if caller.channels:
+        raise ForbiddenError("what was refused is of any channel; this key is for some")
+    return None if caller.is_admin else caller.source
+
+
+def _view(row: RowMapping) -> RejectedEventView:
+    values = dict(row)
+    for name in ("received_at", "replayed_at"):
+        values[name] = None if values[name] is None else from_micros(values[name])
+    values["raw"] = values["raw"].decode("utf-8", "replace")
+    return RejectedEventView.model_validate(values)

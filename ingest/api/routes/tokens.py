@@ -1,0 +1,85 @@
+"""User tokens: short-lived credentials for web chats and agent pages."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
+
+from ingest.api.dependencies import Api, permit
+from ingest.api.openapi import problems
+from ingest.auth.permissions import Caller, User
+from ingest.auth.tokens import LONGEST
+from ingest.contract import from_micros
+from ingest.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    MissingScopeError,
+    RateLimitedError,
+    UnauthorizedError,
+)
+from ingest.events.draft import ID_PATTERN
+
+router = APIRouter(prefix="/v1")
+
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+class NewToken(BaseModel):
+    """Whom a token is for: a participant, in these conversations, seeing what `view` shows.
+
+    A customer's token (`view: customer`) lets them write and read as this participant. One of ours
+    (`view: all`) is good for every conversation if it names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", regex_engine="python-re")
+
+    participant_id: Id
+    conversation_ids: list[Id] = Field([], max_length=1000)
+    view: Literal["customer", "all"] = "customer"
+    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 900
+
+
+class Token(BaseModel):
+    """A token; send it as `Authorization: Bearer …`, or beside the subprotocol of a socket."""
+
+    token: str
+    expires_at: str
+
+
+_EXAMPLE = {"participant_id": "ada", "conversation_ids": ["order-7"]}
+
+
+def commands(connection: HTTPConnection) -> Caller:
+    """Who asks to command."""
+    return permit(connection, "conversations:write")
+
+
+@router.post(
+    "/tokens",
+    status_code=201,
+    tags=["tokens"],
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
+    responses=problems(
+        (
+            UnauthorizedError,
+            RateLimitedError,
+            MissingScopeError,
+            ForbiddenError,
+            InvalidRequestError,
+        )
+    ),
+)
+def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: NewToken) -> Token:
+    """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
+    if caller.user is not None:
+        raise ForbiddenError("a token makes no tokens; ask with an API key")
+    caller.need("read")  # whoever takes part reads, too: no key gives what it does not have
+    if body.view == "customer" and not body.conversation_ids:
+        raise InvalidRequestError("name the customer's conversations", "body.conversation_ids")
+    expires_at = api.clock() // 1_000_000 * 1_000_000 + body.seconds * 1_000_000
+    user = User(body.participant_id, frozenset(body.conversation_ids), body.view, expires_at)
+    return Token(
+        token=api.tokens.make(caller, user), expires_at=from_micros(expires_at).isoformat()
+    )

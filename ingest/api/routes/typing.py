@@ -1,0 +1,146 @@
+"""Typing indicators."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from ingest.api.dependencies import Api, ApiState, Following, Taking, existing
+from ingest.api.intake import submit
+from ingest.api.openapi import READ_ERRORS, problems
+from ingest.auth.permissions import Caller
+from ingest.contract import from_micros
+from ingest.errors import UnknownParticipantError
+from ingest.events.conversation_state import Conversation
+from ingest.events.draft import Command, Draft
+from ingest.log.writer_requests import Arrival, Submission
+
+LONGEST = 30
+"""Seconds. Longer than anybody pauses; clients say it again while somebody goes on."""
+
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["typing"],
+    responses=problems((*READ_ERRORS, UnknownParticipantError)),
+)
+
+
+class Typing(BaseModel):
+    """For how long somebody is taken to type, unless they say so again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 5
+
+
+class TypistList(BaseModel):
+    """Everybody who types now, and until when: always the whole list, which replaces the last."""
+
+    items: list[dict[str, str]]
+
+
+@router.put(
+    "/conversations/{conversation_id}/typing/{participant_id}",
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": {"seconds": 5}}}}},
+)
+async def start_typing(
+    request: Request,
+    api: Api,
+    caller: Taking,
+    conversation_id: str,
+    participant_id: str,
+    body: Typing,
+) -> TypistList:
+    """Say that somebody types; say it again before the seconds are over while they go on."""
+    _member(existing(api, conversation_id, caller), participant_id, caller)
+    if await _say(api, conversation_id, participant_id, body.seconds):
+        await _store(request, api, caller, "typing.started", conversation_id, participant_id)
+    return _list(api, conversation_id)
+
+
+@router.delete("/conversations/{conversation_id}/typing/{participant_id}")
+async def stop_typing(
+    request: Request, api: Api, caller: Taking, conversation_id: str, participant_id: str
+) -> TypistList:
+    """Say that somebody stopped."""
+    _member(existing(api, conversation_id, caller), participant_id, caller)
+    if await _say(api, conversation_id, participant_id, 0):
+        await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
+    return _list(api, conversation_id)
+
+
+@router.get("/conversations/{conversation_id}/typing")
+def list_typing(api: Api, caller: Following, conversation_id: str) -> TypistList:
+    """Who types now."""
+    existing(api, conversation_id, caller)
+    return _list(api, conversation_id)
+
+
+def _member(state: Conversation, participant_id: str, caller: Caller) -> None:
+    caller.speak(Draft(event_type="typing.started", participant_id=participant_id))
+    if participant_id not in state.participants:
+        raise UnknownParticipantError(
+            "this participant is not in the conversation", "participant_id"
+        )
+
+
+def _list(api: ApiState, conversation_id: str) -> TypistList:
+    now = api.typists.now(conversation_id)
+    return TypistList(
+        items=[
+            {"participant_id": who, "until": from_micros(at).isoformat()} for who, at in now.items()
+        ]
+    )
+
+
+async def _say(api: Api, conversation_id: str, participant_id: str, seconds: int) -> bool:
+    """Tell it here and in every other process; whether it is new."""
+    is_new = note_typing(api, conversation_id, participant_id, seconds)
+    if api.say is not None:
+        words = {
+            "conversation_id": conversation_id,
+            "participant_id": participant_id,
+            "seconds": seconds,
+        }
+        await run_in_threadpool(api.say, words)
+    return is_new
+
+
+def note_typing(api: ApiState, conversation_id: str, participant_id: str, seconds: int) -> bool:
+    """Note that somebody types, or stopped (0), and tell who listens here; whether it is new."""
+    if seconds:
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
+        is_new = api.typists.start(conversation_id, participant_id, seconds)
+    else:
+        is_new = api.typists.stop(conversation_id, participant_id)
+    _tell(api, conversation_id)
+    return is_new
+
+
+def _tell(api: ApiState, conversation_id: str) -> None:
+    api.hub.tell(conversation_id, _list(api, conversation_id).items)
+
+
+async def _store(
+    request: Request,
+    api: Api,
+    caller: Caller,
+    event_type: str,
+    conversation_id: str,
+    participant_id: str,
+) -> None:
+    if not api.stores_typing:
+        return
+    draft = Draft(
+        event_type=event_type, conversation_id=conversation_id, participant_id=participant_id
+    )
+    await submit(
+        api,
+        Submission(
+            caller.source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())]
+        ),
+    )

@@ -1,0 +1,207 @@
+"""API keys: `ck_<key id>_<256-bit secret>_<checksum>`.
+
+Only a SHA-256 of the secret is kept (it is random, so a slow hash would add nothing). Prefix
+and checksum let secret scanners find a leaked key. A key writes as its `source`; two keys may
+share one, which is how a key is rotated without doubling events.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import ClauseElement, Engine, func, insert, select, update
+
+from ingest.auth.permissions import SCOPES, Caller
+from ingest.auth.secret_files import write_private
+from ingest.clock import wall_clock
+from ingest.errors import UnauthorizedError
+from ingest.events.draft import ID_PATTERN
+from ingest.events.stored_event import SERVER
+from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.tables import api_keys
+from ingest.settings import Settings
+
+CACHE_SECONDS = 5.0
+"""A revoked key is refused after so long."""
+
+
+class UnknownScopeError(ValueError):
+    """There is no such scope; no key was made."""
+
+
+class InvalidSourceError(ValueError):
+    """No key can write under this name; none was made."""
+
+
+DEFAULT = frozenset({"events:write", "conversations:write", "read"})
+"""What a bot or a channel needs."""
+
+
+class Grant(NamedTuple):
+    """What a key is good for; no `channels`: every one; `expires_at` in microseconds."""
+
+    scopes: frozenset[str] = DEFAULT
+    channels: frozenset[str] = frozenset()
+    expires_at: int | None = None
+
+
+ADMIN = Grant(frozenset({"admin"}))
+
+
+class KeyRow(NamedTuple):
+    """A key as it is listed: never the key itself."""
+
+    key_id: str
+    source: str
+    scopes: str
+    channels: str
+    created_at: int
+    expires_at: int | None
+    used_at: int | None
+    revoked_at: int | None
+
+
+def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None = None) -> str:
+    """Make a key that writes as `source` and return it: the only time that it can be seen.
+
+    Raises InvalidSourceError, UnknownScopeError.
+    """
+    grant = grant or Grant()
+    if unknown := sorted(grant.scopes - set(SCOPES)):
+        raise UnknownScopeError(f"{unknown[0]!r} is no scope; there are {', '.join(SCOPES)}")
+    if not re.match(ID_PATTERN, source) or source.partition("~")[0] == SERVER:
+        raise InvalidSourceError(
+            f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
+            f"letter or digit; {SERVER!r} is the server itself"
+        )
+    key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(api_keys).values(
+                key_id=key_id,
+                source=source,
+                secret_sha256=_sha256(secret),
+                scopes=" ".join(sorted(grant.scopes)),
+                channels=" ".join(sorted(grant.channels)),
+                created_at=created_at,
+                expires_at=grant.expires_at,
+            )
+        )
+    return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
+
+
+def used_key(key_id: str, used_at: int) -> ClauseElement:
+    """A key was used, as the log's writer notes it."""
+    return update(api_keys).where(api_keys.c.key_id == key_id).values(used_at=used_at)
+
+
+def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
+    """Revoke the key; False if there is none with this id that is in force."""
+    with engine.begin() as connection:
+        changed = connection.execute(
+            update(api_keys)
+            .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=revoked_at)
+        )
+    return changed.rowcount == 1
+
+
+def list_keys(engine: Engine) -> list[KeyRow]:
+    """Every key, oldest first."""
+    columns = [api_keys.c[name] for name in KeyRow._fields]
+    query = select(*columns).order_by(api_keys.c.created_at, api_keys.c.key_id)
+    with engine.connect() as connection:
+        return [KeyRow(*row) for row in connection.execute(query)]
+
+
+def first_key(settings: Settings, created_at: int) -> str | None:
+    """The first key of a new installation, to be shown once; None if one was made before."""
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    with engine.connect() as connection:
+        is_new = not connection.execute(select(func.count()).select_from(api_keys)).scalar()
+    key = create_key(engine, "default", created_at, ADMIN) if is_new else None
+    engine.dispose()
+    return key
+
+
+def local_key(settings: Settings, created_at: int) -> str:
+    """The key of clients on this machine; made and kept in the data folder on first use."""
+    if settings.api_key is not None:
+        return settings.api_key.get_secret_value()
+    path = settings.local_key_path
+    if not path.exists():
+        migrate(settings.database_url)
+        engine = open_engine(settings.database_url)
+        write_private(path, create_key(engine, "local", created_at, ADMIN))
+        engine.dispose()
+    return path.read_text().strip()
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+class Keyring:
+    """Tells who a request is from. Remembers an answer for CACHE_SECONDS."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        """`clock` is in seconds and never goes back; `now` is in microseconds."""
+        self._engine = engine
+        self._now = now
+        self._used: dict[str, int] = {}
+        self._clock = clock
+        self._callers: dict[str, tuple[Caller, float]] = {}
+
+    def caller(self, authorization: str) -> Caller:
+        """Whose key is in an Authorization header. Raises UnauthorizedError."""
+        known = self._callers.get(authorization)
+        if known is not None and known[1] > self._clock():
+            return known[0]
+        if not authorization.startswith("Bearer ck_"):
+            raise UnauthorizedError(
+                "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"
+            )
+        caller = self._look_up(authorization[7:])
+        self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
+        return caller
+
+    def has(self, authorization: str) -> bool:
+        """Whether `caller` would answer without a look at the store."""
+        known = self._callers.get(authorization)
+        return known is not None and known[1] > self._clock()
+
+    def take_used(self) -> dict[str, int]:
+        """When keys were used since this was last asked, within CACHE_SECONDS."""
+        used, self._used = self._used, {}
+        return used
+
+    def _look_up(self, token: str) -> Caller:
+        key_id, _, rest = token.removeprefix("ck_").partition("_")
+        secret = rest.partition("_")[0]
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(api_keys).where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            ).first()
+        stored = row.secret_sha256 if row is not None else ""
+        whole = token == f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
+        if row is None or not whole or not hmac.compare_digest(stored, _sha256(secret)):
+            raise UnauthorizedError("this key is not known here, or it was revoked")
+        if row.expires_at is not None and row.expires_at <= self._now():
+            raise UnauthorizedError("this key has expired; `convolake keys create` makes a new one")
+        self._used[key_id] = self._now()
+        return Caller(row.source, frozenset(row.scopes.split()), frozenset(row.channels.split()))

@@ -1,0 +1,96 @@
+"""What a caller may do, and whether this one may."""
+
+from msgspec import Struct
+
+from ingest.errors import ForbiddenError, MissingScopeError, UnknownConversationError
+from ingest.events.draft import Draft
+
+SCOPES = {
+    "events:write": "record facts: /v1/events",
+    "conversations:write": "command: open conversations, post messages, hand off",
+    "read": "read conversations, messages, events; listen to them",
+    "webhooks:admin": "make, change and replay webhooks; make and change hooks",
+    "import": "give facts a time of their own (happened_at)",
+    "review": "write reviews",
+    "pii:read": "see what is known of a person",
+    "admin": "all of this, for every source",
+}
+"""Scopes of API keys."""
+
+TAKE_PART = "take_part"
+"""What a customer's token allows, and no key: to write and read as that participant."""
+
+CUSTOMER = frozenset({TAKE_PART})
+
+
+class User(Struct, frozen=True):
+    """Whom a token was made for: a participant, in some conversations, for a while."""
+
+    participant_id: str
+    conversations: frozenset[str]
+    """Empty: every conversation."""
+    view: str
+    expires_at: int
+    """Microseconds since 1970."""
+
+
+class Caller(Struct, frozen=True):
+    """Who asks. `source` is what they write as; no `channels`: every channel."""
+
+    source: str
+    scopes: frozenset[str]
+    channels: frozenset[str] = frozenset()
+    user: User | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether they see what others sent."""
+        return "admin" in self.scopes
+
+    def need(self, *scopes: str) -> None:
+        """Raise MissingScopeError unless they have one of `scopes`, if any are named."""
+        if scopes and not self.is_admin and self.scopes.isdisjoint(scopes):
+            raise MissingScopeError(
+                f"this needs the scope {scopes[0]}; `convolake keys create --scope` gives it"
+            )
+
+    def owns(self, source: str, channels: frozenset[str]) -> bool:
+        """Whether what was made by `source` for `channels` is theirs to see and to change."""
+        if source != self.source and not self.is_admin:
+            return False
+        return not self.channels or bool(channels and channels <= self.channels)
+
+    def reach(self, conversation_id: str | None) -> None:
+        """Raise UnknownConversationError if a token is not for this conversation.
+
+        ForbiddenError if it is for single ones, and this is about more.
+        The same answer as for one that does not exist: nobody learns of foreign ids.
+        """
+        if self.user is None or not self.user.conversations:
+            return
+        if conversation_id is None:
+            raise ForbiddenError("this token is for single conversations")
+        if conversation_id not in self.user.conversations:
+            raise UnknownConversationError(
+                "there is no conversation with this id", "conversation_id"
+            )
+
+    def speak(self, draft: Draft, key: str | None = None) -> None:
+        """Make a user's draft their own; `key` is the event id of their Idempotency-Key.
+
+        Raises ForbiddenError if it is somebody else's, MissingScopeError if it needs more.
+        """
+        if draft.happened_at is not None:
+            self.need("import")
+        if self.user is None:
+            return
+        if draft.participant_id not in (None, self.user.participant_id):
+            raise ForbiddenError("a token speaks for its own participant", "$.participant_id")
+        draft.participant_id = self.user.participant_id
+        if self.user.view != "customer":
+            return
+        if draft.visibility == "internal":
+            raise ForbiddenError("a customer writes no internal notes", "$.visibility")
+        names_message = draft.event_type == "message.created" and draft.message_id is not None
+        if draft.event_id not in (None, key) or names_message:
+            raise ForbiddenError("name your message by an Idempotency-Key", "$.event_id")

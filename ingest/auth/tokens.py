@@ -1,0 +1,80 @@
+"""Tokens of users: short-lived, signed (JWT, HS256 alone), for one participant.
+
+A web chat or an agent's page gets one from the bot's or the desk's server, which has the API key.
+Nothing is kept of them: they end by themselves.
+"""
+
+import secrets
+from collections.abc import Callable
+
+import jwt
+
+from ingest.auth.permissions import CUSTOMER, Caller, User
+from ingest.auth.secret_files import write_private
+from ingest.errors import UnauthorizedError
+from ingest.settings import Settings
+
+ALGORITHM = "HS256"
+AUDIENCE = "convolake"
+LONGEST = 3600
+"""Seconds that a token may be good for; then a page needs a new one, from the server that it came from."""
+AGENT = frozenset({"read", "conversations:write"})
+"""What a token of somebody of ours allows, if the key that made it does."""
+
+_CLAIMS = ["exp", "aud", "sub", "src", "conversations", "channels", "view", "scope"]
+
+
+def token_secret(settings: Settings) -> str:
+    """What tokens are signed with; made and kept in the data folder on first use."""
+    if settings.token_secret is not None:
+        return settings.token_secret.get_secret_value()
+    path = settings.token_secret_path
+    if not path.exists():
+        write_private(path, secrets.token_hex(32))
+    return path.read_text().strip()
+
+
+class Tokens:
+    """Makes and reads tokens."""
+
+    def __init__(self, secret: str, clock: Callable[[], int]) -> None:
+        """`clock` gives microseconds."""
+        self._secret = secret
+        self._clock = clock
+
+    def make(self, caller: Caller, user: User) -> str:
+        """A token for `user`, who can do no more than `caller`."""
+        is_customer = user.view == "customer"
+        given = AGENT if caller.is_admin else AGENT & caller.scopes
+        scopes = CUSTOMER if is_customer else given
+        claims = {
+            "aud": AUDIENCE,
+            "exp": user.expires_at // 1_000_000,
+            "sub": user.participant_id,
+            "src": f"{caller.source}~user" if is_customer else caller.source,
+            "conversations": sorted(user.conversations),
+            "channels": sorted(caller.channels),
+            "view": user.view,
+            "scope": sorted(scopes),
+        }
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def read(self, token: str) -> Caller:
+        """Whom a token is for. Raises UnauthorizedError."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                options={"require": _CLAIMS, "verify_exp": False},
+            )
+        except jwt.InvalidTokenError:
+            raise UnauthorizedError("this token is not one of ours") from None
+        expires_at = int(claims["exp"]) * 1_000_000
+        if expires_at <= self._clock():
+            raise UnauthorizedError("this token has expired; get a new one")
+        user = User(claims["sub"], frozenset(claims["conversations"]), claims["view"], expires_at)
+        return Caller(
+            claims["src"], frozenset(claims["scope"]), frozenset(claims["channels"]), user
+        )

@@ -1,0 +1,1 @@
+"""Several API processes over one PostgreSQL log."""

@@ -1,0 +1,1 @@
+"""Where the dispatcher sends events; one module for each kind."""

@@ -1,0 +1,221 @@
+"""One request to an address that somebody else chose: checked, short, and without surprises.
+
+Every address that the name has is checked, and the one that was checked is connected to, at each
+attempt anew: a name that changes its mind in between (DNS rebinding) gains nothing. No redirect is
+followed, no cookie kept, no proxy of the environment used; of an answer at most 64 KiB are read,
+or 256 KiB where it was asked for.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+from msgspec import Struct
+
+from ingest.egress.ssrf import Network, is_allowed, is_in
+
+SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+ANSWER_BYTES = 64 * 1024
+ASKED_BYTES = 256 * 1024
+"""An answer that was asked for may be as long as an event."""
+
+DRAIN_SECONDS = 1.0
+HTTPS = 443
+"""Other ports, and plain http, are for networks that the settings allow."""
+
+
+class ForbiddenAddressError(Exception):
+    """The address may not be called; it says which rule is against it, never what it resolved to."""
+
+
+class AnswerTooLongError(ValueError):
+    """No more of it is read."""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a request: a status, or an `error` of ours; `seconds` it took."""
+
+    status: int | None
+    error: str | None
+    seconds: float
+    retry_after: int | None = None
+    """Seconds that the receiver asked for."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it arrived."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def check_url(url: str, *, allows_http: bool) -> None:
+    """Raise ForbiddenAddressError if nothing may ever be sent there, whatever the name means."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ForbiddenAddressError("this is no address") from None
+    if parts.scheme != "https" and not (allows_http and parts.scheme == "http"):
+        raise ForbiddenAddressError("an address begins with https://")
+    if not url.isascii() or any(each <= " " for each in url):
+        raise ForbiddenAddressError("an address is ASCII; write other names as xn--…")
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise ForbiddenAddressError("an address has a host, and neither user nor password")
+    if port is not None and port != HTTPS and not allows_http:
+        raise ForbiddenAddressError("an address has port 443, or names none")
+
+
+Headers = list[tuple[bytes, bytes]]
+Read = Callable[[httpcore2.Response], Awaitable[bytes]]
+"""What is done with an answer; gives what is to be known of it."""
+
+
+class CheckedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to public addresses and to those in `allowed`, and to no other."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        """`allowed`: private networks that the operator trusts."""
+        self._allowed = allowed
+        self._real = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to `host`. Raises ForbiddenAddressError."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError("the name is not known") from error
+        addresses = [str(each[4][0]) for each in found]
+        if not addresses or not all(self._may_call(each, port) for each in addresses):
+            raise ForbiddenAddressError("the name leads into a network that may not be called")
+        failure: Exception = httpcore2.ConnectError("nobody answers")
+        for each in dict.fromkeys(addresses):
+            try:
+                return await self._real.connect_tcp(
+                    each, port, timeout, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    def _may_call(self, address: str, port: int) -> bool:
+        """A public address by https; any port of one that the operator trusts."""
+        if port != HTTPS and not is_in(address, self._allowed):
+            return False
+        return is_allowed(address, self._allowed)
+
+
+class Sender:
+    """Sends webhooks. Close it at the end."""
+
+    def __init__(self, allowed: Sequence[Network] = (), seconds: float = SECONDS) -> None:
+        """`allowed`: private networks that may be called; `seconds` is for a whole request."""
+        self._allows_http = bool(allowed)
+        self._seconds = seconds
+        self._pool = httpcore2.AsyncConnectionPool(
+            max_connections=None, keepalive_expiry=20, network_backend=CheckedNetwork(allowed)
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._pool.aclose()
+
+    def check(self, url: str) -> None:
+        """Raise ForbiddenAddressError if nothing may ever be sent there."""
+        check_url(url, allows_http=self._allows_http)
+
+    async def post(self, url: str, headers: Headers, body: bytes) -> Outcome:
+        """Send `body`. Never raises for what a receiver does."""
+        outcome, _ = await self._try(url, headers, body, self._seconds, _let_go)
+        return outcome
+
+    async def ask(
+        self, url: str, headers: Headers, body: bytes, seconds: float
+    ) -> tuple[Outcome, bytes]:
+        """Send `body`, and what was answered, whole, within `seconds`; it has at most 256 KiB.
+
+        Never raises for what a receiver does.
+        """
+        return await self._try(url, headers, body, seconds, _whole)
+
+    async def _try(
+        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> tuple[Outcome, bytes]:
+        started = time.monotonic()
+        try:
+            self.check(url)
+            async with asyncio.timeout(seconds):
+                status, retry_after, content = await self._post(url, headers, body, seconds, read)
+        except ForbiddenAddressError as error:
+            failure = f"forbidden: {error}"
+        except TimeoutError:
+            failure = "timeout"
+        except (
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            httpcore2.TimeoutException,
+        ) as error:
+            failure = type(error).__name__
+        except (OSError, UnicodeError, ValueError) as error:
+            failure = type(error).__name__
+        else:
+            return Outcome(status, None, time.monotonic() - started, retry_after), content
+        return Outcome(None, failure, time.monotonic() - started), b""
+
+    async def _post(
+        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> tuple[int, int | None, bytes]:
+        named = [
+            (b"host", urlsplit(url).netloc.encode()),
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"Convolake"),
+            (b"content-length", str(len(body)).encode()),
+            *headers,
+        ]
+        timeouts = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
+        async with self._pool.stream(
+            "POST", url, headers=named, content=body, extensions={"timeout": timeouts}
+        ) as answer:
+            content = await read(answer)
+            retry_after = _seconds(dict(answer.headers).get(b"retry-after", b""))
+            return answer.status, retry_after, content
+
+
+async def _let_go(answer: httpcore2.Response) -> bytes:
+    """What counts is the status; the rest is read so that the connection can be used again."""
+    with suppress(
+        TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, AnswerTooLongError
+    ):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await _read(answer, ANSWER_BYTES)
+    return b""
+
+
+async def _whole(answer: httpcore2.Response) -> bytes:
+    """What was answered. Raises AnswerTooLongError."""
+    return await _read(answer, ASKED_BYTES)
+
+
+async def _read(answer: httpcore2.Response, most: int) -> bytes:
+    content = bytearray()
+    async for piece in answer.aiter_stream():
+        content += piece
+        if len(content) > most:
+            raise AnswerTooLongError
+    return bytes(content)
+
+
+def _seconds(value: bytes) -> int | None:
+    return int(value) if value.isdigit() and len(value) < 10 else None

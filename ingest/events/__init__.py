@@ -1,0 +1,1 @@
+"""Event types, drafts, decisions and projections. Pure: no I/O and no clock."""

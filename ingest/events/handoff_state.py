@@ -1,0 +1,140 @@
+"""Handoff and control: who may speak for us, and how that passes on.
+
+A handoff is asked for, waits in a queue, is offered, taken or refused, and ends when control
+goes back or the matter is closed. There is one at a time, and one owner of control at a time.
+"""
+
+from typing import Any
+
+from ingest.events.conversation_state import BOT, HUMAN, NOBODY, Control, Conversation, Handoff
+from ingest.events.stored_event import Row, payload_of
+from ingest.events.timers import WAITING
+
+OPEN = (*WAITING, "accepted")
+BEFORE: dict[str, tuple[str, ...]] = {
+    "handoff.queued": WAITING,
+    "handoff.assigned": WAITING,
+    "handoff.accepted": WAITING,
+    "handoff.declined": WAITING,
+    "handoff.expired": WAITING,
+    "handoff.transferred": OPEN,
+    "handoff.returned": OPEN,
+    "handoff.closed": OPEN,
+}
+"""In which status of its handoff an event may come; `handoff.requested` comes when none is open."""
+
+OF_AGENTS = frozenset({"handoff.assigned", "handoff.accepted", "handoff.declined"})
+"""Whom these name is an agent, whether in the conversation or not. Accepting lets them in."""
+
+BY_AGENTS = frozenset({*OF_AGENTS, "handoff.transferred"})
+"""Neither a customer nor a bot does these."""
+
+OFFERS = frozenset({"handoff.assigned", "handoff.declined"})
+"""Whom these name is not in the conversation yet, and perhaps never will be."""
+
+
+def refusal(row: Row, state: Conversation) -> str | None:
+    """Why this event of a handoff comes too late, or too early; None if it comes in time."""
+    now = state.handoff
+    if row.event_type == "handoff.requested":
+        waits = now is not None and now.status in WAITING
+        return "a handoff is under way already" if waits else None
+    if now is None:
+        return "no handoff is under way"
+    if row.handoff_id != now.handoff_id:
+        return "another handoff is under way"
+    if now.status not in BEFORE[row.event_type]:
+        return f"this handoff is {now.status} already"
+    return None
+
+
+def is_offered_to_another(row: Row, state: Conversation) -> bool:
+    """Whether somebody answers for a colleague; only a command is refused for it."""
+    return (
+        row.event_type in ("handoff.accepted", "handoff.declined")
+        and state.handoff is not None
+        and state.handoff.status == "assigned"
+        and state.handoff.participant_id not in (None, row.participant_id)
+    )
+
+
+def fold(state: Conversation, row: Row) -> None:
+    """Follow an event of a handoff; a step that came out of time changes nothing.
+
+    A request counts whenever it comes: the newest demand is the one that is under way.
+    """
+    if row.event_type != "handoff.requested" and refusal(row, state) is not None:
+        return
+    if row.event_type == "handoff.requested" and state.state == "closed":
+        return
+    payload = payload_of(row)
+    match row.event_type:
+        case "handoff.requested":
+            state.handoff = Handoff(
+                handoff_id=row.handoff_id or "",
+                status="requested",
+                requested_at=row.happened_at,
+                since=row.happened_at,
+                reason=_text(payload.get("reason")),
+                queue=row.queue,
+            )
+        case "handoff.returned" | "handoff.closed" | "handoff.expired":
+            state.handoff = None
+        case _:
+            _move(state.handoff, row, payload)
+
+
+def _move(handoff: Handoff | None, row: Row, payload: dict[str, Any]) -> None:
+    if handoff is None:
+        return
+    handoff.queue = row.queue or handoff.queue
+    match row.event_type:
+        case "handoff.queued":
+            handoff.status, handoff.participant_id = "queued", None
+        case "handoff.assigned":
+            handoff.status, handoff.participant_id = "assigned", row.participant_id
+        case "handoff.accepted":
+            handoff.status, handoff.participant_id = "accepted", row.participant_id
+        case "handoff.declined":
+            handoff.status, handoff.participant_id = "queued", None
+        case "handoff.transferred":
+            agent = _text(payload.get("to_participant_id"))
+            handoff.status = "queued" if agent is None else "assigned"
+            handoff.participant_id = agent
+    handoff.since = row.happened_at
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def wanted(row: Row, state: Conversation) -> Control | None:
+    """Who is to have control after this event in time; None if that stays as it is.
+
+    A human has it from the acceptance on, also while they pass the matter to a colleague.
+    """
+    now = state.control
+    owner, who = now.owner, now.participant_id
+    match row.event_type:
+        case "handoff.accepted":
+            owner, who = HUMAN, row.participant_id
+        case "handoff.returned":
+            owner, who = BOT, None
+        case "handoff.closed" | "handoff.expired" if now.owner == HUMAN:
+            owner, who = (BOT if state.has("bot") else NOBODY), None
+    if (owner, who) == (now.owner, now.participant_id):
+        return None
+    return Control(owner, who, now.epoch + 1)
+
+
+def change(state: Conversation, row: Row) -> None:
+    """Fold `control.changed`."""
+    payload = payload_of(row)
+    state.control = Control(payload["owner"], payload.get("participant_id"), payload["epoch"])
+
+
+def first_owner(state: Conversation) -> None:
+    """Whoever is there first has control: no event says so, for nobody had it before."""
+    if state.control.owner == NOBODY and state.control.epoch == 1:
+        owner = BOT if state.has("bot") else HUMAN if state.has("agent") else NOBODY
+        state.control = Control(owner)

@@ -1,0 +1,73 @@
+"""Hooks in the store: who is asked before a message is stored, and what counts if they fail."""
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ClauseElement, Engine, RowMapping, delete, insert, select, update
+
+from ingest.log.storage.tables import hooks
+
+
+class Hook(Struct, frozen=True):
+    """Who is asked. No `channels`: of every one; no `roles`: whoever speaks."""
+
+    hook_id: str
+    source: str
+    url: str
+    channels: frozenset[str]
+    roles: frozenset[str]
+    timeout_ms: int
+    on_failure: str
+    secret: str
+    old_secret: str | None
+    old_until: int | None
+    created_at: int
+
+    def wants(self, channel: str, role: str) -> bool:
+        """Whether it is asked about what somebody of this role says on this channel."""
+        if self.channels and channel not in self.channels:
+            return False
+        return not self.roles or role in self.roles
+
+
+def list_hooks(engine: Engine) -> list[Hook]:
+    """Every hook, in the order in which they are asked: the oldest first."""
+    query = select(hooks).order_by(hooks.c.created_at, hooks.c.hook_id)
+    with engine.connect() as connection:
+        return [_hook(row) for row in connection.execute(query).mappings()]
+
+
+def get_hook(engine: Engine, hook_id: str) -> Hook | None:
+    """A hook, or None."""
+    with engine.connect() as connection:
+        found = connection.execute(select(hooks).where(hooks.c.hook_id == hook_id)).mappings()
+        row = found.first()
+    return None if row is None else _hook(row)
+
+
+def _hook(row: RowMapping) -> Hook:
+    values = dict(row)
+    for name in ("channels", "roles"):
+        values[name] = frozenset(values[name].split())
+    return Hook(**values)
+
+
+# --- changing, by the writer
+
+
+def insert_hook(hook: Hook) -> ClauseElement:
+    """A new hook."""
+    values = {name: getattr(hook, name) for name in Hook.__struct_fields__}
+    for name in ("channels", "roles"):
+        values[name] = " ".join(sorted(values[name]))
+    return insert(hooks).values(values)
+
+
+def update_hook(hook_id: str, **values: Any) -> ClauseElement:
+    """Other values."""
+    return update(hooks).where(hooks.c.hook_id == hook_id).values(**values)
+
+
+def delete_hook(hook_id: str) -> ClauseElement:
+    """No hook any more."""
+    return delete(hooks).where(hooks.c.hook_id == hook_id)

@@ -1,0 +1,156 @@
+"""Asks hooks about a message before it is stored: one after the other, each within its time.
+
+What a hook says is one of three things; whatever else happens is a failure, and then counts what
+was declared for it. So a message waits for hooks as long as was agreed, and no longer.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+
+from ingest.contract import from_micros
+from ingest.egress import signing
+from ingest.egress.client import Sender
+from ingest.errors import EventRejectedError, HookFailedError, RefusedByHookError
+from ingest.hooks import registry
+from ingest.hooks.registry import Hook
+from ingest.log.writer import Clock
+from ingest.log.writer_requests import Modified
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 3.0
+"""So long a message waits for all hooks together; those whose turn does not come have failed."""
+
+REASON = 200
+"""So many characters of a hook's reason are told."""
+
+OUTCOMES = ("allowed", "modified", "rejected", "failed")
+ALLOWED = 200
+
+
+class Proposal(Struct, frozen=True):
+    """A message that somebody wants to post: who, where, and the rest as they sent it."""
+
+    proposal_id: str
+    channel: str
+    role: str
+    text: str | None
+    said: dict[str, Any]
+
+    def body(self, text: str | None, now: int) -> bytes:
+        """What a hook is sent; `text` is what those before it made of it."""
+        data = {**self.said, "participant_role": self.role, "channel": self.channel}
+        if text is not None:
+            data["text"] = text
+        return msgspec.json.encode(
+            {"type": "message.proposed", "timestamp": from_micros(now), "data": data}
+        )
+
+
+class Verdict(Struct, frozen=True):
+    """What all hooks together say: the message as it is, another text, or an error."""
+
+    modified: Modified | None = None
+    error: EventRejectedError | None = None
+
+
+class _Answer(Struct):
+    action: Literal["allow", "modify", "reject"]
+    text: str | None = None
+    reason: Any = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+class _FailedError(Exception):
+    """The hook gave no answer that counts."""
+
+
+class Hooks:
+    """The hooks of an installation, kept at hand: without any a message costs one look here."""
+
+    def __init__(self, engine: Engine, sender: Sender, clock: Clock) -> None:
+        """`engine` only reads; `clock` gives microseconds. Reads the store."""
+        self._engine = engine
+        self._sender = sender
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self.known: tuple[Hook, ...] = tuple(registry.list_hooks(engine))
+        """In the order in which they are asked."""
+        self.asks: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+        self.failures: dict[str, str] = {}
+        """Why each hook failed last, since the start."""
+
+    async def look(self) -> None:
+        """Hooks were changed."""
+        async with self._reading:
+            self.known = tuple(await run_in_threadpool(registry.list_hooks, self._engine))
+
+    async def ask(self, proposal: Proposal) -> Verdict:
+        """Ask each hook that wants to be asked; each sees what the one before made of it."""
+        until = asyncio.get_running_loop().time() + SECONDS
+        text, modified_by = proposal.text, list[str]()
+        for hook in self.known:
+            if not hook.wants(proposal.channel, proposal.role):
+                continue
+            try:
+                answer = await self._ask(hook, proposal, text, until)
+            except _FailedError as failure:
+                self._note_failure(hook, str(failure))
+                if hook.on_failure == "reject":
+                    return Verdict(error=HookFailedError(_NO_ANSWER.format(hook.hook_id)))
+                continue
+            if answer.action == "reject":
+                self.asks["rejected"] += 1
+                return Verdict(error=RefusedByHookError(_why(hook, answer.reason)))
+            self.asks["modified" if answer.action == "modify" else "allowed"] += 1
+            if answer.action == "modify":
+                text = answer.text
+                modified_by.append(hook.hook_id)
+        if text is None or not modified_by:
+            return Verdict()
+        return Verdict(Modified(text, tuple(modified_by)))
+
+    async def _ask(self, hook: Hook, proposal: Proposal, text: str | None, until: float) -> _Answer:
+        """What the hook says. Raises _FailedError."""
+        seconds = min(hook.timeout_ms / 1000, until - asyncio.get_running_loop().time())
+        if seconds <= 0:
+            raise _FailedError("the hooks before it took all the time")
+        now = self._clock()
+        body = proposal.body(text, now)
+        keys = signing.in_force(hook.secret, hook.old_secret, hook.old_until, now)
+        named = signing.headers(proposal.proposal_id, now // 1_000_000, body, keys)
+        outcome, content = await self._sender.ask(hook.url, named, body, seconds)
+        if outcome.status != ALLOWED:
+            raise _FailedError(outcome.error or f"status {outcome.status}")
+        try:
+            answer = _decode(content)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise _FailedError("its answer is not what a hook may say") from None
+        if answer.action == "modify" and (answer.text is None or "\0" in answer.text):
+            raise _FailedError("its answer has no text that can be stored")
+        return answer
+
+    def _note_failure(self, hook: Hook, why: str) -> None:
+        self.asks["failed"] += 1
+        self.failures[hook.hook_id] = why
+        logger.warning("hook %s failed: %s", hook.hook_id, why)
+
+
+_NO_ANSWER = "hook {} gave no answer in time, and without one nothing is said here; try again"
+
+
+def _why(hook: Hook, reason: object) -> str:
+    """What whoever posted is told: the hook's reason, short and printable."""
+    told = f"hook {hook.hook_id} refused this message"
+    if not isinstance(reason, str) or not reason:
+        return told
+    return f"{told}: {''.join(filter(str.isprintable, reason[:REASON]))}"

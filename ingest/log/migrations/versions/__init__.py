@@ -1,1 +1,0 @@
-"""Steps that bring an older store up to this version, run by `ingest.log.database.migrate`."""

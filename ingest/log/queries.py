@@ -1,0 +1,256 @@
+"""Reads of the store for the API: pages of conversations, of messages and of events."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
+
+from ingest.events.contact_state import Contact, as_contact
+from ingest.events.conversation_state import Conversation, as_conversation
+from ingest.events.event_view import shown
+from ingest.events.message_state import Message, as_message
+from ingest.log.storage.tables import (
+    contacts,
+    conversations,
+    events,
+    messages,
+    rejected_events,
+    tallies,
+)
+
+KEPT = 50_000
+"""So many conversations' channels are kept in mind."""
+
+
+class Span(NamedTuple):
+    """Sequences above `after` and below `before`, if that is given."""
+
+    after: int = 0
+    before: int | None = None
+    is_newest_first: bool = False
+
+
+def get_conversation(engine: Engine, conversation_id: str) -> Conversation | None:
+    """State of a conversation, or None."""
+    found = select(conversations.c.folded).where(conversations.c.conversation_id == conversation_id)
+    with engine.connect() as connection:
+        folded = connection.execute(found).scalar()
+    return None if folded is None else as_conversation(folded)
+
+
+class Channels:
+    """The channel that each conversation was opened on; it never changes, so it is kept."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Know none yet."""
+        self._engine = engine
+        self._known: dict[str, str] = {}
+
+    def of(self, conversation_id: str | None) -> str | None:
+        """The conversation's channel; None without a conversation."""
+        if conversation_id is None or conversation_id in self._known:
+            return self._known.get(conversation_id or "")
+        state = get_conversation(self._engine, conversation_id)
+        if state is None:
+            return None
+        if len(self._known) >= KEPT:
+            self._known.clear()
+        self._known[conversation_id] = state.channel
+        return state.channel
+
+
+def list_conversations(
+    engine: Engine,
+    limit: int,
+    before: int | None,
+    equal: Mapping[str, str | None],
+    channels: Collection[str] = (),
+) -> list[Conversation]:
+    """At most `limit` conversations, newest first, created before position `before`.
+
+    With the values of `equal` in the columns that it names; None is any value. In one of
+    `channels`, if there are any.
+    """
+    query = select(conversations.c.folded).order_by(conversations.c.created_position.desc())
+    if before is not None:
+        query = query.where(conversations.c.created_position < before)
+    if channels:
+        query = query.where(conversations.c.channel.in_(sorted(channels)))
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(conversations.c[name] == value)
+    with engine.connect() as connection:
+        return [as_conversation(row[0]) for row in connection.execute(query.limit(limit))]
+
+
+def get_contact(engine: Engine, contact_id: str) -> Contact | None:
+    """What is known of a contact, or None."""
+    found = select(contacts.c.folded).where(contacts.c.contact_id == contact_id)
+    with engine.connect() as connection:
+        folded = connection.execute(found).scalar()
+    return None if folded is None else as_contact(folded)
+
+
+_MESSAGE_COLUMNS: Sequence[Any] = [
+    events.c[name]
+    for name in (
+        "conversation_id", "sequence", "session_id", "message_id", "event_id", "participant_id",
+        "participant_role", "channel", "in_reply_to", "bot_version", "visibility", "text", "payload",
+        "occurred_at", "received_at", "happened_at",
+    )
+]  # fmt: skip
+
+
+def _is_message(conversation_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        events.c.conversation_id == conversation_id,
+        events.c.event_type == "message.created",
+    )
+
+
+def _within(query: Select[Any], span: Span) -> Select[Any]:
+    query = query.where(events.c.sequence > span.after)
+    if span.before is not None:
+        query = query.where(events.c.sequence < span.before)
+    place = events.c.sequence.desc() if span.is_newest_first else events.c.sequence
+    return query.order_by(place)
+
+
+def list_messages(
+    engine: Engine, conversation_id: str, limit: int, span: Span
+) -> Sequence[RowMapping]:
+    """At most `limit` messages of a conversation, in order."""
+    query = select(*_MESSAGE_COLUMNS).where(*_is_message(conversation_id))
+    with engine.connect() as connection:
+        return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+def get_message(engine: Engine, conversation_id: str, message_id: str) -> RowMapping | None:
+    """A message as it was created, or None."""
+    query = select(*_MESSAGE_COLUMNS).where(
+        *_is_message(conversation_id), events.c.message_id == message_id
+    )
+    with engine.connect() as connection:
+        return connection.execute(query.order_by(events.c.sequence).limit(1)).mappings().first()
+
+
+def find_messages(
+    engine: Engine, conversation_id: str, message_ids: Sequence[str]
+) -> dict[str, Message]:
+    """What became of those of these messages that something happened to."""
+    query = select(messages.c.folded).where(
+        messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
+    )
+    with engine.connect() as connection:
+        found = [as_message(row[0]) for row in connection.execute(query)]
+    return {each.message_id: each for each in found}
+
+
+def list_events(
+    engine: Engine, conversation_id: str, limit: int, span: Span
+) -> Sequence[RowMapping]:
+    """At most `limit` events of a conversation, in order."""
+    query = select(events).where(events.c.conversation_id == conversation_id)
+    with engine.connect() as connection:
+        return connection.execute(_within(query, span).limit(limit)).mappings().all()
+
+
+_PLACES: Sequence[Any] = [
+    events.c[name]
+    for name in (
+        "position", "event_type", "conversation_id", "contact_id", "participant_id", "committed_at",
+    )
+]  # fmt: skip
+
+
+def list_places(engine: Engine, after: int, until: int, limit: int) -> Sequence[RowMapping]:
+    """Which events follow a position, up to another, without what they say."""
+    query = select(*_PLACES).where(events.c.position > after, events.c.position <= until)
+    with engine.connect() as connection:
+        found = connection.execute(query.order_by(events.c.position).limit(limit))
+        return found.mappings().all()
+
+
+def list_committed(engine: Engine, after: int, limit: int) -> Sequence[RowMapping]:
+    """At most `limit` events after a position, in the order of the log."""
+    query = select(events).where(events.c.position > after).order_by(events.c.position)
+    with engine.connect() as connection:
+        return connection.execute(query.limit(limit)).mappings().all()
+
+
+def last_position(engine: Engine) -> int:
+    """Position of the newest event, whichever process wrote it; 0 for an empty log."""
+    with engine.connect() as connection:
+        return connection.execute(select(func.max(events.c.position))).scalar() or 0
+
+
+def count_unread(
+    engine: Engine, conversation_id: str, participant_id: str, after: int, role: str
+) -> int:
+    """Messages of others above `after`; those that a customer may see, for a customer."""
+    query = select(func.count()).where(
+        *_is_message(conversation_id),
+        events.c.sequence > after,
+        events.c.participant_id != participant_id,
+    )
+    if role == "customer":
+        query = query.where(events.c.visibility == "public")
+    with engine.connect() as connection:
+        return int(connection.execute(query).scalar() or 0)
+
+
+def is_stored(engine: Engine, source: str, event_id: str) -> bool:
+    """Whether this source's event of this id is on the record."""
+    query = select(events.c.position).where(
+        events.c.event_id == event_id, events.c.source == source
+    )
+    with engine.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
+def list_tallies(engine: Engine) -> Sequence[RowMapping]:
+    """What was counted, by source."""
+    with engine.connect() as connection:
+        return connection.execute(select(tallies).order_by(tallies.c.source)).mappings().all()
+
+
+def list_rejected(
+    engine: Engine, limit: int, before: int | None, source: str | None, code: str | None
+) -> Sequence[RowMapping]:
+    """At most `limit` refused events, newest first, with an id below `before`.
+
+    Of one `source` and with one `code`, if given.
+    """
+    query = select(rejected_events).order_by(rejected_events.c.rejected_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(rejected_events.c.rejected_id < before)
+    if source is not None:
+        query = query.where(rejected_events.c.source == source)
+    if code is not None:
+        query = query.where(rejected_events.c.code == code)
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().all()
+
+
+def get_rejected(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
+    """A refused event; None if there is none, or it is not of `source`."""
+    query = select(rejected_events).where(rejected_events.c.rejected_id == rejected_id)
+    if source is not None:
+        query = query.where(rejected_events.c.source == source)
+    with engine.connect() as connection:
+        return connection.execute(query).mappings().one_or_none()
+
+
+def list_shown(
+    engine: Engine, conversation_id: str, limit: int, span: Span, view: str
+) -> list[dict[str, Any]]:
+    """At most `limit` events of a conversation, in order, as `view` shows them."""
+    rows = list_events(engine, conversation_id, limit, span)
+    gone = _deleted(engine, conversation_id, rows) if view != "all" else frozenset()
+    return [shown(row, view, is_deleted=row["message_id"] in gone) for row in rows]
+
+
+def _deleted(engine: Engine, conversation_id: str, rows: Sequence[RowMapping]) -> frozenset[str]:
+    ids = [row["message_id"] for row in rows if row["message_id"] is not None]
+    states = find_messages(engine, conversation_id, ids).values()
+    return frozenset(each.message_id for each in states if each.is_deleted)

@@ -1,0 +1,1 @@
+"""The log's database: SQLite, or PostgreSQL by URL."""

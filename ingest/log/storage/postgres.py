@@ -1,0 +1,126 @@
+"""PostgreSQL as the log's database (extra `postgres`): several processes write one log.
+
+A commit holds an advisory lock from its first look to its end, so that positions and sequences
+have no hole and become visible in their order, whoever writes.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg.types.string import StrDumper
+from sqlalchemy import Engine, create_engine, event, make_url
+
+from ingest.log.storage.base import UnusableDatabaseError
+
+LOCK = 0x636F6E766F
+"""The advisory lock that a commit holds."""
+
+TOLD = "convolake_log"
+"""Where every process is told of a commit, with the last position of the log."""
+
+_CONNECT: dict[str, Any] = {
+    "application_name": "convolake",
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    # A server that is gone without a word is noticed within half a minute, not after hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+SESSION = """
+    select set_config(name, value, false) from (values
+        ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '20s'), ('idle_in_transaction_session_timeout', '30s')
+    ) as settings (name, value)
+"""
+"""The server's side of it: a process that is gone, or stands still in a commit, lets go of the lock."""
+
+_WRITING = "set enable_seqscan = off"
+"""Whatever the writer looks up has an index. Plans that were made while the tables were small, and are kept,
+would read all of them: 421 messages a second after some seconds, in place of 1,967."""
+
+_READING = "set plan_cache_mode = force_custom_plan"
+"""For the same reason; here a plan for each question is cheap enough."""
+
+READERS = 40
+"""As many connections as requests may read at once (Starlette's threads): none waits for one."""
+
+_SET_UP = """
+    select current_setting('fsync'), current_setting('server_encoding'),
+        case current_setting('synchronous_commit')
+            when 'off' then set_config('synchronous_commit', 'on', false)
+        end
+"""
+
+
+def connect_args(url: str) -> dict[str, Any]:
+    """How to connect, where the URL does not say otherwise."""
+    return {name: value for name, value in _CONNECT.items() if name not in make_url(url).query}
+
+
+class Postgres:
+    """Every process writes in its turn."""
+
+    is_shared = True
+
+    def wait(self, cursor: Any) -> None:
+        """What is looked at after it is the newest there is."""
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+
+    def tell(self, cursor: Any, position: int) -> None:
+        """Is sent by the commit, or not at all."""
+        cursor.execute("select pg_notify(%s, %s)", (TOLD, str(position)))
+
+    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+        """Never: the next commit begins with a look at what is there."""
+        return False
+
+
+class _Text(StrDumper):
+    """PostgreSQL's text holds no U+0000. No stored text does; a path that is looked up may."""
+
+    def dump(self, obj: str) -> Any:
+        """As it is, or as a text that nothing is named by."""
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+def open_postgres(url: str, *, read_only: bool = False) -> Engine:
+    """An engine for the log; every connection is looked at first. Raises UnusableDatabaseError then."""
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        paramstyle="format",
+        pool_pre_ping=True,
+        max_overflow=READERS - 5,
+        pool_timeout=10,
+        connect_args=connect_args(url),
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:
+        connection.autocommit = True  # else the first rollback would undo what is set here
+        try:
+            _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
+            connection.execute(SESSION)
+            connection.execute(_READING if read_only else _WRITING)
+        except Exception:
+            connection.close()
+            raise
+        connection.adapters.register_dumper(str, _Text)
+        connection.autocommit = False
+        connection.read_only = read_only or None
+
+    return engine
+
+
+def _refuse_unsafe(fsync: str, encoding: str, _: object) -> None:
+    if fsync == "off":
+        raise UnusableDatabaseError(
+            "this PostgreSQL runs with fsync=off: a power cut would lose acknowledged events; set it on"
+        )
+    if encoding != "UTF8":
+        raise UnusableDatabaseError(
+            f"this database has the encoding {encoding}, which cannot hold every text: "
+            "create one with encoding UTF8"
+        )

@@ -1,0 +1,184 @@
+"""SQL of the writer, written once with SQLAlchemy Core and compiled once.
+
+Run on the driver's own connection: a select of one row costs 3 µs there, 23 µs through Core.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    Dialect,
+    Integer,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from ingest.log.storage.tables import (
+    NAMED_MESSAGE,
+    UNNAMED_MESSAGE,
+    contacts,
+    conversations,
+    events,
+    messages,
+    parked_events,
+    rejected_events,
+    tallies,
+)
+
+CHUNKS = (1, 8, 64, 512)
+"""Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
+
+CHANGING = ("state", "last_sequence", "session_id", "folded")
+"""What changes with an event. The others have an index: SQLite writes a page of it whenever their
+column is set, also to the same value."""
+
+KNOWN = ("conversation_id", "sequence", "session_id", "message_id", "received_at", "fingerprint")
+COUNTS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
+REFUSAL = ("received_at", "source", "path", "code", "detail", "field", "size", "raw", "event_id")
+PARKED = ("source", "event_id", "fingerprint", "conversation_id", "message_id", "path",
+          "received_at", "expires_at", "raw")  # fmt: skip
+
+Execute = Callable[[str, Sequence[Any]], list[Any]]
+
+
+class Lookup:
+    """Rows whose `key` is one of many: a statement for each size of list."""
+
+    def __init__(self, dialect: Dialect, query: Select[Any], key: "Column[Any]") -> None:
+        """`query` without its condition on `key`."""
+        self._statements = {
+            size: _compile(
+                dialect, query.where(key.in_([bindparam(f"id_{n:04}") for n in range(size)]))
+            )
+            for size in CHUNKS
+        }
+
+    def __call__(self, execute: Execute, ids: Sequence[str]) -> list[Any]:
+        """All rows found."""
+        found: list[Any] = []
+        start = 0
+        while start < len(ids):
+            left = len(ids) - start
+            size = next((size for size in CHUNKS if size >= left), CHUNKS[-1])
+            chunk = list(ids[start : start + size])
+            chunk += chunk[-1:] * (size - len(chunk))
+            found += execute(self._statements[size], chunk)
+            start += size
+        return found
+
+
+class Statements:
+    """What the writer says to the database; parameters are positional, in the order given."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        """Compile for `dialect`."""
+
+        def sql(statement: ClauseElement) -> str:
+            return _compile(dialect, statement)
+
+        self.last_position = sql(select(func.max(events.c.position)))
+        waiting = select(func.count()).select_from(parked_events).scalar_subquery()
+        self.standing = sql(select(func.max(events.c.position), waiting))
+        self.insert_event = sql(insert(events))
+        self.find_events = Lookup(
+            dialect,
+            select(events.c.source, events.c.event_id, *(events.c[name] for name in KNOWN)),
+            events.c.event_id,
+        )
+        self.find_states = Lookup(
+            dialect,
+            select(conversations.c.folded, conversations.c.wakes_at),
+            conversations.c.conversation_id,
+        )
+        self.find_keys = Lookup(
+            dialect,
+            select(conversations.c.conversation_key, conversations.c.conversation_id),
+            conversations.c.conversation_key,
+        )
+        self.insert_state = sql(insert(conversations))
+        self.update_state = _update(sql, CHANGING)
+        self.update_key = _update(sql, ("conversation_key",))
+        self.update_waking = _update(sql, ("wakes_at",))
+        due = select(conversations.c.conversation_id).where(
+            conversations.c.wakes_at <= bindparam("now")
+        )
+        self.find_due = sql(_at_most(due.order_by(conversations.c.wakes_at)))
+        self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
+        self._messages(dialect, sql)
+        self._parked(dialect, sql)
+        self._accounts(sql)
+        self.find_contacts = Lookup(dialect, select(contacts.c.folded), contacts.c.contact_id)
+        self.delete_contact = sql(delete(contacts).where(contacts.c.contact_id == bindparam("key")))
+        self.insert_contact = sql(insert(contacts))
+
+    def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
+        created = select(events.c.conversation_id, events.c.message_id, events.c.visibility)
+        self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
+        self.find_named = Lookup(dialect, created.where(text(NAMED_MESSAGE)), events.c.message_id)
+        self.find_messages = Lookup(dialect, select(messages.c.folded), messages.c.message_id)
+        self.delete_message = sql(
+            delete(messages).where(
+                messages.c.message_id == bindparam("key"),
+                messages.c.conversation_id == bindparam("of"),
+            )
+        )
+        self.insert_message = sql(insert(messages))
+
+    def _parked(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
+        found = select(*parked_events.c).order_by(parked_events.c.parked_id)
+        self.count_parked = sql(select(func.count()).select_from(parked_events))
+        self.find_parked = Lookup(dialect, found, parked_events.c.message_id)
+        self.find_parked_events = Lookup(dialect, found, parked_events.c.event_id)
+        expired = found.where(parked_events.c.expires_at <= bindparam("now"))
+        self.find_expired = sql(_at_most(expired))
+        self.insert_parked = _insert(sql, parked_events, PARKED)
+        self.delete_parked = sql(
+            delete(parked_events).where(
+                parked_events.c.source == bindparam("of"),
+                parked_events.c.event_id == bindparam("key"),
+            )
+        )
+
+    def _accounts(self, sql: Callable[[ClauseElement], str]) -> None:
+        self.update_tally = sql(
+            update(tallies)
+            .where(tallies.c.source == bindparam("key"))
+            .values({name: tallies.c[name] + bindparam(name) for name in COUNTS})
+        )
+        self.insert_tally = sql(insert(tallies))
+        self.insert_refusal = _insert(sql, rejected_events, REFUSAL)
+        self.update_replayed = sql(
+            update(rejected_events)
+            .where(rejected_events.c.rejected_id == bindparam("key"))
+            .values(replayed_at=bindparam("at"), replayed_event_id=bindparam("event_id"))
+        )
+
+
+def _update(sql: Callable[[ClauseElement], str], names: Sequence[str]) -> str:
+    return sql(
+        update(conversations)
+        .where(conversations.c.conversation_id == bindparam("key"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
+def _at_most(query: Select[Any]) -> Select[Any]:
+    """With two values more: how many, and behind how many (for SQLite one is never alone)."""
+    return query.limit(bindparam("most", type_=Integer)).offset(bindparam("skip", type_=Integer))
+
+
+def _insert(sql: Callable[[ClauseElement], str], table: Table, names: Sequence[str]) -> str:
+    return sql(insert(table).values({name: bindparam(name) for name in names}).inline())
+
+
+def _compile(dialect: Dialect, statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=dialect))

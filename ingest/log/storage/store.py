@@ -1,0 +1,302 @@
+"""The store of the log as its writer sees it; `reader` reads it for the API."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ClauseElement, Engine
+
+from ingest.events.contact_state import Contact, as_contact
+from ingest.events.conversation_state import Conversation, as_conversation, encode
+from ingest.events.message_state import Message, as_message
+from ingest.events.stored_event import Row
+from ingest.events.timers import wakes_at
+from ingest.log.records import Known, MessageKey, Parked, Refusal, Tally
+from ingest.log.storage.base import database_of
+from ingest.log.storage.statements import Statements
+
+CACHED_STATES = 50_000
+"""So many conversations are kept at hand; only the one writer changes them."""
+
+
+class Store:
+    """The writer's view of the store. One thread, one connection, one transaction at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Open the one connection that writes, and that also checkpoints."""
+        self._states: dict[str, Conversation] = {}
+        self._wakes_at: dict[str, int | None] = {}
+        self._added = 0
+        self._engine = engine
+        self._database = database_of(engine)
+        self._sql = Statements(engine.dialect)
+        self._connect()
+        self._parked: int = self._execute(self._sql.count_parked)[0][0]
+
+    def _connect(self) -> None:
+        self._connection = self._engine.raw_connection()
+        if self._database.is_shared:
+            # Nothing is held between commits: `begin` begins a transaction.
+            self._connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+        self._cursor = self._connection.cursor()
+        self.is_lost = False
+
+    def begin(self, position: int) -> int:
+        """Begin a commit; from here to its end nobody else writes.
+
+        `position` is the last that the caller knows of; returns the last that there is. Whoever
+        wrote meanwhile changed what is kept in mind here, so it is forgotten.
+        """
+        if not self._database.is_shared:
+            return position
+        if self.is_lost:
+            self._connect()
+        # Read committed, whatever the database's default: a look after the lock must see the newest.
+        self._cursor.execute("begin isolation level read committed read write")
+        self._database.wait(self._cursor)
+        last, self._parked = self._execute(self._sql.standing)[0]
+        if last != position:
+            self._forget()
+        return last or 0
+
+    def _forget(self) -> None:
+        self._states.clear()
+        self._wakes_at.clear()
+
+    @property
+    def has_parked(self) -> bool:
+        """Whether any event waits for its message."""
+        return self._parked > 0
+
+    def last_position(self) -> int:
+        """Position of the newest event; 0 for an empty log."""
+        last: int | None = self._execute(self._sql.last_position)[0][0]
+        return last or 0
+
+    # --- what is there
+
+    def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], Known]:
+        """Those of `event_ids` that are stored, by (source, event_id)."""
+        rows = self._sql.find_events(self._execute, event_ids)
+        return {(row[0], row[1]): Known(*row[2:]) for row in rows}
+
+    def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
+        """State of those of `conversation_ids` that exist."""
+        known = self._states
+        unknown = [key for key in conversation_ids if key not in known]
+        found = {key: known[key] for key in conversation_ids if key in known}
+        for row in self._sql.find_states(self._execute, unknown):
+            state = as_conversation(row[0])
+            found[state.conversation_id] = state
+            self._wakes_at[state.conversation_id] = row[1]
+        return found
+
+    def find_due(self, now: int, most: int) -> list[str]:
+        """At most `most` conversations that something may be due in, the longest due first."""
+        return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
+
+    def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
+        """Who has which of these conversation keys."""
+        return dict(self._sql.find_keys(self._execute, keys))
+
+    def find_created(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
+        """Those of these messages that were created, with their visibility."""
+        ids = [key[1] for key in keys]
+        unnamed = self._sql.find_unnamed(self._execute, ids)
+        named = self._sql.find_named(self._execute, ids)
+        return {(row[0], row[1]): row[2] for row in (*unnamed, *named)}
+
+    def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
+        """What became of those of these messages that something happened to."""
+        rows = self._sql.find_messages(self._execute, [key[1] for key in keys])
+        found = (as_message(row[0]) for row in rows)
+        return {(each.conversation_id, each.message_id): each for each in found}
+
+    def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
+        """Those of these contacts that are known."""
+        rows = self._sql.find_contacts(self._execute, contact_ids)
+        return {each.contact_id: each for each in (as_contact(row[0]) for row in rows)}
+
+    def find_parked(self, keys: Sequence[MessageKey]) -> list[Parked]:
+        """What waits for these messages, in the order it came."""
+        rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
+        return [Parked(*row[1:]) for row in rows]
+
+    def find_parked_events(self, event_ids: Sequence[str]) -> list[Parked]:
+        """Those of `event_ids` that wait."""
+        return [Parked(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)]
+
+    def find_expired(self, now: int, most: int) -> list[Parked]:
+        """What has waited in vain."""
+        return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now, most, 0))]
+
+    # --- what is added
+
+    def add_events(self, rows: Sequence[Row]) -> None:
+        """Insert new events."""
+        self._added = rows[-1].position if rows else 0
+        self._many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
+
+    def save_conversations(
+        self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
+    ) -> None:
+        """Write states back; `new` have no row yet, `keyed` may have another key than before."""
+        self._keep(states)
+        old = [each for each in states if each.conversation_id not in new]
+        self._many(
+            self._sql.insert_state,
+            [
+                (
+                    each.conversation_id,
+                    each.created_position,
+                    each.channel,
+                    each.conversation_key,
+                    each.contact_id,
+                    each.state,
+                    each.last_sequence,
+                    each.session_id,
+                    self._wake(each),
+                    encode(each),
+                )
+                for each in states
+                if each.conversation_id in new
+            ],
+        )
+        self._many(
+            self._sql.update_state,
+            [
+                (
+                    each.state,
+                    each.last_sequence,
+                    each.session_id,
+                    encode(each),
+                    each.conversation_id,
+                )
+                for each in old
+            ],
+        )
+        self._many(
+            self._sql.update_key,
+            [
+                (each.conversation_key, each.conversation_id)
+                for each in old
+                if each.conversation_id in keyed
+            ],
+        )
+        self._many(
+            self._sql.update_waking,
+            [
+                (self._wake(each), each.conversation_id)
+                for each in old
+                if self._oversleeps(each, now)
+            ],
+        )
+
+    def _keep(self, states: Sequence[Conversation]) -> None:
+        self._states.update((each.conversation_id, each) for each in states)
+        if len(self._states) > CACHED_STATES:
+            self._states = {each.conversation_id: each for each in states}
+            self._wakes_at = {key: self._wakes_at.get(key) for key in self._states}
+
+    def _oversleeps(self, state: Conversation, now: int) -> bool:
+        """Whether `wakes_at` must be written: it may be too early, which costs a look in vain."""
+        stored = self._wakes_at.get(state.conversation_id)
+        if stored is not None and state.due_at is not None and now < stored <= state.due_at:
+            return False  # as after most messages: it would sleep longer
+        wanted = wakes_at(state)
+        if stored is None or wanted is None:
+            return stored != wanted
+        return wanted < stored or stored <= now
+
+    def _wake(self, state: Conversation) -> int | None:
+        self._wakes_at[state.conversation_id] = wakes_at(state)
+        return self._wakes_at[state.conversation_id]
+
+    def save_messages(self, messages: Sequence[Message]) -> None:
+        """Write what became of messages."""
+        keys = [(each.message_id, each.conversation_id) for each in messages]
+        self._many(self._sql.delete_message, keys)
+        rows = [(*key, encode(each)) for key, each in zip(keys, messages, strict=True)]
+        self._many(self._sql.insert_message, rows)
+
+    def save_contacts(self, contacts: Sequence[Contact]) -> None:
+        """Write what is known of contacts."""
+        self._many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
+        rows = [(each.contact_id, encode(each)) for each in contacts]
+        self._many(self._sql.insert_contact, rows)
+
+    def park(self, parked: Sequence[Parked], done: Sequence[Parked]) -> None:
+        """Keep what waits, and forget what waits no longer."""
+        self._many(self._sql.insert_parked, [msgspec.structs.astuple(each) for each in parked])
+        self._many(self._sql.delete_parked, [(each.source, each.event_id) for each in done])
+        self._parked += len(parked) - len(done)
+
+    def forget_states(self) -> None:
+        """Delete all that is derived: the state of conversations, messages and contacts."""
+        self._forget()
+        for statement in self._sql.delete_states:
+            self._cursor.execute(statement)
+
+    def add_tallies(self, counts: Mapping[str, Tally]) -> None:
+        """Add to what was counted before, by source."""
+        for source, tally in counts.items():
+            values = msgspec.structs.astuple(tally)
+            self._cursor.execute(self._sql.update_tally, (*values, source))
+            if self._cursor.rowcount == 0:
+                self._cursor.execute(self._sql.insert_tally, (source, *values))
+
+    def add_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Keep what was refused."""
+        self._many(self._sql.insert_refusal, [msgspec.structs.astuple(each) for each in refusals])
+
+    def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
+        """Note which refused events came in after all, as which event."""
+        self._many(self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed])
+
+    def run(self, statement: ClauseElement) -> None:
+        """Run a statement that is not hot, within the transaction."""
+        compiled = statement.compile(
+            dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
+        )
+        values = compiled.construct_params() or {}
+        names = getattr(compiled, "positiontup", None) or ()
+        self._cursor.execute(str(compiled), [values[name] for name in names])
+
+    def commit(self) -> None:
+        """Make all that was added durable: it is on disk when this returns."""
+        if self._added:
+            self._database.tell(self._cursor, self._added)
+            self._added = 0
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        """Forget all that was added since the last commit, and what was made of it."""
+        self._forget()
+        if self.is_lost:
+            return
+        try:
+            self._connection.rollback()
+        except Exception:
+            if not self._database.is_shared:
+                raise
+            self.is_lost = True
+            self._connection.invalidate()
+            return
+        self._parked = self._execute(self._sql.count_parked)[0][0]
+
+    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+        """Whether nobody can say any more what is on disk: a restart reads it."""
+        return self._database.is_final(error, is_committing=is_committing)
+
+    def close(self) -> None:
+        """Close the connection; SQLite folds its write-ahead log back into the file."""
+        if not self.is_lost:
+            self._connection.close()
+
+    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        self._cursor.execute(statement, values)
+        return list(self._cursor.fetchall())
+
+    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            self._cursor.executemany(statement, rows)

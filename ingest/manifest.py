@@ -1,0 +1,146 @@
+"""The manifest: which segments make up the record, and the proof that they are complete."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ingest.contract import FORMAT_VERSION, manifest_path
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One line of the manifest: a Parquet file and what it must contain.
+
+    A segment that was compacted from others names them in `replaces`: it holds their rows, so
+    they are no longer read and their files go after a while.
+    """
+
+    path: str
+    shard: int
+    first_position: int
+    last_position: int
+    rows: int
+    bytes: int
+    sha256: str
+    sealed_at: str
+    format_version: int = FORMAT_VERSION
+    replaces: tuple["Segment", ...] = ()
+
+    @property
+    def received_on(self) -> date:
+        """The day of its folder: all its events were received on it."""
+        return date.fromisoformat(Path(self.path).parent.name.removeprefix("received_on="))
+
+    def line(self, previous: str) -> tuple[str, str]:
+        """This entry as a manifest line, and the chain value in it.
+
+        The value also vouches for the line before, whose own is `previous`.
+        """
+        body = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.replaces:
+            body["replaces"] = [[each.path, each.sha256] for each in self.replaces]
+        else:
+            del body["replaces"]
+        value = chain(previous, body)
+        return json.dumps({**body, "chain": value}, separators=(",", ":")) + "\n", value
+
+
+class ManifestError(Exception):
+    """The manifest cannot be what the sealer wrote: a line was changed, lost or reordered."""
+
+    def __init__(self, path: Path, number: int, why: str) -> None:
+        """Say which line (`number` from 1) of which file is wrong, and why."""
+        self.path = path
+        self.number = number
+        super().__init__(
+            f"{path}, line {number}: {why}. Segments before this line can be trusted; "
+            "restore the manifest from a backup, or move lake and warehouse away: both are made anew from the log."
+        )
+
+
+def chain(previous: str, body: dict[str, Any]) -> str:
+    """sha256 over the chain value before and this entry: a changed line breaks all that follow."""
+    text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_manifest(lake: Path) -> tuple[list[Segment], str]:
+    """The segments that make up the record, in order, and the last chain value ("" if empty).
+
+    What was compacted is in the `replaces` of the segment that took its place. A last line
+    without its newline was never committed and is not read.
+    Raises ManifestError where the chain breaks, positions leave a hole, or a compacted segment
+    is not exactly what it says it replaces.
+    """
+    path = manifest_path(lake)
+    record: dict[int, Segment] = {}
+    last, value = None, ""
+    for number, segment, replaced, stated in _entries(path):
+        if replaced:
+            segment = _compacted(record, segment, replaced, path, number)
+        elif last is not None and segment.first_position != last + 1:
+            raise ManifestError(path, number, f"position {last + 1} is missing")
+        else:
+            last = segment.last_position
+        record[segment.first_position] = segment
+        value = stated
+    return [record[first] for first in sorted(record)], value
+
+
+def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
+    """Line number, segment, what it replaces, chain value, of each line that can be trusted."""
+    value = ""
+    for number, line in enumerate(_whole_lines(path), 1):
+        try:
+            body = json.loads(line)
+            stated = body.pop("chain")
+            value = chain(value, body)
+            replaced = body.pop("replaces", [])
+            segment = Segment(**body)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ManifestError(path, number, "not a manifest entry") from error
+        if stated != value:
+            raise ManifestError(path, number, "does not agree with its own checksum")
+        yield number, segment, replaced, value
+
+
+def _compacted(
+    record: dict[int, Segment], segment: Segment, replaced: list[list[str]], path: Path, number: int
+) -> Segment:
+    """`segment` with those that it replaces, which are taken out of `record`."""
+    old: list[Segment] = []
+    position = segment.first_position
+    for name in replaced:
+        found = record.pop(position, None)
+        if found is None or [found.path, found.sha256] != name or found.path == segment.path:
+            raise ManifestError(path, number, f"does not replace the segment at {position}")
+        old.append(found)
+        position = found.last_position + 1
+    if position != segment.last_position + 1 or segment.rows != sum(each.rows for each in old):
+        raise ManifestError(path, number, "does not hold what it replaces")
+    return replace(segment, replaces=tuple(old))
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes. Parquet does not notice a flipped bit; this does."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(lake: Path, segment: Segment) -> bool:
+    """Whether the segment's file is there, with the bytes that the manifest vouches for."""
+    try:
+        return file_sha256(lake / segment.path) == segment.sha256
+    except OSError:
+        return False
