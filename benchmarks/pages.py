@@ -15,7 +15,7 @@ from benchmarks.paired import Goal, Level, Size
 from benchmarks.servers import Server, api_server
 from benchmarks.synthetic import CONVERSATIONS, STARTED_AT, messages
 from ingest.api.pagination import to_cursor
-from ingest.events.conversation_state import Conversation, Member, encode
+from ingest.events.conversation_state import Conversation, Member, encode_state
 
 EVENTS, QUICK_EVENTS = 5_000_000, 400_000
 LENGTH = 200
@@ -76,7 +76,7 @@ def folded(
     conversation_id: str, position: int, channel: str, session_id: str, created_at: int
 ) -> bytes:
     """The state that such a conversation has."""
-    return encode(
+    return encode_state(
         Conversation(
             conversation_id=conversation_id,
             created_position=position,

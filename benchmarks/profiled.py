@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest.api import intake, middleware
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
-from ingest.api.server import config
+from ingest.api.server import uvicorn_config
 from ingest.log.storage.store import Store
-from ingest.log.unit_of_work import Batch
+from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer import Writer
 from ingest.settings import Settings
 
@@ -160,7 +160,7 @@ def watch_writer(thread: Clocks) -> None:
     Writer._run = timed_run  # type: ignore[method-assign]
     thread.around(Store, "find_events", "look for duplicates")
     thread.around(Store, "find_conversations", "read states")
-    thread.around(Batch, "take", "admit: row, fold, acknowledgement")
+    thread.around(UnitOfWork, "take", "admit: row, fold, acknowledgement")
     thread.around(Store, "add_events", "insert events")
     thread.around(Store, "save_conversations", "write states")
     thread.around(Store, "commit", "commit (fsync)")
@@ -184,8 +184,8 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     loop.begin()
-    served = _timed(middleware.HotPath(app), loop)
-    uvicorn.Server(config(served, host=settings.host, port=settings.port)).run()
+    served = _timed(middleware.FastPathMiddleware(app), loop)
+    uvicorn.Server(uvicorn_config(served, host=settings.host, port=settings.port)).run()
 
 
 def _timed(app: ASGIApp, loop: Clocks) -> ASGIApp:

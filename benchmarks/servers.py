@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 
@@ -80,7 +80,7 @@ def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
 def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> Iterator[Server]:
     """The conversation API with a data folder of its own; `module` says what runs it."""
     settings = Settings(data=data, port=free_port())
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port)}
     log = data.with_suffix(".log")
     with running([sys.executable, "-m", *module], environment, log) as process:

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from ingest.contract import SCHEMA, from_micros, to_micros
 from ingest.events.conversation_state import Conversation
-from ingest.events.decide import admit
+from ingest.events.decide import decide
 from ingest.events.draft import Draft
 from ingest.events.effects import run_timers
-from ingest.events.stored_event import Row, receive
-from ingest.events.timers import Rules
+from ingest.events.stored_event import StoredEvent, from_draft
+from ingest.events.timers import LifecyclePolicy
 from ingest.settings import Settings
 
 CONVERSATIONS = 1_000
@@ -32,7 +32,7 @@ TEXT_LENGTH = 100
 STARTED_AT = to_micros(datetime(2030, 1, 7, 8, tzinfo=UTC))
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-RULES = Rules.of(Settings())
+RULES = LifecyclePolicy.from_settings(Settings())
 
 
 @cache
@@ -105,13 +105,13 @@ class Fold:
         self._states: dict[str, Conversation] = {}
         self._position = 0
 
-    def take(self, draft: Draft, at: int) -> list[Row]:
+    def take(self, draft: Draft, at: int) -> list[StoredEvent]:
         """The rows of one draft that came `at` (microseconds); server events are among them."""
         key = draft.conversation_id or ""
-        row = receive(draft, "benchmark", at, draft.event_id or "")
+        row = from_draft(draft, "benchmark", at, draft.event_id or "")
         state = self._states.get(key)
         due = [] if state is None else run_timers(state, RULES, row.happened_at, at)
-        rows, self._states[key] = admit(draft, row, state, RULES)
+        rows, self._states[key] = decide(draft, row, state, RULES)
         rows = [*due, *rows]
         for each in rows:
             self._position += 1

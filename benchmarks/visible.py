@@ -17,7 +17,7 @@ import msgspec
 
 from benchmarks.paired import Goal, Level, Size
 from benchmarks.servers import Server, free_port, running, wait_until_up
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from warehouse.lake import WarehouseMissingError, connect
@@ -40,7 +40,7 @@ def installation(data: Path) -> Iterator[Server]:
     settings = Settings(
         data=data, port=free_port(), dagster_port=free_port(), dashboard_port=free_port()
     )
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     environment = {
         "CONVOLAKE_DATA": str(data),
         "CONVOLAKE_PORT": str(settings.port),

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from ingest.contract import COLUMNS, FORMAT_VERSION, manifest_path, to_micros
 from ingest.events.draft import Draft
-from ingest.events.timers import Rules
+from ingest.events.timers import LifecyclePolicy
 from ingest.lake.log_reader import SqliteLog
 from ingest.lake.segments import Lake
 from ingest.log.storage.base import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Arrival, Submission
+from ingest.log.writer_requests import Append, IncomingEvent
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 
@@ -147,7 +147,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
     writer = Writer(
         Store(open_engine(url)),
         shard=0,
-        rules=Rules.of(Settings()),
+        rules=LifecyclePolicy.from_settings(Settings()),
         clock=lambda: now[0],
         new_id=str,
     )
@@ -156,7 +156,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
     for seconds, event in STORY:
         now[0] = to_micros(BEGIN) + seconds * 1_000_000
         draft = msgspec.convert({**event, "conversation_id": "order-7"}, Draft)
-        submission = Submission("mybot", "/v1/events", 1, [Arrival(b"", draft)])
+        submission = Append("mybot", "/v1/events", 1, [IncomingEvent(b"", draft)])
         (answer,) = await writer.submit(submission)
         answers.append((answer.status, answer.sequence))
     await asyncio.to_thread(writer.stop)

@@ -64,7 +64,7 @@ def frame_rows() -> Rows:
 def close_rows() -> Rows:
     """Why the server closes a socket."""
     yield "close code", "meaning, and what to do"
-    for close in protocol.Close:
+    for close in protocol.CloseCode:
         yield f"{close.value}", close.meaning
 
 
@@ -79,7 +79,7 @@ def figure_rows() -> Rows:
 
 def refusals() -> str:
     """What may be answered instead of opening a socket."""
-    return ", ".join(f"`{kind.code}` ({kind.status})" for kind in live.REFUSALS)
+    return ", ".join(f"`{kind.code}` ({kind.status})" for kind in live.HANDSHAKE_ERRORS)
 
 
 def _sentence(thing: Callable[..., object]) -> str:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.lake.log_reader import LogReader, open_log
-from ingest.manifest import ManifestError, Segment, is_whole, read_manifest
+from ingest.manifest import ManifestError, Segment, is_intact, read_manifest
 from ingest.settings import Settings
 
 
@@ -80,7 +80,7 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         yield from _check_log(log)
         yield _check_manifest(segments, verdict.events)
         lake = settings.lake_path
-        good = [segment for segment in segments if is_whole(lake, segment)]
+        good = [segment for segment in segments if is_intact(lake, segment)]
         yield _check_files(lake, segments, good)
         yield _check_parquet(lake, good, log)
         yield from check_warehouse(warehouse, lake, segments, good, settings.reporting_zone)

@@ -45,7 +45,7 @@ class Segment:
             body["replaces"] = [[each.path, each.sha256] for each in self.replaces]
         else:
             del body["replaces"]
-        value = chain(previous, body)
+        value = chain_hash(previous, body)
         return json.dumps({**body, "chain": value}, separators=(",", ":")) + "\n", value
 
 
@@ -62,7 +62,7 @@ class ManifestError(Exception):
         )
 
 
-def chain(previous: str, body: dict[str, Any]) -> str:
+def chain_hash(previous: str, body: dict[str, Any]) -> str:
     """sha256 over the chain value before and this entry: a changed line breaks all that follow."""
     text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -98,7 +98,7 @@ def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
         try:
             body = json.loads(line)
             stated = body.pop("chain")
-            value = chain(value, body)
+            value = chain_hash(value, body)
             replaced = body.pop("replaces", [])
             segment = Segment(**body)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -138,7 +138,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def is_whole(lake: Path, segment: Segment) -> bool:
+def is_intact(lake: Path, segment: Segment) -> bool:
     """Whether the segment's file is there, with the bytes that the manifest vouches for."""
     try:
         return file_sha256(lake / segment.path) == segment.sha256

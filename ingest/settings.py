@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         None,
         description="What users' tokens are signed with; made and kept in the data folder if unset.",
     )
-    origins: set[str] = Field(
+    allowed_origins: set[str] = Field(
         set(),
         description="Web pages (https://shop.example) that may listen; the API's own always may.",
     )
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         set(),
         description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
-    bot_silence_seconds: float = Field(
+    bot_timeout_seconds: float = Field(
         30.0,
         gt=0,
         description="A bot whose webhook did not take a customer's message for so long has failed.",
@@ -74,10 +74,10 @@ class Settings(BaseSettings):
     session_roles: set[Literal["customer", "bot", "agent", "system"]] = Field(
         {"customer", "bot", "agent"}, description="Whose messages keep a session alive."
     )
-    session_longest: timedelta = Field(
+    session_max_duration: timedelta = Field(
         timedelta(days=7), description="A session is over after so long, whoever speaks."
     )
-    session_carries_over: bool = Field(
+    session_inherits_attributes: bool = Field(
         False, description="Whether a session's attributes go over into the next one."
     )
     inactive_after: timedelta | None = Field(
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     handoff_reasons: set[str] = Field(
         set(), description="The reasons that a commanded handoff may have; empty: any."
     )
-    parked_for: timedelta = Field(
+    parked_ttl: timedelta = Field(
         timedelta(days=1),
         description="So long a receipt, an edit or a reaction waits for its message.",
     )

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record
 from tests.postgres import Server, serving
@@ -81,15 +81,15 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is ours: the deliverer looks at it often."""
-    monkeypatch.setattr("ingest.delivery.dispatcher.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("ingest.delivery.dispatcher.POLL_SECONDS", 0.02)
 
 
 @pytest.fixture
 def api(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """The API over a fresh data folder, with a key."""
-    key = local_key(settings, clock())
+    key = get_or_create_local_key(settings, clock())
     with TestClient(
-        HotPath(create_app(settings, clock, Ids())), raise_server_exceptions=False
+        FastPathMiddleware(create_app(settings, clock, Ids())), raise_server_exceptions=False
     ) as client:
         client.headers["authorization"] = f"Bearer {key}"
         yield client
@@ -103,8 +103,8 @@ def record(settings: Settings, clock: Clock) -> Record:
 
 @pytest.fixture
 def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
-    key = local_key(settings, clock())
-    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+    key = get_or_create_local_key(settings, clock())
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)
         with running.http:
             yield running

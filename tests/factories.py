@@ -14,11 +14,11 @@ from psycopg.rows import dict_row
 
 from ingest.contract import from_micros, to_micros
 from ingest.events.draft import Command, Draft
-from ingest.events.timers import Rules
-from ingest.log.storage.base import is_shared, migrate, open_engine
+from ingest.events.timers import LifecyclePolicy
+from ingest.log.storage.base import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Acknowledgement, Arrival, Submission
+from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, seal
@@ -97,10 +97,12 @@ def a_conversation(
 
 def a_submission(
     drafts: Sequence[Draft], source: str = "test", command: Command | None = None
-) -> Submission:
+) -> Append:
     """`drafts` as one request to the log: facts, or each a `command`."""
-    arrivals = [Arrival(msgspec.json.encode(draft), draft, command=command) for draft in drafts]
-    return Submission(source, "/v1/events", len(drafts), arrivals)
+    arrivals = [
+        IncomingEvent(msgspec.json.encode(draft), draft, command=command) for draft in drafts
+    ]
+    return Append(source, "/v1/events", len(drafts), arrivals)
 
 
 class Record:
@@ -129,14 +131,14 @@ class Record:
 
     def run_due(self) -> None:
         """Have done what is due by the clock."""
-        asyncio.run(self._write([Submission("test", "", 0, [])]))
+        asyncio.run(self._write([Append("test", "", 0, [])]))
 
-    async def _write(self, requests: list[Submission]) -> list[Acknowledgement]:
+    async def _write(self, requests: list[Append]) -> list[Acknowledgement]:
         engine = open_engine(self.settings.database_url)
         writer = Writer(
             Store(engine),
             shard=0,
-            rules=Rules.of(self.settings),
+            rules=LifecyclePolicy.from_settings(self.settings),
             clock=self.clock,
             new_id=self.new_id,
         )
@@ -173,7 +175,7 @@ class Record:
 
     def log(self, sql: str) -> list[dict[str, Any]]:
         """Rows of the store."""
-        if is_shared(self.settings.database_url):
+        if is_multi_writer(self.settings.database_url):
             with psycopg.connect(self.settings.database_url, row_factory=dict_row) as shared:
                 return shared.execute(sql.encode()).fetchall()
         connection = sqlite3.connect(self.settings.store_path)

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
-from ingest.api.server import config
+from ingest.api.server import uvicorn_config
 from ingest.settings import Settings
 from tests.factories import Clock
 
@@ -21,7 +21,7 @@ from tests.factories import Clock
 def listening(app: Any, port: int = 0) -> Iterator[str]:
     """The URL of an ASGI application that serves until the block ends."""
     with socket.create_server(("127.0.0.1", port)) as listener:
-        server = uvicorn.Server(config(app, lifespan="on"))
+        server = uvicorn.Server(uvicorn_config(app, lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

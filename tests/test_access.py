@@ -11,18 +11,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
+from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import (
     Grant,
     UnknownScopeError,
     create_key,
+    get_or_create_local_key,
     list_keys,
-    local_key,
     revoke_key,
 )
 from ingest.auth.permissions import SCOPES
 from ingest.auth.secret_files import write_private
-from ingest.auth.tokens import token_secret
+from ingest.auth.tokens import get_or_create_token_secret
 from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
@@ -79,7 +79,7 @@ def signed(settings: Settings, token: str, **claims: Any) -> str:
     """The claims of a token with others over them, signed as ours are; None takes one away."""
     old = jwt.decode(token, options={"verify_signature": False})
     new = {name: value for name, value in (old | claims).items() if value is not None}
-    return jwt.encode(new, token_secret(settings), "HS256")
+    return jwt.encode(new, get_or_create_token_secret(settings), "HS256")
 
 
 @pytest.fixture
@@ -317,10 +317,10 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
 def test_a_key_says_when_it_was_last_used(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
 ) -> None:
-    monkeypatch.setattr("ingest.api.lifespan.USED_SECONDS", 0.02)
-    key = local_key(settings, clock())
+    monkeypatch.setattr("ingest.api.lifespan.KEY_USAGE_SECONDS", 0.02)
+    key = get_or_create_local_key(settings, clock())
     engine = open_engine(settings.database_url)
-    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         httpx2.get(f"{url}/v1/conversations", headers={"authorization": f"Bearer {key}"})
         until(lambda: list_keys(engine)[0].used_at == clock(), 20, "it is noted")
 

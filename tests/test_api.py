@@ -10,8 +10,14 @@ from httpx2 import Response
 
 from ingest.api.app import create_app
 from ingest.api.lifespan import LogBehindLakeError, LogLockedError
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import CACHE_SECONDS, Keyring, create_key, list_keys, revoke_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import (
+    CACHE_SECONDS,
+    ApiKeyAuthenticator,
+    create_key,
+    list_keys,
+    revoke_key,
+)
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
 from ingest.lake.segments import HoleError
@@ -327,14 +333,14 @@ def test_a_revoked_key_is_refused_after_the_cache_forgets_it(
 ) -> None:
     engine = open_engine(settings.database_url)
     seconds = [0.0]
-    keyring = Keyring(engine, lambda: seconds[0])
+    keyring = ApiKeyAuthenticator(engine, lambda: seconds[0])
     key = create_key(engine, "mybot", clock())
-    assert keyring.caller(f"Bearer {key}").source == "mybot"
+    assert keyring.authenticate(f"Bearer {key}").source == "mybot"
     assert revoke_key(engine, key.split("_")[1], clock())
     assert not revoke_key(engine, key.split("_")[1], clock())
     seconds[0] = CACHE_SECONDS
     with pytest.raises(UnauthorizedError):
-        keyring.caller(f"Bearer {key}")
+        keyring.authenticate(f"Bearer {key}")
 
 
 @pytest.mark.parametrize("place", [0, 5, 20, 60, -1])
@@ -376,7 +382,9 @@ def test_the_api_page_needs_nothing_from_elsewhere(api: TestClient) -> None:
     "path", ["/v1/events", "/v1/conversations/c1/messages", "/v1/conversations"]
 )
 def test_a_fault_of_ours_is_a_problem_too_and_tells_nothing(settings: Settings, path: str) -> None:
-    never_started = TestClient(HotPath(create_app(settings)), raise_server_exceptions=False)
+    never_started = TestClient(
+        FastPathMiddleware(create_app(settings)), raise_server_exceptions=False
+    )
     answer = never_started.post(path, json=MESSAGE)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "Traceback" not in answer.text

@@ -11,7 +11,7 @@ import pytest
 
 from convolake import AsyncClient, Client
 from ingest.api.app import create_app
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Message, Participant
 from ingest.settings import Settings
 from tests.serving import WAIT, listening
@@ -25,7 +25,7 @@ CONNECTIONS = 100
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """URL and key of an API that really listens."""
     settings = Settings(data=tmp_path)
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     with listening(create_app(settings)) as url:
         yield url, key
 

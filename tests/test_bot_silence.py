@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
-from ingest.delivery.circuit_breaker import FAILURES
+from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD
 from ingest.delivery.retry_policy import SCHEDULE
 from ingest.events.draft import Command
 from ingest.settings import Settings
@@ -37,8 +37,8 @@ def receiver(receiver: Receiver) -> Receiver:
 
 @contextmanager
 def running(settings: Settings, clock: Clock, ids: str) -> Iterator[Installation]:
-    key = local_key(settings, clock())
-    with listening(HotPath(create_app(settings, clock, Ids(ids)))) as url:
+    key = get_or_create_local_key(settings, clock())
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids(ids)))) as url:
         found = Installation(url, key, settings, clock)
         with found.http:
             yield found
@@ -154,10 +154,10 @@ def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     hook(installation, receiver)
-    names = [f"c{n}" for n in range(FAILURES + 5)]
+    names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 5)]
     installation.facts([opened(name) for name in names])
     installation.facts([said(f"{name}-1", name) for name in names])
-    tried(receiver, FAILURES)
+    tried(receiver, FAILURE_THRESHOLD)
     installation.facts([said(f"{name}-2", name) for name in names])
     installation.facts([said("note", "c0", visibility="internal")])
     clock.forward(seconds=SILENCE)
@@ -282,10 +282,14 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
     """What is noted after the event is written is taken back, as a kill -9 in between would."""
     with running(settings, clock, "id") as installation:
         hook(installation, receiver)
-        names = [f"c{n}" for n in range(FAILURES + 2)]
+        names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 2)]
         installation.facts([each for name in names for each in (opened(name), said(name, name))])
-        tried(receiver, FAILURES)
-        until(lambda: stored(installation) >= 2 * len(names) + FAILURES, WAIT, "it is written down")
+        tried(receiver, FAILURE_THRESHOLD)
+        until(
+            lambda: stored(installation) >= 2 * len(names) + FAILURE_THRESHOLD,
+            WAIT,
+            "it is written down",
+        )
         installation.facts([said("late", "c0")])
         clock.forward(seconds=SILENCE)
         until(
@@ -343,12 +347,12 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
     """kill -9, each time just when failed turns were written."""
     settings = Settings(data=tmp_path / "place" / "data", port=free_port())
     settings.data.mkdir(parents=True)
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     environment = {
         "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
         "CONVOLAKE_BOT_SILENCE_SECONDS": "0.2",
     }
-    names = [f"c{number}" for number in range(FAILURES + 2)]
+    names = [f"c{number}" for number in range(FAILURE_THRESHOLD + 2)]
     told: list[str] = []
 
     def is_told(wanted: int) -> bool:

@@ -9,8 +9,8 @@ import pytest
 
 from convolake import assistant
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -43,9 +43,9 @@ def chat_settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def site(chat_settings: Settings) -> Iterator[Site]:
-    key = local_key(chat_settings, wall_clock())
+    key = get_or_create_local_key(chat_settings, wall_clock())
     with (
-        listening(HotPath(create_app(chat_settings))) as url,
+        listening(FastPathMiddleware(create_app(chat_settings))) as url,
         Client(url, key, retries=0) as client,
     ):
         yield Site(url, client)
@@ -123,7 +123,7 @@ def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
 
 
 def test_without_the_setting_nobody_opens_a_chat(browser: Any, settings: Settings) -> None:
-    with listening(HotPath(create_app(settings))) as url:
+    with listening(FastPathMiddleware(create_app(settings))) as url:
         browser.get(f"{url}/chat")
         state = "return document.getElementById('state').innerText"
         until(lambda: "opens no conversations" in browser.execute_script(state), 20, "it says so")
@@ -156,15 +156,15 @@ def test_the_bot_is_silent_once_a_person_has_taken_over(site: Site) -> None:
 def test_a_listener_of_the_client_goes_on_where_it_was_when_the_server_is_back(
     settings: Settings,
 ) -> None:
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     with ExitStack() as later:
 
         def come_back(_: float) -> None:
-            url = later.enter_context(listening(HotPath(create_app(settings)), port))
+            url = later.enter_context(listening(FastPathMiddleware(create_app(settings)), port))
             with Client(url, key) as other:
                 list(other.record([LEFT | {"conversation_id": "c1"}]))
 
-        with listening(HotPath(create_app(settings))) as url:
+        with listening(FastPathMiddleware(create_app(settings))) as url:
             port = int(url.rpartition(":")[2])
             client = later.enter_context(Client(url, key, wait=come_back))
             client.create_conversation("web", conversation_id="c1")

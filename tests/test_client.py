@@ -13,7 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from ingest.api.app import create_app
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import (
     AsyncClient,
     Client,
@@ -47,7 +47,7 @@ def kind(request: pytest.FixtureRequest) -> type:
 def server(kind: type, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """URL and key of an API that really listens."""
     settings = Settings(data=Path(tmp_path_factory.mktemp(kind.__name__)))
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     with listening(create_app(settings)) as url:
         yield url, key
 
@@ -347,7 +347,7 @@ def test_a_listener_goes_on_where_its_connection_broke_off(
     connect: Callable[..., Client], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path)
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     with ExitStack() as first, ExitStack() as second:
         url = first.enter_context(listening(create_app(settings)))
         away: list[float] = []

@@ -18,7 +18,7 @@ from convolake.cli import app
 from convolake.commands import history
 from convolake.services import AddressError, PortTakenError, log_services
 from dashboards import charts
-from ingest.api.lifespan import take_lock
+from ingest.api.lifespan import acquire_log_lock
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, free_port
 
@@ -274,7 +274,7 @@ def test_ctrl_c_during_the_start_is_no_fault() -> None:
 
 
 def test_up_and_serve_say_who_holds_the_data_folder(settings: Settings) -> None:
-    with take_lock(settings):
+    with acquire_log_lock(settings):
         line = told(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
     assert "another API process writes the log" in line
     assert "First API key" not in line

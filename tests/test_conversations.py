@@ -722,8 +722,8 @@ def test_typing_is_told_whole_runs_out_and_is_not_stored(opened: TestClient, clo
 
 
 def test_state_deleted_and_folded_anew_is_the_same(opened: TestClient, settings: Settings) -> None:
-    from ingest.events.timers import Rules
-    from ingest.log.rebuild import refold
+    from ingest.events.timers import LifecyclePolicy
+    from ingest.log.rebuild import rebuild_projections
     from ingest.log.storage.store import Store
 
     join(opened, "mira")
@@ -735,7 +735,7 @@ def test_state_deleted_and_folded_anew_is_the_same(opened: TestClient, settings:
     before = read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")
     engine = open_engine(settings.database_url)
     store = Store(engine)
-    refold(engine, store, Rules.of(settings))
+    rebuild_projections(engine, store, LifecyclePolicy.from_settings(settings))
     store.close()
     engine.dispose()
     assert (read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")) == before

@@ -16,7 +16,7 @@ from convolake.reference import error_types, reference
 from ingest import errors
 from ingest.contract import COLUMNS
 from ingest.delivery.live import protocol
-from ingest.delivery.live.protocol import Close
+from ingest.delivery.live.protocol import CloseCode
 from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 from warehouse.model import models
@@ -44,7 +44,7 @@ def test_everything_that_has_a_name_is_in_the_reference() -> None:
     ]
     names += [route.path for route in sockets()]
     names += [field.alias for route in sockets() for field in route.dependant.query_params]
-    names += [f"| {close.value} |" for close in Close]
+    names += [f"| {close.value} |" for close in CloseCode]
     names += [name for model in models() for name in (model.name, *model.columns)]
     assert [name for name in names if name not in page] == []
 

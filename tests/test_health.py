@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -37,7 +37,7 @@ def test_it_shows_the_accounts_and_what_was_refused(
     hostile = {"event_type": "![x](http://127.0.0.1/beacon.png)<script>"}
     with running(free, "serve") as process:
         lines_until(process, "api")
-        with Client(free.url, local_key(free, wall_clock())) as client:
+        with Client(free.url, get_or_create_local_key(free, wall_clock())) as client:
             list(client.record([*a_conversation(messages=3), *a_conversation(messages=3), hostile]))
         app = open_health(free, monkeypatch)
     figures = {each.label: each.value for each in app.metric}
@@ -56,7 +56,7 @@ def test_it_shows_the_accounts_and_what_was_refused(
 
 
 def test_it_says_so_when_nobody_answers(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    local_key(free, wall_clock())
+    get_or_create_local_key(free, wall_clock())
     app = open_health(free, monkeypatch)
     assert "does not answer" in app.warning[0].value
     assert str(free.port) in app.code[0].value

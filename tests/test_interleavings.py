@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ingest.errors import LogUnavailableError
-from ingest.events.conversation_state import as_conversation
+from ingest.events.conversation_state import decode_conversation
 from ingest.events.draft import Command
-from ingest.events.message_state import as_message
-from ingest.events.timers import Rules
-from ingest.log.rebuild import refold
+from ingest.events.message_state import decode_message
+from ingest.events.timers import LifecyclePolicy
+from ingest.log.rebuild import rebuild_projections
 from ingest.log.storage.base import open_engine
 from ingest.log.storage.store import Store
 from ingest.settings import Settings
@@ -157,7 +157,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def state(self, conversation: str) -> Any:
         found = f"select folded from conversations where conversation_id = '{conversation}'"
-        return as_conversation(self.record.log(found)[0]["folded"])
+        return decode_conversation(self.record.log(found)[0]["folded"])
 
     # --- what must hold
 
@@ -193,7 +193,7 @@ class Interleavings(RuleBasedStateMachine):
         there = {row["message_id"] for row in rows if row["event_type"] == "message.created"}
         folded = {
             each.message_id: each
-            for each in (as_message(row["folded"]) for row in self.record.log("select folded from messages"))
+            for each in (decode_message(row["folded"]) for row in self.record.log("select folded from messages"))
         }  # fmt: skip
         expired = {row["code"] for row in self.record.log("select code from rejected_events")}
         for key, statuses in self.receipts.items():
@@ -224,7 +224,7 @@ class Interleavings(RuleBasedStateMachine):
         wakes = self.wakes()
         engine = open_engine(self.record.settings.database_url)
         store = Store(engine)
-        refold(engine, store, Rules.of(self.record.settings))
+        rebuild_projections(engine, store, LifecyclePolicy.from_settings(self.record.settings))
         store.close()
         engine.dispose()
         assert {name: self.table(name) for name in STATE} == before

@@ -7,10 +7,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.api.request_body import BATCH_BYTES
-from ingest.auth.api_keys import create_key, local_key
-from ingest.auth.rate_limiter import BURST_SECONDS, KEPT, Limiter
+from ingest.api.middleware import FastPathMiddleware
+from ingest.api.request_body import MAX_BATCH_BYTES
+from ingest.auth.api_keys import create_key, get_or_create_local_key
+from ingest.auth.rate_limiter import BURST_SECONDS, MIN_CACHED_BUCKETS, TokenBuckets
 from ingest.errors import RateLimitedError
 from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
@@ -26,8 +26,8 @@ def limited(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     few = settings.model_copy(
         update={"requests_per_second": RATE, "user_requests_per_second": RATE, "chat": True}
     )
-    key = local_key(few, clock())
-    with TestClient(HotPath(create_app(few, clock, Ids()))) as client:
+    key = get_or_create_local_key(few, clock())
+    with TestClient(FastPathMiddleware(create_app(few, clock, Ids()))) as client:
         client.headers["authorization"] = f"Bearer {key}"
         client.post("/v1/events", json=a_conversation(messages=0))
         clock.forward(seconds=BURST_SECONDS)
@@ -80,48 +80,48 @@ def test_without_a_limit_nothing_is_counted(api: TestClient) -> None:
 
 
 def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
-    limiter = Limiter(clock)
-    for number in range(KEPT):
-        limiter.take(f"caller {number}", 1)
+    limiter = TokenBuckets(clock)
+    for number in range(MIN_CACHED_BUCKETS):
+        limiter.consume(f"caller {number}", 1)
     clock.forward(seconds=BURST_SECONDS + 1)
     for _ in range(BURST_SECONDS):
-        limiter.take("new", 1)
+        limiter.consume("new", 1)
     with pytest.raises(RateLimitedError):
-        limiter.take("new", 1)
+        limiter.consume("new", 1)
     assert len(limiter._buckets) == 1
 
 
 def test_when_more_come_at_once_than_are_kept_they_are_not_all_looked_through_for_each(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limiter = Limiter(clock)
+    limiter = TokenBuckets(clock)
     looked: list[int] = []
-    forget = limiter._forget
+    forget = limiter._evict
 
     def note(now: int) -> None:
         looked.append(now)
         forget(now)
 
     monkeypatch.setattr(limiter, "_forget", note)
-    for number in range(4 * KEPT):
-        limiter.take(f"caller {number}", 1)
+    for number in range(4 * MIN_CACHED_BUCKETS):
+        limiter.consume(f"caller {number}", 1)
     assert len(looked) == 2
 
 
 def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:
-    limiter = Limiter(clock)
+    limiter = TokenBuckets(clock)
     for _ in range(BURST_SECONDS):
-        limiter.take("ada", 1)
+        limiter.consume("ada", 1)
     clock.forward(seconds=-3600)
     with pytest.raises(RateLimitedError):
-        limiter.take("ada", 1)
+        limiter.consume("ada", 1)
 
 
 def test_a_body_without_end_is_cut_off_on_every_route(api: TestClient) -> None:
     sent = []
 
     def endless() -> Iterator[bytes]:
-        for _ in range(4 * BATCH_BYTES // 65536):
+        for _ in range(4 * MAX_BATCH_BYTES // 65536):
             sent.append(1)
             yield b" " * 65536
 

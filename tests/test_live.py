@@ -10,10 +10,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import Grant, create_key, local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.delivery.live import broadcaster
-from ingest.delivery.live.protocol import LARGEST, Close
+from ingest.delivery.live.protocol import MAX_CLIENT_FRAME_BYTES, CloseCode
 from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
@@ -70,7 +70,7 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
 
 
 def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
-    count = 3 * broadcaster.PAGE
+    count = 3 * broadcaster.PAGE_EVENTS
     installation.facts(a_conversation(messages=count))
     with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
         assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
@@ -78,7 +78,7 @@ def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Ins
 
 def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
     installation.facts(a_conversation(messages=1))
-    burst = 3 * broadcaster.KEPT
+    burst = 3 * broadcaster.MAX_BUFFERED_EVENTS
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
         installation.facts([an_event(text=f"{number}") for number in range(burst)])
@@ -181,7 +181,8 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
 
 
 @pytest.mark.parametrize(
-    ("said", "code"), [("hello", Close.ONLY_TELLS), ("x" * (LARGEST + 1), Close.TOO_LARGE)]
+    ("said", "code"),
+    [("hello", CloseCode.ONLY_TELLS), ("x" * (MAX_CLIENT_FRAME_BYTES + 1), CloseCode.TOO_LARGE)],
 )
 def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, code: int) -> None:
     installation.facts(a_conversation(messages=0))
@@ -193,14 +194,14 @@ def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, c
 def test_a_server_that_stops_tells_its_listeners_to_come_back(
     settings: Settings, clock: Clock
 ) -> None:
-    key = local_key(settings, clock())
-    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+    key = get_or_create_local_key(settings, clock())
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         installation = Installation(url, key, settings, clock)
         with installation.http:
             installation.facts(a_conversation(messages=0))
             heard = installation.listen()
     with heard:
-        assert close_code(heard) == Close.RESTART
+        assert close_code(heard) == CloseCode.RESTART
 
 
 def test_a_token_that_ends_closes_its_socket(
@@ -211,7 +212,7 @@ def test_a_token_that_ends_closes_its_socket(
     with installation.listen(token=installation.token("c1", seconds=60)) as heard:
         assert frame(heard)["type"] == "event"
         installation.clock.forward(seconds=61)
-        assert close_code(heard) == Close.EXPIRED
+        assert close_code(heard) == CloseCode.EXPIRED
 
 
 @pytest.mark.parametrize(

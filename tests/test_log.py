@@ -16,12 +16,12 @@ from sqlalchemy import create_engine
 from convolake.verify import verify
 from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
-from ingest.events.timers import Rules
+from ingest.events.timers import LifecyclePolicy
 from ingest.events.types import EVENT_TYPES
 from ingest.log.storage.base import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import metadata
-from ingest.log.unit_of_work import Batch
+from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement
 from ingest.settings import Settings
@@ -39,7 +39,7 @@ from tests.factories import (
 
 ALL = "select * from events order by position"
 
-RULES = Rules.of(Settings())
+RULES = LifecyclePolicy.from_settings(Settings())
 
 
 def statuses(answers: list[Acknowledgement]) -> list[str]:
@@ -471,7 +471,7 @@ def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record
     late = record.clock() + 30 * 86_400_000_000
     engine = open_engine(record.settings.database_url)
     store = Store(engine)
-    batch = Batch(store, [submitted := a_submission([msgspec.convert(message, Draft)])], RULES)
+    batch = UnitOfWork(store, [submitted := a_submission([msgspec.convert(message, Draft)])], RULES)
     answers = batch.take(submitted, late, ["unused"])
     batch.run_due(late, 10)
     for number, row in enumerate(batch.rows, store.last_position() + 1):

@@ -16,8 +16,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import new_uuid7
 from ingest.settings import Settings
 from tests.serving import listening
@@ -44,8 +44,8 @@ class Served(NamedTuple):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An API that listens, and a header with a key for it."""
     settings = Settings(data=tmp_path_factory.mktemp("openapi") / "data")
-    headers = {"authorization": f"Bearer {local_key(settings, 0)}"}
-    with listening(HotPath(create_app(settings))) as url:
+    headers = {"authorization": f"Bearer {get_or_create_local_key(settings, 0)}"}
+    with listening(FastPathMiddleware(create_app(settings))) as url:
         yield Served(url, headers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest.egress.client import ForbiddenAddressError, Outcome, Sender, check_url
+from ingest.egress.client import EgressClient, EgressResult, ForbiddenAddressError, check_url
 from ingest.egress.ssrf import is_allowed
 from tests.receiving import hostile
 
@@ -55,11 +55,11 @@ def test_a_network_that_the_operator_trusts_is_called() -> None:
     assert not is_allowed("10.0.0.1", LOOPBACK)
 
 
-def post(url: str, *allowed: Any, seconds: float = 5.0, body: bytes = b"{}") -> Outcome:
-    async def run() -> Outcome:
-        sender = Sender(allowed, seconds)
+def post(url: str, *allowed: Any, seconds: float = 5.0, body: bytes = b"{}") -> EgressResult:
+    async def run() -> EgressResult:
+        sender = EgressClient(allowed, seconds)
         try:
-            return await sender.post(url, [], body)
+            return await sender.send(url, [], body)
         finally:
             await sender.close()
 

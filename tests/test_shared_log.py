@@ -16,15 +16,15 @@ import pytest
 
 from convolake.verify import verify
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client, ClientError
-from ingest.events.stored_event import SERVER, Row
-from ingest.events.timers import Rules
+from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent
+from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.base import UnusableDatabaseError, migrate, open_engine
-from ingest.log.storage.postgres import Postgres
+from ingest.log.storage.postgres import PostgresDatabase
 from ingest.log.storage.store import Store
-from ingest.log.writer import Change, Writer
+from ingest.log.writer import Execute, Writer
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Ids, Record, a_conversation, an_event, free_port
@@ -56,7 +56,7 @@ def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Clien
         "CONVOLAKE_PORT": str(port),
         "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
     }
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     running = subprocess.Popen([sys.executable, "-m", "convolake", "api"], env=variables)
     client = Client(f"http://127.0.0.1:{port}", key, retries=1)
     try:
@@ -71,11 +71,11 @@ def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Clien
 @contextmanager
 def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
     """Two APIs on one log, each on an event loop of its own."""
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     with ExitStack() as stack:
         both = []
         for _ in range(2):
-            url = stack.enter_context(listening(HotPath(create_app(settings))))
+            url = stack.enter_context(listening(FastPathMiddleware(create_app(settings))))
             both.append(Installation(url, key, settings, Clock()))
             stack.enter_context(both[-1].http)
         yield both[0], both[1]
@@ -166,8 +166,8 @@ def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_goes_on
 ) -> None:
     with serving() as server:
         settings = Settings(data=tmp_path / "data", store_url=server.create())
-        key = local_key(settings, 0)
-        with listening(HotPath(create_app(settings))) as url, Client(url, key) as client:
+        key = get_or_create_local_key(settings, 0)
+        with listening(FastPathMiddleware(create_app(settings))) as url, Client(url, key) as client:
             it = Installation(url, key, settings, Clock())
             with it.http, closing(client.listen(after=0)) as heard:
                 it.facts(a_conversation(messages=1))
@@ -296,7 +296,7 @@ def test_control_without_the_lock_they_collide(
     """Else nothing above would show that the lock is what holds the order."""
     with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
         here.facts(a_conversation(messages=0))
-        monkeypatch.setattr(Postgres, "wait", lambda *_: None)
+        monkeypatch.setattr(PostgresDatabase, "wait", lambda *_: None)
 
         def write(side: Installation) -> int:
             events = ([an_event(event_id=f"{side.url[-5:]}-{number}")] for number in range(100))
@@ -353,20 +353,24 @@ def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Setti
     async def change_twice() -> None:
         engine = open_engine(settings.database_url)
         writer = Writer(
-            Store(engine), shard=0, rules=Rules.of(settings), clock=Clock(), new_id=Ids()
+            Store(engine),
+            shard=0,
+            rules=LifecyclePolicy.from_settings(settings),
+            clock=Clock(),
+            new_id=Ids(),
         )
         writer.start()
-        row = Row(
+        row = StoredEvent(
             event_id="told",
             event_type="webhook.delivered",
             visibility="internal",
             received_at=1,
             happened_at=1,
-            source=SERVER,
+            source=SYSTEM_SOURCE,
             fingerprint=b"",
         )
         for _ in range(2):
-            await writer.change(Change([], [row]))
+            await writer.execute(Execute([], [row]))
         await asyncio.to_thread(writer.stop)
         engine.dispose()
 

@@ -15,7 +15,7 @@ from convolake.simulate import contacts, history, live, simulate_history, simula
 from convolake.stories.topics import TOPICS
 from convolake.stories.translations import LANGUAGES
 from ingest.api.app import create_app
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.contract import to_micros
 from ingest.events.types import EVENT_TYPES
@@ -35,7 +35,7 @@ def events() -> list[Event]:
 def api(tmp_path: Path) -> Iterator[Client]:
     """A client of the real API, called without a socket, whose clock stands at NOW."""
     settings = Settings(data=tmp_path)
-    key = local_key(settings, 0)
+    key = get_or_create_local_key(settings, 0)
     app = create_app(settings, clock=lambda: to_micros(NOW))
     with (
         TestClient(app) as inside,

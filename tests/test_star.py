@@ -12,17 +12,17 @@ import msgspec
 import pytest
 
 from ingest.events.conversation_state import Conversation
-from ingest.events.decide import admit
+from ingest.events.decide import decide
 from ingest.events.draft import Draft
 from ingest.events.effects import run_timers
-from ingest.events.stored_event import Row, receive
-from ingest.events.timers import Rules
+from ingest.events.stored_event import StoredEvent, from_draft
+from ingest.events.timers import LifecyclePolicy
 from ingest.importers.star import StarError, dialogues, events
 from ingest.settings import Settings
 
 REAL = Path(__file__).parents[2] / "shared/data/A_dialogues/star/star_dev_2000.jsonl.gz"
 START = 1_589_402_120
-RULES = Rules.of(Settings())
+RULES = LifecyclePolicy.from_settings(Settings())
 NOW = 1_800_000_000_000_000
 
 
@@ -49,16 +49,16 @@ def seconds(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["happened_at"]).timestamp()
 
 
-def fold(given: list[dict[str, Any]]) -> list[Row]:
+def fold(given: list[dict[str, Any]]) -> list[StoredEvent]:
     """The rows that the log makes of these events, by its own rules."""
-    rows: list[Row] = []
+    rows: list[StoredEvent] = []
     state: Conversation | None = None
     for each in given:
         draft = msgspec.convert(each, Draft)
-        row = receive(draft, "star", NOW, draft.event_id or "none")
+        row = from_draft(draft, "star", NOW, draft.event_id or "none")
         if state is not None:
             rows += run_timers(state, RULES, row.happened_at, NOW)
-        placed, state = admit(draft, row, state, RULES)
+        placed, state = decide(draft, row, state, RULES)
         rows += placed
     return rows
 

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from convolake.stories.omnichannel import Story
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import wall_clock
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
@@ -43,8 +43,8 @@ class Played:
 @pytest.fixture
 def played(settings: Settings, clock: Clock) -> Played:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
-    key = local_key(near, clock())
-    with listening(HotPath(create_app(near, clock, Ids()))) as url:
+    key = get_or_create_local_key(near, clock())
+    with listening(FastPathMiddleware(create_app(near, clock, Ids()))) as url:
         running = Installation(url, key, near, clock)
         with running.http as http:
             story = Story(http, "order-4711", lambda: clock.forward(days=3), lambda _: None)
@@ -106,8 +106,8 @@ def test_the_email_of_days_later_opened_a_session_and_the_conversation_again(
 
 def test_the_command_plays_the_story_and_says_what_happens(settings: Settings) -> None:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
-    key = local_key(near, wall_clock())
-    with listening(HotPath(create_app(near))) as url:
+    key = get_or_create_local_key(near, wall_clock())
+    with listening(FastPathMiddleware(create_app(near))) as url:
         environment = os.environ | {
             "CONVOLAKE_DATA": str(near.data),
             "CONVOLAKE_API_URL": url,

@@ -10,11 +10,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from ingest.api.app import create_app
-from ingest.api.middleware import HotPath
-from ingest.auth.api_keys import Grant, create_key, local_key
+from ingest.api.middleware import FastPathMiddleware
+from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
-from ingest.delivery.circuit_breaker import FAILURES, Breaker
-from ingest.delivery.retry_policy import SCHEDULE, next_at
+from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
+from ingest.delivery.retry_policy import SCHEDULE, next_attempt_at
 from ingest.log.storage.base import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
@@ -251,16 +251,16 @@ def test_a_removed_webhook_is_told_nothing_more(
 def test_what_was_committed_before_a_restart_is_delivered_after_it(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
-    key = local_key(settings, clock())
+    key = get_or_create_local_key(settings, clock())
     receiver.answer = lambda _: 503
-    with listening(HotPath(create_app(settings, clock, Ids()))) as url:
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)
         with running.http:
             hook(running, receiver)
             running.facts(a_conversation(messages=3))
     receiver.answer = lambda _: 200
     clock.forward(minutes=2)
-    with listening(HotPath(create_app(settings, clock, Ids("later")))):
+    with listening(FastPathMiddleware(create_app(settings, clock, Ids("later")))):
         arrived(receiver, 5)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
 
@@ -307,10 +307,10 @@ def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
         200, 200, 204, 301, 404, 500, 503, (429, {"retry-after": "20"}),
     ]  # fmt: skip
     receiver.answer = lambda _: chosen.choice(answers)
-    key = local_key(settings, clock())
+    key = get_or_create_local_key(settings, clock())
     names = [f"c{number}" for number in range(5)]
     for start in range(4):  # each time a new process, as far as the deliverer can tell
-        with listening(HotPath(create_app(settings, clock, Ids(f"r{start}")))) as url:
+        with listening(FastPathMiddleware(create_app(settings, clock, Ids(f"r{start}")))) as url:
             running = Installation(url, key, settings, clock)
             with running.http:
                 if start == 0:
@@ -394,15 +394,17 @@ def test_an_event_that_is_never_taken_does_not_silence_the_others(
     hook(installation, receiver, event_types=["message.created"])
     installation.facts([each for n in range(20) for each in a_conversation(f"c{n}", messages=0)])
     receiver.answer = lambda each: 503
-    installation.facts([an_event(conversation_id=f"c{n}") for n in range(FAILURES + 5)])
-    until(lambda: len(receiver.tried) >= FAILURES, WAIT, "it is left alone")
+    installation.facts([an_event(conversation_id=f"c{n}") for n in range(FAILURE_THRESHOLD + 5)])
+    until(lambda: len(receiver.tried) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
     receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
-    while len(receiver.taken) < FAILURES + 4:  # it is probed, not with the same one for ever
+    while (
+        len(receiver.taken) < FAILURE_THRESHOLD + 4
+    ):  # it is probed, not with the same one for ever
         tried = len(receiver.tried)
-        assert tried < 5 * FAILURES
+        assert tried < 5 * FAILURE_THRESHOLD
         clock.forward(seconds=61)
         until(
-            lambda n=tried: len(receiver.tried) > n or len(receiver.taken) == FAILURES + 4,  # type: ignore[misc]
+            lambda n=tried: len(receiver.tried) > n or len(receiver.taken) == FAILURE_THRESHOLD + 4,  # type: ignore[misc]
             WAIT,
             "it is tried",
         )
@@ -429,7 +431,7 @@ def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
 def test_tries_spread_over_76_hours_and_end_then() -> None:
     now = since = 0
     tries = 1
-    while (due := next_at(now, since, tries, None, lambda: 0.5)) is not None:
+    while (due := next_attempt_at(now, since, tries, None, lambda: 0.5)) is not None:
         now = due
         tries += 1
     assert tries == 12
@@ -437,18 +439,18 @@ def test_tries_spread_over_76_hours_and_end_then() -> None:
 
 
 def test_two_receivers_that_failed_together_are_not_tried_together() -> None:
-    early, late = (next_at(0, 0, 4, None, lambda part=part: part) for part in (0.0, 1.0))  # type: ignore[misc]
+    early, late = (next_attempt_at(0, 0, 4, None, lambda part=part: part) for part in (0.0, 1.0))  # type: ignore[misc]
     assert early is not None
     assert late is not None
     assert (early, late) == (480_000_000, 720_000_000)
 
 
 def test_an_endpoint_that_fails_is_left_alone_and_tried_by_one() -> None:
-    breaker = Breaker()
-    for _ in range(FAILURES):
-        assert breaker.most(0) is None
-        breaker.note(is_success=False, now=0)
-    assert breaker.most(29_000_000) == 0
-    assert breaker.most(30_000_000) == 1
-    breaker.note(is_success=True, now=30_000_000)
-    assert breaker.most(30_000_000) is None
+    breaker = CircuitBreaker()
+    for _ in range(FAILURE_THRESHOLD):
+        assert breaker.permits(0) is None
+        breaker.record(is_success=False, now=0)
+    assert breaker.permits(29_000_000) == 0
+    assert breaker.permits(30_000_000) == 1
+    breaker.record(is_success=True, now=30_000_000)
+    assert breaker.permits(30_000_000) is None

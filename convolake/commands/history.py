@@ -32,7 +32,7 @@ class MissingKeyError(Exception):
 
 def client(settings: Settings) -> "Client":
     """A client of this installation's API. Raises MissingKeyError."""
-    from ingest.auth.api_keys import local_key
+    from ingest.auth.api_keys import get_or_create_local_key
     from ingest.client import Client
 
     # The local key opens the local log: no other machine is to see it.
@@ -41,7 +41,7 @@ def client(settings: Settings) -> "Client":
         raise MissingKeyError(
             f"set CONVOLAKE_API_KEY to a key of {settings.api_url} (`convolake keys create` there)"
         )
-    return Client(settings.url, local_key(settings, wall_clock()))
+    return Client(settings.url, get_or_create_local_key(settings, wall_clock()))
 
 
 @imports.command("star")

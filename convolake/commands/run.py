@@ -61,18 +61,18 @@ def api() -> None:
     import uvicorn
 
     from ingest.api.app import create_app
-    from ingest.api.middleware import HotPath
-    from ingest.api.server import config, open_many_files
+    from ingest.api.middleware import FastPathMiddleware
+    from ingest.api.server import raise_open_file_limit, uvicorn_config
 
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
-    application = HotPath(create_app(settings))
+    application = FastPathMiddleware(create_app(settings))
     # What start-up made stays for good: walking it took a fifth of the time at 64 connections.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    open_many_files()
-    server = uvicorn.Server(config(application, host=settings.host, port=settings.port))
+    raise_open_file_limit()
+    server = uvicorn.Server(uvicorn_config(application, host=settings.host, port=settings.port))
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -96,10 +96,13 @@ def lake() -> None:
 def assistant() -> None:
     """The bot of the demo's web chat."""
     from convolake.assistant import serve as answer_all
-    from ingest.auth.api_keys import local_key
+    from ingest.auth.api_keys import get_or_create_local_key
 
     settings = Settings()
-    with suppress(KeyboardInterrupt), Client(settings.url, local_key(settings, wall_clock())) as it:
+    with (
+        suppress(KeyboardInterrupt),
+        Client(settings.url, get_or_create_local_key(settings, wall_clock())) as it,
+    ):
         answer_all(it, settings.chat_bot)
 
 
@@ -107,13 +110,13 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    from ingest.api.lifespan import LogLockedError, take_lock
-    from ingest.auth.api_keys import first_key
+    from ingest.api.lifespan import LogLockedError, acquire_log_lock
+    from ingest.auth.api_keys import create_first_key
 
     with complaining(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.
-        take_lock(settings).close()
-    key = first_key(settings, wall_clock())
+        acquire_log_lock(settings).close()
+    key = create_first_key(settings, wall_clock())
     if key is not None:
         say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
     say(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")

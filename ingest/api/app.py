@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from ingest.api import problems
-from ingest.api.lifespan import living
+from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
     chat,
     contacts,
@@ -63,7 +63,7 @@ def create_app(
         title="Convolake conversation API",
         version="1",
         description=_DESCRIPTION,
-        lifespan=lambda app: living(app, settings, clock, new_id),
+        lifespan=lambda app: lifespan(app, settings, clock, new_id),
         redoc_url=None,
     )
     problems.install(app)

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from msgspec import Meta, Struct
 
 from ingest.api import request_body
-from ingest.api.intake import Drafted, take_one
-from ingest.api.openapi import described
-from ingest.api.raw_route import HotRoute
+from ingest.api.intake import ParsedEvent, ingest_one
+from ingest.api.openapi import describe_raw_route
+from ingest.api.raw_route import RawRoute
 from ingest.errors import (
     ConversationClosedError,
     HandoffStateError,
@@ -21,7 +21,7 @@ from ingest.errors import (
     UnknownParticipantError,
     VersionMismatchError,
 )
-from ingest.events.draft import ID_PATTERN, Command, Draft, Id, Instant, Settable
+from ingest.events.draft import ID_PATTERN, Command, ConversationFields, Draft, Id, Instant
 from ingest.log.writer_requests import Acknowledgement
 
 ERRORS = (
@@ -42,7 +42,7 @@ class Body(Struct, kw_only=True, forbid_unknown_fields=True):
     occurred_at: Instant | None = None
 
 
-class ConversationChange(Settable, kw_only=True, forbid_unknown_fields=True):
+class ConversationChange(ConversationFields, kw_only=True, forbid_unknown_fields=True):
     """What is to change; attributes are merged, null takes one away (RFC 7396).
 
     A Struct cannot have fields of two others, so what every command may say is said again.
@@ -67,7 +67,7 @@ class CommandRouter(APIRouter):
 
     def __init__(self) -> None:
         """They are hot routes, below /v1."""
-        super().__init__(prefix="/v1", route_class=HotRoute)
+        super().__init__(prefix="/v1", route_class=RawRoute)
 
     def command(
         self,
@@ -93,7 +93,7 @@ class CommandRouter(APIRouter):
 
             async def endpoint(request: Request) -> Response:
                 reader = partial(_read, request, decoder, build, is_edit)
-                return await take_one(request, reader, *scopes)
+                return await ingest_one(request, reader, *scopes)
 
             parameters = {
                 part[1:-1]: ID_PATTERN for part in path.split("/") if part.startswith("{")
@@ -106,7 +106,7 @@ class CommandRouter(APIRouter):
                 summary=(build.__doc__ or "").partition("\n")[0].rstrip("."),
                 description=build.__doc__,
                 tags=[tag],
-                openapi_extra=described(
+                openapi_extra=describe_raw_route(
                     body,
                     Acknowledgement,
                     example=example,
@@ -127,7 +127,7 @@ def _read(
     is_edit: bool,
     raw: bytes,
     event_id: str | None,
-) -> Drafted:
+) -> ParsedEvent:
     body = request_body.decode_event(raw or b"{}", decoder)
     draft = build(body)
     draft.event_id = body.event_id or event_id

@@ -76,30 +76,30 @@ class ConversationView(BaseModel):
     successor_id: str | None
 
 
-def view(state: Conversation) -> ConversationView:
+def to_conversation_view(state: Conversation) -> ConversationView:
     """A conversation as the API shows it."""
-    values = _full(state)
+    values = struct_fields(state)
     for name in ("created_at", "latest_at"):
         values[name] = from_micros(values[name])
     for name in ("inactive_after", "closed_after"):
-        values[name] = None if values[name] is None else durations.to_iso(values[name])
-    values["participants"] = participants(state)
-    values["control"] = ControlView.model_validate(_full(state.control))
+        values[name] = None if values[name] is None else durations.format_iso(values[name])
+    values["participants"] = to_participant_views(state)
+    values["control"] = ControlView.model_validate(struct_fields(state.control))
     if state.handoff is not None:
-        handoff = _full(state.handoff)
+        handoff = struct_fields(state.handoff)
         times = {name: from_micros(handoff[name]) for name in ("requested_at", "since")}
         values["handoff"] = HandoffView.model_validate(handoff | times)
     return ConversationView.model_validate(values)
 
 
-def participants(state: Conversation) -> list[ParticipantView]:
+def to_participant_views(state: Conversation) -> list[ParticipantView]:
     """Everybody in it, as the API shows them."""
     return [
-        ParticipantView.model_validate({"participant_id": key, **_full(member)})
+        ParticipantView.model_validate({"participant_id": key, **struct_fields(member)})
         for key, member in state.participants.items()
     ]
 
 
-def _full(value: msgspec.Struct) -> dict[str, Any]:
+def struct_fields(value: msgspec.Struct) -> dict[str, Any]:
     """Every field, also those that have their default."""
     return msgspec.structs.asdict(value)

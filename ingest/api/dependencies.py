@@ -12,123 +12,127 @@ from starlette.requests import HTTPConnection
 
 from ingest.api.metrics import Metrics
 from ingest.api.request_body import header
-from ingest.auth.api_keys import Keyring
-from ingest.auth.permissions import TAKE_PART, Caller
-from ingest.auth.rate_limiter import Limits
-from ingest.auth.tokens import Tokens
-from ingest.delivery.dispatcher import Deliverer
-from ingest.delivery.live.broadcaster import Hub
+from ingest.auth.api_keys import ApiKeyAuthenticator
+from ingest.auth.permissions import PARTICIPATE, Caller
+from ingest.auth.rate_limiter import RateLimiter
+from ingest.auth.tokens import UserTokens
+from ingest.delivery.dispatcher import Dispatcher
+from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.errors import UnknownConversationError
 from ingest.events.conversation_state import Conversation
-from ingest.hooks.runner import Hooks
+from ingest.hooks.runner import HookRunner
 from ingest.log import queries
-from ingest.log.queries import Channels
+from ingest.log.queries import ConversationChannels
 from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
-    from ingest.delivery.live.typing import Typists
+    from ingest.delivery.live.typing import TypingRegistry
 
 
-AT_ONCE = 4
+PARALLEL_CATCH_UPS = 4
 """So many listeners are let in at a time, and so many read the log; the other threads are for requests."""
 
 
 @dataclass(frozen=True)
-class ApiState:
+class AppContext:
     """Made at start-up, one for each application."""
 
     writer: Writer
-    keyring: Keyring
-    reader: Engine
+    api_keys: ApiKeyAuthenticator
+    engine: Engine
     metrics: Metrics
-    typists: "Typists"
-    tokens: Tokens
-    hub: Hub
+    typing: "TypingRegistry"
+    tokens: UserTokens
+    broadcaster: Broadcaster
     clock: Callable[[], int]
-    limits: Limits
-    deliverer: Deliverer
-    hooks: Hooks
-    channels: Channels
-    origins: frozenset[str] = frozenset()
-    stores_typing: bool = False
+    rate_limiter: RateLimiter
+    dispatcher: Dispatcher
+    hooks: HookRunner
+    conversation_channels: ConversationChannels
+    allowed_origins: frozenset[str] = frozenset()
+    store_typing: bool = False
     chat_bot: str | None = None
-    say: Callable[[dict[str, Any]], None] | None = None
+    broadcast: Callable[[dict[str, Any]], None] | None = None
     """Tells the other processes of this log what is stored nowhere; None if there are none."""
-    letting_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    catching_up: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    connection_slots: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(PARALLEL_CATCH_UPS)
+    )
+    catch_up_slots: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(PARALLEL_CATCH_UPS)
+    )
 
 
-def state_of(connection: HTTPConnection) -> ApiState:
+def get_context(connection: HTTPConnection) -> AppContext:
     """The application's state; kept in the scope, for every part of a request asks."""
-    api: ApiState | None = connection.scope.get("convolake.api")
+    api: AppContext | None = connection.scope.get("convolake.api")
     if api is None:
-        api = connection.scope["convolake.api"] = cast("ApiState", connection.app.state.api)
+        api = connection.scope["convolake.api"] = cast("AppContext", connection.app.state.api)
     return api
 
 
-def caller_of(connection: HTTPConnection) -> Caller:
+def authenticate(connection: HTTPConnection) -> Caller:
     """Who asks: an API key, or a user with a token. Raises UnauthorizedError."""
     authorization = header(connection, b"authorization")
-    api = state_of(connection)
+    api = get_context(connection)
     if authorization.startswith("Bearer ey"):
-        return api.tokens.read(authorization[7:])
-    return api.keyring.caller(authorization)
+        return api.tokens.verify(authorization[7:])
+    return api.api_keys.authenticate(authorization)
 
 
-async def look_ahead(connection: HTTPConnection) -> None:
+async def preload_credentials(connection: HTTPConnection) -> None:
     """Have the caller's key at hand, so that nothing on the event loop waits for a far database.
 
     Raises UnauthorizedError.
     """
-    api = state_of(connection)
-    if api.say is None:  # SQLite is near: 50 µs
+    api = get_context(connection)
+    if api.broadcast is None:  # SQLite is near: 50 µs
         return
     authorization = header(connection, b"authorization")
-    if authorization.startswith("Bearer ck_") and not api.keyring.has(authorization):
-        await run_in_threadpool(api.keyring.caller, authorization)
+    if authorization.startswith("Bearer ck_") and not api.api_keys.is_cached(authorization):
+        await run_in_threadpool(api.api_keys.authenticate, authorization)
 
 
-def permit(connection: HTTPConnection, *scopes: str) -> Caller:
+def authorize(connection: HTTPConnection, *scopes: str) -> Caller:
     """Who asks, if they have one of `scopes` and may reach the conversation that the path names.
 
     Raises UnauthorizedError, MissingScopeError, UnknownConversationError.
     """
-    caller = caller_of(connection)
-    state_of(connection).limits.count(connection.scope, caller)
-    caller.need(*scopes)
-    caller.reach(connection.path_params.get("conversation_id"))
+    caller = authenticate(connection)
+    get_context(connection).rate_limiter.check(connection.scope, caller)
+    caller.require_scope(*scopes)
+    caller.require_access(connection.path_params.get("conversation_id"))
     return caller
 
 
-def reads(connection: HTTPConnection) -> Caller:
+def require_read(connection: HTTPConnection) -> Caller:
     """Who asks for what keys may read."""
-    return permit(connection, "read")
+    return authorize(connection, "read")
 
 
-def knows_people(connection: HTTPConnection) -> Caller:
+def require_pii(connection: HTTPConnection) -> Caller:
     """Who asks for what is known of a person; counted as a reader already."""
-    caller = caller_of(connection)
-    caller.need("pii:read")
+    caller = authenticate(connection)
+    caller.require_scope("pii:read")
     return caller
 
 
-def follows(connection: HTTPConnection) -> Caller:
+def require_participation_read(connection: HTTPConnection) -> Caller:
     """Who asks for what whoever takes part may read, too."""
-    return permit(connection, "read", TAKE_PART)
+    return authorize(connection, "read", PARTICIPATE)
 
 
-def takes_part(connection: HTTPConnection) -> Caller:
+def require_participation(connection: HTTPConnection) -> Caller:
     """Who asks to do what whoever takes part may do, too."""
-    return permit(connection, "conversations:write", TAKE_PART)
+    return authorize(connection, "conversations:write", PARTICIPATE)
 
 
-def records(connection: HTTPConnection) -> Caller:
+def require_events_write(connection: HTTPConnection) -> Caller:
     """Who asks to record facts."""
-    return permit(connection, "events:write")
+    return authorize(connection, "events:write")
 
 
-def viewed(
-    caller: Annotated[Caller, Depends(follows)],
+def resolve_view(
+    caller: Annotated[Caller, Depends(require_participation_read)],
     view: Annotated[
         Literal["all", "customer"],
         Query(description="`customer` withholds what is internal, and says that it does"),
@@ -138,18 +142,18 @@ def viewed(
     return view if caller.user is None or caller.user.view == "all" else "customer"
 
 
-Api = Annotated[ApiState, Depends(state_of)]
-Reading = Annotated[Caller, Depends(reads)]
-Recording = Annotated[Caller, Depends(records)]
-Taking = Annotated[Caller, Depends(takes_part)]
-KnowingPeople = Annotated[Caller, Depends(knows_people)]
-Following = Annotated[Caller, Depends(follows)]
-View = Annotated[str, Depends(viewed)]
+Context = Annotated[AppContext, Depends(get_context)]
+RequireRead = Annotated[Caller, Depends(require_read)]
+RequireEventsWrite = Annotated[Caller, Depends(require_events_write)]
+RequireParticipation = Annotated[Caller, Depends(require_participation)]
+RequirePii = Annotated[Caller, Depends(require_pii)]
+RequireParticipationRead = Annotated[Caller, Depends(require_participation_read)]
+View = Annotated[str, Depends(resolve_view)]
 
 
-def existing(api: ApiState, conversation_id: str, caller: Caller) -> Conversation:
+def get_visible_conversation(api: AppContext, conversation_id: str, caller: Caller) -> Conversation:
     """The conversation, if the caller may know of it. Raises UnknownConversationError."""
-    found = queries.get_conversation(api.reader, conversation_id)
+    found = queries.get_conversation(api.engine, conversation_id)
     if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")
     return found

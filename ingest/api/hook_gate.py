@@ -5,16 +5,18 @@ from uuid import uuid5
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from ingest.api.dependencies import ApiState
+from ingest.api.dependencies import AppContext
 from ingest.clock import new_uuid7
 from ingest.contract import NAMESPACE
 from ingest.events.draft import Draft
-from ingest.hooks.runner import Proposal
+from ingest.hooks.runner import ProposedMessage
 from ingest.log import queries
-from ingest.log.writer_requests import Arrival
+from ingest.log.writer_requests import IncomingEvent
 
 
-async def asked(api: ApiState, source: str, channels: frozenset[str], arrival: Arrival) -> Arrival:
+async def run_hooks(
+    api: AppContext, source: str, channels: frozenset[str], arrival: IncomingEvent
+) -> IncomingEvent:
     """A message to be posted, as the hooks leave it: as it was, with another text, or refused.
 
     Nobody is asked about what is stored already, what is internal, and what the log will refuse
@@ -27,16 +29,16 @@ async def asked(api: ApiState, source: str, channels: frozenset[str], arrival: A
     proposal = await run_in_threadpool(_proposal, api, source, channels, draft)
     if proposal is None:
         return msgspec.structs.replace(arrival, is_unasked=True)
-    verdict = await api.hooks.ask(proposal)
+    verdict = await api.hooks.run(proposal)
     if verdict.error is not None:
-        return Arrival(arrival.raw, error=verdict.error, event_id=draft.event_id)
+        return IncomingEvent(arrival.raw, error=verdict.error, event_id=draft.event_id)
     return msgspec.structs.replace(arrival, modified=verdict.modified)
 
 
 def _proposal(
-    api: ApiState, source: str, channels: frozenset[str], draft: Draft
-) -> Proposal | None:
-    state = queries.get_conversation(api.reader, draft.conversation_id or "")
+    api: AppContext, source: str, channels: frozenset[str], draft: Draft
+) -> ProposedMessage | None:
+    state = queries.get_conversation(api.engine, draft.conversation_id or "")
     if state is None or (channels and state.channel not in channels):
         return None
     member = state.participants.get(draft.participant_id or "")
@@ -44,9 +46,9 @@ def _proposal(
         return None
     named = new_uuid7()
     if draft.event_id is not None:
-        if queries.is_stored(api.reader, source, draft.event_id):
+        if queries.event_exists(api.engine, source, draft.event_id):
             return None
         named = str(uuid5(NAMESPACE, f"proposal/{source}/{draft.event_id}"))
     said = msgspec.to_builtins(draft)
     del said["event_type"]
-    return Proposal(f"msg_{named}", state.channel, member.participant_role, draft.text, said)
+    return ProposedMessage(f"msg_{named}", state.channel, member.participant_role, draft.text, said)

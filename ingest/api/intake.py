@@ -14,16 +14,16 @@ from fastapi import Request, Response
 from msgspec import Meta, Struct
 
 from ingest.api import request_body
-from ingest.api.dependencies import ApiState, look_ahead, permit, state_of
-from ingest.api.hook_gate import asked
+from ingest.api.dependencies import AppContext, authorize, get_context, preload_credentials
+from ingest.api.hook_gate import run_hooks
 from ingest.auth.permissions import Caller
 from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
-from ingest.events.draft import Command, Draft, Id, Instant, Name, Participant, Settable
-from ingest.log.writer_requests import Acknowledgement, Arrival, Status, Submission
+from ingest.events.draft import Command, ConversationFields, Draft, Id, Instant, Name, Participant
+from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent, Status
 
-Drafted = tuple[Draft, Command | None]
-Reader = Callable[[bytes, str | None], Drafted]
+ParsedEvent = tuple[Draft, Command | None]
+Parser = Callable[[bytes, str | None], ParsedEvent]
 """From a body, and the event id that it gets if it names none, to what it asks for.
 
 Raises InvalidRequestError or a child of it."""
@@ -67,7 +67,7 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     payload: dict[str, Any] | None = None
 
 
-class NewConversation(Settable, kw_only=True, forbid_unknown_fields=True):
+class NewConversation(ConversationFields, kw_only=True, forbid_unknown_fields=True):
     """A conversation to open. `conversation_id` and `event_id` make it safe to send again."""
 
     channel: Name
@@ -86,7 +86,7 @@ _CONVERSATION = msgspec.json.Decoder(NewConversation)
 _DRAFT = msgspec.json.Decoder(Draft)
 
 
-def read_event(raw: bytes, event_id: str | None = None) -> Drafted:
+def parse_event(raw: bytes, event_id: str | None = None) -> ParsedEvent:
     """A body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
     draft = request_body.decode_event(raw, _DRAFT)
     if event_id is not None and draft.event_id is None:
@@ -94,7 +94,7 @@ def read_event(raw: bytes, event_id: str | None = None) -> Drafted:
     return draft, None
 
 
-def read_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> Drafted:
+def parse_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> ParsedEvent:
     """A body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
     new = request_body.decode_event(raw, _MESSAGE)
     draft = Draft(
@@ -120,9 +120,9 @@ def _with_rest(new: NewMessage) -> dict[str, Any]:
     return {**(new.payload or {}), **{k: msgspec.to_builtins(v) for k, v in named.items() if v}}
 
 
-def read_conversation(
+def parse_conversation(
     source: str, new_id: Callable[[], str], raw: bytes, event_id: str | None = None
-) -> Drafted:
+) -> ParsedEvent:
     """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
 
     Without a conversation_id it gets one: from its event_id if it names one, so that it may be
@@ -130,7 +130,7 @@ def read_conversation(
     """
     new = request_body.decode_event(raw, _CONVERSATION)
     event_id = new.event_id or event_id
-    payload = dict(new.payload or {}) | set_fields(new)
+    payload = dict(new.payload or {}) | conversation_fields(new)
     if new.participants:
         payload["participants"] = msgspec.to_builtins(new.participants)
     return Draft(
@@ -146,9 +146,11 @@ def read_conversation(
     ), Command()
 
 
-def set_fields(given: Settable) -> dict[str, Any]:
+def conversation_fields(given: ConversationFields) -> dict[str, Any]:
     """What a body sets of a conversation, as its payload has it."""
-    names = (name for name in Settable.__struct_fields__ if getattr(given, name) is not None)
+    names = (
+        name for name in ConversationFields.__struct_fields__ if getattr(given, name) is not None
+    )
     return {name: msgspec.to_builtins(getattr(given, name)) for name in names}
 
 
@@ -156,26 +158,26 @@ def _conversation_id(source: str, event_id: str | None) -> str | None:
     return None if event_id is None else str(uuid5(NAMESPACE, f"conversation/{source}/{event_id}"))
 
 
-def reader_of(path: str, source: str, new_id: Callable[[], str]) -> Reader:
+def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
     """How a body that came in at `path` is read; for replays."""
     if path == "/v1/events":
-        return read_event
+        return parse_event
     if path == "/v1/conversations":
-        return partial(read_conversation, source, new_id)
+        return partial(parse_conversation, source, new_id)
     if path.endswith("/messages"):
-        return partial(read_message, path.split("/")[3])
+        return partial(parse_message, path.split("/")[3])
     return _read_no_command
 
 
-def _read_no_command(_raw: bytes, _event_id: str | None) -> Drafted:
+def _read_no_command(_raw: bytes, _event_id: str | None) -> ParsedEvent:
     raise InvalidRequestError(
         "a command is not replayed: what it was for may be over; send it anew"
     )
 
 
-def arrive(
-    raw: bytes, reader: Reader, event_id: str | None = None, caller: Caller | None = None
-) -> Arrival:
+def parse(
+    raw: bytes, reader: Parser, event_id: str | None = None, caller: Caller | None = None
+) -> IncomingEvent:
     """`raw` as an arrival, whatever it is; `event_id` is for an event that names none.
 
     What `caller` may not say is refused; without one it was allowed before (a replay).
@@ -183,15 +185,15 @@ def arrive(
     try:
         draft, command = reader(raw, event_id)
         if caller is not None:
-            caller.speak(draft, event_id)
+            caller.act_as(draft, event_id)
             if caller.user is not None and command is not None:
                 command = msgspec.structs.replace(command, stays=True)
-        return Arrival(raw, draft=draft, command=command)
+        return IncomingEvent(raw, draft=draft, command=command)
     except IngestError as error:
-        return Arrival(raw, error=error)
+        return IncomingEvent(raw, error=error)
 
 
-def keyed_id(request: Request, caller: Caller) -> str | None:
+def idempotent_event_id(request: Request, caller: Caller) -> str | None:
     """The event id that the request's Idempotency-Key stands for; None without a key.
 
     Scoped to the credential's source, and to its user; kept for ever, as every event id is.
@@ -200,108 +202,110 @@ def keyed_id(request: Request, caller: Caller) -> str | None:
     key = request_body.header(request, b"idempotency-key")
     if not key:
         return None
-    if len(key) > request_body.KEY_BYTES:
-        raise InvalidRequestError(f"at most {request_body.KEY_BYTES} bytes", "Idempotency-Key")
+    if len(key) > request_body.MAX_IDEMPOTENCY_KEY_BYTES:
+        raise InvalidRequestError(
+            f"at most {request_body.MAX_IDEMPOTENCY_KEY_BYTES} bytes", "Idempotency-Key"
+        )
     whose = (
         caller.source if caller.user is None else f"{caller.source}/{caller.user.participant_id}"
     )
     return str(uuid5(NAMESPACE, f"idempotency/{whose}/{key}"))
 
 
-def _keyed(arrival: Arrival, key: str | None) -> Arrival:
+def _with_idempotency_key(arrival: IncomingEvent, key: str | None) -> IncomingEvent:
     """With a key the event has the id that the key stands for, and no other."""
     if key is None or arrival.draft is None or arrival.draft.event_id == key:
         return arrival
     error = InvalidRequestError("send an Idempotency-Key or an event_id, not both", "$.event_id")
-    return Arrival(arrival.raw, error=error)
+    return IncomingEvent(arrival.raw, error=error)
 
 
-async def submit(state: ApiState, submission: Submission) -> list[Acknowledgement]:
+async def submit(state: AppContext, submission: Append) -> list[Acknowledgement]:
     """Hand a submission to the log and count it. Raises LogUnavailableError."""
-    state.metrics.came(submission.came)
+    state.metrics.count_received(submission.received)
     answers = await state.writer.submit(submission)
-    state.metrics.count(answers)
+    state.metrics.count_acknowledgements(answers)
     return answers
 
 
-async def take_one(
-    request: Request, reader: Reader, *scopes: str, is_asked: bool = False
+async def ingest_one(
+    request: Request, reader: Parser, *scopes: str, is_asked: bool = False
 ) -> Response:
     """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
 
     With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
     conversations:write or one of `scopes`. `is_asked`: the hooks are asked about it before.
     """
-    await look_ahead(request)
-    caller = permit(request, "conversations:write", *scopes)
+    await preload_credentials(request)
+    caller = authorize(request, "conversations:write", *scopes)
     event_id: str | None = None
     try:
-        event_id = keyed_id(request, caller)
-        raw = await request_body.read_body(request, request_body.EVENT_BYTES)
-        arrival = _keyed(arrive(raw, reader, event_id, caller), event_id)
-        if is_asked and state_of(request).hooks.known:
-            arrival = await asked(state_of(request), caller.source, caller.channels, arrival)
+        event_id = idempotent_event_id(request, caller)
+        raw = await request_body.read_body(request, request_body.MAX_EVENT_BYTES)
+        arrival = _with_idempotency_key(parse(raw, reader, event_id, caller), event_id)
+        if is_asked and get_context(request).hooks.hooks:
+            arrival = await run_hooks(get_context(request), caller.source, caller.channels, arrival)
     except IngestError as error:
-        arrival = Arrival(b"", error=error)
+        arrival = IncomingEvent(b"", error=error)
     (answer,) = await _submit(request, caller, 1, [arrival])
-    return answer_one(answer, is_keyed=event_id is not None)
+    return to_response(answer, is_keyed=event_id is not None)
 
 
-async def take_batch(request: Request) -> Sequence[Acknowledgement] | Response:
+async def ingest_batch(request: Request) -> Sequence[Acknowledgement] | Response:
     """Put the events of `POST /v1/events` on the record; the response to one event by itself.
 
     Raises what is wrong with the body as a whole, and then nothing of it is on the record.
     """
-    await look_ahead(request)
-    caller = permit(request, "events:write")
+    await preload_credentials(request)
+    caller = authorize(request, "events:write")
     raw = b""
-    arrival: Arrival | None = None
+    arrival: IncomingEvent | None = None
     events: Sequence[msgspec.Raw] = []
     try:
-        key = keyed_id(request, caller)
-        raw = await request_body.read_body(request, request_body.BATCH_BYTES)
+        key = idempotent_event_id(request, caller)
+        raw = await request_body.read_body(request, request_body.MAX_BATCH_BYTES)
         content_type = request_body.media_type(request)
         if content_type in request_body.JSON_TYPES and raw.lstrip()[:1] == b"{":
-            arrival = _keyed(arrive(raw, read_event, key, caller), key)
+            arrival = _with_idempotency_key(parse(raw, parse_event, key, caller), key)
         else:
             events = request_body.split_batch(raw, content_type)
     except LogUnavailableError:
         raise
     except IngestError as error:
-        await _submit(request, caller, 1, [Arrival(raw, error=error)])
+        await _submit(request, caller, 1, [IncomingEvent(raw, error=error)])
         raise
     if arrival is not None:
         (answer,) = await _submit(request, caller, 1, [arrival])
-        return answer_one(answer, is_keyed=key is not None)
+        return to_response(answer, is_keyed=key is not None)
     arrivals = [
-        arrive(bytes(each), read_event, None if key is None else f"{key}-{number}", caller)
+        parse(bytes(each), parse_event, None if key is None else f"{key}-{number}", caller)
         for number, each in enumerate(events)
     ]
     return await _submit(request, caller, len(events), arrivals)
 
 
 async def _submit(
-    request: Request, caller: Caller, came: int, arrivals: Sequence[Arrival]
+    request: Request, caller: Caller, came: int, arrivals: Sequence[IncomingEvent]
 ) -> list[Acknowledgement]:
     if not arrivals:
         return []
     return await submit(
-        state_of(request),
-        Submission(caller.source, request.scope["path"], came, arrivals, channels=caller.channels),
+        get_context(request),
+        Append(caller.source, request.scope["path"], came, arrivals, channels=caller.channels),
     )
 
 
-def answer_one(answer: Acknowledgement, *, is_keyed: bool = False) -> Response:
+def to_response(answer: Acknowledgement, *, is_keyed: bool = False) -> Response:
     """The response to one event. Raises its error."""
     if answer.error is not None:
         raise answer.error
     if answer.status == "duplicate" and is_keyed:
         first = msgspec.structs.replace(answer, status=_first_status(answer))
-        response = answer_one(first)
+        response = to_response(first)
         response.headers["idempotent-replayed"] = "true"
         return response
     status = {"accepted": 201, "parked": 202}.get(answer.status, 200)
-    return Response(encode(answer), status, media_type="application/json")
+    return Response(encode_json(answer), status, media_type="application/json")
 
 
 def _first_status(answer: Acknowledgement) -> Status:
@@ -315,4 +319,4 @@ def _problem(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-encode = msgspec.json.Encoder(enc_hook=_problem).encode
+encode_json = msgspec.json.Encoder(enc_hook=_problem).encode

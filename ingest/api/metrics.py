@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ingest.delivery.live.broadcaster import Hub
-from ingest.hooks.runner import OUTCOMES, Hooks
+from ingest.delivery.live.broadcaster import Broadcaster
+from ingest.hooks.runner import OUTCOMES, HookRunner
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement, Status
 
@@ -22,7 +22,10 @@ class Metrics(Collector):
     """
 
     def __init__(
-        self, writer: Writer | None = None, hub: Hub | None = None, hooks: Hooks | None = None
+        self,
+        writer: Writer | None = None,
+        hub: Broadcaster | None = None,
+        hooks: HookRunner | None = None,
     ) -> None:
         """Start at zero; the gauges are those of `writer` and of `hub`, the asks of `hooks`."""
         self._writer = writer
@@ -33,11 +36,11 @@ class Metrics(Collector):
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def came(self, count: int) -> None:
+    def count_received(self, count: int) -> None:
         """Count events at the door."""
         self._came += count
 
-    def count(self, answers: list[Acknowledgement]) -> None:
+    def count_acknowledgements(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""
         for answer in answers:
             self._became[answer.status] += 1
@@ -60,7 +63,7 @@ class Metrics(Collector):
         position, commits, waiting = (
             (0, 0, 0)
             if self._writer is None
-            else (self._writer.position, self._writer.commits, self._writer.waiting)
+            else (self._writer.position, self._writer.commits, self._writer.queued_events)
         )
         yield GaugeMetricFamily(
             "convolake_log_position", "Position of the newest durable event.", position
@@ -73,7 +76,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "convolake_live_listeners",
             "Sockets, long polls and webhooks that listen.",
-            0 if self._hub is None else self._hub.count,
+            0 if self._hub is None else self._hub.subscription_count,
         )
 
         yield self._asks()
@@ -85,9 +88,9 @@ class Metrics(Collector):
             labels=["outcome"],
         )
         for outcome in OUTCOMES:
-            asks.add_metric([outcome], 0 if self._hooks is None else self._hooks.asks[outcome])
+            asks.add_metric([outcome], 0 if self._hooks is None else self._hooks.outcomes[outcome])
         return asks
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

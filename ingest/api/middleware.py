@@ -9,16 +9,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ingest.api.problems import problem_response, unexpected_response
-from ingest.api.request_body import limited
+from ingest.api.request_body import limit_body
 from ingest.api.routes.events import record_events
 from ingest.api.routes.messages import create_message
-from ingest.auth.rate_limiter import ALLOWANCE, telling
+from ingest.auth.rate_limiter import RATE_LIMIT_STATE, with_rate_limit_headers
 from ingest.errors import (
     IngestError,
 )
 
 
-class HotPath:
+class FastPathMiddleware:
     """ASGI: straight to the endpoint for a hot request, to the application for all else."""
 
     def __init__(self, app: FastAPI) -> None:
@@ -32,7 +32,7 @@ class HotPath:
         )
         if endpoint is None:
             if scope["type"] == "http":
-                receive, send = limited(receive), telling(scope, send)
+                receive, send = limit_body(receive), with_rate_limit_headers(scope, send)
             await self._app(scope, receive, send)
             return
         scope["app"] = self._app
@@ -44,8 +44,8 @@ class HotPath:
             return
         except Exception as error:
             response = unexpected_response(error)
-        if ALLOWANCE in scope:
-            response.raw_headers += scope[ALLOWANCE].headers()
+        if RATE_LIMIT_STATE in scope:
+            response.raw_headers += scope[RATE_LIMIT_STATE].headers()
         await response(scope, receive, send)
 
 

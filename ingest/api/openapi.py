@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.api.request_body import KEY_BYTES
+from ingest.api.request_body import MAX_IDEMPOTENCY_KEY_BYTES
 from ingest.errors import (
     EventConflictError,
     EventRejectedError,
@@ -46,7 +46,7 @@ READ_ERRORS = (
 )
 
 
-def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
     """Responses of a route that may raise `errors`, with an example of each."""
     by_status: dict[int, list[type[IngestError]]] = {}
     for error in errors:
@@ -67,7 +67,7 @@ def problems(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str,
     }
 
 
-def described(
+def describe_raw_route(
     body: type,
     answer: type,
     *,
@@ -104,7 +104,7 @@ def described(
             },
             **{
                 str(status): response
-                for status, response in problems((*WRITE_ERRORS, *errors)).items()
+                for status, response in problem_responses((*WRITE_ERRORS, *errors)).items()
             },
         },
         "security": [{"key": []}],
@@ -118,7 +118,7 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "Repeats with the same key and body get the first answer; another body a 409.",
-    "schema": {"type": "string", "maxLength": KEY_BYTES},
+    "schema": {"type": "string", "maxLength": MAX_IDEMPOTENCY_KEY_BYTES},
 }
 _IF_MATCH = {
     "name": "If-Match",

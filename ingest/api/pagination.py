@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 
 from ingest.errors import InvalidRequestError
-from ingest.log.queries import Span
+from ingest.log.queries import SequenceRange
 
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
 
@@ -42,11 +42,11 @@ After = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes
 Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes before it")]
 
 
-def to_span(order: str, cursor: int | None, after: int | None, before: int | None) -> Span:
+def to_span(order: str, cursor: int | None, after: int | None, before: int | None) -> SequenceRange:
     """Combine a page cursor with the bounds of the request."""
     is_newest_first = order == "desc"
     if cursor is not None and is_newest_first:
         before = cursor if before is None else min(cursor, before)
     elif cursor is not None:
         after = cursor if after is None else max(cursor, after)
-    return Span(after or 0, before, is_newest_first)
+    return SequenceRange(after or 0, before, is_newest_first)

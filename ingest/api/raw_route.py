@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 
-class HotRoute(APIRoute):
+class RawRoute(APIRoute):
     """A route whose endpoint takes the request and gives the response, with nothing between."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -19,11 +19,11 @@ from ingest.errors import (
     UnsupportedMediaTypeError,
 )
 
-EVENT_BYTES = 256 * 1024
-BATCH_BYTES = 8 * 1024 * 1024
-KEY_BYTES = 255
-BATCH_EVENTS = 10_000
-DEPTH = 32
+MAX_EVENT_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_IDEMPOTENCY_KEY_BYTES = 255
+MAX_BATCH_EVENTS = 10_000
+MAX_DEPTH = 32
 INTEGER_LIMIT = 2**63
 JSON_TYPES = ("application/json", "")
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -66,7 +66,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             return b"".join(parts)
 
 
-def limited(receive: Receive) -> Receive:
+def limit_body(receive: Receive) -> Receive:
     """`receive` for routes that read the body whole: TooLargeError is raised beyond the limit."""
     size = 0
 
@@ -74,8 +74,8 @@ def limited(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > BATCH_BYTES:
-            raise TooLargeError(f"at most {BATCH_BYTES} bytes")
+        if size > MAX_BATCH_BYTES:
+            raise TooLargeError(f"at most {MAX_BATCH_BYTES} bytes")
         return message
 
     return counting
@@ -99,7 +99,7 @@ def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
     except UnicodeDecodeError:
         raise MalformedBodyError("not UTF-8") from None
     except RecursionError:
-        raise InvalidRequestError(f"nested deeper than {DEPTH}") from None
+        raise InvalidRequestError(f"nested deeper than {MAX_DEPTH}") from None
     for name in _TREES:
         tree = getattr(value, name, None)
         if tree is not None:
@@ -130,8 +130,8 @@ def _check_tree(value: Any, depth: int, place: str) -> None:
             raise InvalidRequestError("an integer beyond 64 bits; send it as a string", place)
         return
     if isinstance(value, dict | list):
-        if depth > DEPTH:
-            raise InvalidRequestError(f"nested deeper than {DEPTH}", place)
+        if depth > MAX_DEPTH:
+            raise InvalidRequestError(f"nested deeper than {MAX_DEPTH}", place)
         for child in value.values() if isinstance(value, dict) else value:
             _check_tree(child, depth + 1, place)
 
@@ -147,8 +147,8 @@ def split_batch(body: bytes, content_type: str) -> list[Any]:
         events = decode(body, _ARRAY)
     else:
         raise UnsupportedMediaTypeError("send application/json or application/x-ndjson")
-    if len(events) > BATCH_EVENTS:
-        raise TooLargeError(f"at most {BATCH_EVENTS} events at once")
+    if len(events) > MAX_BATCH_EVENTS:
+        raise TooLargeError(f"at most {MAX_BATCH_EVENTS} events at once")
     return events
 
 
@@ -157,6 +157,6 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 def decode_event(event: Any, decoder: "msgspec.json.Decoder[T]") -> T:
     """One event of a batch. Raises InvalidRequestError or a child of it."""
-    if len(bytes(event)) > EVENT_BYTES:
-        raise TooLargeError(f"at most {EVENT_BYTES} bytes an event")
+    if len(bytes(event)) > MAX_EVENT_BYTES:
+        raise TooLargeError(f"at most {MAX_EVENT_BYTES} bytes an event")
     return decode(event, decoder)

@@ -9,14 +9,19 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from ingest.delivery.live.protocol import LARGEST, PING_SECONDS, STALLED_SECONDS, Close
+from ingest.delivery.live.protocol import (
+    MAX_CLIENT_FRAME_BYTES,
+    PING_SECONDS,
+    STALLED_SECONDS,
+    CloseCode,
+)
 
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 60.0
+HEADER_TIMEOUT_SECONDS = 10.0
+BODY_TIMEOUT_SECONDS = 60.0
 """A request's head, and its body, have to be there after so long; 8 MiB need 1.1 Mbit/s."""
 
 
-class TimedProtocol(HttpToolsProtocol):
+class TimeoutHttpProtocol(HttpToolsProtocol):
     """HTTP, for so long and no longer: who sends a byte now and then, or none, is let go.
 
     One timer a connection looks from time to time, so that a request costs none.
@@ -28,18 +33,18 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head."""
         super().connection_made(transport)
-        self._until = self.loop.time() + HEAD_SECONDS
+        self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
         self._look()
 
     def on_message_begin(self) -> None:
         """Expect the rest of the head."""
         super().on_message_begin()
-        self._until = self.loop.time() + HEAD_SECONDS
+        self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
 
     def on_headers_complete(self) -> None:
         """Expect the body."""
         super().on_headers_complete()
-        self._until = self.loop.time() + BODY_SECONDS
+        self._until = self.loop.time() + BODY_TIMEOUT_SECONDS
 
     def on_message_complete(self) -> None:
         """Expect nothing: uvicorn itself ends a connection that has nothing more to say."""
@@ -61,7 +66,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.write(_TOO_SLOW)
             self.transport.close()
         else:
-            self._watch = self.loop.call_later(HEAD_SECONDS / 4, self._look)
+            self._watch = self.loop.call_later(HEADER_TIMEOUT_SECONDS / 4, self._look)
 
     def _end(self) -> None:
         if self._watch is not None:
@@ -71,11 +76,11 @@ class TimedProtocol(HttpToolsProtocol):
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-IS_GONE = "convolake.is_gone"
+CLIENT_DISCONNECTED = "convolake.is_gone"
 """Where a socket's scope has whether the client has left; ASGI tells only those who wait for it."""
 
 
-class LiveProtocol(WebSocketsSansIOProtocol):
+class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
     """A socket whose reader may be slow, but not stand still: what waits for it waits in memory."""
 
     _stalled: asyncio.TimerHandle | None = None
@@ -83,7 +88,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """Do nothing for a client that gave up; say whether it has, while its socket is not open."""
         if not self._is_gone():
-            self.scope[IS_GONE] = self._is_gone  # type: ignore[literal-required]
+            self.scope[CLIENT_DISCONNECTED] = self._is_gone  # type: ignore[literal-required]
             await super().run_asgi()
 
     def _is_gone(self) -> bool:
@@ -111,14 +116,16 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def _let_go(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
-            self.conn.send_close(Close.TOO_SLOW, "too slow; come back with the last place you saw")
+            self.conn.send_close(
+                CloseCode.TOO_SLOW, "too slow; come back with the last place you saw"
+            )
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = self.disconnected = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.TOO_SLOW})
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.TOO_SLOW})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
 
 
-def open_many_files() -> None:
+def raise_open_file_limit() -> None:
     """Let this process have as many files open as the system allows: a socket is one.
 
     The usual limit, 1024, is for programs that use `select`; this one does not.
@@ -127,14 +134,14 @@ def open_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def config(application: ASGIApp, **over: Any) -> uvicorn.Config:
+def uvicorn_config(application: ASGIApp, **over: Any) -> uvicorn.Config:
     """How uvicorn serves the API; `over` says where."""
     given: dict[str, Any] = {
         "loop": "uvloop",
-        "http": TimedProtocol,
-        "ws": LiveProtocol,
+        "http": TimeoutHttpProtocol,
+        "ws": BackpressureWebSocketProtocol,
         "ws_per_message_deflate": False,  # it costs a quarter of a MiB a socket
-        "ws_max_size": LARGEST,
+        "ws_max_size": MAX_CLIENT_FRAME_BYTES,
         "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS,
         "access_log": False,

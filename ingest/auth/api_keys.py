@@ -21,7 +21,7 @@ from ingest.auth.secret_files import write_private
 from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
 from ingest.events.draft import ID_PATTERN
-from ingest.events.stored_event import SERVER
+from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log.storage.base import migrate, open_engine
 from ingest.log.storage.tables import api_keys
 from ingest.settings import Settings
@@ -38,22 +38,22 @@ class InvalidSourceError(ValueError):
     """No key can write under this name; none was made."""
 
 
-DEFAULT = frozenset({"events:write", "conversations:write", "read"})
+DEFAULT_SCOPES = frozenset({"events:write", "conversations:write", "read"})
 """What a bot or a channel needs."""
 
 
 class Grant(NamedTuple):
     """What a key is good for; no `channels`: every one; `expires_at` in microseconds."""
 
-    scopes: frozenset[str] = DEFAULT
+    scopes: frozenset[str] = DEFAULT_SCOPES
     channels: frozenset[str] = frozenset()
     expires_at: int | None = None
 
 
-ADMIN = Grant(frozenset({"admin"}))
+ADMIN_GRANT = Grant(frozenset({"admin"}))
 
 
-class KeyRow(NamedTuple):
+class ApiKeyInfo(NamedTuple):
     """A key as it is listed: never the key itself."""
 
     key_id: str
@@ -74,10 +74,10 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
     grant = grant or Grant()
     if unknown := sorted(grant.scopes - set(SCOPES)):
         raise UnknownScopeError(f"{unknown[0]!r} is no scope; there are {', '.join(SCOPES)}")
-    if not re.match(ID_PATTERN, source) or source.partition("~")[0] == SERVER:
+    if not re.match(ID_PATTERN, source) or source.partition("~")[0] == SYSTEM_SOURCE:
         raise InvalidSourceError(
             f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
-            f"letter or digit; {SERVER!r} is the server itself"
+            f"letter or digit; {SYSTEM_SOURCE!r} is the server itself"
         )
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     with engine.begin() as connection:
@@ -95,7 +95,7 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
     return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
 
 
-def used_key(key_id: str, used_at: int) -> ClauseElement:
+def update_last_used(key_id: str, used_at: int) -> ClauseElement:
     """A key was used, as the log's writer notes it."""
     return update(api_keys).where(api_keys.c.key_id == key_id).values(used_at=used_at)
 
@@ -111,26 +111,26 @@ def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
     return changed.rowcount == 1
 
 
-def list_keys(engine: Engine) -> list[KeyRow]:
+def list_keys(engine: Engine) -> list[ApiKeyInfo]:
     """Every key, oldest first."""
-    columns = [api_keys.c[name] for name in KeyRow._fields]
+    columns = [api_keys.c[name] for name in ApiKeyInfo._fields]
     query = select(*columns).order_by(api_keys.c.created_at, api_keys.c.key_id)
     with engine.connect() as connection:
-        return [KeyRow(*row) for row in connection.execute(query)]
+        return [ApiKeyInfo(*row) for row in connection.execute(query)]
 
 
-def first_key(settings: Settings, created_at: int) -> str | None:
+def create_first_key(settings: Settings, created_at: int) -> str | None:
     """The first key of a new installation, to be shown once; None if one was made before."""
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     with engine.connect() as connection:
         is_new = not connection.execute(select(func.count()).select_from(api_keys)).scalar()
-    key = create_key(engine, "default", created_at, ADMIN) if is_new else None
+    key = create_key(engine, "default", created_at, ADMIN_GRANT) if is_new else None
     engine.dispose()
     return key
 
 
-def local_key(settings: Settings, created_at: int) -> str:
+def get_or_create_local_key(settings: Settings, created_at: int) -> str:
     """The key of clients on this machine; made and kept in the data folder on first use."""
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
@@ -138,7 +138,7 @@ def local_key(settings: Settings, created_at: int) -> str:
     if not path.exists():
         migrate(settings.database_url)
         engine = open_engine(settings.database_url)
-        write_private(path, create_key(engine, "local", created_at, ADMIN))
+        write_private(path, create_key(engine, "local", created_at, ADMIN_GRANT))
         engine.dispose()
     return path.read_text().strip()
 
@@ -151,7 +151,7 @@ def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-class Keyring:
+class ApiKeyAuthenticator:
     """Tells who a request is from. Remembers an answer for CACHE_SECONDS."""
 
     def __init__(
@@ -167,7 +167,7 @@ class Keyring:
         self._clock = clock
         self._callers: dict[str, tuple[Caller, float]] = {}
 
-    def caller(self, authorization: str) -> Caller:
+    def authenticate(self, authorization: str) -> Caller:
         """Whose key is in an Authorization header. Raises UnauthorizedError."""
         known = self._callers.get(authorization)
         if known is not None and known[1] > self._clock():
@@ -180,12 +180,12 @@ class Keyring:
         self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
         return caller
 
-    def has(self, authorization: str) -> bool:
+    def is_cached(self, authorization: str) -> bool:
         """Whether `caller` would answer without a look at the store."""
         known = self._callers.get(authorization)
         return known is not None and known[1] > self._clock()
 
-    def take_used(self) -> dict[str, int]:
+    def drain_usage(self) -> dict[str, int]:
         """When keys were used since this was last asked, within CACHE_SECONDS."""
         used, self._used = self._used, {}
         return used

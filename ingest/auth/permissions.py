@@ -17,17 +17,17 @@ SCOPES = {
 }
 """Scopes of API keys."""
 
-TAKE_PART = "take_part"
+PARTICIPATE = "take_part"
 """What a customer's token allows, and no key: to write and read as that participant."""
 
-CUSTOMER = frozenset({TAKE_PART})
+CUSTOMER_SCOPES = frozenset({PARTICIPATE})
 
 
 class User(Struct, frozen=True):
     """Whom a token was made for: a participant, in some conversations, for a while."""
 
     participant_id: str
-    conversations: frozenset[str]
+    conversation_ids: frozenset[str]
     """Empty: every conversation."""
     view: str
     expires_at: int
@@ -47,7 +47,7 @@ class Caller(Struct, frozen=True):
         """Whether they see what others sent."""
         return "admin" in self.scopes
 
-    def need(self, *scopes: str) -> None:
+    def require_scope(self, *scopes: str) -> None:
         """Raise MissingScopeError unless they have one of `scopes`, if any are named."""
         if scopes and not self.is_admin and self.scopes.isdisjoint(scopes):
             raise MissingScopeError(
@@ -60,28 +60,28 @@ class Caller(Struct, frozen=True):
             return False
         return not self.channels or bool(channels and channels <= self.channels)
 
-    def reach(self, conversation_id: str | None) -> None:
+    def require_access(self, conversation_id: str | None) -> None:
         """Raise UnknownConversationError if a token is not for this conversation.
 
         ForbiddenError if it is for single ones, and this is about more.
         The same answer as for one that does not exist: nobody learns of foreign ids.
         """
-        if self.user is None or not self.user.conversations:
+        if self.user is None or not self.user.conversation_ids:
             return
         if conversation_id is None:
             raise ForbiddenError("this token is for single conversations")
-        if conversation_id not in self.user.conversations:
+        if conversation_id not in self.user.conversation_ids:
             raise UnknownConversationError(
                 "there is no conversation with this id", "conversation_id"
             )
 
-    def speak(self, draft: Draft, key: str | None = None) -> None:
+    def act_as(self, draft: Draft, key: str | None = None) -> None:
         """Make a user's draft their own; `key` is the event id of their Idempotency-Key.
 
         Raises ForbiddenError if it is somebody else's, MissingScopeError if it needs more.
         """
         if draft.happened_at is not None:
-            self.need("import")
+            self.require_scope("import")
         if self.user is None:
             return
         if draft.participant_id not in (None, self.user.participant_id):

@@ -12,37 +12,37 @@ from ingest.auth.permissions import Caller
 from ingest.errors import RateLimitedError
 
 BURST_SECONDS = 10
-ALLOWANCE = "convolake.allowance"
+RATE_LIMIT_STATE = "convolake.allowance"
 """Where a request's scope has what is left."""
 
-KEPT = 10_000
+MIN_CACHED_BUCKETS = 10_000
 """So many callers are kept in mind at least; those whose bucket is full again need not be."""
 
 
-class Allowance(NamedTuple):
+class RateLimitState(NamedTuple):
     """What is left: requests now, and seconds until the bucket is full."""
 
     per_second: int
-    left: int
-    seconds: int
+    remaining: int
+    reset_seconds: int
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The RateLimit fields (IETF draft-ietf-httpapi-ratelimit-headers)."""
         policy = f'"default";q={self.per_second * BURST_SECONDS};w={BURST_SECONDS}'
-        state = f'"default";r={self.left};t={self.seconds}'
+        state = f'"default";r={self.remaining};t={self.reset_seconds}'
         return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode())]
 
 
-class Limiter:
+class TokenBuckets:
     """Counts the requests of each caller, by our clock; in memory, so each process for itself."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""
         self._clock = clock
         self._buckets: dict[str, tuple[float, int]] = {}
-        self._most = KEPT
+        self._max_buckets = MIN_CACHED_BUCKETS
 
-    def take(self, who: str, per_second: int) -> Allowance:
+    def consume(self, who: str, per_second: int) -> RateLimitState:
         """One request of `who`. Raises RateLimitedError if there is none left."""
         now = self._clock()
         most = float(per_second * BURST_SECONDS)
@@ -50,49 +50,49 @@ class Limiter:
         held = min(most, held + max(0, now - at) * per_second / 1_000_000)
         if held < 1:
             raise RateLimitedError(f"at most {per_second} requests a second; send fewer")
-        if who not in self._buckets and len(self._buckets) >= self._most:
-            self._forget(now)
+        if who not in self._buckets and len(self._buckets) >= self._max_buckets:
+            self._evict(now)
         self._buckets[who] = (held - 1, now)
-        return Allowance(per_second, int(held - 1), int((most - held + 1) / per_second) + 1)
+        return RateLimitState(per_second, int(held - 1), int((most - held + 1) / per_second) + 1)
 
-    def _forget(self, now: int) -> None:
+    def _evict(self, now: int) -> None:
         old = now - BURST_SECONDS * 1_000_000
         self._buckets = {who: each for who, each in self._buckets.items() if each[1] > old}
         # If more come back at once, all are looked through again only when they are twice as many.
-        self._most = max(KEPT, 2 * len(self._buckets))
+        self._max_buckets = max(MIN_CACHED_BUCKETS, 2 * len(self._buckets))
 
 
-class Limits:
+class RateLimiter:
     """The limits of this installation: requests a second, 0 is any number."""
 
     def __init__(self, per_key: int, per_user: int, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""
         self._per_key = per_key
         self._per_user = per_user
-        self._limiter = Limiter(clock)
+        self._limiter = TokenBuckets(clock)
 
-    def count(self, scope: MutableMapping[str, Any], caller: Caller) -> None:
+    def check(self, scope: MutableMapping[str, Any], caller: Caller) -> None:
         """Count a request of a caller. Raises RateLimitedError."""
         if caller.user is not None:
-            self._take(scope, f"{caller.source}/{caller.user.participant_id}", self._per_user)
+            self._consume(scope, f"{caller.source}/{caller.user.participant_id}", self._per_user)
         else:
-            self._take(scope, caller.source, self._per_key)
+            self._consume(scope, caller.source, self._per_key)
 
-    def count_visitor(self, scope: MutableMapping[str, Any]) -> None:
+    def check_visitor(self, scope: MutableMapping[str, Any]) -> None:
         """Count a request of somebody whom nobody knows. Raises RateLimitedError."""
         address = scope.get("client") or ("",)
-        self._take(scope, f"visitor {address[0]}", self._per_user)
+        self._consume(scope, f"visitor {address[0]}", self._per_user)
 
-    def _take(self, scope: MutableMapping[str, Any], who: str, per_second: int) -> None:
+    def _consume(self, scope: MutableMapping[str, Any], who: str, per_second: int) -> None:
         if per_second:
-            scope[ALLOWANCE] = self._limiter.take(who, per_second)
+            scope[RATE_LIMIT_STATE] = self._limiter.consume(who, per_second)
 
 
-def telling(scope: MutableMapping[str, Any], send: Send) -> Send:
+def with_rate_limit_headers(scope: MutableMapping[str, Any], send: Send) -> Send:
     """`send`, with what is left of a caller's requests in the answer's head."""
 
     async def tell(message: MutableMapping[str, Any]) -> None:
-        allowance: Allowance | None = scope.get(ALLOWANCE)
+        allowance: RateLimitState | None = scope.get(RATE_LIMIT_STATE)
         if allowance is not None and message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *allowance.headers()]
         await send(message)

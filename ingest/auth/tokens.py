@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 import jwt
 
-from ingest.auth.permissions import CUSTOMER, Caller, User
+from ingest.auth.permissions import CUSTOMER_SCOPES, Caller, User
 from ingest.auth.secret_files import write_private
 from ingest.errors import UnauthorizedError
 from ingest.settings import Settings
 
 ALGORITHM = "HS256"
 AUDIENCE = "convolake"
-LONGEST = 3600
+MAX_TOKEN_SECONDS = 3600
 """Seconds that a token may be good for; then a page needs a new one, from the server that it came from."""
-AGENT = frozenset({"read", "conversations:write"})
+AGENT_SCOPES = frozenset({"read", "conversations:write"})
 """What a token of somebody of ours allows, if the key that made it does."""
 
 _CLAIMS = ["exp", "aud", "sub", "src", "conversations", "channels", "view", "scope"]
 
 
-def token_secret(settings: Settings) -> str:
+def get_or_create_token_secret(settings: Settings) -> str:
     """What tokens are signed with; made and kept in the data folder on first use."""
     if settings.token_secret is not None:
         return settings.token_secret.get_secret_value()
@@ -34,7 +34,7 @@ def token_secret(settings: Settings) -> str:
     return path.read_text().strip()
 
 
-class Tokens:
+class UserTokens:
     """Makes and reads tokens."""
 
     def __init__(self, secret: str, clock: Callable[[], int]) -> None:
@@ -42,24 +42,24 @@ class Tokens:
         self._secret = secret
         self._clock = clock
 
-    def make(self, caller: Caller, user: User) -> str:
+    def issue(self, caller: Caller, user: User) -> str:
         """A token for `user`, who can do no more than `caller`."""
         is_customer = user.view == "customer"
-        given = AGENT if caller.is_admin else AGENT & caller.scopes
-        scopes = CUSTOMER if is_customer else given
+        given = AGENT_SCOPES if caller.is_admin else AGENT_SCOPES & caller.scopes
+        scopes = CUSTOMER_SCOPES if is_customer else given
         claims = {
             "aud": AUDIENCE,
             "exp": user.expires_at // 1_000_000,
             "sub": user.participant_id,
             "src": f"{caller.source}~user" if is_customer else caller.source,
-            "conversations": sorted(user.conversations),
+            "conversations": sorted(user.conversation_ids),
             "channels": sorted(caller.channels),
             "view": user.view,
             "scope": sorted(scopes),
         }
         return jwt.encode(claims, self._secret, ALGORITHM)
 
-    def read(self, token: str) -> Caller:
+    def verify(self, token: str) -> Caller:
         """Whom a token is for. Raises UnauthorizedError."""
         try:
             claims = jwt.decode(

@@ -13,25 +13,25 @@ from sqlalchemy import Engine, func, select
 from starlette.concurrency import run_in_threadpool
 
 from ingest.cluster.leader import _connect
-from ingest.events.stored_event import Row
+from ingest.events.stored_event import StoredEvent
 from ingest.log import queries
-from ingest.log.storage.postgres import TOLD
+from ingest.log.storage.postgres import COMMIT_CHANNEL
 
 logger = logging.getLogger(__name__)
 
 
-TYPING = "convolake_typing"
+BROADCAST_CHANNEL = "convolake_typing"
 """Where processes tell each other who types: it is not stored, so it can be read nowhere."""
 
 
-PAGE = 500
+PAGE_EVENTS = 500
 
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """After so long without a word the log is looked at; so often a lost connection is tried again."""
 
 
-class Follower:
+class CommitFollower:
     """Hands on what is committed, whoever wrote it, in the order of the log. Lives on the event loop."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Follower:
         url: str,
         engine: Engine,
         position: int,
-        publish: Callable[[Sequence[Row]], None],
+        publish: Callable[[Sequence[StoredEvent]], None],
         hear: Callable[[dict[str, Any]], None],
     ) -> None:
         """`publish` is told of events after `position`, `hear` of what another process says."""
@@ -51,18 +51,18 @@ class Follower:
         self._woken = asyncio.Event()
         self._name = secrets.token_hex(8)
 
-    def committed(self, rows: Sequence[Row]) -> None:
+    def on_commit(self, rows: Sequence[StoredEvent]) -> None:
         """This process committed them. What others committed before goes first."""
         if rows and rows[0].position == self._position + 1:
             self._hand_on(rows)
         elif rows:
             self._woken.set()
 
-    def say(self, words: dict[str, Any]) -> None:
+    def broadcast(self, words: dict[str, Any]) -> None:
         """Tell every other process; nothing is kept. At most 8,000 bytes. Blocks."""
         told = json.dumps([self._name, words])
         with self._engine.begin() as connection:
-            connection.execute(select(func.pg_notify(TYPING, told)))
+            connection.execute(select(func.pg_notify(BROADCAST_CHANNEL, told)))
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -74,23 +74,25 @@ class Follower:
         while True:
             self._woken.clear()
             try:
-                while await self._read_page() == PAGE:
+                while await self._read_page() == PAGE_EVENTS:
                     pass
             except Exception:
                 logger.exception("the log could not be read; it is tried again")
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._woken.wait()
 
     async def _read_page(self) -> int:
-        found = await run_in_threadpool(queries.list_committed, self._engine, self._position, PAGE)
+        found = await run_in_threadpool(
+            queries.list_committed, self._engine, self._position, PAGE_EVENTS
+        )
         # Meanwhile this process may have handed on its own.
-        rows = [Row(**row) for row in found if row["position"] > self._position]
+        rows = [StoredEvent(**row) for row in found if row["position"] > self._position]
         if rows:
             self._hand_on(rows)
         return len(found)
 
-    def _hand_on(self, rows: Sequence[Row]) -> None:
+    def _hand_on(self, rows: Sequence[StoredEvent]) -> None:
         self._position = rows[-1].position
         self._publish(rows)
 
@@ -98,16 +100,16 @@ class Follower:
         while True:
             with suppress(psycopg.Error):
                 async with await _connect(self._url) as connection:
-                    for name in (TOLD, TYPING):
+                    for name in (COMMIT_CHANNEL, BROADCAST_CHANNEL):
                         await connection.execute(f"listen {name}")
                     self._woken.set()  # for what was told while nobody listened
                     async for each in connection.notifies():
                         self._take(each)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     def _take(self, told: psycopg.Notify) -> None:
         try:
-            if told.channel == TOLD:
+            if told.channel == COMMIT_CHANNEL:
                 if int(told.payload) > self._position:
                     self._woken.set()
                 return

@@ -7,21 +7,21 @@ from typing import Any
 
 import psycopg
 
-from ingest.log.storage.postgres import SESSION, connect_args
+from ingest.log.storage.postgres import SESSION_SETTINGS, connect_args
 
-ALONE = 0x636F6E766F6C
+LEADER_LOCK = 0x636F6E766F6C
 """The advisory lock of the process that delivers webhooks, for as long as it is connected."""
 
 
-SURE_SECONDS = 3.0
+LOCK_CHECK_SECONDS = 3.0
 """Whoever cannot be told within so long that they still have the lock, stops."""
 
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """After so long without a word the log is looked at; so often a lost connection is tried again."""
 
 
-async def alone(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_as_leader(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do `work` while no other process does; ends with it, or when cancelled.
 
     The lock is the connection's: it is let go of when this process dies. If the connection is
@@ -33,15 +33,15 @@ async def alone(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None
                 await _wait_for_turn(connection)
                 await _while_connected(connection, work)
                 return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _wait_for_turn(connection: "psycopg.AsyncConnection[Any]") -> None:
     while True:
-        found = await connection.execute("select pg_try_advisory_lock(%s)", (ALONE,))
+        found = await connection.execute("select pg_try_advisory_lock(%s)", (LEADER_LOCK,))
         if (row := await found.fetchone()) is not None and row[0]:
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _while_connected(
@@ -49,8 +49,8 @@ async def _while_connected(
 ) -> None:
     task = asyncio.create_task(work())
     try:
-        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-            async with asyncio.timeout(SURE_SECONDS):
+        while not (await asyncio.wait({task}, timeout=POLL_SECONDS))[0]:
+            async with asyncio.timeout(LOCK_CHECK_SECONDS):
                 await connection.execute("select 1")
         task.result()
     finally:
@@ -60,5 +60,5 @@ async def _while_connected(
 
 async def _connect(url: str) -> "psycopg.AsyncConnection[Any]":
     connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **connect_args(url))
-    await connection.execute(SESSION)
+    await connection.execute(SESSION_SETTINGS)
     return connection

@@ -16,34 +16,34 @@ from starlette.concurrency import run_in_threadpool
 
 from ingest.contract import NAMESPACE
 from ingest.delivery import queue, webhook_registry
-from ingest.delivery.destinations.webhook import Webhook, is_asked
+from ingest.delivery.destinations.webhook import Webhook, expects_bot_reply
 from ingest.events.conversation_state import BOT
 from ingest.events.draft import Command, Draft
-from ingest.events.stored_event import SERVER
+from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log import queries
-from ingest.log.writer import Change, Clock, Writer
-from ingest.log.writer_requests import Arrival, Submission
+from ingest.log.writer import Clock, Execute, Writer
+from ingest.log.writer_requests import Append, IncomingEvent
 
-SOURCE = f"{SERVER}~webhooks"
+SOURCE = f"{SYSTEM_SOURCE}~webhooks"
 """Who writes the failed turns. They come in by the door, so they are counted as what comes is."""
 
-PAGE = 200
+PAGE_EVENTS = 200
 """So many events are looked at at once."""
 
-FAR = 10_000
+SAVE_EVERY_EVENTS = 10_000
 """It is written down at least so often how far the log was looked through."""
 
 
 class _Found(NamedTuple):
     """What a look found: failed turns, what is to be noted, how far in the log, whether to go on."""
 
-    turns: list[Arrival]
+    turns: list[IncomingEvent]
     changes: list[ClauseElement]
     position: int
     has_more: bool
 
 
-class Silence:
+class BotWatchdog:
     """Tells of the bots that were not reached."""
 
     def __init__(self, writer: Writer, engine: Engine, clock: Clock, seconds: float) -> None:
@@ -52,10 +52,10 @@ class Silence:
         self._engine = engine
         self._clock = clock
         self._patience = int(seconds * 1_000_000)
-        self._channels = queries.Channels(engine)
+        self._channels = queries.ConversationChannels(engine)
         self._seen: dict[str, int] = {}
 
-    async def tell(self, webhook_id: str, *, is_left_alone: bool) -> None:
+    async def check(self, webhook_id: str, *, is_left_alone: bool) -> None:
         """Write the failed turns of this webhook's bot; of each message one, however often asked.
 
         `is_left_alone`: nothing is read from the log for it now. Raises LogUnavailableError.
@@ -65,10 +65,10 @@ class Silence:
             found = await run_in_threadpool(self._look, webhook_id, is_left_alone)
             if found.turns:
                 path = f"/v1/webhooks/{webhook_id}"
-                await self._writer.submit(Submission(SOURCE, path, len(found.turns), found.turns))
+                await self._writer.submit(Append(SOURCE, path, len(found.turns), found.turns))
             # A crash in between is made good: the same event, with the same id, is a duplicate.
             if found.changes:
-                await self._writer.change(Change(found.changes))
+                await self._writer.execute(Execute(found.changes))
             self._seen[webhook_id] = found.position
             has_more = found.has_more
 
@@ -80,21 +80,23 @@ class Silence:
         position = max(hook.position, hook.silent_position or 0, self._seen.get(webhook_id, 0))
         # Of one that is disabled nothing is to be hoped for.
         before = now - self._patience if hook.disabled_at is None else now
-        queued = queue.list_unheard(self._engine, webhook_id, before, PAGE)
-        changes = [queue.told_of(webhook_id, row["position"]) for row in queued]
-        rows, has_more = list(queued), len(queued) == PAGE
+        queued = queue.list_overdue_for_bot(self._engine, webhook_id, before, PAGE_EVENTS)
+        changes = [queue.clear_bot_wait(webhook_id, row["position"]) for row in queued]
+        rows, has_more = list(queued), len(queued) == PAGE_EVENTS
         if is_left_alone or hook.disabled_at is not None:
             page = self._behind(position, before)
-            rows += [row for row in page if hook.wants(row, self._channels.of)]
-            has_more |= len(page) == PAGE
+            rows += [row for row in page if hook.wants(row, self._channels.get)]
+            has_more |= len(page) == PAGE_EVENTS
             position = page[-1]["position"] if page else position
             changes += self._seen_to(hook, page)
-        turns = [turn for row in rows if is_asked(hook, row) for turn in self._turns(hook, row)]
+        turns = [
+            turn for row in rows if expects_bot_reply(hook, row) for turn in self._turns(hook, row)
+        ]
         return _Found(turns, changes, position, has_more)
 
     def _behind(self, after: int, before: int) -> Sequence[RowMapping]:
         """What the log has for one that is left alone, and was not looked at."""
-        page = queries.list_committed(self._engine, after, PAGE)
+        page = queries.list_committed(self._engine, after, PAGE_EVENTS)
         # Clocks of several machines, or one that jumps: what comes after one that waits, waits too.
         return list(takewhile(lambda row: row["committed_at"] <= before, page))
 
@@ -102,18 +104,20 @@ class Silence:
         if not page:
             return
         last = page[-1]["position"]
-        is_far = last - max(hook.position, hook.silent_position or 0) >= FAR
-        if is_far or any(is_asked(hook, row) for row in page):
+        is_far = last - max(hook.position, hook.silent_position or 0) >= SAVE_EVERY_EVENTS
+        if is_far or any(expects_bot_reply(hook, row) for row in page):
             yield webhook_registry.update_webhook(hook.webhook_id, silent_position=last)
 
-    def _turns(self, hook: Webhook, row: RowMapping) -> Iterable[Arrival]:
+    def _turns(self, hook: Webhook, row: RowMapping) -> Iterable[IncomingEvent]:
         """The failed turn, unless this bot had nothing to say any more."""
         state = queries.get_conversation(self._engine, row["conversation_id"])
         if state is None or state.state == "closed" or state.control.owner != BOT:
             return
         if hook.bot_id in state.participants:
             draft = _failed(hook, row)
-            yield Arrival(msgspec.json.encode(draft), draft, command=Command(state.control.epoch))
+            yield IncomingEvent(
+                msgspec.json.encode(draft), draft, command=Command(state.control.epoch)
+            )
 
 
 def _failed(hook: Webhook, row: RowMapping) -> Draft:

@@ -2,7 +2,7 @@
 
 from ingest.delivery.retry_policy import SECOND
 
-FAILURES = 10
+FAILURE_THRESHOLD = 10
 """So many failures in a row, and nothing is sent for a while."""
 
 
@@ -13,7 +13,7 @@ FIRST_PAUSE, PAUSE, LONGEST_PAUSE = 30, 60, 512
 HOUR = 3_600 * SECOND
 
 
-class Breaker:
+class CircuitBreaker:
     """Leaves an endpoint alone once it fails again and again; then one delivery tries it."""
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class Breaker:
         """Whether the endpoint is taken to be well."""
         return self._since is None
 
-    def most(self, now: int) -> int | None:
+    def permits(self, now: int) -> int | None:
         """How many deliveries may be under way now; None: as many as you like."""
         if now < self._open_until:
             return 0
         return None if self.is_closed else 1
 
-    def note(self, *, is_success: bool, now: int) -> None:
+    def record(self, *, is_success: bool, now: int) -> None:
         """What became of a delivery."""
         if is_success:
             self._failures = self._open_until = 0
             self._since = None
             return
         self._failures += 1
-        if self._failures < FAILURES or now < self._open_until:
+        if self._failures < FAILURE_THRESHOLD or now < self._open_until:
             return
         if self._since is None:
             self._since, self._pause = now, FIRST_PAUSE

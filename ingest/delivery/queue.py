@@ -24,11 +24,11 @@ def list_queue(
     engine: Engine, webhook_id: str, limit: int, after: int = 0, *, is_dead: bool = False
 ) -> Sequence[RowMapping]:
     """At most `limit` deliveries that wait, or that were given up, in the order of the log."""
-    died = webhook_queue.c.died_at
+    dead_lettered_at = webhook_queue.c.died_at
     query = (
         select(webhook_queue)
         .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position > after)
-        .where(died.is_not(None) if is_dead else died.is_(None))
+        .where(dead_lettered_at.is_not(None) if is_dead else dead_lettered_at.is_(None))
         .order_by(webhook_queue.c.position)
     )
     with engine.connect() as connection:
@@ -52,14 +52,16 @@ def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Se
         return connection.execute(query).mappings().all()
 
 
-def list_unheard(engine: Engine, webhook_id: str, before: int, limit: int) -> Sequence[RowMapping]:
+def list_overdue_for_bot(
+    engine: Engine, webhook_id: str, before: int, limit: int
+) -> Sequence[RowMapping]:
     """At most `limit` events that a customer waits with since `before`, or that were given up."""
-    asked, died = webhook_queue.c.asked_at, webhook_queue.c.died_at
+    asked, dead_lettered_at = webhook_queue.c.asked_at, webhook_queue.c.died_at
     query = (
         select(events)
         .join(webhook_queue, webhook_queue.c.position == events.c.position)
         .where(webhook_queue.c.webhook_id == webhook_id, asked.is_not(None))
-        .where(or_(asked <= before, died.is_not(None)))
+        .where(or_(asked <= before, dead_lettered_at.is_not(None)))
         .order_by(events.c.position)
         .limit(limit)
     )
@@ -67,7 +69,7 @@ def list_unheard(engine: Engine, webhook_id: str, before: int, limit: int) -> Se
         return connection.execute(query).mappings().all()
 
 
-def blocked(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
+def list_blocked_keys(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
     """Those of these conversations in which something waits."""
     query = select(webhook_queue.c.of).where(
         webhook_queue.c.webhook_id == webhook_id,
@@ -82,7 +84,7 @@ def _at(webhook_id: str, position: int) -> Any:
     return and_(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position == position)
 
 
-class Waiting(NamedTuple):
+class QueuedDelivery(NamedTuple):
     """A delivery that failed, or waits behind one that did (then `next_at` is None).
 
     `asked_at`: since then a customer waits with it for a bot.
@@ -98,17 +100,19 @@ class Waiting(NamedTuple):
     asked_at: int | None = None
 
 
-def waiting(each: Waiting) -> ClauseElement:
+def enqueue(each: QueuedDelivery) -> ClauseElement:
     """It waits; nothing is done if it does already, or if its webhook was removed meanwhile."""
     there = select(webhook_queue.c.position).where(_at(each.webhook_id, each.position))
     hook = select(webhooks.c.webhook_id).where(webhooks.c.webhook_id == each.webhook_id)
     values = select(
         *(literal(value, webhook_queue.c[name].type) for name, value in each._asdict().items())
     ).where(~there.exists(), hook.exists())
-    return insert(webhook_queue).from_select(list(Waiting._fields), values)
+    return insert(webhook_queue).from_select(list(QueuedDelivery._fields), values)
 
 
-def tried(webhook_id: str, position: int, attempts: int, next_at: int, last: str) -> ClauseElement:
+def reschedule(
+    webhook_id: str, position: int, attempts: int, next_at: int, last: str
+) -> ClauseElement:
     """It failed again."""
     return (
         update(webhook_queue)
@@ -117,7 +121,9 @@ def tried(webhook_id: str, position: int, attempts: int, next_at: int, last: str
     )
 
 
-def died(webhook_id: str, position: int, attempts: int, now: int, last: str) -> ClauseElement:
+def dead_letter(
+    webhook_id: str, position: int, attempts: int, now: int, last: str
+) -> ClauseElement:
     """It is given up, and kept."""
     return (
         update(webhook_queue)
@@ -126,17 +132,17 @@ def died(webhook_id: str, position: int, attempts: int, now: int, last: str) -> 
     )
 
 
-def told_of(webhook_id: str, position: int) -> ClauseElement:
+def clear_bot_wait(webhook_id: str, position: int) -> ClauseElement:
     """That its bot was not reached is known; it is not told again."""
     return update(webhook_queue).where(_at(webhook_id, position)).values(asked_at=None)
 
 
-def settled(webhook_id: str, position: int) -> ClauseElement:
+def complete(webhook_id: str, position: int) -> ClauseElement:
     """It arrived."""
     return delete(webhook_queue).where(_at(webhook_id, position))
 
 
-def let_on(webhook_id: str, of: str, now: int) -> ClauseElement:
+def unblock_next(webhook_id: str, of: str, now: int) -> ClauseElement:
     """What waited behind it is the first now, if anything did."""
     behind = webhook_queue.alias()
     first = select(func.min(behind.c.position)).where(
@@ -153,8 +159,8 @@ def let_on(webhook_id: str, of: str, now: int) -> ClauseElement:
     )
 
 
-def hurried(webhook_id: str, now: int) -> ClauseElement:
-    """The endpoint is back: whatever waits for its next try is tried now."""
+def retry_all_now(webhook_id: str, now: int) -> ClauseElement:
+    """The endpoint is back: whatever waits for its next try is retried now."""
     return (
         update(webhook_queue)
         .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.next_at > now)
@@ -162,8 +168,8 @@ def hurried(webhook_id: str, now: int) -> ClauseElement:
     )
 
 
-def revived(webhook_id: str, position: int, since: int, next_at: int | None) -> ClauseElement:
-    """What was given up is tried anew."""
+def requeue(webhook_id: str, position: int, since: int, next_at: int | None) -> ClauseElement:
+    """What was given up is retried."""
     values = {"attempts": 0, "since": since, "next_at": next_at, "died_at": None}
     is_dead = webhook_queue.c.died_at.is_not(None)
     return update(webhook_queue).where(_at(webhook_id, position), is_dead).values(values)

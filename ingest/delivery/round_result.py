@@ -10,57 +10,59 @@ from sqlalchemy import ClauseElement, RowMapping
 from ingest.clock import new_uuid7
 from ingest.contract import from_micros
 from ingest.delivery import queue
-from ingest.delivery.destinations.webhook import Webhook, is_asked, order_of
-from ingest.delivery.queue import Waiting
-from ingest.egress.client import Outcome
-from ingest.events.event_view import shown
-from ingest.events.stored_event import SERVER, Row, to_json
+from ingest.delivery.destinations.webhook import Webhook, expects_bot_reply, ordering_key
+from ingest.delivery.queue import QueuedDelivery
+from ingest.egress.client import EgressResult
+from ingest.events.event_view import render_event
+from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, to_json
 
 
-class Round(msgspec.Struct):
+class RoundResult(msgspec.Struct):
     """What one round with an endpoint came to: changes of the store, and events that tell of it."""
 
-    changes: list[ClauseElement]
-    rows: list[Row]
+    statements: list[ClauseElement]
+    events: list[StoredEvent]
     is_gone: bool = False
 
 
-def id_of(row: RowMapping) -> str:
+def delivery_id(row: RowMapping) -> str:
     """The id of an event's delivery: the same at every try, and for every endpoint."""
     return f"evt_{row['shard']}_{row['position']}"
 
 
-def body_of(row: RowMapping) -> bytes:
+def delivery_body(row: RowMapping) -> bytes:
     """What is sent: made of the event alone, so it is the same bytes at every try."""
     return msgspec.json.encode(
         {
             "type": row["event_type"],
             "timestamp": from_micros(row["committed_at"]),
-            "data": shown(row, "all"),
+            "data": render_event(row, "all"),
         }
     )
 
 
-def waiting(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
+def enqueue_delivery(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
     """It waits: for its next try (`next_at`), or behind another one."""
     values.setdefault("since", row["committed_at"])
-    asked_at = row["committed_at"] if is_asked(hook, row) else None
-    return queue.waiting(
-        Waiting(hook.webhook_id, row["position"], order_of(row), asked_at=asked_at, **values)
+    asked_at = row["committed_at"] if expects_bot_reply(hook, row) else None
+    return queue.enqueue(
+        QueuedDelivery(
+            hook.webhook_id, row["position"], ordering_key(row), asked_at=asked_at, **values
+        )
     )
 
 
-def grouped(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
+def group_by_ordering_key(rows: Sequence[RowMapping]) -> list[list[RowMapping]]:
     """By conversation, each in its order."""
     groups: defaultdict[str, list[RowMapping]] = defaultdict(list)
     for row in rows:
-        groups[order_of(row)].append(row)
+        groups[ordering_key(row)].append(row)
     return list(groups.values())
 
 
-def told(
-    event_type: str, hook: Webhook, row: RowMapping, attempt: int, outcome: Outcome, now: int
-) -> Row:
+def delivery_event(
+    event_type: str, hook: Webhook, row: RowMapping, attempt: int, outcome: EgressResult, now: int
+) -> StoredEvent:
     """The event that tells of a try."""
     payload = {
         "webhook_id": hook.webhook_id,
@@ -70,7 +72,7 @@ def told(
         "error": outcome.error,
         "seconds": round(outcome.seconds, 3),
     }
-    return Row(
+    return StoredEvent(
         event_id=new_uuid7(),
         event_type=event_type,
         caused_by=row["event_id"],
@@ -78,6 +80,6 @@ def told(
         received_at=now,
         happened_at=now,
         payload=to_json({key: value for key, value in payload.items() if value is not None}),
-        source=SERVER,
+        source=SYSTEM_SOURCE,
         fingerprint=b"",
     )

@@ -17,16 +17,16 @@ from urllib.parse import urlsplit
 import httpcore2
 from msgspec import Struct
 
-from ingest.egress.ssrf import Network, is_allowed, is_in
+from ingest.egress.ssrf import Network, is_allowed, is_in_networks
 
-SECONDS = 15.0
+REQUEST_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
-ANSWER_BYTES = 64 * 1024
-ASKED_BYTES = 256 * 1024
+MAX_DRAINED_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 256 * 1024
 """An answer that was asked for may be as long as an event."""
 
 DRAIN_SECONDS = 1.0
-HTTPS = 443
+HTTPS_PORT = 443
 """Other ports, and plain http, are for networks that the settings allow."""
 
 
@@ -34,11 +34,11 @@ class ForbiddenAddressError(Exception):
     """The address may not be called; it says which rule is against it, never what it resolved to."""
 
 
-class AnswerTooLongError(ValueError):
+class ResponseTooLargeError(ValueError):
     """No more of it is read."""
 
 
-class Outcome(Struct, frozen=True):
+class EgressResult(Struct, frozen=True):
     """What became of a request: a status, or an `error` of ours; `seconds` it took."""
 
     status: int | None
@@ -66,7 +66,7 @@ def check_url(url: str, *, allows_http: bool) -> None:
         raise ForbiddenAddressError("an address is ASCII; write other names as xn--…")
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise ForbiddenAddressError("an address has a host, and neither user nor password")
-    if port is not None and port != HTTPS and not allows_http:
+    if port is not None and port != HTTPS_PORT and not allows_http:
         raise ForbiddenAddressError("an address has port 443, or names none")
 
 
@@ -75,7 +75,7 @@ Read = Callable[[httpcore2.Response], Awaitable[bytes]]
 """What is done with an answer; gives what is to be known of it."""
 
 
-class CheckedNetwork(httpcore2.AsyncNetworkBackend):
+class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
     """Connects to public addresses and to those in `allowed`, and to no other."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
@@ -112,38 +112,38 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
     def _may_call(self, address: str, port: int) -> bool:
         """A public address by https; any port of one that the operator trusts."""
-        if port != HTTPS and not is_in(address, self._allowed):
+        if port != HTTPS_PORT and not is_in_networks(address, self._allowed):
             return False
         return is_allowed(address, self._allowed)
 
 
-class Sender:
+class EgressClient:
     """Sends webhooks. Close it at the end."""
 
-    def __init__(self, allowed: Sequence[Network] = (), seconds: float = SECONDS) -> None:
+    def __init__(self, allowed: Sequence[Network] = (), seconds: float = REQUEST_SECONDS) -> None:
         """`allowed`: private networks that may be called; `seconds` is for a whole request."""
         self._allows_http = bool(allowed)
         self._seconds = seconds
         self._pool = httpcore2.AsyncConnectionPool(
-            max_connections=None, keepalive_expiry=20, network_backend=CheckedNetwork(allowed)
+            max_connections=None, keepalive_expiry=20, network_backend=SsrfSafeNetwork(allowed)
         )
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._pool.aclose()
 
-    def check(self, url: str) -> None:
+    def validate_url(self, url: str) -> None:
         """Raise ForbiddenAddressError if nothing may ever be sent there."""
         check_url(url, allows_http=self._allows_http)
 
-    async def post(self, url: str, headers: Headers, body: bytes) -> Outcome:
+    async def send(self, url: str, headers: Headers, body: bytes) -> EgressResult:
         """Send `body`. Never raises for what a receiver does."""
         outcome, _ = await self._try(url, headers, body, self._seconds, _let_go)
         return outcome
 
-    async def ask(
+    async def request(
         self, url: str, headers: Headers, body: bytes, seconds: float
-    ) -> tuple[Outcome, bytes]:
+    ) -> tuple[EgressResult, bytes]:
         """Send `body`, and what was answered, whole, within `seconds`; it has at most 256 KiB.
 
         Never raises for what a receiver does.
@@ -152,10 +152,10 @@ class Sender:
 
     async def _try(
         self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
-    ) -> tuple[Outcome, bytes]:
+    ) -> tuple[EgressResult, bytes]:
         started = time.monotonic()
         try:
-            self.check(url)
+            self.validate_url(url)
             async with asyncio.timeout(seconds):
                 status, retry_after, content = await self._post(url, headers, body, seconds, read)
         except ForbiddenAddressError as error:
@@ -171,8 +171,8 @@ class Sender:
         except (OSError, UnicodeError, ValueError) as error:
             failure = type(error).__name__
         else:
-            return Outcome(status, None, time.monotonic() - started, retry_after), content
-        return Outcome(None, failure, time.monotonic() - started), b""
+            return EgressResult(status, None, time.monotonic() - started, retry_after), content
+        return EgressResult(None, failure, time.monotonic() - started), b""
 
     async def _post(
         self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
@@ -196,16 +196,16 @@ class Sender:
 async def _let_go(answer: httpcore2.Response) -> bytes:
     """What counts is the status; the rest is read so that the connection can be used again."""
     with suppress(
-        TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, AnswerTooLongError
+        TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, ResponseTooLargeError
     ):
         async with asyncio.timeout(DRAIN_SECONDS):
-            await _read(answer, ANSWER_BYTES)
+            await _read(answer, MAX_DRAINED_BYTES)
     return b""
 
 
 async def _whole(answer: httpcore2.Response) -> bytes:
-    """What was answered. Raises AnswerTooLongError."""
-    return await _read(answer, ASKED_BYTES)
+    """What was answered. Raises ResponseTooLargeError."""
+    return await _read(answer, MAX_RESPONSE_BYTES)
 
 
 async def _read(answer: httpcore2.Response, most: int) -> bytes:
@@ -213,7 +213,7 @@ async def _read(answer: httpcore2.Response, most: int) -> bytes:
     async for piece in answer.aiter_stream():
         content += piece
         if len(content) > most:
-            raise AnswerTooLongError
+            raise ResponseTooLargeError
     return bytes(content)
 
 

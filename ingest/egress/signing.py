@@ -17,12 +17,12 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def in_force(secret: str, old: str | None, old_until: int | None, now: int) -> list[str]:
+def active_secrets(secret: str, old: str | None, old_until: int | None, now: int) -> list[str]:
     """The secrets that are signed with: two while they are changed."""
     return [secret, old] if old is not None and (old_until or 0) > now else [secret]
 
 
-def headers(
+def sign(
     delivery_id: str, seconds: int, body: bytes, keys: Sequence[str]
 ) -> list[tuple[bytes, bytes]]:
     """The three headers of a delivery at `seconds` since 1970, signed with each of `keys`.

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Network = IPv4Network | IPv6Network
 
-NEVER = tuple(
+BLOCKED_NETWORKS = tuple(
     ip_network(each)
     for each in (
         "0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4",
@@ -26,14 +26,14 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
 
     Raises ValueError if it is no address.
     """
-    if is_in(address, allowed):
+    if is_in_networks(address, allowed):
         return True
     ip = _unmapped(address)
     odd = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local
-    return ip.is_global and not odd and not any(_is_in(ip, network) for network in NEVER)
+    return ip.is_global and not odd and not any(_is_in(ip, network) for network in BLOCKED_NETWORKS)
 
 
-def is_in(address: str, networks: Sequence[Network]) -> bool:
+def is_in_networks(address: str, networks: Sequence[Network]) -> bool:
     """Whether the address is in one of them. Raises ValueError if it is no address."""
     ip = _unmapped(address)
     return any(_is_in(ip, network) for network in networks)

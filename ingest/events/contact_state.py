@@ -12,8 +12,8 @@ from ingest.errors import (
     VersionMismatchError,
 )
 from ingest.events.draft import Command, Draft
-from ingest.events.projections import merged
-from ingest.events.stored_event import Row, payload_of
+from ingest.events.projections import merge_patch
+from ingest.events.stored_event import StoredEvent, decode_payload
 
 
 class Address(Struct, frozen=True):
@@ -33,10 +33,12 @@ class Contact(Struct, array_like=True):
     version: int = 0
 
 
-as_contact = msgspec.msgpack.Decoder(Contact).decode
+decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
-def admit(draft: Draft, row: Row, contact: Contact | None, command: Command | None) -> Contact:
+def decide_contact(
+    draft: Draft, row: StoredEvent, contact: Contact | None, command: Command | None
+) -> Contact:
     """The contact after the event; `apply` it once the row has its position.
 
     Facts of a contact that nobody created make one: the record does not lose what it was told.
@@ -61,14 +63,14 @@ def _refuse(draft: Draft, contact: Contact | None, command: Command) -> None:
         raise VersionMismatchError("it was changed since; read it again, then send your change")
 
 
-def apply(contact: Contact, row: Row) -> None:
+def apply(contact: Contact, row: StoredEvent) -> None:
     """Fold one stored event into its contact."""
-    payload = payload_of(row)
+    payload = decode_payload(row)
     contact.version = row.position
     match row.event_type:
         case "contact.created" | "contact.updated":
             if isinstance(given := payload.get("attributes"), dict):
-                contact.attributes = merged(contact.attributes, given)
+                contact.attributes = merge_patch(contact.attributes, given)
         case "contact.linked":
             address = _address(row)
             if address is not None and address not in contact.addresses:
@@ -79,8 +81,8 @@ def apply(contact: Contact, row: Row) -> None:
             contact.merged_into = None
 
 
-def _address(row: Row) -> Address | None:
+def _address(row: StoredEvent) -> Address | None:
     try:
-        return msgspec.convert(payload_of(row), Address)
+        return msgspec.convert(decode_payload(row), Address)
     except msgspec.ValidationError:
         return None

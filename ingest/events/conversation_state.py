@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-BOT, HUMAN, NOBODY = "bot", "human", "none"
+BOT, HUMAN, NO_OWNER = "bot", "human", "none"
 """Owners of control: who may speak for us."""
 
 
@@ -28,7 +28,7 @@ class Member(Struct, array_like=True):
 class Control(Struct, array_like=True, frozen=True):
     """Who may speak; the epoch grows with every change, so that a late bot is told apart."""
 
-    owner: str = NOBODY
+    owner: str = NO_OWNER
     participant_id: str | None = None
     epoch: int = 1
 
@@ -69,8 +69,8 @@ class Conversation(Struct, array_like=True):
     message_count: int = 0
     latest_at: int = 0
     received_at: int = 0
-    spoke_at: dict[str, int] = {}
-    set_at: int = 0
+    last_message_at: dict[str, int] = {}
+    last_edited_at: int = 0
     session_id: str | None = None
     session_number: int = 0
     session_started_at: int = 0
@@ -83,16 +83,16 @@ class Conversation(Struct, array_like=True):
     hand_off_on_bot_failure: bool = False
     predecessor_id: str | None = None
     successor_id: str | None = None
-    due_at: int | None = None
+    next_timer_at: int | None = None
 
-    def has(self, role: str) -> bool:
+    def has_role(self, role: str) -> bool:
         """Whether somebody of that role takes part."""
         return any(each.participant_role == role for each in self.participants.values())
 
 
-as_conversation = msgspec.msgpack.Decoder(Conversation).decode
+decode_conversation = msgspec.msgpack.Decoder(Conversation).decode
 """A conversation as it is stored in `folded`."""
 
 
-encode = msgspec.msgpack.Encoder().encode
+encode_state = msgspec.msgpack.Encoder().encode
 """A state as it is stored in `folded`."""

@@ -14,16 +14,20 @@ from ingest.errors import (
 )
 from ingest.events import durations, handoff_state
 from ingest.events.conversation_state import HUMAN, Conversation
-from ingest.events.draft import Command, Draft, settable
-from ingest.events.effects import place
-from ingest.events.projections import EDITS, create
-from ingest.events.stored_event import Row, add_to_payload, payload_of
-from ingest.events.timers import Rules, next_due
+from ingest.events.draft import Command, Draft, parse_conversation_fields
+from ingest.events.effects import append_with_effects
+from ingest.events.projections import VERSIONED_TYPES, create
+from ingest.events.stored_event import StoredEvent, decode_payload, merge_payload
+from ingest.events.timers import LifecyclePolicy, next_timer
 
 
-def admit(
-    draft: Draft, row: Row, state: Conversation | None, rules: Rules, command: Command | None = None
-) -> tuple[list[Row], Conversation]:
+def decide(
+    draft: Draft,
+    row: StoredEvent,
+    state: Conversation | None,
+    rules: LifecyclePolicy,
+    command: Command | None = None,
+) -> tuple[list[StoredEvent], Conversation]:
     """Rows that `draft` becomes (server events around it included) and the state after them.
 
     `row` is the draft's own row as far as the door could fill it (`receive`); it is completed
@@ -42,21 +46,21 @@ def admit(
     _refuse(row, state, rules, command)
     is_late = _is_late(row, state)
     if command is None and is_late:
-        add_to_payload(row, was_stale=True)
+        merge_payload(row, was_stale=True)
     _complete(row, state)
-    rows = place(row, state, rules, is_late=is_late)
-    state.due_at = due.at if (due := next_due(state, rules)) is not None else None
+    rows = append_with_effects(row, state, rules, is_late=is_late)
+    state.next_timer_at = due.at if (due := next_timer(state, rules)) is not None else None
     return rows, state
 
 
-def _identify(row: Row, state: Conversation) -> None:
+def _identify(row: StoredEvent, state: Conversation) -> None:
     """Fill in what the conversation knows: who it was, where, whether it counts."""
     if row.participant_id is not None:
         known = state.participants.get(row.participant_id)
         if known is not None:
             row.participant_role = row.participant_role or known.participant_role
             row.contact_id = row.contact_id or known.contact_id
-        if row.participant_role is None and row.event_type in handoff_state.OF_AGENTS:
+        if row.participant_role is None and row.event_type in handoff_state.AGENT_TYPES:
             row.participant_role = "agent"
         if row.participant_role is None:
             raise EventRejectedError(
@@ -70,7 +74,9 @@ def _identify(row: Row, state: Conversation) -> None:
         row.message_id = row.event_id
 
 
-def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None) -> None:
+def _refuse(
+    row: StoredEvent, state: Conversation, rules: LifecyclePolicy, command: Command | None
+) -> None:
     """Raise what stands against the event, whatever it is, or against the command alone."""
     if row.event_type in ("conversation.created", "conversation.updated"):
         _check_settable(row)
@@ -79,7 +85,7 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
     if row.event_type == "message.created":
         _refuse_message(row, state, command)
         return
-    if row.event_type in EDITS:
+    if row.event_type in VERSIONED_TYPES:
         _refuse_edit(row, state, command)
     if row.event_type == "bot.turn_failed":
         _refuse_stale(state, command)
@@ -89,23 +95,23 @@ def _refuse(row: Row, state: Conversation, rules: Rules, command: Command | None
         _refuse_handoff(row, state, rules)
 
 
-def _check_settable(row: Row) -> None:
-    given = settable(payload_of(row))
+def _check_settable(row: StoredEvent) -> None:
+    given = parse_conversation_fields(decode_payload(row))
     for name in ("inactive_after", "closed_after"):
         if text := getattr(given, name):
-            durations.check(text, name)
+            durations.validate_duration(text, name)
 
 
-def _refuse_handoff(row: Row, state: Conversation, rules: Rules) -> None:
+def _refuse_handoff(row: StoredEvent, state: Conversation, rules: LifecyclePolicy) -> None:
     if state.state == "closed":
         raise ConversationClosedError("this conversation is closed: nobody can take it over")
     _refuse_taker(row)
-    reason = handoff_state.refusal(row, state)
-    if reason is None and handoff_state.is_offered_to_another(row, state):
+    reason = handoff_state.refusal_reason(row, state)
+    if reason is None and handoff_state.is_assigned_to_other(row, state):
         reason = "this handoff is offered to another agent"
     if reason is not None:
         raise HandoffStateError(reason, "$.handoff_id")
-    given = payload_of(row).get("reason")
+    given = decode_payload(row).get("reason")
     allowed = rules.handoff_reasons
     if row.event_type == "handoff.requested" and allowed and given not in allowed:
         raise EventRejectedError(
@@ -113,16 +119,19 @@ def _refuse_handoff(row: Row, state: Conversation, rules: Rules) -> None:
         )
 
 
-def _refuse_taker(row: Row) -> None:
-    if row.event_type in handoff_state.OF_AGENTS and row.participant_id is None:
+def _refuse_taker(row: StoredEvent) -> None:
+    if row.event_type in handoff_state.AGENT_TYPES and row.participant_id is None:
         raise EventRejectedError("name the agent", "$.participant_id")
-    if row.event_type in handoff_state.BY_AGENTS and row.participant_role in ("customer", "bot"):
+    if row.event_type in handoff_state.STAFF_ONLY_TYPES and row.participant_role in (
+        "customer",
+        "bot",
+    ):
         raise EventRejectedError(
             f"a {row.participant_role} does not take or pass on a handoff", "$.participant_id"
         )
 
 
-def _refuse_edit(row: Row, state: Conversation, command: Command) -> None:
+def _refuse_edit(row: StoredEvent, state: Conversation, command: Command) -> None:
     if command.version is not None and command.version != state.version:
         raise VersionMismatchError("it was changed since; read it again, then send your change")
     if state.state == "closed" and row.event_type.startswith("conversation."):
@@ -132,14 +141,14 @@ def _refuse_edit(row: Row, state: Conversation, command: Command) -> None:
 _OF_MEMBERS = frozenset({"participant.updated", "participant.left", "participant.read_advanced"})
 
 
-def _refuse_stranger(row: Row, state: Conversation) -> None:
+def _refuse_stranger(row: StoredEvent, state: Conversation) -> None:
     if row.participant_id not in state.participants:
         raise UnknownParticipantError(
             "this participant is not in the conversation", "participant_id"
         )
 
 
-def _refuse_message(row: Row, state: Conversation, command: Command) -> None:
+def _refuse_message(row: StoredEvent, state: Conversation, command: Command) -> None:
     if state.state == "closed":
         raise ConversationClosedError(
             "this conversation is closed; a customer's message opens its successor"
@@ -161,7 +170,7 @@ def _refuse_stale(state: Conversation, command: Command) -> None:
         )
 
 
-def _is_late(row: Row, state: Conversation) -> bool:
+def _is_late(row: StoredEvent, state: Conversation) -> bool:
     """Whether a fact came when it could not have been commanded any more."""
     if state.state == "closed" and row.event_type.startswith(("conversation.", "handoff.")):
         return True
@@ -169,15 +178,15 @@ def _is_late(row: Row, state: Conversation) -> bool:
         is_bots = row.participant_role == "bot" and row.visibility == "public"
         return state.state == "closed" or (is_bots and state.control.owner == HUMAN)
     is_step = row.event_type.startswith("handoff.") and row.event_type != "handoff.requested"
-    return is_step and handoff_state.refusal(row, state) is not None
+    return is_step and handoff_state.refusal_reason(row, state) is not None
 
 
-def _complete(row: Row, state: Conversation) -> None:
+def _complete(row: StoredEvent, state: Conversation) -> None:
     """Note what it was before, where an event says what it becomes."""
     match row.event_type:
         case "conversation.state_changed" | "conversation.resolved" | "conversation.reopened":
-            add_to_payload(row, **{"from": state.state})
+            merge_payload(row, **{"from": state.state})
         case "conversation.updated":
-            names = settable(payload_of(row)).__struct_fields__
-            before = {name: getattr(state, name) for name in names if name in payload_of(row)}
-            add_to_payload(row, before=before)
+            names = parse_conversation_fields(decode_payload(row)).__struct_fields__
+            before = {name: getattr(state, name) for name in names if name in decode_payload(row)}
+            merge_payload(row, before=before)

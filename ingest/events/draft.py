@@ -15,18 +15,18 @@ Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Instant = Annotated[datetime, Meta(tz=True)]
 
-OCCURRED = tuple(
+OCCURRED_AT_RANGE = tuple(
     to_micros(datetime.fromisoformat(text))
     for text in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z")
 )
 """First and last instant that every zone can write: a day away from both ends of the calendar."""
 
-EARLIEST = to_micros(datetime.fromisoformat("1990-01-01T00:00:00Z"))
+EARLIEST_HAPPENED_AT = to_micros(datetime.fromisoformat("1990-01-01T00:00:00Z"))
 """No channel of ours is older; an earlier `happened_at` is a broken clock (1970, 0001)."""
 
-STATES = ("active", "inactive", "closed")
+CONVERSATION_STATES = ("active", "inactive", "closed")
 
-COMMANDED = frozenset({"session.ended"})
+COMMANDABLE_TYPES = frozenset({"session.ended"})
 """Types that only the server writes, also when a client commands it to."""
 
 
@@ -80,7 +80,7 @@ class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_default
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class Settable(Struct, kw_only=True, omit_defaults=True):
+class ConversationFields(Struct, kw_only=True, omit_defaults=True):
     """What clients set of a conversation: `payload` of its creation and of its updates.
 
     Other fields of a payload are kept as they are and mean nothing to the log.
@@ -97,7 +97,7 @@ class Settable(Struct, kw_only=True, omit_defaults=True):
     session_attributes: dict[str, Any] | None = None
 
 
-def check(draft: Draft, command: Command | None) -> EventType:
+def validate_draft(draft: Draft, command: Command | None) -> EventType:
     """The draft's type. Raises EventRejectedError or a child of it."""
     kind = event_type(draft.event_type)
     if kind is None:
@@ -108,7 +108,7 @@ def check(draft: Draft, command: Command | None) -> EventType:
         raise EventRejectedError(
             "typing is not stored; this log keeps durable events only", "$.event_type"
         )
-    if kind.writer != "client" and (command is None or draft.event_type not in COMMANDED):
+    if kind.writer != "client" and (command is None or draft.event_type not in COMMANDABLE_TYPES):
         raise ForbiddenTypeError(
             f"only the {kind.writer} writes events of this type", "$.event_type"
         )
@@ -129,24 +129,24 @@ def _check_content(draft: Draft) -> None:
             raise EventRejectedError("a message has a text or payload.attachments", "$.text")
         case "message.edited" if draft.text is None:
             raise EventRejectedError("an edit gives the new text", "$.text")
-        case "conversation.state_changed" if payload.get("to") not in STATES:
+        case "conversation.state_changed" if payload.get("to") not in CONVERSATION_STATES:
             raise EventRejectedError("payload.to is active, inactive or closed", "$.payload.to")
 
 
 def _check_times(draft: Draft) -> None:
     if (
         draft.occurred_at is not None
-        and not OCCURRED[0] <= to_micros(draft.occurred_at) <= OCCURRED[1]
+        and not OCCURRED_AT_RANGE[0] <= to_micros(draft.occurred_at) <= OCCURRED_AT_RANGE[1]
     ):
         raise EventRejectedError("occurred_at is at the end of the calendar", "$.occurred_at")
-    if draft.happened_at is not None and to_micros(draft.happened_at) < EARLIEST:
+    if draft.happened_at is not None and to_micros(draft.happened_at) < EARLIEST_HAPPENED_AT:
         raise EventRejectedError("happened_at is before 1990", "$.happened_at")
 
 
-def settable(payload: dict[str, Any] | None) -> Settable:
+def parse_conversation_fields(payload: dict[str, Any] | None) -> ConversationFields:
     """What a payload sets. Raises EventRejectedError."""
     try:
-        return msgspec.convert(payload or {}, Settable)
+        return msgspec.convert(payload or {}, ConversationFields)
     except msgspec.ValidationError as error:
         place = str(error).rpartition("`$")[2].rstrip("`") or ""
         raise EventRejectedError(

@@ -8,11 +8,11 @@ _PATTERN = re.compile(
     r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?\Z"
 )
 _SECONDS = (604_800, 86_400, 3_600, 60, 1)
-LEAST = {"inactive_after": 60, "closed_after": 600}
+MIN_SECONDS = {"inactive_after": 60, "closed_after": 600}
 """Seconds. Shorter timers would fire between two words (Twilio has the same: 1 and 10 minutes)."""
 
 
-def from_iso(text: str) -> int:
+def parse_iso(text: str) -> int:
     """Microseconds. Raises ValueError if it is not such a duration, or nothing."""
     found = _PATTERN.match(text)
     parts = found.groups() if found else ()
@@ -23,7 +23,7 @@ def from_iso(text: str) -> int:
     )
 
 
-def to_iso(span: int) -> str:
+def format_iso(span: int) -> str:
     """The shortest way to write whole seconds of `span` microseconds."""
     days, rest = divmod(span // 1_000_000, 86_400)
     hours, rest = divmod(rest, 3_600)
@@ -39,12 +39,12 @@ def to_iso(span: int) -> str:
     )
 
 
-def check(text: str, name: str) -> None:
+def validate_duration(text: str, name: str) -> None:
     """Raise EventRejectedError unless `text` is a duration that the timer `name` may have."""
     place = f"$.payload.{name}"
     try:
-        span = from_iso(text)
+        span = parse_iso(text)
     except ValueError as error:
         raise EventRejectedError(str(error), place) from None
-    if span < LEAST[name] * 1_000_000:
-        raise EventRejectedError(f"at least {LEAST[name]} seconds", place)
+    if span < MIN_SECONDS[name] * 1_000_000:
+        raise EventRejectedError(f"at least {MIN_SECONDS[name]} seconds", place)

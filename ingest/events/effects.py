@@ -10,10 +10,10 @@ from ingest.contract import NAMESPACE
 from ingest.events import handoff_state
 from ingest.events.conversation_state import BOT, Conversation
 from ingest.events.projections import apply
-from ingest.events.stored_event import Row, server_row
-from ingest.events.timers import SESSION_RULE_VERSION, Due, Rules, next_due
+from ingest.events.stored_event import StoredEvent, system_event
+from ingest.events.timers import SESSION_RULE_VERSION, LifecyclePolicy, Timer, next_timer
 
-PASSIVE = frozenset(
+PASSIVE_TYPES = frozenset(
     {
         "conversation.updated", "conversation.state_changed", "conversation.resolved",
         "participant.updated", "participant.left", "participant.read_advanced",
@@ -25,25 +25,27 @@ PASSIVE = frozenset(
 """These fall into the session that is open, and open none: a receipt of tomorrow is no visit."""
 
 
-def place(row: Row, state: Conversation, rules: Rules, *, is_late: bool) -> list[Row]:
+def append_with_effects(
+    row: StoredEvent, state: Conversation, rules: LifecyclePolicy, *, is_late: bool
+) -> list[StoredEvent]:
     """Give the row its sequence and session; it and the server's events around it, in order.
 
     `is_late`: it could not have been commanded any more, so nothing follows from it but its place.
     """
-    rows: list[Row] = []
+    rows: list[StoredEvent] = []
     is_creation = row.event_type == "conversation.created"
     is_note = row.event_type == "message.created" and row.visibility == "internal"
     starts = (
         state.session_id is None
         and state.state != "closed"
-        and row.event_type not in PASSIVE
+        and row.event_type not in PASSIVE_TYPES
         and not is_note
     )
     if starts and not is_creation:
         rows.append(_start_session(row, state, rules))
     state_before = state.state
     row.session_id = (
-        session_id_of(state.conversation_id, state.session_number + 1)
+        session_id_for(state.conversation_id, state.session_number + 1)
         if starts and is_creation
         else state.session_id
     )
@@ -59,9 +61,9 @@ def place(row: Row, state: Conversation, rules: Rules, *, is_late: bool) -> list
     return rows
 
 
-def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
+def _follow(rows: list[StoredEvent], row: StoredEvent, state: Conversation) -> None:
     """What the server adds after an event."""
-    if (owner := handoff_state.wanted(row, state)) is not None:
+    if (owner := handoff_state.next_control(row, state)) is not None:
         payload = {"from": state.control.owner, "owner": owner.owner, "epoch": owner.epoch}
         if owner.participant_id is not None:
             payload["participant_id"] = owner.participant_id
@@ -88,7 +90,7 @@ def _follow(rows: list[Row], row: Row, state: Conversation) -> None:
         _append(rows, _caused("session.ended", row, state, {"reason": reason}), state)
 
 
-def _awoken(row: Row, state: Conversation, before: str) -> Row:
+def _awoken(row: StoredEvent, state: Conversation, before: str) -> StoredEvent:
     """What a message made of the state, told as an event of its own."""
     if before == "resolved":
         payload = {"from": before, "reason": "message"}
@@ -101,40 +103,40 @@ def _may_hand_off(state: Conversation) -> bool:
     return state.handoff is None and state.control.owner == BOT
 
 
-def _session_end(row: Row, state: Conversation) -> str | None:
+def _session_end(row: StoredEvent, state: Conversation) -> str | None:
     if row.event_type == "conversation.state_changed" and state.state == "closed":
         return "conversation_closed"
     if (
         row.event_type == "participant.left"
         and row.participant_role == "customer"
-        and not state.has("customer")
+        and not state.has_role("customer")
     ):
         return "participant_left"
     return None
 
 
-def _append(rows: list[Row], row: Row, state: Conversation) -> None:
+def _append(rows: list[StoredEvent], row: StoredEvent, state: Conversation) -> None:
     row.sequence = state.last_sequence + 1
     apply(state, row)
     rows.append(row)
 
 
-def session_id_of(conversation_id: str, number: int) -> str:
+def session_id_for(conversation_id: str, number: int) -> str:
     """Id of a conversation's first, second … session."""
     return str(uuid5(NAMESPACE, f"session/{conversation_id}/{number}"))
 
 
-def _start_session(row: Row, state: Conversation, rules: Rules) -> Row:
+def _start_session(row: StoredEvent, state: Conversation, rules: LifecyclePolicy) -> StoredEvent:
     number = state.session_number + 1
     payload: dict[str, Any] = {
         "number": number,
         "rule_version": SESSION_RULE_VERSION,
         "timeout_seconds": rules.session_timeout(state.channel) // 1_000_000,
     }
-    if rules.session_carries_over and state.session_attributes:
+    if rules.session_inherits_attributes and state.session_attributes:
         payload["attributes"] = state.session_attributes
     started = _caused("session.started", row, state, payload)
-    started.session_id = session_id_of(state.conversation_id, number)
+    started.session_id = session_id_for(state.conversation_id, number)
     started.sequence = state.last_sequence + 1
     apply(state, started)
     return started
@@ -142,12 +144,12 @@ def _start_session(row: Row, state: Conversation, rules: Rules) -> Row:
 
 def _caused(
     event_type: str,
-    cause: Row,
+    cause: StoredEvent,
     state: Conversation,
     payload: dict[str, Any],
     visibility: str = "internal",
-) -> Row:
-    return server_row(
+) -> StoredEvent:
+    return system_event(
         event_type,
         state.conversation_id,
         state.last_sequence + 1,
@@ -163,24 +165,26 @@ def _caused(
     )
 
 
-def run_timers(state: Conversation, rules: Rules, until: int, received_at: int) -> list[Row]:
+def run_timers(
+    state: Conversation, rules: LifecyclePolicy, until: int, received_at: int
+) -> list[StoredEvent]:
     """Events that were due at or before `until` in the conversation's own time, in order.
 
     Each happened when it was due, however late it is written.
     """
-    rows: list[Row] = []
-    while (due := next_due(state, rules)) is not None and due.at <= until:
+    rows: list[StoredEvent] = []
+    while (due := next_timer(state, rules)) is not None and due.at <= until:
         rows += _happen(due, state, received_at)
-    state.due_at = None if due is None else due.at
+    state.next_timer_at = None if due is None else due.at
     return rows
 
 
-def _happen(due: Due, state: Conversation, received_at: int) -> list[Row]:
-    rows: list[Row] = []
+def _happen(due: Timer, state: Conversation, received_at: int) -> list[StoredEvent]:
+    rows: list[StoredEvent] = []
     payload: dict[str, Any] = {"reason": due.reason}
     if due.event_type == "conversation.state_changed":
         payload = {"from": state.state, "to": due.reason, "reason": "timer"}
-    row = server_row(
+    row = system_event(
         due.event_type,
         state.conversation_id,
         state.last_sequence + 1,

@@ -19,7 +19,7 @@ _TOLD = ("message.", "feedback.", "custom.")
 """What these hold was said to the customer; what others hold is ours, as notes and attributes are."""
 
 
-def shown(row: EventRow, view: str, *, is_deleted: bool = False) -> dict[str, Any]:
+def render_event(row: EventRow, view: str, *, is_deleted: bool = False) -> dict[str, Any]:
     """The event of `row` by its columns, as `view` (all or customer) shows it.
 
     A customer sees that something is in a place, not what: `{sequence, withheld: true}`.

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ingest.events.stored_event import Row, payload_of
+from ingest.events.stored_event import StoredEvent, decode_payload
 
-RECEIPTS = {
+RECEIPT_STATUSES = {
     "message.submitted": "submitted",
     "message.delivered": "delivered",
     "message.read": "read",
@@ -15,11 +15,13 @@ RECEIPTS = {
 }
 
 
-REFERS = frozenset({"message.edited", "message.deleted", "message.reacted", *RECEIPTS})
+REFERRING_TYPES = frozenset(
+    {"message.edited", "message.deleted", "message.reacted", *RECEIPT_STATUSES}
+)
 """Types that speak of a message; they wait if they come before it."""
 
 
-RANK = {"submitted": 1, "failed": 2, "delivered": 3, "read": 4}
+RECEIPT_RANKS = {"submitted": 1, "failed": 2, "delivered": 3, "read": 4}
 """A receipt of a lower rank is logged and changes nothing. Failed is final for its attempt."""
 
 
@@ -45,12 +47,12 @@ class Message(Struct, array_like=True):
     receipts: dict[str, Receipt] = {}
 
 
-as_message = msgspec.msgpack.Decoder(Message).decode
+decode_message = msgspec.msgpack.Decoder(Message).decode
 
 
-def fold(message: Message, row: Row) -> None:
+def apply(message: Message, row: StoredEvent) -> None:
     """Fold an event that speaks of a message into what became of it."""
-    if row.event_type in RECEIPTS:
+    if row.event_type in RECEIPT_STATUSES:
         _receive(message, row)
         return
     match row.event_type:
@@ -63,8 +65,8 @@ def fold(message: Message, row: Row) -> None:
     message.version = row.sequence or 0
 
 
-def _react(message: Message, row: Row) -> None:
-    reaction = payload_of(row).get("reaction")
+def _react(message: Message, row: StoredEvent) -> None:
+    reaction = decode_payload(row).get("reaction")
     who = row.participant_id or ""
     if isinstance(reaction, str) and reaction:
         message.reactions[who] = reaction
@@ -72,9 +74,9 @@ def _react(message: Message, row: Row) -> None:
         message.reactions.pop(who, None)
 
 
-def _receive(message: Message, row: Row) -> None:
-    payload = payload_of(row)
-    status, attempt = RECEIPTS[row.event_type], _attempt(payload)
+def _receive(message: Message, row: StoredEvent) -> None:
+    payload = decode_payload(row)
+    status, attempt = RECEIPT_STATUSES[row.event_type], _attempt(payload)
     before = message.receipts.get(recipient := row.participant_id or "")
     if before is not None and attempt < before.attempt:
         return
@@ -87,7 +89,7 @@ def _receive(message: Message, row: Row) -> None:
 
 
 def _rises(before: str, status: str) -> bool:
-    return before != "failed" and RANK[status] > RANK[before]
+    return before != "failed" and RECEIPT_RANKS[status] > RECEIPT_RANKS[before]
 
 
 def _attempt(payload: dict[str, Any]) -> int:

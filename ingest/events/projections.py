@@ -10,21 +10,21 @@ import msgspec
 from ingest.errors import EventRejectedError
 from ingest.events import durations, handoff_state
 from ingest.events.conversation_state import Conversation, Member
-from ingest.events.draft import Participant, settable
-from ingest.events.stored_event import SERVER, Row, payload_of
+from ingest.events.draft import Participant, parse_conversation_fields
+from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, decode_payload
 
-EDITS = frozenset({"conversation.created", "conversation.updated", "conversation.state_changed",
+VERSIONED_TYPES = frozenset({"conversation.created", "conversation.updated", "conversation.state_changed",
                    "conversation.resolved", "conversation.reopened", "participant.joined",
                    "participant.updated", "participant.left"})  # fmt: skip
 """What gives a conversation a new `version`."""
 
 
-def create(row: Row) -> Conversation:
+def create(row: StoredEvent) -> Conversation:
     """The state that a `conversation.created` begins; `apply` the same row to it next.
 
     Raises EventRejectedError.
     """
-    payload = payload_of(row)
+    payload = decode_payload(row)
     try:
         given = msgspec.convert(payload.get("participants", []), list[Participant])
     except msgspec.ValidationError:
@@ -51,14 +51,14 @@ def create(row: Row) -> Conversation:
     )
 
 
-def apply(state: Conversation, row: Row) -> None:
+def apply(state: Conversation, row: StoredEvent) -> None:
     """Fold one placed event into its conversation's state. The only place where one changes."""
     state.last_sequence = row.sequence or 0
-    if row.event_type in EDITS:
+    if row.event_type in VERSIONED_TYPES:
         state.version = state.last_sequence
-        if row.source != SERVER and row.event_type.startswith("conversation."):
-            state.set_at = max(state.set_at, row.happened_at)
-    if row.source != SERVER:  # what happens by itself makes a conversation no younger
+        if row.source != SYSTEM_SOURCE and row.event_type.startswith("conversation."):
+            state.last_edited_at = max(state.last_edited_at, row.happened_at)
+    if row.source != SYSTEM_SOURCE:  # what happens by itself makes a conversation no younger
         state.latest_at = max(state.latest_at, row.happened_at)
         state.received_at = max(state.received_at, row.received_at)
         _meet(state, row)
@@ -66,7 +66,7 @@ def apply(state: Conversation, row: Row) -> None:
         case "message.created":
             _speak(state, row)
         case "session.started":
-            payload = payload_of(row)
+            payload = decode_payload(row)
             state.session_id = row.session_id
             state.session_number = payload["number"]
             state.session_started_at = row.happened_at
@@ -74,17 +74,17 @@ def apply(state: Conversation, row: Row) -> None:
         case "session.ended":
             state.session_id = None
         case "control.changed":
-            handoff_state.change(state, row)
+            handoff_state.apply_control_change(state, row)
         case "conversation.created" | "conversation.updated":
             _set(state, row)
-            if row.source == SERVER:
+            if row.source == SYSTEM_SOURCE:
                 _link(state, row)
         case "conversation.resolved":
             _become(state, "resolved")
         case "conversation.reopened":
             _become(state, "active")
         case "conversation.state_changed":
-            _become(state, payload_of(row)["to"])
+            _become(state, decode_payload(row)["to"])
         case "participant.joined" | "participant.updated":
             _describe(state, row)
         case "participant.left":
@@ -92,15 +92,15 @@ def apply(state: Conversation, row: Row) -> None:
         case "participant.read_advanced":
             _read(state, row)
         case name if name.startswith("handoff."):
-            handoff_state.fold(state, row)
-    handoff_state.first_owner(state)
+            handoff_state.apply_handoff(state, row)
+    handoff_state.assign_initial_control(state)
 
 
-def _meet(state: Conversation, row: Row) -> None:
+def _meet(state: Conversation, row: StoredEvent) -> None:
     """Whoever does something is in the conversation; who is offered a handoff is not yet."""
     if row.participant_id is None or row.participant_role is None:
         return
-    if row.event_type in handoff_state.OFFERS:
+    if row.event_type in handoff_state.ASSIGNMENT_TYPES:
         return
     member = state.participants.get(row.participant_id)
     if member is None:
@@ -111,12 +111,12 @@ def _meet(state: Conversation, row: Row) -> None:
         member.participant_role = row.participant_role
 
 
-def _speak(state: Conversation, row: Row) -> None:
+def _speak(state: Conversation, row: StoredEvent) -> None:
     state.message_count += 1
     if row.visibility == "internal":
         return  # a note among colleagues is no communication
     role = row.participant_role or ""
-    state.spoke_at[role] = max(state.spoke_at.get(role, 0), row.happened_at)
+    state.last_message_at[role] = max(state.last_message_at.get(role, 0), row.happened_at)
     if role == "customer" or state.state == "inactive":
         _become(state, "active")
 
@@ -127,9 +127,9 @@ def _become(state: Conversation, to: str) -> None:
         state.state = to
 
 
-def _set(state: Conversation, row: Row) -> None:
+def _set(state: Conversation, row: StoredEvent) -> None:
     try:
-        given = settable(payload_of(row))
+        given = parse_conversation_fields(decode_payload(row))
     except EventRejectedError:  # a log of an earlier version took any payload
         return
     for name in ("conversation_key", "subject", "labels", "priority", "hand_off_on_bot_failure"):
@@ -137,43 +137,43 @@ def _set(state: Conversation, row: Row) -> None:
             setattr(state, name, value)
     for name in ("attributes", "session_attributes"):
         if (patch := getattr(given, name)) is not None:
-            setattr(state, name, merged(getattr(state, name), patch))
+            setattr(state, name, merge_patch(getattr(state, name), patch))
     for name in ("inactive_after", "closed_after"):
         if (text := getattr(given, name)) is not None:
-            setattr(state, name, durations.from_iso(text) if text else None)
+            setattr(state, name, durations.parse_iso(text) if text else None)
 
 
-def _link(state: Conversation, row: Row) -> None:
+def _link(state: Conversation, row: StoredEvent) -> None:
     """A closed conversation and its successor know of each other; nobody else may say so."""
-    payload = payload_of(row)
+    payload = decode_payload(row)
     state.successor_id = payload.get("successor_id", state.successor_id)
     state.predecessor_id = payload.get("predecessor_id", state.predecessor_id)
 
 
-def merged(values: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+def merge_patch(values: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """`values` with `patch` over it; null takes a value away (RFC 7396, one level deep)."""
     both = {**values, **patch}
     return {name: value for name, value in both.items() if value is not None}
 
 
-def _describe(state: Conversation, row: Row) -> None:
+def _describe(state: Conversation, row: StoredEvent) -> None:
     member = state.participants.get(row.participant_id or "")
     if member is None:
         return
-    payload = payload_of(row)
+    payload = decode_payload(row)
     attributes = payload.get("attributes")
     if isinstance(attributes, dict):
-        member.attributes = merged(member.attributes, attributes)
+        member.attributes = merge_patch(member.attributes, attributes)
     if isinstance(unread := payload.get("unread_sequence"), int):
         member.unread_sequence = unread
     member.contact_id = row.contact_id or member.contact_id
 
 
-def _read(state: Conversation, row: Row) -> None:
+def _read(state: Conversation, row: StoredEvent) -> None:
     member = state.participants.get(row.participant_id or "")
     if member is None:
         return
-    until = payload_of(row).get("sequence")
+    until = decode_payload(row).get("sequence")
     if not isinstance(until, int):
         return
     member.read_sequence = max(member.read_sequence, min(until, state.last_sequence))

@@ -10,11 +10,11 @@ from msgspec import Struct
 from ingest.contract import NAMESPACE, to_micros
 from ingest.events.draft import Draft
 
-SERVER = "convolake"
+SYSTEM_SOURCE = "convolake"
 """`source` of the events that the log writes by itself."""
 
 
-class Row(Struct, kw_only=True):
+class StoredEvent(Struct, kw_only=True):
     """One event as it will be stored, in the order of `contract.COLUMNS`; instants in microseconds.
 
     The writer fills in `shard`, `position` and `committed_at`.
@@ -54,14 +54,14 @@ class Row(Struct, kw_only=True):
 _FINGERPRINT = msgspec.json.Encoder(order="deterministic")
 
 
-def receive(draft: Draft, source: str, received_at: int, event_id: str) -> Row:
+def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> StoredEvent:
     """The row of `draft` as far as the door can fill it.
 
     The fingerprint covers all that the producer said, in whatever order it said it.
     """
     happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
     payload = None if draft.payload is None else to_json(draft.payload)
-    return Row(
+    return StoredEvent(
         event_id=event_id,
         event_type=draft.event_type,
         schema_version=draft.schema_version,
@@ -89,7 +89,7 @@ def receive(draft: Draft, source: str, received_at: int, event_id: str) -> Row:
     )
 
 
-def server_row(
+def system_event(
     event_type: str,
     conversation_id: str,
     number: int,
@@ -98,9 +98,9 @@ def server_row(
     received_at: int,
     payload: dict[str, Any],
     **columns: Any,
-) -> Row:
+) -> StoredEvent:
     """An event that the server writes; `number` makes its id the same whenever it is written."""
-    return Row(
+    return StoredEvent(
         event_id=str(uuid5(NAMESPACE, f"{event_type}/{conversation_id}/{number}")),
         event_type=event_type,
         conversation_id=conversation_id,
@@ -108,20 +108,20 @@ def server_row(
         received_at=received_at,
         happened_at=min(happened_at, received_at),
         payload=to_json(payload),
-        source=SERVER,
+        source=SYSTEM_SOURCE,
         fingerprint=b"",
         **columns,
     )
 
 
-def payload_of(row: Row) -> dict[str, Any]:
+def decode_payload(row: StoredEvent) -> dict[str, Any]:
     """The payload of a row."""
     return {} if row.payload is None else _decode(row.payload)
 
 
-def add_to_payload(row: Row, **values: Any) -> None:
+def merge_payload(row: StoredEvent, **values: Any) -> None:
     """Note something of ours in a payload; the fingerprint stays that of what was sent."""
-    row.payload = to_json({**payload_of(row), **values})
+    row.payload = to_json({**decode_payload(row), **values})
 
 
 def to_json(value: dict[str, Any]) -> str:

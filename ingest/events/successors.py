@@ -4,10 +4,12 @@ import msgspec
 
 from ingest.events import projections
 from ingest.events.conversation_state import Conversation
-from ingest.events.stored_event import Row, server_row
+from ingest.events.stored_event import StoredEvent, system_event
 
 
-def succeed(closed: Conversation, cause: Row, successor_id: str) -> tuple[list[Row], Conversation]:
+def create_successor(
+    closed: Conversation, cause: StoredEvent, successor_id: str
+) -> tuple[list[StoredEvent], Conversation]:
     """The rows that link both, the successor's creation first, and the successor's state.
 
     It has the same participants and attributes; its session begins with the message.
@@ -18,7 +20,7 @@ def succeed(closed: Conversation, cause: Row, successor_id: str) -> tuple[list[R
         | ({"attributes": each.attributes} if each.attributes else {})
         for key, each in closed.participants.items()
     ]
-    created = server_row(
+    created = system_event(
         "conversation.created",
         successor_id,
         1,
@@ -39,7 +41,7 @@ def succeed(closed: Conversation, cause: Row, successor_id: str) -> tuple[list[R
     )
     successor = projections.create(created)
     projections.apply(successor, created)
-    link = server_row(
+    link = system_event(
         "conversation.updated",
         closed.conversation_id,
         closed.last_sequence + 1,

@@ -16,38 +16,38 @@ from ingest.settings import Settings
 SESSION_RULE_VERSION = 2
 """1: any event kept a session alive. 2: messages do, by the roles and channels of the settings."""
 
-WAITING = ("requested", "queued", "assigned")
+WAITING_STATUSES = ("requested", "queued", "assigned")
 
 
 @dataclass(frozen=True)
-class Rules:
+class LifecyclePolicy:
     """The settings that decide at commit. `session_timeouts` is by channel, "" for all others."""
 
     session_timeouts: Mapping[str, int]
     session_roles: frozenset[str]
-    session_longest: int
-    session_carries_over: bool
+    session_max_duration: int
+    session_inherits_attributes: bool
     inactive_after: int | None
     closed_after: int | None
     handoff_expires_after: int
     handoff_reasons: frozenset[str]
-    parked_for: int
+    parked_ttl: int
 
     @classmethod
-    def of(cls, settings: Settings) -> "Rules":
+    def from_settings(cls, settings: Settings) -> "LifecyclePolicy":
         """The rules that these settings mean."""
         return cls(
             session_timeouts={
                 channel: _micros(span) for channel, span in settings.session_timeouts.items()
             },
             session_roles=frozenset(settings.session_roles),
-            session_longest=_micros(settings.session_longest),
-            session_carries_over=settings.session_carries_over,
+            session_max_duration=_micros(settings.session_max_duration),
+            session_inherits_attributes=settings.session_inherits_attributes,
             inactive_after=_optional(settings.inactive_after),
             closed_after=_optional(settings.closed_after),
             handoff_expires_after=_micros(settings.handoff_expires_after),
             handoff_reasons=frozenset(settings.handoff_reasons),
-            parked_for=_micros(settings.parked_for),
+            parked_ttl=_micros(settings.parked_ttl),
         )
 
     def session_timeout(self, channel: str) -> int:
@@ -64,7 +64,7 @@ def _optional(span: timedelta | None) -> int | None:
     return None if span is None else _micros(span)
 
 
-class Due(NamedTuple):
+class Timer(NamedTuple):
     """Something that happens by itself: when, what, and why."""
 
     at: int
@@ -72,60 +72,60 @@ class Due(NamedTuple):
     reason: str
 
 
-def next_due(state: Conversation, rules: Rules) -> Due | None:
+def next_timer(state: Conversation, rules: LifecyclePolicy) -> Timer | None:
     """What happens next if nobody does anything."""
-    times: list[Due] = []
+    times: list[Timer] = []
     if state.session_id is not None:
         times.append(_session(state, rules))
     if state.state == "active" and (after := state.inactive_after or rules.inactive_after):
-        times.append(Due(_spoke_at(state) + after, "conversation.state_changed", "inactive"))
+        times.append(Timer(_spoke_at(state) + after, "conversation.state_changed", "inactive"))
     if state.state != "closed" and (after := state.closed_after or rules.closed_after):
-        times.append(Due(_spoke_at(state) + after, "conversation.state_changed", "closed"))
-    if state.handoff is not None and state.handoff.status in WAITING:
+        times.append(Timer(_spoke_at(state) + after, "conversation.state_changed", "closed"))
+    if state.handoff is not None and state.handoff.status in WAITING_STATUSES:
         times.append(
-            Due(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
+            Timer(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
         )
     return min(times, default=None)
 
 
-def _session(state: Conversation, rules: Rules) -> Due:
+def _session(state: Conversation, rules: LifecyclePolicy) -> Timer:
     alive_at = started_at = state.session_started_at
-    for role, at in state.spoke_at.items():
+    for role, at in state.last_message_at.items():
         if at > alive_at and role in rules.session_roles:
             alive_at = at
     timeout = alive_at + rules.session_timeout(state.channel)
-    longest = started_at + rules.session_longest
+    longest = started_at + rules.session_max_duration
     if longest < timeout:
-        return Due(longest, "session.ended", "max_length")
-    return Due(timeout, "session.ended", "timeout")
+        return Timer(longest, "session.ended", "max_length")
+    return Timer(timeout, "session.ended", "timeout")
 
 
 def _spoke_at(state: Conversation) -> int:
     """The last communication, whoever spoke; or when somebody set the state since."""
-    return max(state.created_at, state.set_at, *state.spoke_at.values())
+    return max(state.created_at, state.last_edited_at, *state.last_message_at.values())
 
 
 SETTLED_AFTER = 15 * 60 * 1_000_000
 """When nothing came for so long of our clock, a backlog or an import is taken to be all there."""
 
 
-def wakes_at(state: Conversation) -> int | None:
+def next_check_at(state: Conversation) -> int | None:
     """When our clock has to look at the conversation, if nothing comes."""
-    if state.due_at is None:
+    if state.next_timer_at is None:
         return None
     settled_at = state.received_at + SETTLED_AFTER
-    return min(state.due_at + lag(state), max(state.due_at, settled_at))
+    return min(state.next_timer_at + clock_lag(state), max(state.next_timer_at, settled_at))
 
 
-def own_time(state: Conversation, now: int) -> int:
+def conversation_time(state: Conversation, now: int) -> int:
     """What time it is in the conversation at `now` of our clock.
 
     Imported history is behind our clock by its lag, and its timers run as late, for its next event
     may come with the next request. Once it has settled its time is ours: all that was due is.
     """
-    return now if now >= state.received_at + SETTLED_AFTER else now - lag(state)
+    return now if now >= state.received_at + SETTLED_AFTER else now - clock_lag(state)
 
 
-def lag(state: Conversation) -> int:
+def clock_lag(state: Conversation) -> int:
     """How far what came last is behind our clock."""
     return max(0, state.received_at - state.latest_at)

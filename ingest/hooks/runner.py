@@ -16,37 +16,37 @@ from starlette.concurrency import run_in_threadpool
 
 from ingest.contract import from_micros
 from ingest.egress import signing
-from ingest.egress.client import Sender
+from ingest.egress.client import EgressClient
 from ingest.errors import EventRejectedError, HookFailedError, RefusedByHookError
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
 from ingest.log.writer import Clock
-from ingest.log.writer_requests import Modified
+from ingest.log.writer_requests import HookModification
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 3.0
+TOTAL_SECONDS = 3.0
 """So long a message waits for all hooks together; those whose turn does not come have failed."""
 
-REASON = 200
+MAX_REASON_CHARACTERS = 200
 """So many characters of a hook's reason are told."""
 
 OUTCOMES = ("allowed", "modified", "rejected", "failed")
-ALLOWED = 200
+HTTP_OK = 200
 
 
-class Proposal(Struct, frozen=True):
+class ProposedMessage(Struct, frozen=True):
     """A message that somebody wants to post: who, where, and the rest as they sent it."""
 
     proposal_id: str
     channel: str
     role: str
     text: str | None
-    said: dict[str, Any]
+    fields: dict[str, Any]
 
     def body(self, text: str | None, now: int) -> bytes:
         """What a hook is sent; `text` is what those before it made of it."""
-        data = {**self.said, "participant_role": self.role, "channel": self.channel}
+        data = {**self.fields, "participant_role": self.role, "channel": self.channel}
         if text is not None:
             data["text"] = text
         return msgspec.json.encode(
@@ -54,10 +54,10 @@ class Proposal(Struct, frozen=True):
         )
 
 
-class Verdict(Struct, frozen=True):
+class HookVerdict(Struct, frozen=True):
     """What all hooks together say: the message as it is, another text, or an error."""
 
-    modified: Modified | None = None
+    modified: HookModification | None = None
     error: EventRejectedError | None = None
 
 
@@ -74,31 +74,31 @@ class _FailedError(Exception):
     """The hook gave no answer that counts."""
 
 
-class Hooks:
+class HookRunner:
     """The hooks of an installation, kept at hand: without any a message costs one look here."""
 
-    def __init__(self, engine: Engine, sender: Sender, clock: Clock) -> None:
+    def __init__(self, engine: Engine, sender: EgressClient, clock: Clock) -> None:
         """`engine` only reads; `clock` gives microseconds. Reads the store."""
         self._engine = engine
         self._sender = sender
         self._clock = clock
         self._reading = asyncio.Lock()
-        self.known: tuple[Hook, ...] = tuple(registry.list_hooks(engine))
+        self.hooks: tuple[Hook, ...] = tuple(registry.list_hooks(engine))
         """In the order in which they are asked."""
-        self.asks: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
-        self.failures: dict[str, str] = {}
+        self.outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+        self.last_failures: dict[str, str] = {}
         """Why each hook failed last, since the start."""
 
-    async def look(self) -> None:
+    async def reload(self) -> None:
         """Hooks were changed."""
         async with self._reading:
-            self.known = tuple(await run_in_threadpool(registry.list_hooks, self._engine))
+            self.hooks = tuple(await run_in_threadpool(registry.list_hooks, self._engine))
 
-    async def ask(self, proposal: Proposal) -> Verdict:
+    async def run(self, proposal: ProposedMessage) -> HookVerdict:
         """Ask each hook that wants to be asked; each sees what the one before made of it."""
-        until = asyncio.get_running_loop().time() + SECONDS
+        until = asyncio.get_running_loop().time() + TOTAL_SECONDS
         text, modified_by = proposal.text, list[str]()
-        for hook in self.known:
+        for hook in self.hooks:
             if not hook.wants(proposal.channel, proposal.role):
                 continue
             try:
@@ -106,30 +106,32 @@ class Hooks:
             except _FailedError as failure:
                 self._note_failure(hook, str(failure))
                 if hook.on_failure == "reject":
-                    return Verdict(error=HookFailedError(_NO_ANSWER.format(hook.hook_id)))
+                    return HookVerdict(error=HookFailedError(_NO_ANSWER.format(hook.hook_id)))
                 continue
             if answer.action == "reject":
-                self.asks["rejected"] += 1
-                return Verdict(error=RefusedByHookError(_why(hook, answer.reason)))
-            self.asks["modified" if answer.action == "modify" else "allowed"] += 1
+                self.outcomes["rejected"] += 1
+                return HookVerdict(error=RefusedByHookError(_why(hook, answer.reason)))
+            self.outcomes["modified" if answer.action == "modify" else "allowed"] += 1
             if answer.action == "modify":
                 text = answer.text
                 modified_by.append(hook.hook_id)
         if text is None or not modified_by:
-            return Verdict()
-        return Verdict(Modified(text, tuple(modified_by)))
+            return HookVerdict()
+        return HookVerdict(HookModification(text, tuple(modified_by)))
 
-    async def _ask(self, hook: Hook, proposal: Proposal, text: str | None, until: float) -> _Answer:
+    async def _ask(
+        self, hook: Hook, proposal: ProposedMessage, text: str | None, until: float
+    ) -> _Answer:
         """What the hook says. Raises _FailedError."""
         seconds = min(hook.timeout_ms / 1000, until - asyncio.get_running_loop().time())
         if seconds <= 0:
             raise _FailedError("the hooks before it took all the time")
         now = self._clock()
         body = proposal.body(text, now)
-        keys = signing.in_force(hook.secret, hook.old_secret, hook.old_until, now)
-        named = signing.headers(proposal.proposal_id, now // 1_000_000, body, keys)
-        outcome, content = await self._sender.ask(hook.url, named, body, seconds)
-        if outcome.status != ALLOWED:
+        keys = signing.active_secrets(hook.secret, hook.old_secret, hook.old_until, now)
+        named = signing.sign(proposal.proposal_id, now // 1_000_000, body, keys)
+        outcome, content = await self._sender.request(hook.url, named, body, seconds)
+        if outcome.status != HTTP_OK:
             raise _FailedError(outcome.error or f"status {outcome.status}")
         try:
             answer = _decode(content)
@@ -140,8 +142,8 @@ class Hooks:
         return answer
 
     def _note_failure(self, hook: Hook, why: str) -> None:
-        self.asks["failed"] += 1
-        self.failures[hook.hook_id] = why
+        self.outcomes["failed"] += 1
+        self.last_failures[hook.hook_id] = why
         logger.warning("hook %s failed: %s", hook.hook_id, why)
 
 
@@ -153,4 +155,4 @@ def _why(hook: Hook, reason: object) -> str:
     told = f"hook {hook.hook_id} refused this message"
     if not isinstance(reason, str) or not reason:
         return told
-    return f"{told}: {''.join(filter(str.isprintable, reason[:REASON]))}"
+    return f"{told}: {''.join(filter(str.isprintable, reason[:MAX_REASON_CHARACTERS]))}"

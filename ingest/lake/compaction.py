@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ingest.contract import SCHEMA, manifest_path
 from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync
-from ingest.manifest import Segment, is_whole, read_manifest
+from ingest.manifest import Segment, is_intact, read_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ def remove_replaced(lake: Path, now: datetime) -> list[Path]:
 
 
 def _remove(lake: Path, segment: Segment, old: list[Path]) -> list[Path]:
-    if not is_whole(lake, segment):
+    if not is_intact(lake, segment):
         logger.error("%s is damaged; the segments that it replaced stay", segment.path)
         return []
     # A line that was read may still be on its way to the disk, if its writer died.

@@ -20,7 +20,7 @@ COMPACT_SECONDS = 3600.0
 ASK_SECONDS = 0.1
 
 
-class Rounds:
+class CompactionScheduler:
     """When to look for closed days: at once, then hourly, and when somebody asks.
 
     Outlives a sealer that failed, so that a full disk is not tried again every few seconds.

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
 from ingest.contract import COLUMNS, SCHEMA
-from ingest.log.storage.base import is_shared, open_engine
+from ingest.log.storage.base import is_multi_writer, open_engine
 from ingest.settings import Settings
 
 BUSY_SECONDS = 30
@@ -43,7 +43,7 @@ class LogReader(Protocol):
 
 def open_log(settings: Settings) -> LogReader:
     """A reader of the log. Raises FileNotFoundError if there is none yet, one of LOG_ERRORS."""
-    if is_shared(settings.database_url):
+    if is_multi_writer(settings.database_url):
         return PostgresLog(settings.database_url)
     return SqliteLog(settings.store_path)
 
@@ -89,7 +89,7 @@ class SqliteLog:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(limit)})
             cursor.execute(_SELECT.format("?", "?"), (after, limit))
             table: pa.Table = cursor.fetch_arrow_table()
-        return as_contract(table)
+        return to_contract_types(table)
 
     def __enter__(self) -> Self:
         """The reader itself."""
@@ -126,10 +126,10 @@ class PostgresLog:
         names, rows = self._rows(_SELECT.format("%s", "%s"), (after, limit))
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         arrays = [
-            pa.array(column, _stored(field.type))
+            pa.array(column, _storage_type(field.type))
             for column, field in zip(columns, SCHEMA, strict=True)
         ]
-        return as_contract(pa.table(arrays, names))
+        return to_contract_types(pa.table(arrays, names))
 
     def _rows(
         self, statement: str, values: tuple[int, ...] = ()
@@ -147,11 +147,11 @@ class PostgresLog:
         self._engine.dispose()
 
 
-def _stored(of: pa.DataType) -> pa.DataType:
+def _storage_type(of: pa.DataType) -> pa.DataType:
     return pa.int64() if pa.types.is_timestamp(of) else of
 
 
-def as_contract(table: pa.Table) -> pa.Table:
+def to_contract_types(table: pa.Table) -> pa.Table:
     """The store's integers as the contract's booleans and instants; the same bytes."""
     columns: list[Any] = [
         table[field.name].cast(pa.int64()).cast(field.type)

@@ -10,13 +10,13 @@ from threading import Event
 
 import pyarrow as pa
 
-from ingest.lake.compaction_schedule import Rounds
+from ingest.lake.compaction_schedule import CompactionScheduler
 from ingest.lake.lock import LakeBehindError as LakeBehindError
 from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
 from ingest.lake.segments import HoleError, Lake
-from ingest.log.storage.base import is_shared
+from ingest.log.storage.base import is_multi_writer
 from ingest.manifest import ManifestError, Segment, read_manifest
 from ingest.settings import Settings
 
@@ -123,7 +123,7 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
     committed, and goes on where its manifest ends.
     """
     settings.lake_path.mkdir(parents=True, exist_ok=True)
-    rounds = Rounds()
+    rounds = CompactionScheduler()
     with take_lock(settings.lake_path / "lake.lock", lock_seconds):
         while not stop.is_set():
             try:
@@ -133,7 +133,7 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
                 stop.wait(RETRY_SECONDS)
 
 
-def _seal_until(settings: Settings, stop: Event, rounds: Rounds) -> None:
+def _seal_until(settings: Settings, stop: Event, rounds: CompactionScheduler) -> None:
     lake = Lake(settings.lake_path)
     if not _log_is_there(settings, stop):
         return
@@ -147,7 +147,7 @@ def _seal_until(settings: Settings, stop: Event, rounds: Rounds) -> None:
         while not stop.wait(POLL_SECONDS):
             seal_meanwhile()
             rounds.step(lake, seal_meanwhile)
-        if not is_shared(settings.database_url):  # else others go on
+        if not is_multi_writer(settings.database_url):  # else others go on
             _wait_for_api_end(settings.lock_path)
         _report(sealer.seal_all(datetime.now(UTC)))
 

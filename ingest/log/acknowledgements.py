@@ -4,29 +4,29 @@ import msgspec
 
 from ingest.contract import from_micros
 from ingest.errors import EventConflictError, IngestError
-from ingest.events.stored_event import Row
-from ingest.log.records import Known, Parked, Refusal
-from ingest.log.writer_requests import Acknowledgement, Arrival, Status, Submission
+from ingest.events.stored_event import StoredEvent
+from ingest.log.records import KnownEvent, ParkedEvent, RejectedEvent
+from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent, Status
 
-RAW_BYTES = 256 * 1024
+MAX_RAW_BYTES = 256 * 1024
 """So much of a refused body is kept: as much as an event may have."""
 
 
-def again(row: Row, known: Known) -> Acknowledgement:
+def duplicate_or_conflict(row: StoredEvent, known: KnownEvent) -> Acknowledgement:
     """The answer to a second delivery of what is stored."""
     if known.fingerprint == row.fingerprint:
         return acknowledge("duplicate", row.event_id, known)
     return _conflict(row)
 
 
-def again_parked(row: Row, parked: Parked) -> Acknowledgement:
+def duplicate_or_conflict_of_parked(row: StoredEvent, parked: ParkedEvent) -> Acknowledgement:
     """The answer to a second delivery of what waits."""
     if parked.fingerprint != row.fingerprint:
         return _conflict(row)
-    return msgspec.structs.replace(waiting(parked), status="duplicate")
+    return msgspec.structs.replace(acknowledge_parked(parked), status="duplicate")
 
 
-def waiting(parked: Parked) -> Acknowledgement:
+def acknowledge_parked(parked: ParkedEvent) -> Acknowledgement:
     """The answer to what waits for its message."""
     return Acknowledgement(
         status="parked",
@@ -37,14 +37,14 @@ def waiting(parked: Parked) -> Acknowledgement:
     )
 
 
-def _conflict(row: Row) -> Acknowledgement:
+def _conflict(row: StoredEvent) -> Acknowledgement:
     error = EventConflictError(
         "an event with this id and other content was accepted before; it stands", "$.event_id"
     )
     return Acknowledgement(status="conflict", event_id=row.event_id, error=error)
 
 
-def acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement:
+def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledgement:
     """The answer that names where the event is."""
     return Acknowledgement(
         status=status,
@@ -57,11 +57,11 @@ def acknowledge(status: Status, event_id: str, known: Known) -> Acknowledgement:
     )
 
 
-def refusal(
-    arrival: Arrival, error: IngestError, submission: Submission, received_at: int
-) -> Refusal:
+def rejected_event(
+    arrival: IncomingEvent, error: IngestError, submission: Append, received_at: int
+) -> RejectedEvent:
     """What is kept of an event that was refused."""
-    return Refusal(
+    return RejectedEvent(
         received_at=received_at,
         source=submission.source,
         path=submission.path,
@@ -69,6 +69,6 @@ def refusal(
         detail=error.detail,
         field=error.field,
         size=len(arrival.raw),
-        raw=arrival.raw[:RAW_BYTES],
+        raw=arrival.raw[:MAX_RAW_BYTES],
         event_id=arrival.event_id or (None if arrival.draft is None else arrival.draft.event_id),
     )

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
 
-from ingest.events.contact_state import Contact, as_contact
-from ingest.events.conversation_state import Conversation, as_conversation
-from ingest.events.event_view import shown
-from ingest.events.message_state import Message, as_message
+from ingest.events.contact_state import Contact, decode_contact
+from ingest.events.conversation_state import Conversation, decode_conversation
+from ingest.events.event_view import render_event
+from ingest.events.message_state import Message, decode_message
 from ingest.log.storage.tables import (
     contacts,
     conversations,
@@ -18,11 +18,11 @@ from ingest.log.storage.tables import (
     tallies,
 )
 
-KEPT = 50_000
+CACHED_CHANNELS = 50_000
 """So many conversations' channels are kept in mind."""
 
 
-class Span(NamedTuple):
+class SequenceRange(NamedTuple):
     """Sequences above `after` and below `before`, if that is given."""
 
     after: int = 0
@@ -35,10 +35,10 @@ def get_conversation(engine: Engine, conversation_id: str) -> Conversation | Non
     found = select(conversations.c.folded).where(conversations.c.conversation_id == conversation_id)
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
-    return None if folded is None else as_conversation(folded)
+    return None if folded is None else decode_conversation(folded)
 
 
-class Channels:
+class ConversationChannels:
     """The channel that each conversation was opened on; it never changes, so it is kept."""
 
     def __init__(self, engine: Engine) -> None:
@@ -46,14 +46,14 @@ class Channels:
         self._engine = engine
         self._known: dict[str, str] = {}
 
-    def of(self, conversation_id: str | None) -> str | None:
+    def get(self, conversation_id: str | None) -> str | None:
         """The conversation's channel; None without a conversation."""
         if conversation_id is None or conversation_id in self._known:
             return self._known.get(conversation_id or "")
         state = get_conversation(self._engine, conversation_id)
         if state is None:
             return None
-        if len(self._known) >= KEPT:
+        if len(self._known) >= CACHED_CHANNELS:
             self._known.clear()
         self._known[conversation_id] = state.channel
         return state.channel
@@ -80,7 +80,7 @@ def list_conversations(
         if value is not None:
             query = query.where(conversations.c[name] == value)
     with engine.connect() as connection:
-        return [as_conversation(row[0]) for row in connection.execute(query.limit(limit))]
+        return [decode_conversation(row[0]) for row in connection.execute(query.limit(limit))]
 
 
 def get_contact(engine: Engine, contact_id: str) -> Contact | None:
@@ -88,7 +88,7 @@ def get_contact(engine: Engine, contact_id: str) -> Contact | None:
     found = select(contacts.c.folded).where(contacts.c.contact_id == contact_id)
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
-    return None if folded is None else as_contact(folded)
+    return None if folded is None else decode_contact(folded)
 
 
 _MESSAGE_COLUMNS: Sequence[Any] = [
@@ -108,7 +108,7 @@ def _is_message(conversation_id: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _within(query: Select[Any], span: Span) -> Select[Any]:
+def _within(query: Select[Any], span: SequenceRange) -> Select[Any]:
     query = query.where(events.c.sequence > span.after)
     if span.before is not None:
         query = query.where(events.c.sequence < span.before)
@@ -117,7 +117,7 @@ def _within(query: Select[Any], span: Span) -> Select[Any]:
 
 
 def list_messages(
-    engine: Engine, conversation_id: str, limit: int, span: Span
+    engine: Engine, conversation_id: str, limit: int, span: SequenceRange
 ) -> Sequence[RowMapping]:
     """At most `limit` messages of a conversation, in order."""
     query = select(*_MESSAGE_COLUMNS).where(*_is_message(conversation_id))
@@ -142,12 +142,12 @@ def find_messages(
         messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
     )
     with engine.connect() as connection:
-        found = [as_message(row[0]) for row in connection.execute(query)]
+        found = [decode_message(row[0]) for row in connection.execute(query)]
     return {each.message_id: each for each in found}
 
 
 def list_events(
-    engine: Engine, conversation_id: str, limit: int, span: Span
+    engine: Engine, conversation_id: str, limit: int, span: SequenceRange
 ) -> Sequence[RowMapping]:
     """At most `limit` events of a conversation, in order."""
     query = select(events).where(events.c.conversation_id == conversation_id)
@@ -163,7 +163,7 @@ _PLACES: Sequence[Any] = [
 ]  # fmt: skip
 
 
-def list_places(engine: Engine, after: int, until: int, limit: int) -> Sequence[RowMapping]:
+def list_positions(engine: Engine, after: int, until: int, limit: int) -> Sequence[RowMapping]:
     """Which events follow a position, up to another, without what they say."""
     query = select(*_PLACES).where(events.c.position > after, events.c.position <= until)
     with engine.connect() as connection:
@@ -199,7 +199,7 @@ def count_unread(
         return int(connection.execute(query).scalar() or 0)
 
 
-def is_stored(engine: Engine, source: str, event_id: str) -> bool:
+def event_exists(engine: Engine, source: str, event_id: str) -> bool:
     """Whether this source's event of this id is on the record."""
     query = select(events.c.position).where(
         events.c.event_id == event_id, events.c.source == source
@@ -208,13 +208,13 @@ def is_stored(engine: Engine, source: str, event_id: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def list_tallies(engine: Engine) -> Sequence[RowMapping]:
+def list_ingest_stats(engine: Engine) -> Sequence[RowMapping]:
     """What was counted, by source."""
     with engine.connect() as connection:
         return connection.execute(select(tallies).order_by(tallies.c.source)).mappings().all()
 
 
-def list_rejected(
+def list_rejected_events(
     engine: Engine, limit: int, before: int | None, source: str | None, code: str | None
 ) -> Sequence[RowMapping]:
     """At most `limit` refused events, newest first, with an id below `before`.
@@ -232,7 +232,7 @@ def list_rejected(
         return connection.execute(query).mappings().all()
 
 
-def get_rejected(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
+def get_rejected_event(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
     """A refused event; None if there is none, or it is not of `source`."""
     query = select(rejected_events).where(rejected_events.c.rejected_id == rejected_id)
     if source is not None:
@@ -241,13 +241,13 @@ def get_rejected(engine: Engine, rejected_id: int, source: str | None) -> RowMap
         return connection.execute(query).mappings().one_or_none()
 
 
-def list_shown(
-    engine: Engine, conversation_id: str, limit: int, span: Span, view: str
+def list_event_views(
+    engine: Engine, conversation_id: str, limit: int, span: SequenceRange, view: str
 ) -> list[dict[str, Any]]:
     """At most `limit` events of a conversation, in order, as `view` shows them."""
     rows = list_events(engine, conversation_id, limit, span)
     gone = _deleted(engine, conversation_id, rows) if view != "all" else frozenset()
-    return [shown(row, view, is_deleted=row["message_id"] in gone) for row in rows]
+    return [render_event(row, view, is_deleted=row["message_id"] in gone) for row in rows]
 
 
 def _deleted(engine: Engine, conversation_id: str, rows: Sequence[RowMapping]) -> frozenset[str]:

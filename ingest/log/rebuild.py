@@ -11,16 +11,16 @@ from ingest.events import contact_state, message_state, projections
 from ingest.events.contact_state import Contact
 from ingest.events.conversation_state import Conversation
 from ingest.events.message_state import Message
-from ingest.events.stored_event import Row
-from ingest.events.timers import Rules, next_due
+from ingest.events.stored_event import StoredEvent
+from ingest.events.timers import LifecyclePolicy, next_timer
 from ingest.log.records import MessageKey
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import conversations, events
 
-CHUNK = 5_000
+CHUNK_EVENTS = 5_000
 
 
-def is_needed(engine: Engine) -> bool:
+def needs_rebuild(engine: Engine) -> bool:
     """Whether the log has conversations and no state of them, as after a migration."""
     created = select(events.c.position).where(events.c.conversation_id.is_not(None)).limit(1)
     with engine.connect() as connection:
@@ -28,42 +28,45 @@ def is_needed(engine: Engine) -> bool:
         return has_state is None and connection.execute(created).first() is not None
 
 
-def refold(
-    engine: Engine, store: Store, rules: Rules, on_chunk: Callable[[int], object] = lambda _: None
+def rebuild_projections(
+    engine: Engine,
+    store: Store,
+    rules: LifecyclePolicy,
+    on_chunk: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Delete all state, then fold every event of the log. One transaction: all or nothing.
 
     `on_chunk` is told the position reached. Nobody else may write meanwhile: `store.begin`.
     """
-    store.forget_states()
+    store.delete_projections()
     for rows in _chunks(engine):
-        _Fold(store, rules).fold(rows)
+        _ChunkProjection(store, rules).fold(rows)
         on_chunk(rows[-1].position)
     store.commit()
 
 
-def _chunks(engine: Engine) -> Iterator[list[Row]]:
-    names = Row.__struct_fields__
+def _chunks(engine: Engine) -> Iterator[list[StoredEvent]]:
+    names = StoredEvent.__struct_fields__
     last = 0
     while True:
         query = select(*(events.c[name] for name in names)).where(events.c.position > last)
         with engine.connect() as connection:
-            found = connection.execute(query.order_by(events.c.position).limit(CHUNK)).all()
+            found = connection.execute(query.order_by(events.c.position).limit(CHUNK_EVENTS)).all()
         if not found:
             return
-        yield [Row(**dict(zip(names, row, strict=True))) for row in found]
+        yield [StoredEvent(**dict(zip(names, row, strict=True))) for row in found]
         last = found[-1].position
 
 
-class _Fold:
+class _ChunkProjection:
     """One chunk: what it touches is read, folded and written."""
 
-    def __init__(self, store: Store, rules: Rules) -> None:
+    def __init__(self, store: Store, rules: LifecyclePolicy) -> None:
         self._store = store
         self._rules = rules
         self._new: set[str] = set()
 
-    def fold(self, rows: Sequence[Row]) -> None:
+    def fold(self, rows: Sequence[StoredEvent]) -> None:
         store = self._store
         ids = sorted({row.conversation_id for row in rows if row.conversation_id is not None})
         states = store.find_conversations(ids)
@@ -75,23 +78,27 @@ class _Fold:
             }
         )
         known = store.find_contacts(people)
-        keys = sorted({_key(row) for row in rows if row.event_type in message_state.REFERS})
+        keys = sorted(
+            {_key(row) for row in rows if row.event_type in message_state.REFERRING_TYPES}
+        )
         said = store.find_messages(keys)
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)
-                if row.event_type in message_state.REFERS:
-                    message_state.fold(said.setdefault(_key(row), Message(*_key(row))), row)
+                if row.event_type in message_state.REFERRING_TYPES:
+                    message_state.apply(said.setdefault(_key(row), Message(*_key(row))), row)
             elif row.event_type.startswith("contact.") and row.contact_id:
                 contact_state.apply(known.setdefault(row.contact_id, Contact(row.contact_id)), row)
         for state in states.values():
-            state.due_at = due.at if (due := next_due(state, self._rules)) is not None else None
+            state.next_timer_at = (
+                due.at if (due := next_timer(state, self._rules)) is not None else None
+            )
         now = max(row.committed_at for row in rows)
         store.save_conversations(list(states.values()), self._new, set(states), now)
         store.save_messages([said[key] for key in keys])
         store.save_contacts([known[each] for each in people])
 
-    def _apply(self, row: Row, states: dict[str, Conversation]) -> None:
+    def _apply(self, row: StoredEvent, states: dict[str, Conversation]) -> None:
         conversation_id = row.conversation_id or ""
         if conversation_id not in states:
             states[conversation_id] = projections.create(row)
@@ -99,5 +106,5 @@ class _Fold:
         projections.apply(states[conversation_id], row)
 
 
-def _key(row: Row) -> MessageKey:
+def _key(row: StoredEvent) -> MessageKey:
     return row.conversation_id or "", row.message_id or ""

@@ -6,7 +6,7 @@ MessageKey = tuple[str, str]
 """conversation_id and message_id."""
 
 
-class Known(msgspec.Struct):
+class KnownEvent(msgspec.Struct):
     """What is kept of an event for the answer to a second delivery of it."""
 
     conversation_id: str | None
@@ -17,10 +17,10 @@ class Known(msgspec.Struct):
     fingerprint: bytes
 
 
-class Tally(msgspec.Struct):
+class IngestCounters(msgspec.Struct):
     """How many events came, what became of them, and how many the server added."""
 
-    came: int = 0
+    received: int = 0
     accepted: int = 0
     duplicate: int = 0
     conflict: int = 0
@@ -29,7 +29,7 @@ class Tally(msgspec.Struct):
     parked: int = 0
 
 
-class Refusal(msgspec.Struct):
+class RejectedEvent(msgspec.Struct):
     """An event that was refused, as it is kept."""
 
     received_at: int
@@ -43,7 +43,7 @@ class Refusal(msgspec.Struct):
     event_id: str | None
 
 
-class Parked(msgspec.Struct):
+class ParkedEvent(msgspec.Struct):
     """An event that waits for its message, in the order of the table's columns but the first."""
 
     source: str
@@ -57,6 +57,6 @@ class Parked(msgspec.Struct):
     raw: bytes
 
     @property
-    def of(self) -> MessageKey:
+    def message_key(self) -> MessageKey:
         """The message it speaks of."""
         return self.conversation_id, self.message_id

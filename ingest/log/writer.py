@@ -15,40 +15,40 @@ from dataclasses import dataclass
 from sqlalchemy import ClauseElement
 
 from ingest.errors import LogUnavailableError
-from ingest.events.stored_event import SERVER, Row
-from ingest.events.timers import Rules
+from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent
+from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.store import Store
-from ingest.log.unit_of_work import Batch
-from ingest.log.writer_requests import Acknowledgement, Submission
+from ingest.log.unit_of_work import UnitOfWork
+from ingest.log.writer_requests import Acknowledgement, Append
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 NewId = Callable[[], str]
 
-DUE_AT_ONCE = 500
+MAX_TIMERS_PER_COMMIT = 500
 """So many conversations get what is due in one commit; what comes in waits no longer for it."""
 
-SLOW_SECONDS = 10
-STOP_SECONDS = 60
+SLOW_COMMIT_SECONDS = 10
+STOP_TIMEOUT_SECONDS = 60
 """So long what was submitted may take at the end; a thread that hangs does not hold the process."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Execute:
     """Something else to change in a commit, and the events that tell of it. Safe to repeat."""
 
     statements: Sequence[ClauseElement]
-    rows: Sequence[Row] = ()
+    rows: Sequence[StoredEvent] = ()
 
 
 @dataclass(slots=True)
 class _Request:
-    submission: Submission
+    submission: Append
     received_at: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[list[Acknowledgement]]"
-    change: Change | None = None
+    change: Execute | None = None
 
 
 class Writer:
@@ -65,12 +65,12 @@ class Writer:
         store: Store,
         *,
         shard: int,
-        rules: Rules,
+        rules: LifecyclePolicy,
         clock: Clock,
         new_id: NewId,
         commit_events: int = 4096,
         queue_events: int = 50_000,
-        publish: Callable[[Sequence[Row]], None] = lambda _: None,
+        publish: Callable[[Sequence[StoredEvent]], None] = lambda _: None,
     ) -> None:
         """`clock` gives microseconds; `publish` is told on the event loop what was committed."""
         self._store = store
@@ -98,15 +98,15 @@ class Writer:
         return self._position
 
     @property
-    def trouble(self) -> str | None:
+    def last_error(self) -> str | None:
         """What was wrong with the last commit, or that one does not end; None if all is well."""
         began_at = self._began_at
-        if began_at is not None and self._clock() - began_at > SLOW_SECONDS * 1_000_000:
-            return f"a commit takes longer than {SLOW_SECONDS} s; is its disk or database there?"
+        if began_at is not None and self._clock() - began_at > SLOW_COMMIT_SECONDS * 1_000_000:
+            return f"a commit takes longer than {SLOW_COMMIT_SECONDS} s; is its disk or database there?"
         return self._trouble
 
     @property
-    def waiting(self) -> int:
+    def queued_events(self) -> int:
         """Events submitted and not yet answered."""
         return self._waiting
 
@@ -118,21 +118,21 @@ class Writer:
         """Answer all that was submitted, then close the store. Blocks until done."""
         self._stopping = True
         self._queue.put(None)
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(STOP_TIMEOUT_SECONDS)
         if self._thread.is_alive():
             logger.error("a commit does not end; what waited for it was not acknowledged")
             return
         self._store.close()
 
-    def change(self, change: Change) -> "asyncio.Future[list[Acknowledgement]]":
+    def execute(self, change: Execute) -> "asyncio.Future[list[Acknowledgement]]":
         """Have it done in the next commit; the future is done when it is on disk.
 
         Raises LogUnavailableError.
         """
-        return self.submit(Submission(SERVER, "", 0, []), change)
+        return self.submit(Append(SYSTEM_SOURCE, "", 0, []), change)
 
     def submit(
-        self, submission: Submission, change: Change | None = None
+        self, submission: Append, change: Execute | None = None
     ) -> "asyncio.Future[list[Acknowledgement]]":
         """Queue a submission for the next commit; the future is done when it is on disk.
 
@@ -140,7 +140,7 @@ class Writer:
         """
         if self.failure is not None or self._stopping:
             raise LogUnavailableError("the log does not take events now; /readyz says why")
-        count = len(submission.arrivals)
+        count = len(submission.events)
         if self._waiting + count > self._queue_events and self._waiting:
             raise LogUnavailableError(
                 "too many events are waiting for the disk; send again in a second"
@@ -151,13 +151,13 @@ class Writer:
         self._queue.put(_Request(submission, self._clock(), loop, answer, change))
         return answer
 
-    def run_due(self) -> "asyncio.Future[list[Acknowledgement]]":
+    def run_timers(self) -> "asyncio.Future[list[Acknowledgement]]":
         """Do what is due by now: what ran out, and what waited in vain.
 
-        At most in DUE_AT_ONCE conversations; the future is done when it is on disk.
+        At most in MAX_TIMERS_PER_COMMIT conversations; the future is done when it is on disk.
         Raises LogUnavailableError.
         """
-        return self.submit(Submission(SERVER, "", 0, []))
+        return self.submit(Append(SYSTEM_SOURCE, "", 0, []))
 
     def _run(self) -> None:
         while True:
@@ -171,7 +171,7 @@ class Writer:
 
     def _drain(self, first: _Request) -> tuple[list[_Request], bool]:
         requests = [first]
-        count = len(first.submission.arrivals)
+        count = len(first.submission.events)
         while count < self._commit_events:
             try:
                 request = self._queue.get_nowait()
@@ -180,18 +180,18 @@ class Writer:
             if request is None:
                 return requests, True
             requests.append(request)
-            count += len(request.submission.arrivals)
+            count += len(request.submission.events)
         return requests, False
 
     def _serve(self, requests: list[_Request]) -> None:
         answers: list[list[Acknowledgement]] | LogUnavailableError
-        rows: list[Row] = []
+        rows: list[StoredEvent] = []
         self._began_at = self._clock()
         try:
             answers, rows = self._commit(requests)
         except Exception as error:
             answers = self._give_up(error)
-            if len(requests) > 1 and self.failure is None and not self._store.is_lost:
+            if len(requests) > 1 and self.failure is None and not self._store.is_disconnected:
                 # One of them may be at fault: the others must not fail with it. If the connection
                 # is lost, all of them may be on disk: only their clients may send them again.
                 for request in requests:
@@ -202,7 +202,7 @@ class Writer:
 
     def _give_up(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
-        if self.failure is None and self._store.is_final(error, is_committing=self._committing):
+        if self.failure is None and self._store.is_fatal(error, is_committing=self._committing):
             kind = type(error).__name__
             self.failure = f"a commit failed ({kind}); restart to read the truth from disk"
         self._trouble = f"the last commit failed ({type(error).__name__}); it is tried again"
@@ -212,19 +212,21 @@ class Writer:
             logger.exception("the rollback failed too")
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
-    def _commit(self, requests: list[_Request]) -> tuple[list[list[Acknowledgement]], list[Row]]:
+    def _commit(
+        self, requests: list[_Request]
+    ) -> tuple[list[list[Acknowledgement]], list[StoredEvent]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
         self._position = position = self._store.begin(self._position)
         submissions = [request.submission for request in requests]
-        batch = Batch(self._store, submissions, self._rules)
+        batch = UnitOfWork(self._store, submissions, self._rules)
         answers = [
             batch.take(request.submission, request.received_at, self._new_ids(request.submission))
             for request in requests
         ]
-        if not all(submission.arrivals for submission in submissions):
-            batch.run_due(self._clock(), DUE_AT_ONCE)
+        if not all(submission.events for submission in submissions):
+            batch.run_due(self._clock(), MAX_TIMERS_PER_COMMIT)
             for request in requests:
                 if request.change is not None:
                     self._change(request.change, batch)
@@ -242,27 +244,27 @@ class Writer:
         self.commits += 1
         return answers, batch.rows
 
-    def _change(self, change: Change, batch: Batch) -> None:
+    def _change(self, change: Execute, batch: UnitOfWork) -> None:
         """Safe to repeat: it may be on disk already, if nobody heard what became of its commit."""
         for statement in change.statements:
-            self._store.run(statement)
+            self._store.execute(statement)
         known = self._store.find_events([row.event_id for row in change.rows])
         batch.rows += [row for row in change.rows if (row.source, row.event_id) not in known]
 
-    def _new_ids(self, submission: Submission) -> list[str]:
+    def _new_ids(self, submission: Append) -> list[str]:
         return [
             "" if arrival.draft is None or arrival.draft.event_id is not None else self._new_id()
-            for arrival in submission.arrivals
+            for arrival in submission.events
         ]
 
     def _answer(
         self,
         requests: list[_Request],
         answers: list[list[Acknowledgement]] | LogUnavailableError,
-        rows: list[Row],
+        rows: list[StoredEvent],
     ) -> None:
         for number, request in enumerate(requests):
-            self._waiting -= len(request.submission.arrivals)
+            self._waiting -= len(request.submission.events)
             if request.answer.done():  # the client went away; its events are durable all the same
                 continue
             if isinstance(answers, LogUnavailableError):

@@ -13,14 +13,14 @@ from ingest.events.draft import Command, Draft
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
 
-class Modified(Struct, frozen=True):
+class HookModification(Struct, frozen=True):
     """The text that hooks gave a message instead of its own, and which hooks."""
 
     text: str
     hook_ids: tuple[str, ...]
 
 
-class Arrival(Struct):
+class IncomingEvent(Struct):
     """One event as it came: its bytes, and what the door could make of them.
 
     Either `draft` is there, or the `error` for which the door refused it. A draft with a
@@ -32,7 +32,7 @@ class Arrival(Struct):
     draft: Draft | None = None
     error: IngestError | None = None
     command: Command | None = None
-    modified: Modified | None = None
+    modified: HookModification | None = None
     is_unasked: bool = False
     """Hooks could not be asked about it, for the log did not know the conversation or who speaks."""
     event_id: str | None = None
@@ -40,7 +40,7 @@ class Arrival(Struct):
 
 
 @dataclass(slots=True)
-class Submission:
+class Append:
     """The events of one request. `path` is where they came in, and where a replay goes again.
 
     `came` was counted at the door before anything was parsed; the log compares it with what
@@ -50,9 +50,9 @@ class Submission:
 
     source: str
     path: str
-    came: int
-    arrivals: Sequence[Arrival]
-    replays: int | None = None
+    received: int
+    events: Sequence[IncomingEvent]
+    replay_of: int | None = None
     channels: frozenset[str] = frozenset()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from convolake.verify import verify
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.contract import from_micros
@@ -52,7 +52,7 @@ def write_while_the_clock_jumps(settings: Settings, told: Told, rounds: int) -> 
     """Clients at work during every jump; whether the lake caught up after each."""
     offset = settings.data.parent / "offset"
     sealed: list[bool] = []
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     offset.write_text("0")
     with (
         running(settings, variant="jumping", JUMP_FILE=str(offset)),

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -61,7 +61,7 @@ def deliver_through_kills(
 
     Returns how many events came twice.
     """
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     told = Told()
     for cycle in range(cycles):
         with (
@@ -168,7 +168,7 @@ class Listening(threading.Thread):
 def test_listeners_hear_1_to_n_through_kills(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     told = Told()
     listeners = [
         Listening(settings, key, CONVERSATIONS[number % len(CONVERSATIONS)]) for number in range(14)
@@ -206,7 +206,7 @@ def test_control_listeners_that_come_back_with_what_is_newest_miss_events(
     settings: Settings, found: Found
 ) -> None:
     """`after` is where they came in at each connection: "latest only", as elsewhere."""
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     told = Told()
     heard: set[int] = set()
 

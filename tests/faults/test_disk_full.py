@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -34,7 +34,7 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
     settings: Settings, whole: bool, found: Found
 ) -> None:
     told = Told()
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     with running(settings) as api, running(settings, "lake"):
         with Client(settings.url, key) as client:
             client.wait_until_ready()
@@ -66,7 +66,7 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
 @pytest.mark.control("disk full")
 def test_control_an_api_that_ignores_failed_commits_loses(settings: Settings, found: Found) -> None:
     told = Told()
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     with running(settings, variant="careless"):
         with Client(settings.url, key) as client:
             client.wait_until_ready()

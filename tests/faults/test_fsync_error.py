@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -70,7 +70,7 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_a_restart(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     told = Told()
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     late: list[int] = []
     ready: list[tuple[int, str]] = []
     once = ["1", "4", *map(str, range(5, 30, 3))]
@@ -95,7 +95,7 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_a_restart(
 def test_control_an_api_that_ignores_failed_commits_goes_on_acknowledging(
     settings: Settings, found: Found
 ) -> None:
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     undisturbed, _ = write_while_fsync_fails(settings, key, Told(), None)
     taken = sum(each.is_success for each in undisturbed.answers)
     told = Told()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client, ClientError
 from ingest.clock import wall_clock
 from ingest.settings import Settings
@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def kill_under_load(settings: Settings, told: Told, cycle: int, variant: str | None = None) -> None:
     """Start the API, write to it, kill it in the middle."""
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     with (
         running(settings, variant=variant) as process,
         Client(settings.url, key) as client,
@@ -71,7 +71,7 @@ def test_control_an_api_that_acknowledges_before_it_commits_loses(
 
 def test_what_was_sent_and_not_answered_is_stored_at_most_once(settings: Settings) -> None:
     """A client that retries across a kill meets its own event as a duplicate."""
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     events = [
         an_event("conversation.created", event_id="created"),
         *(an_event(event_id=f"e{n}") for n in range(200)),

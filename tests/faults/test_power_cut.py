@@ -15,7 +15,7 @@ import pytest
 
 import warehouse.lake
 from convolake.verify import verify
-from ingest.auth.api_keys import local_key
+from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.contract import from_micros
@@ -82,7 +82,7 @@ def test_power_cuts_under_load_lose_nothing_that_was_acknowledged_or_sealed(
     disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     told = Told()
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     broken: list[str] = []
     for cycle in range(cycles(3, 40)):
         cut_under_load(disk, settings, key, told, cycle)
@@ -118,7 +118,7 @@ def test_control_commits_that_are_not_flushed_are_lost(
     disk: CutDisk, settings: Settings, level: str, found: Found
 ) -> None:
     told = Told()
-    key = local_key(settings, wall_clock())
+    key = get_or_create_local_key(settings, wall_clock())
     for cycle in range(1, 41):
         cut_under_load(disk, settings, key, told, cycle, level)
         verdict = check(told, settings)

@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from ingest.auth.api_keys import Grant, create_key, local_key
+from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.auth.permissions import Caller, User
-from ingest.auth.tokens import Tokens, token_secret
+from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.log.storage.base import open_engine
@@ -120,11 +120,11 @@ def places(settings: Settings, names: Sequence[str]) -> list[Place]:
     """A customer with a token listens to every other one, in haste; one key listens to the rest."""
     grant = Grant(frozenset({"read"}))
     key = create_key(open_engine(settings.database_url), DESK, wall_clock(), grant)
-    tokens = Tokens(token_secret(settings), wall_clock)
+    tokens = UserTokens(get_or_create_token_secret(settings), wall_clock)
     ends = wall_clock() + 3_600_000_000
     caller = Caller("local", frozenset({"admin"}))
     return [
-        Place(name, tokens.make(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
+        Place(name, tokens.issue(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
         if number % 2
         else Place(name, key, PATIENT)
         for number, name in enumerate(names)
@@ -145,7 +145,7 @@ def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False
     back to what is newest then, and there is no limit.
     """
     open_files(count + 500)
-    key, told = local_key(settings, wall_clock()), Told()
+    key, told = get_or_create_local_key(settings, wall_clock()), Told()
     names = [f"s{number}" for number in range(count)]
     limit = 0 if naive else count // 25
     listeners = Listeners(settings, places(settings, names), key if naive else "")

@@ -14,14 +14,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from ingest.api.dependencies import Api
+from ingest.api.dependencies import Context
 from ingest.api.intake import submit
-from ingest.api.openapi import problems
-from ingest.auth.permissions import CUSTOMER, Caller, User
-from ingest.auth.tokens import LONGEST
+from ingest.api.openapi import problem_responses
+from ingest.auth.permissions import CUSTOMER_SCOPES, Caller, User
+from ingest.auth.tokens import MAX_TOKEN_SECONDS
 from ingest.errors import ForbiddenError, LogUnavailableError, RateLimitedError
 from ingest.events.draft import Command, Draft
-from ingest.log.writer_requests import Arrival, Submission
+from ingest.log.writer_requests import Append, IncomingEvent
 
 SOURCE = "chat"
 
@@ -65,11 +65,11 @@ def chat() -> Response:
 @router.post(
     "/chat/conversations",
     status_code=201,
-    responses=problems((ForbiddenError, RateLimitedError, LogUnavailableError)),
+    responses=problem_responses((ForbiddenError, RateLimitedError, LogUnavailableError)),
 )
-async def open_chat(request: Request, api: Api) -> NewChat:
+async def open_chat(request: Request, api: Context) -> NewChat:
     """Open a conversation for a visitor of /chat, if the setting `chat` allows it."""
-    api.limits.count_visitor(request.scope)
+    api.rate_limiter.check_visitor(request.scope)
     if api.chat_bot is None:
         raise ForbiddenError("this page opens no conversations; the setting `chat` lets it")
     conversation_id = request.app.state.new_id()
@@ -84,12 +84,15 @@ async def open_chat(request: Request, api: Api) -> NewChat:
         channel="web",
         payload={"participants": people},
     )
-    arrival = Arrival(b"", draft, command=Command())
-    (answer,) = await submit(api, Submission(SOURCE, "/chat/conversations", 1, [arrival]))
+    arrival = IncomingEvent(b"", draft, command=Command())
+    (answer,) = await submit(api, Append(SOURCE, "/chat/conversations", 1, [arrival]))
     if answer.error is not None:
         raise answer.error
     user = User(
-        visitor, frozenset({conversation_id}), "customer", api.clock() + LONGEST * 1_000_000
+        visitor,
+        frozenset({conversation_id}),
+        "customer",
+        api.clock() + MAX_TOKEN_SECONDS * 1_000_000,
     )
-    token = api.tokens.make(Caller(SOURCE, CUSTOMER), user)
+    token = api.tokens.issue(Caller(SOURCE, CUSTOMER_SCOPES), user)
     return NewChat(conversation_id=conversation_id, participant_id=visitor, token=token)

@@ -8,9 +8,9 @@ from msgspec import Meta
 from pydantic import BaseModel, Field
 
 from ingest.api.command_router import Body, CommandRouter, payload
-from ingest.api.conversation_view import _full
-from ingest.api.dependencies import Api, KnowingPeople, reads
-from ingest.api.openapi import READ_ERRORS, problems
+from ingest.api.conversation_view import struct_fields
+from ingest.api.dependencies import Context, RequirePii, require_read
+from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.errors import (
     ContactExistsError,
     UnknownContactError,
@@ -92,7 +92,9 @@ def link_address(body: NewAddress) -> Draft:
     return Draft(event_type="contact.linked", payload=given)
 
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
+router = APIRouter(
+    prefix="/v1", responses=problem_responses(READ_ERRORS), dependencies=[Depends(require_read)]
+)
 
 
 class AddressView(BaseModel):
@@ -112,12 +114,14 @@ class ContactView(BaseModel):
     version: int = Field(description="the ETag")
 
 
-@router.get("/contacts/{contact_id}", tags=["contacts"], responses=problems((UnknownContactError,)))
+@router.get(
+    "/contacts/{contact_id}", tags=["contacts"], responses=problem_responses((UnknownContactError,))
+)
 def get_contact(
-    api: Api, _caller: KnowingPeople, contact_id: str, response: Response
+    api: Context, _caller: RequirePii, contact_id: str, response: Response
 ) -> ContactView:
     """What is known of a contact, with its ETag."""
-    found = queries.get_contact(api.reader, contact_id)
+    found = queries.get_contact(api.engine, contact_id)
     if found is None:
         raise UnknownContactError("there is no contact with this id", "contact_id")
     response.headers["etag"] = f'"{found.version}"'
@@ -125,5 +129,5 @@ def get_contact(
 
 
 def _contact(contact: Contact) -> ContactView:
-    addresses = [_full(each) for each in contact.addresses]
-    return ContactView.model_validate(_full(contact) | {"addresses": addresses})
+    addresses = [struct_fields(each) for each in contact.addresses]
+    return ContactView.model_validate(struct_fields(contact) | {"addresses": addresses})

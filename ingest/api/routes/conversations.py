@@ -7,12 +7,18 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, ConversationChange, Reason, Text, payload
-from ingest.api.conversation_view import ConversationView, view
-from ingest.api.dependencies import Api, Reading, caller_of, existing, reads
-from ingest.api.intake import NewConversation, read_conversation, set_fields, take_one
-from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.conversation_view import ConversationView, to_conversation_view
+from ingest.api.dependencies import (
+    Context,
+    RequireRead,
+    authenticate,
+    get_visible_conversation,
+    require_read,
+)
+from ingest.api.intake import NewConversation, conversation_fields, ingest_one, parse_conversation
+from ingest.api.openapi import READ_ERRORS, describe_raw_route, problem_responses
 from ingest.api.pagination import Cursor, Limit, from_cursor, to_cursor
-from ingest.api.raw_route import HotRoute
+from ingest.api.raw_route import RawRoute
 from ingest.errors import (
     ConversationExistsError,
 )
@@ -20,10 +26,12 @@ from ingest.events.draft import Draft
 from ingest.log import queries
 from ingest.log.writer_requests import Acknowledgement
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
+router = APIRouter(
+    prefix="/v1", responses=problem_responses(READ_ERRORS), dependencies=[Depends(require_read)]
+)
 
 
-raw = APIRouter(prefix="/v1", route_class=HotRoute)
+raw = APIRouter(prefix="/v1", route_class=RawRoute)
 commands = CommandRouter()
 
 
@@ -39,7 +47,7 @@ class ConversationPage(BaseModel):
     "/conversations",
     summary="Open a conversation",
     tags=["conversations"],
-    openapi_extra=described(
+    openapi_extra=describe_raw_route(
         NewConversation,
         Acknowledgement,
         errors=(ConversationExistsError,),
@@ -54,14 +62,14 @@ class ConversationPage(BaseModel):
 )
 async def create_conversation(request: Request) -> Response:
     """Open a conversation with its participants. 201 says that it is on disk."""
-    source = caller_of(request).source
-    return await take_one(request, partial(read_conversation, source, request.app.state.new_id))
+    source = authenticate(request).source
+    return await ingest_one(request, partial(parse_conversation, source, request.app.state.new_id))
 
 
 @router.get("/conversations", tags=["conversations"])
 def list_conversations(
-    api: Api,
-    caller: Reading,
+    api: Context,
+    caller: RequireRead,
     limit: Limit = 50,
     cursor: Cursor = None,
     channel: str | None = None,
@@ -70,7 +78,7 @@ def list_conversations(
 ) -> ConversationPage:
     """Conversations, the newest first; by your own key, or of one contact, if you name it."""
     found = queries.list_conversations(
-        api.reader,
+        api.engine,
         limit + 1,
         from_cursor(cursor),
         {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
@@ -79,7 +87,7 @@ def list_conversations(
     page = found[:limit]
     more = len(found) > limit
     return ConversationPage(
-        items=[view(each) for each in page],
+        items=[to_conversation_view(each) for each in page],
         cursor=to_cursor(page[-1].created_position) if more else None,
         has_more=more,
     )
@@ -87,12 +95,12 @@ def list_conversations(
 
 @router.get("/conversations/{conversation_id}", tags=["conversations"])
 def get_conversation(
-    api: Api, caller: Reading, conversation_id: str, response: Response
+    api: Context, caller: RequireRead, conversation_id: str, response: Response
 ) -> ConversationView:
     """A conversation as it stands, with its ETag."""
-    state = existing(api, conversation_id, caller)
+    state = get_visible_conversation(api, conversation_id, caller)
     response.headers["etag"] = f'"{state.version}"'
-    return view(state)
+    return to_conversation_view(state)
 
 
 class StateChange(Body, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +131,7 @@ def update_conversation(body: ConversationChange) -> Draft:
 
     `If-Match` with the ETag that you read keeps two people from undoing each other's changes.
     """
-    return Draft(event_type="conversation.updated", payload=set_fields(body) or None)
+    return Draft(event_type="conversation.updated", payload=conversation_fields(body) or None)
 
 
 @commands.command(

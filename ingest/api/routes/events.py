@@ -9,9 +9,15 @@ from msgspec import Struct
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from ingest.api.dependencies import Api, Following, View, existing, follows
-from ingest.api.intake import encode, take_batch
-from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.dependencies import (
+    Context,
+    RequireParticipationRead,
+    View,
+    get_visible_conversation,
+    require_participation_read,
+)
+from ingest.api.intake import encode_json, ingest_batch
+from ingest.api.openapi import READ_ERRORS, describe_raw_route, problem_responses
 from ingest.api.pagination import (
     After,
     Before,
@@ -22,13 +28,17 @@ from ingest.api.pagination import (
     to_cursor,
     to_span,
 )
-from ingest.api.raw_route import HotRoute
+from ingest.api.raw_route import RawRoute
 from ingest.events.draft import Draft
-from ingest.log.queries import list_shown
+from ingest.log.queries import list_event_views
 from ingest.log.writer_requests import Acknowledgement
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(follows)])
-raw = APIRouter(route_class=HotRoute, prefix="/v1")
+router = APIRouter(
+    prefix="/v1",
+    responses=problem_responses(READ_ERRORS),
+    dependencies=[Depends(require_participation_read)],
+)
+raw = APIRouter(route_class=RawRoute, prefix="/v1")
 
 
 Wait = Annotated[
@@ -39,7 +49,7 @@ Wait = Annotated[
 ]
 
 
-class BatchAnswer(Struct, kw_only=True):
+class BatchResponse(Struct, kw_only=True):
     """How many events became what, and an acknowledgement for each, in the order sent."""
 
     accepted: int = 0
@@ -54,9 +64,9 @@ class BatchAnswer(Struct, kw_only=True):
     "/events",
     summary="Record events",
     tags=["events"],
-    openapi_extra=described(
+    openapi_extra=describe_raw_route(
         Draft,
-        BatchAnswer,
+        BatchResponse,
         many=True,
         example=[
             {"event_type": "conversation.created", "conversation_id": "order-7", "channel": "web"},
@@ -77,11 +87,11 @@ async def record_events(request: Request) -> Response:
     At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every
     event is on disk, 207 if some were refused; `results` tells of each, in the order sent.
     """
-    results = await take_batch(request)
+    results = await ingest_batch(request)
     if isinstance(results, Response):
         return results
     counts = Counter(result.status for result in results)
-    answer = BatchAnswer(
+    answer = BatchResponse(
         accepted=counts["accepted"],
         duplicate=counts["duplicate"],
         conflict=counts["conflict"],
@@ -90,7 +100,7 @@ async def record_events(request: Request) -> Response:
         results=list(results),
     )
     status = 207 if answer.conflict or answer.rejected else 200
-    return Response(encode(answer), status, media_type="application/json")
+    return Response(encode_json(answer), status, media_type="application/json")
 
 
 class EventPage(BaseModel):
@@ -103,8 +113,8 @@ class EventPage(BaseModel):
 
 @router.get("/conversations/{conversation_id}/events", tags=["events"])
 async def list_events(
-    api: Api,
-    caller: Following,
+    api: Context,
+    caller: RequireParticipationRead,
     conversation_id: str,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -123,16 +133,16 @@ async def list_events(
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
 
     def read() -> list[dict[str, Any]]:
-        existing(api, conversation_id, caller)
-        return list_shown(api.reader, conversation_id, limit + 1, span, view)
+        get_visible_conversation(api, conversation_id, caller)
+        return list_event_views(api.engine, conversation_id, limit + 1, span, view)
 
-    with api.hub.listening(conversation_id) as listener:
+    with api.broadcaster.subscribe(conversation_id) as listener:
         until = time.monotonic() + wait
-        listener.begin()
+        listener.start()
         found = await run_in_threadpool(read)
         while not found and (left := until - time.monotonic()) > 0:
-            await listener.take(left)
-            listener.begin()
+            await listener.receive(left)
+            listener.start()
             found = await run_in_threadpool(read)
     more = len(found) > limit
     return EventPage(

@@ -8,9 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ClauseElement
 from starlette.concurrency import run_in_threadpool
 
-from ingest.api.dependencies import Api, ApiState
-from ingest.api.openapi import problems
-from ingest.api.routes.webhooks import ROTATION_SECONDS, Administering, check_target, example
+from ingest.api.dependencies import AppContext, Context
+from ingest.api.openapi import problem_responses
+from ingest.api.routes.webhooks import (
+    ROTATION_SECONDS,
+    RequireWebhooksAdmin,
+    example,
+    validate_target,
+)
 from ingest.auth.permissions import Caller
 from ingest.contract import Role, from_micros
 from ingest.egress import signing
@@ -25,7 +30,7 @@ from ingest.errors import (
 )
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
-from ingest.log.writer import Change
+from ingest.log.writer import Execute
 
 ERRORS = (
     UnauthorizedError,
@@ -37,7 +42,7 @@ ERRORS = (
     LogUnavailableError,
 )
 
-router = APIRouter(prefix="/v1/hooks", tags=["hooks"], responses=problems(ERRORS))
+router = APIRouter(prefix="/v1/hooks", tags=["hooks"], responses=problem_responses(ERRORS))
 
 
 class NewHook(BaseModel):
@@ -82,9 +87,11 @@ _EXAMPLE = {"url": "https://guard.example/check", "on_failure": "allow", "roles"
 
 
 @router.post("", status_code=201, openapi_extra=example(_EXAMPLE))
-async def create_hook(request: Request, api: Api, caller: Administering, body: NewHook) -> HookView:
+async def create_hook(
+    request: Request, api: Context, caller: RequireWebhooksAdmin, body: NewHook
+) -> HookView:
     """Be asked before a message is stored. The answer has the secret that asks are signed with."""
-    check_target(api, caller, body.url, body.channels)
+    validate_target(api, caller, body.url, body.channels)
     hook = Hook(
         hook_id=request.app.state.new_id(),
         source=caller.source,
@@ -103,22 +110,22 @@ async def create_hook(request: Request, api: Api, caller: Administering, body: N
 
 
 @router.get("")
-def list_hooks(api: Api, caller: Administering) -> HookList:
+def list_hooks(api: Context, caller: RequireWebhooksAdmin) -> HookList:
     """Who is asked, in the order in which they are."""
-    found = registry.list_hooks(api.reader)
+    found = registry.list_hooks(api.engine)
     return HookList(
         items=[_view(api, each) for each in found if caller.owns(each.source, each.channels)]
     )
 
 
 @router.get("/{hook_id}")
-def get_hook(api: Api, caller: Administering, hook_id: str) -> HookView:
+def get_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
     """A hook as it stands."""
     return _view(api, _existing(api, caller, hook_id))
 
 
 @router.delete("/{hook_id}", status_code=204)
-async def remove_hook(api: Api, caller: Administering, hook_id: str) -> Response:
+async def remove_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> Response:
     """Ask it nothing any more."""
     await run_in_threadpool(_existing, api, caller, hook_id)
     await _change(api, registry.delete_hook(hook_id))
@@ -126,7 +133,7 @@ async def remove_hook(api: Api, caller: Administering, hook_id: str) -> Response
 
 
 @router.post("/{hook_id}/rotate")
-async def rotate_hook_secret(api: Api, caller: Administering, hook_id: str) -> HookView:
+async def rotate_hook_secret(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
     """A new secret. For a day asks are signed with the old one, too."""
     hook = await run_in_threadpool(_existing, api, caller, hook_id)
     secret = signing.new_secret()
@@ -137,20 +144,20 @@ async def rotate_hook_secret(api: Api, caller: Administering, hook_id: str) -> H
     return _view(api, hook, secret=secret)
 
 
-def _existing(api: ApiState, caller: Caller, hook_id: str) -> Hook:
-    found = registry.get_hook(api.reader, hook_id)
+def _existing(api: AppContext, caller: Caller, hook_id: str) -> Hook:
+    found = registry.get_hook(api.engine, hook_id)
     if found is None or not caller.owns(found.source, found.channels):
         raise UnknownHookError("there is no hook with this id", "hook_id")
     return found
 
 
-async def _change(api: ApiState, change: ClauseElement) -> None:
+async def _change(api: AppContext, change: ClauseElement) -> None:
     """Have the store changed, and see to it that the next message knows."""
-    await api.writer.change(Change([change]))
-    await api.hooks.look()
+    await api.writer.execute(Execute([change]))
+    await api.hooks.reload()
 
 
-def _view(api: ApiState, hook: Hook, secret: str | None = None) -> HookView:
+def _view(api: AppContext, hook: Hook, secret: str | None = None) -> HookView:
     return HookView(
         hook_id=hook.hook_id,
         url=hook.url,
@@ -159,6 +166,6 @@ def _view(api: ApiState, hook: Hook, secret: str | None = None) -> HookView:
         channels=sorted(hook.channels),
         roles=sorted(hook.roles),
         created_at=from_micros(hook.created_at),
-        last_failure=api.hooks.failures.get(hook.hook_id),
+        last_failure=api.hooks.last_failures.get(hook.hook_id),
         secret=secret,
     )

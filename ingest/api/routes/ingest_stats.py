@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ingest.api.dependencies import Api, Reading
-from ingest.api.openapi import problems
+from ingest.api.dependencies import Context, RequireRead
+from ingest.api.openapi import problem_responses
 from ingest.errors import (
     InvalidRequestError,
     MissingScopeError,
@@ -16,13 +16,13 @@ from ingest.log import queries
 router = APIRouter(
     prefix="/v1",
     tags=["accounting"],
-    responses=problems(
+    responses=problem_responses(
         (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
     ),
 )
 
 
-class TallyView(BaseModel):
+class SourceStats(BaseModel):
     """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
@@ -35,16 +35,16 @@ class TallyView(BaseModel):
     parked: int = Field(description="events that wait for the message they speak of")
 
 
-class Accounting(BaseModel):
+class IngestStats(BaseModel):
     """All counts; stored = accepted + generated."""
 
     stored: int
-    sources: list[TallyView]
+    sources: list[SourceStats]
 
 
 @router.get("/accounting")
-def get_accounting(api: Api, caller: Reading) -> Accounting:
+def get_ingest_stats(api: Context, caller: RequireRead) -> IngestStats:
     """What came from your source and what became of it; from all, with the scope admin."""
-    rows = [TallyView.model_validate(dict(row)) for row in queries.list_tallies(api.reader)]
+    rows = [SourceStats.model_validate(dict(row)) for row in queries.list_ingest_stats(api.engine)]
     mine = [row for row in rows if caller.is_admin or row.source == caller.source]
-    return Accounting(stored=queries.last_position(api.reader), sources=mine)
+    return IngestStats(stored=queries.last_position(api.engine), sources=mine)

@@ -8,10 +8,16 @@ from msgspec import Meta
 from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, Reason, payload
-from ingest.api.dependencies import Api, Following, View, existing, follows
-from ingest.api.intake import NewMessage, read_message, take_one
+from ingest.api.dependencies import (
+    Context,
+    RequireParticipationRead,
+    View,
+    get_visible_conversation,
+    require_participation_read,
+)
+from ingest.api.intake import NewMessage, ingest_one, parse_message
 from ingest.api.message_view import MessageView, Withheld, is_withheld, to_message_view
-from ingest.api.openapi import READ_ERRORS, described, problems
+from ingest.api.openapi import READ_ERRORS, describe_raw_route, problem_responses
 from ingest.api.pagination import (
     After,
     Before,
@@ -22,8 +28,8 @@ from ingest.api.pagination import (
     to_cursor,
     to_span,
 )
-from ingest.api.raw_route import HotRoute
-from ingest.auth.permissions import TAKE_PART
+from ingest.api.raw_route import RawRoute
+from ingest.auth.permissions import PARTICIPATE
 from ingest.errors import (
     ConversationClosedError,
     HookFailedError,
@@ -36,11 +42,15 @@ from ingest.events.draft import ID_PATTERN, Draft, Id
 from ingest.log import queries
 from ingest.log.writer_requests import Acknowledgement
 
-raw = APIRouter(route_class=HotRoute, prefix="/v1")
+raw = APIRouter(route_class=RawRoute, prefix="/v1")
 commands = CommandRouter()
 
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(follows)])
+router = APIRouter(
+    prefix="/v1",
+    responses=problem_responses(READ_ERRORS),
+    dependencies=[Depends(require_participation_read)],
+)
 
 
 class MessagePage(BaseModel):
@@ -53,8 +63,8 @@ class MessagePage(BaseModel):
 
 @router.get("/conversations/{conversation_id}/messages", tags=["messages"])
 def list_messages(
-    api: Api,
-    caller: Following,
+    api: Context,
+    caller: RequireParticipationRead,
     conversation_id: str,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -65,12 +75,12 @@ def list_messages(
     view: View,
 ) -> MessagePage:
     """Messages of a conversation, in order, as they read now."""
-    existing(api, conversation_id, caller)
+    get_visible_conversation(api, conversation_id, caller)
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
-    found = queries.list_messages(api.reader, conversation_id, limit + 1, span)
+    found = queries.list_messages(api.engine, conversation_id, limit + 1, span)
     page = found[:limit]
     more = len(found) > limit
-    states = queries.find_messages(api.reader, conversation_id, [row["message_id"] for row in page])
+    states = queries.find_messages(api.engine, conversation_id, [row["message_id"] for row in page])
     return MessagePage(
         items=[
             Withheld(sequence=row["sequence"])
@@ -86,22 +96,22 @@ def list_messages(
 @router.get(
     "/conversations/{conversation_id}/messages/{message_id}",
     tags=["messages"],
-    responses=problems((UnknownMessageError,)),
+    responses=problem_responses((UnknownMessageError,)),
 )
 def get_message(
-    api: Api,
-    caller: Following,
+    api: Context,
+    caller: RequireParticipationRead,
     conversation_id: str,
     message_id: str,
     response: Response,
     view: View,
 ) -> MessageView:
     """A message as it reads now, with what became of it for each recipient."""
-    existing(api, conversation_id, caller)
-    row = queries.get_message(api.reader, conversation_id, message_id)
+    get_visible_conversation(api, conversation_id, caller)
+    row = queries.get_message(api.engine, conversation_id, message_id)
     if row is None or is_withheld(row, view):
         raise UnknownMessageError("there is no such message in this conversation", "message_id")
-    states = queries.find_messages(api.reader, conversation_id, [message_id])
+    states = queries.find_messages(api.engine, conversation_id, [message_id])
     shown = to_message_view(row, states.get(message_id))
     response.headers["etag"] = f'"{shown.version}"'
     return shown
@@ -111,7 +121,7 @@ def get_message(
     "/conversations/{conversation_id}/messages",
     summary="Post a message",
     tags=["messages"],
-    openapi_extra=described(
+    openapi_extra=describe_raw_route(
         NewMessage,
         Acknowledgement,
         example={"participant_id": "ada", "text": "Where is my order?"},
@@ -127,8 +137,8 @@ def get_message(
 )
 async def create_message(request: Request) -> Response:
     """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
-    reader = partial(read_message, request.path_params["conversation_id"])
-    return await take_one(request, reader, TAKE_PART, is_asked=True)
+    reader = partial(parse_message, request.path_params["conversation_id"])
+    return await ingest_one(request, reader, PARTICIPATE, is_asked=True)
 
 
 class Edit(Body, kw_only=True, forbid_unknown_fields=True):
@@ -187,7 +197,7 @@ def delete_message(body: Reason) -> Draft:
     Reaction,
     tag="messages",
     example={"participant_id": "ada", "reaction": "👍"},
-    scopes=(TAKE_PART,),
+    scopes=(PARTICIPATE,),
 )
 def react_to_message(body: Reaction) -> Draft:
     """React to a message, or take the reaction back."""
@@ -200,7 +210,7 @@ def react_to_message(body: Reaction) -> Draft:
     ReceiptReport,
     tag="receipts",
     example={"participant_id": "ada", "status": "delivered"},
-    scopes=(TAKE_PART,),
+    scopes=(PARTICIPATE,),
 )
 def report_receipt(body: ReceiptReport) -> Draft:
     """Report a receipt. A late one of a lower rank is kept and changes nothing."""

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from ingest.api.dependencies import Api
+from ingest.api.dependencies import Context
 
 router = APIRouter(tags=["operations"])
 
@@ -15,9 +15,9 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(api: Api, response: Response) -> dict[str, str]:
+def readyz(api: Context, response: Response) -> dict[str, str]:
     """Answer 200 if the log accepts events, 503 and the reason if it does not."""
-    failure = api.writer.failure or api.writer.trouble
+    failure = api.writer.failure or api.writer.last_error
     if failure is None:
         return {"status": "ok"}
     response.status_code = 503
@@ -25,6 +25,6 @@ def readyz(api: Api, response: Response) -> dict[str, str]:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def metrics(api: Api) -> PlainTextResponse:
+def metrics(api: Context) -> PlainTextResponse:
     """Return the counters in Prometheus' text format."""
-    return PlainTextResponse(api.metrics.text(), media_type="text/plain; version=0.0.4")
+    return PlainTextResponse(api.metrics.render(), media_type="text/plain; version=0.0.4")

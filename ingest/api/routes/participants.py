@@ -7,10 +7,10 @@ from msgspec import Meta
 from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, payload
-from ingest.api.conversation_view import ParticipantView, participants
-from ingest.api.dependencies import Api, Reading, existing, reads
-from ingest.api.openapi import READ_ERRORS, problems
-from ingest.auth.permissions import TAKE_PART
+from ingest.api.conversation_view import ParticipantView, to_participant_views
+from ingest.api.dependencies import Context, RequireRead, get_visible_conversation, require_read
+from ingest.api.openapi import READ_ERRORS, problem_responses
+from ingest.auth.permissions import PARTICIPATE
 from ingest.contract import Role
 from ingest.events.draft import Draft, Id
 from ingest.log import queries
@@ -94,7 +94,7 @@ def remove_participant(_body: ParticipantChange) -> Draft:
     Horizon,
     tag="receipts",
     example={"sequence": 12},
-    scopes=(TAKE_PART,),
+    scopes=(PARTICIPATE,),
 )
 def advance_read_horizon(body: Horizon) -> Draft:
     """Say how far somebody has read. The horizon never falls: the greatest counts."""
@@ -107,14 +107,16 @@ def advance_read_horizon(body: Horizon) -> Draft:
     Horizon,
     tag="receipts",
     example={"sequence": 9},
-    scopes=(TAKE_PART,),
+    scopes=(PARTICIPATE,),
 )
 def mark_unread(body: Horizon) -> Draft:
     """Mark as unread from this sequence on. The read horizon stays where it is."""
     return Draft(event_type="participant.updated", payload={"unread_sequence": body.sequence})
 
 
-router = APIRouter(prefix="/v1", responses=problems(READ_ERRORS), dependencies=[Depends(reads)])
+router = APIRouter(
+    prefix="/v1", responses=problem_responses(READ_ERRORS), dependencies=[Depends(require_read)]
+)
 
 
 class ParticipantList(BaseModel):
@@ -124,16 +126,16 @@ class ParticipantList(BaseModel):
 
 
 @router.get("/conversations/{conversation_id}/participants", tags=["participants"])
-def list_participants(api: Api, caller: Reading, conversation_id: str) -> ParticipantList:
+def list_participants(api: Context, caller: RequireRead, conversation_id: str) -> ParticipantList:
     """Everybody in a conversation, with how much each has not read."""
-    state = existing(api, conversation_id, caller)
-    people = participants(state)
+    state = get_visible_conversation(api, conversation_id, caller)
+    people = to_participant_views(state)
     for each in people:
         member = state.participants[each.participant_id]
         horizon = member.read_sequence
         if member.unread_sequence is not None:
             horizon = min(horizon, max(0, member.unread_sequence - 1))
         each.unread_count = queries.count_unread(
-            api.reader, conversation_id, each.participant_id, horizon, each.participant_role
+            api.engine, conversation_id, each.participant_id, horizon, each.participant_role
         )
     return ParticipantList(items=people)

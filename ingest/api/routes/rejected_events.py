@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
-from ingest.api.dependencies import Api, Reading, Recording
-from ingest.api.hook_gate import asked
-from ingest.api.intake import answer_one, arrive, reader_of, submit
-from ingest.api.openapi import WRITE_ERRORS, problems
+from ingest.api.dependencies import Context, RequireEventsWrite, RequireRead
+from ingest.api.hook_gate import run_hooks
+from ingest.api.intake import parse, parser_for, submit, to_response
+from ingest.api.openapi import WRITE_ERRORS, problem_responses
 from ingest.api.pagination import from_cursor, to_cursor
 from ingest.auth.permissions import Caller
 from ingest.contract import NAMESPACE, from_micros
@@ -26,12 +26,12 @@ from ingest.errors import (
     UnknownRejectedEventError,
 )
 from ingest.log import queries
-from ingest.log.writer_requests import Submission
+from ingest.log.writer_requests import Append
 
 router = APIRouter(
     prefix="/v1",
     tags=["accounting"],
-    responses=problems(
+    responses=problem_responses(
         (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
     ),
 )
@@ -63,8 +63,8 @@ class RejectedPage(BaseModel):
 
 @router.get("/rejected")
 def list_rejected(
-    api: Api,
-    caller: Reading,
+    api: Context,
+    caller: RequireRead,
     limit: Annotated[int, Query(ge=1, le=100, description="items a page")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=64, description="`cursor` of the page before")
@@ -72,7 +72,9 @@ def list_rejected(
     code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
 ) -> RejectedPage:
     """What was refused, the newest first: of your source; of all, with the scope admin."""
-    found = queries.list_rejected(api.reader, limit + 1, from_cursor(cursor), _of(caller), code)
+    found = queries.list_rejected_events(
+        api.engine, limit + 1, from_cursor(cursor), _source_filter(caller), code
+    )
     page = [_view(row) for row in found[:limit]]
     more = len(found) > limit
     return RejectedPage(
@@ -86,37 +88,39 @@ def list_rejected(
         200: {"description": "On disk already"},
         201: {"description": "On disk"},
         202: {"description": "On disk, and waits for the message that it speaks of"},
-        **problems((UnknownRejectedEventError, RefusedByHookError, HookFailedError, *WRITE_ERRORS)),
+        **problem_responses(
+            (UnknownRejectedEventError, RefusedByHookError, HookFailedError, *WRITE_ERRORS)
+        ),
     },
 )
 async def replay_rejected(
     request: Request,
-    api: Api,
-    caller: Recording,
+    api: Context,
+    caller: RequireEventsWrite,
     rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
 ) -> Response:
     """Try a refused event again, as its own source, where it came in. Safe to repeat: it is stored once.
 
-    Hooks are asked anew about a message that was posted; they may refuse it again.
+    Hooks are asked again about a message that was posted; they may refuse it again.
     """
-    row = queries.get_rejected(api.reader, rejected_id, _of(caller))
+    row = queries.get_rejected_event(api.engine, rejected_id, _source_filter(caller))
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
     if row["code"] == ForbiddenError.code:
         raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
-    read = reader_of(row["path"], row["source"], request.app.state.new_id)
+    read = parser_for(row["path"], row["source"], request.app.state.new_id)
     named = row["event_id"] or str(uuid5(NAMESPACE, f"replay/{row['source']}/{rejected_id}"))
-    arrival = arrive(row["raw"], read, named, caller)
-    if api.hooks.known and row["path"].endswith("/messages"):
-        arrival = await asked(api, row["source"], caller.channels, arrival)
+    arrival = parse(row["raw"], read, named, caller)
+    if api.hooks.hooks and row["path"].endswith("/messages"):
+        arrival = await run_hooks(api, row["source"], caller.channels, arrival)
     (answer,) = await submit(
         api,
-        Submission(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
+        Append(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
     )
-    return answer_one(answer)
+    return to_response(answer)
 
 
-def _of(caller: Caller) -> str | None:
+def _source_filter(caller: Caller) -> str | None:
     if caller.channels:
         raise ForbiddenError("what was refused is of any channel; this key is for some")
     return None if caller.is_admin else caller.source

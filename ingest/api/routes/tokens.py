@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
-from ingest.api.dependencies import Api, permit
-from ingest.api.openapi import problems
+from ingest.api.dependencies import Context, authorize
+from ingest.api.openapi import problem_responses
 from ingest.auth.permissions import Caller, User
-from ingest.auth.tokens import LONGEST
+from ingest.auth.tokens import MAX_TOKEN_SECONDS
 from ingest.contract import from_micros
 from ingest.errors import (
     ForbiddenError,
@@ -38,7 +38,7 @@ class NewToken(BaseModel):
     participant_id: Id
     conversation_ids: list[Id] = Field([], max_length=1000)
     view: Literal["customer", "all"] = "customer"
-    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 900
+    seconds: Annotated[int, Field(ge=1, le=MAX_TOKEN_SECONDS, strict=True)] = 900
 
 
 class Token(BaseModel):
@@ -51,9 +51,9 @@ class Token(BaseModel):
 _EXAMPLE = {"participant_id": "ada", "conversation_ids": ["order-7"]}
 
 
-def commands(connection: HTTPConnection) -> Caller:
+def require_conversations_write(connection: HTTPConnection) -> Caller:
     """Who asks to command."""
-    return permit(connection, "conversations:write")
+    return authorize(connection, "conversations:write")
 
 
 @router.post(
@@ -61,7 +61,7 @@ def commands(connection: HTTPConnection) -> Caller:
     status_code=201,
     tags=["tokens"],
     openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
-    responses=problems(
+    responses=problem_responses(
         (
             UnauthorizedError,
             RateLimitedError,
@@ -71,15 +71,19 @@ def commands(connection: HTTPConnection) -> Caller:
         )
     ),
 )
-def create_token(api: Api, caller: Annotated[Caller, Depends(commands)], body: NewToken) -> Token:
+def create_token(
+    api: Context, caller: Annotated[Caller, Depends(require_conversations_write)], body: NewToken
+) -> Token:
     """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
     if caller.user is not None:
         raise ForbiddenError("a token makes no tokens; ask with an API key")
-    caller.need("read")  # whoever takes part reads, too: no key gives what it does not have
+    caller.require_scope(
+        "read"
+    )  # whoever takes part reads, too: no key gives what it does not have
     if body.view == "customer" and not body.conversation_ids:
         raise InvalidRequestError("name the customer's conversations", "body.conversation_ids")
     expires_at = api.clock() // 1_000_000 * 1_000_000 + body.seconds * 1_000_000
     user = User(body.participant_id, frozenset(body.conversation_ids), body.view, expires_at)
     return Token(
-        token=api.tokens.make(caller, user), expires_at=from_micros(expires_at).isoformat()
+        token=api.tokens.issue(caller, user), expires_at=from_micros(expires_at).isoformat()
     )

@@ -7,24 +7,30 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from ingest.api.dependencies import Api, ApiState, Following, Taking, existing
+from ingest.api.dependencies import (
+    AppContext,
+    Context,
+    RequireParticipation,
+    RequireParticipationRead,
+    get_visible_conversation,
+)
 from ingest.api.intake import submit
-from ingest.api.openapi import READ_ERRORS, problems
+from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.auth.permissions import Caller
 from ingest.contract import from_micros
 from ingest.errors import UnknownParticipantError
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Command, Draft
-from ingest.log.writer_requests import Arrival, Submission
+from ingest.log.writer_requests import Append, IncomingEvent
 
-LONGEST = 30
+MAX_TYPING_SECONDS = 30
 """Seconds. Longer than anybody pauses; clients say it again while somebody goes on."""
 
 
 router = APIRouter(
     prefix="/v1",
     tags=["typing"],
-    responses=problems((*READ_ERRORS, UnknownParticipantError)),
+    responses=problem_responses((*READ_ERRORS, UnknownParticipantError)),
 )
 
 
@@ -33,10 +39,10 @@ class Typing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seconds: Annotated[int, Field(ge=1, le=LONGEST, strict=True)] = 5
+    seconds: Annotated[int, Field(ge=1, le=MAX_TYPING_SECONDS, strict=True)] = 5
 
 
-class TypistList(BaseModel):
+class TypingList(BaseModel):
     """Everybody who types now, and until when: always the whole list, which replaces the last."""
 
     items: list[dict[str, str]]
@@ -48,14 +54,14 @@ class TypistList(BaseModel):
 )
 async def start_typing(
     request: Request,
-    api: Api,
-    caller: Taking,
+    api: Context,
+    caller: RequireParticipation,
     conversation_id: str,
     participant_id: str,
     body: Typing,
-) -> TypistList:
+) -> TypingList:
     """Say that somebody types; say it again before the seconds are over while they go on."""
-    _member(existing(api, conversation_id, caller), participant_id, caller)
+    _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
     if await _say(api, conversation_id, participant_id, body.seconds):
         await _store(request, api, caller, "typing.started", conversation_id, participant_id)
     return _list(api, conversation_id)
@@ -63,84 +69,88 @@ async def start_typing(
 
 @router.delete("/conversations/{conversation_id}/typing/{participant_id}")
 async def stop_typing(
-    request: Request, api: Api, caller: Taking, conversation_id: str, participant_id: str
-) -> TypistList:
+    request: Request,
+    api: Context,
+    caller: RequireParticipation,
+    conversation_id: str,
+    participant_id: str,
+) -> TypingList:
     """Say that somebody stopped."""
-    _member(existing(api, conversation_id, caller), participant_id, caller)
+    _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
     if await _say(api, conversation_id, participant_id, 0):
         await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
     return _list(api, conversation_id)
 
 
 @router.get("/conversations/{conversation_id}/typing")
-def list_typing(api: Api, caller: Following, conversation_id: str) -> TypistList:
+def list_typing(api: Context, caller: RequireParticipationRead, conversation_id: str) -> TypingList:
     """Who types now."""
-    existing(api, conversation_id, caller)
+    get_visible_conversation(api, conversation_id, caller)
     return _list(api, conversation_id)
 
 
 def _member(state: Conversation, participant_id: str, caller: Caller) -> None:
-    caller.speak(Draft(event_type="typing.started", participant_id=participant_id))
+    caller.act_as(Draft(event_type="typing.started", participant_id=participant_id))
     if participant_id not in state.participants:
         raise UnknownParticipantError(
             "this participant is not in the conversation", "participant_id"
         )
 
 
-def _list(api: ApiState, conversation_id: str) -> TypistList:
-    now = api.typists.now(conversation_id)
-    return TypistList(
+def _list(api: AppContext, conversation_id: str) -> TypingList:
+    now = api.typing.active(conversation_id)
+    return TypingList(
         items=[
             {"participant_id": who, "until": from_micros(at).isoformat()} for who, at in now.items()
         ]
     )
 
 
-async def _say(api: Api, conversation_id: str, participant_id: str, seconds: int) -> bool:
+async def _say(api: Context, conversation_id: str, participant_id: str, seconds: int) -> bool:
     """Tell it here and in every other process; whether it is new."""
     is_new = note_typing(api, conversation_id, participant_id, seconds)
-    if api.say is not None:
+    if api.broadcast is not None:
         words = {
             "conversation_id": conversation_id,
             "participant_id": participant_id,
             "seconds": seconds,
         }
-        await run_in_threadpool(api.say, words)
+        await run_in_threadpool(api.broadcast, words)
     return is_new
 
 
-def note_typing(api: ApiState, conversation_id: str, participant_id: str, seconds: int) -> bool:
+def note_typing(api: AppContext, conversation_id: str, participant_id: str, seconds: int) -> bool:
     """Note that somebody types, or stopped (0), and tell who listens here; whether it is new."""
     if seconds:
         loop = asyncio.get_running_loop()
         loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
-        is_new = api.typists.start(conversation_id, participant_id, seconds)
+        is_new = api.typing.start(conversation_id, participant_id, seconds)
     else:
-        is_new = api.typists.stop(conversation_id, participant_id)
+        is_new = api.typing.stop(conversation_id, participant_id)
     _tell(api, conversation_id)
     return is_new
 
 
-def _tell(api: ApiState, conversation_id: str) -> None:
-    api.hub.tell(conversation_id, _list(api, conversation_id).items)
+def _tell(api: AppContext, conversation_id: str) -> None:
+    api.broadcaster.publish_typing(conversation_id, _list(api, conversation_id).items)
 
 
 async def _store(
     request: Request,
-    api: Api,
+    api: Context,
     caller: Caller,
     event_type: str,
     conversation_id: str,
     participant_id: str,
 ) -> None:
-    if not api.stores_typing:
+    if not api.store_typing:
         return
     draft = Draft(
         event_type=event_type, conversation_id=conversation_id, participant_id=participant_id
     )
     await submit(
         api,
-        Submission(
-            caller.source, request.scope["path"], 1, [Arrival(b"", draft, command=Command())]
+        Append(
+            caller.source, request.scope["path"], 1, [IncomingEvent(b"", draft, command=Command())]
         ),
     )

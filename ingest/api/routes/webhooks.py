@@ -9,13 +9,13 @@ from sqlalchemy import ClauseElement, RowMapping
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from ingest.api.dependencies import Api, ApiState, permit
-from ingest.api.openapi import problems
+from ingest.api.dependencies import AppContext, Context, authorize
+from ingest.api.openapi import problem_responses
 from ingest.auth.permissions import Caller
 from ingest.contract import from_micros
 from ingest.delivery import queue, webhook_registry
-from ingest.delivery.destinations.webhook import STREAMS, Webhook, order_of
-from ingest.delivery.queue import Waiting
+from ingest.delivery.destinations.webhook import DELIVERED_STREAMS, Webhook, ordering_key
+from ingest.delivery.queue import QueuedDelivery
 from ingest.egress import signing
 from ingest.egress.client import ForbiddenAddressError
 from ingest.errors import (
@@ -30,12 +30,12 @@ from ingest.errors import (
 from ingest.events.draft import ID_PATTERN
 from ingest.events.types import EVENT_TYPES
 from ingest.log import queries
-from ingest.log.writer import Change
+from ingest.log.writer import Execute
 
 ROTATION_SECONDS = 24 * 3600
 """So long the old secret signs beside the new one."""
 
-REPLAYED = 1_000
+MAX_REPLAYED_EVENTS = 1_000
 """So many events are sent anew at once; ask again for more."""
 
 ERRORS = (
@@ -49,13 +49,13 @@ ERRORS = (
 )
 
 
-def administers(connection: HTTPConnection) -> Caller:
+def require_webhooks_admin(connection: HTTPConnection) -> Caller:
     """Who asks for webhooks."""
-    return permit(connection, "webhooks:admin")
+    return authorize(connection, "webhooks:admin")
 
 
-Administering = Annotated[Caller, Depends(administers)]
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problems(ERRORS))
+RequireWebhooksAdmin = Annotated[Caller, Depends(require_webhooks_admin)]
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problem_responses(ERRORS))
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Position = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
@@ -150,12 +150,12 @@ _EXAMPLE = {"url": "https://bot.example/hook", "event_types": ["message.created"
     openapi_extra=example(_EXAMPLE),
 )
 async def create_webhook(
-    request: Request, api: Api, caller: Administering, body: NewWebhook
+    request: Request, api: Context, caller: RequireWebhooksAdmin, body: NewWebhook
 ) -> WebhookView:
     """Be told of events. The answer has the secret that they are signed with, this once."""
-    check_target(api, caller, body.url, body.channels)
+    validate_target(api, caller, body.url, body.channels)
     _check_types(caller, body)
-    position = await run_in_threadpool(queries.last_position, api.reader)
+    position = await run_in_threadpool(queries.last_position, api.engine)
     hook = Webhook(
         webhook_id=request.app.state.new_id(),
         source=caller.source,
@@ -175,21 +175,21 @@ async def create_webhook(
     return _view(hook, secret=hook.secret)
 
 
-def check_target(api: ApiState, caller: Caller, url: str, channels: list[str]) -> None:
+def validate_target(api: AppContext, caller: Caller, url: str, channels: list[str]) -> None:
     """Raise what is against sending there what is said on these channels."""
     if caller.channels and not caller.channels.issuperset(channels):
         raise ForbiddenError("this key is not for these channels", "body.channels")
     try:
-        api.deliverer.sender.check(url)
+        api.dispatcher.egress.validate_url(url)
     except ForbiddenAddressError as error:
         raise InvalidRequestError(str(error), "body.url") from None
-    caller.need("read")  # what is sent is what could be read
+    caller.require_scope("read")  # what is sent is what could be read
 
 
 def _check_types(caller: Caller, body: NewWebhook) -> None:
     if any(name.startswith("contact.") for name in body.event_types):
-        caller.need("pii:read")
-    types = {name for name, kind in EVENT_TYPES.items() if kind.stream in STREAMS}
+        caller.require_scope("pii:read")
+    types = {name for name, kind in EVENT_TYPES.items() if kind.stream in DELIVERED_STREAMS}
     kinds = {each.partition(".")[0] + ".*" for each in types} | {"custom.*"}
     for name in body.event_types:
         if name not in types and name not in kinds and not name.startswith("custom."):
@@ -197,22 +197,22 @@ def _check_types(caller: Caller, body: NewWebhook) -> None:
 
 
 @router.get("")
-def list_webhooks(api: Api, caller: Administering) -> WebhookList:
+def list_webhooks(api: Context, caller: RequireWebhooksAdmin) -> WebhookList:
     """Who is told of events."""
-    hooks = webhook_registry.list_webhooks(api.reader)
+    hooks = webhook_registry.list_webhooks(api.engine)
     return WebhookList(
         items=[_view(each) for each in hooks if caller.owns(each.source, each.channels)]
     )
 
 
 @router.get("/{webhook_id}")
-def get_webhook(api: Api, caller: Administering, webhook_id: str) -> WebhookView:
+def get_webhook(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
     """A webhook as it stands."""
     return _view(_existing(api, caller, webhook_id))
 
 
 @router.delete("/{webhook_id}", status_code=204)
-async def remove_webhook(api: Api, caller: Administering, webhook_id: str) -> Response:
+async def remove_webhook(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> Response:
     """Tell it nothing any more, and forget what waits for it."""
     await run_in_threadpool(_existing, api, caller, webhook_id)
     await _change(api, *webhook_registry.delete_webhook(webhook_id))
@@ -220,7 +220,7 @@ async def remove_webhook(api: Api, caller: Administering, webhook_id: str) -> Re
 
 
 @router.post("/{webhook_id}/rotate")
-async def rotate_secret(api: Api, caller: Administering, webhook_id: str) -> WebhookView:
+async def rotate_secret(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
     """A new secret. For a day deliveries are signed with the old one, too."""
     hook = await run_in_threadpool(_existing, api, caller, webhook_id)
     secret = signing.new_secret()
@@ -235,7 +235,9 @@ async def rotate_secret(api: Api, caller: Administering, webhook_id: str) -> Web
 
 
 @router.post("/{webhook_id}/enable")
-async def enable_webhook(api: Api, caller: Administering, webhook_id: str) -> WebhookView:
+async def enable_webhook(
+    api: Context, caller: RequireWebhooksAdmin, webhook_id: str
+) -> WebhookView:
     """Go on telling one that was disabled, from where it stood. Safe to repeat."""
     await run_in_threadpool(_existing, api, caller, webhook_id)
     await _change(
@@ -246,8 +248,8 @@ async def enable_webhook(api: Api, caller: Administering, webhook_id: str) -> We
 
 @router.get("/{webhook_id}/deliveries")
 def list_deliveries(
-    api: Api,
-    caller: Administering,
+    api: Context,
+    caller: RequireWebhooksAdmin,
     webhook_id: str,
     status: Literal["waiting", "dead"] = "waiting",
     after_position: Annotated[int, Query(ge=0, lt=2**63)] = 0,
@@ -256,14 +258,14 @@ def list_deliveries(
     """What waits to be delivered, or was given up, in the order of the log."""
     _existing(api, caller, webhook_id)
     found = queue.list_queue(
-        api.reader, webhook_id, limit, after_position, is_dead=status == "dead"
+        api.engine, webhook_id, limit, after_position, is_dead=status == "dead"
     )
     return DeliveryList(items=[_delivery(row) for row in found])
 
 
 @router.post("/{webhook_id}/replay", openapi_extra=example({"after_position": 4711}))
 async def replay_deliveries(
-    api: Api, caller: Administering, webhook_id: str, body: Replay
+    api: Context, caller: RequireWebhooksAdmin, webhook_id: str, body: Replay
 ) -> Replayed:
     """Send anew what was given up, or what was delivered. Ids stay the same."""
     hook = await run_in_threadpool(_existing, api, caller, webhook_id)
@@ -273,48 +275,48 @@ async def replay_deliveries(
     changes: list[ClauseElement] = []
     orders: dict[str, None] = {}
     for row in rows:
-        of = order_of(row) if body.delivered else row["of"]
+        of = ordering_key(row) if body.delivered else row["of"]
         orders[of] = None
-        changes.append(queue.revived(webhook_id, row["position"], now, None))
+        changes.append(queue.requeue(webhook_id, row["position"], now, None))
         if body.delivered:
-            changes.append(queue.waiting(Waiting(webhook_id, row["position"], of, now)))
-    changes += [queue.let_on(webhook_id, of, now) for of in orders]
+            changes.append(queue.enqueue(QueuedDelivery(webhook_id, row["position"], of, now)))
+    changes += [queue.unblock_next(webhook_id, of, now) for of in orders]
     await _change(api, *changes)
     return Replayed(count=len(rows), until_position=until)
 
 
-def _dead(api: ApiState, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
+def _dead(api: AppContext, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
     found = queue.list_queue(
-        api.reader, hook.webhook_id, REPLAYED, body.after_position, is_dead=True
+        api.engine, hook.webhook_id, MAX_REPLAYED_EVENTS, body.after_position, is_dead=True
     )
     rows = [row for row in found if row["position"] <= body.until_position]
     return rows, rows[-1]["position"] if rows else body.after_position
 
 
-def _wanted(api: ApiState, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
+def _wanted(api: AppContext, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
     """Events of the range that it has been told of; the rest it will be told of anyway."""
     last = min(body.until_position, hook.position)
     after, rows = body.after_position, list[RowMapping]()
-    while after < last and len(rows) < REPLAYED:
-        page = queries.list_places(api.reader, after, last, REPLAYED - len(rows))
+    while after < last and len(rows) < MAX_REPLAYED_EVENTS:
+        page = queries.list_positions(api.engine, after, last, MAX_REPLAYED_EVENTS - len(rows))
         if not page:
             break
         after = page[-1]["position"]
-        rows += api.deliverer.wanted(hook, page)
+        rows += api.dispatcher.filter_wanted(hook, page)
     return rows, after
 
 
-def _existing(api: ApiState, caller: Caller, webhook_id: str) -> Webhook:
-    found = webhook_registry.get_webhook(api.reader, webhook_id)
+def _existing(api: AppContext, caller: Caller, webhook_id: str) -> Webhook:
+    found = webhook_registry.get_webhook(api.engine, webhook_id)
     if found is None or not caller.owns(found.source, found.channels):
         raise UnknownWebhookError("there is no webhook with this id", "webhook_id")
     return found
 
 
-async def _change(api: ApiState, *changes: ClauseElement) -> None:
+async def _change(api: AppContext, *changes: ClauseElement) -> None:
     """Have the store changed, and the deliverer look."""
-    await api.writer.change(Change(changes))
-    api.deliverer.look()
+    await api.writer.execute(Execute(changes))
+    api.dispatcher.refresh()
 
 
 def _view(hook: Webhook, secret: str | None = None) -> WebhookView:

@@ -11,7 +11,7 @@ from sqlalchemy import (
 from ingest.egress import signing
 from ingest.events.types import EVENT_TYPES
 
-STREAMS = ("conversation", "contact")
+DELIVERED_STREAMS = ("conversation", "contact")
 """What can be delivered."""
 
 
@@ -35,7 +35,7 @@ class Webhook(Struct, frozen=True):
 
     def keys(self, now: int) -> list[str]:
         """The secrets that a delivery is signed with: two while they are changed."""
-        return signing.in_force(self.secret, self.old_secret, self.old_until, now)
+        return signing.active_secrets(self.secret, self.old_secret, self.old_until, now)
 
     def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
         """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.
@@ -43,7 +43,10 @@ class Webhook(Struct, frozen=True):
         Of contacts only who asks for them by name is told.
         """
         kind = EVENT_TYPES.get(row["event_type"])
-        if kind is not None and kind.stream not in STREAMS[: 2 if self.event_types else 1]:
+        if (
+            kind is not None
+            and kind.stream not in DELIVERED_STREAMS[: 2 if self.event_types else 1]
+        ):
             return False
         if self.event_types and not self.event_types & _names(row["event_type"]):
             return False
@@ -52,11 +55,11 @@ class Webhook(Struct, frozen=True):
         return self.bot_id is None or row["participant_id"] != self.bot_id
 
 
-HISTORY = 24 * 3_600_000_000
+HISTORY_AGE = 24 * 3_600_000_000
 """What was that old when it came is history: nobody waits for an answer to it."""
 
 
-def is_asked(hook: Webhook, row: RowMapping) -> bool:
+def expects_bot_reply(hook: Webhook, row: RowMapping) -> bool:
     """Whether with this event a customer waits for the bot of this webhook.
 
     What was said before the webhook was made it may be told of, but nobody counted on it.
@@ -66,7 +69,7 @@ def is_asked(hook: Webhook, row: RowMapping) -> bool:
         and row["event_type"] == "message.created"
         and row["participant_role"] == "customer"
         and row["visibility"] == "public"
-        and row["committed_at"] - row["happened_at"] < HISTORY
+        and row["committed_at"] - row["happened_at"] < HISTORY_AGE
         and row["committed_at"] >= hook.created_at
     )
 
@@ -76,6 +79,6 @@ def _names(event_type: str) -> set[str]:
     return {event_type, event_type.partition(".")[0] + ".*"}
 
 
-def order_of(row: Mapping[str, Any] | RowMapping) -> str:
+def ordering_key(row: Mapping[str, Any] | RowMapping) -> str:
     """What an event keeps its order within: its conversation, else its contact."""
     return str(row["conversation_id"] or row["contact_id"] or "")

@@ -14,69 +14,69 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ingest.events.event_view import shown
-from ingest.events.stored_event import Row
+from ingest.events.event_view import render_event
+from ingest.events.stored_event import StoredEvent
 
-KEPT = 256
+MAX_BUFFERED_EVENTS = 256
 """So many events are kept for a listener that is level with the log."""
 
-PAGE = 200
+PAGE_EVENTS = 200
 """So many events are read from the log at once for a listener that is behind."""
 
 
-class Committed:
+class CommittedEvent:
     """An event that was just committed; encoded once for each view, however many listen."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: StoredEvent) -> None:
         """`row` is on disk."""
         self.row = row
 
     @cached_property
     def for_all(self) -> bytes:
         """What those of us see."""
-        return encode(shown(msgspec.structs.asdict(self.row), "all"))
+        return encode_json(render_event(msgspec.structs.asdict(self.row), "all"))
 
     @cached_property
     def for_customer(self) -> bytes:
         """What a customer sees."""
-        return encode(shown(msgspec.structs.asdict(self.row), "customer"))
+        return encode_json(render_event(msgspec.structs.asdict(self.row), "customer"))
 
 
-class Listener:
+class Subscription:
     """One who listens; behind the log at first."""
 
     def __init__(self) -> None:
         """Keep nothing yet."""
-        self._kept: deque[Committed] = deque()
+        self._kept: deque[CommittedEvent] = deque()
         self._woken = asyncio.Event()
         self._is_behind = True
-        self.typists: list[dict[str, str]] | None = None
+        self.typing: list[dict[str, str]] | None = None
         """Everybody who types now, if that changed since it was last taken."""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Keep what is committed from now on."""
         self._kept.clear()
         self._is_behind = False
 
-    def offer(self, event: Committed) -> None:
+    def push(self, event: CommittedEvent) -> None:
         """Keep it, or fall behind."""
         if self._is_behind:
             return
-        if len(self._kept) >= KEPT:
+        if len(self._kept) >= MAX_BUFFERED_EVENTS:
             self._is_behind = True
             self._kept.clear()
         else:
             self._kept.append(event)
         self._woken.set()
 
-    def tell(self, typists: list[dict[str, str]]) -> None:
+    def set_typing(self, typists: list[dict[str, str]]) -> None:
         """Who types now; replaces what was told before."""
-        self.typists = typists
+        self.typing = typists
         self._woken.set()
 
-    async def take(self, seconds: float) -> list[Committed] | None:
+    async def receive(self, seconds: float) -> list[CommittedEvent] | None:
         """What was kept, after at most `seconds`; None if it fell behind."""
-        if not self._kept and not self._is_behind and self.typists is None:
+        if not self._kept and not self._is_behind and self.typing is None:
             self._woken.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -88,22 +88,22 @@ class Listener:
         return kept
 
 
-class Hub:
+class Broadcaster:
     """Who listens to which conversation, and who to all of them. Lives on the event loop."""
 
     def __init__(self) -> None:
         """Nobody listens yet."""
-        self._listeners: dict[str | None, set[Listener]] = {}
+        self._listeners: dict[str | None, set[Subscription]] = {}
 
     @property
-    def count(self) -> int:
+    def subscription_count(self) -> int:
         """How many listen."""
         return sum(len(group) for group in self._listeners.values())
 
     @contextmanager
-    def listening(self, conversation_id: str | None) -> Iterator[Listener]:
+    def subscribe(self, conversation_id: str | None) -> Iterator[Subscription]:
         """Somebody who listens to a conversation, or to all of them."""
-        listener = Listener()
+        listener = Subscription()
         self._listeners.setdefault(conversation_id, set()).add(listener)
         try:
             yield listener
@@ -113,7 +113,7 @@ class Hub:
             if not group:
                 del self._listeners[conversation_id]
 
-    def publish(self, rows: Sequence[Row]) -> None:
+    def publish(self, rows: Sequence[StoredEvent]) -> None:
         """Hand on what was committed, in its order."""
         if not self._listeners:
             return
@@ -122,57 +122,63 @@ class Hub:
             here = self._listeners.get(row.conversation_id or "", ())
             if not here and not everywhere:
                 continue
-            event = Committed(row)
+            event = CommittedEvent(row)
             for listener in (*here, *everywhere):
                 listener.offer(event)
 
-    def tell(self, conversation_id: str, typists: list[dict[str, str]]) -> None:
+    def publish_typing(self, conversation_id: str, typists: list[dict[str, str]]) -> None:
         """Hand on who types."""
         for listener in self._listeners.get(conversation_id, ()):
-            listener.tell(typists)
+            listener.set_typing(typists)
 
 
 class Feed(NamedTuple):
-    """What somebody follows: how its events are placed, read and shown."""
+    """What somebody follows: how its events are placed, read and rendered."""
 
     conversation_id: str | None
-    place: Callable[[Row], int]
+    place_of: Callable[[StoredEvent], int]
     read: Callable[[int], Awaitable[list[tuple[int, bytes]]]]
-    """Events after a place, at most PAGE of them, as they are shown."""
-    frame: Callable[[Committed], bytes]
+    """Events after a place, at most PAGE_EVENTS of them, as they are rendered."""
+    frame: Callable[[CommittedEvent], bytes]
 
 
-class Update(NamedTuple):
+class FeedUpdate(NamedTuple):
     """What is new: events with their places; `typists` if that changed; whether it is level."""
 
     events: list[tuple[int, bytes]]
-    typists: list[dict[str, str]] | None = None
-    is_level: bool = False
+    typing: list[dict[str, str]] | None = None
+    is_caught_up: bool = False
 
 
-async def follow(hub: Hub, feed: Feed, after: int, seconds: float) -> AsyncIterator[Update]:
+async def stream_feed(
+    hub: Broadcaster, feed: Feed, after: int, seconds: float
+) -> AsyncIterator[FeedUpdate]:
     """All that comes after `after`, for ever; an empty update if nothing came for `seconds`."""
-    with hub.listening(feed.conversation_id) as listener:
+    with hub.subscribe(feed.conversation_id) as listener:
         while True:
-            listener.begin()
+            listener.start()
             is_level = False
             while not is_level:
                 page = await feed.read(after)
-                is_level = len(page) < PAGE  # what is committed since it was asked for is kept
+                is_level = (
+                    len(page) < PAGE_EVENTS
+                )  # what is committed since it was asked for is kept
                 if page:
                     after = page[-1][0]
-                    yield Update(page)
-            yield Update([], is_level=True)
-            while (kept := await listener.take(seconds)) is not None:
-                fresh = [each for each in kept if feed.place(each.row) > after]
+                    yield FeedUpdate(page)
+            yield FeedUpdate([], is_caught_up=True)
+            while (kept := await listener.receive(seconds)) is not None:
+                fresh = [each for each in kept if feed.place_of(each.row) > after]
                 if fresh:
-                    after = feed.place(fresh[-1].row)
-                typists, listener.typists = listener.typists, None
+                    after = feed.place_of(fresh[-1].row)
+                typists, listener.typing = listener.typing, None
                 if kept and not fresh and typists is None:
                     continue  # it was read from the log before it was handed on
-                yield Update([(feed.place(each.row), feed.frame(each)) for each in fresh], typists)
+                yield FeedUpdate(
+                    [(feed.place_of(each.row), feed.frame(each)) for each in fresh], typists
+                )
 
 
-def encode(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     """JSON."""
     return msgspec.json.encode(value)

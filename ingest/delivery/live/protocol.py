@@ -6,7 +6,7 @@
 from enum import IntEnum
 from typing import Any
 
-from ingest.delivery.live.broadcaster import encode
+from ingest.delivery.live.broadcaster import encode_json
 
 HEARTBEAT_SECONDS = 20.0
 """After so much silence a listener is told where it stands. Who hears nothing for longer has lost the connection."""
@@ -17,19 +17,19 @@ PING_SECONDS = 20.0
 STALLED_SECONDS = 10.0
 """A listener that takes nothing for so long is let go; it comes back and reads the log."""
 
-LARGEST = 4096
+MAX_CLIENT_FRAME_BYTES = 4096
 """Bytes that a client may send at once: sockets only tell."""
 
-PROTOCOL = "convolake.v1"
+SUBPROTOCOL = "convolake.v1"
 """The subprotocol. A browser names `token.<token>` beside it, for it cannot send a header."""
 
 
-class Close(IntEnum):
+class CloseCode(IntEnum):
     """Why the server closes a socket; each says what it means and what to do then."""
 
     meaning: str
 
-    def __new__(cls, code: int, meaning: str) -> "Close":
+    def __new__(cls, code: int, meaning: str) -> "CloseCode":
         """The number is the code of RFC 6455, or one of ours."""
         member = int.__new__(cls, code)
         member._value_ = code
@@ -37,7 +37,7 @@ class Close(IntEnum):
         return member
 
     ONLY_TELLS = 1003, "the client sent something; write by HTTP. Do not come back with the same"
-    TOO_LARGE = 1009, f"the client sent more than {LARGEST} bytes; write by HTTP"
+    TOO_LARGE = 1009, f"the client sent more than {MAX_CLIENT_FRAME_BYTES} bytes; write by HTTP"
     FAULT = 1011, "a fault of ours, or no answer to a ping; come back with the last place you saw"
     RESTART = 1012, "the server stops; come back with the last place you saw"
     TOO_SLOW = 1013, "the client did not read; come back with the last place you saw"
@@ -51,14 +51,14 @@ def event_frame(event: bytes) -> bytes:
 
 def live_frame(place: str, after: int) -> bytes:
     """You have all there is up to here; what follows is told as it is committed."""
-    return encode({"type": "live", place: after})
+    return encode_json({"type": "live", place: after})
 
 
 def heartbeat_frame(place: str, after: int) -> bytes:
     """Nothing came for a while; you have all there is up to here."""
-    return encode({"type": "heartbeat", place: after})
+    return encode_json({"type": "heartbeat", place: after})
 
 
 def typing_frame(items: list[dict[str, Any]]) -> bytes:
     """Everybody who types now, in place of those told before; on the socket of one conversation only."""
-    return encode({"type": "typing", "items": items})
+    return encode_json({"type": "typing", "items": items})

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Typists:
+class TypingRegistry:
     """Who types where, by our clock; in memory only."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -22,7 +22,7 @@ class Typists:
         """Forget it; whether they typed."""
         return self._until.get(conversation_id, {}).pop(participant_id, 0) > self._clock()
 
-    def now(self, conversation_id: str) -> dict[str, int]:
+    def active(self, conversation_id: str) -> dict[str, int]:
         """Who types now, and until when."""
         now = self._clock()
         left = {who: at for who, at in self._until.get(conversation_id, {}).items() if at > now}

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, make_url
 
-from ingest.log.storage.sqlite import Sqlite
+from ingest.log.storage.sqlite import SqliteDatabase
 
 
 class UnusableDatabaseError(RuntimeError):
@@ -19,29 +19,29 @@ class UnusableDatabaseError(RuntimeError):
 class Database(Protocol):
     """What a commit of the log asks of its database."""
 
-    is_shared: bool
+    multi_writer: bool
     """Whether other processes may write the log as well."""
 
-    def wait(self, cursor: Any) -> None:
+    def acquire_write_lock(self, cursor: Any) -> None:
         """Wait for the turn: from here to the end of the transaction nobody else writes the log."""
 
-    def tell(self, cursor: Any, position: int) -> None:
+    def notify(self, cursor: Any, position: int) -> None:
         """Tell every process, with the commit, up to where the log goes."""
 
-    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+    def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Whether after this failure nobody can say any more what is on disk."""
 
 
-def database_of(engine: Engine) -> Database:
+def database_for(engine: Engine) -> Database:
     """What is known of the engine's database."""
     if engine.dialect.name == "postgresql":
-        from ingest.log.storage.postgres import Postgres
+        from ingest.log.storage.postgres import PostgresDatabase
 
-        return Postgres()
-    return Sqlite()
+        return PostgresDatabase()
+    return SqliteDatabase()
 
 
-def is_shared(url: str) -> bool:
+def is_multi_writer(url: str) -> bool:
     """Whether several processes may write the log at this URL."""
     return make_url(url).get_backend_name() == "postgresql"
 
@@ -53,7 +53,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     in 17 of 40 cycles under NORMAL, in none under FULL). Raises UnusableDatabaseError without the
     driver of PostgreSQL, and on connecting to one that does not flush.
     """
-    if is_shared(url):
+    if is_multi_writer(url):
         try:
             from ingest.log.storage.postgres import open_postgres
         except ModuleNotFoundError as error:

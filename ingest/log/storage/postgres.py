@@ -12,10 +12,10 @@ from sqlalchemy import Engine, create_engine, event, make_url
 
 from ingest.log.storage.base import UnusableDatabaseError
 
-LOCK = 0x636F6E766F
+WRITE_LOCK = 0x636F6E766F
 """The advisory lock that a commit holds."""
 
-TOLD = "convolake_log"
+COMMIT_CHANNEL = "convolake_log"
 """Where every process is told of a commit, with the last position of the log."""
 
 _CONNECT: dict[str, Any] = {
@@ -29,7 +29,7 @@ _CONNECT: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 
-SESSION = """
+SESSION_SETTINGS = """
     select set_config(name, value, false) from (values
         ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
         ('tcp_user_timeout', '20s'), ('idle_in_transaction_session_timeout', '30s')
@@ -44,7 +44,7 @@ would read all of them: 421 messages a second after some seconds, in place of 1,
 _READING = "set plan_cache_mode = force_custom_plan"
 """For the same reason; here a plan for each question is cheap enough."""
 
-READERS = 40
+MAX_READERS = 40
 """As many connections as requests may read at once (Starlette's threads): none waits for one."""
 
 _SET_UP = """
@@ -60,20 +60,20 @@ def connect_args(url: str) -> dict[str, Any]:
     return {name: value for name, value in _CONNECT.items() if name not in make_url(url).query}
 
 
-class Postgres:
+class PostgresDatabase:
     """Every process writes in its turn."""
 
-    is_shared = True
+    multi_writer = True
 
-    def wait(self, cursor: Any) -> None:
+    def acquire_write_lock(self, cursor: Any) -> None:
         """What is looked at after it is the newest there is."""
-        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        cursor.execute("select pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
-    def tell(self, cursor: Any, position: int) -> None:
+    def notify(self, cursor: Any, position: int) -> None:
         """Is sent by the commit, or not at all."""
-        cursor.execute("select pg_notify(%s, %s)", (TOLD, str(position)))
+        cursor.execute("select pg_notify(%s, %s)", (COMMIT_CHANNEL, str(position)))
 
-    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+    def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Never: the next commit begins with a look at what is there."""
         return False
 
@@ -92,7 +92,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
         make_url(url).set(drivername="postgresql+psycopg"),
         paramstyle="format",
         pool_pre_ping=True,
-        max_overflow=READERS - 5,
+        max_overflow=MAX_READERS - 5,
         pool_timeout=10,
         connect_args=connect_args(url),
     )
@@ -102,7 +102,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
         connection.autocommit = True  # else the first rollback would undo what is set here
         try:
             _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
-            connection.execute(SESSION)
+            connection.execute(SESSION_SETTINGS)
             connection.execute(_READING if read_only else _WRITING)
         except Exception:
             connection.close()

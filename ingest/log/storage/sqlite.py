@@ -2,23 +2,23 @@
 
 from typing import Any
 
-PASSING = ("disk is full", "database is locked", "database table is locked")
+TRANSIENT_ERRORS = ("disk is full", "database is locked", "database table is locked")
 """SQLite's words for what passes by itself; the transaction is known not to be on disk."""
 
 
-class Sqlite:
+class SqliteDatabase:
     """One process writes, held to that by the log's lock."""
 
-    is_shared = False
+    multi_writer = False
 
-    def wait(self, cursor: Any) -> None:
+    def acquire_write_lock(self, cursor: Any) -> None:
         """There is nobody else."""
 
-    def tell(self, cursor: Any, position: int) -> None:
+    def notify(self, cursor: Any, position: int) -> None:
         """There is nobody else."""
 
-    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+    def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """A commit that failed, but for no space or a lock; after a failed fsync least of all."""
         words = str(error)
-        passing = any(each in words for each in PASSING)
+        passing = any(each in words for each in TRANSIENT_ERRORS)
         return "disk I/O error" in words or (is_committing and not passing)

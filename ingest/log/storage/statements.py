@@ -34,17 +34,34 @@ from ingest.log.storage.tables import (
     tallies,
 )
 
-CHUNKS = (1, 8, 64, 512)
+IN_LIST_SIZES = (1, 8, 64, 512)
 """Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
 
-CHANGING = ("state", "last_sequence", "session_id", "folded")
+UPDATED_COLUMNS = ("state", "last_sequence", "session_id", "folded")
 """What changes with an event. The others have an index: SQLite writes a page of it whenever their
 column is set, also to the same value."""
 
-KNOWN = ("conversation_id", "sequence", "session_id", "message_id", "received_at", "fingerprint")
-COUNTS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
-REFUSAL = ("received_at", "source", "path", "code", "detail", "field", "size", "raw", "event_id")
-PARKED = ("source", "event_id", "fingerprint", "conversation_id", "message_id", "path",
+KNOWN_EVENT_COLUMNS = (
+    "conversation_id",
+    "sequence",
+    "session_id",
+    "message_id",
+    "received_at",
+    "fingerprint",
+)
+COUNTER_COLUMNS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
+REJECTED_EVENT_COLUMNS = (
+    "received_at",
+    "source",
+    "path",
+    "code",
+    "detail",
+    "field",
+    "size",
+    "raw",
+    "event_id",
+)
+PARKED_EVENT_COLUMNS = ("source", "event_id", "fingerprint", "conversation_id", "message_id", "path",
           "received_at", "expires_at", "raw")  # fmt: skip
 
 Execute = Callable[[str, Sequence[Any]], list[Any]]
@@ -59,7 +76,7 @@ class Lookup:
             size: _compile(
                 dialect, query.where(key.in_([bindparam(f"id_{n:04}") for n in range(size)]))
             )
-            for size in CHUNKS
+            for size in IN_LIST_SIZES
         }
 
     def __call__(self, execute: Execute, ids: Sequence[str]) -> list[Any]:
@@ -68,7 +85,7 @@ class Lookup:
         start = 0
         while start < len(ids):
             left = len(ids) - start
-            size = next((size for size in CHUNKS if size >= left), CHUNKS[-1])
+            size = next((size for size in IN_LIST_SIZES if size >= left), IN_LIST_SIZES[-1])
             chunk = list(ids[start : start + size])
             chunk += chunk[-1:] * (size - len(chunk))
             found += execute(self._statements[size], chunk)
@@ -87,11 +104,15 @@ class Statements:
 
         self.last_position = sql(select(func.max(events.c.position)))
         waiting = select(func.count()).select_from(parked_events).scalar_subquery()
-        self.standing = sql(select(func.max(events.c.position), waiting))
+        self.last_position_and_parked = sql(select(func.max(events.c.position), waiting))
         self.insert_event = sql(insert(events))
         self.find_events = Lookup(
             dialect,
-            select(events.c.source, events.c.event_id, *(events.c[name] for name in KNOWN)),
+            select(
+                events.c.source,
+                events.c.event_id,
+                *(events.c[name] for name in KNOWN_EVENT_COLUMNS),
+            ),
             events.c.event_id,
         )
         self.find_states = Lookup(
@@ -105,9 +126,9 @@ class Statements:
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
-        self.update_state = _update(sql, CHANGING)
+        self.update_state = _update(sql, UPDATED_COLUMNS)
         self.update_key = _update(sql, ("conversation_key",))
-        self.update_waking = _update(sql, ("wakes_at",))
+        self.update_next_check = _update(sql, ("wakes_at",))
         due = select(conversations.c.conversation_id).where(
             conversations.c.wakes_at <= bindparam("now")
         )
@@ -140,7 +161,7 @@ class Statements:
         self.find_parked_events = Lookup(dialect, found, parked_events.c.event_id)
         expired = found.where(parked_events.c.expires_at <= bindparam("now"))
         self.find_expired = sql(_at_most(expired))
-        self.insert_parked = _insert(sql, parked_events, PARKED)
+        self.insert_parked = _insert(sql, parked_events, PARKED_EVENT_COLUMNS)
         self.delete_parked = sql(
             delete(parked_events).where(
                 parked_events.c.source == bindparam("of"),
@@ -149,13 +170,13 @@ class Statements:
         )
 
     def _accounts(self, sql: Callable[[ClauseElement], str]) -> None:
-        self.update_tally = sql(
+        self.update_counters = sql(
             update(tallies)
             .where(tallies.c.source == bindparam("key"))
-            .values({name: tallies.c[name] + bindparam(name) for name in COUNTS})
+            .values({name: tallies.c[name] + bindparam(name) for name in COUNTER_COLUMNS})
         )
-        self.insert_tally = sql(insert(tallies))
-        self.insert_refusal = _insert(sql, rejected_events, REFUSAL)
+        self.insert_counters = sql(insert(tallies))
+        self.insert_rejected_event = _insert(sql, rejected_events, REJECTED_EVENT_COLUMNS)
         self.update_replayed = sql(
             update(rejected_events)
             .where(rejected_events.c.rejected_id == bindparam("key"))

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import ClauseElement, Engine
 
-from ingest.events.contact_state import Contact, as_contact
-from ingest.events.conversation_state import Conversation, as_conversation, encode
-from ingest.events.message_state import Message, as_message
-from ingest.events.stored_event import Row
-from ingest.events.timers import wakes_at
-from ingest.log.records import Known, MessageKey, Parked, Refusal, Tally
-from ingest.log.storage.base import database_of
+from ingest.events.contact_state import Contact, decode_contact
+from ingest.events.conversation_state import Conversation, decode_conversation, encode_state
+from ingest.events.message_state import Message, decode_message
+from ingest.events.stored_event import StoredEvent
+from ingest.events.timers import next_check_at
+from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
+from ingest.log.storage.base import database_for
 from ingest.log.storage.statements import Statements
 
 CACHED_STATES = 50_000
@@ -28,18 +28,18 @@ class Store:
         self._wakes_at: dict[str, int | None] = {}
         self._added = 0
         self._engine = engine
-        self._database = database_of(engine)
+        self._database = database_for(engine)
         self._sql = Statements(engine.dialect)
         self._connect()
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
     def _connect(self) -> None:
         self._connection = self._engine.raw_connection()
-        if self._database.is_shared:
+        if self._database.multi_writer:
             # Nothing is held between commits: `begin` begins a transaction.
             self._connection.driver_connection.autocommit = True  # type: ignore[union-attr]
         self._cursor = self._connection.cursor()
-        self.is_lost = False
+        self.is_disconnected = False
 
     def begin(self, position: int) -> int:
         """Begin a commit; from here to its end nobody else writes.
@@ -47,19 +47,19 @@ class Store:
         `position` is the last that the caller knows of; returns the last that there is. Whoever
         wrote meanwhile changed what is kept in mind here, so it is forgotten.
         """
-        if not self._database.is_shared:
+        if not self._database.multi_writer:
             return position
-        if self.is_lost:
+        if self.is_disconnected:
             self._connect()
         # Read committed, whatever the database's default: a look after the lock must see the newest.
         self._cursor.execute("begin isolation level read committed read write")
-        self._database.wait(self._cursor)
-        last, self._parked = self._execute(self._sql.standing)[0]
+        self._database.acquire_write_lock(self._cursor)
+        last, self._parked = self._execute(self._sql.last_position_and_parked)[0]
         if last != position:
-            self._forget()
+            self._clear_cache()
         return last or 0
 
-    def _forget(self) -> None:
+    def _clear_cache(self) -> None:
         self._states.clear()
         self._wakes_at.clear()
 
@@ -75,10 +75,10 @@ class Store:
 
     # --- what is there
 
-    def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], Known]:
+    def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], KnownEvent]:
         """Those of `event_ids` that are stored, by (source, event_id)."""
         rows = self._sql.find_events(self._execute, event_ids)
-        return {(row[0], row[1]): Known(*row[2:]) for row in rows}
+        return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
     def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """State of those of `conversation_ids` that exist."""
@@ -86,12 +86,12 @@ class Store:
         unknown = [key for key in conversation_ids if key not in known]
         found = {key: known[key] for key in conversation_ids if key in known}
         for row in self._sql.find_states(self._execute, unknown):
-            state = as_conversation(row[0])
+            state = decode_conversation(row[0])
             found[state.conversation_id] = state
             self._wakes_at[state.conversation_id] = row[1]
         return found
 
-    def find_due(self, now: int, most: int) -> list[str]:
+    def find_due_conversations(self, now: int, most: int) -> list[str]:
         """At most `most` conversations that something may be due in, the longest due first."""
         return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
 
@@ -99,7 +99,7 @@ class Store:
         """Who has which of these conversation keys."""
         return dict(self._sql.find_keys(self._execute, keys))
 
-    def find_created(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
+    def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
         """Those of these messages that were created, with their visibility."""
         ids = [key[1] for key in keys]
         unnamed = self._sql.find_unnamed(self._execute, ids)
@@ -109,41 +109,45 @@ class Store:
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
         """What became of those of these messages that something happened to."""
         rows = self._sql.find_messages(self._execute, [key[1] for key in keys])
-        found = (as_message(row[0]) for row in rows)
+        found = (decode_message(row[0]) for row in rows)
         return {(each.conversation_id, each.message_id): each for each in found}
 
     def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
         """Those of these contacts that are known."""
         rows = self._sql.find_contacts(self._execute, contact_ids)
-        return {each.contact_id: each for each in (as_contact(row[0]) for row in rows)}
+        return {each.contact_id: each for each in (decode_contact(row[0]) for row in rows)}
 
-    def find_parked(self, keys: Sequence[MessageKey]) -> list[Parked]:
+    def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
         """What waits for these messages, in the order it came."""
         rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
-        return [Parked(*row[1:]) for row in rows]
+        return [ParkedEvent(*row[1:]) for row in rows]
 
-    def find_parked_events(self, event_ids: Sequence[str]) -> list[Parked]:
+    def find_parked_events(self, event_ids: Sequence[str]) -> list[ParkedEvent]:
         """Those of `event_ids` that wait."""
-        return [Parked(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)]
+        return [
+            ParkedEvent(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)
+        ]
 
-    def find_expired(self, now: int, most: int) -> list[Parked]:
+    def find_expired(self, now: int, most: int) -> list[ParkedEvent]:
         """What has waited in vain."""
-        return [Parked(*row[1:]) for row in self._execute(self._sql.find_expired, (now, most, 0))]
+        return [
+            ParkedEvent(*row[1:]) for row in self._execute(self._sql.find_expired, (now, most, 0))
+        ]
 
     # --- what is added
 
-    def add_events(self, rows: Sequence[Row]) -> None:
+    def add_events(self, rows: Sequence[StoredEvent]) -> None:
         """Insert new events."""
         self._added = rows[-1].position if rows else 0
-        self._many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
+        self._execute_many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
 
     def save_conversations(
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
         """Write states back; `new` have no row yet, `keyed` may have another key than before."""
-        self._keep(states)
+        self._cache(states)
         old = [each for each in states if each.conversation_id not in new]
-        self._many(
+        self._execute_many(
             self._sql.insert_state,
             [
                 (
@@ -155,27 +159,27 @@ class Store:
                     each.state,
                     each.last_sequence,
                     each.session_id,
-                    self._wake(each),
-                    encode(each),
+                    self._next_check_at(each),
+                    encode_state(each),
                 )
                 for each in states
                 if each.conversation_id in new
             ],
         )
-        self._many(
+        self._execute_many(
             self._sql.update_state,
             [
                 (
                     each.state,
                     each.last_sequence,
                     each.session_id,
-                    encode(each),
+                    encode_state(each),
                     each.conversation_id,
                 )
                 for each in old
             ],
         )
-        self._many(
+        self._execute_many(
             self._sql.update_key,
             [
                 (each.conversation_key, each.conversation_id)
@@ -183,77 +187,87 @@ class Store:
                 if each.conversation_id in keyed
             ],
         )
-        self._many(
-            self._sql.update_waking,
+        self._execute_many(
+            self._sql.update_next_check,
             [
-                (self._wake(each), each.conversation_id)
+                (self._next_check_at(each), each.conversation_id)
                 for each in old
-                if self._oversleeps(each, now)
+                if self._needs_earlier_check(each, now)
             ],
         )
 
-    def _keep(self, states: Sequence[Conversation]) -> None:
+    def _cache(self, states: Sequence[Conversation]) -> None:
         self._states.update((each.conversation_id, each) for each in states)
         if len(self._states) > CACHED_STATES:
             self._states = {each.conversation_id: each for each in states}
             self._wakes_at = {key: self._wakes_at.get(key) for key in self._states}
 
-    def _oversleeps(self, state: Conversation, now: int) -> bool:
-        """Whether `wakes_at` must be written: it may be too early, which costs a look in vain."""
+    def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
+        """Whether `next_check_at` must be written: it may be too early, which costs a look in vain."""
         stored = self._wakes_at.get(state.conversation_id)
-        if stored is not None and state.due_at is not None and now < stored <= state.due_at:
+        if (
+            stored is not None
+            and state.next_timer_at is not None
+            and now < stored <= state.next_timer_at
+        ):
             return False  # as after most messages: it would sleep longer
-        wanted = wakes_at(state)
+        wanted = next_check_at(state)
         if stored is None or wanted is None:
             return stored != wanted
         return wanted < stored or stored <= now
 
-    def _wake(self, state: Conversation) -> int | None:
-        self._wakes_at[state.conversation_id] = wakes_at(state)
+    def _next_check_at(self, state: Conversation) -> int | None:
+        self._wakes_at[state.conversation_id] = next_check_at(state)
         return self._wakes_at[state.conversation_id]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Write what became of messages."""
         keys = [(each.message_id, each.conversation_id) for each in messages]
-        self._many(self._sql.delete_message, keys)
-        rows = [(*key, encode(each)) for key, each in zip(keys, messages, strict=True)]
-        self._many(self._sql.insert_message, rows)
+        self._execute_many(self._sql.delete_message, keys)
+        rows = [(*key, encode_state(each)) for key, each in zip(keys, messages, strict=True)]
+        self._execute_many(self._sql.insert_message, rows)
 
     def save_contacts(self, contacts: Sequence[Contact]) -> None:
         """Write what is known of contacts."""
-        self._many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
-        rows = [(each.contact_id, encode(each)) for each in contacts]
-        self._many(self._sql.insert_contact, rows)
+        self._execute_many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
+        rows = [(each.contact_id, encode_state(each)) for each in contacts]
+        self._execute_many(self._sql.insert_contact, rows)
 
-    def park(self, parked: Sequence[Parked], done: Sequence[Parked]) -> None:
+    def save_parked(self, parked: Sequence[ParkedEvent], done: Sequence[ParkedEvent]) -> None:
         """Keep what waits, and forget what waits no longer."""
-        self._many(self._sql.insert_parked, [msgspec.structs.astuple(each) for each in parked])
-        self._many(self._sql.delete_parked, [(each.source, each.event_id) for each in done])
+        self._execute_many(
+            self._sql.insert_parked, [msgspec.structs.astuple(each) for each in parked]
+        )
+        self._execute_many(self._sql.delete_parked, [(each.source, each.event_id) for each in done])
         self._parked += len(parked) - len(done)
 
-    def forget_states(self) -> None:
+    def delete_projections(self) -> None:
         """Delete all that is derived: the state of conversations, messages and contacts."""
-        self._forget()
+        self._clear_cache()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
 
-    def add_tallies(self, counts: Mapping[str, Tally]) -> None:
+    def add_counters(self, counts: Mapping[str, IngestCounters]) -> None:
         """Add to what was counted before, by source."""
         for source, tally in counts.items():
             values = msgspec.structs.astuple(tally)
-            self._cursor.execute(self._sql.update_tally, (*values, source))
+            self._cursor.execute(self._sql.update_counters, (*values, source))
             if self._cursor.rowcount == 0:
-                self._cursor.execute(self._sql.insert_tally, (source, *values))
+                self._cursor.execute(self._sql.insert_counters, (source, *values))
 
-    def add_refusals(self, refusals: Sequence[Refusal]) -> None:
+    def add_rejected_events(self, refusals: Sequence[RejectedEvent]) -> None:
         """Keep what was refused."""
-        self._many(self._sql.insert_refusal, [msgspec.structs.astuple(each) for each in refusals])
+        self._execute_many(
+            self._sql.insert_rejected_event, [msgspec.structs.astuple(each) for each in refusals]
+        )
 
     def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
         """Note which refused events came in after all, as which event."""
-        self._many(self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed])
+        self._execute_many(
+            self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed]
+        )
 
-    def run(self, statement: ClauseElement) -> None:
+    def execute(self, statement: ClauseElement) -> None:
         """Run a statement that is not hot, within the transaction."""
         compiled = statement.compile(
             dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
@@ -265,38 +279,38 @@ class Store:
     def commit(self) -> None:
         """Make all that was added durable: it is on disk when this returns."""
         if self._added:
-            self._database.tell(self._cursor, self._added)
+            self._database.notify(self._cursor, self._added)
             self._added = 0
         self._connection.commit()
 
     def rollback(self) -> None:
         """Forget all that was added since the last commit, and what was made of it."""
-        self._forget()
-        if self.is_lost:
+        self._clear_cache()
+        if self.is_disconnected:
             return
         try:
             self._connection.rollback()
         except Exception:
-            if not self._database.is_shared:
+            if not self._database.multi_writer:
                 raise
-            self.is_lost = True
+            self.is_disconnected = True
             self._connection.invalidate()
             return
         self._parked = self._execute(self._sql.count_parked)[0][0]
 
-    def is_final(self, error: Exception, *, is_committing: bool) -> bool:
+    def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Whether nobody can say any more what is on disk: a restart reads it."""
-        return self._database.is_final(error, is_committing=is_committing)
+        return self._database.is_fatal(error, is_committing=is_committing)
 
     def close(self) -> None:
         """Close the connection; SQLite folds its write-ahead log back into the file."""
-        if not self.is_lost:
+        if not self.is_disconnected:
             self._connection.close()
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         self._cursor.execute(statement, values)
         return list(self._cursor.fetchall())
 
-    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)

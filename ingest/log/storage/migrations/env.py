@@ -2,12 +2,14 @@
 
 from alembic import context
 
-from ingest.log.storage.base import database_of, open_engine
+from ingest.log.storage.base import database_for, open_engine
 from ingest.log.storage.tables import metadata
 
 engine = open_engine(context.config.attributes["url"])
 with engine.begin() as connection:
-    database_of(engine).wait(connection.connection.cursor())  # several processes may start at once
+    database_for(engine).acquire_write_lock(
+        connection.connection.cursor()
+    )  # several processes may start at once
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
