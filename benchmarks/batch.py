@@ -15,7 +15,7 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.servers import Server, api_server
 from benchmarks.stored import check_stored, create_conversations
 from benchmarks.synthetic import Fold, creations, messages
-from ingest.log.storage.base import migrate
+from ingest.log.storage.engine import migrate
 from ingest.log.storage.tables import events
 
 CONNECTIONS = 4

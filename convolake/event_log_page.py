@@ -23,7 +23,7 @@ from ingest.events.draft import Draft
 from ingest.events.timers import LifecyclePolicy
 from ingest.lake.log_reader import SqliteLog
 from ingest.lake.segments import Lake
-from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Append, IncomingEvent

@@ -26,14 +26,14 @@ EXAMPLES: dict[Callable[..., bytes], bytes] = {
 """Every frame, by what makes it."""
 
 FIGURES: list[tuple[ModuleType, str]] = [
-    (protocol, "PROTOCOL"),
+    (protocol, "SUBPROTOCOL"),
     (protocol, "HEARTBEAT_SECONDS"),
     (protocol, "PING_SECONDS"),
     (protocol, "STALLED_SECONDS"),
-    (protocol, "LARGEST"),
-    (delivery, "KEPT"),
-    (delivery, "PAGE"),
-    (tokens, "LONGEST"),
+    (protocol, "MAX_CLIENT_FRAME_BYTES"),
+    (delivery, "MAX_BUFFERED_EVENTS"),
+    (delivery, "PAGE_EVENTS"),
+    (tokens, "MAX_TOKEN_SECONDS"),
 ]
 """What a client reckons with."""
 

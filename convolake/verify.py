@@ -112,24 +112,24 @@ _LOG_CHECKS = {
         limit 3
     """,
     "what came is what became of it, in each source": """
-        select * from tallies where came <> accepted + duplicate + conflict + rejected + parked limit 3
+        select * from ingest_stats where received <> accepted + duplicate + conflict + rejected + parked limit 3
     """,
     "what is stored is what was accepted and generated": """
         select stored, counted from (
             select (select count(*) from events) as stored,
-                (select coalesce(sum(accepted + generated), 0) from tallies) as counted
+                (select coalesce(sum(accepted + generated), 0) from ingest_stats) as counted
         ) as figures where stored <> counted
     """,
     "what waits is kept": """
         select kept, waiting from (
             select (select count(*) from parked_events) as kept,
-                (select coalesce(sum(parked), 0) from tallies) as waiting
+                (select coalesce(sum(parked), 0) from ingest_stats) as waiting
         ) as figures where kept <> waiting
     """,
     "what was refused is kept": """
         select kept, refused from (
             select (select count(*) from rejected_events) as kept,
-                (select coalesce(sum(conflict + rejected), 0) from tallies) as refused
+                (select coalesce(sum(conflict + rejected), 0) from ingest_stats) as refused
         ) as figures where kept <> refused
     """,
     "no event is there twice": """

@@ -6,7 +6,7 @@ from itertools import islice
 import polars as pl
 import streamlit as st
 
-from ingest.client import Client, ClientError, RejectedEvent, Tally
+from ingest.client import Client, ClientError, RejectedEvent, SourceStats
 from ingest.settings import Settings
 
 TTL_SECONDS = 5
@@ -27,7 +27,7 @@ class Door:
     def agrees(self) -> bool:
         """Whether came = accepted + duplicate + conflict + rejected + parked, and stored = accepted + generated."""
         parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected", "parked")
-        each = self.tallies.select((pl.col("came") == parts).all()).item()
+        each = self.tallies.select((pl.col("received") == parts).all()).item()
         total = self.tallies.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
         return bool(each) and total == self.stored
 
@@ -41,7 +41,7 @@ def look() -> Door | str:
         return "No API key is at hand: set CONVOLAKE_API_KEY, or run `convolake keys create`."
     try:
         with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
-            accounting = client.accounting()
+            accounting = client.ingest_stats()
             refused = list(islice(client.rejected(), REFUSED))
     except ClientError as error:
         return str(error)
@@ -55,10 +55,10 @@ def _key(settings: Settings) -> str | None:
     return path.read_text().strip() if path.exists() else None
 
 
-def _tallies(sources: list[Tally]) -> pl.DataFrame:
+def _tallies(sources: list[SourceStats]) -> pl.DataFrame:
     names = [
         "source",
-        "came",
+        "received",
         "accepted",
         "duplicate",
         "conflict",

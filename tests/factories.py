@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from ingest.contract import from_micros, to_micros
 from ingest.events.draft import Command, Draft
 from ingest.events.timers import LifecyclePolicy
-from ingest.log.storage.base import is_multi_writer, migrate, open_engine
+from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent

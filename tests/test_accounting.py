@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from convolake.verify import verify
 from ingest.api.app import create_app
 from ingest.auth.api_keys import create_key
-from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event, damage
 
 
 def counts(api: TestClient, source: str = "local") -> dict[str, int]:
-    found = api.get("/v1/accounting").json()["sources"]
+    found = api.get("/v1/ingest-stats").json()["sources"]
     return next(
         (
             {k: v for k, v in row.items() if k != "source"}
@@ -44,13 +44,13 @@ def test_what_came_is_what_became_of_it(api: TestClient) -> None:
     api.post("/v1/conversations/nowhere/messages", json={"participant_id": "ada", "text": "x"})
     api.post("/v1/events", content=b"[{]", headers={"content-type": "application/json"})
     assert counts(api) == {
-        "came": 11, "accepted": 4, "duplicate": 3, "conflict": 1, "rejected": 3, "generated": 0, "parked": 0,
+        "received": 11, "accepted": 4, "duplicate": 3, "conflict": 1, "rejected": 3, "generated": 0, "parked": 0,
     }  # fmt: skip
     assert counts(api, "convolake")["generated"] == 1
-    stored = api.get("/v1/accounting").json()["stored"]
+    stored = api.get("/v1/ingest-stats").json()["stored"]
     assert stored == 4 + 1
     metrics = api.get("/metrics").text
-    assert "convolake_events_came_total 11.0" in metrics
+    assert "convolake_events_received_total 11.0" in metrics
 
 
 BAD: list[tuple[str, bytes, str]] = [
@@ -102,7 +102,7 @@ def test_a_refused_event_comes_in_when_it_is_tried_again(api: TestClient) -> Non
     assert api.post(path).json()["status"] == "duplicate"
     found = counts(api)
     assert (
-        found["came"]
+        found["received"]
         == found["accepted"] + found["duplicate"] + found["conflict"] + found["rejected"]
     )
 
@@ -142,7 +142,7 @@ def test_another_source_sees_only_its_own(
         "mybot"
     ]
     assert [
-        row["source"] for row in api.get("/v1/accounting", headers=theirs).json()["sources"]
+        row["source"] for row in api.get("/v1/ingest-stats", headers=theirs).json()["sources"]
     ] == ["mybot"]
     assert len(refused(api)) == 2
 
@@ -193,22 +193,22 @@ def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[lis
     found = counts(api)
     if found:
         assert (
-            found["came"]
+            found["received"]
             == found["accepted"] + found["duplicate"] + found["conflict"] + found["rejected"]
         )
         generated = counts(api, "convolake").get("generated", 0)
-        assert api.get("/v1/accounting").json()["stored"] == found["accepted"] + generated
+        assert api.get("/v1/ingest-stats").json()["stored"] == found["accepted"] + generated
 
 
 @pytest.mark.parametrize(
     ("statement", "name"),
     [
         (
-            "update tallies set came = came + 1 where source = 'test'",
+            "update ingest_stats set received = received + 1 where source = 'test'",
             "what came is what became of it",
         ),
         (
-            "update tallies set accepted = accepted + 1, came = came + 1 where source = 'test'",
+            "update ingest_stats set accepted = accepted + 1, received = received + 1 where source = 'test'",
             "what is stored is",
         ),
         ("delete from rejected_events", "what was refused is kept"),
@@ -245,7 +245,9 @@ def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
         assert client.get("/readyz").status_code == 200
     assert record.log("select * from conversations") == states
     assert elsewhere(verify, settings).ok
-    assert record.log("select source, came, accepted, generated from tallies order by source") == [
-        {"source": "convolake", "came": 0, "accepted": 0, "generated": 1},
-        {"source": "test", "came": 3, "accepted": 3, "generated": 0},
+    assert record.log(
+        "select source, came, accepted, generated from ingest_stats order by source"
+    ) == [
+        {"source": "convolake", "received": 0, "accepted": 0, "generated": 1},
+        {"source": "test", "received": 3, "accepted": 3, "generated": 0},
     ]

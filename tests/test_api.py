@@ -21,7 +21,7 @@ from ingest.auth.api_keys import (
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
 from ingest.lake.segments import HoleError
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event

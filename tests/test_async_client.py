@@ -176,7 +176,7 @@ def test_a_call_that_is_cancelled_while_it_pauses_is_not_made_again(
             await asyncio.Event().wait()
 
         async with AsyncClient("http://127.0.0.1:1", server[1], wait=wait) as client:
-            call = asyncio.create_task(client.accounting())
+            call = asyncio.create_task(client.ingest_stats())
             await paused.wait()
             call.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -20,7 +20,7 @@ from ingest.auth.api_keys import create_key, list_keys
 from ingest.contract import manifest_path
 from ingest.lake.compaction import GRACE, compact, remove_replaced
 from ingest.lake.segments import Lake
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from pipelines.home import run_once

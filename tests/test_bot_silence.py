@@ -212,7 +212,7 @@ def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
 def test_what_is_given_up_before_its_time_is_a_failure_too(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
-    patient = settings.model_copy(update={"bot_silence_seconds": 30 * 86_400.0})
+    patient = settings.model_copy(update={"bot_timeout_seconds": 30 * 86_400.0})
     last = len(SCHEDULE) + 1
     with running(patient, clock, "id") as installation:
         path = hook(installation, receiver)
@@ -300,8 +300,8 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
             WAIT,
             "all are told of",
         )
-    damage(settings, "update webhooks set silent_position = null")
-    damage(settings, "update webhook_queue set asked_at = since")
+    damage(settings, "update webhooks set watchdog_position = null")
+    damage(settings, "update webhook_queue set bot_wait_since = since")
     with running(settings, clock, "later") as installation:
         installation.facts([said("new", "c1")])
         clock.forward(seconds=SILENCE)
@@ -311,19 +311,19 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
         for name in names[1:]:
             assert failed(installation, name).count(name) == 1
             assert len(events(installation, "handoff.requested", name)) == 1
-        accounts = installation.http.get("/v1/accounting").json()
+        accounts = installation.http.get("/v1/ingest-stats").json()
         for each in accounts["sources"]:
             became = ("accepted", "duplicate", "conflict", "rejected", "parked")
-            assert each["came"] == sum(each[name] for name in became)
+            assert each["received"] == sum(each[name] for name in became)
             assert each["conflict"] == each["rejected"] == 0
 
 
 def stored(installation: Installation) -> int:
-    return int(installation.http.get("/v1/accounting").json()["stored"])
+    return int(installation.http.get("/v1/ingest-stats").json()["stored"])
 
 
 def duplicates(installation: Installation) -> int:
-    accounts = installation.http.get("/v1/accounting").json()["sources"]
+    accounts = installation.http.get("/v1/ingest-stats").json()["sources"]
     return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
 
 
@@ -350,7 +350,7 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
     key = get_or_create_local_key(settings, wall_clock())
     environment = {
         "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
-        "CONVOLAKE_BOT_SILENCE_SECONDS": "0.2",
+        "CONVOLAKE_BOT_TIMEOUT_SECONDS": "0.2",
     }
     names = [f"c{number}" for number in range(FAILURE_THRESHOLD + 2)]
     told: list[str] = []

@@ -338,7 +338,7 @@ def test_a_listener_hears_what_comes_after_the_place_it_names(client: Client) ->
     list(client.record(some_events("heard", 3)))
     heard = client.listen("heard", after=2)
     assert [next(heard)["sequence"] for _ in range(3)] == [3, 4, 5]
-    position = client.accounting().stored - 1
+    position = client.ingest_stats().stored - 1
     of_all = client.listen(after=position)
     assert next(of_all)["position"] == position + 1
 

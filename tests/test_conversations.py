@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import MINUTE, Clock, an_event
 
@@ -59,7 +59,7 @@ def say(api: TestClient, who: str = "ada", text: str = "hello", **rest: Any) -> 
 
 
 def accounts_of(api: TestClient) -> dict[str, int]:
-    sources = api.get("/v1/accounting").json()["sources"]
+    sources = api.get("/v1/ingest-stats").json()["sources"]
     return next(each for each in sources if each["source"] == "local")
 
 
@@ -72,7 +72,7 @@ def due(api: TestClient) -> None:
 
 
 async def _run_due(app: Any) -> None:
-    await app.state.api.writer.run_due()
+    await app.state.api.writer.run_timers()
 
 
 # --- resources ------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_what_comes_before_its_message_waits_for_it_and_follows_it(opened: TestC
     assert opened.post("/v1/events", json=early).json()["duplicate"] == 2
     assert "message.edited" not in types(opened)
     accounts = accounts_of(opened)
-    assert (accounts["parked"], accounts["came"]) == (2, 5)
+    assert (accounts["parked"], accounts["received"]) == (2, 5)
     say(opened, message_id="m1")
     assert types(opened)[-3:] == ["message.created", "message.delivered", "message.edited"]
     found = read(opened, "/c1/messages/m1")
@@ -550,14 +550,14 @@ def test_a_handoff_is_queued_offered_refused_passed_on_and_closed(opened: TestCl
 def test_a_handoff_that_nobody_takes_expires_when_it_was_due(
     opened: TestClient, clock: Clock
 ) -> None:
-    asked_at = clock()
+    bot_wait_since = clock()
     ask_for_a_person(opened)
     clock.forward(days=5)
     due(opened)
     expired = next(
         e for e in read(opened, "/c1/events")["items"] if e["event_type"] == "handoff.expired"
     )
-    assert micros(expired["happened_at"]) == asked_at + 3 * 24 * 60 * MINUTE
+    assert micros(expired["happened_at"]) == bot_wait_since + 3 * 24 * 60 * MINUTE
     assert read(opened)["control"]["owner"] == "bot"
 
 

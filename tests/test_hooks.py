@@ -18,7 +18,7 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, Record, a_conversation, an_event
 from tests.receiving import Delivery, Receiver, hostile, receiving
@@ -76,10 +76,10 @@ def messages(installation: Installation, conversation_id: str = "c1") -> list[di
 
 
 def accounts_agree(installation: Installation) -> dict[str, int]:
-    accounts = installation.http.get("/v1/accounting").json()
+    accounts = installation.http.get("/v1/ingest-stats").json()
     (mine,) = (each for each in accounts["sources"] if each["source"] == "local")
     became = ("accepted", "duplicate", "conflict", "rejected")
-    assert mine["came"] == sum(mine[name] for name in became)
+    assert mine["received"] == sum(mine[name] for name in became)
     return {name: mine[name] for name in became}
 
 

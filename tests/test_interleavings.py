@@ -22,7 +22,7 @@ from ingest.events.draft import Command
 from ingest.events.message_state import decode_message
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.rebuild import rebuild_projections
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation
@@ -211,12 +211,12 @@ class Interleavings(RuleBasedStateMachine):
             assert [each["epoch"] for each in changes] == list(range(2, len(changes) + 2))
 
     def hold_accounts(self) -> None:
-        for row in self.record.log("select * from tallies"):
-            assert row["came"] == sum(
+        for row in self.record.log("select * from ingest_stats"):
+            assert row["received"] == sum(
                 row[name] for name in ("accepted", "duplicate", "conflict", "rejected", "parked")
             )
         stored = self.record.log("select count(*) as n from events")[0]["n"]
-        counted = self.record.log("select sum(accepted + generated) as n from tallies")[0]["n"]
+        counted = self.record.log("select sum(accepted + generated) as n from ingest_stats")[0]["n"]
         assert stored == counted
 
     def hold_fold(self) -> None:
@@ -233,11 +233,11 @@ class Interleavings(RuleBasedStateMachine):
 
     def table(self, name: str) -> list[Event]:
         rows = self.record.log(f"select * from {name} order by 1, 2")
-        return [{key: row[key] for key in row.keys() - {"wakes_at"}} for row in rows]
+        return [{key: row[key] for key in row.keys() - {"next_check_at"}} for row in rows]
 
     def wakes(self) -> list[int | None]:
-        rows = self.record.log("select wakes_at from conversations order by conversation_id")
-        return [row["wakes_at"] for row in rows]
+        rows = self.record.log("select next_check_at from conversations order by conversation_id")
+        return [row["next_check_at"] for row in rows]
 
 
 def places_of(rows: list[Event]) -> set[str]:

@@ -12,7 +12,7 @@ from ingest.api.request_body import MAX_BATCH_BYTES
 from ingest.auth.api_keys import create_key, get_or_create_local_key
 from ingest.auth.rate_limiter import BURST_SECONDS, MIN_CACHED_BUCKETS, TokenBuckets
 from ingest.errors import RateLimitedError
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation
 
@@ -102,7 +102,7 @@ def test_when_more_come_at_once_than_are_kept_they_are_not_all_looked_through_fo
         looked.append(now)
         forget(now)
 
-    monkeypatch.setattr(limiter, "_forget", note)
+    monkeypatch.setattr(limiter, "_evict", note)
     for number in range(4 * MIN_CACHED_BUCKETS):
         limiter.consume(f"caller {number}", 1)
     assert len(looked) == 2

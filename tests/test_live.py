@@ -14,7 +14,7 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.delivery.live import broadcaster
 from ingest.delivery.live.protocol import MAX_CLIENT_FRAME_BYTES, CloseCode
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.serving import WAIT, Installation, listening, until

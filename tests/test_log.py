@@ -18,7 +18,7 @@ from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
 from ingest.events.timers import LifecyclePolicy
 from ingest.events.types import EVENT_TYPES
-from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import metadata
 from ingest.log.unit_of_work import UnitOfWork
@@ -482,8 +482,8 @@ def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record
     engine.dispose()
     assert statuses(answers) == ["accepted"]
     assert record.log("select code from rejected_events") == []
-    (tally,) = record.log("select * from tallies where source <> 'convolake'")
-    assert (tally["parked"], tally["came"]) == (0, tally["accepted"])
+    (tally,) = record.log("select * from ingest_stats where source <> 'convolake'")
+    assert (tally["parked"], tally["received"]) == (0, tally["accepted"])
 
 
 def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> None:

@@ -92,7 +92,7 @@ def test_a_warehouse_that_was_deleted_is_loaded_again(
     record.seal()
     first = tick(record.settings, instance, None)
     assert isinstance(first, dg.SensorResult)
-    # The load never came: there is no warehouse.
+    # The load never received: there is no warehouse.
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
 

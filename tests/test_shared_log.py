@@ -21,7 +21,8 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client, ClientError
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent
 from ingest.events.timers import LifecyclePolicy
-from ingest.log.storage.base import UnusableDatabaseError, migrate, open_engine
+from ingest.log.storage.base import UnusableDatabaseError
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.postgres import PostgresDatabase
 from ingest.log.storage.store import Store
 from ingest.log.writer import Execute, Writer
@@ -296,7 +297,7 @@ def test_control_without_the_lock_they_collide(
     """Else nothing above would show that the lock is what holds the order."""
     with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
         here.facts(a_conversation(messages=0))
-        monkeypatch.setattr(PostgresDatabase, "wait", lambda *_: None)
+        monkeypatch.setattr(PostgresDatabase, "acquire_write_lock", lambda *_: None)
 
         def write(side: Installation) -> int:
             events = ([an_event(event_id=f"{side.url[-5:]}-{number}")] for number in range(100))

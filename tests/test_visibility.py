@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.auth.api_keys import create_key
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock
 from tests.test_conversations import join, opened, read, refused, say, send

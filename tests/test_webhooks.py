@@ -15,7 +15,7 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
 from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from ingest.delivery.retry_policy import SCHEDULE, next_attempt_at
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
 from tests.receiving import Receiver, receiving
@@ -113,7 +113,7 @@ def test_every_try_is_an_event_of_the_log(installation: Installation, receiver: 
 
 
 def stored(installation: Installation) -> int:
-    return int(installation.http.get("/v1/accounting").json()["stored"])
+    return int(installation.http.get("/v1/ingest-stats").json()["stored"])
 
 
 def test_a_receiver_that_is_gone_is_told_nothing_more_until_it_is_enabled(
@@ -198,7 +198,7 @@ def test_what_was_given_up_is_kept_and_can_be_sent_anew(
         clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
     until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is given up")
     (dead,) = deliveries(installation, made, "dead")
-    assert (dead["attempts"], dead["last"]) == (len(SCHEDULE) + 1, "status 500")
+    assert (dead["attempts"], dead["last_result"]) == (len(SCHEDULE) + 1, "status 500")
     receiver.answer = lambda _: 200
 
     def is_there() -> bool:

@@ -18,7 +18,7 @@ from ingest.auth.api_keys import (
 from ingest.auth.permissions import SCOPES
 from ingest.clock import wall_clock
 from ingest.contract import from_micros
-from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.settings import Settings
 
 DAY = 86_400_000_000
@@ -62,7 +62,7 @@ def list_() -> None:
         ]
         words += [f"only {key.channels.replace(' ', ',')}"] if key.channels else []
         words += [f"ends {_date(key.expires_at)}"] if key.expires_at is not None else []
-        words += [f"used {_date(key.used_at)}"] if key.used_at is not None else []
+        words += [f"used {_date(key.last_used_at)}"] if key.last_used_at is not None else []
         words += [f"revoked {_date(key.revoked_at)}"] if key.revoked_at is not None else []
         typer.echo("  ".join(words))
 

@@ -41,10 +41,10 @@ def _show_accounts(found: Door) -> None:
             icon=":material/error:",
         )
     totals = found.tallies.select(
-        pl.sum("came", "accepted", "duplicate", "conflict", "rejected", "parked", "generated")
+        pl.sum("received", "accepted", "duplicate", "conflict", "rejected", "parked", "generated")
     )
     figures = {
-        "Came": "came",
+        "Received": "received",
         "Accepted": "accepted",
         "Duplicates": "duplicate",
         "Refused": "rejected",

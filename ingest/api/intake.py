@@ -285,13 +285,13 @@ async def ingest_batch(request: Request) -> Sequence[Acknowledgement] | Response
 
 
 async def _submit(
-    request: Request, caller: Caller, came: int, arrivals: Sequence[IncomingEvent]
+    request: Request, caller: Caller, received: int, arrivals: Sequence[IncomingEvent]
 ) -> list[Acknowledgement]:
     if not arrivals:
         return []
     return await submit(
         get_context(request),
-        Append(caller.source, request.scope["path"], came, arrivals, channels=caller.channels),
+        Append(caller.source, request.scope["path"], received, arrivals, channels=caller.channels),
     )
 
 

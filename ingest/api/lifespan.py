@@ -29,7 +29,7 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.hooks.runner import HookRunner
 from ingest.log import rebuild
 from ingest.log.queries import ConversationChannels
-from ingest.log.storage.base import is_multi_writer, migrate, open_engine
+from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Execute, Writer
 from ingest.manifest import ManifestError, read_manifest

@@ -48,7 +48,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric as it is now."""
         yield CounterMetricFamily(
-            "convolake_events_came",
+            "convolake_events_received",
             "Events counted at the door, before anything is parsed.",
             self._came,
         )

@@ -22,7 +22,7 @@ from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
 from ingest.events.draft import ID_PATTERN
 from ingest.events.stored_event import SYSTEM_SOURCE
-from ingest.log.storage.base import migrate, open_engine
+from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.tables import api_keys
 from ingest.settings import Settings
 
@@ -62,7 +62,7 @@ class ApiKeyInfo(NamedTuple):
     channels: str
     created_at: int
     expires_at: int | None
-    used_at: int | None
+    last_used_at: int | None
     revoked_at: int | None
 
 
@@ -95,9 +95,9 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
     return f"ck_{key_id}_{secret}_{_checksum(key_id + secret)}"
 
 
-def update_last_used(key_id: str, used_at: int) -> ClauseElement:
+def update_last_used(key_id: str, last_used_at: int) -> ClauseElement:
     """A key was used, as the log's writer notes it."""
-    return update(api_keys).where(api_keys.c.key_id == key_id).values(used_at=used_at)
+    return update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=last_used_at)
 
 
 def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:

@@ -9,15 +9,15 @@ What a call sends and how its answer is read (calls, answers, outcomes), when it
 """
 
 from ingest.client.answers import (
-    Accounting,
     Acknowledgement,
     BatchResult,
     Conversation,
+    IngestStats,
     Message,
     Participant,
     Problem,
     RejectedEvent,
-    Tally,
+    SourceStats,
 )
 from ingest.client.asynchronous import AsyncClient
 from ingest.client.blocking import Client
@@ -29,19 +29,19 @@ from ingest.client.outcomes import (
 )
 
 __all__ = [
-    "Accounting",
     "Acknowledgement",
     "AsyncClient",
     "BatchResult",
     "Client",
     "ClientError",
     "Conversation",
+    "IngestStats",
     "Message",
     "Participant",
     "Problem",
     "ProblemError",
     "RejectedEvent",
-    "Tally",
+    "SourceStats",
     "UnexpectedAnswerError",
     "UnreachableError",
 ]

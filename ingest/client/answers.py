@@ -113,11 +113,11 @@ class Message(Struct, kw_only=True):
     happened_at: datetime
 
 
-class Tally(Struct, kw_only=True):
+class SourceStats(Struct, kw_only=True):
     """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
-    came: int
+    received: int
     accepted: int
     duplicate: int
     conflict: int
@@ -126,11 +126,11 @@ class Tally(Struct, kw_only=True):
     parked: int = 0
 
 
-class Accounting(Struct, kw_only=True):
+class IngestStats(Struct, kw_only=True):
     """All counts; stored = accepted + generated over all sources."""
 
     stored: int
-    sources: list[Tally]
+    sources: list[SourceStats]
 
 
 class RejectedEvent(Struct, kw_only=True):

@@ -98,7 +98,7 @@ class AsyncClient(Caller):
 
     async def _newest(self, conversation_id: str | None) -> int:
         if conversation_id is None:
-            return (await self.accounting()).stored
+            return (await self.ingest_stats()).stored
         return (await self.conversation(conversation_id)).last_sequence
 
     async def _items(self, call: Call[Page[T]]) -> AsyncIterator[T]:
@@ -132,6 +132,6 @@ class AsyncClient(Caller):
     conversations = method_of(Calls.conversations, _items)
     conversation = method_of(Calls.conversation, _send)
     messages = method_of(Calls.messages, _items)
-    accounting = method_of(Calls.accounting, _send)
+    ingest_stats = method_of(Calls.ingest_stats, _send)
     rejected = method_of(Calls.rejected, _items)
     replay = method_of(Calls.replay, _send)

@@ -93,7 +93,7 @@ class Client(Caller):
 
     def _newest(self, conversation_id: str | None) -> int:
         if conversation_id is None:
-            return self.accounting().stored
+            return self.ingest_stats().stored
         return self.conversation(conversation_id).last_sequence
 
     def _items(self, call: Call[Page[T]]) -> Iterator[T]:
@@ -126,6 +126,6 @@ class Client(Caller):
     conversations = method_of(Calls.conversations, _items)
     conversation = method_of(Calls.conversation, _send)
     messages = method_of(Calls.messages, _items)
-    accounting = method_of(Calls.accounting, _send)
+    ingest_stats = method_of(Calls.ingest_stats, _send)
     rejected = method_of(Calls.rejected, _items)
     replay = method_of(Calls.replay, _send)

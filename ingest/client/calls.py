@@ -13,10 +13,10 @@ import httpx2
 import msgspec
 
 from ingest.client.answers import (
-    Accounting,
     Acknowledgement,
     BatchResult,
     Conversation,
+    IngestStats,
     Message,
     Page,
     Participant,
@@ -165,9 +165,9 @@ class Calls:
         """
         return _page_call(messages_path(conversation_id), Page[Message])
 
-    def accounting(self) -> Call[Accounting]:
+    def ingest_stats(self) -> Call[IngestStats]:
         """What came from this key's source and what became of it; from all, with a local key."""
-        return Call("GET", "/v1/accounting", Accounting)
+        return Call("GET", "/v1/ingest-stats", IngestStats)
 
     def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
         """What was refused, the newest first; pages are fetched as they are asked for."""

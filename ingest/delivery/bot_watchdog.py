@@ -77,7 +77,7 @@ class BotWatchdog:
         if hook is None or hook.bot_id is None:
             return _Found([], [], 0, has_more=False)
         now = self._clock()
-        position = max(hook.position, hook.silent_position or 0, self._seen.get(webhook_id, 0))
+        position = max(hook.position, hook.watchdog_position or 0, self._seen.get(webhook_id, 0))
         # Of one that is disabled nothing is to be hoped for.
         before = now - self._patience if hook.disabled_at is None else now
         queued = queue.list_overdue_for_bot(self._engine, webhook_id, before, PAGE_EVENTS)
@@ -104,9 +104,9 @@ class BotWatchdog:
         if not page:
             return
         last = page[-1]["position"]
-        is_far = last - max(hook.position, hook.silent_position or 0) >= SAVE_EVERY_EVENTS
+        is_far = last - max(hook.position, hook.watchdog_position or 0) >= SAVE_EVERY_EVENTS
         if is_far or any(expects_bot_reply(hook, row) for row in page):
-            yield webhook_registry.update_webhook(hook.webhook_id, silent_position=last)
+            yield webhook_registry.update_webhook(hook.webhook_id, watchdog_position=last)
 
     def _turns(self, hook: Webhook, row: RowMapping) -> Iterable[IncomingEvent]:
         """The failed turn, unless this bot had nothing to say any more."""

@@ -306,10 +306,10 @@ class Dispatcher:
             done.is_gone = True
             done.statements.append(
                 webhook_registry.update_webhook(
-                    hook.webhook_id, disabled_at=now, disabled_because="the receiver said 410"
+                    hook.webhook_id, disabled_at=now, disabled_reason="the receiver said 410"
                 )
             )
-        since = row["since"] if again else now
+        since = row["first_attempt_at"] if again else now
         due = next_attempt_at(now, since, attempts, outcome.retry_after, self._jitter)
         position = row["position"]
         if due is None:
@@ -326,7 +326,12 @@ class Dispatcher:
             queue.reschedule(hook.webhook_id, position, attempts, due, last)
             if again
             else enqueue_delivery(
-                hook, row, since=now, attempts=attempts, next_attempt_at=due, last=last
+                hook,
+                row,
+                first_attempt_at=now,
+                attempts=attempts,
+                next_attempt_at=due,
+                last_result=last,
             )
         )
 

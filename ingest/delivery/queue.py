@@ -24,7 +24,7 @@ def list_queue(
     engine: Engine, webhook_id: str, limit: int, after: int = 0, *, is_dead: bool = False
 ) -> Sequence[RowMapping]:
     """At most `limit` deliveries that wait, or that were given up, in the order of the log."""
-    dead_lettered_at = webhook_queue.c.died_at
+    dead_lettered_at = webhook_queue.c.dead_lettered_at
     query = (
         select(webhook_queue)
         .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position > after)
@@ -40,12 +40,16 @@ def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Se
 
     None: those that are first in their conversation, the soonest first.
     """
-    by_now = webhook_queue.c.next_at.is_not(None) if now is None else webhook_queue.c.next_at <= now
+    by_now = (
+        webhook_queue.c.next_attempt_at.is_not(None)
+        if now is None
+        else webhook_queue.c.next_attempt_at <= now
+    )
     query = (
-        select(events, webhook_queue.c.attempts, webhook_queue.c.since)
+        select(events, webhook_queue.c.attempts, webhook_queue.c.first_attempt_at)
         .join(webhook_queue, webhook_queue.c.position == events.c.position)
         .where(webhook_queue.c.webhook_id == webhook_id, by_now)
-        .order_by(webhook_queue.c.position if now is not None else webhook_queue.c.next_at)
+        .order_by(webhook_queue.c.position if now is not None else webhook_queue.c.next_attempt_at)
         .limit(limit)
     )
     with engine.connect() as connection:
@@ -56,7 +60,7 @@ def list_overdue_for_bot(
     engine: Engine, webhook_id: str, before: int, limit: int
 ) -> Sequence[RowMapping]:
     """At most `limit` events that a customer waits with since `before`, or that were given up."""
-    asked, dead_lettered_at = webhook_queue.c.asked_at, webhook_queue.c.died_at
+    asked, dead_lettered_at = webhook_queue.c.bot_wait_since, webhook_queue.c.dead_lettered_at
     query = (
         select(events)
         .join(webhook_queue, webhook_queue.c.position == events.c.position)
@@ -71,10 +75,10 @@ def list_overdue_for_bot(
 
 def list_blocked_keys(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
     """Those of these conversations in which something waits."""
-    query = select(webhook_queue.c.of).where(
+    query = select(webhook_queue.c.ordering_key).where(
         webhook_queue.c.webhook_id == webhook_id,
-        webhook_queue.c.of.in_(sorted(set(orders))),
-        webhook_queue.c.died_at.is_(None),
+        webhook_queue.c.ordering_key.in_(sorted(set(orders))),
+        webhook_queue.c.dead_lettered_at.is_(None),
     )
     with engine.connect() as connection:
         return set(connection.execute(query.distinct()).scalars())
@@ -85,19 +89,19 @@ def _at(webhook_id: str, position: int) -> Any:
 
 
 class QueuedDelivery(NamedTuple):
-    """A delivery that failed, or waits behind one that did (then `next_at` is None).
+    """A delivery that failed, or waits behind one that did (then `next_attempt_at` is None).
 
-    `asked_at`: since then a customer waits with it for a bot.
+    `bot_wait_since`: since then a customer waits with it for a bot.
     """
 
     webhook_id: str
     position: int
-    of: str
-    since: int
+    ordering_key: str
+    first_attempt_at: int
     attempts: int = 0
-    next_at: int | None = None
-    last: str | None = None
-    asked_at: int | None = None
+    next_attempt_at: int | None = None
+    last_result: str | None = None
+    bot_wait_since: int | None = None
 
 
 def enqueue(each: QueuedDelivery) -> ClauseElement:
@@ -111,13 +115,13 @@ def enqueue(each: QueuedDelivery) -> ClauseElement:
 
 
 def reschedule(
-    webhook_id: str, position: int, attempts: int, next_at: int, last: str
+    webhook_id: str, position: int, attempts: int, next_attempt_at: int, last: str
 ) -> ClauseElement:
     """It failed again."""
     return (
         update(webhook_queue)
         .where(_at(webhook_id, position))
-        .values(attempts=attempts, next_at=next_at, last=last)
+        .values(attempts=attempts, next_attempt_at=next_attempt_at, last_result=last)
     )
 
 
@@ -128,13 +132,13 @@ def dead_letter(
     return (
         update(webhook_queue)
         .where(_at(webhook_id, position))
-        .values(attempts=attempts, next_at=None, died_at=now, last=last)
+        .values(attempts=attempts, next_attempt_at=None, dead_lettered_at=now, last_result=last)
     )
 
 
 def clear_bot_wait(webhook_id: str, position: int) -> ClauseElement:
     """That its bot was not reached is known; it is not told again."""
-    return update(webhook_queue).where(_at(webhook_id, position)).values(asked_at=None)
+    return update(webhook_queue).where(_at(webhook_id, position)).values(bot_wait_since=None)
 
 
 def complete(webhook_id: str, position: int) -> ClauseElement:
@@ -146,16 +150,18 @@ def unblock_next(webhook_id: str, of: str, now: int) -> ClauseElement:
     """What waited behind it is the first now, if anything did."""
     behind = webhook_queue.alias()
     first = select(func.min(behind.c.position)).where(
-        behind.c.webhook_id == webhook_id, behind.c.of == of, behind.c.died_at.is_(None)
+        behind.c.webhook_id == webhook_id,
+        behind.c.ordering_key == of,
+        behind.c.dead_lettered_at.is_(None),
     )
     return (
         update(webhook_queue)
         .where(
             webhook_queue.c.webhook_id == webhook_id,
             webhook_queue.c.position == first.scalar_subquery(),
-            webhook_queue.c.next_at.is_(None),
+            webhook_queue.c.next_attempt_at.is_(None),
         )
-        .values(next_at=now)
+        .values(next_attempt_at=now)
     )
 
 
@@ -163,13 +169,20 @@ def retry_all_now(webhook_id: str, now: int) -> ClauseElement:
     """The endpoint is back: whatever waits for its next try is retried now."""
     return (
         update(webhook_queue)
-        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.next_at > now)
-        .values(next_at=now)
+        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.next_attempt_at > now)
+        .values(next_attempt_at=now)
     )
 
 
-def requeue(webhook_id: str, position: int, since: int, next_at: int | None) -> ClauseElement:
+def requeue(
+    webhook_id: str, position: int, since: int, next_attempt_at: int | None
+) -> ClauseElement:
     """What was given up is retried."""
-    values = {"attempts": 0, "since": since, "next_at": next_at, "died_at": None}
-    is_dead = webhook_queue.c.died_at.is_not(None)
+    values = {
+        "attempts": 0,
+        "first_attempt_at": since,
+        "next_attempt_at": next_attempt_at,
+        "dead_lettered_at": None,
+    }
+    is_dead = webhook_queue.c.dead_lettered_at.is_not(None)
     return update(webhook_queue).where(_at(webhook_id, position), is_dead).values(values)

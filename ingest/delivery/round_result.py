@@ -42,12 +42,16 @@ def delivery_body(row: RowMapping) -> bytes:
 
 
 def enqueue_delivery(hook: Webhook, row: RowMapping, **values: Any) -> ClauseElement:
-    """It waits: for its next try (`next_at`), or behind another one."""
-    values.setdefault("since", row["committed_at"])
-    asked_at = row["committed_at"] if expects_bot_reply(hook, row) else None
+    """It waits: for its next try (`next_attempt_at`), or behind another one."""
+    values.setdefault("first_attempt_at", row["committed_at"])
+    bot_wait_since = row["committed_at"] if expects_bot_reply(hook, row) else None
     return queue.enqueue(
         QueuedDelivery(
-            hook.webhook_id, row["position"], ordering_key(row), asked_at=asked_at, **values
+            hook.webhook_id,
+            row["position"],
+            ordering_key(row),
+            bot_wait_since=bot_wait_since,
+            **values,
         )
     )
 

@@ -17,9 +17,11 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def active_secrets(secret: str, old: str | None, old_until: int | None, now: int) -> list[str]:
+def active_secrets(
+    secret: str, old: str | None, old_secret_until: int | None, now: int
+) -> list[str]:
     """The secrets that are signed with: two while they are changed."""
-    return [secret, old] if old is not None and (old_until or 0) > now else [secret]
+    return [secret, old] if old is not None and (old_secret_until or 0) > now else [secret]
 
 
 def sign(

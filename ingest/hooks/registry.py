@@ -20,7 +20,7 @@ class Hook(Struct, frozen=True):
     on_failure: str
     secret: str
     old_secret: str | None
-    old_until: int | None
+    old_secret_until: int | None
     created_at: int
 
     def wants(self, channel: str, role: str) -> bool:

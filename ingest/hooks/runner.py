@@ -128,7 +128,7 @@ class HookRunner:
             raise _FailedError("the hooks before it took all the time")
         now = self._clock()
         body = proposal.body(text, now)
-        keys = signing.active_secrets(hook.secret, hook.old_secret, hook.old_until, now)
+        keys = signing.active_secrets(hook.secret, hook.old_secret, hook.old_secret_until, now)
         named = signing.sign(proposal.proposal_id, now // 1_000_000, body, keys)
         outcome, content = await self._sender.request(hook.url, named, body, seconds)
         if outcome.status != HTTP_OK:

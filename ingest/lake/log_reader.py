@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
 from ingest.contract import COLUMNS, SCHEMA
-from ingest.log.storage.base import is_multi_writer, open_engine
+from ingest.log.storage.engine import is_multi_writer, open_engine
 from ingest.settings import Settings
 
 BUSY_SECONDS = 30

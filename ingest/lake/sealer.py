@@ -16,7 +16,7 @@ from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
 from ingest.lake.segments import HoleError, Lake
-from ingest.log.storage.base import is_multi_writer
+from ingest.log.storage.engine import is_multi_writer
 from ingest.manifest import ManifestError, Segment, read_manifest
 from ingest.settings import Settings
 

@@ -13,9 +13,9 @@ from ingest.log.storage.tables import (
     contacts,
     conversations,
     events,
+    ingest_stats,
     messages,
     rejected_events,
-    tallies,
 )
 
 CACHED_CHANNELS = 50_000
@@ -32,7 +32,9 @@ class SequenceRange(NamedTuple):
 
 def get_conversation(engine: Engine, conversation_id: str) -> Conversation | None:
     """State of a conversation, or None."""
-    found = select(conversations.c.folded).where(conversations.c.conversation_id == conversation_id)
+    found = select(conversations.c.projection).where(
+        conversations.c.conversation_id == conversation_id
+    )
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
     return None if folded is None else decode_conversation(folded)
@@ -71,7 +73,7 @@ def list_conversations(
     With the values of `equal` in the columns that it names; None is any value. In one of
     `channels`, if there are any.
     """
-    query = select(conversations.c.folded).order_by(conversations.c.created_position.desc())
+    query = select(conversations.c.projection).order_by(conversations.c.created_position.desc())
     if before is not None:
         query = query.where(conversations.c.created_position < before)
     if channels:
@@ -85,7 +87,7 @@ def list_conversations(
 
 def get_contact(engine: Engine, contact_id: str) -> Contact | None:
     """What is known of a contact, or None."""
-    found = select(contacts.c.folded).where(contacts.c.contact_id == contact_id)
+    found = select(contacts.c.projection).where(contacts.c.contact_id == contact_id)
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
     return None if folded is None else decode_contact(folded)
@@ -138,7 +140,7 @@ def find_messages(
     engine: Engine, conversation_id: str, message_ids: Sequence[str]
 ) -> dict[str, Message]:
     """What became of those of these messages that something happened to."""
-    query = select(messages.c.folded).where(
+    query = select(messages.c.projection).where(
         messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
     )
     with engine.connect() as connection:
@@ -211,7 +213,11 @@ def event_exists(engine: Engine, source: str, event_id: str) -> bool:
 def list_ingest_stats(engine: Engine) -> Sequence[RowMapping]:
     """What was counted, by source."""
     with engine.connect() as connection:
-        return connection.execute(select(tallies).order_by(tallies.c.source)).mappings().all()
+        return (
+            connection.execute(select(ingest_stats).order_by(ingest_stats.c.source))
+            .mappings()
+            .all()
+        )
 
 
 def list_rejected_events(

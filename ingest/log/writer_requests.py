@@ -21,7 +21,7 @@ class HookModification(Struct, frozen=True):
 
 
 class IncomingEvent(Struct):
-    """One event as it came: its bytes, and what the door could make of them.
+    """One event as it received: its bytes, and what the door could make of them.
 
     Either `draft` is there, or the `error` for which the door refused it. A draft with a
     `command` is refused if the state does not allow it; without one it is a fact. The draft stays

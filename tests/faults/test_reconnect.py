@@ -17,7 +17,7 @@ from ingest.auth.permissions import Caller, User
 from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.client import Client
 from ingest.clock import wall_clock
-from ingest.log.storage.base import open_engine
+from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import an_event, free_port
 from tests.faults.checker import Told, Verdict, check

@@ -108,9 +108,9 @@ def test_no_request_makes_a_server_error(
     answers = ", ".join(f"{count:,} × {status}" for status, count in sorted(seen.items()))
     found(cycles=requests, note=f"{len(all_routes)} operations; {answers}")
     assert min(seen[status] for status in (200, 201, 400, 404, 409, 422)) > 0, seen
-    accounts = opened.get("/v1/accounting").json()
+    accounts = opened.get("/v1/ingest-stats").json()
     mine = next(each for each in accounts["sources"] if each["source"] == "local")
-    assert mine["came"] == sum(
+    assert mine["received"] == sum(
         mine[name] for name in ("accepted", "duplicate", "conflict", "rejected", "parked")
     )
 

@@ -102,7 +102,7 @@ async def create_hook(
         on_failure=body.on_failure,
         secret=signing.new_secret(),
         old_secret=None,
-        old_until=None,
+        old_secret_until=None,
         created_at=api.clock(),
     )
     await _change(api, registry.insert_hook(hook))
@@ -139,7 +139,10 @@ async def rotate_hook_secret(api: Context, caller: RequireWebhooksAdmin, hook_id
     secret = signing.new_secret()
     until = api.clock() + ROTATION_SECONDS * 1_000_000
     await _change(
-        api, registry.update_hook(hook_id, secret=secret, old_secret=hook.secret, old_until=until)
+        api,
+        registry.update_hook(
+            hook_id, secret=secret, old_secret=hook.secret, old_secret_until=until
+        ),
     )
     return _view(api, hook, secret=secret)
 

@@ -26,7 +26,7 @@ class SourceStats(BaseModel):
     """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
-    came: int = Field(description="events counted at the door, before anything was parsed")
+    received: int = Field(description="events counted at the door, before anything was parsed")
     accepted: int
     duplicate: int
     conflict: int
@@ -42,7 +42,7 @@ class IngestStats(BaseModel):
     sources: list[SourceStats]
 
 
-@router.get("/accounting")
+@router.get("/ingest-stats")
 def get_ingest_stats(api: Context, caller: RequireRead) -> IngestStats:
     """What came from your source and what became of it; from all, with the scope admin."""
     rows = [SourceStats.model_validate(dict(row)) for row in queries.list_ingest_stats(api.engine)]

@@ -89,7 +89,7 @@ class WebhookView(BaseModel):
     created_at: datetime
     position: int = Field(description="up to here everything was delivered, or waits")
     disabled_at: datetime | None
-    disabled_because: str | None
+    disabled_reason: str | None
     secret: str | None = Field(None, description="whsec_…; keep it now")
 
 
@@ -103,11 +103,13 @@ class DeliveryView(BaseModel):
     """A delivery that waits, or was given up."""
 
     position: int
-    of: str = Field(description="the conversation whose order it keeps")
+    ordering_key: str = Field(description="deliveries with the same key go out in order")
     attempts: int
-    next_at: datetime | None = Field(description="null: it waits behind another one, or is dead")
-    died_at: datetime | None
-    last: str | None = Field(description="what became of the last try")
+    next_attempt_at: datetime | None = Field(
+        description="null: it waits behind another one, or is dead"
+    )
+    dead_lettered_at: datetime | None
+    last_result: str | None = Field(description="result of the last attempt")
 
 
 class DeliveryList(BaseModel):
@@ -130,7 +132,7 @@ class Replay(BaseModel):
 
 
 class Replayed(BaseModel):
-    """How many are sent anew, and how far it came: ask for the rest after that."""
+    """How many are sent anew, and how far it received: ask for the rest after that."""
 
     count: int
     until_position: int
@@ -165,11 +167,11 @@ async def create_webhook(
         bot_id=body.bot_id,
         secret=signing.new_secret(),
         old_secret=None,
-        old_until=None,
+        old_secret_until=None,
         created_at=api.clock(),
         position=position if body.after_position is None else min(position, body.after_position),
         disabled_at=None,
-        disabled_because=None,
+        disabled_reason=None,
     )
     await _change(api, webhook_registry.insert_webhook(hook))
     return _view(hook, secret=hook.secret)
@@ -228,7 +230,7 @@ async def rotate_secret(api: Context, caller: RequireWebhooksAdmin, webhook_id: 
     await _change(
         api,
         webhook_registry.update_webhook(
-            webhook_id, secret=secret, old_secret=hook.secret, old_until=until
+            webhook_id, secret=secret, old_secret=hook.secret, old_secret_until=until
         ),
     )
     return _view(hook, secret=secret)
@@ -241,7 +243,7 @@ async def enable_webhook(
     """Go on telling one that was disabled, from where it stood. Safe to repeat."""
     await run_in_threadpool(_existing, api, caller, webhook_id)
     await _change(
-        api, webhook_registry.update_webhook(webhook_id, disabled_at=None, disabled_because=None)
+        api, webhook_registry.update_webhook(webhook_id, disabled_at=None, disabled_reason=None)
     )
     return _view(await run_in_threadpool(_existing, api, caller, webhook_id))
 
@@ -275,7 +277,7 @@ async def replay_deliveries(
     changes: list[ClauseElement] = []
     orders: dict[str, None] = {}
     for row in rows:
-        of = ordering_key(row) if body.delivered else row["of"]
+        of = ordering_key(row) if body.delivered else row["ordering_key"]
         orders[of] = None
         changes.append(queue.requeue(webhook_id, row["position"], now, None))
         if body.delivered:
@@ -329,7 +331,7 @@ def _view(hook: Webhook, secret: str | None = None) -> WebhookView:
         created_at=from_micros(hook.created_at),
         position=hook.position,
         disabled_at=_instant(hook.disabled_at),
-        disabled_because=hook.disabled_because,
+        disabled_reason=hook.disabled_reason,
         secret=secret,
     )
 
@@ -337,11 +339,11 @@ def _view(hook: Webhook, secret: str | None = None) -> WebhookView:
 def _delivery(row: RowMapping) -> DeliveryView:
     return DeliveryView(
         position=row["position"],
-        of=row["of"],
+        ordering_key=row["ordering_key"],
         attempts=row["attempts"],
-        next_at=_instant(row["next_at"]),
-        died_at=_instant(row["died_at"]),
-        last=row["last"],
+        next_attempt_at=_instant(row["next_attempt_at"]),
+        dead_lettered_at=_instant(row["dead_lettered_at"]),
+        last_result=row["last_result"],
     )
 
 

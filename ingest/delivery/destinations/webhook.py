@@ -26,16 +26,16 @@ class Webhook(Struct, frozen=True):
     bot_id: str | None
     secret: str
     old_secret: str | None
-    old_until: int | None
+    old_secret_until: int | None
     created_at: int
     position: int
     disabled_at: int | None
-    disabled_because: str | None
-    silent_position: int | None = None
+    disabled_reason: str | None
+    watchdog_position: int | None = None
 
     def keys(self, now: int) -> list[str]:
         """The secrets that a delivery is signed with: two while they are changed."""
-        return signing.active_secrets(self.secret, self.old_secret, self.old_until, now)
+        return signing.active_secrets(self.secret, self.old_secret, self.old_secret_until, now)
 
     def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
         """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.

@@ -124,7 +124,7 @@ class Broadcaster:
                 continue
             event = CommittedEvent(row)
             for listener in (*here, *everywhere):
-                listener.offer(event)
+                listener.push(event)
 
     def publish_typing(self, conversation_id: str, typists: list[dict[str, str]]) -> None:
         """Hand on who types."""

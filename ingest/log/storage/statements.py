@@ -28,16 +28,16 @@ from ingest.log.storage.tables import (
     contacts,
     conversations,
     events,
+    ingest_stats,
     messages,
     parked_events,
     rejected_events,
-    tallies,
 )
 
 IN_LIST_SIZES = (1, 8, 64, 512)
 """Sizes of an IN list: few, so that few statements are prepared; short ones are padded."""
 
-UPDATED_COLUMNS = ("state", "last_sequence", "session_id", "folded")
+UPDATED_COLUMNS = ("state", "last_sequence", "session_id", "projection")
 """What changes with an event. The others have an index: SQLite writes a page of it whenever their
 column is set, also to the same value."""
 
@@ -49,7 +49,15 @@ KNOWN_EVENT_COLUMNS = (
     "received_at",
     "fingerprint",
 )
-COUNTER_COLUMNS = ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
+COUNTER_COLUMNS = (
+    "received",
+    "accepted",
+    "duplicate",
+    "conflict",
+    "rejected",
+    "generated",
+    "parked",
+)
 REJECTED_EVENT_COLUMNS = (
     "received_at",
     "source",
@@ -117,7 +125,7 @@ class Statements:
         )
         self.find_states = Lookup(
             dialect,
-            select(conversations.c.folded, conversations.c.wakes_at),
+            select(conversations.c.projection, conversations.c.next_check_at),
             conversations.c.conversation_id,
         )
         self.find_keys = Lookup(
@@ -128,16 +136,16 @@ class Statements:
         self.insert_state = sql(insert(conversations))
         self.update_state = _update(sql, UPDATED_COLUMNS)
         self.update_key = _update(sql, ("conversation_key",))
-        self.update_next_check = _update(sql, ("wakes_at",))
+        self.update_next_check = _update(sql, ("next_check_at",))
         due = select(conversations.c.conversation_id).where(
-            conversations.c.wakes_at <= bindparam("now")
+            conversations.c.next_check_at <= bindparam("now")
         )
-        self.find_due = sql(_at_most(due.order_by(conversations.c.wakes_at)))
+        self.find_due = sql(_at_most(due.order_by(conversations.c.next_check_at)))
         self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
         self._messages(dialect, sql)
         self._parked(dialect, sql)
         self._accounts(sql)
-        self.find_contacts = Lookup(dialect, select(contacts.c.folded), contacts.c.contact_id)
+        self.find_contacts = Lookup(dialect, select(contacts.c.projection), contacts.c.contact_id)
         self.delete_contact = sql(delete(contacts).where(contacts.c.contact_id == bindparam("key")))
         self.insert_contact = sql(insert(contacts))
 
@@ -145,7 +153,7 @@ class Statements:
         created = select(events.c.conversation_id, events.c.message_id, events.c.visibility)
         self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
         self.find_named = Lookup(dialect, created.where(text(NAMED_MESSAGE)), events.c.message_id)
-        self.find_messages = Lookup(dialect, select(messages.c.folded), messages.c.message_id)
+        self.find_messages = Lookup(dialect, select(messages.c.projection), messages.c.message_id)
         self.delete_message = sql(
             delete(messages).where(
                 messages.c.message_id == bindparam("key"),
@@ -171,11 +179,11 @@ class Statements:
 
     def _accounts(self, sql: Callable[[ClauseElement], str]) -> None:
         self.update_counters = sql(
-            update(tallies)
-            .where(tallies.c.source == bindparam("key"))
-            .values({name: tallies.c[name] + bindparam(name) for name in COUNTER_COLUMNS})
+            update(ingest_stats)
+            .where(ingest_stats.c.source == bindparam("key"))
+            .values({name: ingest_stats.c[name] + bindparam(name) for name in COUNTER_COLUMNS})
         )
-        self.insert_counters = sql(insert(tallies))
+        self.insert_counters = sql(insert(ingest_stats))
         self.insert_rejected_event = _insert(sql, rejected_events, REJECTED_EVENT_COLUMNS)
         self.update_replayed = sql(
             update(rejected_events)

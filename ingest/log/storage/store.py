@@ -12,7 +12,7 @@ from ingest.events.message_state import Message, decode_message
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import next_check_at
 from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
-from ingest.log.storage.base import database_for
+from ingest.log.storage.engine import database_for
 from ingest.log.storage.statements import Statements
 
 CACHED_STATES = 50_000

@@ -91,12 +91,12 @@ conversations = Table(
     Column("state", String, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("session_id", String),
-    Column("wakes_at", BigInteger, index=True),
-    Column("folded", LargeBinary, nullable=False),
+    Column("next_check_at", BigInteger, index=True),
+    Column("projection", LargeBinary, nullable=False),
 )
 """State of each conversation: a fold of its events, written in the same transaction.
 
-`folded` is all of it (`state.Conversation`, MessagePack); the others are there to be searched.
+`projection` is all of it (`state.Conversation`, MessagePack); the others are there to be searched.
 """
 
 messages = Table(
@@ -104,7 +104,7 @@ messages = Table(
     metadata,
     Column("message_id", String, primary_key=True),
     Column("conversation_id", String, primary_key=True),
-    Column("folded", LargeBinary, nullable=False),
+    Column("projection", LargeBinary, nullable=False),
 )
 """What became of messages after their creation (`state.Message`); no row if nothing did."""
 
@@ -112,7 +112,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("contact_id", String, primary_key=True),
-    Column("folded", LargeBinary, nullable=False),
+    Column("projection", LargeBinary, nullable=False),
 )
 """The people behind customers (`state.Contact`)."""
 
@@ -134,13 +134,21 @@ parked_events = Table(
 )
 """Events that came before the message they speak of, and wait for it."""
 
-tallies = Table(
-    "tallies",
+ingest_stats = Table(
+    "ingest_stats",
     metadata,
     Column("source", String, primary_key=True),
     *(
         Column(name, BigInteger, nullable=False)
-        for name in ("came", "accepted", "duplicate", "conflict", "rejected", "generated", "parked")
+        for name in (
+            "received",
+            "accepted",
+            "duplicate",
+            "conflict",
+            "rejected",
+            "generated",
+            "parked",
+        )
     ),
 )
 """What came from each source and what became of it, counted in the transaction that stored it."""
@@ -174,34 +182,34 @@ webhooks = Table(
     Column("bot_id", String),
     Column("secret", String, nullable=False),
     Column("old_secret", String),
-    Column("old_until", BigInteger),
+    Column("old_secret_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
-    Column("disabled_because", String),
-    Column("silent_position", BigInteger),
+    Column("disabled_reason", String),
+    Column("watchdog_position", BigInteger),
 )
 """Who is told of events. Up to `position` all were delivered, or are in `webhook_queue`; up to
-`silent_position` the log was looked through for what its bot did not hear."""
+`watchdog_position` the log was looked through for what its bot did not hear."""
 
 webhook_queue = Table(
     "webhook_queue",
     metadata,
     Column("webhook_id", String, primary_key=True),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("of", String, nullable=False),
+    Column("ordering_key", String, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("since", BigInteger, nullable=False),
-    Column("next_at", BigInteger),
-    Column("died_at", BigInteger),
-    Column("last", String),
-    Column("asked_at", BigInteger),
-    Index("webhook_queue_due", "webhook_id", "next_at"),
-    Index("webhook_queue_asked", "webhook_id", "asked_at"),
-    Index("webhook_queue_order", "webhook_id", "of", "position"),
+    Column("first_attempt_at", BigInteger, nullable=False),
+    Column("next_attempt_at", BigInteger),
+    Column("dead_lettered_at", BigInteger),
+    Column("last_result", String),
+    Column("bot_wait_since", BigInteger),
+    Index("webhook_queue_due", "webhook_id", "next_attempt_at"),
+    Index("webhook_queue_bot_wait", "webhook_id", "bot_wait_since"),
+    Index("webhook_queue_order", "webhook_id", "ordering_key", "position"),
 )
-"""Deliveries that failed, and those that wait behind them: `of` is the conversation whose order they
-keep. The first of each has a `next_at`; one that was given up has `died_at`. Since `asked_at` a customer
+"""Deliveries that failed, and those that wait behind them: `ordering_key` is the conversation whose order they
+keep. The first of each has a `next_attempt_at`; one that was given up has `dead_lettered_at`. Since `bot_wait_since` a customer
 waits with it for a bot; null: none does, or it was told that the bot is not reached."""
 
 hooks = Table(
@@ -216,7 +224,7 @@ hooks = Table(
     Column("on_failure", String, nullable=False),
     Column("secret", String, nullable=False),
     Column("old_secret", String),
-    Column("old_until", BigInteger),
+    Column("old_secret_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
 )
 """Who is asked before a message is stored, in the order of `created_at`."""
@@ -231,7 +239,7 @@ api_keys = Table(
     Column("channels", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
-    Column("used_at", BigInteger),
+    Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
 """API keys; the secret itself is kept nowhere. Scopes and channels are words; no channel: all."""

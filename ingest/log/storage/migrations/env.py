@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ingest.log.storage.base import database_for, open_engine
+from ingest.log.storage.engine import database_for, open_engine
 from ingest.log.storage.tables import metadata
 
 engine = open_engine(context.config.attributes["url"])
