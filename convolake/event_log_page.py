@@ -147,7 +147,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
     writer = Writer(
         Store(open_engine(url)),
         shard=0,
-        rules=LifecyclePolicy.from_settings(Settings()),
+        policy=LifecyclePolicy.from_settings(Settings()),
         clock=lambda: now[0],
         new_id=str,
     )

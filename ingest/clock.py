@@ -1,8 +1,15 @@
 """The clock and the ids of a running installation; everything that uses them takes them as arguments."""
 
 import time
+from collections.abc import Callable
 
 import uuid_utils
+
+Clock = Callable[[], int]
+"""Returns the time in microseconds since 1970."""
+
+NewId = Callable[[], str]
+"""Returns a new unique id."""
 
 
 def wall_clock() -> int:

@@ -18,7 +18,13 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
+from ingest.log.writer_requests import (
+    Acknowledgement,
+    Append,
+    IncomingEvent,
+    RunTimers,
+    WriterRequest,
+)
 from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere, seal
@@ -131,14 +137,14 @@ class Record:
 
     def run_due(self) -> None:
         """Have done what is due by the clock."""
-        asyncio.run(self._write([Append("test", "", 0, [])]))
+        asyncio.run(self._write([RunTimers(500)]))
 
-    async def _write(self, requests: list[Append]) -> list[Acknowledgement]:
+    async def _write(self, requests: Sequence[WriterRequest]) -> list[Acknowledgement]:
         engine = open_engine(self.settings.database_url)
         writer = Writer(
             Store(engine),
             shard=0,
-            rules=LifecyclePolicy.from_settings(self.settings),
+            policy=LifecyclePolicy.from_settings(self.settings),
             clock=self.clock,
             new_id=self.new_id,
         )

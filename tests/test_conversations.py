@@ -333,7 +333,10 @@ def test_what_waited_in_vain_is_refused_with_its_reason(opened: TestClient, cloc
     clock.forward(hours=25)
     due(opened)
     (found,) = opened.get("/v1/rejected").json()["items"]
-    assert (found["code"], found["detail"]) == ("unknown_message", "its message never came")
+    assert (found["code"], found["detail"]) == (
+        "unknown_message",
+        "its message did not arrive in time",
+    )
     accounts = accounts_of(opened)
     assert (accounts["parked"], accounts["rejected"]) == (0, 1)
 

@@ -25,7 +25,8 @@ from ingest.log.storage.base import UnusableDatabaseError
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.postgres import PostgresDatabase
 from ingest.log.storage.store import Store
-from ingest.log.writer import Execute, Writer
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Execute
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Ids, Record, a_conversation, an_event, free_port
@@ -356,7 +357,7 @@ def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Setti
         writer = Writer(
             Store(engine),
             shard=0,
-            rules=LifecyclePolicy.from_settings(settings),
+            policy=LifecyclePolicy.from_settings(settings),
             clock=Clock(),
             new_id=Ids(),
         )

@@ -21,7 +21,8 @@ from ingest.errors import (
     UnknownParticipantError,
     VersionMismatchError,
 )
-from ingest.events.draft import ID_PATTERN, Command, ConversationFields, Draft, Id, Instant
+from ingest.events.draft import Command, Draft, Instant
+from ingest.events.payloads import ID_PATTERN, ConversationFields, Id
 from ingest.log.writer_requests import Acknowledgement
 
 ERRORS = (

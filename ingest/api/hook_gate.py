@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from ingest.api.dependencies import AppContext
 from ingest.clock import new_uuid7
 from ingest.contract import NAMESPACE
-from ingest.events.draft import Draft
+from ingest.events.draft import Command, Draft
 from ingest.hooks.runner import ProposedMessage
 from ingest.log import queries
 from ingest.log.writer_requests import IncomingEvent
@@ -28,7 +28,8 @@ async def run_hooks(
         return arrival
     proposal = await run_in_threadpool(_proposal, api, source, channels, draft)
     if proposal is None:
-        return msgspec.structs.replace(arrival, is_unasked=True)
+        command = msgspec.structs.replace(arrival.command or Command(), skipped_hooks=True)
+        return msgspec.structs.replace(arrival, command=command)
     verdict = await api.hooks.run(proposal)
     if verdict.error is not None:
         return IncomingEvent(arrival.raw, error=verdict.error, event_id=draft.event_id)

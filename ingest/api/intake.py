@@ -19,7 +19,8 @@ from ingest.api.hook_gate import run_hooks
 from ingest.auth.permissions import Caller
 from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
-from ingest.events.draft import Command, ConversationFields, Draft, Id, Instant, Name, Participant
+from ingest.events.draft import Command, Draft, Instant
+from ingest.events.payloads import ConversationFields, Id, Name, Participant
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent, Status
 
 ParsedEvent = tuple[Draft, Command | None]
@@ -187,7 +188,7 @@ def parse(
         if caller is not None:
             caller.act_as(draft, event_id)
             if caller.user is not None and command is not None:
-                command = msgspec.structs.replace(command, stays=True)
+                command = msgspec.structs.replace(command, follows_successor=False)
         return IncomingEvent(raw, draft=draft, command=command)
     except IngestError as error:
         return IncomingEvent(raw, error=error)

@@ -31,7 +31,8 @@ from ingest.log import rebuild
 from ingest.log.queries import ConversationChannels
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
-from ingest.log.writer import Execute, Writer
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Execute
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 
@@ -252,7 +253,7 @@ def _writer(
     return Writer(
         store,
         shard=settings.shard,
-        rules=LifecyclePolicy.from_settings(settings),
+        policy=LifecyclePolicy.from_settings(settings),
         clock=clock,
         new_id=new_id,
         commit_events=settings.commit_events,

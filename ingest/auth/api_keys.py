@@ -20,7 +20,7 @@ from ingest.auth.permissions import SCOPES, Caller
 from ingest.auth.secret_files import write_private
 from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
-from ingest.events.draft import ID_PATTERN
+from ingest.events.payloads import ID_PATTERN
 from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.tables import api_keys

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import ClauseElement, Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
+from ingest.clock import Clock
 from ingest.contract import NAMESPACE
 from ingest.delivery import queue, webhook_registry
 from ingest.delivery.destinations.webhook import Webhook, expects_bot_reply
@@ -21,8 +22,8 @@ from ingest.events.conversation_state import BOT
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log import queries
-from ingest.log.writer import Clock, Execute, Writer
-from ingest.log.writer_requests import Append, IncomingEvent
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Append, Execute, IncomingEvent
 
 SOURCE = f"{SYSTEM_SOURCE}~webhooks"
 """Who writes the failed turns. They come in by the door, so they are counted as what comes is."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
+from ingest.clock import Clock
 from ingest.delivery import queue, webhook_registry
 from ingest.delivery.bot_watchdog import BotWatchdog
 from ingest.delivery.circuit_breaker import CircuitBreaker
@@ -35,7 +36,8 @@ from ingest.egress.client import EgressClient, EgressResult
 from ingest.errors import LogUnavailableError
 from ingest.events.conversation_state import HUMAN
 from ingest.log import queries
-from ingest.log.writer import Clock, Execute, Writer
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Execute
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,4 @@
-"""Contacts: the people behind customers, across channels."""
-
-from typing import Any
+"""The state of a contact: the person behind customers, across channels."""
 
 import msgspec
 from msgspec import Struct
@@ -11,23 +9,24 @@ from ingest.errors import (
     UnknownContactError,
     VersionMismatchError,
 )
+from ingest.events import payloads
 from ingest.events.draft import Command, Draft
 from ingest.events.projections import merge_patch
-from ingest.events.stored_event import StoredEvent, decode_payload
+from ingest.events.stored_event import StoredEvent, decode_payload_as
 
 
 class Address(Struct, frozen=True):
-    """How a contact is reached."""
+    """An address of a contact on a channel."""
 
     channel: str
     address: str
 
 
 class Contact(Struct, array_like=True):
-    """A person. `version` is the position of the last event that changed them."""
+    """State of a contact. `version` is the position of the last event that changed it."""
 
     contact_id: str
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, object] = {}
     addresses: list[Address] = []
     merged_into: str | None = None
     version: int = 0
@@ -37,52 +36,55 @@ decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
 def decide_contact(
-    draft: Draft, row: StoredEvent, contact: Contact | None, command: Command | None
+    draft: Draft, event: StoredEvent, contact: Contact | None, command: Command | None
 ) -> Contact:
-    """The contact after the event; `apply` it once the row has its position.
+    """Return the contact that the event changes; `apply` the event once it has its position.
 
-    Facts of a contact that nobody created make one: the record does not lose what it was told.
-    Raises EventRejectedError or a child of it.
+    A fact about an unknown contact creates it. Raises EventRejectedError or a subclass.
     """
     if draft.conversation_id is not None:
         raise EventRejectedError(
             "an event of a contact belongs to no conversation", "$.conversation_id"
         )
+    if draft.event_type == "contact.merged" and draft.contact_id == (draft.payload or {}).get(
+        "into"
+    ):
+        raise EventRejectedError("a contact cannot be merged into itself", "$.payload.into")
     if command is not None:
-        _refuse(draft, contact, command)
-    return contact or Contact(row.contact_id or "")
+        _check_command(draft, contact, command)
+    return contact or Contact(event.contact_id or "")
 
 
-def _refuse(draft: Draft, contact: Contact | None, command: Command) -> None:
+def _check_command(draft: Draft, contact: Contact | None, command: Command) -> None:
     if draft.event_type == "contact.created":
         if contact is not None:
             raise ContactExistsError("a contact with this id exists already", "$.contact_id")
     elif contact is None:
         raise UnknownContactError("there is no contact with this id", "contact_id")
     elif command.version is not None and command.version != contact.version:
-        raise VersionMismatchError("it was changed since; read it again, then send your change")
+        raise VersionMismatchError("the contact changed; read it again, then send your change")
 
 
-def apply(contact: Contact, row: StoredEvent) -> None:
-    """Fold one stored event into its contact."""
-    payload = decode_payload(row)
-    contact.version = row.position
-    match row.event_type:
+def apply(contact: Contact, event: StoredEvent) -> None:
+    """Project a stored event onto its contact."""
+    contact.version = event.position
+    match event.event_type:
         case "contact.created" | "contact.updated":
-            if isinstance(given := payload.get("attributes"), dict):
-                contact.attributes = merge_patch(contact.attributes, given)
+            described = decode_payload_as(event, payloads.ContactDescribed)
+            if described is not None and described.attributes is not None:
+                contact.attributes = merge_patch(contact.attributes, described.attributes)
         case "contact.linked":
-            address = _address(row)
-            if address is not None and address not in contact.addresses:
-                contact.addresses = [*contact.addresses, address]
+            linked = decode_payload_as(event, payloads.ContactLinked)
+            if linked is not None:
+                _add_address(contact, Address(linked.channel, linked.address))
         case "contact.merged":
-            contact.merged_into = payload.get("into")
+            merged = decode_payload_as(event, payloads.ContactMerged)
+            if merged is not None:
+                contact.merged_into = merged.into
         case "contact.unmerged":
             contact.merged_into = None
 
 
-def _address(row: StoredEvent) -> Address | None:
-    try:
-        return msgspec.convert(decode_payload(row), Address)
-    except msgspec.ValidationError:
-        return None
+def _add_address(contact: Contact, address: Address) -> None:
+    if address not in contact.addresses:
+        contact.addresses = [*contact.addresses, address]

@@ -1,8 +1,8 @@
-"""State of a conversation and of a message: what their events fold to, and nothing else.
+"""The state of a conversation: what its events project to, and nothing else.
 
-Derived: drop the tables, fold the log again, get the same (`ingest.log.rebuild`). Instants are
-microseconds since 1970. Stored as MessagePack arrays, a third of the same in JSON: a field more or
-less, or in another place, needs a migration that empties the tables.
+Derived: delete the tables, rebuild them from the log, get the same (`ingest.log.rebuild`). Instants are
+microseconds since 1970. Stored as MessagePack arrays, a third of the same in JSON: adding, removing or
+moving a field needs a migration that empties the tables.
 """
 
 from typing import Any
@@ -10,12 +10,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ingest.events.types import HandoffStatus
+
 BOT, HUMAN, NO_OWNER = "bot", "human", "none"
-"""Owners of control: who may speak for us."""
+"""Owners of control."""
 
 
 class Member(Struct, array_like=True):
-    """A participant. Unread is what others said above the horizon, or from `unread_sequence` on."""
+    """A participant of a conversation.
+
+    Messages of others are unread above `read_sequence`, or from `unread_sequence` on if that is set.
+    """
 
     participant_role: str
     contact_id: str | None = None
@@ -26,7 +31,7 @@ class Member(Struct, array_like=True):
 
 
 class Control(Struct, array_like=True, frozen=True):
-    """Who may speak; the epoch grows with every change, so that a late bot is told apart."""
+    """Who may speak. The epoch grows with every change, so that a late bot is recognised."""
 
     owner: str = NO_OWNER
     participant_id: str | None = None
@@ -34,10 +39,10 @@ class Control(Struct, array_like=True, frozen=True):
 
 
 class Handoff(Struct, array_like=True):
-    """The handoff under way: requested, queued, assigned or accepted since `since`."""
+    """The open handoff. `since`: when its status last changed."""
 
     handoff_id: str
-    status: str
+    status: HandoffStatus
     requested_at: int
     since: int
     reason: str | None = None
@@ -46,9 +51,10 @@ class Handoff(Struct, array_like=True):
 
 
 class Conversation(Struct, array_like=True):
-    """State of one conversation. `version` is the sequence of its last change by an editor.
+    """State of one conversation.
 
-    `spoke_at` is by role; `set_at` is when somebody last set its state or its timers.
+    `version` is the sequence of the last event that changed it for editors. `last_message_at` is by
+    role. `last_edited_at` is when a client last set the state or the timers.
     """
 
     conversation_id: str
@@ -86,13 +92,10 @@ class Conversation(Struct, array_like=True):
     next_timer_at: int | None = None
 
     def has_role(self, role: str) -> bool:
-        """Whether somebody of that role takes part."""
-        return any(each.participant_role == role for each in self.participants.values())
-
-
-decode_conversation = msgspec.msgpack.Decoder(Conversation).decode
-"""A conversation as it is stored in `folded`."""
+        """Return whether a participant has this role."""
+        return any(member.participant_role == role for member in self.participants.values())
 
 
 encode_state = msgspec.msgpack.Encoder().encode
-"""A state as it is stored in `folded`."""
+"""Encodes a state of a conversation, a message or a contact for the column `projection`."""
+decode_conversation = msgspec.msgpack.Decoder(Conversation).decode

@@ -1,6 +1,6 @@
-"""What follows from an event, and what falls due by itself: the events that the server writes.
+"""Effects: the events that the server writes because of another event, or because a timer is due.
 
-Pure: neither asks a clock nor touches a store. States change by `folds.apply` alone.
+Pure: no clock and no store. Only `projections.apply` changes a state.
 """
 
 from typing import Any
@@ -12,130 +12,124 @@ from ingest.events.conversation_state import BOT, Conversation
 from ingest.events.projections import apply
 from ingest.events.stored_event import StoredEvent, system_event
 from ingest.events.timers import SESSION_RULE_VERSION, LifecyclePolicy, Timer, next_timer
-
-PASSIVE_TYPES = frozenset(
-    {
-        "conversation.updated", "conversation.state_changed", "conversation.resolved",
-        "participant.updated", "participant.left", "participant.read_advanced",
-        "message.edited", "message.deleted", "message.reacted", "message.submitted",
-        "message.delivered", "message.read", "message.failed",
-        "handoff.expired", "handoff.closed", "session.ended", "feedback.requested", "feedback.submitted", "typing.started", "typing.stopped",
-    }
-)  # fmt: skip
-"""These fall into the session that is open, and open none: a receipt of tomorrow is no visit."""
+from ingest.events.types import rules_of
 
 
 def append_with_effects(
-    row: StoredEvent, state: Conversation, rules: LifecyclePolicy, *, is_late: bool
+    event: StoredEvent, state: Conversation, policy: LifecyclePolicy, *, is_stale: bool
 ) -> list[StoredEvent]:
-    """Give the row its sequence and session; it and the server's events around it, in order.
+    """Give the event its sequence and session; return it with its effects, in order.
 
-    `is_late`: it could not have been commanded any more, so nothing follows from it but its place.
+    A stale event has no effects.
     """
-    rows: list[StoredEvent] = []
-    is_creation = row.event_type == "conversation.created"
-    is_note = row.event_type == "message.created" and row.visibility == "internal"
-    starts = (
-        state.session_id is None
-        and state.state != "closed"
-        and row.event_type not in PASSIVE_TYPES
-        and not is_note
-    )
-    if starts and not is_creation:
-        rows.append(_start_session(row, state, rules))
+    events: list[StoredEvent] = []
+    starts_session = _starts_session(event, state)
+    is_creation = event.event_type == "conversation.created"
+    if starts_session and not is_creation:
+        events.append(_start_session(event, state, policy))
     state_before = state.state
-    row.session_id = (
+    event.session_id = (
         session_id_for(state.conversation_id, state.session_number + 1)
-        if starts and is_creation
+        if starts_session and is_creation
         else state.session_id
     )
-    _append(rows, row, state)
-    if starts and is_creation:
-        # A conversation's first event is its creation, also where that opens its first session.
-        rows.append(_start_session(row, state, rules))
-    if row.event_type == "message.created":
+    _append(events, event, state)
+    if starts_session and is_creation:
+        # The first event of a conversation is its creation, also where that opens the first session.
+        events.append(_start_session(event, state, policy))
+    if event.event_type == "message.created":
         if state.state != state_before:
-            _append(rows, _awoken(row, state, state_before), state)
-    elif not is_late:
-        _follow(rows, row, state)
-    return rows
+            _append(events, _state_change(event, state, state_before), state)
+    elif not is_stale:
+        _append_effects(events, event, state)
+    return events
 
 
-def _follow(rows: list[StoredEvent], row: StoredEvent, state: Conversation) -> None:
-    """What the server adds after an event."""
-    if (owner := handoff_state.next_control(row, state)) is not None:
-        payload = {"from": state.control.owner, "owner": owner.owner, "epoch": owner.epoch}
-        if owner.participant_id is not None:
-            payload["participant_id"] = owner.participant_id
-        _append(rows, _caused("control.changed", row, state, payload), state)
-    if (
-        row.event_type == "bot.turn_failed"
-        and state.hand_off_on_bot_failure
-        and _may_hand_off(state)
-    ):
-        asked = _caused(
-            "handoff.requested", row, state, {"reason": "bot_failed"}, visibility="public"
+def _starts_session(event: StoredEvent, state: Conversation) -> bool:
+    is_note = event.event_type == "message.created" and event.visibility == "internal"
+    return (
+        state.session_id is None
+        and state.state != "closed"
+        and rules_of(event.event_type).opens_session
+        and not is_note
+    )
+
+
+def _append_effects(events: list[StoredEvent], event: StoredEvent, state: Conversation) -> None:
+    _append_control_change(events, event, state)
+    if event.event_type == "bot.turn_failed" and _hands_off_on_failure(state):
+        requested = _caused(
+            "handoff.requested", event, state, {"reason": "bot_failed"}, visibility="public"
         )
-        asked.handoff_id = asked.event_id
-        _append(rows, asked, state)
+        requested.handoff_id = requested.event_id
+        _append(events, requested, state)
     if state.state == "closed" and state.handoff is not None:
-        given_up = _caused(
-            "handoff.closed", row, state, {"reason": "conversation_closed"}, visibility="public"
+        closed = _caused(
+            "handoff.closed", event, state, {"reason": "conversation_closed"}, visibility="public"
         )
-        given_up.handoff_id = state.handoff.handoff_id
-        _append(rows, given_up, state)
-        _follow(rows, given_up, state)
-    reason = _session_end(row, state)
+        closed.handoff_id = state.handoff.handoff_id
+        _append(events, closed, state)
+        _append_effects(events, closed, state)
+    reason = _session_end_reason(event, state)
     if reason is not None and state.session_id is not None:
-        _append(rows, _caused("session.ended", row, state, {"reason": reason}), state)
+        _append(events, _caused("session.ended", event, state, {"reason": reason}), state)
 
 
-def _awoken(row: StoredEvent, state: Conversation, before: str) -> StoredEvent:
-    """What a message made of the state, told as an event of its own."""
+def _append_control_change(
+    events: list[StoredEvent], event: StoredEvent, state: Conversation
+) -> None:
+    control = handoff_state.next_control(event, state)
+    if control is None:
+        return
+    payload = {"from": state.control.owner, "owner": control.owner, "epoch": control.epoch}
+    if control.participant_id is not None:
+        payload["participant_id"] = control.participant_id
+    _append(events, _caused("control.changed", event, state, payload), state)
+
+
+def _state_change(event: StoredEvent, state: Conversation, before: str) -> StoredEvent:
+    """Build the event that records how a message changed the state."""
     if before == "resolved":
         payload = {"from": before, "reason": "message"}
-        return _caused("conversation.reopened", row, state, payload, visibility="public")
+        return _caused("conversation.reopened", event, state, payload, visibility="public")
     payload = {"from": before, "to": state.state, "reason": "message"}
-    return _caused("conversation.state_changed", row, state, payload, visibility="public")
+    return _caused("conversation.state_changed", event, state, payload, visibility="public")
 
 
-def _may_hand_off(state: Conversation) -> bool:
-    return state.handoff is None and state.control.owner == BOT
+def _hands_off_on_failure(state: Conversation) -> bool:
+    return state.hand_off_on_bot_failure and state.handoff is None and state.control.owner == BOT
 
 
-def _session_end(row: StoredEvent, state: Conversation) -> str | None:
-    if row.event_type == "conversation.state_changed" and state.state == "closed":
+def _session_end_reason(event: StoredEvent, state: Conversation) -> str | None:
+    if event.event_type == "conversation.state_changed" and state.state == "closed":
         return "conversation_closed"
-    if (
-        row.event_type == "participant.left"
-        and row.participant_role == "customer"
-        and not state.has_role("customer")
-    ):
+    is_customer = event.participant_role == "customer"
+    if event.event_type == "participant.left" and is_customer and not state.has_role("customer"):
         return "participant_left"
     return None
 
 
-def _append(rows: list[StoredEvent], row: StoredEvent, state: Conversation) -> None:
-    row.sequence = state.last_sequence + 1
-    apply(state, row)
-    rows.append(row)
+def _append(events: list[StoredEvent], event: StoredEvent, state: Conversation) -> None:
+    event.sequence = state.last_sequence + 1
+    apply(state, event)
+    events.append(event)
 
 
 def session_id_for(conversation_id: str, number: int) -> str:
-    """Id of a conversation's first, second … session."""
+    """Return the id of a conversation's session; `number` starts at 1."""
     return str(uuid5(NAMESPACE, f"session/{conversation_id}/{number}"))
 
 
-def _start_session(row: StoredEvent, state: Conversation, rules: LifecyclePolicy) -> StoredEvent:
+def _start_session(event: StoredEvent, state: Conversation, policy: LifecyclePolicy) -> StoredEvent:
     number = state.session_number + 1
     payload: dict[str, Any] = {
         "number": number,
         "rule_version": SESSION_RULE_VERSION,
-        "timeout_seconds": rules.session_timeout(state.channel) // 1_000_000,
+        "timeout_seconds": policy.session_timeout(state.channel) // 1_000_000,
     }
-    if rules.session_inherits_attributes and state.session_attributes:
+    if policy.session_inherits_attributes and state.session_attributes:
         payload["attributes"] = state.session_attributes
-    started = _caused("session.started", row, state, payload)
+    started = _caused("session.started", event, state, payload)
     started.session_id = session_id_for(state.conversation_id, number)
     started.sequence = state.last_sequence + 1
     apply(state, started)
@@ -166,43 +160,40 @@ def _caused(
 
 
 def run_timers(
-    state: Conversation, rules: LifecyclePolicy, until: int, received_at: int
+    state: Conversation, policy: LifecyclePolicy, until: int, received_at: int
 ) -> list[StoredEvent]:
-    """Events that were due at or before `until` in the conversation's own time, in order.
+    """Return the events of all timers due at or before `until` in the conversation's own time, in order.
 
-    Each happened when it was due, however late it is written.
+    Each event's `happened_at` is when its timer was due, however late the server writes it.
     """
-    rows: list[StoredEvent] = []
-    while (due := next_timer(state, rules)) is not None and due.at <= until:
-        rows += _happen(due, state, received_at)
-    state.next_timer_at = None if due is None else due.at
-    return rows
+    events: list[StoredEvent] = []
+    while (timer := next_timer(state, policy)) is not None and timer.at <= until:
+        events += _run_timer(timer, state, received_at)
+    state.next_timer_at = None if timer is None else timer.at
+    return events
 
 
-def _happen(due: Timer, state: Conversation, received_at: int) -> list[StoredEvent]:
-    rows: list[StoredEvent] = []
-    payload: dict[str, Any] = {"reason": due.reason}
-    if due.event_type == "conversation.state_changed":
-        payload = {"from": state.state, "to": due.reason, "reason": "timer"}
-    row = system_event(
-        due.event_type,
+def _run_timer(timer: Timer, state: Conversation, received_at: int) -> list[StoredEvent]:
+    payload: dict[str, Any] = {"reason": timer.reason}
+    if timer.event_type == "conversation.state_changed":
+        payload = {"from": state.state, "to": timer.reason, "reason": "timer"}
+    handoff = state.handoff if timer.event_type == "handoff.expired" else None
+    event = system_event(
+        timer.event_type,
         state.conversation_id,
         state.last_sequence + 1,
-        happened_at=due.at,
+        happened_at=timer.at,
         received_at=received_at,
         payload=payload,
         session_id=state.session_id,
         channel=state.channel,
         channel_account=state.channel_account,
-        visibility="internal" if due.event_type == "session.ended" else "public",
+        visibility=rules_of(timer.event_type).visibility,
         is_test=state.is_test,
-        handoff_id=state.handoff.handoff_id
-        if state.handoff and due.event_type == "handoff.expired"
-        else None,
-        queue=state.handoff.queue
-        if state.handoff and due.event_type == "handoff.expired"
-        else None,
+        handoff_id=None if handoff is None else handoff.handoff_id,
+        queue=None if handoff is None else handoff.queue,
     )
-    _append(rows, row, state)
-    _follow(rows, row, state)
-    return rows
+    events: list[StoredEvent] = []
+    _append(events, event, state)
+    _append_effects(events, event, state)
+    return events

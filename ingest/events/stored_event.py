@@ -1,7 +1,7 @@
-"""One event as it is stored, and the events that the server writes by itself."""
+"""A stored event, and the events that the server writes itself."""
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid5
 
 import msgspec
@@ -11,11 +11,13 @@ from ingest.contract import NAMESPACE, to_micros
 from ingest.events.draft import Draft
 
 SYSTEM_SOURCE = "convolake"
-"""`source` of the events that the log writes by itself."""
+"""`source` of the events that the server writes itself."""
+
+P = TypeVar("P", bound=Struct)
 
 
 class StoredEvent(Struct, kw_only=True):
-    """One event as it will be stored, in the order of `contract.COLUMNS`; instants in microseconds.
+    """One event, in the order of `contract.COLUMNS`; instants in microseconds.
 
     The writer fills in `shard`, `position` and `committed_at`.
     """
@@ -55,12 +57,11 @@ _FINGERPRINT = msgspec.json.Encoder(order="deterministic")
 
 
 def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> StoredEvent:
-    """The row of `draft` as far as the door can fill it.
+    """Build the stored event of `draft` as far as intake knows it.
 
-    The fingerprint covers all that the producer said, in whatever order it said it.
+    The fingerprint covers every field that the producer sent, in any order.
     """
     happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
-    payload = None if draft.payload is None else to_json(draft.payload)
     return StoredEvent(
         event_id=event_id,
         event_type=draft.event_type,
@@ -83,7 +84,7 @@ def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> St
         received_at=received_at,
         happened_at=min(happened_at, received_at),
         text=draft.text,
-        payload=payload,
+        payload=None if draft.payload is None else to_json(draft.payload),
         source=source,
         fingerprint=blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest(),
     )
@@ -92,18 +93,19 @@ def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> St
 def system_event(
     event_type: str,
     conversation_id: str,
-    number: int,
+    sequence: int,
     *,
     happened_at: int,
     received_at: int,
     payload: dict[str, Any],
     **columns: Any,
 ) -> StoredEvent:
-    """An event that the server writes; `number` makes its id the same whenever it is written."""
+    """Build an event that the server writes. Its id depends on type, conversation and `sequence` only."""
     return StoredEvent(
-        event_id=str(uuid5(NAMESPACE, f"{event_type}/{conversation_id}/{number}")),
+        event_id=str(uuid5(NAMESPACE, f"{event_type}/{conversation_id}/{sequence}")),
         event_type=event_type,
         conversation_id=conversation_id,
+        sequence=sequence,
         participant_role="system",
         received_at=received_at,
         happened_at=min(happened_at, received_at),
@@ -114,18 +116,29 @@ def system_event(
     )
 
 
-def decode_payload(row: StoredEvent) -> dict[str, Any]:
-    """The payload of a row."""
-    return {} if row.payload is None else _decode(row.payload)
+def decode_payload(event: StoredEvent) -> dict[str, Any]:
+    """Return the payload as a dict, empty if there is none."""
+    return {} if event.payload is None else _decode(event.payload)
 
 
-def merge_payload(row: StoredEvent, **values: Any) -> None:
-    """Note something of ours in a payload; the fingerprint stays that of what was sent."""
-    row.payload = to_json({**decode_payload(row), **values})
+def decode_payload_as(event: StoredEvent, kind: type[P]) -> P | None:
+    """Return the payload as the struct of its event type, or None if it does not fit.
+
+    Only an event that a version before 0.2 accepted can fail to fit; it then changes no state.
+    """
+    try:
+        return msgspec.json.decode(event.payload or b"{}", type=kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def merge_payload(event: StoredEvent, **values: Any) -> None:
+    """Add server fields to a payload. The fingerprint stays that of what the producer sent."""
+    event.payload = to_json({**decode_payload(event), **values})
 
 
 def to_json(value: dict[str, Any]) -> str:
-    """A payload as it is stored."""
+    """Encode a payload as it is stored."""
     return msgspec.json.encode(value).decode()
 
 

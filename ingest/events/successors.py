@@ -1,4 +1,4 @@
-"""A closed conversation is final: what the customer says next opens its successor."""
+"""A closed conversation is final: the customer's next message opens its successor."""
 
 import msgspec
 
@@ -10,16 +10,10 @@ from ingest.events.stored_event import StoredEvent, system_event
 def create_successor(
     closed: Conversation, cause: StoredEvent, successor_id: str
 ) -> tuple[list[StoredEvent], Conversation]:
-    """The rows that link both, the successor's creation first, and the successor's state.
+    """Return the events that link both conversations, the creation first, and the successor's state.
 
-    It has the same participants and attributes; its session begins with the message.
+    The successor has the same participants and attributes. Its session starts with the message.
     """
-    people = [
-        {"participant_id": key, "participant_role": each.participant_role}
-        | ({"contact_id": each.contact_id} if each.contact_id else {})
-        | ({"attributes": each.attributes} if each.attributes else {})
-        for key, each in closed.participants.items()
-    ]
     created = system_event(
         "conversation.created",
         successor_id,
@@ -28,7 +22,7 @@ def create_successor(
         received_at=cause.received_at,
         payload={
             "predecessor_id": closed.conversation_id,
-            "participants": people,
+            "participants": _participants(closed),
             "attributes": msgspec.to_builtins(closed.attributes),
         },
         channel=cause.channel or closed.channel,
@@ -37,7 +31,6 @@ def create_successor(
         caused_by=cause.event_id,
         visibility="public",
         is_test=closed.is_test,
-        sequence=1,
     )
     successor = projections.create(created)
     projections.apply(successor, created)
@@ -53,7 +46,15 @@ def create_successor(
         caused_by=cause.event_id,
         visibility="public",
         is_test=closed.is_test,
-        sequence=closed.last_sequence + 1,
     )
     projections.apply(closed, link)
     return [created, link], successor
+
+
+def _participants(closed: Conversation) -> list[dict[str, object]]:
+    return [
+        {"participant_id": participant_id, "participant_role": member.participant_role}
+        | ({"contact_id": member.contact_id} if member.contact_id else {})
+        | ({"attributes": member.attributes} if member.attributes else {})
+        for participant_id, member in closed.participants.items()
+    ]

@@ -1,7 +1,7 @@
-"""When sessions, states and handoffs run out. Spans in microseconds, instants too.
+"""Timers: when sessions, states and handoffs expire. Durations and instants in microseconds.
 
-Timers are derived from the state, so they survive a restart, fire once, and catch up with the
-due time as `happened_at`.
+Timers are derived from the state, so they survive a restart, fire once, and write their events with
+the due time as `happened_at`.
 """
 
 from collections.abc import Mapping
@@ -11,17 +11,19 @@ from typing import NamedTuple
 
 from ingest.contract import MICROSECOND
 from ingest.events.conversation_state import Conversation
+from ingest.events.types import WAITING
 from ingest.settings import Settings
 
 SESSION_RULE_VERSION = 2
-"""1: any event kept a session alive. 2: messages do, by the roles and channels of the settings."""
+"""1: any event kept a session open. 2: messages do, by the roles and channels of the settings."""
 
-WAITING_STATUSES = ("requested", "queued", "assigned")
+SETTLED_AFTER = 15 * 60 * 1_000_000
+"""Time without events after which a backlog or an import counts as complete: 15 minutes."""
 
 
 @dataclass(frozen=True)
 class LifecyclePolicy:
-    """The settings that decide at commit. `session_timeouts` is by channel, "" for all others."""
+    """The settings that a decision depends on. `session_timeouts` is by channel, "" for all others."""
 
     session_timeouts: Mapping[str, int]
     session_roles: frozenset[str]
@@ -35,82 +37,80 @@ class LifecyclePolicy:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "LifecyclePolicy":
-        """The rules that these settings mean."""
+        """Build the policy of an installation."""
         return cls(
             session_timeouts={
-                channel: _micros(span) for channel, span in settings.session_timeouts.items()
+                channel: _micros(timeout) for channel, timeout in settings.session_timeouts.items()
             },
             session_roles=frozenset(settings.session_roles),
             session_max_duration=_micros(settings.session_max_duration),
             session_inherits_attributes=settings.session_inherits_attributes,
-            inactive_after=_optional(settings.inactive_after),
-            closed_after=_optional(settings.closed_after),
+            inactive_after=_optional_micros(settings.inactive_after),
+            closed_after=_optional_micros(settings.closed_after),
             handoff_expires_after=_micros(settings.handoff_expires_after),
             handoff_reasons=frozenset(settings.handoff_reasons),
             parked_ttl=_micros(settings.parked_ttl),
         )
 
     def session_timeout(self, channel: str) -> int:
-        """How long a session of this channel lasts without a message."""
-        found = self.session_timeouts.get(channel)
-        return self.session_timeouts[""] if found is None else found
+        """Return how long a session of this channel stays open without a message."""
+        timeout = self.session_timeouts.get(channel)
+        return self.session_timeouts[""] if timeout is None else timeout
 
 
-def _micros(span: timedelta) -> int:
-    return span // MICROSECOND
+def _micros(duration: timedelta) -> int:
+    return duration // MICROSECOND
 
 
-def _optional(span: timedelta | None) -> int | None:
-    return None if span is None else _micros(span)
+def _optional_micros(duration: timedelta | None) -> int | None:
+    return None if duration is None else _micros(duration)
 
 
 class Timer(NamedTuple):
-    """Something that happens by itself: when, what, and why."""
+    """When the server writes which event, and why."""
 
     at: int
     event_type: str
     reason: str
 
 
-def next_timer(state: Conversation, rules: LifecyclePolicy) -> Timer | None:
-    """What happens next if nobody does anything."""
-    times: list[Timer] = []
+def next_timer(state: Conversation, policy: LifecyclePolicy) -> Timer | None:
+    """Return the timer that fires next if no event arrives."""
+    timers: list[Timer] = []
     if state.session_id is not None:
-        times.append(_session(state, rules))
-    if state.state == "active" and (after := state.inactive_after or rules.inactive_after):
-        times.append(Timer(_spoke_at(state) + after, "conversation.state_changed", "inactive"))
-    if state.state != "closed" and (after := state.closed_after or rules.closed_after):
-        times.append(Timer(_spoke_at(state) + after, "conversation.state_changed", "closed"))
-    if state.handoff is not None and state.handoff.status in WAITING_STATUSES:
-        times.append(
-            Timer(state.handoff.since + rules.handoff_expires_after, "handoff.expired", "timeout")
+        timers.append(_session_timer(state, policy))
+    if state.state == "active" and (after := state.inactive_after or policy.inactive_after):
+        timers.append(
+            Timer(_last_activity(state) + after, "conversation.state_changed", "inactive")
         )
-    return min(times, default=None)
+    if state.state != "closed" and (after := state.closed_after or policy.closed_after):
+        timers.append(Timer(_last_activity(state) + after, "conversation.state_changed", "closed"))
+    if state.handoff is not None and state.handoff.status in WAITING:
+        timers.append(
+            Timer(state.handoff.since + policy.handoff_expires_after, "handoff.expired", "timeout")
+        )
+    return min(timers, default=None)
 
 
-def _session(state: Conversation, rules: LifecyclePolicy) -> Timer:
-    alive_at = started_at = state.session_started_at
+def _session_timer(state: Conversation, policy: LifecyclePolicy) -> Timer:
+    active_at = started_at = state.session_started_at
     for role, at in state.last_message_at.items():
-        if at > alive_at and role in rules.session_roles:
-            alive_at = at
-    timeout = alive_at + rules.session_timeout(state.channel)
-    longest = started_at + rules.session_max_duration
-    if longest < timeout:
-        return Timer(longest, "session.ended", "max_length")
-    return Timer(timeout, "session.ended", "timeout")
+        if at > active_at and role in policy.session_roles:
+            active_at = at
+    timeout_at = active_at + policy.session_timeout(state.channel)
+    max_length_at = started_at + policy.session_max_duration
+    if max_length_at < timeout_at:
+        return Timer(max_length_at, "session.ended", "max_length")
+    return Timer(timeout_at, "session.ended", "timeout")
 
 
-def _spoke_at(state: Conversation) -> int:
-    """The last communication, whoever spoke; or when somebody set the state since."""
+def _last_activity(state: Conversation) -> int:
+    """Return the last message of any role, or the last change of the state if that is later."""
     return max(state.created_at, state.last_edited_at, *state.last_message_at.values())
 
 
-SETTLED_AFTER = 15 * 60 * 1_000_000
-"""When nothing came for so long of our clock, a backlog or an import is taken to be all there."""
-
-
 def next_check_at(state: Conversation) -> int | None:
-    """When our clock has to look at the conversation, if nothing comes."""
+    """Return when the server's clock has to check the conversation if no event arrives."""
     if state.next_timer_at is None:
         return None
     settled_at = state.received_at + SETTLED_AFTER
@@ -118,14 +118,14 @@ def next_check_at(state: Conversation) -> int | None:
 
 
 def conversation_time(state: Conversation, now: int) -> int:
-    """What time it is in the conversation at `now` of our clock.
+    """Return the conversation's own time when the server's clock shows `now`.
 
-    Imported history is behind our clock by its lag, and its timers run as late, for its next event
-    may come with the next request. Once it has settled its time is ours: all that was due is.
+    Imported history lags behind the server's clock, and its timers lag as much, because its next event
+    may arrive with the next request. Once it has settled, its time is the server's.
     """
     return now if now >= state.received_at + SETTLED_AFTER else now - clock_lag(state)
 
 
 def clock_lag(state: Conversation) -> int:
-    """How far what came last is behind our clock."""
+    """Return how far the newest event is behind the server's clock."""
     return max(0, state.received_at - state.latest_at)

@@ -1,171 +1,436 @@
-"""Event types and their rules."""
+"""Event types: the one place that states the rules of each type.
+
+Every other module derives its sets from here. A new type is safe by default: it opens no session,
+gives no conversation a new version, and its text and payload are not shown to customers.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
 
 from ingest.contract import Visibility
+from ingest.events import payloads
 
 Stream = Literal["conversation", "contact", "review", "audit", "privacy", "delivery", "ephemeral"]
-
-
 Writer = Literal["client", "dashboard", "server"]
+ReceiptStatus = Literal["submitted", "delivered", "read", "failed"]
+HandoffStatus = Literal["requested", "queued", "assigned", "accepted"]
+
+WAITING: tuple[HandoffStatus, ...] = ("requested", "queued", "assigned")
+OPEN: tuple[HandoffStatus, ...] = (*WAITING, "accepted")
 
 
 @dataclass(frozen=True)
+class HandoffRule:
+    """When a handoff event may happen, and whom it names.
+
+    `statuses`: the statuses of the open handoff that allow the event; empty: no handoff is open.
+    `names_agent`: the participant is an agent, in the conversation or not.
+    `staff_only`: a customer or a bot cannot do this.
+    `joins`: the named participant joins the conversation.
+    `answers_assignment`: only the agent to whom the handoff is assigned may send it as a command.
+    """
+
+    statuses: tuple[HandoffStatus, ...] = ()
+    names_agent: bool = False
+    staff_only: bool = False
+    joins: bool = True
+    answers_assignment: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventType:
-    """One type of event: its stream, who may write it, which columns it cannot do without."""
+    """The rules of one type of event.
+
+    `requires`: columns that must not be null. `visibility`: the visibility of every event of the type,
+    unless `public`, which the producer may narrow. `opens_session`: starts a session if none is open.
+    `visible_to_customer`: customers see text and payload. `is_version`: gives the conversation a new
+    version. `is_commandable`: a client's command may cause it although only the server writes it.
+    `requires_member`: a command needs the participant in the conversation. `refers_to_message`: waits
+    for its message if the message has not arrived. `receipt`: the delivery state that it reports.
+    """
 
     name: str
     stream: Stream
     meaning: str
+    payload: type[Struct] = payloads.Payload
     writer: Writer = "client"
     requires: tuple[str, ...] = ()
     visibility: Visibility = "public"
+    opens_session: bool = False
+    visible_to_customer: bool = False
+    is_version: bool = False
+    is_commandable: bool = False
+    requires_member: bool = False
+    refers_to_message: bool = False
+    receipt: ReceiptStatus | None = None
+    handoff: HandoffRule | None = None
+
+    @property
+    def about(self) -> str:
+        """The noun of the name: `conversation`, `message`, `handoff` and so on."""
+        return self.name.partition(".")[0]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the log stores it unless a setting says otherwise."""
+        return self.stream != "ephemeral"
+
+    @cached_property
+    def requires_payload(self) -> bool:
+        """Whether the payload struct has a required field."""
+        return any(field.required for field in msgspec.structs.fields(self.payload))
+
+    @property
+    def is_deliverable(self) -> bool:
+        """Whether a destination may receive it."""
+        return self.stream in ("conversation", "contact")
 
 
-def _types(
-    stream: Stream, *rows: tuple[Any, ...], **shared: Any
-) -> Iterator[tuple[str, EventType]]:
-    for name, meaning, *requires in rows:
-        yield name, EventType(name, stream, meaning, requires=tuple(requires), **shared)
+def _conversation(
+    name: str, meaning: str, payload: type[Struct], *requires: str, **rules: bool
+) -> EventType:
+    return EventType(
+        name=name,
+        stream="conversation",
+        meaning=meaning,
+        payload=payload,
+        requires=requires,
+        opens_session=rules.get("opens_session", False),
+        is_version=rules.get("is_version", False),
+        requires_member=rules.get("requires_member", False),
+    )
 
 
-EVENT_TYPES: dict[str, EventType] = {
-    **dict(
-        _types(
-            "conversation",
-            (
-                "conversation.created",
-                "a conversation begins; payload.participants are in it",
-                "channel",
-            ),
-            ("conversation.updated", "attributes changed"),
-            ("conversation.state_changed", "payload.to: active, inactive or closed"),
-            (
-                "conversation.resolved",
-                "the demand is met; payload.resolved_by, payload.is_confirmed",
-            ),
-            ("conversation.reopened", "the demand is back"),
-            ("participant.joined", "somebody came in", "participant_id", "participant_role"),
-            ("participant.updated", "somebody's attributes changed", "participant_id"),
-            (
-                "participant.left",
-                "somebody left; the last customer ends the session",
-                "participant_id",
-            ),
-            ("participant.read_advanced", "somebody read up to payload.sequence", "participant_id"),
-            (
-                "message.created",
-                "a message; payload.modified_by: the hooks that gave it this text",
-                "participant_id",
-            ),
-            ("message.edited", "its text became this", "message_id"),
-            ("message.deleted", "its text is gone; the message stays as a tombstone", "message_id"),
-            ("message.reacted", "somebody reacted to it", "message_id", "participant_id"),
-            ("message.submitted", "handed to the channel", "message_id"),
-            ("message.delivered", "reached the recipient's device", "message_id"),
-            ("message.read", "seen by the recipient", "message_id"),
-            ("message.failed", "could not be delivered; payload.error_code", "message_id"),
-            ("handoff.requested", "control is to pass; payload.reason", "handoff_id"),
-            ("handoff.queued", "waits in a queue", "handoff_id"),
-            ("handoff.assigned", "offered to an agent", "handoff_id"),
-            ("handoff.accepted", "an agent took it", "handoff_id"),
-            ("handoff.declined", "an agent refused it", "handoff_id"),
-            ("handoff.expired", "nobody took it in time", "handoff_id"),
-            ("handoff.transferred", "passed on to another agent or queue", "handoff_id"),
-            ("handoff.returned", "control went back to the bot", "handoff_id"),
-            ("handoff.closed", "over", "handoff_id"),
-            ("bot.turn_started", "the bot began to work on an answer"),
-            ("bot.tool_called", "the bot, or an agent's desk, asked a tool"),
-            ("bot.turn_completed", "the bot finished; payload.nlu, payload.model_call"),
-            (
-                "bot.turn_failed",
-                "the bot could not answer; payload.reason, webhook_failed: it was not reached",
-            ),
-            ("feedback.requested", "a rating was asked for"),
-            ("feedback.submitted", "a rating was given; payload.score"),
-        )
-    ),
-    **dict(
-        _types(
-            "conversation",
-            ("session.started", "a run of activity begins"),
-            (
-                "session.ended",
-                "it is over; payload.reason: timeout, max_length, participant_left, conversation_closed, explicit",
-            ),
-            ("control.changed", "another one may speak"),
-            writer="server",
-            visibility="internal",
-        )
-    ),
-    **dict(
-        _types(
-            "contact",
-            ("contact.created", "a person", "contact_id"),
-            ("contact.updated", "a person's attributes changed", "contact_id"),
-            ("contact.linked", "an address belongs to this person", "contact_id"),
-            ("contact.merged", "two were one person", "contact_id"),
-            ("contact.unmerged", "they were not", "contact_id"),
-        )
-    ),
-    **dict(
-        _types(
-            "review",
-            ("review.submitted", "a reviewer judged a conversation"),
-            ("review.disputed", "somebody disagrees"),
-            ("review.resolved", "the dispute is settled"),
-            writer="dashboard",
-            visibility="internal",
-        )
-    ),
-    **dict(
-        _types(
-            "audit",
-            ("transcript.viewed", "somebody read a transcript"),
-            ("transcript.searched", "somebody searched transcripts"),
-            ("transcript.exported", "somebody took transcripts out"),
-            writer="dashboard",
-            visibility="internal",
-        )
-    ),
-    **dict(
-        _types(
-            "privacy",
-            ("data.erased", "a person's data was erased"),
-            writer="server",
-            visibility="internal",
-        )
-    ),
-    **dict(
-        _types(
-            "delivery",
-            ("webhook.attempted", "a delivery was tried"),
-            ("webhook.delivered", "a delivery arrived"),
-            ("webhook.dead_lettered", "a delivery was given up"),
-            writer="server",
-            visibility="internal",
-        )
-    ),
-    **dict(
-        _types(
-            "ephemeral",
-            ("typing.started", "somebody types"),
-            ("typing.stopped", "somebody stopped"),
-        )
-    ),
-}
-"""Every event type but `custom.<name>`, which clients may write in the conversation stream."""
+def _message(
+    name: str,
+    meaning: str,
+    payload: type[Struct],
+    *requires: str,
+    receipt: ReceiptStatus | None = None,
+) -> EventType:
+    is_creation = name == "message.created"
+    return EventType(
+        name=name,
+        stream="conversation",
+        meaning=meaning,
+        payload=payload,
+        requires=("participant_id",) if is_creation else ("message_id", *requires),
+        opens_session=is_creation,
+        visible_to_customer=True,
+        refers_to_message=not is_creation,
+        receipt=receipt,
+    )
 
+
+def _handoff(
+    name: str,
+    meaning: str,
+    rule: HandoffRule,
+    payload: type[Struct] = payloads.HandoffStep,
+    *,
+    opens_session: bool = True,
+) -> EventType:
+    return EventType(
+        name=name,
+        stream="conversation",
+        meaning=meaning,
+        payload=payload,
+        requires=("handoff_id",),
+        opens_session=opens_session,
+        handoff=rule,
+    )
+
+
+def _bot(name: str, meaning: str, payload: type[Struct]) -> EventType:
+    return EventType(
+        name=name, stream="conversation", meaning=meaning, payload=payload, opens_session=True
+    )
+
+
+def _feedback(name: str, meaning: str, payload: type[Struct]) -> EventType:
+    return EventType(
+        name=name,
+        stream="conversation",
+        meaning=meaning,
+        payload=payload,
+        visible_to_customer=True,
+    )
+
+
+def _server(
+    name: str, meaning: str, payload: type[Struct], *, is_commandable: bool = False
+) -> EventType:
+    return EventType(
+        name=name,
+        stream="conversation",
+        meaning=meaning,
+        payload=payload,
+        writer="server",
+        visibility="internal",
+        is_commandable=is_commandable,
+    )
+
+
+def _contact(name: str, meaning: str, payload: type[Struct]) -> EventType:
+    return EventType(
+        name=name, stream="contact", meaning=meaning, payload=payload, requires=("contact_id",)
+    )
+
+
+def _internal(
+    stream: Stream,
+    name: str,
+    meaning: str,
+    payload: type[Struct] = payloads.Payload,
+    writer: Writer = "dashboard",
+) -> EventType:
+    return EventType(
+        name=name,
+        stream=stream,
+        meaning=meaning,
+        payload=payload,
+        writer=writer,
+        visibility="internal",
+    )
+
+
+_ALL = (
+    _conversation(
+        "conversation.created",
+        "a conversation starts; payload.participants take part in it",
+        payloads.ConversationCreated,
+        "channel",
+        opens_session=True,
+        is_version=True,
+    ),
+    _conversation(
+        "conversation.updated",
+        "fields of a conversation changed",
+        payloads.ConversationFields,
+        is_version=True,
+    ),
+    _conversation(
+        "conversation.state_changed",
+        "payload.to: active, inactive or closed",
+        payloads.StateChanged,
+        is_version=True,
+    ),
+    _conversation(
+        "conversation.resolved",
+        "the demand is met; payload.resolved_by, payload.is_confirmed",
+        payloads.Resolved,
+        is_version=True,
+    ),
+    _conversation(
+        "conversation.reopened",
+        "the demand is open again",
+        payloads.WithReason,
+        opens_session=True,
+        is_version=True,
+    ),
+    _conversation(
+        "participant.joined",
+        "a participant joined",
+        payloads.ParticipantDescribed,
+        "participant_id",
+        "participant_role",
+        opens_session=True,
+        is_version=True,
+    ),
+    _conversation(
+        "participant.updated",
+        "attributes of a participant changed",
+        payloads.ParticipantDescribed,
+        "participant_id",
+        is_version=True,
+        requires_member=True,
+    ),
+    _conversation(
+        "participant.left",
+        "a participant left; the last customer ends the session",
+        payloads.WithReason,
+        "participant_id",
+        is_version=True,
+        requires_member=True,
+    ),
+    _conversation(
+        "participant.read_advanced",
+        "a participant read up to payload.sequence",
+        payloads.ReadAdvanced,
+        "participant_id",
+        requires_member=True,
+    ),
+    _message(
+        "message.created",
+        "a message; payload.modified_by: the hooks that changed its text",
+        payloads.MessageCreated,
+    ),
+    _message("message.edited", "the message has a new text", payloads.WithReason, "text"),
+    _message(
+        "message.deleted",
+        "the text is removed; the message stays as a tombstone",
+        payloads.WithReason,
+    ),
+    _message(
+        "message.reacted",
+        "a participant reacted to the message",
+        payloads.Reacted,
+        "participant_id",
+    ),
+    _message("message.submitted", "handed to the channel", payloads.Receipt, receipt="submitted"),
+    _message(
+        "message.delivered",
+        "reached the recipient's device",
+        payloads.Receipt,
+        receipt="delivered",
+    ),
+    _message("message.read", "the recipient saw it", payloads.Receipt, receipt="read"),
+    _message(
+        "message.failed",
+        "could not be delivered; payload.error_code",
+        payloads.Receipt,
+        receipt="failed",
+    ),
+    _handoff("handoff.requested", "a human is requested; payload.reason", HandoffRule()),
+    _handoff("handoff.queued", "waits in a queue", HandoffRule(WAITING)),
+    _handoff(
+        "handoff.assigned",
+        "offered to an agent",
+        HandoffRule(WAITING, names_agent=True, staff_only=True, joins=False),
+    ),
+    _handoff(
+        "handoff.accepted",
+        "an agent accepted it",
+        HandoffRule(WAITING, names_agent=True, staff_only=True, answers_assignment=True),
+    ),
+    _handoff(
+        "handoff.declined",
+        "an agent declined it",
+        HandoffRule(
+            WAITING, names_agent=True, staff_only=True, joins=False, answers_assignment=True
+        ),
+    ),
+    _handoff(
+        "handoff.expired", "no agent accepted it in time", HandoffRule(WAITING), opens_session=False
+    ),
+    _handoff(
+        "handoff.transferred",
+        "passed on to another agent or queue",
+        HandoffRule(OPEN, staff_only=True),
+        payloads.HandoffTransferred,
+    ),
+    _handoff("handoff.returned", "control returned to the bot", HandoffRule(OPEN)),
+    _handoff("handoff.closed", "the handoff ended", HandoffRule(OPEN), opens_session=False),
+    _bot("bot.turn_started", "the bot started to work on a response", payloads.Payload),
+    _bot("bot.tool_called", "the bot, or an agent's desk, called a tool", payloads.ToolCalled),
+    _bot(
+        "bot.turn_completed",
+        "the bot finished; payload.nlu, payload.model_call",
+        payloads.TurnCompleted,
+    ),
+    _bot(
+        "bot.turn_failed",
+        "the bot could not respond; payload.reason, webhook_failed: it was not reached",
+        payloads.WithReason,
+    ),
+    _feedback("feedback.requested", "a rating was requested", payloads.Payload),
+    _feedback(
+        "feedback.submitted", "a rating was given; payload.score", payloads.FeedbackSubmitted
+    ),
+    _server("session.started", "a session starts", payloads.SessionStarted),
+    _server(
+        "session.ended",
+        "a session ends; payload.reason: timeout, max_length, participant_left, conversation_closed, explicit",
+        payloads.WithReason,
+        is_commandable=True,
+    ),
+    _server("control.changed", "control has a new owner", payloads.ControlChanged),
+    _contact("contact.created", "a person", payloads.ContactDescribed),
+    _contact("contact.updated", "attributes of a person changed", payloads.ContactDescribed),
+    _contact("contact.linked", "an address belongs to this person", payloads.ContactLinked),
+    _contact("contact.merged", "two contacts are one person", payloads.ContactMerged),
+    _contact("contact.unmerged", "the merge was wrong", payloads.Payload),
+    _internal("review", "review.submitted", "a reviewer judged a conversation"),
+    _internal("review", "review.disputed", "a review is disputed"),
+    _internal("review", "review.resolved", "the dispute is settled"),
+    _internal("audit", "transcript.viewed", "a user read a transcript"),
+    _internal("audit", "transcript.searched", "a user searched transcripts"),
+    _internal("audit", "transcript.exported", "a user exported transcripts"),
+    _internal("privacy", "data.erased", "a person's data was erased", writer="server"),
+    _internal(
+        "delivery",
+        "webhook.attempted",
+        "a delivery was attempted",
+        payloads.DeliveryAttempt,
+        "server",
+    ),
+    _internal(
+        "delivery",
+        "webhook.delivered",
+        "a delivery succeeded",
+        payloads.DeliveryAttempt,
+        "server",
+    ),
+    _internal(
+        "delivery",
+        "webhook.dead_lettered",
+        "the dispatcher gave a delivery up",
+        payloads.DeliveryAttempt,
+        "server",
+    ),
+    EventType(name="typing.started", stream="ephemeral", meaning="a participant is typing"),
+    EventType(name="typing.stopped", stream="ephemeral", meaning="a participant stopped typing"),
+)
+
+EVENT_TYPES: dict[str, EventType] = {each.name: each for each in _ALL}
+"""Every event type except `custom.<name>`, which clients may write in the conversation stream."""
 
 _CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]{0,63}\Z")
+CUSTOM = EventType(
+    name="custom.<name>",
+    stream="conversation",
+    meaning="an event of the client's own type",
+    opens_session=True,
+    visible_to_customer=True,
+)
+UNKNOWN = EventType(
+    name="unknown", stream="conversation", meaning="a type that this version does not know"
+)
+"""What a stored event of a later version is treated as."""
 
 
-_CUSTOM_TYPE = EventType("custom.<name>", "conversation", "whatever a client wants on the record")
+def find_event_type(name: str) -> EventType | None:
+    """Return the type called `name`, or None if there is none."""
+    return EVENT_TYPES.get(name) or (CUSTOM if _CUSTOM.match(name) else None)
 
 
-def event_type(name: str) -> EventType | None:
-    """The type called `name`, or None if there is none."""
-    return EVENT_TYPES.get(name) or (_CUSTOM_TYPE if _CUSTOM.match(name) else None)
+def rules_of(name: str) -> EventType:
+    """Return the rules of a stored event's type; those of UNKNOWN for a type of a later version."""
+    return find_event_type(name) or UNKNOWN
+
+
+def personal_fields(event_type: EventType) -> list[str]:
+    """Return the paths in the payload that may hold personal data, such as `participants[].attributes`."""
+    return list(_personal(msgspec.inspect.type_info(event_type.payload), ""))
+
+
+def _personal(info: msgspec.inspect.Type, path: str) -> Iterator[str]:
+    if isinstance(info, msgspec.inspect.Metadata):
+        if (info.extra or {}).get(payloads.PERSONAL):
+            yield path
+        else:
+            yield from _personal(info.type, path)
+    elif isinstance(info, msgspec.inspect.UnionType):
+        for each in info.types:
+            yield from _personal(each, path)
+    elif isinstance(info, msgspec.inspect.ListType):
+        yield from _personal(info.item_type, f"{path}[]")
+    elif isinstance(info, msgspec.inspect.StructType):
+        for field in info.fields:
+            yield from _personal(field.type, f"{path}.{field.encode_name}".removeprefix("."))

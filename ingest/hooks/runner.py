@@ -14,13 +14,13 @@ from msgspec import Struct
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from ingest.clock import Clock
 from ingest.contract import from_micros
 from ingest.egress import signing
 from ingest.egress.client import EgressClient
 from ingest.errors import EventRejectedError, HookFailedError, RefusedByHookError
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
-from ingest.log.writer import Clock
 from ingest.log.writer_requests import HookModification
 
 logger = logging.getLogger(__name__)

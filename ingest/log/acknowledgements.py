@@ -1,33 +1,30 @@
-"""What a client is told of each of its events, and what is kept of one that was refused."""
+"""Builds the acknowledgement of an event."""
 
 import msgspec
 
 from ingest.contract import from_micros
 from ingest.errors import EventConflictError, IngestError
 from ingest.events.stored_event import StoredEvent
-from ingest.log.records import KnownEvent, ParkedEvent, RejectedEvent
-from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent, Status
-
-MAX_RAW_BYTES = 256 * 1024
-"""So much of a refused body is kept: as much as an event may have."""
+from ingest.log.records import KnownEvent, ParkedEvent
+from ingest.log.writer_requests import Acknowledgement, Status
 
 
-def duplicate_or_conflict(row: StoredEvent, known: KnownEvent) -> Acknowledgement:
-    """The answer to a second delivery of what is stored."""
-    if known.fingerprint == row.fingerprint:
-        return acknowledge("duplicate", row.event_id, known)
-    return _conflict(row)
+def duplicate_or_conflict(event: StoredEvent, known: KnownEvent) -> Acknowledgement:
+    """Acknowledge a second delivery of a stored event."""
+    if known.fingerprint == event.fingerprint:
+        return acknowledge("duplicate", event.event_id, known)
+    return _conflict(event)
 
 
-def duplicate_or_conflict_of_parked(row: StoredEvent, parked: ParkedEvent) -> Acknowledgement:
-    """The answer to a second delivery of what waits."""
-    if parked.fingerprint != row.fingerprint:
-        return _conflict(row)
+def duplicate_or_conflict_of_parked(event: StoredEvent, parked: ParkedEvent) -> Acknowledgement:
+    """Acknowledge a second delivery of a parked event."""
+    if parked.fingerprint != event.fingerprint:
+        return _conflict(event)
     return msgspec.structs.replace(acknowledge_parked(parked), status="duplicate")
 
 
 def acknowledge_parked(parked: ParkedEvent) -> Acknowledgement:
-    """The answer to what waits for its message."""
+    """Acknowledge an event that waits for its message."""
     return Acknowledgement(
         status="parked",
         event_id=parked.event_id,
@@ -37,15 +34,8 @@ def acknowledge_parked(parked: ParkedEvent) -> Acknowledgement:
     )
 
 
-def _conflict(row: StoredEvent) -> Acknowledgement:
-    error = EventConflictError(
-        "an event with this id and other content was accepted before; it stands", "$.event_id"
-    )
-    return Acknowledgement(status="conflict", event_id=row.event_id, error=error)
-
-
 def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledgement:
-    """The answer that names where the event is."""
+    """Acknowledge a stored event with its place."""
     return Acknowledgement(
         status=status,
         event_id=event_id,
@@ -57,18 +47,13 @@ def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledge
     )
 
 
-def rejected_event(
-    arrival: IncomingEvent, error: IngestError, submission: Append, received_at: int
-) -> RejectedEvent:
-    """What is kept of an event that was refused."""
-    return RejectedEvent(
-        received_at=received_at,
-        source=submission.source,
-        path=submission.path,
-        code=error.code,
-        detail=error.detail,
-        field=error.field,
-        size=len(arrival.raw),
-        raw=arrival.raw[:MAX_RAW_BYTES],
-        event_id=arrival.event_id or (None if arrival.draft is None else arrival.draft.event_id),
+def reject(event_id: str | None, error: IngestError | None) -> Acknowledgement:
+    """Acknowledge a rejected event."""
+    return Acknowledgement(status="rejected", event_id=event_id, error=error)
+
+
+def _conflict(event: StoredEvent) -> Acknowledgement:
+    error = EventConflictError(
+        "an event with this id and other content is stored already", "$.event_id"
     )
+    return Acknowledgement(status="conflict", event_id=event.event_id, error=error)

@@ -13,6 +13,7 @@ from ingest.events.conversation_state import Conversation
 from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy, next_timer
+from ingest.events.types import rules_of
 from ingest.log.records import MessageKey
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import conversations, events
@@ -74,20 +75,18 @@ class _ChunkProjection:
             {
                 row.contact_id
                 for row in rows
-                if row.event_type.startswith("contact.") and row.contact_id
+                if rules_of(row.event_type).stream == "contact" and row.contact_id
             }
         )
         known = store.find_contacts(people)
-        keys = sorted(
-            {_key(row) for row in rows if row.event_type in message_state.REFERRING_TYPES}
-        )
+        keys = sorted({_key(row) for row in rows if rules_of(row.event_type).refers_to_message})
         said = store.find_messages(keys)
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)
-                if row.event_type in message_state.REFERRING_TYPES:
+                if rules_of(row.event_type).refers_to_message:
                     message_state.apply(said.setdefault(_key(row), Message(*_key(row))), row)
-            elif row.event_type.startswith("contact.") and row.contact_id:
+            elif rules_of(row.event_type).stream == "contact" and row.contact_id:
                 contact_state.apply(known.setdefault(row.contact_id, Contact(row.contact_id)), row)
         for state in states.values():
             state.next_timer_at = (

@@ -1,4 +1,4 @@
-"""What the store keeps of events besides the events: for the answers to repeats, and for the accounts."""
+"""Rows that the store keeps in addition to events: for repeats, parked events and ingest stats."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ MessageKey = tuple[str, str]
 
 
 class KnownEvent(msgspec.Struct):
-    """What is kept of an event for the answer to a second delivery of it."""
+    """What a second delivery of a stored event needs."""
 
     conversation_id: str | None
     sequence: int | None
@@ -18,7 +18,7 @@ class KnownEvent(msgspec.Struct):
 
 
 class IngestCounters(msgspec.Struct):
-    """How many events came, what became of them, and how many the server added."""
+    """Counters of one source: received events, their results, and events that the server generated."""
 
     received: int = 0
     accepted: int = 0
@@ -28,9 +28,13 @@ class IngestCounters(msgspec.Struct):
     generated: int = 0
     parked: int = 0
 
+    def count(self, status: str) -> None:
+        """Count one acknowledgement by its status."""
+        setattr(self, status, getattr(self, status) + 1)
+
 
 class RejectedEvent(msgspec.Struct):
-    """An event that was refused, as it is kept."""
+    """A rejected event, in the order of the table's columns."""
 
     received_at: int
     source: str
@@ -44,7 +48,7 @@ class RejectedEvent(msgspec.Struct):
 
 
 class ParkedEvent(msgspec.Struct):
-    """An event that waits for its message, in the order of the table's columns but the first."""
+    """An event that waits for its message, in the order of the table's columns except the first."""
 
     source: str
     event_id: str
@@ -58,5 +62,5 @@ class ParkedEvent(msgspec.Struct):
 
     @property
     def message_key(self) -> MessageKey:
-        """The message it speaks of."""
+        """The message that it refers to."""
         return self.conversation_id, self.message_id

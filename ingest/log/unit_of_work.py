@@ -1,471 +1,233 @@
-"""The events of one commit, decided one after the other against state and against each other."""
+"""The unit of work: everything that one commit reads and writes.
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from uuid import uuid5
+Each event passes the same steps: deduplicate, park or decide (with effects), save. Events are decided
+one after the other, against the state that the earlier ones left.
+"""
+
+from collections.abc import Collection, Sequence
+from itertools import chain
 
 import msgspec
 
-from ingest.contract import NAMESPACE
 from ingest.errors import (
-    ConversationExistsError,
     EventRejectedError,
     ForbiddenError,
-    HookFailedError,
-    MessageExistsError,
     UnknownConversationError,
     UnknownMessageError,
-    VersionMismatchError,
 )
-from ingest.events import contact_state, decide, effects, message_state
-from ingest.events.contact_state import Contact
+from ingest.events import effects
 from ingest.events.conversation_state import Conversation
+from ingest.events.decide import decide
 from ingest.events.draft import Command, Draft, validate_draft
-from ingest.events.message_state import Message
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, from_draft, merge_payload
-from ingest.events.successors import create_successor
 from ingest.events.timers import LifecyclePolicy, conversation_time
-from ingest.log.acknowledgements import (
-    acknowledge,
-    acknowledge_parked,
-    duplicate_or_conflict,
-    duplicate_or_conflict_of_parked,
-    rejected_event,
-)
-from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
+from ingest.events.types import EventType, rules_of
+from ingest.log.acknowledgements import reject
+from ingest.log.contact_repository import ContactRepository
+from ingest.log.conversation_repository import ConversationRepository
+from ingest.log.deduplicator import Deduplicator
+from ingest.log.ingest_stats import IngestStats
+from ingest.log.message_repository import MessageRepository
+from ingest.log.records import ParkedEvent
 from ingest.log.storage.store import Store
-from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
-
-CHANGED_SINCE = "it was changed since; read it again, then send your change"
+from ingest.log.writer_requests import Acknowledgement, Append, Execute, IncomingEvent
 
 
 class UnitOfWork:
-    """Takes submissions, then saves what they came to; the caller commits."""
+    """Collects the changes of one commit. The caller assigns positions, calls `save` and commits."""
 
-    def __init__(self, store: Store, submissions: Sequence[Append], rules: LifecyclePolicy) -> None:
-        """Look up all that the submissions may touch."""
+    def __init__(self, store: Store, requests: Sequence[Append], policy: LifecyclePolicy) -> None:
+        """Load everything that the requests may touch."""
         drafts = [
-            arrival.draft
-            for submission in submissions
-            for arrival in submission.events
-            if arrival.draft is not None
+            incoming.draft
+            for incoming in chain.from_iterable(request.events for request in requests)
+            if incoming.draft is not None
         ]
         self._store = store
-        self._rules = rules
-        self._known = store.find_events(_unique(each.event_id for each in drafts))
-        self._named_before = {
-            (each.conversation_id, each.message_id) for each in self._known.values()
-        }
-        self._states = store.find_conversations(_unique(each.conversation_id for each in drafts))
-        self._new: set[str] = set()
-        self._keyed: set[str] = set()
-        self._touched: dict[str, Conversation] = {}
-        self._created: list[tuple[Conversation, StoredEvent]] = []
-        self._messages_there: dict[MessageKey, str] = {}
-        self._messages: dict[MessageKey, Message] = {}
-        self._contacts: dict[str, Contact] = {}
-        self._keys: dict[str, str] = {}
-        self._parked: dict[tuple[str, str], ParkedEvent] = {}
-        self._new_parked: dict[tuple[str, str], ParkedEvent] = {}
-        self._saved_messages: dict[MessageKey, Message] = {}
-        self._saved_contacts: list[tuple[Contact, StoredEvent]] = []
-        self._tallies: defaultdict[str, IngestCounters] = defaultdict(IngestCounters)
-        self._refusals: list[RejectedEvent] = []
-        self._replayed: list[tuple[int, str]] = []
-        self._done: list[ParkedEvent] = []
-        self.rows: list[StoredEvent] = []
-        self._look_up_others(
-            [
-                each
-                for each in drafts
-                if each.event_type != "message.created" or each.message_id is not None
-            ]
+        self._policy = policy
+        self._deduplicator = Deduplicator(store, drafts)
+        self._conversations = ConversationRepository(
+            store, (draft.conversation_id for draft in drafts)
         )
-        self._look_up_parked(drafts)
+        self._messages = MessageRepository(store)
+        self._contacts = ContactRepository(store)
+        self._stats = IngestStats(store)
+        self.events: list[StoredEvent] = []
+        self._load_rare(drafts)
 
-    def _look_up_others(self, drafts: list[Draft]) -> None:
-        """What most new messages never touch: earlier messages, contacts, keys."""
-        if not drafts:
-            return
-        keys = _message_keys(each for each in drafts if each.message_id is not None)
-        self._messages_there = self._store.find_created_messages(keys)
-        refer = [each for each in drafts if each.event_type in message_state.REFERRING_TYPES]
-        self._messages = self._store.find_messages(_message_keys(refer))
-        people = [each for each in drafts if each.event_type.startswith("contact.")]
-        self._contacts = self._store.find_contacts(_unique(each.contact_id for each in people))
-        self._keys = self._store.find_keys(_unique(_key(each) for each in drafts))
-
-    def _look_up_parked(self, drafts: list[Draft]) -> None:
-        """What waits for messages that come now, and what comes again while it waits."""
-        if not self._store.has_parked:
-            return
-        parked = [
-            *self._store.find_parked(_message_keys(drafts)),
-            *self._store.find_parked_events(_unique(each.event_id for each in drafts)),
+    def _load_rare(self, drafts: Collection[Draft]) -> None:
+        """Load what most new messages never touch: earlier messages, contacts, conversation keys."""
+        rare = [
+            draft
+            for draft in drafts
+            if draft.event_type != "message.created" or draft.message_id is not None
         ]
-        self._parked = {(each.source, each.event_id): each for each in parked}
+        if rare:
+            self._messages.load(rare)
+            self._contacts.load(rare)
+            self._conversations.load_key_owners(rare)
 
-    # --- one submission
-
-    def take(
-        self, submission: Append, received_at: int, ids: Sequence[str]
+    def append(
+        self, request: Append, received_at: int, new_ids: Sequence[str]
     ) -> list[Acknowledgement]:
-        """Decide each arrival; `ids` serve those that name none."""
-        if not submission.received:
-            return []
-        tally = self._tallies[submission.source]
-        tally.received += submission.received
-        answers: list[Acknowledgement] = []
-        for arrival, new_id in zip(submission.events, ids, strict=True):
-            answer = self._take(arrival, submission, received_at, new_id)
-            setattr(tally, answer.status, getattr(tally, answer.status) + 1)
-            if answer.error is not None:
-                self._refusals.append(
-                    rejected_event(arrival, answer.error, submission, received_at)
-                )
-            elif submission.replay_of is not None:
-                self._replayed.append((submission.replay_of, answer.event_id or ""))
-            answers.append(answer)
-        return answers
+        """Decide each event of a request. `new_ids` are for the events that name no id."""
+        self._stats.count_received(request)
+        results: list[Acknowledgement] = []
+        for incoming, new_id in zip(request.events, new_ids, strict=True):
+            result = self._append_one(incoming, request, received_at, new_id)
+            self._stats.record(incoming, result, request, received_at)
+            results.append(result)
+        return results
 
-    def _take(
-        self, arrival: IncomingEvent, submission: Append, received_at: int, new_id: str
+    def _append_one(
+        self, incoming: IncomingEvent, request: Append, received_at: int, new_id: str
     ) -> Acknowledgement:
-        draft = arrival.draft
+        draft = incoming.draft
         if draft is None:
-            return Acknowledgement(status="rejected", event_id=None, error=arrival.error)
-        row = from_draft(draft, submission.source, received_at, draft.event_id or new_id)
-        if arrival.modified is not None:
-            row.text = arrival.modified.text
-            merge_payload(row, modified_by=arrival.modified.hook_ids)
-        known = self._known.get((row.source, row.event_id))
-        if known is not None:
-            return duplicate_or_conflict(row, known)
-        if (row.source, row.event_id) in self._parked:
-            return duplicate_or_conflict_of_parked(row, self._parked[row.source, row.event_id])
+            return reject(None, incoming.error)
+        event = from_draft(draft, request.source, received_at, draft.event_id or new_id)
+        if incoming.modified is not None:
+            event.text = incoming.modified.text
+            merge_payload(event, modified_by=incoming.modified.hook_ids)
+        if (known := self._deduplicator.find(event)) is not None:
+            return known
         try:
-            if submission.channels:
-                self._refuse_channel(draft, submission.channels)
-            if arrival.is_unasked:
-                self._refuse_unasked(draft)
-            self._follow_message(draft, row)
-            if self._must_wait(draft, arrival.command):
-                return self._park(draft, row, submission.path)
-            return self._accept(draft, row, arrival.command)
+            if request.channels:
+                self._conversations.check_channel(draft, request.channels)
+            return self._park_or_accept(draft, event, incoming.command, request.path)
         except (EventRejectedError, ForbiddenError) as error:
-            return Acknowledgement(status="rejected", event_id=draft.event_id, error=error)
+            return reject(draft.event_id, error)
 
-    def _accept(self, draft: Draft, row: StoredEvent, command: Command | None) -> Acknowledgement:
-        said_in = draft.conversation_id
-        self._admit(draft, row, command)
-        known = KnownEvent(
-            row.conversation_id,
-            row.sequence,
-            row.session_id,
-            row.message_id,
-            row.received_at,
-            row.fingerprint,
-        )
-        self._known[row.source, row.event_id] = known
-        answer = acknowledge("accepted", row.event_id, known)
-        if row.event_type == "message.created" and self._parked:
-            self._let_in({(said_in, row.message_id), (row.conversation_id, row.message_id)})
-        return answer
+    def _park_or_accept(
+        self, draft: Draft, event: StoredEvent, command: Command | None, path: str
+    ) -> Acknowledgement:
+        rules = rules_of(draft.event_type)
+        if rules.refers_to_message:
+            self._redirect_to_message(draft, event)
+            if self._must_wait(draft, rules, command):
+                validate_draft(draft, None)
+                return self._deduplicator.park(draft, event, path, self._policy.parked_ttl)
+        return self._accept(draft, event, command)
 
-    def _admit(self, draft: Draft, row: StoredEvent, command: Command | None) -> None:
-        kind = validate_draft(draft, command)
-        is_internal = "internal" in (kind.visibility, draft.visibility)
-        row.visibility = "internal" if is_internal else "public"
-        if kind.stream == "contact":
-            self._admit_contact(draft, row, command)
+    def _redirect_to_message(self, draft: Draft, event: StoredEvent) -> None:
+        """Follow a message that a successor of the draft's conversation received."""
+        state = self._conversations.get(draft.conversation_id)
+        while state is not None:
+            if self._messages.exists((state.conversation_id, draft.message_id)):
+                draft.conversation_id = event.conversation_id = state.conversation_id
+                return
+            state = self._conversations.successor_of(state)
+
+    def _must_wait(self, draft: Draft, rules: EventType, command: Command | None) -> bool:
+        if self._messages.exists((draft.conversation_id or "", draft.message_id)):
+            return False
+        if self._conversations.get(draft.conversation_id) is None or draft.message_id is None:
+            return False  # rejected with its reason
+        if command is not None and rules.receipt is None:
+            raise UnknownMessageError("there is no such message in this conversation", "message_id")
+        return True
+
+    def _accept(self, draft: Draft, event: StoredEvent, command: Command | None) -> Acknowledgement:
+        sent_to = draft.conversation_id or ""
+        self._decide(draft, event, command)
+        result = self._deduplicator.accept(event)
+        if event.event_type == "message.created":
+            message_id = event.message_id or ""
+            keys = {(sent_to, message_id), (event.conversation_id or "", message_id)}
+            for parked in self._deduplicator.parked_for(keys):
+                self._accept_parked(parked)
+        return result
+
+    def _decide(self, draft: Draft, event: StoredEvent, command: Command | None) -> None:
+        rules = validate_draft(draft, command)
+        is_internal = "internal" in (rules.visibility, draft.visibility)
+        event.visibility = "internal" if is_internal else "public"
+        if rules.stream == "contact":
+            self._contacts.decide(draft, event, command)
+            self.events.append(event)
             return
-        before = self._state_for(draft, row, command)
-        self._refuse_key(draft, before)
-        if row.event_type == "message.created":
-            self._name_message(row)
-        elif row.event_type in message_state.REFERRING_TYPES:
-            self._refuse_message_edit(row, command)
-            if (
-                self._messages_there.get((row.conversation_id or "", row.message_id or ""))
-                == "internal"
-            ):
-                row.visibility = "internal"
-        rows, state = decide.decide(draft, row, before, self._rules, command)
-        self.rows += rows
-        self._note(state, row if before is None else None)
-        if row.event_type == "conversation.updated":
-            self._keyed.add(state.conversation_id)
-        self._fold_message(row)
+        state = self._find_conversation(draft, event, command)
+        self._conversations.check_key(draft, state)
+        if event.event_type == "message.created":
+            self._messages.assign_id(event, self._deduplicator.message_keys)
+        elif rules.refers_to_message:
+            self._messages.check_version(event, command)
+            if self._messages.is_internal(event):
+                event.visibility = "internal"
+        events, changed = decide(draft, event, state, self._policy, command)
+        self.events += events
+        self._conversations.change(changed, event if state is None else None)
+        if event.event_type == "conversation.updated":
+            self._conversations.change_key(changed)
+        self._messages.apply(event)
 
-    def _admit_contact(self, draft: Draft, row: StoredEvent, command: Command | None) -> None:
-        is_edit = command is not None and command.version is not None
-        if is_edit and any(row.contact_id == each.contact_id for each, _ in self._saved_contacts):
-            # The version that it will have is not known before the commit.
-            raise VersionMismatchError(CHANGED_SINCE)
-        contact = contact_state.decide_contact(
-            draft, row, self._contacts.get(row.contact_id or ""), command
-        )
-        self._contacts[contact.contact_id] = contact
-        self._saved_contacts.append((contact, row))
-        self.rows.append(row)
-
-    def _name_message(self, row: StoredEvent) -> None:
-        """One message, one id: its own, or its event's, unless another source has that one."""
-        conversation_id = row.conversation_id or ""
-        if row.message_id is not None:
-            if (conversation_id, row.message_id) in self._messages_there:
-                raise MessageExistsError(
-                    "another message of this conversation has this message_id", "$.message_id"
-                )
-            return
-        of = (conversation_id, row.event_id)
-        taken = of in self._messages_there or of in self._named_before
-        row.message_id = (
-            str(uuid5(NAMESPACE, f"message/{row.source}/{row.event_id}")) if taken else row.event_id
-        )
-
-    def _note(self, state: Conversation, created_by: StoredEvent | None) -> None:
-        self._touched[state.conversation_id] = state
-        if state.conversation_key is not None:
-            self._keys[state.conversation_key] = state.conversation_id
-        if created_by is not None:
-            self._states[state.conversation_id] = state
-            self._new.add(state.conversation_id)
-            self._created.append((state, created_by))
-
-    def _state_for(
-        self, draft: Draft, row: StoredEvent, command: Command | None
+    def _find_conversation(
+        self, draft: Draft, event: StoredEvent, command: Command | None
     ) -> Conversation | None:
-        """The conversation that the event goes to, with all that was due in it done."""
+        """Return the conversation that receives the event, with its due timers run."""
         if draft.conversation_id is None:
             raise EventRejectedError("conversation_id is missing", "$.conversation_id")
-        state = self._states.get(draft.conversation_id)
+        state = self._conversations.get(draft.conversation_id)
         if state is None:
             if draft.event_type == "conversation.created":
                 return None
             raise UnknownConversationError("create the conversation first", "$.conversation_id")
-        if state.next_timer_at is not None and state.next_timer_at <= row.happened_at:
-            self._run_timers(state, row.happened_at, row.received_at)
-        stays = command is not None and command.stays
-        if state.state == "closed" and draft.event_type == "message.created" and not stays:
-            return self._successor(state, row)
+        if state.next_timer_at is not None and state.next_timer_at <= event.happened_at:
+            self._run_timers(state, event.happened_at, event.received_at)
+        follows = command is None or command.follows_successor
+        if state.state == "closed" and draft.event_type == "message.created" and follows:
+            events, state = self._conversations.open_successor(event, state)
+            self.events += events
         return state
 
-    def _refuse_unasked(self, draft: Draft) -> None:
-        """Who was not known when the hooks were to be asked may be known by now."""
-        state = self._states.get(draft.conversation_id or "")
-        if state is not None and draft.participant_id in state.participants:
-            raise HookFailedError(
-                "it came together with what it needs, before hooks could be asked; send it again"
-            )
-
-    def _refuse_channel(self, draft: Draft, channels: frozenset[str]) -> None:
-        """A key of some channels gets the answer that it would get if there were no others."""
-        state = self._states.get(draft.conversation_id or "")
-        while state is not None:
-            if state.channel not in channels:
-                raise UnknownConversationError("create the conversation first", "$.conversation_id")
-            # What is said to a closed one may go on in those that continue it.
-            state = None if state.successor_id is None else self._load(state.successor_id)
-        if draft.channel is not None and draft.channel not in channels:
-            raise ForbiddenError("this key is not for this channel", "$.channel")
-
-    def _refuse_key(self, draft: Draft, state: Conversation | None) -> None:
-        key = _key(draft)
-        owner = None if key is None else self._keys.get(key)
-        if owner is not None and (state is None or owner != state.conversation_id):
-            raise ConversationExistsError(
-                "another conversation has this key", "$.payload.conversation_key"
-            )
-
-    def _refuse_message_edit(self, row: StoredEvent, command: Command | None) -> None:
-        if command is None or command.version is None:
-            return
-        known = self._messages.get((row.conversation_id or "", row.message_id or ""))
-        if command.version != (0 if known is None else known.version):
-            raise VersionMismatchError(CHANGED_SINCE)
-
-    def _fold_message(self, row: StoredEvent) -> None:
-        of = (row.conversation_id or "", row.message_id or "")
-        if row.event_type == "message.created":
-            self._messages_there[of] = row.visibility
-        elif row.event_type in message_state.REFERRING_TYPES:
-            known = self._messages.get(of) or Message(*of)
-            message_state.apply(known, row)
-            self._messages[of] = self._saved_messages[of] = known
-
-    # --- a closed conversation goes on in its successor
-
-    def _successor(self, state: Conversation, row: StoredEvent) -> Conversation:
-        member = state.participants.get(row.participant_id or "")
-        role = row.participant_role or (None if member is None else member.participant_role)
-        if role != "customer":
-            return state
-        while state.state == "closed":
-            state = self._next_of(state, row)
-        row.conversation_id = state.conversation_id
-        return state
-
-    def _next_of(self, state: Conversation, row: StoredEvent) -> Conversation:
-        if state.successor_id is not None:
-            return self._load(state.successor_id)
-        rows, successor = create_successor(
-            state, row, self._free_successor_id(state.conversation_id)
-        )
-        self.rows += rows
-        self._note(state, None)
-        self._note(successor, rows[0])
-        return successor
-
-    def _free_successor_id(self, conversation_id: str) -> str:
-        """Always the same, unless a client took it."""
-        number = 1
-        while True:
-            name = f"successor/{conversation_id}" + (f"/{number}" if number > 1 else "")
-            successor_id = str(uuid5(NAMESPACE, name))
-            self._states |= self._store.find_conversations([successor_id])
-            if successor_id not in self._states:
-                return successor_id
-            number += 1
-
-    def _follow_message(self, draft: Draft, row: StoredEvent) -> None:
-        """What speaks of a message goes where the message went: into a successor, if there."""
-        if draft.event_type not in message_state.REFERRING_TYPES:
-            return
-        state = self._states.get(draft.conversation_id or "")
-        while state is not None and state.successor_id is not None:
-            if (state.conversation_id, draft.message_id) in self._messages_there:
-                break
-            state = self._load(state.successor_id)
-        if state is not None and (state.conversation_id, draft.message_id) in self._messages_there:
-            draft.conversation_id = row.conversation_id = state.conversation_id
-
-    def _load(self, conversation_id: str) -> Conversation:
-        if conversation_id not in self._states:
-            self._states |= self._store.find_conversations([conversation_id])
-        return self._states[conversation_id]
-
-    # --- what comes before its message waits for it
-
-    def _must_wait(self, draft: Draft, command: Command | None) -> bool:
-        of = (draft.conversation_id or "", draft.message_id or "")
-        if draft.event_type not in message_state.REFERRING_TYPES or of in self._messages_there:
-            return False
-        if draft.conversation_id not in self._states or draft.message_id is None:
-            return False  # refused with its reason
-        if command is not None and draft.event_type not in message_state.RECEIPT_STATUSES:
-            raise UnknownMessageError("there is no such message in this conversation", "message_id")
-        return True
-
-    def _park(self, draft: Draft, row: StoredEvent, path: str) -> Acknowledgement:
-        validate_draft(draft, None)
-        parked = ParkedEvent(
-            row.source,
-            row.event_id,
-            row.fingerprint,
-            draft.conversation_id or "",
-            draft.message_id or "",
-            path,
-            row.received_at,
-            row.received_at + self._rules.parked_ttl,
-            msgspec.json.encode(draft),
-        )
-        self._parked[row.source, row.event_id] = parked
-        self._new_parked[row.source, row.event_id] = parked
-        return acknowledge_parked(parked)
-
-    def _let_in(self, said: set[tuple[str | None, str | None]]) -> None:
-        """Admit what waited for this message, in the order in which it came."""
-        for each in [each for each in self._parked.values() if each.message_key in said]:
-            draft = msgspec.json.decode(each.raw, type=Draft)
-            row = from_draft(draft, each.source, each.received_at, each.event_id)
-            self._follow_message(draft, row)
-            answer = self._accept_parked(draft, row)
-            self._settle(each, answer)
-
-    def _accept_parked(self, draft: Draft, row: StoredEvent) -> Acknowledgement:
+    def _accept_parked(self, parked: ParkedEvent) -> None:
+        """Accept an event whose message arrived."""
+        draft = msgspec.json.decode(parked.raw, type=Draft)
+        event = from_draft(draft, parked.source, parked.received_at, parked.event_id)
+        self._redirect_to_message(draft, event)
         try:
-            return self._accept(draft, row, None)
+            result = self._accept(draft, event, None)
         except EventRejectedError as error:
-            return Acknowledgement(status="rejected", event_id=row.event_id, error=error)
+            result = reject(event.event_id, error)
+        self._release(parked, result)
 
-    def _settle(self, parked: ParkedEvent, answer: Acknowledgement) -> None:
-        key = (parked.source, parked.event_id)
-        tally = self._tallies[parked.source]
-        tally.parked -= 1
-        setattr(tally, answer.status, getattr(tally, answer.status) + 1)
-        if answer.error is not None:
-            submission = Append(parked.source, parked.path, 0, [])
-            arrival = IncomingEvent(parked.raw)
-            self._refusals.append(
-                rejected_event(arrival, answer.error, submission, parked.received_at)
-            )
-        del self._parked[key]
-        if self._new_parked.pop(key, None) is None:
-            self._done.append(parked)
+    def _release(self, parked: ParkedEvent, result: Acknowledgement) -> None:
+        self._stats.record_unparked(parked.source)
+        request = Append(parked.source, parked.path, 0, [])
+        self._stats.record(IncomingEvent(parked.raw), result, request, parked.received_at)
+        self._deduplicator.release(parked)
 
-    # --- what happens by itself
-
-    def run_due(self, now: int, most: int) -> int:
-        """Do what is due by `now` of our clock in at most `most` conversations; how many had any."""
-        due = self._store.find_due_conversations(now, most)
-        self._states |= self._store.find_conversations(
-            [each for each in due if each not in self._states]
-        )
-        for conversation_id in due:
-            state = self._states[conversation_id]
+    def run_timers(self, now: int, limit: int) -> None:
+        """Run due timers, and reject expired parked events, in at most `limit` conversations."""
+        for state in self._conversations.load(self._store.find_due_conversations(now, limit)):
             self._run_timers(state, conversation_time(state, now), now)
-        come = {(each.source, each.event_id) for each in self._done}
-        expired = [
-            each
-            for each in self._store.find_expired(now, most)
-            if (each.source, each.event_id) not in come
-        ]
-        for each in expired:
-            error = UnknownMessageError("its message never came", "$.message_id")
-            self._parked[each.source, each.event_id] = each
-            self._settle(
-                each, Acknowledgement(status="rejected", event_id=each.event_id, error=error)
-            )
-        return len(due) + len(expired)
+        for parked in self._deduplicator.expired(now, limit):
+            error = UnknownMessageError("its message did not arrive in time", "$.message_id")
+            self._release(parked, reject(parked.event_id, error))
 
     def _run_timers(self, state: Conversation, until: int, received_at: int) -> None:
-        self.rows += effects.run_timers(state, self._rules, until, received_at)
-        self._touched[state.conversation_id] = state
+        self.events += effects.run_timers(state, self._policy, until, received_at)
+        self._conversations.change(state)
 
-    def save(self, received_at: int) -> None:
-        """Hand everything to the store, without committing."""
-        for state, row in self._created:
-            state.created_position = row.position
-        for contact, row in self._saved_contacts:
-            contact_state.apply(contact, row)
-        store = self._store
-        store.add_events(self.rows)
-        store.save_conversations(list(self._touched.values()), self._new, self._keyed, received_at)
-        store.save_messages(list(self._saved_messages.values()))
-        store.save_contacts(
-            list({each.contact_id: each for each, _ in self._saved_contacts}.values())
-        )
-        store.save_parked(list(self._new_parked.values()), self._done)
-        generated = sum(row.source == SYSTEM_SOURCE for row in self.rows)
-        if generated:
-            self._tallies[SYSTEM_SOURCE].generated += generated
-        store.add_counters(self._tallies)
-        store.add_rejected_events(self._refusals)
-        store.mark_replayed(self._replayed, received_at)
+    def execute(self, request: Execute) -> None:
+        """Run a request's statements and append its events, except those stored already.
 
+        A commit whose outcome is unknown may have stored them.
+        """
+        for statement in request.statements:
+            self._store.execute(statement)
+        known = self._store.find_events([event.event_id for event in request.events])
+        self.events += [
+            event for event in request.events if (event.source, event.event_id) not in known
+        ]
 
-def _unique(values: Iterable[str | None]) -> list[str]:
-    return sorted({value for value in values if value is not None})
-
-
-def _message_keys(drafts: Iterable[Draft]) -> list[MessageKey]:
-    keys = {(each.conversation_id or "", each.message_id or each.event_id or "") for each in drafts}
-    return sorted(keys)
-
-
-def _key(draft: Draft) -> str | None:
-    if draft.payload is None or not draft.event_type.startswith("conversation."):
-        return None
-    key = draft.payload.get("conversation_key")
-    return key if isinstance(key, str) else None
+    def save(self, now: int) -> None:
+        """Write everything to the store, without committing. The events have positions."""
+        self._store.add_events(self.events)
+        self._conversations.save(now)
+        self._messages.save()
+        self._contacts.save()
+        self._deduplicator.save()
+        generated = sum(event.source == SYSTEM_SOURCE for event in self.events)
+        self._stats.count_generated(SYSTEM_SOURCE, generated)
+        self._stats.save(now)

@@ -1,8 +1,8 @@
-"""Group commit: one thread drains what is queued into one transaction, then acknowledges.
+"""Group commit: one thread drains the queue into one transaction, then acknowledges.
 
-The seam between the API and the log: a submission in (`submit`), an acknowledgement for each
-of its arrivals out, in order, once they are on disk. What the queue cannot hold is refused at once with
-LogUnavailableError; nothing is ever acknowledged early.
+The seam between the API and the log: a request in (`submit`), an acknowledgement for each event of an
+`Append` out, in order, once they are on disk. A full queue refuses requests at once with
+LogUnavailableError. Nothing is acknowledged early.
 """
 
 import asyncio
@@ -12,52 +12,51 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ClauseElement
-
+from ingest.clock import Clock, NewId
 from ingest.errors import LogUnavailableError
-from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent
+from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.store import Store
 from ingest.log.unit_of_work import UnitOfWork
-from ingest.log.writer_requests import Acknowledgement, Append
+from ingest.log.writer_requests import (
+    Acknowledgement,
+    Append,
+    Execute,
+    RunTimers,
+    WriterRequest,
+)
 
 logger = logging.getLogger(__name__)
 
-Clock = Callable[[], int]
-NewId = Callable[[], str]
-
 MAX_TIMERS_PER_COMMIT = 500
-"""So many conversations get what is due in one commit; what comes in waits no longer for it."""
+"""Maximum conversations whose timers run in one commit, so that new events do not wait longer."""
 
 SLOW_COMMIT_SECONDS = 10
+"""Duration after which `last_error` reports that a commit hangs."""
+
 STOP_TIMEOUT_SECONDS = 60
-"""So long what was submitted may take at the end; a thread that hangs does not hold the process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """Something else to change in a commit, and the events that tell of it. Safe to repeat."""
-
-    statements: Sequence[ClauseElement]
-    rows: Sequence[StoredEvent] = ()
+"""Maximum time that `stop` waits for the last commit."""
 
 
 @dataclass(slots=True)
-class _Request:
-    submission: Append
+class _Queued:
+    request: WriterRequest
     received_at: int
     loop: asyncio.AbstractEventLoop
-    answer: "asyncio.Future[list[Acknowledgement]]"
-    change: Execute | None = None
+    result: "asyncio.Future[list[Acknowledgement]]"
+
+    @property
+    def event_count(self) -> int:
+        return len(self.request.events) if isinstance(self.request, Append) else 0
 
 
 class Writer:
     """The one writer of the log. `start` it, `submit` to it from an event loop, `stop` it.
 
-    What fails before the commit is rolled back, and so is a commit that found no space or the
-    file locked. After any other failed commit to SQLite the state on disk is not known (after a
-    failed fsync least of all), so the writer stops acknowledging for good; `failure` says why, and
-    a restart reads the truth from disk. PostgreSQL is connected to again.
+    An error before the commit is rolled back, and so is a commit that found a full disk or a locked file.
+    After any other failed commit to SQLite the state on disk is unknown (after a failed fsync above all),
+    so the writer stops acknowledging; `failure` says why, and a restart reads the truth from disk. A
+    connection to PostgreSQL is opened again.
     """
 
     def __init__(
@@ -65,31 +64,34 @@ class Writer:
         store: Store,
         *,
         shard: int,
-        rules: LifecyclePolicy,
+        policy: LifecyclePolicy,
         clock: Clock,
         new_id: NewId,
         commit_events: int = 4096,
         queue_events: int = 50_000,
         publish: Callable[[Sequence[StoredEvent]], None] = lambda _: None,
     ) -> None:
-        """`clock` gives microseconds; `publish` is told on the event loop what was committed."""
+        """Open the log at its last position.
+
+        `clock` gives microseconds. `publish` receives committed events on the event loop.
+        """
         self._store = store
         self._shard = shard
-        self._rules = rules
+        self._policy = policy
         self._clock = clock
         self._new_id = new_id
         self._commit_events = commit_events
         self._queue_events = queue_events
         self._publish = publish
-        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        self._queued_events = 0
         self._position = store.last_position()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._stopping = False
         self._committing = False
         self.failure: str | None = None
-        self._trouble: str | None = None
-        self._began_at: int | None = None
+        self._last_error: str | None = None
+        self._commit_started_at: int | None = None
         self.commits = 0
 
     @property
@@ -99,113 +101,108 @@ class Writer:
 
     @property
     def last_error(self) -> str | None:
-        """What was wrong with the last commit, or that one does not end; None if all is well."""
-        began_at = self._began_at
-        if began_at is not None and self._clock() - began_at > SLOW_COMMIT_SECONDS * 1_000_000:
-            return f"a commit takes longer than {SLOW_COMMIT_SECONDS} s; is its disk or database there?"
-        return self._trouble
+        """Why the last commit failed, or that it hangs; None if all is well."""
+        started_at = self._commit_started_at
+        if started_at is not None and self._clock() - started_at > SLOW_COMMIT_SECONDS * 1_000_000:
+            return f"a commit takes longer than {SLOW_COMMIT_SECONDS} s; check its disk or database"
+        return self._last_error
 
     @property
     def queued_events(self) -> int:
-        """Events submitted and not yet answered."""
-        return self._waiting
+        """Number of events that wait for an acknowledgement."""
+        return self._queued_events
 
     def start(self) -> None:
-        """Begin to take events."""
+        """Start the writer's thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer all that was submitted, then close the store. Blocks until done."""
+        """Commit everything that is queued, then close the store. Blocks until done."""
         self._stopping = True
         self._queue.put(None)
         self._thread.join(STOP_TIMEOUT_SECONDS)
         if self._thread.is_alive():
-            logger.error("a commit does not end; what waited for it was not acknowledged")
+            logger.error("a commit does not end; its events were not acknowledged")
             return
         self._store.close()
 
-    def execute(self, change: Execute) -> "asyncio.Future[list[Acknowledgement]]":
-        """Have it done in the next commit; the future is done when it is on disk.
+    def execute(self, request: Execute) -> "asyncio.Future[list[Acknowledgement]]":
+        """Run statements in the next commit; the future resolves when it is on disk.
 
         Raises LogUnavailableError.
         """
-        return self.submit(Append(SYSTEM_SOURCE, "", 0, []), change)
-
-    def submit(
-        self, submission: Append, change: Execute | None = None
-    ) -> "asyncio.Future[list[Acknowledgement]]":
-        """Queue a submission for the next commit; the future is done when it is on disk.
-
-        Raises LogUnavailableError if the queue is full or the writer failed or stops.
-        """
-        if self.failure is not None or self._stopping:
-            raise LogUnavailableError("the log does not take events now; /readyz says why")
-        count = len(submission.events)
-        if self._waiting + count > self._queue_events and self._waiting:
-            raise LogUnavailableError(
-                "too many events are waiting for the disk; send again in a second"
-            )
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Acknowledgement]] = loop.create_future()
-        self._waiting += count
-        self._queue.put(_Request(submission, self._clock(), loop, answer, change))
-        return answer
+        return self.submit(request)
 
     def run_timers(self) -> "asyncio.Future[list[Acknowledgement]]":
-        """Do what is due by now: what ran out, and what waited in vain.
+        """Run due timers in the next commit; the future resolves when it is on disk.
 
-        At most in MAX_TIMERS_PER_COMMIT conversations; the future is done when it is on disk.
         Raises LogUnavailableError.
         """
-        return self.submit(Append(SYSTEM_SOURCE, "", 0, []))
+        return self.submit(RunTimers(MAX_TIMERS_PER_COMMIT))
+
+    def submit(self, request: WriterRequest) -> "asyncio.Future[list[Acknowledgement]]":
+        """Queue a request for the next commit; the future resolves when it is on disk.
+
+        Raises LogUnavailableError if the queue is full, or the writer failed or stops.
+        """
+        if self.failure is not None or self._stopping:
+            raise LogUnavailableError("the log accepts no events now; /readyz says why")
+        loop = asyncio.get_running_loop()
+        queued = _Queued(request, self._clock(), loop, loop.create_future())
+        count = queued.event_count
+        if self._queued_events + count > self._queue_events and self._queued_events:
+            raise LogUnavailableError("the write queue is full; send again in a second")
+        self._queued_events += count
+        self._queue.put(queued)
+        return queued.result
 
     def _run(self) -> None:
         while True:
             first = self._queue.get()
             if first is None:
                 return
-            requests, last = self._drain(first)
-            self._serve(requests)
-            if last:
+            batch, is_last = self._drain(first)
+            self._serve(batch)
+            if is_last:
                 return
 
-    def _drain(self, first: _Request) -> tuple[list[_Request], bool]:
-        requests = [first]
-        count = len(first.submission.events)
+    def _drain(self, first: _Queued) -> tuple[list[_Queued], bool]:
+        batch = [first]
+        count = first.event_count
         while count < self._commit_events:
             try:
-                request = self._queue.get_nowait()
+                queued = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if request is None:
-                return requests, True
-            requests.append(request)
-            count += len(request.submission.events)
-        return requests, False
+            if queued is None:
+                return batch, True
+            batch.append(queued)
+            count += queued.event_count
+        return batch, False
 
-    def _serve(self, requests: list[_Request]) -> None:
-        answers: list[list[Acknowledgement]] | LogUnavailableError
-        rows: list[StoredEvent] = []
-        self._began_at = self._clock()
+    def _serve(self, batch: list[_Queued]) -> None:
+        results: list[list[Acknowledgement]] | LogUnavailableError
+        events: list[StoredEvent] = []
+        self._commit_started_at = self._clock()
         try:
-            answers, rows = self._commit(requests)
+            results, events = self._commit(batch)
         except Exception as error:
-            answers = self._give_up(error)
-            if len(requests) > 1 and self.failure is None and not self._store.is_disconnected:
-                # One of them may be at fault: the others must not fail with it. If the connection
-                # is lost, all of them may be on disk: only their clients may send them again.
-                for request in requests:
-                    self._serve([request])
+            results = self._handle_failure(error)
+            if len(batch) > 1 and self.failure is None and not self._store.is_disconnected:
+                # One request may be at fault, and must not fail the others. If the connection is
+                # lost, all may be on disk: only their clients may send them again.
+                for queued in batch:
+                    self._serve([queued])
                 return
-        self._began_at = None
-        requests[0].loop.call_soon_threadsafe(self._answer, requests, answers, rows)
+        self._commit_started_at = None
+        batch[0].loop.call_soon_threadsafe(self._resolve, batch, results, events)
 
-    def _give_up(self, error: Exception) -> LogUnavailableError:
+    def _handle_failure(self, error: Exception) -> LogUnavailableError:
         logger.error("a commit of the log failed", exc_info=error)
+        kind = type(error).__name__
         if self.failure is None and self._store.is_fatal(error, is_committing=self._committing):
-            kind = type(error).__name__
             self.failure = f"a commit failed ({kind}); restart to read the truth from disk"
-        self._trouble = f"the last commit failed ({type(error).__name__}); it is tried again"
+        self._last_error = f"the last commit failed ({kind}); the writer retries"
         try:
             self._store.rollback()
         except Exception:
@@ -213,62 +210,68 @@ class Writer:
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
     def _commit(
-        self, requests: list[_Request]
+        self, batch: list[_Queued]
     ) -> tuple[list[list[Acknowledgement]], list[StoredEvent]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
-        self._position = position = self._store.begin(self._position)
-        submissions = [request.submission for request in requests]
-        batch = UnitOfWork(self._store, submissions, self._rules)
-        answers = [
-            batch.take(request.submission, request.received_at, self._new_ids(request.submission))
-            for request in requests
-        ]
-        if not all(submission.events for submission in submissions):
-            batch.run_due(self._clock(), MAX_TIMERS_PER_COMMIT)
-            for request in requests:
-                if request.change is not None:
-                    self._change(request.change, batch)
+        self._position = self._store.begin(self._position)
+        work, results = self._process(batch)
         committed_at = self._clock()
-        for row in batch.rows:
-            position += 1
-            row.shard = self._shard
-            row.position = position
-            row.committed_at = committed_at
-        batch.save(committed_at)
+        position = self._assign_positions(work.events, committed_at)
+        work.save(committed_at)
         self._committing = True
         self._store.commit()
         self._position = position
-        self._trouble = None
+        self._last_error = None
         self.commits += 1
-        return answers, batch.rows
+        return results, work.events
 
-    def _change(self, change: Execute, batch: UnitOfWork) -> None:
-        """Safe to repeat: it may be on disk already, if nobody heard what became of its commit."""
-        for statement in change.statements:
-            self._store.execute(statement)
-        known = self._store.find_events([row.event_id for row in change.rows])
-        batch.rows += [row for row in change.rows if (row.source, row.event_id) not in known]
+    def _process(self, batch: list[_Queued]) -> tuple[UnitOfWork, list[list[Acknowledgement]]]:
+        """Decide all appends of a batch, then run its other requests."""
+        appends = [each.request for each in batch if isinstance(each.request, Append)]
+        work = UnitOfWork(self._store, appends, self._policy)
+        results = [
+            work.append(each.request, each.received_at, self._new_ids(each.request))
+            if isinstance(each.request, Append)
+            else []
+            for each in batch
+        ]
+        for queued in batch:
+            match queued.request:
+                case RunTimers(limit):
+                    work.run_timers(self._clock(), limit)
+                case Execute():
+                    work.execute(queued.request)
+        return work, results
 
-    def _new_ids(self, submission: Append) -> list[str]:
+    def _assign_positions(self, events: Sequence[StoredEvent], committed_at: int) -> int:
+        """Give each event its place in the shard; return the last position."""
+        position = self._position
+        for position, event in enumerate(events, self._position + 1):
+            event.shard = self._shard
+            event.position = position
+            event.committed_at = committed_at
+        return position
+
+    def _new_ids(self, request: Append) -> list[str]:
         return [
-            "" if arrival.draft is None or arrival.draft.event_id is not None else self._new_id()
-            for arrival in submission.events
+            "" if incoming.draft is None or incoming.draft.event_id is not None else self._new_id()
+            for incoming in request.events
         ]
 
-    def _answer(
+    def _resolve(
         self,
-        requests: list[_Request],
-        answers: list[list[Acknowledgement]] | LogUnavailableError,
-        rows: list[StoredEvent],
+        batch: list[_Queued],
+        results: list[list[Acknowledgement]] | LogUnavailableError,
+        events: list[StoredEvent],
     ) -> None:
-        for number, request in enumerate(requests):
-            self._waiting -= len(request.submission.events)
-            if request.answer.done():  # the client went away; its events are durable all the same
+        for number, queued in enumerate(batch):
+            self._queued_events -= queued.event_count
+            if queued.result.done():  # the client disconnected; its events are durable all the same
                 continue
-            if isinstance(answers, LogUnavailableError):
-                request.answer.set_exception(answers)
+            if isinstance(results, LogUnavailableError):
+                queued.result.set_exception(results)
             else:
-                request.answer.set_result(answers[number])
-        self._publish(rows)
+                queued.result.set_result(results[number])
+        self._publish(events)

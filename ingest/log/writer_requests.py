@@ -1,4 +1,8 @@
-"""What goes through the seam between the API and the log, and what comes back."""
+"""Requests to the writer, and what it returns.
+
+This is the seam between the API and the log: an `Append`, an `Execute` or a `RunTimers` in, one
+acknowledgement for each event of an `Append` out, in order.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +10,11 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from sqlalchemy import ClauseElement
 
 from ingest.errors import IngestError
 from ingest.events.draft import Command, Draft
+from ingest.events.stored_event import StoredEvent
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
@@ -21,11 +27,11 @@ class HookModification(Struct, frozen=True):
 
 
 class IncomingEvent(Struct):
-    """One event as it received: its bytes, and what the door could make of them.
+    """One event as it was received: its bytes, and what intake made of them.
 
-    Either `draft` is there, or the `error` for which the door refused it. A draft with a
-    `command` is refused if the state does not allow it; without one it is a fact. The draft stays
-    what was sent, also of what was `modified`: a repeat is recognised by it.
+    Either `draft` is set, or the `error` for which intake rejected it. The log may refuse a draft with a
+    `command`; without one it is a fact. The draft of a `modified` message stays what the client sent, so
+    that a repeat is recognised. `event_id`: the id that a repeat of a rejected event will have.
     """
 
     raw: bytes
@@ -33,19 +39,16 @@ class IncomingEvent(Struct):
     error: IngestError | None = None
     command: Command | None = None
     modified: HookModification | None = None
-    is_unasked: bool = False
-    """Hooks could not be asked about it, for the log did not know the conversation or who speaks."""
     event_id: str | None = None
-    """Of what the door refused: the id that its repeat will have."""
 
 
 @dataclass(slots=True)
 class Append:
-    """The events of one request. `path` is where they came in, and where a replay goes again.
+    """Append the events of one HTTP request. `path` is its route; a replay uses the same route.
 
-    `came` was counted at the door before anything was parsed; the log compares it with what
-    became of the arrivals. `replays` is the rejected event that this tries again. With `channels`
-    the conversations of all others do not exist for it.
+    `received` is the count of events before anything was parsed; the log compares it with what it
+    stored, rejected and parked. `replay_of`: the rejected event that this replays. `channels`: the
+    channels of a restricted API key; conversations of other channels do not exist for it.
     """
 
     source: str
@@ -56,10 +59,28 @@ class Append:
     channels: frozenset[str] = frozenset()
 
 
-class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """What became of one event. `accepted` and `duplicate` say that it is on disk.
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run statements, and append server events about them, in the next commit. Safe to repeat."""
 
-    `parked` says so too: it waits for the message it speaks of, and gets its sequence then.
+    statements: Sequence[ClauseElement]
+    events: Sequence[StoredEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimers:
+    """Run due timers and reject expired parked events, in at most `limit` conversations."""
+
+    limit: int
+
+
+WriterRequest = Append | Execute | RunTimers
+
+
+class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
+    """The result of one event. `accepted` and `duplicate` say that it is on disk.
+
+    `parked` says so too: it waits for the message it refers to, and gets its sequence then.
     """
 
     status: Status

@@ -17,7 +17,8 @@ from ingest.errors import (
     VersionMismatchError,
 )
 from ingest.events.contact_state import Contact
-from ingest.events.draft import Draft, Id, Name
+from ingest.events.draft import Draft
+from ingest.events.payloads import Id, Name
 from ingest.log import queries
 
 commands = CommandRouter()

@@ -1,7 +1,8 @@
 """How a conversation passes to a person and back."""
 
 from ingest.api.command_router import Body, CommandRouter, Text, payload
-from ingest.events.draft import Draft, Id, Name
+from ingest.events.draft import Draft
+from ingest.events.payloads import Id, Name
 
 commands = CommandRouter()
 

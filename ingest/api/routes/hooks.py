@@ -30,7 +30,7 @@ from ingest.errors import (
 )
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
-from ingest.log.writer import Execute
+from ingest.log.writer_requests import Execute
 
 ERRORS = (
     UnauthorizedError,

@@ -38,7 +38,8 @@ from ingest.errors import (
     StaleEpochError,
     UnknownMessageError,
 )
-from ingest.events.draft import ID_PATTERN, Draft, Id
+from ingest.events.draft import Draft
+from ingest.events.payloads import ID_PATTERN, Id
 from ingest.log import queries
 from ingest.log.writer_requests import Acknowledgement
 

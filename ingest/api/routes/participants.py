@@ -12,7 +12,8 @@ from ingest.api.dependencies import Context, RequireRead, get_visible_conversati
 from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.auth.permissions import PARTICIPATE
 from ingest.contract import Role
-from ingest.events.draft import Draft, Id
+from ingest.events.draft import Draft
+from ingest.events.payloads import Id
 from ingest.log import queries
 
 commands = CommandRouter()

@@ -18,7 +18,7 @@ from ingest.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
-from ingest.events.draft import ID_PATTERN
+from ingest.events.payloads import ID_PATTERN
 
 router = APIRouter(prefix="/v1")
 

@@ -27,10 +27,10 @@ from ingest.errors import (
     UnauthorizedError,
     UnknownWebhookError,
 )
-from ingest.events.draft import ID_PATTERN
+from ingest.events.payloads import ID_PATTERN
 from ingest.events.types import EVENT_TYPES
 from ingest.log import queries
-from ingest.log.writer import Execute
+from ingest.log.writer_requests import Execute
 
 ROTATION_SECONDS = 24 * 3600
 """So long the old secret signs beside the new one."""

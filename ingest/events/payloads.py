@@ -1,0 +1,214 @@
+"""Payload structs: the typed fields of each event type's `payload`.
+
+Fields that a struct does not name are stored as they are and mean nothing to the log. A field marked
+`personal` may hold personal data; export and erasure find it through the mark.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ingest.contract import Role
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}\Z"
+Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
+
+PERSONAL = "personal"
+"""Mark of a field that may hold personal data."""
+
+PersonalText = Annotated[str, Meta(extra={PERSONAL: True})]
+PersonalFields = Annotated[dict[str, Any], Meta(extra={PERSONAL: True})]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class Payload(Struct, kw_only=True, omit_defaults=True):
+    """A payload without typed fields."""
+
+
+class Participant(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A participant as a client names it."""
+
+    participant_id: Id
+    participant_role: Role
+    contact_id: Id | None = None
+    attributes: PersonalFields = {}
+
+
+Label = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ConversationFields(Payload):
+    """Fields of a conversation that a client may set."""
+
+    conversation_key: Id | None = None
+    subject: Annotated[str, Meta(max_length=512, extra={PERSONAL: True})] | None = None
+    attributes: PersonalFields | None = None
+    labels: Annotated[list[Label], Meta(max_length=64)] | None = None
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    inactive_after: str | None = None
+    closed_after: str | None = None
+    hand_off_on_bot_failure: bool | None = None
+    session_attributes: PersonalFields | None = None
+
+
+class ConversationCreated(ConversationFields):
+    """Fields and participants of a new conversation."""
+
+    participants: list[Participant] = []
+
+
+class WithReason(Payload):
+    """Why it happened, in the producer's words."""
+
+    reason: PersonalText | None = None
+
+
+class StateChanged(WithReason, kw_only=True):
+    """The new state of a conversation."""
+
+    to: Literal["active", "inactive", "closed"]
+
+
+class Resolved(WithReason):
+    """Who met the demand, and whether the customer confirmed it."""
+
+    resolved_by: Literal["bot", "agent", "customer"] | None = None
+    is_confirmed: bool = False
+
+
+class ParticipantDescribed(Payload):
+    """Attributes of a participant; from `unread_sequence` on everything is unread."""
+
+    attributes: PersonalFields | None = None
+    unread_sequence: Count | None = None
+
+
+class ReadAdvanced(Payload):
+    """The read horizon."""
+
+    sequence: Count
+
+
+class Attachment(Payload):
+    """A file that another service stores."""
+
+    url: PersonalText | None = None
+    content_type: str | None = None
+    size: Count | None = None
+    name: PersonalText | None = None
+
+
+class Understanding(Payload):
+    """What a bot understood of a customer's message."""
+
+    intent: str | None = None
+    confidence: float | None = None
+    is_fallback: bool | None = None
+
+
+class MessageCreated(Payload):
+    """Attachments of a message, what a bot understood, and the hooks that modified its text."""
+
+    attachments: list[Attachment] = []
+    nlu: Understanding | None = None
+    modified_by: list[str] = []
+
+
+class Reacted(Payload):
+    """A reaction; null or an empty string removes it."""
+
+    reaction: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Receipt(WithReason):
+    """The delivery attempt that a receipt belongs to."""
+
+    attempt: Attempt = 1
+    error_code: str | int | None = None
+
+
+class HandoffStep(WithReason):
+    """A step of a handoff."""
+
+    text: PersonalText | None = None
+
+
+class HandoffTransferred(HandoffStep):
+    """The agent who receives the handoff; without one it goes to the queue."""
+
+    to_participant_id: Id | None = None
+
+
+class ModelCall(Payload):
+    """A call of a language model."""
+
+    model: str | None = None
+
+
+class TurnCompleted(Payload):
+    """What a bot understood, and the model call that produced its answer."""
+
+    nlu: Understanding | None = None
+    model_call: ModelCall | None = None
+
+
+class ToolCalled(Payload):
+    """The tool that a bot or an agent's desk called."""
+
+    tool: str | None = None
+
+
+class FeedbackSubmitted(Payload):
+    """A rating."""
+
+    score: float | None = None
+    comment: PersonalText | None = None
+
+
+class SessionStarted(Payload):
+    """Number and rule of a session."""
+
+    number: Count
+    rule_version: Count
+    timeout_seconds: Count
+    attributes: PersonalFields = {}
+
+
+class ControlChanged(Payload):
+    """The new owner of control, and its epoch."""
+
+    owner: Literal["bot", "human", "none"]
+    epoch: Count
+    participant_id: Id | None = None
+
+
+class ContactDescribed(Payload):
+    """Attributes of a contact."""
+
+    attributes: PersonalFields | None = None
+
+
+class ContactLinked(Payload):
+    """An address of a contact."""
+
+    channel: Name
+    address: Annotated[str, Meta(min_length=1, max_length=256, extra={PERSONAL: True})]
+
+
+class ContactMerged(Payload):
+    """The contact that this one was merged into."""
+
+    into: Id
+
+
+class DeliveryAttempt(Payload):
+    """One delivery of an event to a webhook."""
+
+    webhook_id: str
+    position: Count
+    attempt: Attempt
+    status: int | None = None
+    error: str | None = None
+    seconds: float = 0.0

@@ -1,0 +1,53 @@
+"""The contacts that one commit reads and changes."""
+
+from collections.abc import Iterable
+
+from ingest.errors import VersionMismatchError
+from ingest.events import contact_state
+from ingest.events.contact_state import Contact, decide_contact
+from ingest.events.decide import CHANGED_SINCE
+from ingest.events.draft import Command, Draft
+from ingest.events.stored_event import StoredEvent
+from ingest.events.types import rules_of
+from ingest.log.conversation_repository import unique
+from ingest.log.storage.store import Store
+
+
+class ContactRepository:
+    """Loads each contact once, and saves those that changed."""
+
+    def __init__(self, store: Store) -> None:
+        """Know no contact yet."""
+        self._store = store
+        self._contacts: dict[str, Contact] = {}
+        self._changes: list[tuple[Contact, StoredEvent]] = []
+
+    def load(self, drafts: Iterable[Draft]) -> None:
+        """Load the contacts that these drafts change."""
+        self._contacts = self._store.find_contacts(
+            unique(
+                draft.contact_id
+                for draft in drafts
+                if rules_of(draft.event_type).stream == "contact"
+            )
+        )
+
+    def decide(self, draft: Draft, event: StoredEvent, command: Command | None) -> None:
+        """Accept an event of a contact. Raises EventRejectedError or a subclass."""
+        is_versioned = command is not None and command.version is not None
+        if is_versioned and any(
+            event.contact_id == contact.contact_id for contact, _ in self._changes
+        ):
+            # A version is a position, which this commit has not assigned yet.
+            raise VersionMismatchError(CHANGED_SINCE)
+        contact = decide_contact(draft, event, self._contacts.get(event.contact_id or ""), command)
+        self._contacts[contact.contact_id] = contact
+        self._changes.append((contact, event))
+
+    def save(self) -> None:
+        """Project the events, which have positions, and write the contacts to the store."""
+        for contact, event in self._changes:
+            contact_state.apply(contact, event)
+        self._store.save_contacts(
+            list({contact.contact_id: contact for contact, _ in self._changes}.values())
+        )

@@ -1,0 +1,136 @@
+"""The conversations that one commit reads and changes."""
+
+from collections.abc import Iterable
+from uuid import uuid5
+
+from ingest.contract import NAMESPACE
+from ingest.errors import ConversationExistsError, ForbiddenError, UnknownConversationError
+from ingest.events.conversation_state import Conversation
+from ingest.events.draft import Draft
+from ingest.events.stored_event import StoredEvent
+from ingest.events.successors import create_successor
+from ingest.events.types import rules_of
+from ingest.log.storage.store import Store
+
+
+class ConversationRepository:
+    """Loads each conversation once, and saves those that changed."""
+
+    def __init__(self, store: Store, conversation_ids: Iterable[str | None]) -> None:
+        """Load the conversations that exist."""
+        self._store = store
+        self._states = store.find_conversations(unique(conversation_ids))
+        self._owners: dict[str, str] = {}
+        self._changed: dict[str, Conversation] = {}
+        self._created: list[tuple[Conversation, StoredEvent]] = []
+        self._changed_keys: set[str] = set()
+
+    def load_key_owners(self, drafts: Iterable[Draft]) -> None:
+        """Load which conversations own the conversation keys that these drafts set."""
+        self._owners = self._store.find_keys(unique(_conversation_key(draft) for draft in drafts))
+
+    def get(self, conversation_id: str | None) -> Conversation | None:
+        """Return a conversation that was loaded, or created in this commit."""
+        return self._states.get(conversation_id or "")
+
+    def load(self, conversation_ids: Iterable[str]) -> list[Conversation]:
+        """Return the conversations that exist; load those that were not loaded."""
+        ids = list(conversation_ids)
+        self._states |= self._store.find_conversations(
+            [key for key in ids if key not in self._states]
+        )
+        return [self._states[key] for key in ids if key in self._states]
+
+    def successor_of(self, state: Conversation) -> Conversation | None:
+        """Return the conversation that continues a closed one."""
+        return None if state.successor_id is None else self.load([state.successor_id])[0]
+
+    def change(self, state: Conversation, created_by: StoredEvent | None = None) -> None:
+        """Mark a conversation as changed, or as created by an event."""
+        self._changed[state.conversation_id] = state
+        if state.conversation_key is not None:
+            self._owners[state.conversation_key] = state.conversation_id
+        if created_by is not None:
+            self._states[state.conversation_id] = state
+            self._created.append((state, created_by))
+
+    def change_key(self, state: Conversation) -> None:
+        """Mark that the conversation's key may have changed."""
+        self._changed_keys.add(state.conversation_id)
+
+    def open_successor(
+        self, event: StoredEvent, state: Conversation
+    ) -> tuple[list[StoredEvent], Conversation]:
+        """Redirect a customer's message to the successor of a closed conversation.
+
+        Return the events that create the successor, if there was none, and the conversation that
+        receives the message.
+        """
+        member = state.participants.get(event.participant_id or "")
+        role = event.participant_role or (None if member is None else member.participant_role)
+        events: list[StoredEvent] = []
+        while role == "customer" and state.state == "closed":
+            successor = self.successor_of(state)
+            if successor is None:
+                successor_id = self._free_successor_id(state.conversation_id)
+                events, successor = create_successor(state, event, successor_id)
+                self.change(state)
+                self.change(successor, events[0])
+            state = successor
+        event.conversation_id = state.conversation_id
+        return events, state
+
+    def _free_successor_id(self, conversation_id: str) -> str:
+        """Return the same id for the same conversation, unless a client used it."""
+        number = 1
+        while True:
+            name = f"successor/{conversation_id}" + (f"/{number}" if number > 1 else "")
+            successor_id = str(uuid5(NAMESPACE, name))
+            if not self.load([successor_id]):
+                return successor_id
+            number += 1
+
+    def check_channel(self, draft: Draft, channels: frozenset[str]) -> None:
+        """Refuse a draft for a conversation of a channel that the API key does not have.
+
+        The answer is the same as for a conversation that does not exist. Raises
+        UnknownConversationError, ForbiddenError.
+        """
+        state = self.get(draft.conversation_id)
+        while state is not None:
+            if state.channel not in channels:
+                raise UnknownConversationError("create the conversation first", "$.conversation_id")
+            # A message to a closed conversation may reach its successors.
+            state = self.successor_of(state)
+        if draft.channel is not None and draft.channel not in channels:
+            raise ForbiddenError("this key is not for this channel", "$.channel")
+
+    def check_key(self, draft: Draft, state: Conversation | None) -> None:
+        """Raise ConversationExistsError if another conversation owns the draft's conversation key."""
+        key = _conversation_key(draft)
+        owner = None if key is None else self._owners.get(key)
+        if owner is not None and (state is None or owner != state.conversation_id):
+            raise ConversationExistsError(
+                "another conversation has this key", "$.payload.conversation_key"
+            )
+
+    def save(self, now: int) -> None:
+        """Write the changed conversations to the store. Their events have positions."""
+        for state, event in self._created:
+            state.created_position = event.position
+        created = {state.conversation_id for state, _ in self._created}
+        self._store.save_conversations(
+            list(self._changed.values()), created, self._changed_keys, now
+        )
+
+
+def unique(values: Iterable[str | None]) -> list[str]:
+    """Return each value once, sorted, without None."""
+    return sorted({value for value in values if value is not None})
+
+
+def _conversation_key(draft: Draft) -> str | None:
+    if draft.payload is None or rules_of(draft.event_type).about != "conversation":
+        return None
+    key = draft.payload.get("conversation_key")
+    return key if isinstance(key, str) else None

@@ -1,0 +1,101 @@
+"""The messages that one commit reads and changes."""
+
+from collections.abc import Collection, Iterable
+from uuid import uuid5
+
+from ingest.contract import NAMESPACE
+from ingest.errors import MessageExistsError, VersionMismatchError
+from ingest.events import message_state
+from ingest.events.decide import CHANGED_SINCE
+from ingest.events.draft import Command, Draft
+from ingest.events.message_state import Message
+from ingest.events.stored_event import StoredEvent
+from ingest.events.types import rules_of
+from ingest.log.records import MessageKey
+from ingest.log.storage.store import Store
+
+
+class MessageRepository:
+    """Knows which messages exist, and saves those that changed after their creation."""
+
+    def __init__(self, store: Store) -> None:
+        """Know no message yet."""
+        self._store = store
+        self._visibilities: dict[MessageKey, str] = {}
+        self._states: dict[MessageKey, Message] = {}
+        self._changed: dict[MessageKey, Message] = {}
+
+    def load(self, drafts: Collection[Draft]) -> None:
+        """Load the messages that these drafts name."""
+        self._visibilities = self._store.find_created_messages(
+            message_keys(draft for draft in drafts if draft.message_id is not None)
+        )
+        self._states = self._store.find_messages(
+            message_keys(draft for draft in drafts if rules_of(draft.event_type).refers_to_message)
+        )
+
+    def exists(self, key: tuple[str, str | None]) -> bool:
+        """Return whether this message was created."""
+        return key in self._visibilities
+
+    def is_internal(self, event: StoredEvent) -> bool:
+        """Return whether the event's message is internal."""
+        return self._visibilities.get(_key(event)) == "internal"
+
+    def assign_id(
+        self, event: StoredEvent, taken: Collection[tuple[str | None, str | None]]
+    ) -> None:
+        """Give a new message its id: the given one, or that of its event.
+
+        If another source's event of the same id created a message (`taken`), derive another id.
+        Raises MessageExistsError.
+        """
+        key = _key(event)
+        if event.message_id is not None:
+            if key in self._visibilities:
+                raise MessageExistsError(
+                    "another message of this conversation has this message_id", "$.message_id"
+                )
+            return
+        key = (event.conversation_id or "", event.event_id)
+        if key in self._visibilities or key in taken:
+            name = f"message/{event.source}/{event.event_id}"
+            event.message_id = str(uuid5(NAMESPACE, name))
+        else:
+            event.message_id = event.event_id
+
+    def check_version(self, event: StoredEvent, command: Command | None) -> None:
+        """Raise VersionMismatchError if the message changed after the client read it."""
+        if command is None or command.version is None:
+            return
+        state = self._states.get(_key(event))
+        if command.version != (0 if state is None else state.version):
+            raise VersionMismatchError(CHANGED_SINCE)
+
+    def apply(self, event: StoredEvent) -> None:
+        """Project an event that creates a message or refers to one."""
+        key = _key(event)
+        if event.event_type == "message.created":
+            self._visibilities[key] = event.visibility
+        elif rules_of(event.event_type).refers_to_message:
+            state = self._states.get(key) or Message(*key)
+            message_state.apply(state, event)
+            self._states[key] = self._changed[key] = state
+
+    def save(self) -> None:
+        """Write the changed messages to the store."""
+        self._store.save_messages(list(self._changed.values()))
+
+
+def message_keys(drafts: Iterable[Draft]) -> list[MessageKey]:
+    """Return the keys of the messages that drafts name, sorted, each once."""
+    return sorted(
+        {
+            (draft.conversation_id or "", draft.message_id or draft.event_id or "")
+            for draft in drafts
+        }
+    )
+
+
+def _key(event: StoredEvent) -> MessageKey:
+    return event.conversation_id or "", event.message_id or ""
