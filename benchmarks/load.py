@@ -20,7 +20,7 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_table, history
 from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
-from warehouse import build, ledger, scope
+from warehouse import build, incremental, ledger
 from warehouse.lake import connect, transaction
 from warehouse.model import SOURCE, models
 
@@ -67,7 +67,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Leave the warehouse as a load that found no segment leaves it, and the reference's table."""
     con.execute("begin")
     build._forget_other_definitions(con, ZONE)
-    scope.expose(con, Path(), [], ZONE)
+    incremental.create_source(con, Path(), [], ZONE)
     build._create_tables(con)
     con.execute(f"create table copied as select * from {SOURCE} limit 0")
     con.execute("commit")
@@ -80,10 +80,10 @@ def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
 
 def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     """The same, up to the first model."""
-    waiting = ledger.waiting(con, read_manifest(lake)[0])
+    waiting = ledger.pending_segments(con, read_manifest(lake)[0])
     good, damaged = ledger.inspect(lake, waiting)
-    scope.expose(con, lake, good, ZONE)
-    scope.leave_out(con, ledger.loaded_within(con, good))
+    incremental.create_source(con, lake, good, ZONE)
+    incremental.exclude_loaded(con, ledger.loaded_within(con, good))
     model = next(each for each in models() if each.load_by == "append")
     loaded = build._append(con, model, good)
     ledger.record(con, good, damaged)

@@ -15,11 +15,12 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote
 
 from ingest.contract import manifest_path
 from ingest.lake.segments import sync
-from ingest.manifest import Segment, file_sha256, read_manifest
+from ingest.manifest import Segment, file_sha256, read_manifest, sealed_cursor
 from ingest.settings import Settings
 
 CONTENTS = "backup.json"
@@ -29,6 +30,9 @@ STORE = "log.sqlite"
 LAKE = "lake"
 CHUNK = 1 << 20
 
+FORMAT_VERSION = 2
+"""Version of the contents file. 1 named `events` and `sealed_events` by their positions."""
+
 
 class BackupError(Exception):
     """A backup cannot be made here, or a folder is not one that can be restored."""
@@ -36,13 +40,13 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup holds. `last_position`: the newest event; `files`: sha256 by path."""
+    """The contents of a backup: numbers of events, and the sha256 of each file by path."""
 
     made_at: str
-    last_position: int
-    sealed_position: int
+    events: int
+    sealed_events: int
     files: dict[str, str]
-    format_version: int = 1
+    format_version: int = FORMAT_VERSION
 
 
 def back_up(
@@ -67,7 +71,7 @@ def back_up(
     on_file()
     for name in (STORE, *(each for each in [f"{LAKE}/manifest.jsonl"] if segments)):
         files[name] = file_sha256(folder / name)
-    sealed = segments[-1].last_position if segments else 0
+    sealed = sum(sealed_cursor(segments).values())
     contents = Contents(now.astimezone(UTC).isoformat(), last, sealed, files)
     _sync_folders(folder)
     _write_durably(folder / CONTENTS, json.dumps(asdict(contents), indent=1).encode() + b"\n")
@@ -102,7 +106,7 @@ def _copy_segment(lake: Path, folder: Path, segment: Segment) -> str:
 
 
 def _copy_store(store: Path, target: Path) -> int:
-    """Copy one snapshot of the store; returns its last position."""
+    """Copy one snapshot of the store; return its number of events."""
     source = f"file:{quote(str(store.resolve()))}?mode=ro"
     with (
         closing(sqlite3.connect(source, uri=True, timeout=30)) as live,
@@ -110,7 +114,7 @@ def _copy_store(store: Path, target: Path) -> int:
     ):
         live.backup(copy)  # in one step: in several it would begin anew at every commit
         copy.execute("pragma journal_mode = delete")  # one file, without a log beside it
-        (last,) = copy.execute("select max(position) from events").fetchone()
+        (last,) = copy.execute("select count(*) from events").fetchone()
     sync(target)
     return last or 0
 
@@ -139,14 +143,23 @@ def restore(
 def read_contents(folder: Path) -> Contents:
     """What the backup in `folder` says that it holds. Raises BackupError if it is none."""
     try:
-        contents = Contents(**json.loads((folder / CONTENTS).read_bytes()))
+        contents = Contents(**_upcast(json.loads((folder / CONTENTS).read_bytes())))
         names = [PurePosixPath(name) for name in contents.files]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BackupError(f"{folder} is not a whole backup: no good {CONTENTS} in it") from error
     inside = all(name.parts[0] in (STORE, LAKE) and ".." not in name.parts for name in names)
-    if contents.format_version != 1 or not inside or STORE not in contents.files:
+    if contents.format_version != FORMAT_VERSION or not inside or STORE not in contents.files:
         raise BackupError(f"{folder / CONTENTS} is not one that this version can restore")
     return contents
+
+
+def _upcast(values: dict[str, Any]) -> dict[str, Any]:
+    """Bring contents of format version 1 up to the present one."""
+    if values.get("format_version") != 1:
+        return values
+    names = {"last_position": "events", "sealed_position": "sealed_events"}
+    renamed = {names.get(name, name): value for name, value in values.items()}
+    return {**renamed, "format_version": FORMAT_VERSION}
 
 
 def _targets(settings: Settings, contents: Contents) -> Iterator[tuple[str, Path]]:

@@ -165,7 +165,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
 
 def _seal(folder: Path) -> None:
     with SqliteLog(folder / "log.sqlite") as log:
-        Lake(folder / "lake").seal(log.read(0, 100), BEGIN)
+        Lake(folder / "lake").seal(log.read({}, 100), BEGIN)
 
 
 def _sent(answers: list[tuple[str, int | None]]) -> Iterator[str]:

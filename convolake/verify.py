@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
+from ingest.contract import Cursor
 from ingest.lake.log_reader import LogReader, open_log
-from ingest.manifest import ManifestError, Segment, is_intact, read_manifest
+from ingest.log.cursor import distance
+from ingest.manifest import ManifestError, Segment, is_intact, read_manifest, sealed_cursor
 from ingest.settings import Settings
 
 
@@ -71,28 +73,29 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         except ManifestError as error:
             yield Check("the manifest is whole", ok=False, detail=str(error))
             return
-        verdict.events = log.last_position()
-        sealed = segments[-1].last_position if segments else 0
-        verdict.unsealed_events = max(0, verdict.events - sealed)
-        verdict.unloaded_events = sum(
-            last - first + 1 for first, last in unloaded(warehouse, segments)
-        )
-        yield from _check_log(log)
-        yield _check_manifest(segments, verdict.events)
+        head = log.head()
+        verdict.events = sum(head.values())
+        verdict.unsealed_events = distance(sealed_cursor(segments), head)
+        verdict.unloaded_events = sum(span.rows for span in unloaded(warehouse, segments))
+        yield from _check_log(log, verdict.events)
+        yield _check_manifest(segments, head)
         lake = settings.lake_path
         good = [segment for segment in segments if is_intact(lake, segment)]
         yield _check_files(lake, segments, good)
-        yield _check_parquet(lake, good, log)
+        yield _check_parquet(lake, good, log, head)
         yield from check_warehouse(warehouse, lake, segments, good, settings.reporting_zone)
 
 
 _LOG_CHECKS = {
     "log positions are 1 to n": """
-        select position + 1 as missing_position from events as here
-        where position < (select max(position) from events)
-            and not exists (select 1 from events as next where next.position = here.position + 1)
+        select shard, position + 1 as missing_position from events as here
+        where position < (select max(position) from events as last where last.shard = here.shard)
+            and not exists (
+                select 1 from events as next
+                where next.shard = here.shard and next.position = here.position + 1
+            )
         union all
-        select 1 where (select min(position) from events) > 1
+        select shard, 1 from events group by shard having min(position) > 1
         limit 3
     """,
     "sequences are 1 to n in each conversation": """
@@ -138,26 +141,26 @@ _LOG_CHECKS = {
 }
 
 
-def _check_log(log: LogReader) -> Iterator[Check]:
+def _check_log(log: LogReader, events: int) -> Iterator[Check]:
     for name, query in _LOG_CHECKS.items():
         found = log.query(query).to_pylist()
         yield Check(
             name,
             ok=not found,
-            detail=f"first: {found[0]}" if found else f"{log.last_position():,} events",
+            detail=f"first: {found[0]}" if found else f"{events:,} events",
         )
 
 
-def _check_manifest(segments: list[Segment], events: int) -> Check:
+def _check_manifest(segments: list[Segment], head: Cursor) -> Check:
     name = "the manifest is whole"
-    if segments and segments[0].first_position != 1:
-        return Check(name, ok=False, detail=f"it begins with position {segments[0].first_position}")
-    if segments and segments[-1].last_position > events:
-        return Check(
-            name,
-            ok=False,
-            detail=f"it goes to {segments[-1].last_position}, the log only to {events}",
-        )
+    first = {segment.shard: segment.first_position for segment in reversed(segments)}
+    for shard, sealed in sealed_cursor(segments).items():
+        if first[shard] != 1:
+            detail = f"shard {shard} starts at position {first[shard]}"
+            return Check(name, ok=False, detail=detail)
+        if sealed > head.get(shard, 0):
+            detail = f"shard {shard} ends at position {sealed}, the log at {head.get(shard, 0)}"
+            return Check(name, ok=False, detail=detail)
     return Check(name, ok=True, detail=f"{len(segments):,} segments")
 
 
@@ -182,12 +185,13 @@ def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Ch
     return Check(name, ok=True, detail=f"{sum(segment.bytes for segment in segments):,} bytes")
 
 
-def _check_parquet(lake: Path, good: list[Segment], log: LogReader) -> Check:
+def _check_parquet(lake: Path, good: list[Segment], log: LogReader, head: Cursor) -> Check:
+    """Compare shard by shard: a cursor at the end of all other shards reads one shard only."""
     name = "log and Parquet hold the same events"
     for segment in good:
         after = segment.first_position - 1
         for stored in _parts(lake / segment.path):
-            place = _difference(stored, log.read(after, stored.num_rows))
+            place = _difference(stored, log.read({**head, segment.shard: after}, stored.num_rows))
             if place is not None:
                 return Check(name, ok=False, detail=f"{segment.path}: {place}")
             after += stored.num_rows

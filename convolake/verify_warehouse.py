@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment
-from warehouse import ledger, scope
+from warehouse import incremental, ledger
 from warehouse.lake import catalog_path, connect
 from warehouse.model import SOURCE, Model, models
 
@@ -45,8 +45,8 @@ def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
 
 def unloaded(con: duckdb.DuckDBPyConnection | None, segments: list[Segment]) -> list[Span]:
     """Positions that are sealed and not loaded."""
-    spans = [] if con is None else ledger.loaded_spans(con)
-    return [span for segment in segments for span in ledger.gaps(spans, segment)]
+    loaded = {} if con is None else ledger.loaded_spans(con)
+    return [span for segment in segments for span in ledger.gaps(loaded, segment)]
 
 
 def check_warehouse(
@@ -63,8 +63,8 @@ def check_warehouse(
     spans = ledger.loaded_spans(con)
     present = [segment for segment in good if any(ledger.within(spans, segment))]
     zone = con.execute("select reporting_zone from definition").fetchone()
-    scope.expose(con, lake, present, zone[0] if zone else reporting_zone)
-    scope.leave_out(con, unloaded(con, present) if present else [])
+    incremental.create_source(con, lake, present, zone[0] if zone else reporting_zone)
+    incremental.exclude_loaded(con, unloaded(con, present) if present else [])
     yield _check_events(con, segments)
     for model in models():
         if model.load_by != "append":
@@ -80,7 +80,10 @@ def _check_events(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> Ch
     if any(loaded.get(each.path, each.sha256) != each.sha256 for each in sealed_as):
         detail = "a segment was loaded from other bytes; delete the warehouse and load"
         return Check(name, ok=False, detail=detail)
-    sealed, stored = _count(con, exp.to_table(SOURCE)), _count(con, scope.table("events"))
+    sealed, stored = (
+        _count(con, exp.to_table(SOURCE)),
+        _count(con, incremental.stored_table("events")),
+    )
     differing = _differing(con, models()[0])
     detail = f"{sealed:,} sealed, {stored:,} loaded, {differing:,} differ"
     return Check(name, ok=sealed == stored and differing == 0, detail=detail)
@@ -89,7 +92,7 @@ def _check_events(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> Ch
 def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
     """The model computed anew from what it reads, which was checked before it."""
     differing = _differing(con, model)
-    rows = _count(con, scope.table(model.name))
+    rows = _count(con, incremental.stored_table(model.name))
     detail = f"{model.name}: {rows:,} rows, {differing:,} differ from what their events say"
     return Check(f"{model.name} hold what their events say", ok=differing == 0, detail=detail)
 
@@ -97,7 +100,7 @@ def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
 def _differing(con: duckdb.DuckDBPyConnection, model: Model) -> int:
     """Rows that are stored and should not be, and rows that should be and are not."""
     computed = exp.select("*").from_(model.query.copy().subquery("computed"))
-    sides = computed, exp.select("*").from_(scope.table(model.name))
+    sides = computed, exp.select("*").from_(incremental.stored_table(model.name))
     return sum(
         _count(con, exp.except_(left.copy(), right.copy(), distinct=False).subquery("differing"))
         for left, right in (sides, sides[::-1])

@@ -4,6 +4,7 @@ Everything outside `ingest` reads the log through this module alone. Frozen: a c
 column, a path or a manifest field is a new `FORMAT_VERSION` and an upcast on read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MICROSECOND = timedelta(microseconds=1)
 
+
+Shard = int
+"""Number of a partition of the log (int16)."""
+
+Cursor = Mapping[Shard, int]
+"""Last position read, by shard. A shard without an entry starts before position 1."""
 
 Role = Literal["customer", "bot", "agent", "system"]
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ingest.contract import FORMAT_VERSION, manifest_path
+from ingest.contract import FORMAT_VERSION, Shard, manifest_path
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def chain_hash(previous: str, body: dict[str, Any]) -> str:
 
 
 def read_manifest(lake: Path) -> tuple[list[Segment], str]:
-    """The segments that make up the record, in order, and the last chain value ("" if empty).
+    """Return the segments of the record, by shard and position, and the last chain value ("" if empty).
 
     What was compacted is in the `replaces` of the segment that took its place. A last line
     without its newline was never committed and is not read.
@@ -77,18 +77,30 @@ def read_manifest(lake: Path) -> tuple[list[Segment], str]:
     is not exactly what it says it replaces.
     """
     path = manifest_path(lake)
-    record: dict[int, Segment] = {}
-    last, value = None, ""
+    record: Record = {}
+    last: dict[Shard, int] = {}
+    value = ""
     for number, segment, replaced, stated in _entries(path):
+        shard, first = segment.shard, segment.first_position
         if replaced:
             segment = _compacted(record, segment, replaced, path, number)
-        elif last is not None and segment.first_position != last + 1:
-            raise ManifestError(path, number, f"position {last + 1} is missing")
+        elif shard in last and first != last[shard] + 1:
+            missing = f"position {last[shard] + 1} of shard {shard} is missing"
+            raise ManifestError(path, number, missing)
         else:
-            last = segment.last_position
-        record[segment.first_position] = segment
+            last[shard] = segment.last_position
+        record[shard, first] = segment
         value = stated
-    return [record[first] for first in sorted(record)], value
+    return [record[key] for key in sorted(record)], value
+
+
+Record = dict[tuple[Shard, int], Segment]
+"""Segments by shard and first position."""
+
+
+def sealed_cursor(segments: Sequence[Segment]) -> dict[Shard, int]:
+    """Return the last sealed position of each shard; `segments` are in the order of `read_manifest`."""
+    return {segment.shard: segment.last_position for segment in segments}
 
 
 def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
@@ -109,13 +121,13 @@ def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
 
 
 def _compacted(
-    record: dict[int, Segment], segment: Segment, replaced: list[list[str]], path: Path, number: int
+    record: Record, segment: Segment, replaced: list[list[str]], path: Path, number: int
 ) -> Segment:
     """`segment` with those that it replaces, which are taken out of `record`."""
     old: list[Segment] = []
     position = segment.first_position
     for name in replaced:
-        found = record.pop(position, None)
+        found = record.pop((segment.shard, position), None)
         if found is None or [found.path, found.sha256] != name or found.path == segment.path:
             raise ManifestError(path, number, f"does not replace the segment at {position}")
         old.append(found)

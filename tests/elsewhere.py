@@ -52,4 +52,4 @@ def seal(settings: Settings, rows: int, now: datetime) -> list[Segment]:
 def read(settings: Settings, after: int, limit: int) -> pa.Table:
     """Events of the log, as the sealer reads them."""
     with open_log(settings) as log:
-        return log.read(after, limit)
+        return log.read({0: after}, limit)

@@ -317,7 +317,7 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
 def test_a_key_says_when_it_was_last_used(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
 ) -> None:
-    monkeypatch.setattr("ingest.api.lifespan.KEY_USAGE_SECONDS", 0.02)
+    monkeypatch.setattr("ingest.api.background_tasks.KEY_USAGE_SECONDS", 0.02)
     key = get_or_create_local_key(settings, clock())
     engine = open_engine(settings.database_url)
     with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from ingest.api.app import create_app
-from ingest.api.lifespan import LogBehindLakeError, LogLockedError
+from ingest.api.lifespan import LogBehindLakeError
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import (
     CACHE_SECONDS,
@@ -20,8 +20,9 @@ from ingest.auth.api_keys import (
 )
 from ingest.errors import UnauthorizedError
 from ingest.lake.sealer import catch_up
-from ingest.lake.segments import HoleError
+from ingest.lake.segments import GapError
 from ingest.log.storage.engine import open_engine
+from ingest.log.storage.lock import LogLockedError
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event
@@ -409,7 +410,7 @@ def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> N
         TestClient(create_app(record.settings)),
     ):
         pass
-    with pytest.raises(HoleError, match="another log"):
+    with pytest.raises(GapError, match="another log"):
         elsewhere(catch_up, record.settings)
 
 

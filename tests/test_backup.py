@@ -88,11 +88,11 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_began(
     before = acknowledged[0]
     made = back_up(record.settings, folder, NOW)
     record.seal(rows=10)
-    assert made.last_position >= max(before, made.sealed_position) > 12
+    assert made.events >= max(before, made.sealed_events) > 12
     restore(empty, folder)
     verdict = elsewhere(verify, empty)
     assert faults(verdict) == []
-    assert verdict.events == made.last_position
+    assert verdict.events == made.events
     there, here = Record(empty, Clock()), f"select * from events where position <= {before}"
     assert there.log(here) == record.log(here)
 
@@ -107,9 +107,9 @@ def test_a_restored_record_goes_on_where_it_ended(
     there = Record(empty, sealed.clock)
     there.write([an_event(event_id="next")])
     last = there.log("select * from events order by position desc limit 1")[0]
-    assert (last["position"], last["sequence"]) == (made.last_position + 1, 9)
+    assert (last["position"], last["sequence"]) == (made.events + 1, 9)
     assert run_once_sealed(there).query("select count(*) as n from events") == [
-        {"n": made.last_position + 1}
+        {"n": made.events + 1}
     ]
     verdict = elsewhere(verify, empty)
     assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 0, 0)
@@ -136,7 +136,7 @@ def test_the_lake_of_a_backup_is_never_ahead_of_its_log(
 
     with patch.object(backup, "_copy_store", meanwhile):
         made = back_up(sealed.settings, folder, NOW)
-    assert (made.sealed_position, made.last_position) == (8, 16)
+    assert (made.sealed_events, made.events) == (8, 16)
     restore(empty, folder)
     assert faults(elsewhere(verify, empty)) == []
     assert [each.rows for each in Record(empty, sealed.clock).seal()] == [4, 4]
@@ -172,8 +172,8 @@ def test_a_log_of_which_nothing_is_sealed_can_be_backed_up(
     record: Record, folder: Path, empty: Settings
 ) -> None:
     record.write(a_conversation())
-    assert back_up(record.settings, folder, NOW).sealed_position == 0
-    assert restore(empty, folder).last_position == 4
+    assert back_up(record.settings, folder, NOW).sealed_events == 0
+    assert restore(empty, folder).events == 4
     assert len(Record(empty, record.clock).seal()) == 1
 
 

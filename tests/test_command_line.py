@@ -18,7 +18,7 @@ from convolake.cli import app
 from convolake.commands import history
 from convolake.services import AddressError, PortTakenError, log_services
 from dashboards import charts
-from ingest.api.lifespan import acquire_log_lock
+from ingest.log.storage.lock import acquire_log_lock
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, free_port
 

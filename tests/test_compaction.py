@@ -180,7 +180,7 @@ def test_sealing_goes_on_while_a_day_is_compacted(
     monkeypatch.setattr(compaction, "ROW_GROUP", 5)
     lake = Lake(lake_of(two_days))
     held = rows(two_days).slice(12, 1)
-    last = [lake.last_position]
+    last = [lake.cursor[0]]
 
     def seal() -> bool:
         last[0] += 1

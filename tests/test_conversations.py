@@ -72,7 +72,7 @@ def due(api: TestClient) -> None:
 
 
 async def _run_due(app: Any) -> None:
-    await app.state.api.writer.run_timers()
+    await app.state.context.writer.run_timers()
 
 
 # --- resources ------------------------------------------------------------------------------

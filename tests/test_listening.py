@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from ingest.client.answers import Problem
-from ingest.client.listening import Listening
+from ingest.client.listening import ListenerPosition
 from ingest.client.outcomes import ProblemError, UnreachableError
 from ingest.client.retries import Patience
 
@@ -14,31 +14,31 @@ URL = "https://convolake.example"
 LOST = UnreachableError(URL, httpx2.ConnectError("lost"))
 
 
-def a_listening(conversation_id: str | None = "c1", after: int = 4) -> Listening:
+def a_listening(conversation_id: str | None = "c1", after: int = 4) -> ListenerPosition:
     patience = Patience(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
-    return Listening(conversation_id, after, patience.for_a_listener())
+    return ListenerPosition(conversation_id, after, patience.for_a_listener())
 
 
 def test_it_goes_on_behind_the_last_event_it_heard() -> None:
     listening = a_listening()
-    assert listening.hear(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
+    assert listening.receive(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
         "sequence": 5
     }
-    assert listening.address(URL) == (
+    assert listening.url(URL) == (
         "wss://convolake.example/v1/conversations/c1/live?after_sequence=5"
     )
 
 
 def test_it_goes_on_where_the_server_said_that_it_stands() -> None:
     listening = a_listening(conversation_id=None)
-    assert listening.hear(json.dumps({"type": "heartbeat", "after_position": 70})) is None
-    assert listening.address(URL) == "wss://convolake.example/v1/live?after_position=70"
+    assert listening.receive(json.dumps({"type": "heartbeat", "after_position": 70})) is None
+    assert listening.url(URL) == "wss://convolake.example/v1/live?after_position=70"
 
 
 def test_what_says_nothing_of_a_place_leaves_it_where_it_is() -> None:
     listening = a_listening()
-    assert listening.hear(json.dumps({"type": "typing", "items": []})) is None
-    assert listening.address(URL).endswith("?after_sequence=4")
+    assert listening.receive(json.dumps({"type": "typing", "items": []})) is None
+    assert listening.url(URL).endswith("?after_sequence=4")
 
 
 def test_it_never_gives_up_and_its_pauses_grow_until_it_hears_something() -> None:
@@ -46,7 +46,7 @@ def test_it_never_gives_up_and_its_pauses_grow_until_it_hears_something() -> Non
     pauses = [listening.pause_after(LOST) for _ in range(2000)]
     assert pauses[:3] == [0.1, 0.2, 0.4]
     assert pauses[-1] == 0.4
-    listening.hear(json.dumps({"type": "live", "after_sequence": 4}))
+    listening.receive(json.dumps({"type": "live", "after_sequence": 4}))
     assert listening.pause_after(LOST) == 0.1
 
 

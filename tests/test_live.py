@@ -182,7 +182,10 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
 
 @pytest.mark.parametrize(
     ("said", "code"),
-    [("hello", CloseCode.ONLY_TELLS), ("x" * (MAX_CLIENT_FRAME_BYTES + 1), CloseCode.TOO_LARGE)],
+    [
+        ("hello", CloseCode.SEND_ONLY),
+        ("x" * (MAX_CLIENT_FRAME_BYTES + 1), CloseCode.MESSAGE_TOO_BIG),
+    ],
 )
 def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, code: int) -> None:
     installation.facts(a_conversation(messages=0))
@@ -201,7 +204,7 @@ def test_a_server_that_stops_tells_its_listeners_to_come_back(
             installation.facts(a_conversation(messages=0))
             heard = installation.listen()
     with heard:
-        assert close_code(heard) == CloseCode.RESTART
+        assert close_code(heard) == CloseCode.SERVICE_RESTART
 
 
 def test_a_token_that_ends_closes_its_socket(
@@ -212,7 +215,7 @@ def test_a_token_that_ends_closes_its_socket(
     with installation.listen(token=installation.token("c1", seconds=60)) as heard:
         assert frame(heard)["type"] == "event"
         installation.clock.forward(seconds=61)
-        assert close_code(heard) == CloseCode.EXPIRED
+        assert close_code(heard) == CloseCode.CREDENTIALS_EXPIRED
 
 
 @pytest.mark.parametrize(

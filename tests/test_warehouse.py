@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, an_event, rows_of
-from warehouse import build, scope
+from warehouse import build, incremental
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError, connect, write_lock
 from warehouse.model import models
@@ -213,12 +213,12 @@ def test_a_load_that_would_break_a_key_changes_nothing(
     before = contents(record)
     record.write(a_conversation("c2"))
     record.seal()
-    real = scope.expose
+    real = incremental.create_source
 
     def doubled(con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Any], zone: str) -> None:
         real(con, lake, segments * 2, zone)
 
-    monkeypatch.setattr(scope, "expose", doubled)
+    monkeypatch.setattr(incremental, "create_source", doubled)
     with pytest.raises(CheckError):
         record.load()
     monkeypatch.undo()
@@ -231,7 +231,7 @@ def test_a_load_that_would_break_a_key_changes_nothing(
 LOADER = """
 import sys, time
 from pathlib import Path
-from warehouse import build, scope
+from warehouse import build, incremental
 from warehouse.build import load
 step = int(sys.argv[3])
 real = build._insert

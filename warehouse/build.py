@@ -14,7 +14,7 @@ import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
-from warehouse import ledger, scope
+from warehouse import incremental, ledger
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.lake import connect, transaction, write_lock
 from warehouse.ledger import Damaged
@@ -55,18 +55,18 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
 def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
     rebuilt = _forget_other_definitions(con, reporting_zone)
     sealed, _ = read_manifest(lake)
-    waiting = ledger.waiting(con, sealed)
+    waiting = ledger.pending_segments(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)
     for each in damaged:
         logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
     report = LoadReport(segments=len(good), rebuilt=rebuilt, damaged=damaged)
-    scope.expose(con, lake, good, reporting_zone)
-    scope.leave_out(con, ledger.loaded_within(con, good))
+    incremental.create_source(con, lake, good, reporting_zone)
+    incremental.exclude_loaded(con, ledger.loaded_within(con, good))
     _create_tables(con)
     if good:
         _build(con, report, good)
     ledger.record(con, good, damaged)
-    ledger.follow(con, sealed)
+    ledger.record_compactions(con, sealed)
     return report
 
 
@@ -77,9 +77,11 @@ def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: st
         return False
     for model in models():
         con.execute(
-            exp.Drop(tables=[scope.table(model.name)], kind="TABLE", exists=True).sql("duckdb")
+            exp.Drop(tables=[incremental.stored_table(model.name)], kind="TABLE", exists=True).sql(
+                "duckdb"
+            )
         )
-    return ledger.start_anew(con, definition_hash(reporting_zone), reporting_zone)
+    return ledger.reset(con, definition_hash(reporting_zone), reporting_zone)
 
 
 def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
@@ -95,14 +97,16 @@ def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
             continue
         empty = exp.select("*").from_(model.query.copy().subquery("built")).limit(0)
         con.execute(
-            exp.Create(this=scope.table(model.name), kind="TABLE", expression=empty).sql("duckdb")
+            exp.Create(
+                this=incremental.stored_table(model.name), kind="TABLE", expression=empty
+            ).sql("duckdb")
         )
         _publish(con, model)
 
 
 def _publish(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Store the header as comments on the table and its columns."""
-    table = scope.table(model.name).sql("duckdb")
+    table = incremental.stored_table(model.name).sql("duckdb")
     con.execute(f"comment on table {table} is {_literal(model.grain)}")
     for name, meaning in model.columns.items():
         con.execute(f"comment on column {table}.{exp.to_identifier(name)} is {_literal(meaning)}")
@@ -114,13 +118,13 @@ def _literal(text: str) -> str:
 
 def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
     is_first = con.execute("select 1 from events limit 1").fetchone() is None
-    report.conversations = scope.collect(con)
+    report.conversations = incremental.collect_changed(con)
     events = next(model for model in models() if model.load_by == "append")
     report.rows[events.name] = report.events = _append(con, events, segments)
     if is_first:
         _build_all(con, report)
     elif report.conversations:
-        _build_touched(con, report, events, min(segment.first_position for segment in segments))
+        _build_changed(con, report, events, segments)
 
 
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
@@ -132,35 +136,37 @@ def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
     _run_checks(con, report)
 
 
-def _build_touched(
-    con: duckdb.DuckDBPyConnection, report: LoadReport, events: Model, first_position: int
+def _build_changed(
+    con: duckdb.DuckDBPyConnection, report: LoadReport, events: Model, segments: list[Segment]
 ) -> None:
-    """Touched conversations anew, then the days they were active on."""
-    days = scope.days(con, first_position)
+    """Rebuild the changed conversations, then the days on which they were active."""
+    days = incremental.candidate_days(con, _new_positions(segments))
     # All columns cost more the longer the history: row groups are read to find few rows.
-    stored = exp.select(*columns_read(events)).from_(scope.table(events.name))
-    scope.narrow(con, events, stored.where(scope.touched(events, days)))
+    stored = exp.select(*columns_read(events)).from_(incremental.stored_table(events.name))
+    incremental.replace_model(con, events, stored.where(incremental.of_changed(events, days)))
     for model in models():
         if model.load_by == "conversation_id":
-            scope.narrow(con, model, model.query.copy())
+            incremental.replace_model(con, model, model.query.copy())
             check_key(con, model)
-            _delete(con, model, scope.touched(model, days))
+            _delete(con, model, incremental.of_changed(model, days))
             report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
-    _build_days(con, report, scope.active_days(con))
+    _build_days(con, report, incremental.active_days(con))
 
 
 def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[date]) -> None:
-    scope.widen(con, models())
+    incremental.restore_models(con, models())
     for model in models():
         if model.load_by == "conversation_id":
-            stored = exp.select("*").from_(scope.table(model.name))
-            scope.narrow(con, model, stored.where(scope.on(model.day, days)), kind="VIEW")
+            stored = exp.select("*").from_(incremental.stored_table(model.name))
+            incremental.replace_model(
+                con, model, stored.where(incremental.on_days(model.day, days)), kind="VIEW"
+            )
     for model in models():
         if model.load_by == "active_on":
-            _delete(con, model, scope.on(model.day, days))
+            _delete(con, model, incremental.on_days(model.day, days))
             report.rows[model.name] = _insert(con, model, model.query.copy())
-            check_key(con, model, scope.on(model.day, days))
+            check_key(con, model, incremental.on_days(model.day, days))
 
 
 def _run_checks(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
@@ -169,7 +175,7 @@ def _run_checks(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
 
 
 def _delete(con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition) -> None:
-    con.execute(exp.delete(scope.table(model.name), where=where).sql("duckdb"))
+    con.execute(exp.delete(incremental.stored_table(model.name), where=where).sql("duckdb"))
 
 
 def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment]) -> int:
@@ -178,12 +184,25 @@ def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment
     expected = sum(segment.rows for segment in segments)
     if rows != expected:
         raise CheckError("a load adds the rows that the manifest names", [(rows, expected)])
-    first = exp.Literal.number(min(segment.first_position for segment in segments))
-    check_key(con, model, exp.column("position") >= first)
+    check_key(con, model, _new_positions(segments))
     return rows
 
 
+def _new_positions(segments: list[Segment]) -> exp.Condition:
+    """Select the rows of each shard from its first new position on."""
+    first: dict[int, int] = {}
+    for segment in segments:
+        position = segment.first_position
+        first[segment.shard] = min(position, first.get(segment.shard, position))
+    return exp.or_(
+        *(
+            exp.column("shard").eq(shard).and_(exp.column("position") >= position)
+            for shard, position in first.items()
+        )
+    )
+
+
 def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query) -> int:
-    statement = exp.insert(query, scope.table(model.name), dialect="duckdb")
+    statement = exp.insert(query, incremental.stored_table(model.name), dialect="duckdb")
     found = con.execute(statement.sql("duckdb")).fetchone()
     return int(found[0]) if found else 0

@@ -1,8 +1,8 @@
-"""Which segments the warehouse holds, kept in the warehouse itself.
+"""The ledger: which segments the warehouse has loaded, kept in the warehouse itself.
 
-The rows of a segment and its line in this ledger commit in one transaction, so a segment is
-loaded wholly and once, however often a load was started or killed. What is loaded is told by
-position, not by file: a compacted segment holds what was loaded from those it replaces.
+The rows of a segment and its entry in the ledger commit in one transaction, so a segment is loaded completely
+and once, however often a load was started or killed. The ledger goes by shard and position, not by file: a
+compacted segment holds what was loaded from the segments that it replaces.
 """
 
 from bisect import bisect_left
@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
+from ingest.contract import Shard
 from ingest.manifest import Segment, file_sha256
 
 _CREATE = (
@@ -28,102 +30,119 @@ _CREATE = (
 
 @dataclass(frozen=True)
 class Damaged:
-    """A segment that is not what the manifest says; it is left out until it is again."""
+    """A segment whose file differs from the manifest. Loads skip it until it is restored."""
 
     segment: Segment
     reason: str
 
 
 def create(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the ledger's tables if they are not there."""
+    """Create the ledger's tables if they do not exist."""
     for statement in _CREATE:
         con.execute(statement)
 
 
 def has_definition(con: duckdb.DuckDBPyConnection, definition: str) -> bool:
-    """Whether the tables were built by these models in this zone (`model.definition_hash`)."""
+    """Return whether these models in this zone built the tables (`model.definition_hash`)."""
     return con.execute("select hash from definition").fetchall() == [(definition,)]
 
 
-def start_anew(con: duckdb.DuckDBPyConnection, definition: str, reporting_zone: str) -> bool:
-    """Forget what is loaded and write down what builds it from now on; whether there was anything."""
+def reset(con: duckdb.DuckDBPyConnection, definition: str, reporting_zone: str) -> bool:
+    """Delete all entries and store a new definition. Return whether there was one before."""
     found = con.execute("delete from definition").fetchone()
     con.execute("delete from segments")
     con.execute("insert into definition values (?, ?)", [definition, reporting_zone])
     return bool(found and found[0])
 
 
-Span = tuple[int, int]
-"""First and last position, both in it."""
+class Span(NamedTuple):
+    """A run of positions in a shard, both ends included."""
+
+    shard: Shard
+    first: int
+    last: int
+
+    @property
+    def rows(self) -> int:
+        """Number of positions."""
+        return self.last - self.first + 1
 
 
-def waiting(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> list[Segment]:
-    """Segments of the manifest with events that are not loaded; damaged ones each time again.
+Loaded = dict[Shard, list[Span]]
+"""Loaded positions by shard: in order, adjacent spans merged."""
 
-    `rows` are those that are not loaded: fewer than the file's if it was compacted from segments
-    of which some are loaded (`loaded_within` tells which positions are to be left out).
+
+def pending_segments(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> list[Segment]:
+    """Return the segments with events that are not loaded; damaged ones each time again.
+
+    `rows` counts the events that are not loaded: fewer than the file's if it was compacted from segments of
+    which some are loaded (`loaded_within` returns the positions to leave out).
     """
-    spans = loaded_spans(con)
-    found = ((segment, _rows_within(spans, segment)) for segment in sealed)
+    loaded = loaded_spans(con)
+    counted = ((segment, _rows_within(loaded, segment)) for segment in sealed)
     return [
         replace(segment, rows=segment.rows - rows) if rows else segment
-        for segment, rows in found
+        for segment, rows in counted
         if rows < segment.rows
     ]
 
 
-def loaded_spans(con: duckdb.DuckDBPyConnection) -> list[Span]:
-    """Positions that are loaded, in order, neighbours joined."""
+def loaded_spans(con: duckdb.DuckDBPyConnection) -> Loaded:
+    """Return the loaded positions."""
     rows = con.execute(
-        "select first_position, last_position from segments where status = 'loaded' order by 1"
+        "select shard, first_position, last_position from segments where status = 'loaded' "
+        "order by shard, first_position"
     ).fetchall()
-    joined: list[Span] = []
-    for first, last in rows:
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+    loaded: Loaded = {}
+    for shard, first, last in rows:
+        spans = loaded.setdefault(shard, [])
+        if spans and first <= spans[-1].last + 1:
+            spans[-1] = Span(shard, spans[-1].first, max(last, spans[-1].last))
         else:
-            joined.append((first, last))
-    return joined
+            spans.append(Span(shard, first, last))
+    return loaded
 
 
 def loaded_within(con: duckdb.DuckDBPyConnection, segments: Iterable[Segment]) -> list[Span]:
-    """Positions in `segments` that are loaded already."""
-    spans = loaded_spans(con)
-    return [span for segment in segments for span in within(spans, segment)]
+    """Return the positions of `segments` that are loaded already."""
+    loaded = loaded_spans(con)
+    return [span for segment in segments for span in within(loaded, segment)]
 
 
-def within(spans: list[Span], segment: Segment) -> Iterator[Span]:
-    """The parts of `spans` that lie in `segment`."""
-    start = bisect_left(spans, segment.first_position, key=itemgetter(1))
-    for first, last in spans[start:]:
-        if first > segment.last_position:
+def within(loaded: Loaded, segment: Segment) -> Iterator[Span]:
+    """Yield the loaded positions of a segment."""
+    spans = loaded.get(segment.shard, [])
+    start = bisect_left(spans, segment.first_position, key=itemgetter(2))
+    for span in spans[start:]:
+        if span.first > segment.last_position:
             return
-        yield max(first, segment.first_position), min(last, segment.last_position)
+        first = max(span.first, segment.first_position)
+        yield Span(segment.shard, first, min(span.last, segment.last_position))
 
 
-def gaps(spans: list[Span], segment: Segment) -> Iterator[Span]:
-    """The parts of `segment` that lie in none of `spans`."""
+def gaps(loaded: Loaded, segment: Segment) -> Iterator[Span]:
+    """Yield the positions of a segment that are not loaded."""
     position = segment.first_position
-    for first, last in within(spans, segment):
-        if first > position:
-            yield position, first - 1
-        position = last + 1
+    for span in within(loaded, segment):
+        if span.first > position:
+            yield Span(segment.shard, position, span.first - 1)
+        position = span.last + 1
     if position <= segment.last_position:
-        yield position, segment.last_position
+        yield Span(segment.shard, position, segment.last_position)
 
 
-def _rows_within(spans: list[Span], segment: Segment) -> int:
-    return sum(last - first + 1 for first, last in within(spans, segment))
+def _rows_within(loaded: Loaded, segment: Segment) -> int:
+    return sum(span.rows for span in within(loaded, segment))
 
 
 def inspect(lake: Path, segments: list[Segment]) -> tuple[list[Segment], list[Damaged]]:
-    """Split `segments` into good ones and damaged ones, by the sha256 of their bytes.
+    """Split `segments` into intact and damaged ones, by the sha256 of their bytes.
 
     Parquet does not notice a flipped bit, and DuckDB returned wrong rows for half of them.
     """
-    found = [(segment, _damage(lake / segment.path, segment)) for segment in segments]
-    good = [segment for segment, reason in found if reason is None]
-    return good, [Damaged(segment, reason) for segment, reason in found if reason is not None]
+    checked = [(segment, _damage(lake / segment.path, segment)) for segment in segments]
+    intact = [segment for segment, reason in checked if reason is None]
+    return intact, [Damaged(segment, reason) for segment, reason in checked if reason is not None]
 
 
 def _damage(path: Path, segment: Segment) -> str | None:
@@ -137,32 +156,33 @@ def _damage(path: Path, segment: Segment) -> str | None:
     return None
 
 
-def record(con: duckdb.DuckDBPyConnection, good: list[Segment], damaged: list[Damaged]) -> None:
-    """Write down what this load did with each segment."""
+def record(con: duckdb.DuckDBPyConnection, intact: list[Segment], damaged: list[Damaged]) -> None:
+    """Record what this load did with each segment."""
     con.execute("delete from segments where status = 'quarantined'")
-    _forget_parts(con, good)
-    _insert(con, [(segment, "loaded", None) for segment in good])
+    _delete_replaced(con, intact)
+    _insert(con, [(segment, "loaded", None) for segment in intact])
     _insert(con, [(each.segment, "quarantined", each.reason) for each in damaged])
 
 
-def follow(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> None:
-    """Let a compacted segment, whose events are all loaded, stand for those it replaced."""
+def record_compactions(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> None:
+    """Replace the entries of compacted segments whose events are all loaded."""
     known = {row[0] for row in con.execute("select path from segments").fetchall()}
     new = [segment for segment in sealed if segment.replaces and segment.path not in known]
     if new:
-        spans = loaded_spans(con)
-        whole = [segment for segment in new if _rows_within(spans, segment) == segment.rows]
-        _forget_parts(con, whole)
-        _insert(con, [(segment, "loaded", None) for segment in whole])
+        loaded = loaded_spans(con)
+        complete = [segment for segment in new if _rows_within(loaded, segment) == segment.rows]
+        _delete_replaced(con, complete)
+        _insert(con, [(segment, "loaded", None) for segment in complete])
 
 
-def _forget_parts(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> None:
-    """Segments replace each other along the same positions, so what lies in one is part of it."""
+def _delete_replaced(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> None:
+    """Delete entries whose positions a compacted segment covers."""
     for segment in segments:
         if segment.replaces:
             con.execute(
-                "delete from segments where first_position >= ? and last_position <= ?",
-                [segment.first_position, segment.last_position],
+                "delete from segments "
+                "where shard = ? and first_position >= ? and last_position <= ?",
+                [segment.shard, segment.first_position, segment.last_position],
             )
 
 

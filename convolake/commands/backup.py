@@ -26,7 +26,7 @@ def backup(
 
     with complaining(BackupError, ManifestError, OSError), progress("backing up") as bar:
         contents = back_up(Settings(), folder, datetime.now(UTC), lambda: bar.advance(1))
-    say(f"{contents.last_position:,} events in {len(contents.files):,} files, in {folder}")
+    say(f"{contents.events:,} events in {len(contents.files):,} files, in {folder}")
 
 
 @app.command()
@@ -42,7 +42,7 @@ def restore(
         contents = restore_record(settings, folder, lambda: bar.advance(1))
     if not _is_proven(settings, contents):
         raise typer.Exit(1)
-    say(f"{contents.last_position:,} events are back; `convolake load` makes the warehouse")
+    say(f"{contents.events:,} events are back; `convolake load` makes the warehouse")
 
 
 def _is_proven(settings: Settings, contents: "Contents") -> bool:
@@ -53,6 +53,6 @@ def _is_proven(settings: Settings, contents: "Contents") -> bool:
     failed = [check for check in verdict.checks if not check.ok and check.name != "warehouse"]
     for check in failed:
         say(f"FAIL {check.name}: {check.detail}", style="red")
-    if verdict.events != contents.last_position:
-        say(f"the log ends at {verdict.events}, not {contents.last_position}", style="red")
-    return not failed and verdict.events == contents.last_position
+    if verdict.events != contents.events:
+        say(f"the log ends at {verdict.events}, not {contents.events}", style="red")
+    return not failed and verdict.events == contents.events

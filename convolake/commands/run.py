@@ -110,8 +110,8 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    from ingest.api.lifespan import LogLockedError, acquire_log_lock
     from ingest.auth.api_keys import create_first_key
+    from ingest.log.storage.lock import LogLockedError, acquire_log_lock
 
     with complaining(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.

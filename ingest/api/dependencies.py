@@ -16,8 +16,10 @@ from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.permissions import PARTICIPATE, Caller
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.tokens import UserTokens
+from ingest.delivery.bot_watchdog import BotWatchdog
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
+from ingest.delivery.webhook_registry import WebhookRegistry
 from ingest.errors import UnknownConversationError
 from ingest.events.conversation_state import Conversation
 from ingest.hooks.runner import HookRunner
@@ -46,7 +48,9 @@ class AppContext:
     broadcaster: Broadcaster
     clock: Callable[[], int]
     rate_limiter: RateLimiter
+    webhooks: WebhookRegistry
     dispatcher: Dispatcher
+    bot_watchdog: BotWatchdog
     hooks: HookRunner
     conversation_channels: ConversationChannels
     allowed_origins: frozenset[str] = frozenset()
@@ -66,7 +70,7 @@ def get_context(connection: HTTPConnection) -> AppContext:
     """The application's state; kept in the scope, for every part of a request asks."""
     api: AppContext | None = connection.scope.get("convolake.api")
     if api is None:
-        api = connection.scope["convolake.api"] = cast("AppContext", connection.app.state.api)
+        api = connection.scope["convolake.api"] = cast("AppContext", connection.app.state.context)
     return api
 
 

@@ -12,25 +12,33 @@ from ingest.log.queries import SequenceRange
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
 
 
-Cursor = Annotated[str | None, Query(max_length=64, description="`cursor` of the page before")]
+PageCursor = Annotated[str | None, Query(max_length=256, description="`cursor` of the page before")]
 
 
-def to_cursor(place: int) -> str:
-    """The cursor of a place."""
-    return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
+def to_cursor(place: int, key: str = "") -> str:
+    """Encode a place in a list; `key` distinguishes items with the same place."""
+    raw = place.to_bytes(8, "big") + key.encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def from_cursor(cursor: str | None) -> int | None:
-    """The place of a cursor; None for none. Raises InvalidRequestError."""
+    """Decode a place; None without a cursor. Raises InvalidRequestError."""
+    decoded = from_keyed_cursor(cursor)
+    return None if decoded is None else decoded[0]
+
+
+def from_keyed_cursor(cursor: str | None) -> tuple[int, str] | None:
+    """Decode a place and its key; None without a cursor. Raises InvalidRequestError."""
     if cursor is None:
         return None
     try:
-        raw = base64.b64decode(cursor + "=", altchars=b"-_", validate=True)
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        key = raw[8:].decode()
     except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 8 or raw[0] > 127:
-        raise InvalidRequestError("not a cursor of ours; leave it out to begin anew", "cursor")
-    return int.from_bytes(raw, "big")
+        raw, key = b"", ""
+    if len(raw) < 8 or raw[0] > 127:
+        raise InvalidRequestError("not a cursor of this list; leave it out to start", "cursor")
+    return int.from_bytes(raw[:8], "big"), key
 
 
 Order = Annotated[Literal["asc", "desc"], Query(description="oldest or newest first")]

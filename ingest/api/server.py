@@ -117,11 +117,11 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
     def _let_go(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
             self.conn.send_close(
-                CloseCode.TOO_SLOW, "too slow; come back with the last place you saw"
+                CloseCode.SLOW_CONSUMER, "too slow; come back with the last place you saw"
             )
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = self.disconnected = True
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.TOO_SLOW})
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SLOW_CONSUMER})
         self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
 
 

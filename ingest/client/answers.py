@@ -130,6 +130,7 @@ class IngestStats(Struct, kw_only=True):
     """All counts; stored = accepted + generated over all sources."""
 
     stored: int
+    head: str
     sources: list[SourceStats]
 
 

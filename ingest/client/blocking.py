@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from ingest.client.answers import Page
 from ingest.client.calls import READY, Call, Calls, next_page
-from ingest.client.listening import Listening
+from ingest.client.listening import ListenerPosition
 from ingest.client.methods import Caller, method_of
 from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
 from ingest.client.retries import JITTER, Patience, Policy
@@ -61,19 +61,19 @@ class Client(Caller):
         self._try(READY, self._patience.until_ready(timeout))
 
     def listen(
-        self, conversation_id: str | None = None, after: int | None = None
+        self, conversation_id: str | None = None, after: int | str | None = None
     ) -> Generator[dict[str, Any], None, None]:
         """Every event of a conversation after a sequence, as it comes, for ever.
 
-        Without a conversation: of all, after a position. `after=None` begins with what comes next.
-        A lost connection is made anew where it broke off: no event is missed, none comes twice.
+        Without a conversation: of all, after a cursor. `after=None` starts with the next event.
+        A lost connection is opened again where it broke: no event is missed, none arrives twice.
         Raises ProblemError if the key may not listen.
         """
         if after is None:
             after = self._newest(conversation_id)
-        listening = Listening(conversation_id, after, self._patience.for_a_listener())
+        listening = ListenerPosition(conversation_id, after, self._patience.for_a_listener())
         while True:
-            address = listening.address(self.url)
+            address = listening.url(self.url)
             try:
                 with (
                     socket_failures(self.url),
@@ -86,14 +86,14 @@ class Client(Caller):
                     ) as socket,
                 ):
                     for frame in socket:
-                        if (event := listening.hear(frame)) is not None:
+                        if (event := listening.receive(frame)) is not None:
                             yield event
             except ClientError as failure:
                 self._wait(listening.pause_after(failure))
 
-    def _newest(self, conversation_id: str | None) -> int:
+    def _newest(self, conversation_id: str | None) -> int | str:
         if conversation_id is None:
-            return self.ingest_stats().stored
+            return self.ingest_stats().head
         return self.conversation(conversation_id).last_sequence
 
     def _items(self, call: Call[Page[T]]) -> Iterator[T]:

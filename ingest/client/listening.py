@@ -1,6 +1,7 @@
-"""Where a listener stands: which socket it opens, and what it has heard."""
+"""The place of one listener: which WebSocket it opens next, and which events it has seen."""
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -9,31 +10,31 @@ from ingest.client.outcomes import ClientError
 from ingest.client.retries import Retrying
 
 
-class Listening:
-    """One listener, over all the sockets that it loses; the clients open them and read them."""
+class ListenerPosition:
+    """Follows one listener through all its connections; the clients open and read the sockets."""
 
-    def __init__(self, conversation_id: str | None, after: int, retrying: Retrying) -> None:
-        """Hears what comes after the sequence `after`; without a conversation, the position."""
+    def __init__(self, conversation_id: str | None, after: int | str, retrying: Retrying) -> None:
+        """Start after a sequence of a conversation, or after a cursor of the whole log."""
         self._path = "/v1" if conversation_id is None else conversation_path(conversation_id)
-        self._column = "position" if conversation_id is None else "sequence"
-        self._seen = after
+        self._name = "after" if conversation_id is None else "after_sequence"
+        self._after = after
         self._retrying = retrying
 
-    def address(self, url: str) -> str:
-        """Where the next socket goes on, at the API of this URL."""
-        place = f"{self._path}/live?after_{self._column}={self._seen}"
-        return url.replace("http", "ws", 1) + place
+    def url(self, api_url: str) -> str:
+        """Return the URL of the next socket, at the API of this URL."""
+        place = f"{self._path}/live?{self._name}={quote(str(self._after))}"
+        return api_url.replace("http", "ws", 1) + place
 
-    def hear(self, frame: str | bytes) -> dict[str, Any] | None:
-        """The event of a frame, None if it tells of none. The place is now behind it."""
+    def receive(self, frame: str | bytes) -> dict[str, Any] | None:
+        """Advance past a frame. Return its event, or None if it has none."""
         self._retrying.begin_anew()
-        told: dict[str, Any] = msgspec.json.decode(frame)
-        event: dict[str, Any] | None = told.get("event")
-        self._seen = told.get(f"after_{self._column}", self._seen)
-        if event is not None:
-            self._seen = event[self._column]
+        decoded: dict[str, Any] = msgspec.json.decode(frame)
+        event: dict[str, Any] | None = decoded.get("event")
+        self._after = decoded.get(self._name, self._after)
+        if event is not None and self._name == "after_sequence":
+            self._after = event["sequence"]
         return event
 
     def pause_after(self, failure: ClientError) -> float:
-        """Seconds until a new socket. Raises the failure if it is of no use."""
+        """Return the seconds until the next socket. Raises the failure if a retry cannot help."""
         return self._retrying.pause_after(failure)

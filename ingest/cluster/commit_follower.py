@@ -13,8 +13,10 @@ from sqlalchemy import Engine, func, select
 from starlette.concurrency import run_in_threadpool
 
 from ingest.cluster.leader import _connect
+from ingest.contract import Cursor
 from ingest.events.stored_event import StoredEvent
 from ingest.log import queries
+from ingest.log.cursor import advance
 from ingest.log.storage.postgres import COMMIT_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -38,14 +40,14 @@ class CommitFollower:
         self,
         url: str,
         engine: Engine,
-        position: int,
+        cursor: Cursor,
         publish: Callable[[Sequence[StoredEvent]], None],
         hear: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`publish` is told of events after `position`, `hear` of what another process says."""
+        """`publish` is told of events after `cursor`, `hear` of what another process says."""
         self._url = url
         self._engine = engine
-        self._position = position
+        self._cursor = cursor
         self._publish = publish
         self._hear = hear
         self._woken = asyncio.Event()
@@ -53,7 +55,7 @@ class CommitFollower:
 
     def on_commit(self, rows: Sequence[StoredEvent]) -> None:
         """This process committed them. What others committed before goes first."""
-        if rows and rows[0].position == self._position + 1:
+        if rows and rows[0].position == self._cursor.get(rows[0].shard, 0) + 1:
             self._hand_on(rows)
         elif rows:
             self._woken.set()
@@ -83,17 +85,19 @@ class CommitFollower:
                     await self._woken.wait()
 
     async def _read_page(self) -> int:
-        found = await run_in_threadpool(
-            queries.list_committed, self._engine, self._position, PAGE_EVENTS
-        )
+        found = await run_in_threadpool(queries.read_log, self._engine, self._cursor, PAGE_EVENTS)
         # Meanwhile this process may have handed on its own.
-        rows = [StoredEvent(**row) for row in found if row["position"] > self._position]
+        rows = [
+            StoredEvent(**row)
+            for row in found
+            if row["position"] > self._cursor.get(row["shard"], 0)
+        ]
         if rows:
             self._hand_on(rows)
         return len(found)
 
     def _hand_on(self, rows: Sequence[StoredEvent]) -> None:
-        self._position = rows[-1].position
+        self._cursor = advance(self._cursor, rows)
         self._publish(rows)
 
     async def _listen(self) -> None:
@@ -110,8 +114,7 @@ class CommitFollower:
     def _take(self, told: psycopg.Notify) -> None:
         try:
             if told.channel == COMMIT_CHANNEL:
-                if int(told.payload) > self._position:
-                    self._woken.set()
+                self._woken.set()
                 return
             name, words = json.loads(told.payload)
             if name != self._name:

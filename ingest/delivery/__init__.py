@@ -1,1 +1,1 @@
-"""Readers of the log that hand it on: to whoever listens now, and to webhooks."""
+"""Delivery of committed events: to webhooks and other destinations, and live to subscribers."""

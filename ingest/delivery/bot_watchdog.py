@@ -1,13 +1,15 @@
-"""A bot that its webhook does not reach: the customer's message is a failed turn of the bot.
+"""The bot watchdog: a customer message that a bot's webhook does not accept in time is a failed turn.
 
-What a bot has not heard for too long is told of once, as `bot.turn_failed`; what follows from it is
-the log's own rule (`hand_off_on_bot_failure`). Two places hold what was not delivered: the queue of
-the webhook, and the log itself behind the position of one that is left alone.
+It records each such message once, as `bot.turn_failed`; the log's own rules (`hand_off_on_bot_failure`)
+decide what follows. Undelivered events are in two places: in the delivery queue, and in the log after the
+cursor of a webhook whose deliveries are paused.
 """
 
+import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid5
 
 import msgspec
@@ -15,122 +17,164 @@ from sqlalchemy import ClauseElement, Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
 from ingest.clock import Clock
-from ingest.contract import NAMESPACE
+from ingest.contract import NAMESPACE, Cursor
 from ingest.delivery import queue, webhook_registry
-from ingest.delivery.destinations.webhook import Webhook, expects_bot_reply
+from ingest.delivery.destinations.webhook import Webhook
+from ingest.delivery.dispatcher import Dispatcher
+from ingest.delivery.queue import DeliveryKey
+from ingest.delivery.webhook_registry import WebhookRegistry
+from ingest.errors import LogUnavailableError
 from ingest.events.conversation_state import BOT
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log import queries
+from ingest.log.cursor import distance, furthest
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Append, Execute, IncomingEvent
 
+logger = logging.getLogger(__name__)
+
 SOURCE = f"{SYSTEM_SOURCE}~webhooks"
-"""Who writes the failed turns. They come in by the door, so they are counted as what comes is."""
+"""Source of the failed turns. They are appended like client events, so they are counted like them."""
 
 PAGE_EVENTS = 200
-"""So many events are looked at at once."""
+"""Maximum events checked at once."""
 
 SAVE_EVERY_EVENTS = 10_000
-"""It is written down at least so often how far the log was looked through."""
+"""Maximum distance between the saved cursor and what was checked."""
+
+POLL_SECONDS = 1.0
+"""Interval of the checks."""
 
 
-class _Found(NamedTuple):
-    """What a look found: failed turns, what is to be noted, how far in the log, whether to go on."""
+class _Check(NamedTuple):
+    """The result of one check."""
 
-    turns: list[IncomingEvent]
-    changes: list[ClauseElement]
-    position: int
+    failed_turns: list[IncomingEvent]
+    statements: list[ClauseElement]
+    cursor: Cursor
     has_more: bool
 
 
 class BotWatchdog:
-    """Tells of the bots that were not reached."""
+    """Records failed turns of bots. `run` it on the event loop of the API."""
 
-    def __init__(self, writer: Writer, engine: Engine, clock: Clock, seconds: float) -> None:
-        """After `seconds` a bot that was not reached is taken to be silent."""
+    def __init__(
+        self,
+        registry: WebhookRegistry,
+        dispatcher: Dispatcher,
+        writer: Writer,
+        engine: Engine,
+        clock: Clock,
+        timeout_seconds: float,
+    ) -> None:
+        """`timeout_seconds`: how long a bot's webhook has to accept a message."""
+        self._registry = registry
+        self._dispatcher = dispatcher
         self._writer = writer
         self._engine = engine
         self._clock = clock
-        self._patience = int(seconds * 1_000_000)
-        self._channels = queries.ConversationChannels(engine)
-        self._seen: dict[str, int] = {}
+        self._timeout = int(timeout_seconds * 1_000_000)
+        self._checked: dict[str, Cursor] = {}
 
-    async def check(self, webhook_id: str, *, is_left_alone: bool) -> None:
-        """Write the failed turns of this webhook's bot; of each message one, however often asked.
+    async def run(self) -> None:
+        """Check every bot's webhook at an interval, until cancelled."""
+        while True:
+            try:
+                for webhook in await run_in_threadpool(
+                    webhook_registry.list_webhooks, self._engine
+                ):
+                    if webhook.bot_id is not None:
+                        await self.check(webhook.webhook_id)
+            except LogUnavailableError:
+                pass  # the writer reports it; the next check finds the same events
+            except Exception:
+                logger.exception("a check of the bots failed; retrying")
+            await asyncio.sleep(POLL_SECONDS)
 
-        `is_left_alone`: nothing is read from the log for it now. Raises LogUnavailableError.
-        """
+    async def check(self, webhook_id: str) -> None:
+        """Record the failed turns of a webhook's bot, each once. Raises LogUnavailableError."""
         has_more = True
         while has_more:
-            found = await run_in_threadpool(self._look, webhook_id, is_left_alone)
-            if found.turns:
+            result = await run_in_threadpool(self._check, webhook_id)
+            if result.failed_turns:
                 path = f"/v1/webhooks/{webhook_id}"
-                await self._writer.submit(Append(SOURCE, path, len(found.turns), found.turns))
-            # A crash in between is made good: the same event, with the same id, is a duplicate.
-            if found.changes:
-                await self._writer.execute(Execute(found.changes))
-            self._seen[webhook_id] = found.position
-            has_more = found.has_more
+                turns = result.failed_turns
+                await self._writer.submit(Append(SOURCE, path, len(turns), turns))
+            # After a crash between the two, the same events get the same ids and are duplicates.
+            if result.statements:
+                await self._writer.execute(Execute(result.statements))
+            self._checked[webhook_id] = result.cursor
+            has_more = result.has_more
 
-    def _look(self, webhook_id: str, is_left_alone: bool) -> _Found:
-        hook = webhook_registry.get_webhook(self._engine, webhook_id)
-        if hook is None or hook.bot_id is None:
-            return _Found([], [], 0, has_more=False)
+    def _check(self, webhook_id: str) -> _Check:
+        webhook = webhook_registry.get_webhook(self._engine, webhook_id)
+        if webhook is None or webhook.bot_id is None:
+            return _Check([], [], {}, has_more=False)
         now = self._clock()
-        position = max(hook.position, hook.watchdog_position or 0, self._seen.get(webhook_id, 0))
-        # Of one that is disabled nothing is to be hoped for.
-        before = now - self._patience if hook.disabled_at is None else now
-        queued = queue.list_overdue_for_bot(self._engine, webhook_id, before, PAGE_EVENTS)
-        changes = [queue.clear_bot_wait(webhook_id, row["position"]) for row in queued]
-        rows, has_more = list(queued), len(queued) == PAGE_EVENTS
-        if is_left_alone or hook.disabled_at is not None:
-            page = self._behind(position, before)
-            rows += [row for row in page if hook.wants(row, self._channels.get)]
+        is_disabled = webhook.disabled_at is not None
+        before = now if is_disabled else now - self._timeout
+        queued = queue.list_overdue(self._engine, webhook_id, before, PAGE_EVENTS)
+        statements = [queue.mark_checked(_key(webhook, event)) for event in queued]
+        events, has_more = list(queued), len(queued) == PAGE_EVENTS
+        cursor = furthest(
+            webhook.cursor, webhook.watchdog_cursor, self._checked.get(webhook_id, {})
+        )
+        if is_disabled or self._dispatcher.is_paused(webhook_id):
+            page = self._read_overdue(cursor, before)
+            destination = self._registry.destination(webhook)
+            events += [event for event in page if destination.wants(event)]
             has_more |= len(page) == PAGE_EVENTS
-            position = page[-1]["position"] if page else position
-            changes += self._seen_to(hook, page)
+            cursor = {**cursor, **{event["shard"]: event["position"] for event in page}}
+            statements += self._save_cursor(webhook, cursor, page)
         turns = [
-            turn for row in rows if expects_bot_reply(hook, row) for turn in self._turns(hook, row)
+            turn
+            for event in events
+            if webhook.expects_bot_reply(event)
+            for turn in self._failed_turns(webhook, event)
         ]
-        return _Found(turns, changes, position, has_more)
+        return _Check(turns, statements, cursor, has_more)
 
-    def _behind(self, after: int, before: int) -> Sequence[RowMapping]:
-        """What the log has for one that is left alone, and was not looked at."""
-        page = queries.list_committed(self._engine, after, PAGE_EVENTS)
-        # Clocks of several machines, or one that jumps: what comes after one that waits, waits too.
-        return list(takewhile(lambda row: row["committed_at"] <= before, page))
+    def _read_overdue(self, after: Cursor, before: int) -> Sequence[RowMapping]:
+        """Read the events that a paused webhook has not received in time."""
+        page = queries.read_log(self._engine, after, PAGE_EVENTS)
+        # Clocks differ and jump: what follows an event that is not overdue is not overdue either.
+        return list(takewhile(lambda event: event["committed_at"] <= before, page))
 
-    def _seen_to(self, hook: Webhook, page: Sequence[RowMapping]) -> Iterable[ClauseElement]:
+    def _save_cursor(
+        self, webhook: Webhook, cursor: Cursor, page: Sequence[RowMapping]
+    ) -> Iterable[ClauseElement]:
         if not page:
             return
-        last = page[-1]["position"]
-        is_far = last - max(hook.position, hook.watchdog_position or 0) >= SAVE_EVERY_EVENTS
-        if is_far or any(expects_bot_reply(hook, row) for row in page):
-            yield webhook_registry.update_webhook(hook.webhook_id, watchdog_position=last)
+        saved = furthest(webhook.cursor, webhook.watchdog_cursor)
+        is_far = distance(saved, cursor) >= SAVE_EVERY_EVENTS
+        if is_far or any(webhook.expects_bot_reply(event) for event in page):
+            yield webhook_registry.update_webhook(webhook.webhook_id, watchdog_cursor=cursor)
 
-    def _turns(self, hook: Webhook, row: RowMapping) -> Iterable[IncomingEvent]:
-        """The failed turn, unless this bot had nothing to say any more."""
-        state = queries.get_conversation(self._engine, row["conversation_id"])
+    def _failed_turns(self, webhook: Webhook, event: RowMapping) -> Iterable[IncomingEvent]:
+        """Yield the failed turn, unless the bot has no turn any more."""
+        state = queries.get_conversation(self._engine, event["conversation_id"])
         if state is None or state.state == "closed" or state.control.owner != BOT:
             return
-        if hook.bot_id in state.participants:
-            draft = _failed(hook, row)
-            yield IncomingEvent(
-                msgspec.json.encode(draft), draft, command=Command(state.control.epoch)
-            )
+        if webhook.bot_id in state.participants:
+            draft = _failed_turn(webhook, event)
+            command = Command(control_epoch=state.control.epoch)
+            yield IncomingEvent(msgspec.json.encode(draft), draft, command=command)
 
 
-def _failed(hook: Webhook, row: RowMapping) -> Draft:
-    """The same whenever it is made, so the log itself sees that it is told once."""
-    name = f"bot.turn_failed/{hook.webhook_id}/{row['source']}/{row['event_id']}"
-    payload: dict[str, Any] = {"reason": "webhook_failed", "webhook_id": hook.webhook_id}
+def _key(webhook: Webhook, event: RowMapping) -> DeliveryKey:
+    return DeliveryKey(webhook.webhook_id, event["shard"], event["position"])
+
+
+def _failed_turn(webhook: Webhook, event: RowMapping) -> Draft:
+    """Build the failed turn. Its id depends on webhook and event only, so the log stores it once."""
+    name = f"bot.turn_failed/{webhook.webhook_id}/{event['source']}/{event['event_id']}"
     return Draft(
         event_type="bot.turn_failed",
         event_id=str(uuid5(NAMESPACE, name)),
-        conversation_id=row["conversation_id"],
-        participant_id=hook.bot_id,
+        conversation_id=event["conversation_id"],
+        participant_id=webhook.bot_id,
         participant_role="bot",
-        caused_by=row["event_id"],
-        payload=payload,
+        caused_by=event["event_id"],
+        payload={"reason": "webhook_failed", "webhook_id": webhook.webhook_id},
     )

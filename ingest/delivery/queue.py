@@ -1,188 +1,226 @@
-"""The delivery queue in the store: read by the dispatcher, changed by the writer."""
+"""The delivery queue: read by the dispatcher, changed by statements that the writer runs.
+
+It holds deliveries that failed, those that wait behind them, and dead letters. Column `webhook_id` is the
+destination's id.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ClauseElement,
+    ColumnElement,
     Engine,
     RowMapping,
     and_,
     delete,
-    func,
     insert,
     literal,
     or_,
     select,
+    tuple_,
     update,
 )
 
+from ingest.contract import Cursor
 from ingest.log.storage.tables import events, webhook_queue, webhooks
+
+_Q = webhook_queue.c
+
+
+class DeliveryKey(NamedTuple):
+    """One event for one destination."""
+
+    destination_id: str
+    shard: int
+    position: int
+
+    @property
+    def where(self) -> ColumnElement[bool]:
+        """The condition that selects it in the queue."""
+        return and_(
+            _Q.webhook_id == self.destination_id,
+            _Q.shard == self.shard,
+            _Q.position == self.position,
+        )
+
+
+class QueuedDelivery(NamedTuple):
+    """A delivery to put into the queue. Without `next_attempt_at` it waits behind another one.
+
+    `waiting_since`: since when the event has waited; null once the bot watchdog has checked it.
+    """
+
+    key: DeliveryKey
+    ordering_key: str
+    first_attempt_at: int
+    attempts: int = 0
+    next_attempt_at: int | None = None
+    dead_lettered_at: int | None = None
+    last_result: str | None = None
+    waiting_since: int | None = None
+
+
+def _joined() -> ColumnElement[bool]:
+    return and_(_Q.shard == events.c.shard, _Q.position == events.c.position)
 
 
 def list_queue(
-    engine: Engine, webhook_id: str, limit: int, after: int = 0, *, is_dead: bool = False
+    engine: Engine, destination_id: str, limit: int, after: Cursor, *, is_dead: bool = False
 ) -> Sequence[RowMapping]:
-    """At most `limit` deliveries that wait, or that were given up, in the order of the log."""
-    dead_lettered_at = webhook_queue.c.dead_lettered_at
+    """Return at most `limit` waiting deliveries, or dead letters, after a cursor, by shard and position."""
+    dead_lettered_at = _Q.dead_lettered_at
     query = (
         select(webhook_queue)
-        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position > after)
+        .where(_Q.webhook_id == destination_id, _after(after))
         .where(dead_lettered_at.is_not(None) if is_dead else dead_lettered_at.is_(None))
-        .order_by(webhook_queue.c.position)
+        .order_by(_Q.shard, _Q.position)
     )
     with engine.connect() as connection:
         return connection.execute(query.limit(limit)).mappings().all()
 
 
-def list_due(engine: Engine, webhook_id: str, now: int | None, limit: int) -> Sequence[RowMapping]:
-    """At most `limit` deliveries that are to be tried again by `now`, with their events.
+def _after(cursor: Cursor) -> ColumnElement[bool]:
+    """Select deliveries after a cursor; every delivery of a shard that the cursor does not name."""
+    if not cursor:
+        return literal(value=True)
+    unnamed = _Q.shard.not_in(list(cursor))
+    named = (and_(_Q.shard == shard, _Q.position > position) for shard, position in cursor.items())
+    return or_(unnamed, *named)
 
-    None: those that are first in their conversation, the soonest first.
+
+def list_due(
+    engine: Engine, destination_id: str, now: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return at most `limit` deliveries due for a retry by `now`, joined with their events.
+
+    With `now=None`, every delivery that is first of its key, the earliest retry first.
     """
-    by_now = (
-        webhook_queue.c.next_attempt_at.is_not(None)
-        if now is None
-        else webhook_queue.c.next_attempt_at <= now
-    )
+    is_due = _Q.next_attempt_at.is_not(None) if now is None else _Q.next_attempt_at <= now
+    order = (_Q.next_attempt_at,) if now is None else (_Q.shard, _Q.position)
     query = (
-        select(events, webhook_queue.c.attempts, webhook_queue.c.first_attempt_at)
-        .join(webhook_queue, webhook_queue.c.position == events.c.position)
-        .where(webhook_queue.c.webhook_id == webhook_id, by_now)
-        .order_by(webhook_queue.c.position if now is not None else webhook_queue.c.next_attempt_at)
+        select(events, _Q.attempts, _Q.first_attempt_at)
+        .join(webhook_queue, _joined())
+        .where(_Q.webhook_id == destination_id, is_due)
+        .order_by(*order)
         .limit(limit)
     )
     with engine.connect() as connection:
         return connection.execute(query).mappings().all()
 
 
-def list_overdue_for_bot(
-    engine: Engine, webhook_id: str, before: int, limit: int
+def list_overdue(
+    engine: Engine, destination_id: str, before: int, limit: int
 ) -> Sequence[RowMapping]:
-    """At most `limit` events that a customer waits with since `before`, or that were given up."""
-    asked, dead_lettered_at = webhook_queue.c.bot_wait_since, webhook_queue.c.dead_lettered_at
+    """Return at most `limit` unchecked events that have waited since `before`, or are dead letters."""
     query = (
         select(events)
-        .join(webhook_queue, webhook_queue.c.position == events.c.position)
-        .where(webhook_queue.c.webhook_id == webhook_id, asked.is_not(None))
-        .where(or_(asked <= before, dead_lettered_at.is_not(None)))
-        .order_by(events.c.position)
+        .join(webhook_queue, _joined())
+        .where(_Q.webhook_id == destination_id, _Q.waiting_since.is_not(None))
+        .where(or_(_Q.waiting_since <= before, _Q.dead_lettered_at.is_not(None)))
+        .order_by(events.c.shard, events.c.position)
         .limit(limit)
     )
     with engine.connect() as connection:
         return connection.execute(query).mappings().all()
 
 
-def list_blocked_keys(engine: Engine, webhook_id: str, orders: Iterable[str]) -> set[str]:
-    """Those of these conversations in which something waits."""
-    query = select(webhook_queue.c.ordering_key).where(
-        webhook_queue.c.webhook_id == webhook_id,
-        webhook_queue.c.ordering_key.in_(sorted(set(orders))),
-        webhook_queue.c.dead_lettered_at.is_(None),
+def list_blocked_keys(engine: Engine, destination_id: str, keys: Iterable[str]) -> set[str]:
+    """Return the ordering keys among `keys` that have a waiting delivery."""
+    query = select(_Q.ordering_key).where(
+        _Q.webhook_id == destination_id,
+        _Q.ordering_key.in_(sorted(set(keys))),
+        _Q.dead_lettered_at.is_(None),
     )
     with engine.connect() as connection:
         return set(connection.execute(query.distinct()).scalars())
 
 
-def _at(webhook_id: str, position: int) -> Any:
-    return and_(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.position == position)
+def enqueue(delivery: QueuedDelivery) -> ClauseElement:
+    """Add a delivery; does nothing if it is in the queue, or if the destination was deleted."""
+    key, *rest = delivery
+    columns = dict(zip(("webhook_id", "shard", "position"), key, strict=True)) | dict(
+        zip(QueuedDelivery._fields[1:], rest, strict=True)
+    )
+    exists = select(_Q.position).where(key.where)
+    destination = select(webhooks.c.webhook_id).where(webhooks.c.webhook_id == key.destination_id)
+    values = select(*(literal(value, _Q[name].type) for name, value in columns.items())).where(
+        ~exists.exists(), destination.exists()
+    )
+    return insert(webhook_queue).from_select(list(columns), values)
 
 
-class QueuedDelivery(NamedTuple):
-    """A delivery that failed, or waits behind one that did (then `next_attempt_at` is None).
-
-    `bot_wait_since`: since then a customer waits with it for a bot.
-    """
-
-    webhook_id: str
-    position: int
-    ordering_key: str
-    first_attempt_at: int
-    attempts: int = 0
-    next_attempt_at: int | None = None
-    last_result: str | None = None
-    bot_wait_since: int | None = None
-
-
-def enqueue(each: QueuedDelivery) -> ClauseElement:
-    """It waits; nothing is done if it does already, or if its webhook was removed meanwhile."""
-    there = select(webhook_queue.c.position).where(_at(each.webhook_id, each.position))
-    hook = select(webhooks.c.webhook_id).where(webhooks.c.webhook_id == each.webhook_id)
-    values = select(
-        *(literal(value, webhook_queue.c[name].type) for name, value in each._asdict().items())
-    ).where(~there.exists(), hook.exists())
-    return insert(webhook_queue).from_select(list(QueuedDelivery._fields), values)
+def _update(key: DeliveryKey, **values: Any) -> ClauseElement:
+    return update(webhook_queue).where(key.where).values(**values)
 
 
 def reschedule(
-    webhook_id: str, position: int, attempts: int, next_attempt_at: int, last: str
+    key: DeliveryKey, attempts: int, next_attempt_at: int, last_result: str
 ) -> ClauseElement:
-    """It failed again."""
-    return (
-        update(webhook_queue)
-        .where(_at(webhook_id, position))
-        .values(attempts=attempts, next_attempt_at=next_attempt_at, last_result=last)
+    """Schedule the next attempt of a delivery that failed again."""
+    return _update(key, attempts=attempts, next_attempt_at=next_attempt_at, last_result=last_result)
+
+
+def dead_letter(key: DeliveryKey, attempts: int, now: int, last_result: str) -> ClauseElement:
+    """Give a delivery up, and keep it."""
+    return _update(
+        key,
+        attempts=attempts,
+        next_attempt_at=None,
+        dead_lettered_at=now,
+        last_result=last_result,
     )
 
 
-def dead_letter(
-    webhook_id: str, position: int, attempts: int, now: int, last: str
-) -> ClauseElement:
-    """It is given up, and kept."""
-    return (
-        update(webhook_queue)
-        .where(_at(webhook_id, position))
-        .values(attempts=attempts, next_attempt_at=None, dead_lettered_at=now, last_result=last)
-    )
+def mark_checked(key: DeliveryKey) -> ClauseElement:
+    """Mark that the bot watchdog has checked a delivery."""
+    return _update(key, waiting_since=None)
 
 
-def clear_bot_wait(webhook_id: str, position: int) -> ClauseElement:
-    """That its bot was not reached is known; it is not told again."""
-    return update(webhook_queue).where(_at(webhook_id, position)).values(bot_wait_since=None)
+def complete(key: DeliveryKey) -> ClauseElement:
+    """Remove a delivery that succeeded."""
+    return delete(webhook_queue).where(key.where)
 
 
-def complete(webhook_id: str, position: int) -> ClauseElement:
-    """It arrived."""
-    return delete(webhook_queue).where(_at(webhook_id, position))
-
-
-def unblock_next(webhook_id: str, of: str, now: int) -> ClauseElement:
-    """What waited behind it is the first now, if anything did."""
+def unblock_next(destination_id: str, ordering_key: str, now: int) -> ClauseElement:
+    """Make the next waiting delivery of a key due, if there is one."""
     behind = webhook_queue.alias()
-    first = select(func.min(behind.c.position)).where(
-        behind.c.webhook_id == webhook_id,
-        behind.c.ordering_key == of,
-        behind.c.dead_lettered_at.is_(None),
+    first = (
+        select(behind.c.shard, behind.c.position)
+        .where(
+            behind.c.webhook_id == destination_id,
+            behind.c.ordering_key == ordering_key,
+            behind.c.dead_lettered_at.is_(None),
+        )
+        .order_by(behind.c.shard, behind.c.position)
+        .limit(1)
     )
     return (
         update(webhook_queue)
         .where(
-            webhook_queue.c.webhook_id == webhook_id,
-            webhook_queue.c.position == first.scalar_subquery(),
-            webhook_queue.c.next_attempt_at.is_(None),
+            _Q.webhook_id == destination_id,
+            tuple_(_Q.shard, _Q.position).in_(first),
+            _Q.next_attempt_at.is_(None),
         )
         .values(next_attempt_at=now)
     )
 
 
-def retry_all_now(webhook_id: str, now: int) -> ClauseElement:
-    """The endpoint is back: whatever waits for its next try is retried now."""
+def retry_all_now(destination_id: str, now: int) -> ClauseElement:
+    """Make every scheduled retry of a destination due: it is reachable again."""
     return (
         update(webhook_queue)
-        .where(webhook_queue.c.webhook_id == webhook_id, webhook_queue.c.next_attempt_at > now)
+        .where(_Q.webhook_id == destination_id, _Q.next_attempt_at > now)
         .values(next_attempt_at=now)
     )
 
 
-def requeue(
-    webhook_id: str, position: int, since: int, next_attempt_at: int | None
-) -> ClauseElement:
-    """What was given up is retried."""
+def requeue(key: DeliveryKey, now: int) -> ClauseElement:
+    """Turn a dead letter into a waiting delivery without attempts."""
     values = {
         "attempts": 0,
-        "first_attempt_at": since,
-        "next_attempt_at": next_attempt_at,
+        "first_attempt_at": now,
+        "next_attempt_at": None,
         "dead_lettered_at": None,
     }
-    is_dead = webhook_queue.c.dead_lettered_at.is_not(None)
-    return update(webhook_queue).where(_at(webhook_id, position), is_dead).values(values)
+    return update(webhook_queue).where(key.where, _Q.dead_lettered_at.is_not(None)).values(values)

@@ -1,33 +1,34 @@
-"""When a failed delivery is retried."""
+"""When a failed delivery is retried, and when it becomes a dead letter."""
 
 from collections.abc import Callable
 
 SECOND = 1_000_000
-
-
 SCHEDULE = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Seconds between one try and the next: twelve tries in about 76 hours, the first at once."""
-
+"""Seconds between attempts: twelve attempts in about 76 hours, the first at once."""
 
 TOTAL_RETRY_TIME = sum(SCHEDULE) * SECOND
-"""A delivery is given up once it was tried so often, and so long ago for the first time."""
-
+"""Time after the first attempt, in microseconds, from which a delivery may become a dead letter."""
 
 JITTER = 0.2
-
+"""Share by which a pause varies in both directions."""
 
 MAX_RETRY_AFTER_SECONDS = 3_600
-"""Seconds. A receiver that asks for more patience gets this much."""
+"""Maximum pause that a receiver may ask for."""
 
 
 def next_attempt_at(
-    now: int, since: int, attempts: int, retry_after: int | None, jitter: Callable[[], float]
+    now: int,
+    first_attempt_at: int,
+    attempts: int,
+    retry_after: int | None,
+    jitter: Callable[[], float],
 ) -> int | None:
-    """When to try again what was tried `attempts` times since `since`; None if it is given up.
+    """Return when to retry after `attempts` failed attempts; None if the delivery is given up.
 
-    `jitter` gives 0 to 1.
+    `jitter` returns 0 to 1.
     """
-    if attempts > len(SCHEDULE) and now - since >= TOTAL_RETRY_TIME * (1 - JITTER):
+    is_exhausted = attempts > len(SCHEDULE)
+    if is_exhausted and now - first_attempt_at >= TOTAL_RETRY_TIME * (1 - JITTER):
         return None
     pause = SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * (1 - JITTER + 2 * JITTER * jitter())
     pause = max(pause, min(retry_after or 0, MAX_RETRY_AFTER_SECONDS))

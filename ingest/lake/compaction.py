@@ -54,6 +54,14 @@ def plan(segments: Sequence[Segment], now: datetime) -> list[list[Group]]:
     A day is closed when it is over by MARGIN and the record goes on with a later day. A day that
     the clock came back to has several runs of neighbours; each is compacted by itself.
     """
+    return [
+        groups
+        for _, shard in groupby(segments, key=lambda segment: segment.shard)
+        for groups in _plan_shard(list(shard), now)
+    ]
+
+
+def _plan_shard(segments: Sequence[Segment], now: datetime) -> list[list[Group]]:
     runs = [
         list(run)
         for _, run in groupby(segments, key=lambda each: (each.received_on, bool(each.replaces)))
@@ -62,8 +70,8 @@ def plan(segments: Sequence[Segment], now: datetime) -> list[list[Group]]:
     for number, run in enumerate(runs):
         day = run[0].received_on
         is_over = datetime.combine(day, time(), UTC) + timedelta(days=1) + MARGIN <= now
-        goes_on = any(later[0].received_on > day for later in runs[number + 1 :])
-        if is_over and goes_on and not run[0].replaces:
+        has_later_day = any(later[0].received_on > day for later in runs[number + 1 :])
+        if is_over and has_later_day and not run[0].replaces:
             days.setdefault(day, []).extend(_groups(run))
     return [groups for groups in days.values() if groups]
 

@@ -12,7 +12,7 @@ import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
-from ingest.contract import COLUMNS, SCHEMA
+from ingest.contract import COLUMNS, SCHEMA, Cursor
 from ingest.log.storage.engine import is_multi_writer, open_engine
 from ingest.settings import Settings
 
@@ -25,17 +25,20 @@ LOG_ERRORS = (adbc.Error, DBAPIError)
 class LogReader(Protocol):
     """Reads the log; a context manager."""
 
-    def last_position(self) -> int:
-        """Position of the newest event; 0 for an empty log."""
+    def head(self) -> Cursor:
+        """Return the cursor after the newest event of every shard."""
 
     def query(self, statement: str) -> pa.Table:
-        """The result of one select, as the driver types it."""
+        """Return the rows of one select, as the driver types them."""
 
-    def read(self, after: int, limit: int) -> pa.Table:
-        """At most `limit` events with a position above `after`, with the contract's schema."""
+    def read(self, after: Cursor, limit: int) -> pa.Table:
+        """Return at most `limit` events after a cursor, with the contract's schema.
+
+        Events are in order of shard and position.
+        """
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
@@ -50,12 +53,47 @@ def open_log(settings: Settings) -> LogReader:
 
 _SELECT = (
     f"select {', '.join(column.name for column in COLUMNS)} from events "  # noqa: S608 (our own names)
-    "where position > {} order by position limit {}"
+    "where shard = {} and position > {} order by position limit {}"
 )
-_LAST = "select max(position) from events"
+_NEXT_SHARD = "select min(shard) from events where shard > {}"
+_LAST = "select max(position) from events where shard = {}"
 
 
-class SqliteLog:
+class _Reader:
+    """Reads shard after shard; subclasses run one select."""
+
+    placeholder = "?"
+
+    def head(self) -> Cursor:
+        """Return the cursor after the newest event of every shard."""
+        last = _LAST.format(self.placeholder)
+        return {shard: self._scalar(last, shard) or 0 for shard in self._shards()}
+
+    def read(self, after: Cursor, limit: int) -> pa.Table:
+        """Return at most `limit` events after a cursor, in order of shard and position."""
+        tables = [SCHEMA.empty_table()]
+        left = limit
+        for shard in self._shards():
+            if left > 0:
+                tables.append(self._read(shard, after.get(shard, 0), left))
+                left -= tables[-1].num_rows
+        return pa.concat_tables(tables)
+
+    def _shards(self) -> list[int]:
+        shards: list[int] = []
+        statement = _NEXT_SHARD.format(self.placeholder)
+        while (shard := self._scalar(statement, shards[-1] if shards else -1)) is not None:
+            shards.append(shard)
+        return shards
+
+    def _scalar(self, statement: str, value: int) -> int | None:
+        raise NotImplementedError
+
+    def _read(self, shard: int, after: int, limit: int) -> pa.Table:
+        raise NotImplementedError
+
+
+class SqliteLog(_Reader):
     """A log in a SQLite file."""
 
     def __init__(self, store: Path) -> None:
@@ -68,12 +106,11 @@ class SqliteLog:
         # Who opens or closes the store as the only one holds it alone for a moment.
         self._connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
 
-    def last_position(self) -> int:
-        """Position of the newest event; 0 for an empty log."""
+    def _scalar(self, statement: str, value: int) -> int | None:
         with self._connection.cursor() as cursor:
-            cursor.execute(_LAST)
+            cursor.execute(statement, (value,))
             row = cursor.fetchone()
-        return (row[0] if row else None) or 0
+        return None if row is None else row[0]
 
     def query(self, statement: str) -> pa.Table:
         """The result of one select."""
@@ -82,12 +119,11 @@ class SqliteLog:
             table: pa.Table = cursor.fetch_arrow_table()
         return table
 
-    def read(self, after: int, limit: int) -> pa.Table:
-        """At most `limit` events above `after`."""
+    def _read(self, shard: int, after: int, limit: int) -> pa.Table:
         with self._connection.cursor() as cursor:
             # The driver infers a column's type from its first batch; one batch sees every row.
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(limit)})
-            cursor.execute(_SELECT.format("?", "?"), (after, limit))
+            cursor.execute(_SELECT.format("?", "?", "?"), (shard, after, limit))
             table: pa.Table = cursor.fetch_arrow_table()
         return to_contract_types(table)
 
@@ -100,8 +136,10 @@ class SqliteLog:
         self._connection.close()
 
 
-class PostgresLog:
+class PostgresLog(_Reader):
     """A log in PostgreSQL, read through Python's rows."""
+
+    placeholder = "%s"
 
     def __init__(self, url: str) -> None:
         """Connect. Raises FileNotFoundError if the database has no log yet."""
@@ -110,10 +148,10 @@ class PostgresLog:
             self._engine.dispose()
             raise FileNotFoundError("a log in the database")
 
-    def last_position(self) -> int:
-        """Position of the newest event; 0 for an empty log."""
-        _, rows = self._rows(_LAST)
-        return rows[0][0] or 0
+    def _scalar(self, statement: str, value: int) -> int | None:
+        _, rows = self._rows(statement, (value,))
+        result: int | None = rows[0][0]
+        return result
 
     def query(self, statement: str) -> pa.Table:
         """The result of one select."""
@@ -121,9 +159,8 @@ class PostgresLog:
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         return pa.table([pa.array(column) for column in columns], names)
 
-    def read(self, after: int, limit: int) -> pa.Table:
-        """At most `limit` events above `after`."""
-        names, rows = self._rows(_SELECT.format("%s", "%s"), (after, limit))
+    def _read(self, shard: int, after: int, limit: int) -> pa.Table:
+        names, rows = self._rows(_SELECT.format("%s", "%s", "%s"), (shard, after, limit))
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         arrays = [
             pa.array(column, _storage_type(field.type))

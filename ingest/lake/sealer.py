@@ -10,14 +10,16 @@ from threading import Event
 
 import pyarrow as pa
 
+from ingest.contract import Cursor
 from ingest.lake.compaction_schedule import CompactionScheduler
 from ingest.lake.lock import LakeBehindError as LakeBehindError
 from ingest.lake.lock import LakeLockedError as LakeLockedError
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LOG_ERRORS, LogReader, open_log
-from ingest.lake.segments import HoleError, Lake
+from ingest.lake.segments import GapError, Lake
+from ingest.log.cursor import is_behind
 from ingest.log.storage.engine import is_multi_writer
-from ingest.manifest import ManifestError, Segment, read_manifest
+from ingest.manifest import ManifestError, Segment, read_manifest, sealed_cursor
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,8 +46,9 @@ class Sealer:
 
     def step(self, now: datetime) -> list[Segment]:
         """Seal if enough has come or has waited long enough; returns what was sealed."""
-        waiting = self._log.last_position() - self._lake.last_position
-        _refuse_if_behind(waiting, self._lake.last_position)
+        head = self._log.head()
+        _check_not_behind(head, self._lake.cursor)
+        waiting = _distance(self._lake.cursor, head)
         if waiting == 0:
             self._waiting_since = None
             return []
@@ -58,24 +61,31 @@ class Sealer:
     def seal_all(self, now: datetime) -> list[Segment]:
         """Seal everything that the log holds; returns what was sealed."""
         sealed: list[Segment] = []
-        while (table := self._log.read(self._lake.last_position, self._rows)).num_rows:
+        while (table := self._log.read(self._lake.cursor, self._rows)).num_rows:
             sealed += self._lake.seal(table, now)
         self._waiting_since = None
         return sealed
 
 
-def _refuse_if_behind(waiting: int, sealed: int) -> None:
-    if waiting < 0:
-        raise HoleError(
-            f"the lake goes to position {sealed}, the log only to {sealed + waiting}: it is another "
-            "log; restore the right one, or move lake and warehouse away to begin anew"
-        )
+def _distance(after: Cursor, head: Cursor) -> int:
+    """Return how many events lie between two cursors."""
+    return sum(position - after.get(shard, 0) for shard, position in head.items())
+
+
+def _check_not_behind(head: Cursor, sealed: Cursor) -> None:
+    for shard, position in sealed.items():
+        if position > head.get(shard, 0):
+            raise GapError(
+                f"shard {shard} of the lake ends at position {position}, the log at "
+                f"{head.get(shard, 0)}: it is another log; restore the right one, or move lake and "
+                "warehouse away to start over"
+            )
 
 
 def catch_up(settings: Settings, seconds: float = 60.0) -> None:
     """Have all that the log holds now sealed: by the lake process if one runs, else here.
 
-    Raises LakeBehindError after `seconds`, HoleError if the log ends before the lake.
+    Raises LakeBehindError after `seconds`, GapError if the log ends before the lake.
     """
     try:
         reader = open_log(settings)
@@ -84,12 +94,11 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
     with reader as log:
-        sealed = _sealed_position(settings.lake_path)
-        wanted = log.last_position()
-        _refuse_if_behind(wanted - sealed, sealed)
-        while _sealed_position(settings.lake_path) < wanted:
+        head = log.head()
+        _check_not_behind(head, _sealed(settings.lake_path))
+        while is_behind(_sealed(settings.lake_path), head):
             if time.monotonic() > deadline:
-                raise LakeBehindError(f"the lake did not seal up to {wanted}; see logs/lake.log")
+                raise LakeBehindError("the lake did not seal everything in time; see logs/lake.log")
             _seal_or_ask(settings, log)
 
 
@@ -103,9 +112,9 @@ def _seal_or_ask(settings: Settings, log: LogReader) -> None:
         time.sleep(POLL_SECONDS / 5)
 
 
-def _sealed_position(lake: Path) -> int:
+def _sealed(lake: Path) -> Cursor:
     segments, _ = read_manifest(lake)
-    return segments[-1].last_position if segments else 0
+    return sealed_cursor(segments)
 
 
 def _request_path(lake: Path) -> Path:
@@ -128,7 +137,7 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
         while not stop.is_set():
             try:
                 _seal_until(settings, stop, rounds)
-            except (OSError, pa.ArrowException, *LOG_ERRORS, ManifestError, HoleError):
+            except (OSError, pa.ArrowException, *LOG_ERRORS, ManifestError, GapError):
                 logger.exception("sealing failed; trying again in %s s", RETRY_SECONDS)
                 stop.wait(RETRY_SECONDS)
 
@@ -170,7 +179,7 @@ def _log_is_there(settings: Settings, stop: Event) -> bool:
     while True:
         try:
             with open_log(settings) as log:
-                log.last_position()
+                log.head()
         except (FileNotFoundError, *LOG_ERRORS):
             if stop.wait(POLL_SECONDS):
                 return False

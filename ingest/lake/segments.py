@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.contract import SCHEMA, from_micros, manifest_path, segment_path
-from ingest.manifest import Segment, file_sha256, read_manifest
+from ingest.manifest import Segment, file_sha256, read_manifest, sealed_cursor
 
 DICTIONARY = [
     "event_type", "conversation_id", "session_id", "participant_id", "participant_role", "contact_id",
@@ -48,8 +48,8 @@ HOT_LEVEL = 3
 """zstd level of a segment as it is sealed; compaction takes its time and a higher one."""
 
 
-class HoleError(RuntimeError):
-    """Positions of the log are missing between what is sealed and what comes next."""
+class GapError(RuntimeError):
+    """Positions of the log are missing between the lake and the next event."""
 
 
 class Lake:
@@ -61,17 +61,23 @@ class Lake:
         self.path.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(manifest_path(path))
         segments, self._chain = read_manifest(path)
-        self.last_position = segments[-1].last_position if segments else 0
+        self.cursor = sealed_cursor(segments)
         sweep(path, segments)
 
     def seal(self, table: pa.Table, sealed_at: datetime) -> list[Segment]:
-        """Make `table` (whole events, in order of position) part of the record.
+        """Make `table` (whole events, in order of shard and position) part of the record.
 
-        One segment for each run of events received on one day. Raises HoleError, having written
-        nothing, if the table does not begin where the record ends or has a hole itself.
+        Writes one segment for each run of events of one shard and day. Raises GapError before it
+        writes anything if positions of a shard are missing.
         """
-        _check_positions(table, self.last_position)
-        return [self._seal_one(part, day, sealed_at) for day, part in _runs_by_day(table)]
+        shards = list(_runs_by_shard(table))
+        for shard, part in shards:
+            _check_positions(part, shard, self.cursor.get(shard, 0))
+        return [
+            self._seal_one(part, day, sealed_at)
+            for _, run in shards
+            for day, part in _runs_by_day(run)
+        ]
 
     def _seal_one(self, table: pa.Table, received_on: date, sealed_at: datetime) -> Segment:
         first, last = _span(table)
@@ -126,7 +132,8 @@ class Lake:
             os.fsync(file.fileno())
         if is_new:
             sync(self.path)
-        self.last_position = max(self.last_position, segment.last_position)
+        sealed = self.cursor.get(segment.shard, 0)
+        self.cursor[segment.shard] = max(sealed, segment.last_position)
 
 
 def sweep(lake: Path, segments: list[Segment]) -> list[Path]:
@@ -147,10 +154,12 @@ def sweep(lake: Path, segments: list[Segment]) -> list[Path]:
 
 def _is_leftover(lake: Path, path: Path, segments: list[Segment]) -> bool:
     """Whether a file begins right after the record, or stands for segments that are all there."""
-    first, last = _named_span(path)
-    if first == (segments[-1].last_position if segments else 0) + 1:
+    shard, first, last = _named_span(path)
+    if first == sealed_cursor(segments).get(shard, 0) + 1:
         return True
-    covered = [each for each in segments if first <= each.first_position <= last]
+    covered = [
+        each for each in segments if each.shard == shard and first <= each.first_position <= last
+    ]
     return (
         len(covered) > 1
         and path == lake / compacted_path(covered)
@@ -165,11 +174,12 @@ def compacted_path(old: Sequence[Segment]) -> str:
     )
 
 
-def _named_span(path: Path) -> tuple[int, int]:
+def _named_span(path: Path) -> tuple[int, int, int]:
+    """Return shard, first and last position of a file's name; zeros for another name."""
     parts = path.stem.split("-")
     if len(parts) != 3 or not all(part.isdigit() for part in parts):
-        return 0, 0
-    return int(parts[1]), int(parts[2])
+        return 0, 0, 0
+    return int(parts[0]), int(parts[1]), int(parts[2])
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -188,22 +198,32 @@ def _span(table: pa.Table) -> tuple[int, int]:
     return int(positions[0].as_py()), int(positions[-1].as_py())
 
 
-def _check_positions(table: pa.Table, last_position: int) -> None:
+def _check_positions(table: pa.Table, shard: int, sealed: int) -> None:
     first, last = _span(table)
-    if first != last_position + 1 or last - first + 1 != table.num_rows:
-        raise HoleError(
-            f"the record ends at position {last_position}, the log goes on with {first} to {last} "
-            f"in {table.num_rows} rows; `convolake verify` shows where positions are missing"
+    if first != sealed + 1 or last - first + 1 != table.num_rows:
+        raise GapError(
+            f"shard {shard} of the lake ends at position {sealed}, the log continues with {first} to "
+            f"{last} in {table.num_rows} rows; `convolake verify` shows which positions are missing"
         )
 
 
+def _runs_by_shard(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    return _runs(table, table["shard"].cast(pa.int64()))
+
+
 def _runs_by_day(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
-    """Consecutive rows received on the same UTC day. Order of position stays."""
+    """Split into consecutive rows received on the same UTC day. Keeps the order of positions."""
     days = pc.cast(pc.floor_temporal(table["received_at"], unit="day"), pa.int64())
-    encoded = pc.run_end_encode(days.combine_chunks())  # type: ignore[attr-defined]
+    for day, part in _runs(table, days):
+        yield from_micros(day).date(), part
+
+
+def _runs(table: pa.Table, keys: "pa.ChunkedArray[Any]") -> Iterator[tuple[int, pa.Table]]:
+    """Split into consecutive rows of the same key."""
+    encoded = pc.run_end_encode(keys.combine_chunks())  # type: ignore[attr-defined]
     start = 0
-    for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield from_micros(day).date(), table.slice(start, end - start)
+    for end, key in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+        yield key, table.slice(start, end - start)
         start = end
 
 

@@ -6,13 +6,11 @@ Clients see a cursor as an opaque string. A shard that a cursor does not name st
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from ingest.contract import Cursor
 from ingest.errors import InvalidRequestError
 from ingest.events.stored_event import StoredEvent
-
-Shard = int
-Cursor = Mapping[Shard, int]
 
 START: Cursor = {}
 """Before the first event of every shard."""
@@ -55,3 +53,14 @@ def _is_place(shard: object, position: object) -> bool:
         and 0 <= shard < 2**15
         and 0 <= position < 2**63
     )
+
+
+def furthest(*cursors: Cursor) -> dict[int, int]:
+    """Return the cursor that has read everything that any of `cursors` has read."""
+    shards = {shard for cursor in cursors for shard in cursor}
+    return {shard: max(cursor.get(shard, 0) for cursor in cursors) for shard in shards}
+
+
+def distance(after: Cursor, until: Cursor) -> int:
+    """Return how many events lie between two cursors."""
+    return sum(max(0, position - after.get(shard, 0)) for shard, position in until.items())

@@ -1,10 +1,24 @@
 """Reads of the store for the API: pages of conversations, of messages and of events."""
 
+import heapq
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 
+from ingest.contract import Cursor
 from ingest.events.contact_state import Contact, decode_contact
 from ingest.events.conversation_state import Conversation, decode_conversation
 from ingest.events.event_view import render_event
@@ -64,7 +78,7 @@ class ConversationChannels:
 def list_conversations(
     engine: Engine,
     limit: int,
-    before: int | None,
+    before: tuple[int, str] | None,
     equal: Mapping[str, str | None],
     channels: Collection[str] = (),
 ) -> list[Conversation]:
@@ -73,9 +87,13 @@ def list_conversations(
     With the values of `equal` in the columns that it names; None is any value. In one of
     `channels`, if there are any.
     """
-    query = select(conversations.c.projection).order_by(conversations.c.created_position.desc())
+    query = select(conversations.c.projection).order_by(
+        conversations.c.created_position.desc(), conversations.c.conversation_id.desc()
+    )
     if before is not None:
-        query = query.where(conversations.c.created_position < before)
+        query = query.where(
+            tuple_(conversations.c.created_position, conversations.c.conversation_id) < before
+        )
     if channels:
         query = query.where(conversations.c.channel.in_(sorted(channels)))
     for name, value in equal.items():
@@ -157,33 +175,62 @@ def list_events(
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
 
 
-_PLACES: Sequence[Any] = [
+_POSITION_COLUMNS: Sequence[Any] = [
     events.c[name]
     for name in (
-        "position", "event_type", "conversation_id", "contact_id", "participant_id", "committed_at",
+        "shard", "position", "event_type", "conversation_id", "contact_id", "participant_id", "committed_at",
     )
 ]  # fmt: skip
 
 
-def list_positions(engine: Engine, after: int, until: int, limit: int) -> Sequence[RowMapping]:
-    """Which events follow a position, up to another, without what they say."""
-    query = select(*_PLACES).where(events.c.position > after, events.c.position <= until)
+def list_positions(engine: Engine, after: Cursor, until: Cursor, limit: int) -> list[RowMapping]:
+    """Return at most `limit` events between two cursors, without text and payload."""
+    return _merge(engine, select(*_POSITION_COLUMNS), after, limit, until)
+
+
+def read_log(engine: Engine, after: Cursor, limit: int) -> list[RowMapping]:
+    """Return at most `limit` events after a cursor, in order of position within each shard.
+
+    Shards are merged by `committed_at`, so that the cursor after any prefix misses nothing.
+    """
+    return _merge(engine, select(events), after, limit)
+
+
+def _merge(
+    engine: Engine, query: Select[Any], after: Cursor, limit: int, until: Cursor | None = None
+) -> list[RowMapping]:
     with engine.connect() as connection:
-        found = connection.execute(query.order_by(events.c.position).limit(limit))
-        return found.mappings().all()
+        shards = list_shards(connection)
+        pages = []
+        for shard in shards:
+            page = query.where(
+                events.c.shard == shard, events.c.position > after.get(shard, 0)
+            ).order_by(events.c.position)
+            if until is not None:
+                page = page.where(events.c.position <= until.get(shard, 0))
+            pages.append(connection.execute(page.limit(limit)).mappings().all())
+    return list(islice(heapq.merge(*pages, key=itemgetter("committed_at")), limit))
 
 
-def list_committed(engine: Engine, after: int, limit: int) -> Sequence[RowMapping]:
-    """At most `limit` events after a position, in the order of the log."""
-    query = select(events).where(events.c.position > after).order_by(events.c.position)
+def list_shards(connection: Connection) -> list[int]:
+    """Return the shards that have events. Costs one index look-up for each."""
+    shards: list[int] = []
+    query = select(func.min(events.c.shard)).where(events.c.shard > bindparam("last"))
+    while (
+        shard := connection.execute(query, {"last": shards[-1] if shards else -1}).scalar()
+    ) is not None:
+        shards.append(shard)
+    return shards
+
+
+def head(engine: Engine) -> Cursor:
+    """Return the cursor after the newest event of every shard, whichever process wrote it."""
+    query = select(func.max(events.c.position)).where(events.c.shard == bindparam("shard"))
     with engine.connect() as connection:
-        return connection.execute(query.limit(limit)).mappings().all()
-
-
-def last_position(engine: Engine) -> int:
-    """Position of the newest event, whichever process wrote it; 0 for an empty log."""
-    with engine.connect() as connection:
-        return connection.execute(select(func.max(events.c.position))).scalar() or 0
+        return {
+            shard: connection.execute(query, {"shard": shard}).scalar() or 0
+            for shard in list_shards(connection)
+        }
 
 
 def count_unread(

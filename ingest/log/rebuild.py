@@ -14,6 +14,8 @@ from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy, next_timer
 from ingest.events.types import rules_of
+from ingest.log import queries
+from ingest.log.cursor import START, advance
 from ingest.log.records import MessageKey
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import conversations, events
@@ -47,16 +49,11 @@ def rebuild_projections(
 
 
 def _chunks(engine: Engine) -> Iterator[list[StoredEvent]]:
-    names = StoredEvent.__struct_fields__
-    last = 0
-    while True:
-        query = select(*(events.c[name] for name in names)).where(events.c.position > last)
-        with engine.connect() as connection:
-            found = connection.execute(query.order_by(events.c.position).limit(CHUNK_EVENTS)).all()
-        if not found:
-            return
-        yield [StoredEvent(**dict(zip(names, row, strict=True))) for row in found]
-        last = found[-1].position
+    cursor = START
+    while rows := queries.read_log(engine, cursor, CHUNK_EVENTS):
+        chunk = [StoredEvent(**row) for row in rows]
+        yield chunk
+        cursor = advance(cursor, chunk)
 
 
 class _ChunkProjection:

@@ -17,7 +17,7 @@ from ingest.api.dependencies import (
 )
 from ingest.api.intake import NewConversation, conversation_fields, ingest_one, parse_conversation
 from ingest.api.openapi import READ_ERRORS, describe_raw_route, problem_responses
-from ingest.api.pagination import Cursor, Limit, from_cursor, to_cursor
+from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.api.raw_route import RawRoute
 from ingest.errors import (
     ConversationExistsError,
@@ -71,7 +71,7 @@ def list_conversations(
     api: Context,
     caller: RequireRead,
     limit: Limit = 50,
-    cursor: Cursor = None,
+    cursor: PageCursor = None,
     channel: str | None = None,
     conversation_key: Annotated[str | None, Query(max_length=128)] = None,
     contact_id: Annotated[str | None, Query(max_length=128)] = None,
@@ -80,7 +80,7 @@ def list_conversations(
     found = queries.list_conversations(
         api.engine,
         limit + 1,
-        from_cursor(cursor),
+        from_keyed_cursor(cursor),
         {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
         caller.channels,
     )
@@ -88,7 +88,7 @@ def list_conversations(
     more = len(found) > limit
     return ConversationPage(
         items=[to_conversation_view(each) for each in page],
-        cursor=to_cursor(page[-1].created_position) if more else None,
+        cursor=to_cursor(page[-1].created_position, page[-1].conversation_id) if more else None,
         has_more=more,
     )
 

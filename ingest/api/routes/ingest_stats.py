@@ -12,6 +12,7 @@ from ingest.errors import (
     UnauthorizedError,
 )
 from ingest.log import queries
+from ingest.log.cursor import encode_cursor
 
 router = APIRouter(
     prefix="/v1",
@@ -39,6 +40,7 @@ class IngestStats(BaseModel):
     """All counts; stored = accepted + generated."""
 
     stored: int
+    head: str = Field(description="cursor after the newest event; for `WS /v1/live?after=`")
     sources: list[SourceStats]
 
 
@@ -47,4 +49,5 @@ def get_ingest_stats(api: Context, caller: RequireRead) -> IngestStats:
     """What came from your source and what became of it; from all, with the scope admin."""
     rows = [SourceStats.model_validate(dict(row)) for row in queries.list_ingest_stats(api.engine)]
     mine = [row for row in rows if caller.is_admin or row.source == caller.source]
-    return IngestStats(stored=queries.last_position(api.engine), sources=mine)
+    head = queries.head(api.engine)
+    return IngestStats(stored=sum(head.values()), head=encode_cursor(head), sources=mine)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, WebSocket
@@ -20,11 +20,13 @@ from ingest.api.dependencies import (
 from ingest.api.problems import problem_response
 from ingest.api.server import CLIENT_DISCONNECTED
 from ingest.auth.permissions import PARTICIPATE, Caller
+from ingest.contract import Cursor
 from ingest.delivery.live.broadcaster import (
     PAGE_EVENTS,
     CommittedEvent,
     Feed,
     FeedUpdate,
+    Place,
     encode_json,
     stream_feed,
 )
@@ -47,8 +49,10 @@ from ingest.errors import (
     UnknownConversationError,
 )
 from ingest.events.event_view import render_event
+from ingest.events.stored_event import StoredEvent
 from ingest.log import queries
-from ingest.log.queries import list_event_views
+from ingest.log.cursor import MAX_BYTES, START, decode_cursor, encode_cursor
+from ingest.log.queries import SequenceRange
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +69,9 @@ router = APIRouter(prefix="/v1")
 AfterSequence = Annotated[int, Query(ge=0, lt=2**63, description="the last sequence you saw")]
 
 
-AfterPosition = Annotated[int, Query(ge=0, lt=2**63, description="the last position you saw")]
+After = Annotated[
+    str, Query(max_length=MAX_BYTES, description="the cursor of the last frame you saw")
+]
 
 
 @router.websocket("/conversations/{conversation_id}/live")
@@ -91,7 +97,7 @@ async def stream_conversation(
 
 
 @router.websocket("/live")
-async def stream_all(socket: WebSocket, after_position: AfterPosition = 0) -> None:
+async def stream_all(socket: WebSocket, after: After = "") -> None:
     """What happens in all conversations that you may see, in the order of the log: for an agents' desk.
 
     For keys with `read`, and for agents with a token.
@@ -99,10 +105,11 @@ async def stream_all(socket: WebSocket, after_position: AfterPosition = 0) -> No
     try:
         await preload_credentials(socket)
         caller = _authorize_socket(socket, "read")
+        cursor = decode_cursor(after) if after else START
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    await _serve(socket, _desk_feed(socket, caller), after_position, "after_position")
+    await _serve(socket, _log_feed(socket, caller), cursor, "after")
 
 
 HANDSHAKE_ERRORS = (
@@ -165,89 +172,93 @@ async def _run_limited(
         return await run_in_threadpool(read, *args, **kwargs)
 
 
-def _conversation_feed(socket: WebSocket, conversation_id: str, view: str) -> Feed:
-    api = get_context(socket)
+def _conversation_feed(socket: WebSocket, conversation_id: str, view: str) -> Feed[int]:
+    context = get_context(socket)
 
     def read(after: int) -> list[tuple[int, bytes]]:
-        events = list_event_views(
-            api.engine, conversation_id, PAGE_EVENTS, queries.SequenceRange(after), view
+        events = queries.list_event_views(
+            context.engine, conversation_id, PAGE_EVENTS, SequenceRange(after), view
         )
-        return [(each["sequence"], encode_json(each)) for each in events]
+        return [(event["sequence"], encode_json(event)) for event in events]
+
+    def advance(after: int, event: StoredEvent) -> int | None:
+        sequence = event.sequence or 0
+        return sequence if sequence > after else None
 
     return Feed(
         conversation_id,
-        lambda row: row.sequence or 0,
-        lambda after: _run_limited(socket, api.catch_up_slots, read, after),
+        lambda after: _run_limited(socket, context.catch_up_slots, read, after),
+        advance,
         (lambda event: event.for_all) if view == "all" else (lambda event: event.for_customer),
     )
 
 
-def _desk_feed(socket: WebSocket, caller: Caller) -> Feed:
-    api = get_context(socket)
+def _log_feed(socket: WebSocket, caller: Caller) -> Feed[Cursor]:
+    context = get_context(socket)
 
-    def is_for_them(conversation_id: str | None) -> bool:
+    def is_visible(conversation_id: str | None) -> bool:
         if conversation_id is None:
             return False
-        if (
-            caller.channels
-            and api.conversation_channels.get(conversation_id) not in caller.channels
-        ):
+        channel = context.conversation_channels.get
+        if caller.channels and channel(conversation_id) not in caller.channels:
             return False
         user = caller.user
         return user is None or not user.conversation_ids or conversation_id in user.conversation_ids
 
-    def read(after: int) -> list[tuple[int, bytes]]:
-        return [
-            (
-                row["position"],
-                encode_json(render_event(row, "all"))
-                if is_for_them(row["conversation_id"])
-                else b"",
-            )
-            for row in queries.list_committed(api.engine, after, PAGE_EVENTS)
-        ]
+    def read(after: Cursor) -> list[tuple[Cursor, bytes]]:
+        page: list[tuple[Cursor, bytes]] = []
+        for row in queries.read_log(context.engine, after, PAGE_EVENTS):
+            after = {**after, row["shard"]: row["position"]}
+            visible = is_visible(row["conversation_id"])
+            page.append((after, encode_json(render_event(row, "all")) if visible else b""))
+        return page
 
-    def frame(event: CommittedEvent) -> bytes:
-        mine = is_for_them(event.row.conversation_id)
-        return event.for_all if mine else b""
+    def advance(after: Cursor, event: StoredEvent) -> Cursor | None:
+        is_new = event.position > after.get(event.shard, 0)
+        return {**after, event.shard: event.position} if is_new else None
+
+    def render(committed: CommittedEvent) -> bytes:
+        return committed.for_all if is_visible(committed.event.conversation_id) else b""
 
     return Feed(
         None,
-        lambda row: row.position,
-        lambda after: _run_limited(socket, api.catch_up_slots, read, after),
-        frame,
+        lambda after: _run_limited(socket, context.catch_up_slots, read, after),
+        advance,
+        render,
     )
 
 
-async def _serve(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
+async def _serve(socket: WebSocket, feed: Feed[Place], after: Place, name: str) -> None:
     """Tell until the client goes. What it says is not for here."""
     offered = socket.scope["subprotocols"]
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    telling = asyncio.create_task(_send_frames(socket, feed, after, place))
+    telling = asyncio.create_task(_send_frames(socket, feed, after, name))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
-            await socket.close(CloseCode.ONLY_TELLS, "this socket only tells; write by HTTP")
+            await socket.close(CloseCode.SEND_ONLY, "this socket only tells; write by HTTP")
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _send_frames(socket: WebSocket, feed: Feed, after: int, place: str) -> None:
+async def _send_frames(socket: WebSocket, feed: Feed[Place], after: Place, name: str) -> None:
     try:
-        async for frame in _frames(socket, feed, after, place):
+        async for frame in _frames(socket, feed, after, name):
             await socket.send_text(frame.decode())
     except UnauthorizedError as error:
-        await socket.close(CloseCode.EXPIRED, error.detail)
+        await socket.close(CloseCode.CREDENTIALS_EXPIRED, error.detail)
     except WebSocketDisconnect:
         return  # the client went away in the middle of it
     except Exception:
         logger.exception("a listener could not be told any more")
         await socket.close(
-            CloseCode.FAULT, "a fault of ours; come back with the last place you saw"
+            CloseCode.INTERNAL_ERROR, "a fault of ours; come back with the last place you saw"
         )
 
 
-async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> AsyncIterator[bytes]:
+async def _frames(
+    socket: WebSocket, feed: Feed[Place], after: Place, name: str
+) -> AsyncIterator[bytes]:
     updates = stream_feed(get_context(socket).broadcaster, feed, after, HEARTBEAT_SECONDS)
     told_at = time.monotonic()
     async for update in updates:
@@ -257,17 +268,27 @@ async def _frames(socket: WebSocket, feed: Feed, after: int, place: str) -> Asyn
             after = at
             if event:
                 told_at = time.monotonic()
-                yield event_frame(event)
-        for told in _notices(update, after, place, time.monotonic() - told_at):
+                yield event_frame(event, _event_cursor(after))
+        for told in _notices(update, after, name, time.monotonic() - told_at):
             told_at = time.monotonic()
             yield told
 
 
-def _notices(update: FeedUpdate, after: int, place: str, silent: float) -> list[bytes]:
+def _notices(update: FeedUpdate[Place], after: Place, name: str, silent: float) -> list[bytes]:
     """What else there is to tell; after a while of silence, where the listener stands."""
     if update.typing is not None:
         return [typing_frame(update.typing)]
     if update.is_caught_up:
-        return [live_frame(place, after)]
+        return [live_frame(name, _encode_place(after))]
     is_due = not update.events or silent >= HEARTBEAT_SECONDS
-    return [heartbeat_frame(place, after)] if is_due else []
+    return [heartbeat_frame(name, _encode_place(after))] if is_due else []
+
+
+def _event_cursor(place: object) -> str | None:
+    """Return the cursor of an event frame; a sequence is in the event itself."""
+    return None if isinstance(place, int) else encode_cursor(cast("Cursor", place))
+
+
+def _encode_place(place: object) -> int | str:
+    """Encode a sequence as it is, and a cursor as an opaque string."""
+    return place if isinstance(place, int) else encode_cursor(cast("Cursor", place))

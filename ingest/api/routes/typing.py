@@ -108,7 +108,7 @@ def _list(api: AppContext, conversation_id: str) -> TypingList:
 
 async def _say(api: Context, conversation_id: str, participant_id: str, seconds: int) -> bool:
     """Tell it here and in every other process; whether it is new."""
-    is_new = note_typing(api, conversation_id, participant_id, seconds)
+    is_new = update_typing(api, conversation_id, participant_id, seconds)
     if api.broadcast is not None:
         words = {
             "conversation_id": conversation_id,
@@ -119,7 +119,7 @@ async def _say(api: Context, conversation_id: str, participant_id: str, seconds:
     return is_new
 
 
-def note_typing(api: AppContext, conversation_id: str, participant_id: str, seconds: int) -> bool:
+def update_typing(api: AppContext, conversation_id: str, participant_id: str, seconds: int) -> bool:
     """Note that somebody types, or stopped (0), and tell who listens here; whether it is new."""
     if seconds:
         loop = asyncio.get_running_loop()

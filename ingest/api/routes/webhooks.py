@@ -1,4 +1,4 @@
-"""Webhooks: who is told of events, what waits for them, what was given up and is sent anew."""
+"""Webhooks: create, list, rotate, enable, delete; deliveries and their replay."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,10 +12,10 @@ from starlette.requests import HTTPConnection
 from ingest.api.dependencies import AppContext, Context, authorize
 from ingest.api.openapi import problem_responses
 from ingest.auth.permissions import Caller
-from ingest.contract import from_micros
+from ingest.contract import Cursor, from_micros
 from ingest.delivery import queue, webhook_registry
-from ingest.delivery.destinations.webhook import DELIVERED_STREAMS, Webhook, ordering_key
-from ingest.delivery.queue import QueuedDelivery
+from ingest.delivery.destinations.webhook import Webhook
+from ingest.delivery.queue import DeliveryKey, QueuedDelivery
 from ingest.egress import signing
 from ingest.egress.client import ForbiddenAddressError
 from ingest.errors import (
@@ -28,15 +28,16 @@ from ingest.errors import (
     UnknownWebhookError,
 )
 from ingest.events.payloads import ID_PATTERN
-from ingest.events.types import EVENT_TYPES
+from ingest.events.types import CUSTOM, EVENT_TYPES, rules_of
 from ingest.log import queries
+from ingest.log.cursor import MAX_BYTES, START, decode_cursor, encode_cursor
 from ingest.log.writer_requests import Execute
 
 ROTATION_SECONDS = 24 * 3600
-"""So long the old secret signs beside the new one."""
+"""Time for which the old secret signs in addition to the new one."""
 
 MAX_REPLAYED_EVENTS = 1_000
-"""So many events are sent anew at once; ask again for more."""
+"""Maximum events that one replay sends again."""
 
 ERRORS = (
     UnauthorizedError,
@@ -50,21 +51,21 @@ ERRORS = (
 
 
 def require_webhooks_admin(connection: HTTPConnection) -> Caller:
-    """Who asks for webhooks."""
+    """Return the caller, who may manage webhooks and hooks."""
     return authorize(connection, "webhooks:admin")
 
 
 RequireWebhooksAdmin = Annotated[Caller, Depends(require_webhooks_admin)]
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problem_responses(ERRORS))
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Position = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+LogCursor = Annotated[str, Field(max_length=MAX_BYTES)]
 
 
 class NewWebhook(BaseModel):
     """Where events go, and which: by type (`message.created`, `message.*`; none: all) and channel.
 
-    With `bot_id` it is a bot's: it is told nothing while a human has control, nor of what it did
-    itself. `after_position`: it begins there in the log, not now.
+    With `bot_id` it belongs to a bot: it receives nothing while a human has control, and not the bot's
+    own events. `after`: a cursor of the log to start from; without it the webhook starts now.
     """
 
     model_config = ConfigDict(extra="forbid", regex_engine="python-re")
@@ -75,11 +76,11 @@ class NewWebhook(BaseModel):
         [], max_length=32
     )
     bot_id: Id | None = None
-    after_position: Position | None = None
+    after: LogCursor | None = Field(None, description='a cursor; "" is the start of the log')
 
 
 class WebhookView(BaseModel):
-    """A webhook. Its secret is shown once, when it is made or changed."""
+    """A webhook. Its secret is shown once, when it is created or rotated."""
 
     webhook_id: str
     url: str
@@ -87,78 +88,74 @@ class WebhookView(BaseModel):
     channels: list[str]
     bot_id: str | None
     created_at: datetime
-    position: int = Field(description="up to here everything was delivered, or waits")
+    cursor: str = Field(description="up to here every event was delivered or is in the queue")
     disabled_at: datetime | None
     disabled_reason: str | None
-    secret: str | None = Field(None, description="whsec_…; keep it now")
+    secret: str | None = Field(None, description="whsec_…; save it now")
 
 
 class WebhookList(BaseModel):
-    """Every webhook of your source; of all, with the scope admin."""
+    """Every webhook of the caller's source; of all sources with the scope admin."""
 
     items: list[WebhookView]
 
 
 class DeliveryView(BaseModel):
-    """A delivery that waits, or was given up."""
+    """A delivery in the queue, or a dead letter."""
 
+    shard: int
     position: int
     ordering_key: str = Field(description="deliveries with the same key go out in order")
     attempts: int
-    next_attempt_at: datetime | None = Field(
-        description="null: it waits behind another one, or is dead"
-    )
+    next_attempt_at: datetime | None = Field(description="null: behind another one, or dead")
     dead_lettered_at: datetime | None
     last_result: str | None = Field(description="result of the last attempt")
 
 
 class DeliveryList(BaseModel):
-    """A page of deliveries; go on after the last position."""
+    """A page of deliveries; `cursor` is the `after` of the next page."""
 
     items: list[DeliveryView]
+    cursor: str
 
 
 class Replay(BaseModel):
-    """What to send anew: what was given up, or with `delivered` whatever it is told of.
+    """What to send again: dead letters, or with `delivered` every event that the webhook wants.
 
-    After one position and up to another; both at most. At most 1,000 events at once.
+    After one cursor and up to another. At most 1,000 events at once.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    after_position: Position = 0
-    until_position: Position = 2**63 - 1
+    after: LogCursor = ""
+    until: LogCursor | None = None
     delivered: bool = False
 
 
 class Replayed(BaseModel):
-    """How many are sent anew, and how far it received: ask for the rest after that."""
+    """How many events are sent again, and the cursor to continue from."""
 
     count: int
-    until_position: int
+    until: str
 
 
 def example(body: dict[str, Any]) -> dict[str, Any]:
-    """`openapi_extra` of a route whose body may be this."""
+    """Return `openapi_extra` with an example of the body."""
     return {"requestBody": {"content": {"application/json": {"example": body}}}}
 
 
 _EXAMPLE = {"url": "https://bot.example/hook", "event_types": ["message.created", "handoff.*"]}
 
 
-@router.post(
-    "",
-    status_code=201,
-    openapi_extra=example(_EXAMPLE),
-)
+@router.post("", status_code=201, openapi_extra=example(_EXAMPLE))
 async def create_webhook(
-    request: Request, api: Context, caller: RequireWebhooksAdmin, body: NewWebhook
+    request: Request, context: Context, caller: RequireWebhooksAdmin, body: NewWebhook
 ) -> WebhookView:
-    """Be told of events. The answer has the secret that they are signed with, this once."""
-    validate_target(api, caller, body.url, body.channels)
-    _check_types(caller, body)
-    position = await run_in_threadpool(queries.last_position, api.engine)
-    hook = Webhook(
+    """Create a webhook. The response shows its signing secret, this once."""
+    validate_target(context, caller, body.url, body.channels)
+    _validate_types(caller, body)
+    cursor = await run_in_threadpool(_start_cursor, context, body)
+    webhook = Webhook(
         webhook_id=request.app.state.new_id(),
         source=caller.source,
         url=body.url,
@@ -168,176 +165,226 @@ async def create_webhook(
         secret=signing.new_secret(),
         old_secret=None,
         old_secret_until=None,
-        created_at=api.clock(),
-        position=position if body.after_position is None else min(position, body.after_position),
+        created_at=context.clock(),
         disabled_at=None,
         disabled_reason=None,
+        cursor=cursor,
+        watchdog_cursor=START,
     )
-    await _change(api, webhook_registry.insert_webhook(hook))
-    return _view(hook, secret=hook.secret)
+    await _execute(context, webhook_registry.insert_webhook(webhook))
+    return _view(webhook, secret=webhook.secret)
 
 
-def validate_target(api: AppContext, caller: Caller, url: str, channels: list[str]) -> None:
-    """Raise what is against sending there what is said on these channels."""
+def _start_cursor(context: AppContext, body: NewWebhook) -> Cursor:
+    head = queries.head(context.engine)
+    if body.after is None:
+        return head
+    after = _decode(body.after, "body.after")
+    return {shard: min(after.get(shard, 0), position) for shard, position in head.items()}
+
+
+def _decode(text: str, field: str) -> Cursor:
+    try:
+        return decode_cursor(text) if text else START
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.detail, field) from None
+
+
+def validate_target(context: AppContext, caller: Caller, url: str, channels: list[str]) -> None:
+    """Check that the caller may send what these channels say to this URL.
+
+    Raises ForbiddenError, InvalidRequestError, MissingScopeError.
+    """
     if caller.channels and not caller.channels.issuperset(channels):
         raise ForbiddenError("this key is not for these channels", "body.channels")
     try:
-        api.dispatcher.egress.validate_url(url)
+        context.dispatcher.egress.validate_url(url)
     except ForbiddenAddressError as error:
         raise InvalidRequestError(str(error), "body.url") from None
-    caller.require_scope("read")  # what is sent is what could be read
+    caller.require_scope("read")  # a webhook receives what its key could read
 
 
-def _check_types(caller: Caller, body: NewWebhook) -> None:
-    if any(name.startswith("contact.") for name in body.event_types):
-        caller.require_scope("pii:read")
-    types = {name for name, kind in EVENT_TYPES.items() if kind.stream in DELIVERED_STREAMS}
-    kinds = {each.partition(".")[0] + ".*" for each in types} | {"custom.*"}
+def _validate_types(caller: Caller, body: NewWebhook) -> None:
+    deliverable = [rules for rules in (*EVENT_TYPES.values(), CUSTOM) if rules.is_deliverable]
+    families = {f"{rules.about}.*": rules for rules in deliverable}
     for name in body.event_types:
-        if name not in types and name not in kinds and not name.startswith("custom."):
-            raise InvalidRequestError("no event that can be sent has this name", "body.event_types")
+        rules = families.get(name) or rules_of(name)
+        if not rules.is_deliverable or not (
+            name in families or name in EVENT_TYPES or rules is CUSTOM
+        ):
+            raise InvalidRequestError("no deliverable event has this name", "body.event_types")
+        if rules.stream == "contact":
+            caller.require_scope("pii:read")
 
 
 @router.get("")
-def list_webhooks(api: Context, caller: RequireWebhooksAdmin) -> WebhookList:
-    """Who is told of events."""
-    hooks = webhook_registry.list_webhooks(api.engine)
+def list_webhooks(context: Context, caller: RequireWebhooksAdmin) -> WebhookList:
+    """List webhooks, oldest first."""
+    webhooks = webhook_registry.list_webhooks(context.engine)
     return WebhookList(
-        items=[_view(each) for each in hooks if caller.owns(each.source, each.channels)]
+        items=[_view(each) for each in webhooks if caller.owns(each.source, each.channels)]
     )
 
 
 @router.get("/{webhook_id}")
-def get_webhook(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
-    """A webhook as it stands."""
-    return _view(_existing(api, caller, webhook_id))
+def get_webhook(context: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
+    """Return a webhook."""
+    return _view(_require_webhook(context, caller, webhook_id))
 
 
 @router.delete("/{webhook_id}", status_code=204)
-async def remove_webhook(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> Response:
-    """Tell it nothing any more, and forget what waits for it."""
-    await run_in_threadpool(_existing, api, caller, webhook_id)
-    await _change(api, *webhook_registry.delete_webhook(webhook_id))
+async def remove_webhook(
+    context: Context, caller: RequireWebhooksAdmin, webhook_id: str
+) -> Response:
+    """Delete a webhook and its queue."""
+    await run_in_threadpool(_require_webhook, context, caller, webhook_id)
+    await _execute(context, *webhook_registry.delete_webhook(webhook_id))
     return Response(status_code=204)
 
 
 @router.post("/{webhook_id}/rotate")
-async def rotate_secret(api: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
-    """A new secret. For a day deliveries are signed with the old one, too."""
-    hook = await run_in_threadpool(_existing, api, caller, webhook_id)
+async def rotate_secret(
+    context: Context, caller: RequireWebhooksAdmin, webhook_id: str
+) -> WebhookView:
+    """Create a new secret. For a day deliveries carry a signature of the old one too."""
+    webhook = await run_in_threadpool(_require_webhook, context, caller, webhook_id)
     secret = signing.new_secret()
-    until = api.clock() + ROTATION_SECONDS * 1_000_000
-    await _change(
-        api,
+    until = context.clock() + ROTATION_SECONDS * 1_000_000
+    await _execute(
+        context,
         webhook_registry.update_webhook(
-            webhook_id, secret=secret, old_secret=hook.secret, old_secret_until=until
+            webhook_id, secret=secret, old_secret=webhook.secret, old_secret_until=until
         ),
     )
-    return _view(hook, secret=secret)
+    return _view(webhook, secret=secret)
 
 
 @router.post("/{webhook_id}/enable")
 async def enable_webhook(
-    api: Context, caller: RequireWebhooksAdmin, webhook_id: str
+    context: Context, caller: RequireWebhooksAdmin, webhook_id: str
 ) -> WebhookView:
-    """Go on telling one that was disabled, from where it stood. Safe to repeat."""
-    await run_in_threadpool(_existing, api, caller, webhook_id)
-    await _change(
-        api, webhook_registry.update_webhook(webhook_id, disabled_at=None, disabled_reason=None)
+    """Enable a disabled webhook; it continues from its cursor. Safe to repeat."""
+    await run_in_threadpool(_require_webhook, context, caller, webhook_id)
+    await _execute(
+        context,
+        webhook_registry.update_webhook(webhook_id, disabled_at=None, disabled_reason=None),
     )
-    return _view(await run_in_threadpool(_existing, api, caller, webhook_id))
+    return _view(await run_in_threadpool(_require_webhook, context, caller, webhook_id))
 
 
 @router.get("/{webhook_id}/deliveries")
 def list_deliveries(
-    api: Context,
+    context: Context,
     caller: RequireWebhooksAdmin,
     webhook_id: str,
     status: Literal["waiting", "dead"] = "waiting",
-    after_position: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+    after: Annotated[
+        str, Query(max_length=MAX_BYTES, description="`cursor` of the page before")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> DeliveryList:
-    """What waits to be delivered, or was given up, in the order of the log."""
-    _existing(api, caller, webhook_id)
-    found = queue.list_queue(
-        api.engine, webhook_id, limit, after_position, is_dead=status == "dead"
+    """List waiting deliveries, or dead letters, by shard and position."""
+    _require_webhook(context, caller, webhook_id)
+    cursor = _decode(after, "after")
+    rows = queue.list_queue(context.engine, webhook_id, limit, cursor, is_dead=status == "dead")
+    return DeliveryList(
+        items=[_delivery(row) for row in rows], cursor=encode_cursor(_advance(cursor, rows))
     )
-    return DeliveryList(items=[_delivery(row) for row in found])
 
 
-@router.post("/{webhook_id}/replay", openapi_extra=example({"after_position": 4711}))
+@router.post("/{webhook_id}/replay", openapi_extra=example({"delivered": True}))
 async def replay_deliveries(
-    api: Context, caller: RequireWebhooksAdmin, webhook_id: str, body: Replay
+    context: Context, caller: RequireWebhooksAdmin, webhook_id: str, body: Replay
 ) -> Replayed:
-    """Send anew what was given up, or what was delivered. Ids stay the same."""
-    hook = await run_in_threadpool(_existing, api, caller, webhook_id)
-    find = _wanted if body.delivered else _dead
-    rows, until = await run_in_threadpool(find, api, hook, body)
-    now = api.clock()
-    changes: list[ClauseElement] = []
-    orders: dict[str, None] = {}
+    """Send dead letters or delivered events again. Their ids stay the same."""
+    webhook = await run_in_threadpool(_require_webhook, context, caller, webhook_id)
+    find = _find_delivered if body.delivered else _find_dead_letters
+    rows, until = await run_in_threadpool(find, context, webhook, body)
+    now = context.clock()
+    destination = context.webhooks.destination(webhook)
+    statements: list[ClauseElement] = []
+    ordering_keys: dict[str, None] = {}
     for row in rows:
-        of = ordering_key(row) if body.delivered else row["ordering_key"]
-        orders[of] = None
-        changes.append(queue.requeue(webhook_id, row["position"], now, None))
+        key = DeliveryKey(webhook_id, row["shard"], row["position"])
+        ordering_key = destination.ordering_key(row) if body.delivered else row["ordering_key"]
+        ordering_keys[ordering_key] = None
+        statements.append(queue.requeue(key, now))
         if body.delivered:
-            changes.append(queue.enqueue(QueuedDelivery(webhook_id, row["position"], of, now)))
-    changes += [queue.unblock_next(webhook_id, of, now) for of in orders]
-    await _change(api, *changes)
-    return Replayed(count=len(rows), until_position=until)
+            statements.append(queue.enqueue(QueuedDelivery(key, ordering_key, now)))
+    statements += [queue.unblock_next(webhook_id, key, now) for key in ordering_keys]
+    await _execute(context, *statements)
+    return Replayed(count=len(rows), until=encode_cursor(until))
 
 
-def _dead(api: AppContext, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
-    found = queue.list_queue(
-        api.engine, hook.webhook_id, MAX_REPLAYED_EVENTS, body.after_position, is_dead=True
+def _find_dead_letters(
+    context: AppContext, webhook: Webhook, body: Replay
+) -> tuple[list[RowMapping], Cursor]:
+    after = _decode(body.after, "body.after")
+    rows = list(
+        queue.list_queue(
+            context.engine, webhook.webhook_id, MAX_REPLAYED_EVENTS, after, is_dead=True
+        )
     )
-    rows = [row for row in found if row["position"] <= body.until_position]
-    return rows, rows[-1]["position"] if rows else body.after_position
+    if body.until is not None:
+        until = _decode(body.until, "body.until")
+        rows = [row for row in rows if row["position"] <= until.get(row["shard"], 0)]
+    return rows, _advance(after, rows)
 
 
-def _wanted(api: AppContext, hook: Webhook, body: Replay) -> tuple[list[RowMapping], int]:
-    """Events of the range that it has been told of; the rest it will be told of anyway."""
-    last = min(body.until_position, hook.position)
-    after, rows = body.after_position, list[RowMapping]()
-    while after < last and len(rows) < MAX_REPLAYED_EVENTS:
-        page = queries.list_positions(api.engine, after, last, MAX_REPLAYED_EVENTS - len(rows))
+def _find_delivered(
+    context: AppContext, webhook: Webhook, body: Replay
+) -> tuple[list[RowMapping], Cursor]:
+    """Find the events of the range that the webhook has passed; it receives the others anyway."""
+    after, last = _decode(body.after, "body.after"), webhook.cursor
+    if body.until is not None:
+        until = _decode(body.until, "body.until")
+        last = {shard: min(position, until.get(shard, 0)) for shard, position in last.items()}
+    destination = context.webhooks.destination(webhook)
+    rows: list[RowMapping] = []
+    while len(rows) < MAX_REPLAYED_EVENTS:
+        page = queries.list_positions(context.engine, after, last, MAX_REPLAYED_EVENTS - len(rows))
         if not page:
             break
-        after = page[-1]["position"]
-        rows += api.dispatcher.filter_wanted(hook, page)
+        after = _advance(after, page)
+        rows += context.dispatcher.filter_wanted(destination, page)
     return rows, after
 
 
-def _existing(api: AppContext, caller: Caller, webhook_id: str) -> Webhook:
-    found = webhook_registry.get_webhook(api.engine, webhook_id)
-    if found is None or not caller.owns(found.source, found.channels):
+def _advance(cursor: Cursor, rows: Any) -> Cursor:
+    return {**cursor, **{row["shard"]: row["position"] for row in rows}}
+
+
+def _require_webhook(context: AppContext, caller: Caller, webhook_id: str) -> Webhook:
+    webhook = webhook_registry.get_webhook(context.engine, webhook_id)
+    if webhook is None or not caller.owns(webhook.source, webhook.channels):
         raise UnknownWebhookError("there is no webhook with this id", "webhook_id")
-    return found
+    return webhook
 
 
-async def _change(api: AppContext, *changes: ClauseElement) -> None:
-    """Have the store changed, and the deliverer look."""
-    await api.writer.execute(Execute(changes))
-    api.dispatcher.refresh()
+async def _execute(context: AppContext, *statements: ClauseElement) -> None:
+    """Change the store, and let the dispatcher read the webhooks again."""
+    await context.writer.execute(Execute(statements))
+    context.dispatcher.refresh()
 
 
-def _view(hook: Webhook, secret: str | None = None) -> WebhookView:
+def _view(webhook: Webhook, secret: str | None = None) -> WebhookView:
     return WebhookView(
-        webhook_id=hook.webhook_id,
-        url=hook.url,
-        event_types=sorted(hook.event_types),
-        channels=sorted(hook.channels),
-        bot_id=hook.bot_id,
-        created_at=from_micros(hook.created_at),
-        position=hook.position,
-        disabled_at=_instant(hook.disabled_at),
-        disabled_reason=hook.disabled_reason,
+        webhook_id=webhook.webhook_id,
+        url=webhook.url,
+        event_types=sorted(webhook.event_types),
+        channels=sorted(webhook.channels),
+        bot_id=webhook.bot_id,
+        created_at=from_micros(webhook.created_at),
+        cursor=encode_cursor(webhook.cursor),
+        disabled_at=_instant(webhook.disabled_at),
+        disabled_reason=webhook.disabled_reason,
         secret=secret,
     )
 
 
 def _delivery(row: RowMapping) -> DeliveryView:
     return DeliveryView(
+        shard=row["shard"],
         position=row["position"],
         ordering_key=row["ordering_key"],
         attempts=row["attempts"],

@@ -1,22 +1,42 @@
-"""Webhooks as a destination."""
+"""Webhooks as a destination: filters, signed requests, and the rules of bots."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    RowMapping,
+from sqlalchemy import Engine, RowMapping
+
+from ingest.clock import Clock
+from ingest.contract import Cursor, from_micros
+from ingest.delivery.destinations.base import (
+    Delivered,
+    Disabled,
+    Interpretation,
+    Request,
+    Retry,
+    Skip,
 )
-
 from ingest.egress import signing
-from ingest.events.types import EVENT_TYPES
+from ingest.egress.client import EgressResult
+from ingest.events.conversation_state import HUMAN
+from ingest.events.event_view import render_event
+from ingest.events.types import rules_of
+from ingest.log import queries
+from ingest.log.queries import ConversationChannels
 
-DELIVERED_STREAMS = ("conversation", "contact")
-"""What can be delivered."""
+HTTP_GONE = 410
+
+HISTORY_AGE = 24 * 3_600_000_000
+"""Age at commit from which an event is imported history: no customer waits for a reply to it (24 h)."""
 
 
 class Webhook(Struct, frozen=True):
-    """Who is told. No `event_types`: every one of the conversation stream; no `channels`: every one."""
+    """A webhook as the store keeps it.
+
+    Without `event_types` it receives every event of the conversation stream; without `channels`, of every
+    channel. With `bot_id` it belongs to a bot.
+    """
 
     webhook_id: str
     source: str
@@ -28,57 +48,104 @@ class Webhook(Struct, frozen=True):
     old_secret: str | None
     old_secret_until: int | None
     created_at: int
-    position: int
     disabled_at: int | None
     disabled_reason: str | None
-    watchdog_position: int | None = None
+    cursor: Cursor
+    watchdog_cursor: Cursor
 
-    def keys(self, now: int) -> list[str]:
-        """The secrets that a delivery is signed with: two while they are changed."""
-        return signing.active_secrets(self.secret, self.old_secret, self.old_secret_until, now)
+    def expects_bot_reply(self, event: RowMapping) -> bool:
+        """Return whether a customer waits for the bot of this webhook to reply to this event.
 
-    def wants(self, row: RowMapping, channel_of: Callable[[str | None], str | None]) -> bool:
-        """Whether it is told of this event. Nobody is told of deliveries, or what their bot did.
-
-        Of contacts only who asks for them by name is told.
+        Messages from before the webhook was created count for no bot.
         """
-        kind = EVENT_TYPES.get(row["event_type"])
+        return (
+            self.bot_id is not None
+            and event["event_type"] == "message.created"
+            and event["participant_role"] == "customer"
+            and event["visibility"] == "public"
+            and event["committed_at"] - event["happened_at"] < HISTORY_AGE
+            and event["committed_at"] >= self.created_at
+        )
+
+
+class WebhookDestination:
+    """Sends events to a webhook."""
+
+    kind = "webhook"
+
+    def __init__(
+        self, webhook: Webhook, engine: Engine, channels: ConversationChannels, clock: Clock
+    ) -> None:
+        """Wrap a webhook. `engine` only reads; `clock` gives microseconds."""
+        self.webhook = webhook
+        self.destination_id = webhook.webhook_id
+        self.cursor = webhook.cursor
+        self.is_enabled = webhook.disabled_at is None
+        self._engine = engine
+        self._channels = channels
+        self._clock = clock
+
+    def wants(self, event: RowMapping) -> bool:
+        """Apply the filters. Events of contacts need a filter that names them; a bot's own events are left out."""
+        webhook, rules = self.webhook, rules_of(event["event_type"])
+        if not rules.is_deliverable or (rules.stream == "contact" and not webhook.event_types):
+            return False
+        if webhook.event_types and not webhook.event_types & filter_names(event["event_type"]):
+            return False
         if (
-            kind is not None
-            and kind.stream not in DELIVERED_STREAMS[: 2 if self.event_types else 1]
+            webhook.channels
+            and self._channels.get(event["conversation_id"]) not in webhook.channels
         ):
             return False
-        if self.event_types and not self.event_types & _names(row["event_type"]):
+        return webhook.bot_id is None or event["participant_id"] != webhook.bot_id
+
+    def ordering_key(self, event: Mapping[str, Any] | RowMapping) -> str:
+        """Order events within their conversation, or else their contact."""
+        return str(event["conversation_id"] or event["contact_id"] or "")
+
+    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip:
+        """Build the signed request. Skip the event if a human has control and the webhook is a bot's."""
+        if self.webhook.bot_id is not None and self._has_human_control(event["conversation_id"]):
+            return Skip("a human has control")
+        now = self._clock()
+        webhook, body = self.webhook, delivery_body(event)
+        secrets = signing.active_secrets(
+            webhook.secret, webhook.old_secret, webhook.old_secret_until, now
+        )
+        headers = signing.sign(delivery_id(event), now // 1_000_000, body, secrets)
+        return Request(webhook.url, headers, body)
+
+    def _has_human_control(self, conversation_id: str | None) -> bool:
+        if conversation_id is None:
             return False
-        if self.channels and channel_of(row["conversation_id"]) not in self.channels:
-            return False
-        return self.bot_id is None or row["participant_id"] != self.bot_id
+        state = queries.get_conversation(self._engine, conversation_id)
+        return state is not None and state.control.owner == HUMAN
+
+    def interpret(self, result: EgressResult) -> Interpretation:
+        """Accept 2xx, disable the webhook on 410, retry everything else."""
+        if result.is_success:
+            return Delivered()
+        if result.status == HTTP_GONE:
+            return Disabled("the receiver answered 410")
+        return Retry(result.error or f"status {result.status}", result.retry_after)
 
 
-HISTORY_AGE = 24 * 3_600_000_000
-"""What was that old when it came is history: nobody waits for an answer to it."""
+def filter_names(event_type: str) -> frozenset[str]:
+    """Return the names by which a filter may name an event type: `message.created`, `message.*`."""
+    return frozenset({event_type, event_type.partition(".")[0] + ".*"})
 
 
-def expects_bot_reply(hook: Webhook, row: RowMapping) -> bool:
-    """Whether with this event a customer waits for the bot of this webhook.
+def delivery_id(event: RowMapping) -> str:
+    """Return the id of an event's delivery: the same for every attempt and every webhook."""
+    return f"evt_{event['shard']}_{event['position']}"
 
-    What was said before the webhook was made it may be told of, but nobody counted on it.
-    """
-    return (
-        hook.bot_id is not None
-        and row["event_type"] == "message.created"
-        and row["participant_role"] == "customer"
-        and row["visibility"] == "public"
-        and row["committed_at"] - row["happened_at"] < HISTORY_AGE
-        and row["committed_at"] >= hook.created_at
+
+def delivery_body(event: RowMapping) -> bytes:
+    """Return the body. It depends on the event alone, so every attempt sends the same bytes."""
+    return msgspec.json.encode(
+        {
+            "type": event["event_type"],
+            "timestamp": from_micros(event["committed_at"]),
+            "data": render_event(event, "all"),
+        }
     )
-
-
-def _names(event_type: str) -> set[str]:
-    """How a filter may name it: `message.created`, or all of its kind, `message.*`."""
-    return {event_type, event_type.partition(".")[0] + ".*"}
-
-
-def ordering_key(row: Mapping[str, Any] | RowMapping) -> str:
-    """What an event keeps its order within: its conversation, else its contact."""
-    return str(row["conversation_id"] or row["contact_id"] or "")

@@ -1,16 +1,17 @@
-"""Live delivery: what is committed goes at once to those who listen, in order, without a hole.
+"""Pushes committed events to subscribers, in order and without a gap.
 
-A listener names the last place that it saw. It reads the log from there, and once it is level it
-is handed what is committed. One that cannot keep up is not waited for: it reads the log again, at
-its own pace. So nothing is lost, and memory is bounded.
+A subscriber names the last place it saw, a sequence or a cursor. It reads the log from there, and once it
+has caught up it receives what is committed. The broadcaster never waits for a slow subscriber: its buffer
+is dropped, and it reads the log again at its own pace. So nothing is lost, and memory is bounded.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -18,167 +19,172 @@ from ingest.events.event_view import render_event
 from ingest.events.stored_event import StoredEvent
 
 MAX_BUFFERED_EVENTS = 256
-"""So many events are kept for a listener that is level with the log."""
+"""Maximum events buffered for a subscriber that has caught up."""
 
 PAGE_EVENTS = 200
-"""So many events are read from the log at once for a listener that is behind."""
+"""Events read from the log at once for a subscriber that is behind."""
+
+Place = TypeVar("Place")
+"""Where a subscriber is: a sequence in one conversation, or a cursor of the log."""
 
 
 class CommittedEvent:
-    """An event that was just committed; encoded once for each view, however many listen."""
+    """An event that was just committed; encoded once for each view, however many subscribers there are."""
 
-    def __init__(self, row: StoredEvent) -> None:
-        """`row` is on disk."""
-        self.row = row
+    def __init__(self, event: StoredEvent) -> None:
+        """Wrap an event that is on disk."""
+        self.event = event
 
     @cached_property
     def for_all(self) -> bytes:
-        """What those of us see."""
-        return encode_json(render_event(msgspec.structs.asdict(self.row), "all"))
+        """The event as staff see it, as JSON."""
+        return encode_json(render_event(msgspec.structs.asdict(self.event), "all"))
 
     @cached_property
     def for_customer(self) -> bytes:
-        """What a customer sees."""
-        return encode_json(render_event(msgspec.structs.asdict(self.row), "customer"))
+        """The event as a customer sees it, as JSON."""
+        return encode_json(render_event(msgspec.structs.asdict(self.event), "customer"))
 
 
 class Subscription:
-    """One who listens; behind the log at first."""
+    """The buffer of one subscriber. A new one is behind until it starts."""
 
     def __init__(self) -> None:
-        """Keep nothing yet."""
-        self._kept: deque[CommittedEvent] = deque()
-        self._woken = asyncio.Event()
+        """Buffer nothing yet."""
+        self._buffer: deque[CommittedEvent] = deque()
+        self._wake_up = asyncio.Event()
         self._is_behind = True
         self.typing: list[dict[str, str]] | None = None
-        """Everybody who types now, if that changed since it was last taken."""
+        """Everyone who is typing, if that changed since the subscriber last read it."""
 
     def start(self) -> None:
-        """Keep what is committed from now on."""
-        self._kept.clear()
+        """Buffer what is committed from now on."""
+        self._buffer.clear()
         self._is_behind = False
 
     def push(self, event: CommittedEvent) -> None:
-        """Keep it, or fall behind."""
+        """Buffer an event. With a full buffer the subscriber falls behind."""
         if self._is_behind:
             return
-        if len(self._kept) >= MAX_BUFFERED_EVENTS:
+        if len(self._buffer) >= MAX_BUFFERED_EVENTS:
             self._is_behind = True
-            self._kept.clear()
+            self._buffer.clear()
         else:
-            self._kept.append(event)
-        self._woken.set()
+            self._buffer.append(event)
+        self._wake_up.set()
 
-    def set_typing(self, typists: list[dict[str, str]]) -> None:
-        """Who types now; replaces what was told before."""
-        self.typing = typists
-        self._woken.set()
+    def set_typing(self, typing: list[dict[str, str]]) -> None:
+        """Replace the list of who is typing."""
+        self.typing = typing
+        self._wake_up.set()
 
     async def receive(self, seconds: float) -> list[CommittedEvent] | None:
-        """What was kept, after at most `seconds`; None if it fell behind."""
-        if not self._kept and not self._is_behind and self.typing is None:
-            self._woken.clear()
+        """Return the buffered events after at most `seconds`; None if the subscriber fell behind."""
+        if not self._buffer and not self._is_behind and self.typing is None:
+            self._wake_up.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._woken.wait()
+                    await self._wake_up.wait()
         if self._is_behind:
             return None
-        kept = list(self._kept)
-        self._kept.clear()
-        return kept
+        events = list(self._buffer)
+        self._buffer.clear()
+        return events
 
 
 class Broadcaster:
-    """Who listens to which conversation, and who to all of them. Lives on the event loop."""
+    """The subscriptions to single conversations and to the whole log. Lives on the event loop."""
 
     def __init__(self) -> None:
-        """Nobody listens yet."""
-        self._listeners: dict[str | None, set[Subscription]] = {}
+        """Start without subscriptions."""
+        self._subscriptions: dict[str | None, set[Subscription]] = {}
 
     @property
     def subscription_count(self) -> int:
-        """How many listen."""
-        return sum(len(group) for group in self._listeners.values())
+        """Number of open subscriptions."""
+        return sum(len(group) for group in self._subscriptions.values())
 
     @contextmanager
     def subscribe(self, conversation_id: str | None) -> Iterator[Subscription]:
-        """Somebody who listens to a conversation, or to all of them."""
-        listener = Subscription()
-        self._listeners.setdefault(conversation_id, set()).add(listener)
+        """Open a subscription to a conversation, or to the whole log (None)."""
+        subscription = Subscription()
+        self._subscriptions.setdefault(conversation_id, set()).add(subscription)
         try:
-            yield listener
+            yield subscription
         finally:
-            group = self._listeners[conversation_id]
-            group.discard(listener)
+            group = self._subscriptions[conversation_id]
+            group.discard(subscription)
             if not group:
-                del self._listeners[conversation_id]
+                del self._subscriptions[conversation_id]
 
-    def publish(self, rows: Sequence[StoredEvent]) -> None:
-        """Hand on what was committed, in its order."""
-        if not self._listeners:
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Push committed events, in order."""
+        if not self._subscriptions:
             return
-        everywhere = self._listeners.get(None, ())
-        for row in rows:
-            here = self._listeners.get(row.conversation_id or "", ())
-            if not here and not everywhere:
+        to_all: Sequence[Subscription] = tuple(self._subscriptions.get(None, ()))
+        for event in events:
+            to_one: set[Subscription] = self._subscriptions.get(event.conversation_id or "", set())
+            if not to_one and not to_all:
                 continue
-            event = CommittedEvent(row)
-            for listener in (*here, *everywhere):
-                listener.push(event)
+            committed = CommittedEvent(event)
+            for subscription in (*to_one, *to_all):
+                subscription.push(committed)
 
-    def publish_typing(self, conversation_id: str, typists: list[dict[str, str]]) -> None:
-        """Hand on who types."""
-        for listener in self._listeners.get(conversation_id, ()):
-            listener.set_typing(typists)
+    def publish_typing(self, conversation_id: str, typing: list[dict[str, str]]) -> None:
+        """Push who is typing."""
+        for subscription in self._subscriptions.get(conversation_id, ()):
+            subscription.set_typing(typing)
 
 
-class Feed(NamedTuple):
-    """What somebody follows: how its events are placed, read and rendered."""
+@dataclass(frozen=True)
+class Feed(Generic[Place]):
+    """What a subscriber follows: how to read it from the log, and how to render it."""
 
     conversation_id: str | None
-    place_of: Callable[[StoredEvent], int]
-    read: Callable[[int], Awaitable[list[tuple[int, bytes]]]]
-    """Events after a place, at most PAGE_EVENTS of them, as they are rendered."""
-    frame: Callable[[CommittedEvent], bytes]
+    read: Callable[[Place], Awaitable[list[tuple[Place, bytes]]]]
+    """Returns at most PAGE_EVENTS rendered events after a place, each with the place after it."""
+    advance: Callable[[Place, StoredEvent], Place | None]
+    """Returns the place after a committed event; None if the place is behind it already."""
+    render: Callable[[CommittedEvent], bytes]
 
 
-class FeedUpdate(NamedTuple):
-    """What is new: events with their places; `typists` if that changed; whether it is level."""
+@dataclass(frozen=True)
+class FeedUpdate(Generic[Place]):
+    """New events with the place after each; `typing` if it changed; whether the subscriber caught up."""
 
-    events: list[tuple[int, bytes]]
+    events: list[tuple[Place, bytes]]
     typing: list[dict[str, str]] | None = None
     is_caught_up: bool = False
 
 
 async def stream_feed(
-    hub: Broadcaster, feed: Feed, after: int, seconds: float
-) -> AsyncIterator[FeedUpdate]:
-    """All that comes after `after`, for ever; an empty update if nothing came for `seconds`."""
-    with hub.subscribe(feed.conversation_id) as listener:
+    broadcaster: Broadcaster, feed: Feed[Place], after: Place, seconds: float
+) -> AsyncIterator[FeedUpdate[Place]]:
+    """Yield everything after a place, without end; an empty update after `seconds` without events."""
+    with broadcaster.subscribe(feed.conversation_id) as subscription:
         while True:
-            listener.start()
-            is_level = False
-            while not is_level:
+            subscription.start()
+            is_caught_up = False
+            while not is_caught_up:
                 page = await feed.read(after)
-                is_level = (
-                    len(page) < PAGE_EVENTS
-                )  # what is committed since it was asked for is kept
+                is_caught_up = len(page) < PAGE_EVENTS  # later commits are in the buffer
                 if page:
                     after = page[-1][0]
                     yield FeedUpdate(page)
             yield FeedUpdate([], is_caught_up=True)
-            while (kept := await listener.receive(seconds)) is not None:
-                fresh = [each for each in kept if feed.place_of(each.row) > after]
-                if fresh:
-                    after = feed.place_of(fresh[-1].row)
-                typists, listener.typing = listener.typing, None
-                if kept and not fresh and typists is None:
-                    continue  # it was read from the log before it was handed on
-                yield FeedUpdate(
-                    [(feed.place_of(each.row), feed.frame(each)) for each in fresh], typists
-                )
+            while (buffered := await subscription.receive(seconds)) is not None:
+                new: list[tuple[Place, bytes]] = []
+                for committed in buffered:
+                    place = feed.advance(after, committed.event)
+                    if place is not None:
+                        after = place
+                        new.append((place, feed.render(committed)))
+                typing, subscription.typing = subscription.typing, None
+                if buffered and not new and typing is None:
+                    continue  # the subscriber read these events from the log before
+                yield FeedUpdate(new, typing)
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON."""
+    """Encode a value as JSON."""
     return msgspec.json.encode(value)

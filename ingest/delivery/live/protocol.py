@@ -1,6 +1,6 @@
-"""What a socket tells: its frames, why it is closed, and the figures that a client reckons with.
+"""The WebSocket protocol: its frames, close codes and intervals.
 
-`docs/reference.md` prints this page, so it says all that somebody needs to write a client.
+`docs/reference.md` prints this module, so it says everything that a client author needs.
 """
 
 from enum import IntEnum
@@ -9,56 +9,63 @@ from typing import Any
 from ingest.delivery.live.broadcaster import encode_json
 
 HEARTBEAT_SECONDS = 20.0
-"""After so much silence a listener is told where it stands. Who hears nothing for longer has lost the connection."""
+"""Interval of heartbeats while no event arrives. A client that receives nothing for longer has lost the connection."""
 
 PING_SECONDS = 20.0
-"""So often the server pings (a browser answers by itself); who does not answer for as long again is let go."""
+"""Interval of WebSocket pings (a browser answers automatically), and the time-out of their answer."""
 
 STALLED_SECONDS = 10.0
-"""A listener that takes nothing for so long is let go; it comes back and reads the log."""
+"""Time-out of a client that reads nothing. The server closes its socket; the client reconnects and reads the log."""
 
 MAX_CLIENT_FRAME_BYTES = 4096
-"""Bytes that a client may send at once: sockets only tell."""
+"""Maximum size of a frame from the client. Sockets only send; write by HTTP."""
 
 SUBPROTOCOL = "convolake.v1"
-"""The subprotocol. A browser names `token.<token>` beside it, for it cannot send a header."""
+"""The subprotocol. A browser offers `token.<token>` as a second one, because it cannot send a header."""
 
 
 class CloseCode(IntEnum):
-    """Why the server closes a socket; each says what it means and what to do then."""
+    """Why the server closes a socket, and what the client should do then."""
 
     meaning: str
 
     def __new__(cls, code: int, meaning: str) -> "CloseCode":
-        """The number is the code of RFC 6455, or one of ours."""
+        """Create a member from a code of RFC 6455, or a private one, and its meaning."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
         return member
 
-    ONLY_TELLS = 1003, "the client sent something; write by HTTP. Do not come back with the same"
-    TOO_LARGE = 1009, f"the client sent more than {MAX_CLIENT_FRAME_BYTES} bytes; write by HTTP"
-    FAULT = 1011, "a fault of ours, or no answer to a ping; come back with the last place you saw"
-    RESTART = 1012, "the server stops; come back with the last place you saw"
-    TOO_SLOW = 1013, "the client did not read; come back with the last place you saw"
-    EXPIRED = 4401, "the token or the key is not good any more; come back with a new one"
+    SEND_ONLY = 1003, "the client sent a frame; write by HTTP and do not reconnect with the same"
+    MESSAGE_TOO_BIG = (
+        1009,
+        f"the client sent more than {MAX_CLIENT_FRAME_BYTES} bytes; write by HTTP",
+    )
+    INTERNAL_ERROR = (
+        1011,
+        "a server error, or no answer to a ping; reconnect after the last place seen",
+    )
+    SERVICE_RESTART = 1012, "the server stops; reconnect after the last place seen"
+    SLOW_CONSUMER = 1013, "the client did not read; reconnect after the last place seen"
+    CREDENTIALS_EXPIRED = 4401, "the token or key is no longer valid; reconnect with a new one"
 
 
-def event_frame(event: bytes) -> bytes:
-    """An event, with those of its columns that hold something, or `{"sequence": 8, "withheld": true}` if it is not for you."""
-    return b'{"type":"event","event":' + event + b"}"
+def event_frame(event: bytes, after: str | None = None) -> bytes:
+    """An event with its columns that are not null, or `{"sequence": 8, "withheld": true}` if the client may not see it. On `/v1/live` with `after`, the cursor behind it."""
+    cursor = b"" if after is None else b'"after":"' + after.encode() + b'",'
+    return b'{"type":"event",' + cursor + b'"event":' + event + b"}"
 
 
-def live_frame(place: str, after: int) -> bytes:
-    """You have all there is up to here; what follows is told as it is committed."""
-    return encode_json({"type": "live", place: after})
+def live_frame(name: str, after: int | str) -> bytes:
+    """The client has everything up to here; events that follow are sent as they are committed."""
+    return encode_json({"type": "live", name: after})
 
 
-def heartbeat_frame(place: str, after: int) -> bytes:
-    """Nothing came for a while; you have all there is up to here."""
-    return encode_json({"type": "heartbeat", place: after})
+def heartbeat_frame(name: str, after: int | str) -> bytes:
+    """No event arrived for a while; the client has everything up to here."""
+    return encode_json({"type": "heartbeat", name: after})
 
 
 def typing_frame(items: list[dict[str, Any]]) -> bytes:
-    """Everybody who types now, in place of those told before; on the socket of one conversation only."""
+    """Everyone who is typing; replaces the list before. Sent on the socket of one conversation only."""
     return encode_json({"type": "typing", "items": items})

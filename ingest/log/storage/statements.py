@@ -110,9 +110,10 @@ class Statements:
         def sql(statement: ClauseElement) -> str:
             return _compile(dialect, statement)
 
-        self.last_position = sql(select(func.max(events.c.position)))
+        last = select(func.max(events.c.position)).where(events.c.shard == bindparam("shard"))
+        self.last_position = sql(last)
         waiting = select(func.count()).select_from(parked_events).scalar_subquery()
-        self.last_position_and_parked = sql(select(func.max(events.c.position), waiting))
+        self.last_position_and_parked = sql(last.add_columns(waiting))
         self.insert_event = sql(insert(events))
         self.find_events = Lookup(
             dialect,

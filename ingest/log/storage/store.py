@@ -22,12 +22,13 @@ CACHED_STATES = 50_000
 class Store:
     """The writer's view of the store. One thread, one connection, one transaction at a time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
         self._states: dict[str, Conversation] = {}
         self._wakes_at: dict[str, int | None] = {}
         self._added = 0
         self._engine = engine
+        self._shard = shard
         self._database = database_for(engine)
         self._sql = Statements(engine.dialect)
         self._connect()
@@ -54,7 +55,7 @@ class Store:
         # Read committed, whatever the database's default: a look after the lock must see the newest.
         self._cursor.execute("begin isolation level read committed read write")
         self._database.acquire_write_lock(self._cursor)
-        last, self._parked = self._execute(self._sql.last_position_and_parked)[0]
+        last, self._parked = self._execute(self._sql.last_position_and_parked, (self._shard,))[0]
         if last != position:
             self._clear_cache()
         return last or 0
@@ -69,8 +70,8 @@ class Store:
         return self._parked > 0
 
     def last_position(self) -> int:
-        """Position of the newest event; 0 for an empty log."""
-        last: int | None = self._execute(self._sql.last_position)[0][0]
+        """Return the last position of the shard; 0 for an empty one."""
+        last: int | None = self._execute(self._sql.last_position, (self._shard,))[0][0]
         return last or 0
 
     # --- what is there

@@ -45,14 +45,8 @@ def _sql_type(column: pa.DataType) -> TypeEngine[Any]:
 
 
 def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
-    if name == "position":
-        # An INTEGER PRIMARY KEY is SQLite's row id itself: no second tree to keep.
-        return Column(
-            name,
-            BigInteger().with_variant(Integer, "sqlite"),
-            primary_key=True,
-            autoincrement=False,
-        )
+    if name in ("shard", "position"):
+        return Column(name, _sql_type(column), primary_key=True, autoincrement=False)
     return Column(name, _sql_type(column), nullable=name not in NOT_NULL)
 
 
@@ -78,13 +72,13 @@ events = Table(
         postgresql_where=text(NAMED_MESSAGE),
     ),
 )
-"""Every durable event, in order of `position`. Rows are never changed."""
+"""Every durable event, by shard and position. Rows never change."""
 
 conversations = Table(
     "conversations",
     metadata,
     Column("conversation_id", String, primary_key=True),
-    Column("created_position", BigInteger, nullable=False, unique=True),
+    Column("created_position", BigInteger, nullable=False, index=True),
     Column("channel", String, nullable=False),
     Column("conversation_key", String, unique=True),
     Column("contact_id", String, index=True),
@@ -184,18 +178,19 @@ webhooks = Table(
     Column("old_secret", String),
     Column("old_secret_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("disabled_reason", String),
-    Column("watchdog_position", BigInteger),
+    Column("cursor", String, nullable=False),
+    Column("watchdog_cursor", String),
 )
-"""Who is told of events. Up to `position` all were delivered, or are in `webhook_queue`; up to
-`watchdog_position` the log was looked through for what its bot did not hear."""
+"""Webhooks. Up to `cursor` every event was delivered or is in `webhook_queue`; up to
+`watchdog_cursor` the bot watchdog has checked the log."""
 
 webhook_queue = Table(
     "webhook_queue",
     metadata,
     Column("webhook_id", String, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("ordering_key", String, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -203,14 +198,14 @@ webhook_queue = Table(
     Column("next_attempt_at", BigInteger),
     Column("dead_lettered_at", BigInteger),
     Column("last_result", String),
-    Column("bot_wait_since", BigInteger),
+    Column("waiting_since", BigInteger),
     Index("webhook_queue_due", "webhook_id", "next_attempt_at"),
-    Index("webhook_queue_bot_wait", "webhook_id", "bot_wait_since"),
-    Index("webhook_queue_order", "webhook_id", "ordering_key", "position"),
+    Index("webhook_queue_waiting", "webhook_id", "waiting_since"),
+    Index("webhook_queue_order", "webhook_id", "ordering_key", "shard", "position"),
 )
-"""Deliveries that failed, and those that wait behind them: `ordering_key` is the conversation whose order they
-keep. The first of each has a `next_attempt_at`; one that was given up has `dead_lettered_at`. Since `bot_wait_since` a customer
-waits with it for a bot; null: none does, or it was told that the bot is not reached."""
+"""Failed deliveries, and those that wait behind them with the same `ordering_key`. The first of each key has
+a `next_attempt_at`; a dead letter has `dead_lettered_at`. `waiting_since`: since when a customer waits for the
+bot of this webhook; null if no customer waits, or the failed turn is recorded."""
 
 hooks = Table(
     "hooks",

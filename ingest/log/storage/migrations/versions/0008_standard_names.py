@@ -21,7 +21,7 @@ COLUMNS = {
         "next_at": "next_attempt_at",
         "died_at": "dead_lettered_at",
         "last": "last_result",
-        "asked_at": "bot_wait_since",
+        "asked_at": "waiting_since",
     },
     "hooks": {"old_until": "old_secret_until"},
     "api_keys": {"used_at": "last_used_at"},
@@ -37,4 +37,4 @@ def upgrade() -> None:
     op.drop_index("ix_conversations_wakes_at", "conversations")
     op.create_index("ix_conversations_next_check_at", "conversations", ["next_check_at"])
     op.drop_index("webhook_queue_asked", "webhook_queue")
-    op.create_index("webhook_queue_bot_wait", "webhook_queue", ["webhook_id", "bot_wait_since"])
+    op.create_index("webhook_queue_waiting", "webhook_queue", ["webhook_id", "waiting_since"])

@@ -1,0 +1,30 @@
+"""The lock of the log: on SQLite one process writes."""
+
+import fcntl
+from typing import IO
+
+from ingest.log.storage.engine import is_multi_writer
+from ingest.settings import Settings
+
+
+class LogLockedError(RuntimeError):
+    """Another process writes this log already; on SQLite only one may."""
+
+
+def acquire_log_lock(settings: Settings) -> IO[str]:
+    """Take the lock of the log until the file is closed. The kernel releases it if the process dies.
+
+    Raises LogLockedError. On PostgreSQL the lock is shared: it tells the lake that a process writes.
+    """
+    path = settings.lock_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    kind = fcntl.LOCK_SH if is_multi_writer(settings.database_url) else fcntl.LOCK_EX
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LogLockedError(
+            f"another API process writes the log in {path.parent}; stop it first"
+        ) from error
+    return file

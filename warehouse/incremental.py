@@ -1,0 +1,130 @@
+"""What one load touches, and the temporary tables that narrow the models to it.
+
+A model's SQL reads `events` or `messages`. During a load a temporary table of that name holds only the
+conversations with new events, so the same file serves a full build and an incremental one.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from ingest.contract import SCHEMA
+from ingest.manifest import Segment
+from warehouse.ledger import Span
+from warehouse.model import SOURCE, Model
+
+CATALOG = "lake"
+CHANGED = "changed_conversations"
+"""Temporary table of the conversations with new events."""
+
+_FILES = "select * from read_parquet(getvariable('files'), hive_partitioning = false)"
+
+
+def stored_table(name: str) -> exp.Table:
+    """Return the stored table of a model, also while a temporary one hides it."""
+    return exp.table_(name, db="main", catalog=CATALOG)
+
+
+def create_source(
+    con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Segment], reporting_zone: str
+) -> None:
+    """Create the view SOURCE of the events of `segments`, and the variable of the reporting zone."""
+    con.execute("set variable reporting_zone = $zone", {"zone": reporting_zone})
+    if segments:
+        files = [str(lake / segment.path) for segment in segments]
+        con.execute("set variable files = $files", {"files": files})
+        query = _FILES
+    else:
+        con.register("no_events", SCHEMA.empty_table())
+        query = "select * from no_events"
+    con.execute(f"create or replace temp view {SOURCE} as {query}")
+
+
+def exclude_loaded(con: duckdb.DuckDBPyConnection, spans: Sequence[Span]) -> None:
+    """Remove positions from SOURCE that other files have loaded already."""
+    if not spans:
+        return
+    loaded = exp.or_(
+        *(
+            exp.column("shard")
+            .eq(span.shard)
+            .and_(exp.column("position").between(span.first, span.last))
+            for span in spans
+        )
+    )
+    con.execute(
+        f"create or replace temp view {SOURCE} as {_FILES} where not ({loaded.sql('duckdb')})"
+    )
+
+
+def collect_changed(con: duckdb.DuckDBPyConnection) -> int:
+    """Store which conversations have events in SOURCE; return how many."""
+    con.execute(
+        f"create or replace temp table {CHANGED} as "  # noqa: S608 (our own names)
+        f"select distinct conversation_id from {SOURCE} where conversation_id is not null"
+    )
+    found = con.execute(f"select count(*) from {CHANGED}").fetchone()  # noqa: S608
+    return int(found[0]) if found else 0
+
+
+def candidate_days(con: duckdb.DuckDBPyConnection, new: exp.Condition) -> list[date]:
+    """Return the days on which changed conversations may have events; `new` selects the new events.
+
+    Call it before `replace_model`. With these days, DuckDB skips files and row groups of all other days: a
+    load costs what it touches, not what was ever loaded.
+    """
+    has_conversation = exp.column("conversation_id").is_(exp.null()).not_()
+    of_new = exp.select("happened_on").distinct().from_("events").where(new, has_conversation)
+    query = exp.union(of_new, _DAYS_BEFORE, dialect="duckdb")
+    return [row[0] for row in con.execute(query.sql("duckdb")).fetchall()]
+
+
+_DAYS_BEFORE = f"""
+    select cast(unnest(generate_series(first_on, last_on, interval 1 day)) as date) as day
+    from conversations
+    where conversation_id in (select conversation_id from {CHANGED})
+"""  # noqa: S608 (our own names)
+"""Days on which the changed conversations were active before this load."""
+
+
+def active_days(con: duckdb.DuckDBPyConnection) -> list[date]:
+    """Return the days on which changed conversations have events; call it while `events` is narrowed.
+
+    Every date in a model is the day of an event, and events are only ever added.
+    """
+    return [row[0] for row in con.execute("select distinct happened_on from events").fetchall()]
+
+
+def on_days(column: str, days: list[date]) -> exp.Condition:
+    """Select rows of these days by a list of dates, so that DuckDB skips everything else."""
+    dates = (exp.cast(exp.Literal.string(day.isoformat()), "date") for day in sorted(days))
+    return exp.column(column).isin(*dates)
+
+
+def of_changed(model: Model, days: list[date]) -> exp.Condition:
+    """Select stored rows of changed conversations."""
+    ids = exp.select("conversation_id").from_(CHANGED)
+    return on_days(model.day, days).and_(exp.column("conversation_id").isin(query=ids))
+
+
+def replace_model(
+    con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query, kind: str = "TABLE"
+) -> None:
+    """Hide a model's table behind a temporary one with the rows of `query`.
+
+    A TABLE serves several readers; a VIEW is for one that reads few of the columns.
+    """
+    temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+    statement = exp.Create(
+        this=exp.to_table(model.name), kind=kind, expression=query, properties=temporary
+    )
+    con.execute(statement.sql("duckdb"))
+
+
+def restore_models(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    """Drop the temporary tables of `replace_model`."""
+    for model in models:
+        con.execute(f"drop table if exists temp.{exp.to_identifier(model.name)}")
