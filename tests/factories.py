@@ -118,6 +118,7 @@ class Record:
         self.settings = settings
         self.clock = clock
         self.new_id = Ids()
+        self.shard = 0
         migrate(settings.database_url)
 
     def write(
@@ -142,8 +143,8 @@ class Record:
     async def _write(self, requests: Sequence[WriterRequest]) -> list[Acknowledgement]:
         engine = open_engine(self.settings.database_url)
         writer = Writer(
-            Store(engine),
-            shard=0,
+            Store(engine, self.shard),
+            shard=self.shard,
             policy=LifecyclePolicy.from_settings(self.settings),
             clock=self.clock,
             new_id=self.new_id,

@@ -389,7 +389,7 @@ def test_what_was_said_before_the_webhook_was_made_fails_nobody(
 ) -> None:
     installation.facts([opened(), said("m1")])
     clock.forward(minutes=5)
-    path = hook(installation, receiver, after_position=0)
+    path = hook(installation, receiver, after="")
     installation.facts([said("m2")])
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)

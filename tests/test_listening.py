@@ -31,8 +31,8 @@ def test_it_goes_on_behind_the_last_event_it_heard() -> None:
 
 def test_it_goes_on_where_the_server_said_that_it_stands() -> None:
     listening = a_listening(conversation_id=None)
-    assert listening.receive(json.dumps({"type": "heartbeat", "after_position": 70})) is None
-    assert listening.url(URL) == "wss://convolake.example/v1/live?after_position=70"
+    assert listening.receive(json.dumps({"type": "heartbeat", "after": "W1swLDcwXV0"})) is None
+    assert listening.url(URL) == "wss://convolake.example/v1/live?after=W1swLDcwXV0"
 
 
 def test_what_says_nothing_of_a_place_leaves_it_where_it_is() -> None:

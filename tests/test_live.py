@@ -14,6 +14,7 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.delivery.live import broadcaster
 from ingest.delivery.live.protocol import MAX_CLIENT_FRAME_BYTES, CloseCode
+from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
@@ -153,7 +154,7 @@ def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: In
     installation.facts(a_conversation(messages=1))
     with installation.listen("/v1/live") as heard:
         assert [each["position"] for each in told(heard, 3)] == [1, 2, 3]
-        assert frame(heard) == {"type": "live", "after_position": 3}
+        assert frame(heard) == {"type": "live", "after": encode_cursor({0: 3})}
         installation.facts(a_conversation("c2", messages=1))
         assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
@@ -312,7 +313,7 @@ def test_a_desk_that_nothing_is_for_hears_where_it_stands(
     token = installation.token("c2", view="all", participant_id="mira")
     installation.facts(a_conversation(messages=1))
     with installation.listen("/v1/live", token=token) as heard:
-        while (told_last := frame(heard)) != {"type": "heartbeat", "after_position": 3}:
+        while (told_last := frame(heard)) != {"type": "heartbeat", "after": encode_cursor({0: 3})}:
             assert told_last["type"] in ("live", "heartbeat")
 
 

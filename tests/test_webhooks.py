@@ -15,6 +15,7 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
 from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from ingest.delivery.retry_policy import SCHEDULE, next_attempt_at
+from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, a_conversation, an_event
@@ -221,9 +222,11 @@ def test_a_range_of_the_log_can_be_sent_again_with_the_same_ids(
     installation.facts(a_conversation(messages=4))
     arrived(receiver, 6)
     path = f"/v1/webhooks/{made['webhook_id']}"
-    until(lambda: installation.http.get(path).json()["position"] >= 6, WAIT, "it is settled")
-    body = {"after_position": 2, "until_position": 5, "delivered": True}
-    assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until_position": 5}
+    end = encode_cursor({0: 6})
+    until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
+    after, until_ = encode_cursor({0: 2}), encode_cursor({0: 5})
+    body = {"after": after, "until": until_, "delivered": True}
+    assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until": until_}
     arrived(receiver, 9)
     assert [each.id for each in receiver.taken[6:]] == [each.id for each in receiver.taken[2:5]]
 
@@ -232,7 +235,7 @@ def test_a_new_webhook_can_begin_in_the_past(
     installation: Installation, receiver: Receiver
 ) -> None:
     installation.facts(a_conversation(messages=2))
-    hook(installation, receiver, after_position=1)
+    hook(installation, receiver, after=encode_cursor({0: 1}))
     arrived(receiver, 3)
     assert receiver.sequences("c1") == [2, 3, 4]
 
@@ -418,7 +421,8 @@ def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
     installation.facts(a_conversation(messages=3))
     arrived(receiver, 3)
     path = f"/v1/webhooks/{made['webhook_id']}"
-    until(lambda: installation.http.get(path).json()["position"] >= 5, WAIT, "it is settled")
+    end = encode_cursor({0: 5})
+    until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
     for _ in range(2):  # the second time the first is not over yet, or is: both are well
         assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 3
     arrived(receiver, 6)
