@@ -18,9 +18,9 @@ def main() -> None:
         sys.stderr.write("stopped; it is safe to start this again\n")
         sys.exit(130)
     except Exception as error:
-        from convolake.failures import words
+        from convolake.error_messages import error_message
 
-        message = words(error)
+        message = error_message(error)
         if message is None:
             raise
         sys.stderr.write(f"{message}\n")

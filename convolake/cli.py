@@ -5,12 +5,13 @@ import typer
 from convolake.commands import (
     backup,
     compact,
-    history,
+    import_file,
     keys,
     load,
     maintain,
     rejected,
     run,
+    simulate,
     sql,
     verify,
 )
@@ -24,7 +25,8 @@ app = typer.Typer(
 )
 for part in (
     run.app,
-    history.app,
+    import_file.app,
+    simulate.app,
     load.app,
     sql.app,
     verify.app,

@@ -32,25 +32,25 @@ GROWTH_SINCE = date(2026, 9, 1)
 BATCH = 2000
 """Events a request: large enough for speed, small enough for a progress bar that moves."""
 
-CLOSER_LOOK = 1.0
+MAX_WAIT_SECONDS = 1.0
 """Seconds. A live simulation looks at least so often whether it is to stop."""
 
 
 @dataclass
-class Tally:
+class RecordCounts:
     """What has become of the simulated events so far."""
 
     accepted: int = 0
     duplicate: int = 0
     parked: int = 0
-    refused: int = 0
+    rejected: int = 0
 
     def add(self, result: BatchResult) -> None:
         """Count a batch."""
         self.accepted += result.accepted
         self.duplicate += result.duplicate
         self.parked += result.parked
-        self.refused += result.conflict + result.rejected
+        self.rejected += result.conflict + result.rejected
 
 
 def history(seed: int, days: int, now: datetime) -> Iterator[Event]:
@@ -130,16 +130,16 @@ def simulate_history(
     days: int,
     now: datetime,
     on_progress: Callable[[int], object] = lambda _: None,
-) -> Tally:
+) -> RecordCounts:
     """Post the history; `on_progress` is told how many events each batch had. Safe to repeat.
 
     Raises what the client raises; what was acknowledged until then is on disk.
     """
-    tally = Tally()
+    counts = RecordCounts()
     for result in client.record(chain(contacts(), history(seed, days, now)), BATCH):
-        tally.add(result)
+        counts.add(result)
         on_progress(len(result.results))
-    return tally
+    return counts
 
 
 def simulate_live(
@@ -150,21 +150,21 @@ def simulate_live(
     stop: Stop,
     *,
     per_minute: float = 2.0,
-) -> Tally:
+) -> RecordCounts:
     """Post events as they occur, with `per_minute` new conversations, until `stop` is set.
 
     `clock` gives aware instants, `wait` lets seconds pass. Raises what the client raises.
     """
-    tally = Tally()
+    counts = RecordCounts()
     for event in live(seed, clock(), per_minute):
         due = datetime.fromisoformat(event["occurred_at"])
         while not stop.is_set() and (ahead := (due - clock()).total_seconds()) > 0:
-            wait(min(ahead, CLOSER_LOOK))
+            wait(min(ahead, MAX_WAIT_SECONDS))
         if stop.is_set():
             break
         for result in client.record([event]):
-            tally.add(result)
-    return tally
+            counts.add(result)
+    return counts
 
 
 def _played(conversation_id: str, opened_at: datetime) -> Script:

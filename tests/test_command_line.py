@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from convolake import api_client
 from convolake.cli import app
-from convolake.commands import history
 from convolake.services import AddressError, PortTakenError, log_services
 from dashboards import charts
 from ingest.log.storage.lock import acquire_log_lock
@@ -309,25 +309,13 @@ def test_simulate_without_an_amount_says_what_to_give(settings: Settings) -> Non
 
 def test_the_local_key_stays_on_this_machine(record: Record) -> None:
     settings = record.settings
-    with pytest.raises(history.MissingKeyError, match="CONVOLAKE_API_KEY"):
-        history.client(settings.model_copy(update={"api_url": "http://example.invalid:8000"}))
+    with pytest.raises(api_client.MissingKeyError, match="CONVOLAKE_API_KEY"):
+        api_client.open_client(
+            settings.model_copy(update={"api_url": "http://example.invalid:8000"})
+        )
     assert not settings.local_key_path.exists()
-    history.client(settings.model_copy(update={"api_url": settings.local_url})).close()
+    api_client.open_client(settings.model_copy(update={"api_url": settings.local_url})).close()
     assert settings.local_key_path.exists()
-
-
-def test_dialogues_before_a_bad_one_are_whole_and_not_lost(tmp_path: Path) -> None:
-    good = {
-        "DialogueID": 1, "BatchID": "woz_1589458635", "CompletionLevel": "Complete",
-        "AnonymizedUserWorkerID": "ada", "AnonymizedWizardWorkerID": "ben",
-        "Events": [{"Agent": "User", "Action": "utter", "Text": "Hello", "UnixTime": 1589458636}],
-    }  # fmt: skip
-    path = tmp_path / "star.jsonl"
-    path.write_text(f"{json.dumps(good)}\n{{}}\n")
-    damage: list[Any] = []
-    events = list(history._whole_dialogues(path, damage))
-    assert [event["event_type"] for event in events] == ["conversation.created", "message.created"]
-    assert "line 2" in str(damage[0])
 
 
 def test_a_channel_that_is_newer_than_the_colours_has_one_all_the_same() -> None:

@@ -223,11 +223,11 @@ def test_a_language_has_only_topics_that_exist(language: Any) -> None:
 def test_the_api_takes_every_event_and_a_second_time_knows_them_all(api: Client) -> None:
     counts: list[int] = []
     first = simulate_history(api, 7, 20, NOW, counts.append)
-    assert (first.duplicate, first.refused) == (0, 0)
+    assert (first.duplicate, first.rejected) == (0, 0)
     assert first.accepted + first.parked == sum(counts) > 20_000
     assert first.parked > 5
     again = simulate_history(api, 7, 20, NOW)
-    assert (again.accepted, again.parked, again.refused) == (0, 0, 0)
+    assert (again.accepted, again.parked, again.rejected) == (0, 0, 0)
     assert again.duplicate == first.accepted + first.parked
 
 
@@ -278,7 +278,7 @@ def test_a_live_simulation_keeps_to_the_clock_and_stops_when_told(api: Client) -
 
     tally = simulate_live(api, 7, lambda: now[0], wait, stop, per_minute=2.0)
     due = [event for event in islice(live(7, NOW, 2.0), 3_000) if moment(event) <= now[0]]
-    assert tally.refused == 0
+    assert tally.rejected == 0
     assert abs(tally.accepted - len(due)) <= 3
     assert now[0] < NOW + timedelta(minutes=20, seconds=2)
 

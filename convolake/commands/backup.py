@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolake.screen import complaining, progress, say
+from convolake.console import print_line, progress_bar, report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def backup(
     from convolake.backup import BackupError, back_up
     from ingest.manifest import ManifestError
 
-    with complaining(BackupError, ManifestError, OSError), progress("backing up") as bar:
+    with report_errors(BackupError, ManifestError, OSError), progress_bar("backing up") as bar:
         contents = back_up(Settings(), folder, datetime.now(UTC), lambda: bar.advance(1))
-    say(f"{contents.events:,} events in {len(contents.files):,} files, in {folder}")
+    print_line(f"{contents.events:,} events in {len(contents.files):,} files, in {folder}")
 
 
 @app.command()
@@ -38,11 +38,11 @@ def restore(
     from convolake.backup import restore as restore_record
 
     settings = Settings()
-    with complaining(BackupError, OSError), progress("restoring") as bar:
+    with report_errors(BackupError, OSError), progress_bar("restoring") as bar:
         contents = restore_record(settings, folder, lambda: bar.advance(1))
     if not _is_proven(settings, contents):
         raise typer.Exit(1)
-    say(f"{contents.events:,} events are back; `convolake load` makes the warehouse")
+    print_line(f"{contents.events:,} events are back; `convolake load` makes the warehouse")
 
 
 def _is_proven(settings: Settings, contents: "Contents") -> bool:
@@ -52,7 +52,7 @@ def _is_proven(settings: Settings, contents: "Contents") -> bool:
     # There is no warehouse in a backup, and that is no fault.
     failed = [check for check in verdict.checks if not check.ok and check.name != "warehouse"]
     for check in failed:
-        say(f"FAIL {check.name}: {check.detail}", style="red")
+        print_line(f"FAIL {check.name}: {check.detail}", style="red")
     if verdict.events != contents.events:
-        say(f"the log ends at {verdict.events}, not {contents.events}", style="red")
+        print_line(f"the log ends at {verdict.events}, not {contents.events}", style="red")
     return not failed and verdict.events == contents.events

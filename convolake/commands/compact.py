@@ -2,7 +2,7 @@
 
 import typer
 
-from convolake.screen import complaining, progress, say
+from convolake.console import print_line, progress_bar, report_errors
 from ingest.settings import Settings
 
 app = typer.Typer()
@@ -19,14 +19,14 @@ def compact() -> None:
     from ingest.manifest import ManifestError, read_manifest
 
     settings = Settings()
-    with complaining(LakeBehindError, ManifestError):
+    with report_errors(LakeBehindError, ManifestError):
         before, _ = read_manifest(settings.lake_path)
-        with progress("compacting closed days"):
+        with progress_bar("compacting closed days"):
             compact_now(settings)
         after, _ = read_manifest(settings.lake_path)
-    say(f"{len(before):,} segments before, {len(after):,} now")
+    print_line(f"{len(before):,} segments before, {len(after):,} now")
     left = plan(after, datetime.now(UTC))
     if left:
         days = ", ".join(str(groups[0][0].received_on) for groups in left)
-        say(f"left alone: {days}; `convolake verify` tells why", style="red")
+        print_line(f"left alone: {days}; `convolake verify` tells why", style="red")
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from convolake.screen import complaining, say
+from convolake.console import print_line, report_errors
 from ingest.auth.api_keys import (
     DEFAULT_SCOPES,
     Grant,
@@ -43,9 +43,9 @@ def create(
     now = wall_clock()
     ends = None if days is None else now + days * DAY
     grant = Grant(frozenset(scope), frozenset(channel), ends)
-    with complaining(InvalidSourceError, UnknownScopeError):
+    with report_errors(InvalidSourceError, UnknownScopeError):
         typer.echo(create_key(open_engine(settings.database_url), source, now, grant))
-    say("Keep it now; only a hash of it stays here.")
+    print_line("Keep it now; only a hash of it stays here.")
 
 
 @app.command("list")
@@ -80,9 +80,11 @@ def revoke(key_id: str) -> None:
     settings = Settings()
     migrate(settings.database_url)
     if not revoke_key(open_engine(settings.database_url), key_id, wall_clock()):
-        say("there is no key in force with this id; `convolake keys list` shows all", style="red")
+        print_line(
+            "there is no key in force with this id; `convolake keys list` shows all", style="red"
+        )
         raise typer.Exit(1)
-    say("revoked")
+    print_line("revoked")
 
 
 def _date(micros: int) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from convolake.screen import complaining, progress, say, screen
+from convolake.console import console, print_line, progress_bar, report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def load() -> None:
     from pipelines.home import run_once
 
     settings = Settings()
-    with complaining(LakeBehindError):
-        with progress("sealing what the log holds"):
+    with report_errors(LakeBehindError):
+        with progress_bar("sealing what the log holds"):
             catch_up(settings)
-        with progress("loading"):
+        with progress_bar("loading"):
             result = run_once(settings)
         if not result.success:
             for event in result.get_step_failure_events():
-                say(_words(event.step_failure_data), style="red")
+                print_line(_words(event.step_failure_data), style="red")
             raise typer.Exit(1)
     _show(result)
 
@@ -60,9 +60,9 @@ def _show(result: "dg.ExecuteInProcessResult") -> None:
             event.materialization.asset_key.to_user_string(), f"{values['rows_written']:,}"
         )
         quarantined = int(str(values["quarantined_segments"]))
-    screen.print(table)
+    console.print(table)
     if quarantined:
-        say(
+        print_line(
             f"{quarantined} segments are damaged and left out; `convolake verify` names them",
             style="red",
         )

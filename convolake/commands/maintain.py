@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from convolake.screen import progress, say
+from convolake.console import print_line, progress_bar
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ def maintain() -> None:
     """Merge the warehouse's files and remove old ones: the job that Dagster runs daily, here."""
     from pipelines.home import run_once
 
-    with progress("maintaining the warehouse"):
+    with progress_bar("maintaining the warehouse"):
         result = run_once(Settings(), "maintain")
     if not result.success:
         _complain(result)
         raise typer.Exit(1)
-    say(str(result.output_for_node("maintain_files")))
+    print_line(str(result.output_for_node("maintain_files")))
 
 
 def _complain(result: "dg.ExecuteInProcessResult") -> None:
     for event in result.get_step_failure_events():
-        say(str(event.step_failure_data.error_display_string), style="red")
+        print_line(str(event.step_failure_data.error_display_string), style="red")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolake.commands.history import MissingKeyError, client
-from convolake.screen import complaining, say
+from convolake.api_client import MissingKeyError, open_client
+from convolake.console import print_line, report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def list_(
     """List refused events: id, time, source, reason, and how they begin."""
     from ingest.client import ClientError
 
-    with complaining(ClientError, MissingKeyError), client(Settings()) as api:
+    with report_errors(ClientError, MissingKeyError), open_client(Settings()) as api:
         for number, event in enumerate(api.rejected(code)):
             if number == limit:
-                say(f"more are there; --limit shows them ({limit} now)")
+                print_line(f"more are there; --limit shows them ({limit} now)")
                 break
             when = f"{event.received_at:%Y-%m-%d %H:%M:%S}"
             replayed = f"  came in as {event.replayed_event_id}" if event.replayed_at else ""
@@ -49,13 +49,13 @@ def replay(
     from ingest.client import ClientError
 
     if not rejected_id and not everything:
-        say("name ids as `convolake rejected list` shows them, or --all", "red")
+        print_line("name ids as `convolake rejected list` shows them, or --all", "red")
         raise typer.Exit(2)
-    with complaining(ClientError, MissingKeyError), client(Settings()) as api:
+    with report_errors(ClientError, MissingKeyError), open_client(Settings()) as api:
         waiting = [event.rejected_id for event in api.rejected(code) if event.replayed_at is None]
         chosen = rejected_id or sorted(waiting)
         refused = sum(not _replay(api, each) for each in chosen)
-    say(f"{len(chosen) - refused:,} of {len(chosen):,} came in")
+    print_line(f"{len(chosen) - refused:,} of {len(chosen):,} came in")
     if refused:
         raise typer.Exit(1)
 
@@ -66,7 +66,7 @@ def _replay(api: "Client", rejected_id: int) -> bool:
     try:
         answer = api.replay(rejected_id)
     except ProblemError as error:
-        say(f"{rejected_id}: {error}", "red")
+        print_line(f"{rejected_id}: {error}", "red")
         return False
     typer.echo(f"{rejected_id}: {answer.status} as {answer.event_id}")
     return True

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from convolake.screen import complaining, say
+from convolake.console import print_line, report_errors
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
 from ingest.client import Client
 from ingest.clock import wall_clock
@@ -33,7 +33,7 @@ def up(
         os.environ["CONVOLAKE_CHAT"] = "true"
         os.environ["CONVOLAKE_WEBHOOK_NETWORKS"] = '["127.0.0.0/8"]'  # for bots on this machine
     settings = Settings()
-    with complaining(AddressError, ServiceFailedError):
+    with report_errors(AddressError, ServiceFailedError):
         services = all_services(settings)
         _run(settings, services + demo_services(settings, days) if demo else services)
 
@@ -51,7 +51,7 @@ def serve(
     if port is not None:
         os.environ["CONVOLAKE_PORT"] = str(port)
     settings = Settings()
-    with complaining(AddressError, ServiceFailedError):
+    with report_errors(AddressError, ServiceFailedError):
         _run(settings, log_services(settings, with_lake=lake))
 
 
@@ -88,7 +88,7 @@ def lake() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with complaining(sealer.LakeLockedError):
+    with report_errors(sealer.LakeLockedError):
         sealer.run(Settings(), stop)
 
 
@@ -113,12 +113,12 @@ def _run(settings: Settings, services: list[Service]) -> None:
     from ingest.auth.api_keys import create_first_key
     from ingest.log.storage.lock import LogLockedError, acquire_log_lock
 
-    with complaining(LogLockedError):
+    with report_errors(LogLockedError):
         # The API asks again; asked here, the answer is a sentence and not the end of a log.
         acquire_log_lock(settings).close()
     key = create_first_key(settings, wall_clock())
     if key is not None:
-        say(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
-    say(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")
-    with Supervisor(settings.data / "logs", say) as supervisor:
+        print_line(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
+    print_line(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")
+    with Supervisor(settings.data / "logs", print_line) as supervisor:
         supervisor.run(services)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convolake.screen import complaining
+from convolake.console import report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def sql(
     if recipe:
         typer.echo(_recipe(settings.warehouse_path))
         return
-    with complaining(WarehouseMissingError, NotOneSelectError, duckdb.Error):
+    with report_errors(WarehouseMissingError, NotOneSelectError, duckdb.Error):
         con = connect(settings.warehouse_path)
         lock_down(con, settings.warehouse_path)
         result = con.sql(one_select(con, query or sys.stdin.read()))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolake.screen import say
+from convolake.console import print_line
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def verify(
     verdict = verify_record(Settings(), _print)
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
         if count:
-            say(f"{count:,} events are not {what} yet", style="yellow")
+            print_line(f"{count:,} events are not {what} yet", style="yellow")
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     if not verdict.ok:
@@ -35,4 +35,4 @@ def verify(
 
 def _print(check: "Check") -> None:
     mark, style = ("ok  ", "green") if check.ok else ("FAIL", "red")
-    say(f"{mark} {check.name}: {check.detail}", style=style)
+    print_line(f"{mark} {check.name}: {check.detail}", style=style)

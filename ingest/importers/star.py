@@ -1,12 +1,12 @@
 """STAR dialogues (Mosig et al. 2020: customers, human "wizards", a knowledge base, a guide).
 
-A dialogue becomes the conversation `star-<DialogueID>`, and each of its events becomes one
-event. Nothing is dropped: what has no column stays in the payload under the file's own name.
-Ids are derived from the dialogue and the place in it, so importing again makes only duplicates.
+A dialogue becomes the conversation `star-<DialogueID>`, and each of its events one event. A field without
+a column stays in the payload under the file's own name. Ids are derived from the dialogue and the place in
+it, so a second import makes only duplicates.
 
-The file's times are Unix seconds. An event without one (the knowledge base keeps no clock) has
-the time of the event before it. A dialogue without events has no time at all but the one in its
-BatchID ("woz_1589458635", when its batch was set up), so it stands there.
+The file's times are Unix seconds. An event without one (the knowledge base has no clock) takes the time of
+the event before it. A dialogue without events takes the time in its BatchID ("woz_1589458635", when its
+batch was created).
 """
 
 import gzip
@@ -21,24 +21,24 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ingest.contract import NAMESPACE
+from ingest.importers.base import Damage, ImportedEvent
 
 CHANNEL = "web"
 
 MESSAGES = {("User", "utter"), ("Wizard", "utter"), ("Wizard", "pick_suggestion")}
-"""What the other side got to read. A wizard's other actions stayed on the wizard's desk."""
+"""Actions that the other side could read. A wizard's other actions stayed on the wizard's desk."""
 
 DISCONNECTED = {"EarlyDisconnectDuringDialogue", "DisconnectDuringDialogue"}
 
 ROLES = {"User": "customer", "Wizard": "agent", "KnowledgeBase": "bot", "UserGuide": "system"}
 
-_IN_COLUMNS = {"Agent", "Text", "UnixTime"}
+_FIELDS_WITH_COLUMN = {"Agent", "Text", "UnixTime"}
+
+Seconds = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # Unix time until the year 2100
 
 
-Seconds = Annotated[float, Meta(ge=0, le=4_102_444_800)]  # whole ones too; up to the year 2100
-
-
-class _Given(Struct):
-    """What is needed of an event in the file."""
+class _Event(Struct):
+    """The fields that the importer needs of an event."""
 
     Agent: Literal["User", "Wizard", "KnowledgeBase", "UserGuide"]
     Action: str
@@ -47,60 +47,84 @@ class _Given(Struct):
 
 
 class _Dialogue(Struct):
-    """What is needed of a dialogue in the file."""
+    """The fields that the importer needs of a dialogue."""
 
     DialogueID: int | str
     AnonymizedUserWorkerID: int | str
     AnonymizedWizardWorkerID: int | str
     CompletionLevel: str
-    Events: list[_Given]
+    Events: list[_Event]
 
 
 class StarError(ValueError):
-    """The file is not what STAR publishes. What came before this dialogue is complete."""
+    """A dialogue is not what STAR publishes."""
 
 
-def dialogues(path: Path) -> Iterator[dict[str, Any]]:
-    """Every dialogue of a .jsonl or .jsonl.gz file, in its order. Raises StarError, OSError."""
+class StarImporter:
+    """Imports STAR dialogues."""
+
+    name = "star"
+    description = "Import STAR dialogues through the API."
+    file_help = "dialogues, .jsonl or .jsonl.gz"
+
+    def read(self, path: Path) -> Iterator[ImportedEvent | Damage]:
+        """Yield all events of each dialogue; a damaged dialogue yields its damage instead."""
+        for place, line in _lines(path):
+            if isinstance(line, Damage):
+                yield line
+                continue
+            try:
+                made = list(events(parse_dialogue(line)))
+            except StarError as error:
+                yield Damage(place, str(error))
+                continue
+            for event in made:
+                yield ImportedEvent(event, place)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
+    """Yield the lines that are not empty, with their places."""
     number = 0
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         try:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield _dialogue(line, f"{path}, line {number}")
+                    yield f"line {number}", line
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise StarError(f"{path}, line {number + 1}: damaged gzip: {error}") from error
+            place = f"line {number + 1}"
+            yield place, Damage(place, f"damaged gzip, the rest cannot be read: {error}")
 
 
-def _dialogue(line: bytes, place: str) -> dict[str, Any]:
+def parse_dialogue(line: bytes) -> dict[str, Any]:
+    """Decode and validate one dialogue. Raises StarError."""
     try:
         dialogue: dict[str, Any] = msgspec.json.decode(line)
         msgspec.convert(dialogue, _Dialogue)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StarError(f"{place}: not a dialogue: {error}") from error
+        raise StarError(f"not a dialogue: {error}") from error
     return dialogue
 
 
 def events(dialogue: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The dialogue as events for `POST /v1/events`, in order, its creation first.
+    """Yield a dialogue as events for `POST /v1/events`, in order, its creation first.
 
     Raises StarError for an agent that STAR does not have.
     """
-    people = _people(dialogue)
-    given = dialogue["Events"]
-    at = given[0].get("UnixTime") if given else None
+    people = _participants(dialogue)
+    source_events = dialogue["Events"]
+    at = source_events[0].get("UnixTime") if source_events else None
     if at is None:
         at = _batch_time(dialogue)
     yield _created(dialogue, people, at)
-    for index, each in enumerate(given):
-        at = each.get("UnixTime", at)
+    for index, source_event in enumerate(source_events):
+        at = source_event.get("UnixTime", at)
         yield _event(dialogue, people, index, at)
     if dialogue["CompletionLevel"] in DISCONNECTED:
         left = _stamped(dialogue, "left", "participant.left", at)
         yield left | people["User"] | {"payload": {"reason": "disconnected"}}
 
 
-def _people(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _participants(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
     customer, agent = dialogue["AnonymizedUserWorkerID"], dialogue["AnonymizedWizardWorkerID"]
     ids = {
         "User": f"customer-{customer}",
@@ -137,41 +161,41 @@ def _stamped(dialogue: dict[str, Any], place: str, event_type: str, at: int) -> 
 def _created(
     dialogue: dict[str, Any], people: dict[str, dict[str, str]], at: int
 ) -> dict[str, Any]:
-    about = {name: value for name, value in dialogue.items() if name != "Events"}
+    rest = {name: value for name, value in dialogue.items() if name != "Events"}
     return {
         **_stamped(dialogue, "created", "conversation.created", at),
         "channel": CHANNEL,
         "contact_id": people["User"]["contact_id"],
-        "payload": {"participants": list(people.values()), **about},
+        "payload": {"participants": list(people.values()), **rest},
     }
 
 
 def _event(
     dialogue: dict[str, Any], people: dict[str, dict[str, str]], index: int, at: int
 ) -> dict[str, Any]:
-    given = dialogue["Events"][index]
-    agent, action = given["Agent"], given["Action"]
+    source_event = dialogue["Events"][index]
+    agent, action = source_event["Agent"], source_event["Action"]
     if agent not in people:
         raise StarError(f"dialogue {dialogue['DialogueID']}, event {index}: unknown agent")
-    name, more = _meaning(agent, action)
-    event = _stamped(dialogue, str(index), name, at) | people[agent]
-    if "Text" in given:
-        event["text"] = given["Text"]
-    if name == "message.created":
+    event_type, extra = _event_type(agent, action)
+    event = _stamped(dialogue, str(index), event_type, at) | people[agent]
+    if "Text" in source_event:
+        event["text"] = source_event["Text"]
+    if event_type == "message.created":
         event["message_id"] = f"star-{dialogue['DialogueID']}-{index}"
-    if more.get("visibility"):
-        event["visibility"] = more["visibility"]
-    rest = {key: value for key, value in given.items() if key not in _IN_COLUMNS}
-    event["payload"] = rest | more.get("payload", {})
+    if extra.get("visibility"):
+        event["visibility"] = extra["visibility"]
+    rest = {name: value for name, value in source_event.items() if name not in _FIELDS_WITH_COLUMN}
+    event["payload"] = rest | extra.get("payload", {})
     return event
 
 
-def _meaning(agent: str, action: str) -> tuple[str, dict[str, Any]]:
-    """The event type of a STAR action, and what is true of all such events."""
+def _event_type(agent: str, action: str) -> tuple[str, dict[str, Any]]:
+    """Return the event type of a STAR action, and the fields that all such events share."""
     if (agent, action) in MESSAGES:
         return "message.created", {}
     if (agent, action) == ("User", "complete"):
         resolution = {"resolved_by": "customer", "is_confirmed": True}
         return "conversation.resolved", {"payload": resolution}
-    kind = "bot.tool_called" if agent == "KnowledgeBase" else f"custom.{action}"
-    return kind, {"visibility": "internal"}
+    event_type = "bot.tool_called" if agent == "KnowledgeBase" else f"custom.{action}"
+    return event_type, {"visibility": "internal"}

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from convolake.verify import verify
-from ingest.contract import from_micros
+from ingest.contract import from_micros, manifest_path
 from ingest.lake.compaction import compact
 from ingest.lake.segments import GapError, Lake
 from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
-from ingest.manifest import ManifestError, Segment, manifest_path, read_manifest, sealed_cursor
+from ingest.manifest import ManifestError, Segment, read_manifest, sealed_cursor
 from ingest.settings import Settings
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event

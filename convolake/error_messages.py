@@ -1,4 +1,4 @@
-"""Failures that a person can mend, in one line: what, where, what to do."""
+"""Errors that a user can fix, as one line: what, where, what to do."""
 
 import os
 
@@ -13,11 +13,11 @@ from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError
 
 
-def words(error: BaseException) -> str | None:
-    """The line for `error`; None if nobody expected it."""
+def error_message(error: BaseException) -> str | None:
+    """Return the line for `error`; None for an unexpected error."""
     match error:
         case ValidationError(title="Settings"):
-            return _of_settings(error)
+            return _settings_message(error)
         case ManifestError() | CheckError() | WarehouseBusyError() | WarehouseMissingError():
             return str(error)
         case UnusableDatabaseError():
@@ -34,16 +34,16 @@ def words(error: BaseException) -> str | None:
     return None
 
 
-def _of_settings(error: ValidationError) -> str:
-    """Each setting that cannot be used, under the name that a person gave it."""
-    told = []
+def _settings_message(error: ValidationError) -> str:
+    """Name each invalid setting by its environment variable."""
+    messages = []
     for each in error.errors():
         name = "_".join(str(part) for part in each["loc"]).upper()
         reason = each["msg"].removeprefix("Value error, ")
         # A URL may hold a password.
         value = f"={each['input']}" if name not in {"STORE_URL", "API_KEY"} else ""
-        told.append(f"CONVOLAKE_{name}{value}: {reason}")
-    return "; ".join(told)
+        messages.append(f"CONVOLAKE_{name}{value}: {reason}")
+    return "; ".join(messages)
 
 
 def _advice() -> str:

@@ -1,0 +1,81 @@
+"""Runs any importer: sends its events in batches, counts the results, reconciles at the end."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ingest.client import BatchResult, Client
+from ingest.importers.base import Damage, Importer
+
+
+@dataclass(frozen=True)
+class RejectedPlace:
+    """An event that the log refused, and the place in the file that it comes from."""
+
+    place: str
+    code: str
+    detail: str
+
+
+@dataclass
+class ImportReport:
+    """What became of the events that an importer read."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    parked: int = 0
+    rejected: list[RejectedPlace] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
+
+    @property
+    def is_reconciled(self) -> bool:
+        """Whether every event that was read has a result."""
+        results = self.accepted + self.duplicate + self.parked + len(self.rejected)
+        return self.read == results
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole file is on the record."""
+        return self.is_reconciled and not self.rejected and not self.damage
+
+    def count(self, batch: BatchResult, places: deque[str]) -> None:
+        """Count the results of a batch, whose places are the first in `places`."""
+        self.accepted += batch.accepted
+        self.duplicate += batch.duplicate
+        self.parked += batch.parked
+        for result in batch.results:
+            place = places.popleft()
+            if result.error is not None:
+                error = result.error
+                self.rejected.append(RejectedPlace(place, error.code, error.detail))
+
+
+def run_import(
+    importer: Importer,
+    path: Path,
+    client: Client,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> ImportReport:
+    """Send every event of a file to the log. Safe to repeat, and to interrupt anywhere.
+
+    `on_progress` receives the number of events of each batch. Raises OSError, ClientError.
+    """
+    report = ImportReport()
+    places: deque[str] = deque()
+
+    def events() -> Iterator[dict[str, Any]]:
+        for item in importer.read(path):
+            if isinstance(item, Damage):
+                report.damage.append(item)
+            else:
+                report.read += 1
+                places.append(item.place)
+                yield item.event
+
+    for batch in client.record(events()):
+        report.count(batch, places)
+        on_progress(len(batch.results))
+    return report
