@@ -1,7 +1,7 @@
 """Page list and navigation, nothing else. Run it as `streamlit run dashboards/app.py`.
 
-The pages lie in `views/`: for a folder called `pages/` Streamlit would make a navigation of its
-own, and a link to a transcript would open in that one until somebody has seen the start page.
+Each page is a package with a `page.py`. A folder called `pages/` would make Streamlit build a second
+navigation, and a link to a transcript would open there.
 """
 
 import streamlit as st
@@ -9,15 +9,15 @@ import streamlit as st
 st.set_page_config(page_title="Convolake", page_icon=":material/forum:", layout="wide")
 st.navigation(
     [
-        st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
+        st.Page("overview/page.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page(
-            "views/conversations.py",
+            "conversations/page.py",
             title="Conversations",
             icon=":material/forum:",
             url_path="conversations",
         ),
         st.Page(
-            "views/health.py", title="Health", icon=":material/monitor_heart:", url_path="health"
+            "health/page.py", title="Health", icon=":material/monitor_heart:", url_path="health"
         ),
     ],
     position="top",

@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards import words
-from dashboards.scope import Bounds, Period, Scope, Search
+from dashboards import formatting
+from dashboards.filter_state import Bounds, Period, Scope, Search
 
 DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
 """Filters that every page has; they stay when one goes from page to page."""
 
-STATES = {each: words.name(each) for each in ("active", "inactive", "resolved", "closed")}
+STATES = {each: formatting.name(each) for each in ("active", "inactive", "resolved", "closed")}
 PASSED = {"yes": "Yes", "no": "No"}
 
 T = TypeVar("T")
@@ -99,7 +99,11 @@ def _channels_of_address(known: Sequence[str]) -> list[str]:
 def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
     _begin("channels", ["channel"], given)
     chosen = st.multiselect(
-        "Channels", known, format_func=words.channel, placeholder="All channels", key="channels"
+        "Channels",
+        known,
+        format_func=formatting.channel,
+        placeholder="All channels",
+        key="channels",
     )
     _write("channel", chosen)
     _settle("channels", ["channel"], given)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from convolake import api_client
 from convolake.cli import app
 from convolake.services import AddressError, PortTakenError, log_services
-from dashboards import charts
+from dashboards.overview import charts
 from ingest.log.storage.lock import acquire_log_lock
 from ingest.settings import Settings
 from tests.factories import Clock, Record, a_conversation, free_port

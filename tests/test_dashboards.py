@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,8 +19,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data, transcript, words
-from dashboards.scope import Period, Scope, Search
+from dashboards import formatting, warehouse_reader
+from dashboards.conversations import transcript
+from dashboards.conversations.data import PAGE_SIZE, load_conversations, load_transcript
+from dashboards.filter_state import Period, Scope, Search
+from dashboards.overview.data import load_overview
 from dashboards.serve import command
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
@@ -199,7 +202,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     def run(settings: Settings, page: str = "overview", **address: str | list[str]) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
         app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page(f"views/{page}.py")
+        app.switch_page(f"{page}/page.py")
         for key, value in address.items():
             app.query_params[key.rstrip("_")] = value
         app.run()
@@ -271,23 +274,23 @@ def test_the_headline_is_what_the_events_say(
     assert metrics(app) == {
         "Conversations": (
             f"{now['conversations']:,}",
-            words.change(now["conversations"] / before["conversations"] - 1),
+            formatting.change(now["conversations"] / before["conversations"] - 1),
         ),
         "Messages": (
             f"{now['messages']:,}",
-            words.change(now["messages"] / before["messages"] - 1),
+            formatting.change(now["messages"] / before["messages"] - 1),
         ),
         "Sessions": (
             f"{now['sessions']:,}",
-            words.change(now["sessions"] / before["sessions"] - 1),
+            formatting.change(now["sessions"] / before["sessions"] - 1),
         ),
         "Handoff share": (
-            words.share(now["handoff_share"]),
-            words.change_in_points(now["handoff_share"] - before["handoff_share"]),
+            formatting.share(now["handoff_share"]),
+            formatting.change_in_points(now["handoff_share"] - before["handoff_share"]),
         ),
         "Median handoff wait": (
-            words.duration(now["wait_seconds"]),
-            words.change_in_time(now["wait_seconds"] - before["wait_seconds"]),
+            formatting.duration(now["wait_seconds"]),
+            formatting.change_in_time(now["wait_seconds"] - before["wait_seconds"]),
         ),
     }
 
@@ -359,7 +362,7 @@ def test_choices_one_after_the_other_all_count_and_all_are_in_the_address(
     shared = open_page(history, **app.query_params)
     assert metrics(shared) == metrics(app)
     assert not app.warning
-    app.switch_page("views/conversations.py").run()
+    app.switch_page("conversations/page.py").run()
     assert app.multiselect[0].value == ["sms", "web"]
     assert app.query_params["from"] == "2030-03-02"
 
@@ -377,7 +380,7 @@ def test_choosing_the_first_day_only_changes_nothing_yet(
 def test_the_series_agree_with_the_events_and_with_the_headline(
     history: Settings, events: pl.DataFrame
 ) -> None:
-    found = data.overview(history.warehouse_path, Scope(LAST_30))
+    found = load_overview(history.warehouse_path, Scope(LAST_30))
     started = in_period(begun(events), LAST_30)
     expected = started.group_by("on", "channel").len().sort("on", "channel")
     shown = found.conversations.filter(pl.col("conversations") > 0)
@@ -402,7 +405,7 @@ def test_a_day_without_conversations_has_no_share_rather_than_none(
         for at in days
     )  # fmt: skip
     period = Period(date(2030, 3, 20), date(2030, 3, 22))
-    found = data.overview(settings.warehouse_path, Scope(period))
+    found = load_overview(settings.warehouse_path, Scope(period))
     assert found.handoff_share["handoff_share"].to_list() == [0.0, None, 0.0]
     assert found.headline["wait_seconds"] is None
     assert metrics(open_page(settings))["Median handoff wait"] == ("–", "")
@@ -420,7 +423,7 @@ def test_no_step_loses_a_conversation(
 ) -> None:
     last_on = date(2030, 3, 31)
     period = Period(last_on - timedelta(days=grain_days - 1), last_on)
-    found = data.overview(history.warehouse_path, Scope(period))
+    found = load_overview(history.warehouse_path, Scope(period))
     assert found.conversations["conversations"].sum() == in_period(begun(events), period).height
 
 
@@ -433,7 +436,7 @@ def test_the_list_shows_the_newest_first_and_leaves_tests_out(
     app = open_page(history, "conversations")
     shown = app.dataframe[0].value
     assert list(shown["conversation_id"])[:2] == ["long", "hostile"]
-    assert len(shown) == data.PAGE_SIZE
+    assert len(shown) == PAGE_SIZE
     matches = in_period(begun(events), LAST_30).height
     assert any(f"1 to 25 of {matches} conversations" in each.value for each in app.caption)
 
@@ -442,16 +445,16 @@ def test_the_pages_of_the_list_hold_every_conversation_once(
     history: Settings, events: pl.DataFrame
 ) -> None:
     scope = Scope(Period(date(2030, 1, 1), date(2030, 3, 31)))
-    first = data.conversations(history.warehouse_path, scope, Search(with_tests=True), 1)
+    first = load_conversations(history.warehouse_path, scope, Search(with_tests=True), 1)
     pages = [
-        data.conversations(history.warehouse_path, scope, Search(with_tests=True), number)
+        load_conversations(history.warehouse_path, scope, Search(with_tests=True), number)
         for number in range(1, first.pages + 1)
     ]
     listed = pl.concat([page.rows for page in pages])
     assert listed["conversation_id"].n_unique() == listed.height == first.matches
     assert set(listed["conversation_id"]) == set(events["conversation_id"])
     assert listed["started_at"].is_sorted(descending=True)
-    beyond = data.conversations(history.warehouse_path, scope, Search(with_tests=True), 999)
+    beyond = load_conversations(history.warehouse_path, scope, Search(with_tests=True), 999)
     assert beyond.number == first.pages
 
 
@@ -486,7 +489,7 @@ def test_leafing_changes_the_address_and_another_filter_begins_anew(
     ],
 )
 def test_the_filters_find_what_they_say(history: Settings, search: Search, found: set[str]) -> None:
-    page = data.conversations(history.warehouse_path, Scope(LAST_30), search, 1)
+    page = load_conversations(history.warehouse_path, Scope(LAST_30), search, 1)
     assert set(page.rows["conversation_id"]) == found
 
 
@@ -502,7 +505,7 @@ def test_a_transfer_says_who_passes_it_on_and_to_whom(
 ) -> None:
     row = {"event_type": "handoff.transferred", "participant_id": "mira", "queue": queue}
     said = transcript.describe(row | {"payload": payload})
-    assert said == f"Handoff transferred by {words.quote('mira')} to {words.quote(to)}"
+    assert said == f"Handoff transferred by {formatting.quote('mira')} to {formatting.quote(to)}"
 
 
 def test_a_transcript_says_who_said_what_and_what_happened_around_it(
@@ -510,7 +513,7 @@ def test_a_transcript_says_who_said_what_and_what_happened_around_it(
 ) -> None:
     app = open_page(history, "conversations", conversation="hostile")
     shown = texts(app)
-    revealed = words.reveal(hostile_text(beacon.url))
+    revealed = formatting.reveal(hostile_text(beacon.url))
     assert revealed in shown
     assert "⟨U+202E⟩gnp.exe⟨U+202C⟩ zero⟨U+200B⟩width" in revealed
     assert "This message was deleted." in shown
@@ -552,7 +555,7 @@ def test_a_long_transcript_comes_in_parts_without_a_hole(
 ) -> None:
     app = open_page(history, "conversations", conversation="long", part="2")
     assert any("Part 2 of 3 · 232 entries" in each.value for each in app.caption)
-    parts = [data.transcript(history.warehouse_path, "long", part) for part in (1, 2, 3, 9)]
+    parts = [load_transcript(history.warehouse_path, "long", part) for part in (1, 2, 3, 9)]
     sequences = [part.entries["sequence"].to_list() for part in parts if part is not None]
     assert [each for part in sequences[:3] for each in part] == list(range(1, 233))
     assert sequences[3] == sequences[2]
@@ -613,7 +616,7 @@ def test_a_bad_filter_of_the_list_is_left_out_with_a_hint(
     ],
 )
 def test_characters_that_hide_or_reorder_are_written_out(text: str, shown: str) -> None:
-    assert words.reveal(text) == shown
+    assert formatting.reveal(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -628,11 +631,11 @@ def test_characters_that_hide_or_reorder_are_written_out(text: str, shown: str) 
     ],
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds: float | None, shown: str) -> None:
-    assert words.duration(seconds) == shown
+    assert formatting.duration(seconds) == shown
 
 
 def test_no_change_has_no_sign() -> None:
-    assert words.change(0.0) == words.change(-0.0001) == "0.0 %"
+    assert formatting.change(0.0) == formatting.change(-0.0001) == "0.0 %"
 
 
 # --- a warehouse that is missing, empty, behind or replaced ----------------------------
@@ -716,18 +719,18 @@ def test_a_load_between_two_queries_of_a_page_is_not_half_shown(
     settings = settings_of(tmp_path)
     record = Record(settings, Clock(NOW))
     record.publish([small("c1")])
-    ask = data._ask
+    ask = warehouse_reader.run_query
 
     def ask_while_a_load_commits(
-        cursor: Any, name: str, parameters: dict[str, Any]
+        cursor: Any, path: Path, parameters: Mapping[str, Any]
     ) -> pl.DataFrame:
-        frame = ask(cursor, name, parameters)
-        if name == "headline":
+        frame = ask(cursor, path, parameters)
+        if path.stem == "headline":
             record.publish([small("c2")])
         return frame
 
-    monkeypatch.setattr(data, "_ask", ask_while_a_load_commits)
-    found = data.overview(settings.warehouse_path, Scope(Period(NOW.date(), NOW.date())))
+    monkeypatch.setattr(warehouse_reader, "run_query", ask_while_a_load_commits)
+    found = load_overview(settings.warehouse_path, Scope(Period(NOW.date(), NOW.date())))
     assert found.headline["conversations"] == 1
     assert found.conversations["conversations"].sum() == 1
 
@@ -743,7 +746,7 @@ def test_readers_see_whole_loads_while_loads_go_on(tmp_path: Path) -> None:
     def read() -> None:
         while not stop.is_set():
             st.cache_data.clear()
-            found = data.overview(settings.warehouse_path, scope)
+            found = load_overview(settings.warehouse_path, scope)
             shown = found.conversations["conversations"].sum()
             seen.append(shown == found.headline["conversations"] == found.headline["sessions"])
 

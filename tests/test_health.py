@@ -21,7 +21,7 @@ def open_health(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("CONVOLAKE_PORT", str(settings.port))
     st.cache_data.clear()
     app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("views/health.py").run()
+    app.switch_page("health/page.py").run()
     assert not app.exception, app.exception
     return app
 
@@ -42,7 +42,7 @@ def test_it_shows_the_accounts_and_what_was_refused(
         app = open_health(free, monkeypatch)
     figures = {each.label: each.value for each in app.metric}
     assert figures == {
-        "Came": "9",
+        "Received": "9",
         "Accepted": "4",
         "Duplicates": "4",
         "Refused": "1",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import data, words
-from dashboards.data import Freshness, WarehouseMissingError, WarehouseNotReadyError
-from dashboards.scope import Bounds, Period
+from dashboards import formatting
+from dashboards.filter_state import Bounds, Period
+from dashboards.record_status import Freshness, load_bounds, load_freshness
+from dashboards.warehouse_reader import WarehouseMissingError, WarehouseNotReadyError
 from ingest.settings import Settings
 
 STYLE = Path(__file__).parent / "style.css"
@@ -18,7 +19,7 @@ STYLE = Path(__file__).parent / "style.css"
 Content = Callable[[Path, Bounds, Period], None]
 
 
-def show(title: str, content: Content, *, first: Callable[[], None] | None = None) -> None:
+def show_page(title: str, content: Content, *, first: Callable[[], None] | None = None) -> None:
     """The page `title`, filled by `content` if there is something to show.
 
     `first` comes before it and needs no warehouse.
@@ -30,8 +31,8 @@ def show(title: str, content: Content, *, first: Callable[[], None] | None = Non
         first()
     settings = Settings()
     try:
-        _show_freshness(data.freshness(settings.warehouse_path, settings.lake_path))
-        bounds = data.bounds(settings.warehouse_path)
+        _show_freshness(load_freshness(settings.warehouse_path, settings.lake_path))
+        bounds = load_bounds(settings.warehouse_path)
         if bounds.period is None:
             _say_that_it_is_empty()
         else:
@@ -46,16 +47,16 @@ def _show_freshness(freshness: Freshness) -> None:
     if freshness.newest_at is not None:
         newest = freshness.newest_at.replace(tzinfo=UTC)
         st.caption(
-            f"Newest event {words.moment(freshness.newest_at_local)}, "
-            f"{words.age(newest, datetime.now(UTC))} · "
-            f"{words.counted(freshness.event_count, 'event')} loaded · {_waiting(freshness)}"
+            f"Newest event {formatting.moment(freshness.newest_at_local)}, "
+            f"{formatting.age(newest, datetime.now(UTC))} · "
+            f"{formatting.counted(freshness.event_count, 'event')} loaded · {_waiting(freshness)}"
         )
     if freshness.manifest_error is not None:
         st.error(
             "The manifest of the lake cannot be trusted, so nothing new is loaded:",
             icon=":material/error:",
         )
-        st.code(words.reveal(freshness.manifest_error), language=None, wrap_lines=True)
+        st.code(formatting.reveal(freshness.manifest_error), language=None, wrap_lines=True)
     if freshness.quarantined.height:
         _warn_of_quarantine(freshness)
 
@@ -63,13 +64,13 @@ def _show_freshness(freshness: Freshness) -> None:
 def _waiting(freshness: Freshness) -> str:
     if not freshness.waiting_segments:
         return "nothing waits to be loaded"
-    segments = words.counted(freshness.waiting_segments, "segment")
-    return f"{segments} ({words.counted(freshness.waiting_events, 'event')}) not loaded yet"
+    segments = formatting.counted(freshness.waiting_segments, "segment")
+    return f"{segments} ({formatting.counted(freshness.waiting_events, 'event')}) not loaded yet"
 
 
 def _warn_of_quarantine(freshness: Freshness) -> None:
-    segments = words.counted(freshness.quarantined.height, "segment")
-    events = words.counted(int(freshness.quarantined["rows"].sum()), "event")
+    segments = formatting.counted(freshness.quarantined.height, "segment")
+    events = formatting.counted(int(freshness.quarantined["rows"].sum()), "event")
     st.warning(
         f"{segments} with {events} quarantined: damaged files are left out of every figure "
         "below until they are whole again. `convolake verify` tells more.",

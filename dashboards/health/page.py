@@ -5,31 +5,32 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from dashboards import door, frame, words
-from dashboards.door import Door
-from dashboards.scope import Bounds, Period
+from dashboards import formatting, page_layout
+from dashboards.filter_state import Bounds, Period
+from dashboards.health import api_stats
+from dashboards.health.api_stats import ApiStats
 
 
-def show_door() -> None:
+def show_api_stats() -> None:
     """Arrange what the door says, or why it says nothing."""
-    found = door.look()
+    found = api_stats.load_api_stats()
     if isinstance(found, str):
         st.warning("The conversation API does not answer, so nothing can be said of it now:")
-        st.code(words.reveal(found), language=None, wrap_lines=True)
+        st.code(formatting.reveal(found), language=None, wrap_lines=True)
         return
     _show_accounts(found)
-    _show_refused(found)
+    _show_rejected(found)
 
 
 def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """What the warehouse holds; how fresh it is stands above."""
     st.caption(
-        f"The warehouse holds {words.days(whole.first_on, whole.last_on)} ({bounds.reporting_zone}). "
+        f"The warehouse holds {formatting.days(whole.first_on, whole.last_on)} ({bounds.reporting_zone}). "
         "`convolake verify` proves that log, Parquet and warehouse hold the same events."
     )
 
 
-def _show_accounts(found: Door) -> None:
+def _show_accounts(found: ApiStats) -> None:
     if found.agrees:
         st.success(
             "The accounts agree: nothing that came was lost or counted twice.",
@@ -40,7 +41,7 @@ def _show_accounts(found: Door) -> None:
             "The accounts do not agree. `convolake verify` names the place.",
             icon=":material/error:",
         )
-    totals = found.tallies.select(
+    totals = found.counters.select(
         pl.sum("received", "accepted", "duplicate", "conflict", "rejected", "parked", "generated")
     )
     figures = {
@@ -51,8 +52,8 @@ def _show_accounts(found: Door) -> None:
     }
     row = totals.row(0, named=True)
     row["rejected"] += row["conflict"]
-    values = [*((label, words.count(row[name])) for label, name in figures.items())]
-    values.append(("Stored", words.count(found.stored)))
+    values = [*((label, formatting.count(row[name])) for label, name in figures.items())]
+    values.append(("Stored", formatting.count(found.stored)))
     with st.container(key="headline"):
         for column, (label, value) in zip(st.columns(len(values)), values, strict=True):
             column.metric(label, value, border=True)
@@ -61,23 +62,23 @@ def _show_accounts(found: Door) -> None:
         "door before anything is parsed; stored = accepted + those that the server added (sessions)."
     )
     st.dataframe(
-        found.tallies.with_columns(pl.col("source").map_elements(words.reveal, pl.String)),
+        found.counters.with_columns(pl.col("source").map_elements(formatting.reveal, pl.String)),
         hide_index=True,
-        column_config={name: name.capitalize() for name in found.tallies.columns},
+        column_config={name: name.capitalize() for name in found.counters.columns},
     )
 
 
-def _show_refused(found: Door) -> None:
+def _show_rejected(found: ApiStats) -> None:
     st.subheader("Refused events", anchor=False)
-    if not found.refused.height:
+    if not found.rejected.height:
         st.caption("None so far.")
         return
     st.caption(
-        f"The newest {found.refused.height}, times in UTC. `convolake rejected replay` "
+        f"The newest {found.rejected.height}, times in UTC. `convolake rejected replay` "
         "tries them again once their cause is mended."
     )
     st.dataframe(
-        found.refused.with_columns(
+        found.rejected.with_columns(
             pl.col("source", "detail", "raw").map_elements(_safe, pl.String),
         ),
         hide_index=True,
@@ -93,7 +94,7 @@ def _show_refused(found: Door) -> None:
 
 
 def _safe(text: str) -> str:
-    return words.reveal(words.shorten(text))
+    return formatting.reveal(formatting.shorten(text))
 
 
-frame.show("Health", show_record, first=show_door)
+page_layout.show_page("Health", show_record, first=show_api_stats)

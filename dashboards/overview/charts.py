@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from dashboards import words
-from dashboards.scope import Grain
+from dashboards import formatting
+from dashboards.filter_state import Grain
 
 PALETTE = (
     "#3b82c4", "#e0893b", "#3fa66b", "#9a6bd0", "#d15b72",
@@ -39,11 +39,11 @@ def conversations_by_channel(
 ) -> alt.Chart:
     """Conversations begun in each step, stacked by channel."""
     named = frame.with_columns(
-        pl.col("channel").map_elements(words.channel, return_dtype=pl.String)
+        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
     )
     return _stacked(
         named, grain, "conversations", "channel",
-        {words.channel(each): _colour_of(each, colours) for each in frame["channel"].unique().sort()},
+        {formatting.channel(each): _colour_of(each, colours) for each in frame["channel"].unique().sort()},
     )  # fmt: skip
 
 
@@ -97,9 +97,9 @@ def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
 def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
     """Share of conversations handed off on each channel, in the channel's colour."""
     named = frame.with_columns(
-        pl.col("channel").map_elements(words.channel, return_dtype=pl.String)
+        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
     )
-    present = {words.channel(each): _colour_of(each, colours) for each in frame["channel"]}
+    present = {formatting.channel(each): _colour_of(each, colours) for each in frame["channel"]}
     chart: alt.Chart = (
         alt.Chart(named)
         .mark_bar(size=min(32, 0.7 * HEIGHT / max(1, named.height)))
@@ -123,7 +123,7 @@ _SHARE_TOOLTIP = [
 
 def _with_days(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        day=pl.col("step_on").map_elements(words.day, return_dtype=pl.String),
+        day=pl.col("step_on").map_elements(formatting.day, return_dtype=pl.String),
         step_on=pl.col("step_on").dt.to_string("%Y-%m-%d"),
     )
 

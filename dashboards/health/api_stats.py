@@ -11,29 +11,29 @@ from ingest.settings import Settings
 
 TTL_SECONDS = 5
 TIMEOUT_SECONDS = 2.0
-REFUSED = 25
+MAX_REJECTED_EVENTS = 25
 """So many refused events are shown; `convolake rejected list` shows all."""
 
 
 @dataclass(frozen=True)
-class Door:
+class ApiStats:
     """Counts by source and the newest refused events; `stored` is the log's newest position."""
 
     stored: int
-    tallies: pl.DataFrame
-    refused: pl.DataFrame
+    counters: pl.DataFrame
+    rejected: pl.DataFrame
 
     @property
     def agrees(self) -> bool:
         """Whether came = accepted + duplicate + conflict + rejected + parked, and stored = accepted + generated."""
         parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected", "parked")
-        each = self.tallies.select((pl.col("received") == parts).all()).item()
-        total = self.tallies.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
+        each = self.counters.select((pl.col("received") == parts).all()).item()
+        total = self.counters.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
         return bool(each) and total == self.stored
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
-def look() -> Door | str:
+def load_api_stats() -> ApiStats | str:
     """The door as it is now, or why nothing can be said of it."""
     settings = Settings()
     key = _key(settings)
@@ -41,11 +41,11 @@ def look() -> Door | str:
         return "No API key is at hand: set CONVOLAKE_API_KEY, or run `convolake keys create`."
     try:
         with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
-            accounting = client.ingest_stats()
-            refused = list(islice(client.rejected(), REFUSED))
+            stats = client.ingest_stats()
+            rejected = list(islice(client.rejected(), MAX_REJECTED_EVENTS))
     except ClientError as error:
         return str(error)
-    return Door(accounting.stored, _tallies(accounting.sources), _refused(refused))
+    return ApiStats(stats.stored, _counters_frame(stats.sources), _rejected_frame(rejected))
 
 
 def _key(settings: Settings) -> str | None:
@@ -55,7 +55,7 @@ def _key(settings: Settings) -> str | None:
     return path.read_text().strip() if path.exists() else None
 
 
-def _tallies(sources: list[SourceStats]) -> pl.DataFrame:
+def _counters_frame(sources: list[SourceStats]) -> pl.DataFrame:
     names = [
         "source",
         "received",
@@ -72,7 +72,7 @@ def _tallies(sources: list[SourceStats]) -> pl.DataFrame:
     )
 
 
-def _refused(events: list[RejectedEvent]) -> pl.DataFrame:
+def _rejected_frame(events: list[RejectedEvent]) -> pl.DataFrame:
     names = ["received_at", "source", "code", "detail", "raw", "replayed_at"]
     schema = {
         name: pl.Datetime("us", "UTC") if name.endswith("_at") else pl.String for name in names

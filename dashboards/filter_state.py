@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 Grain = Literal["day", "week", "month"]
 
@@ -57,6 +57,15 @@ class Scope:
 
     period: Period
     channels: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of queries that read a scope."""
+        return {
+            "first_on": self.period.first_on,
+            "last_on": self.period.last_on,
+            "channels": list(self.channels) or None,
+        }
 
 
 @dataclass(frozen=True)

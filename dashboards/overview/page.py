@@ -4,10 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import charts, data, frame, words
-from dashboards.data import Overview
+from dashboards import formatting, page_layout
+from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.filters import choose_scope
-from dashboards.scope import Bounds, Period, Scope
+from dashboards.overview import charts, data
+from dashboards.overview.data import Overview
 
 STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 
@@ -15,7 +16,7 @@ STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Arrange the figures of the chosen period."""
     scope = choose_scope(bounds, whole)
-    found = data.overview(warehouse, scope)
+    found = data.load_overview(warehouse, scope)
     _show_headline(found, scope, bounds)
     if not found.conversations.height:
         st.info("Nothing happened in this period on these channels. Choose another period above.")
@@ -28,19 +29,19 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
 def _show_headline(found: Overview, scope: Scope, bounds: Bounds) -> None:
     period, row = scope.period, found.headline
     compared = (
-        f"change against the {words.counted(period.days, 'day')} before"
+        f"change against the {formatting.counted(period.days, 'day')} before"
         if row["has_before"]
         else "no whole period before on record to compare with"
     )
     st.caption(
-        f"{words.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared}"
+        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared}"
     )
     figures = [
-        ("Conversations", words.count(row["conversations"]), words.change(row["conversations_change"])),
-        ("Messages", words.count(row["messages"]), words.change(row["messages_change"])),
-        ("Sessions", words.count(row["sessions"]), words.change(row["sessions_change"])),
-        ("Handoff share", words.share(row["handoff_share"]), words.change_in_points(row["handoff_share_change"])),
-        ("Median handoff wait", words.duration(row["wait_seconds"]), words.change_in_time(row["wait_seconds_change"])),
+        ("Conversations", formatting.count(row["conversations"]), formatting.change(row["conversations_change"])),
+        ("Messages", formatting.count(row["messages"]), formatting.change(row["messages_change"])),
+        ("Sessions", formatting.count(row["sessions"]), formatting.change(row["sessions_change"])),
+        ("Handoff share", formatting.share(row["handoff_share"]), formatting.change_in_points(row["handoff_share_change"])),
+        ("Median handoff wait", formatting.duration(row["wait_seconds"]), formatting.change_in_time(row["wait_seconds_change"])),
     ]  # fmt: skip
     with st.container(key="headline"):
         for column, (label, value, delta) in zip(st.columns(len(figures)), figures, strict=True):
@@ -102,4 +103,4 @@ def _explain(scope: Scope, bounds: Bounds) -> None:
     )
 
 
-frame.show("Overview", show)
+page_layout.show_page("Overview", show)

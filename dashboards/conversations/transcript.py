@@ -1,6 +1,6 @@
 """One conversation on the page: who said what when, and what happened around it.
 
-Everything from the record goes through `words.reveal` or `words.quote` and then `st.text`,
+Everything from the record goes through `formatting.reveal` or `formatting.quote` and then `st.text`,
 which shows characters and nothing else: no Markdown, no HTML, no image that is fetched.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import polars as pl
 import streamlit as st
 
-from dashboards import words
+from dashboards import formatting
 
 Row = dict[str, Any]
 Colour = Literal["gray", "green", "orange", "violet", "yellow"]
@@ -40,7 +40,7 @@ def show_entries(entries: pl.DataFrame) -> None:
 
 def _show_day(row: Row) -> None:
     with st.container(key=f"day-{row['sequence']}"):
-        st.text(words.day(row["happened_at"].date()))
+        st.text(formatting.day(row["happened_at"].date()))
 
 
 def _show_message(row: Row) -> None:
@@ -75,9 +75,13 @@ def _show_marks(row: Row) -> None:
 
 
 def _byline(row: Row) -> str:
-    parts = [words.quote(row["participant_id"]), _clock(row["happened_at"]), f"#{row['sequence']}"]
+    parts = [
+        formatting.quote(row["participant_id"]),
+        _clock(row["happened_at"]),
+        f"#{row['sequence']}",
+    ]
     if row["bot_version"] is not None:
-        parts.insert(1, f"version {words.quote(row['bot_version'])}")
+        parts.insert(1, f"version {formatting.quote(row['bot_version'])}")
     return " · ".join([*parts, *_understood(_payload(row))])
 
 
@@ -87,20 +91,20 @@ def _understood(payload: Row) -> list[str]:
         return []
     confidence = nlu.get("confidence")
     sure = f" ({confidence:.2f})" if isinstance(confidence, float | int) else ""
-    return [f"intent {words.quote(nlu['intent'])}{sure}"]
+    return [f"intent {formatting.quote(nlu['intent'])}{sure}"]
 
 
 def _body(row: Row) -> list[str]:
     if row["is_deleted"]:
         return ["This message was deleted."]
-    return [words.reveal(row["text"])] if row["text"] else []
+    return [formatting.reveal(row["text"])] if row["text"] else []
 
 
 def _attachments(row: Row) -> list[str]:
     """One line each; they are named, never fetched."""
     given = _payload(row).get("attachments")
     return [
-        f"Attachment: {words.quote(words.shorten(_json(each)))}"
+        f"Attachment: {formatting.quote(formatting.shorten(_json(each)))}"
         for each in (given if isinstance(given, list) else [])
     ]
 
@@ -112,7 +116,7 @@ def _receipts(row: Row) -> list[str]:
         if row[at] is not None
     ]
     if row["failed_at"] is not None:
-        code = "" if row["error_code"] is None else f", error {words.quote(row['error_code'])}"
+        code = "" if row["error_code"] is None else f", error {formatting.quote(row['error_code'])}"
         parts.append(f"not delivered {_when(row['failed_at'], row['happened_at'])}{code}")
     text = " · ".join(parts)
     return [f"{text[0].upper()}{text[1:]}"] if text else []
@@ -133,20 +137,20 @@ def describe(row: Row) -> str:
         case "session.ended":
             return f"Session ended: {_named(payload.get('reason'))}"
         case "handoff.requested":
-            queue = "" if row["queue"] is None else f", queue {words.quote(row['queue'])}"
+            queue = "" if row["queue"] is None else f", queue {formatting.quote(row['queue'])}"
             return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
         case "handoff.accepted":
             return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
         case "handoff.assigned":
-            to = row["participant_id"] or row["queue"] or words.UNKNOWN
-            return f"Handoff assigned to {words.quote(to)}"
+            to = row["participant_id"] or row["queue"] or formatting.UNKNOWN
+            return f"Handoff assigned to {formatting.quote(to)}"
         case "handoff.transferred":
-            to = payload.get("to_participant_id") or row["queue"] or words.UNKNOWN
-            return f"Handoff transferred{_by(row)} to {words.quote(to)}"
+            to = payload.get("to_participant_id") or row["queue"] or formatting.UNKNOWN
+            return f"Handoff transferred{_by(row)} to {formatting.quote(to)}"
         case "conversation.created":
             before = payload.get("predecessor_id")
-            continues = "" if before is None else f", continues {words.quote(before)}"
-            return f"Conversation begins on {words.channel(row['channel'])}{continues}"
+            continues = "" if before is None else f", continues {formatting.quote(before)}"
+            return f"Conversation begins on {formatting.channel(row['channel'])}{continues}"
         case "conversation.state_changed":
             timer = " by its timer" if payload.get("reason") == "timer" else ""
             return f"Conversation is {_named(payload.get('to'))}{timer}"
@@ -159,7 +163,7 @@ def describe(row: Row) -> str:
             score = payload.pop("score", "none")
             return f"Feedback{_by(row)}: score {_named(score)}{_rest(payload)}"
         case "participant.joined" | "participant.left" as moved:
-            return f"{words.quote(row['participant_id'])} {moved.partition('.')[2]}{_why(payload)}"
+            return f"{formatting.quote(row['participant_id'])} {moved.partition('.')[2]}{_why(payload)}"
         case "bot.tool_called":
             tool = payload.pop("tool", payload.pop("name", "unnamed"))
             return f"Tool called{_by(row)}: {_named(tool)}{_rest(payload)}"
@@ -171,13 +175,13 @@ def _owner(payload: Row) -> str:
     """Who may speak now, by name if it is a person."""
     who = payload.get("participant_id")
     owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "nobody")
-    return owner if who is None else words.quote(who)
+    return owner if who is None else formatting.quote(who)
 
 
 def _other(row: Row, payload: Row) -> str:
     noun, _, past = row["event_type"].partition(".")
-    title = words.quote(f"{words.name(noun)} {words.name(past).lower()}")
-    said = "" if row["text"] is None else f": {words.quote(words.shorten(row['text']))}"
+    title = formatting.quote(f"{formatting.name(noun)} {formatting.name(past).lower()}")
+    said = "" if row["text"] is None else f": {formatting.quote(formatting.shorten(row['text']))}"
     return f"{title}{_by(row)}{_why(payload)}{said}{_rest(payload)}"
 
 
@@ -186,19 +190,19 @@ def _why(payload: Row) -> str:
 
 
 def _named(value: object) -> str:
-    return words.quote(words.shorten(str(value).replace("_", " ")))
+    return formatting.quote(formatting.shorten(str(value).replace("_", " ")))
 
 
 def _by(row: Row) -> str:
-    return "" if row["participant_id"] is None else f" by {words.quote(row['participant_id'])}"
+    return "" if row["participant_id"] is None else f" by {formatting.quote(row['participant_id'])}"
 
 
 def _after(seconds: int | None) -> str:
-    return "" if seconds is None else f" after {words.duration(seconds)}"
+    return "" if seconds is None else f" after {formatting.duration(seconds)}"
 
 
 def _rest(payload: Row) -> str:
-    return f" · {words.quote(words.shorten(_json(payload)))}" if payload else ""
+    return f" · {formatting.quote(formatting.shorten(_json(payload)))}" if payload else ""
 
 
 def _json(value: object) -> str:
@@ -219,4 +223,4 @@ def _clock(value: datetime) -> str:
 
 def _when(value: datetime, said_at: datetime) -> str:
     """The time of day alone as long as that is the message's own day."""
-    return _clock(value) if value.date() == said_at.date() else words.moment(value)
+    return _clock(value) if value.date() == said_at.date() else formatting.moment(value)

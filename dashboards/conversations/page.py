@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import data, filters, frame, transcript, words
-from dashboards.data import Page
-from dashboards.scope import Bounds, Period
+from dashboards import filters, formatting, page_layout
+from dashboards.conversations import data, transcript
+from dashboards.conversations.data import ConversationPage
+from dashboards.filter_state import Bounds, Period
 
 COLUMNS: dict[str, Any] = {
     "started_at": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm:ss"),
@@ -37,14 +38,14 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     scope = filters.choose_scope(bounds, whole)
     search = filters.choose_search()
     page = filters.page_of("page", (scope, search))
-    found = data.conversations(warehouse, scope, search, page)
+    found = data.load_conversations(warehouse, scope, search, page)
     if not found.matches:
         st.info("No conversation matches these filters. Widen the period or drop a filter.")
         return
     _show_place(found, bounds)
     rows = found.rows.with_columns(
-        pl.col("channel").map_elements(words.channel, return_dtype=pl.String),
-        pl.col("state").map_elements(words.name, return_dtype=pl.String),
+        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
+        pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
     )
     st.dataframe(
         rows.select(*COLUMNS),
@@ -53,18 +54,18 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         column_config=COLUMNS,
         column_order=[each for each in COLUMNS if each != "is_test" or search.with_tests],
         height="content",
-        placeholder=words.UNKNOWN,
+        placeholder=formatting.UNKNOWN,
         on_select=lambda: _open(found.rows),
         selection_mode=["single-row", "single-cell"],
     )
     filters.choose_page("page", found.number, found.pages)
 
 
-def _show_place(found: Page, bounds: Bounds) -> None:
+def _show_place(found: ConversationPage, bounds: Bounds) -> None:
     last = found.first + found.rows.height - 1
     st.caption(
-        f"{words.count(found.first)} to {words.count(last)} of "
-        f"{words.counted(found.matches, 'conversation')}, newest first · times in "
+        f"{formatting.count(found.first)} to {formatting.count(last)} of "
+        f"{formatting.counted(found.matches, 'conversation')}, newest first · times in "
         f"{bounds.reporting_zone} · click a row to read its transcript"
     )
 
@@ -84,7 +85,7 @@ def _close() -> None:
 def _show_conversation(warehouse: Path, conversation_id: str) -> None:
     st.button("All conversations", icon=":material/arrow_back:", on_click=_close)
     part = filters.page_of("part", conversation_id)
-    found = data.transcript(warehouse, conversation_id, part)
+    found = data.load_transcript(warehouse, conversation_id, part)
     if found is None:
         st.warning(
             "No conversation on record has the id in the address. Check the link; a conversation "
@@ -96,7 +97,7 @@ def _show_conversation(warehouse: Path, conversation_id: str) -> None:
     _show_link(conversation_id)
     if found.parts > 1:
         st.caption(
-            f"Part {found.part} of {found.parts} · {words.counted(found.entry_count, 'entry', 'entries')}"
+            f"Part {found.part} of {found.parts} · {formatting.counted(found.entry_count, 'entry', 'entries')}"
         )
     transcript.show_entries(found.entries)
     filters.choose_page("part", found.part, found.parts)
@@ -104,7 +105,7 @@ def _show_conversation(warehouse: Path, conversation_id: str) -> None:
 
 def _show_summary(row: dict[str, Any]) -> None:
     with st.container(border=True, key="summary"):
-        st.text(words.reveal(row["conversation_id"]))
+        st.text(formatting.reveal(row["conversation_id"]))
         with st.container(horizontal=True, gap="medium"):
             for label, value in _facts(row):
                 with st.container(width="content", gap=None):
@@ -114,20 +115,20 @@ def _show_summary(row: dict[str, Any]) -> None:
 
 def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
     said = ", ".join(
-        f"{words.count(row[f'{role}_message_count'])} {role}"
+        f"{formatting.count(row[f'{role}_message_count'])} {role}"
         for role in ("customer", "bot", "agent")
     )
     score = row["feedback_score"]
     facts = [
-        ("Channel", words.channel(row["channel"])),
-        ("State", words.name(row["state"])),
-        (f"Started ({row['reporting_zone']})", words.moment(row["started_at"])),
-        ("Latest event", words.moment(row["latest_at"])),
-        ("Contact", words.reveal(row["contact_id"] or words.UNKNOWN)),
-        ("Messages", f"{words.count(row['message_count'])} ({said})"),
-        ("Sessions", words.count(row["session_count"])),
-        ("Handoffs", words.count(row["handoff_count"])),
-        ("Feedback", words.UNKNOWN if score is None else f"{score:g}"),
+        ("Channel", formatting.channel(row["channel"])),
+        ("State", formatting.name(row["state"])),
+        (f"Started ({row['reporting_zone']})", formatting.moment(row["started_at"])),
+        ("Latest event", formatting.moment(row["latest_at"])),
+        ("Contact", formatting.reveal(row["contact_id"] or formatting.UNKNOWN)),
+        ("Messages", f"{formatting.count(row['message_count'])} ({said})"),
+        ("Sessions", formatting.count(row["session_count"])),
+        ("Handoffs", formatting.count(row["handoff_count"])),
+        ("Feedback", formatting.UNKNOWN if score is None else f"{score:g}"),
     ]
     return [*facts, ("Test", "Yes, counted nowhere")] if row["is_test"] else facts
 
@@ -137,4 +138,4 @@ def _show_link(conversation_id: str) -> None:
     st.code(filters.link("conversation", conversation_id), language=None, wrap_lines=True)
 
 
-frame.show("Conversations", show)
+page_layout.show_page("Conversations", show)

@@ -1,0 +1,1 @@
+"""The conversations page: the list, and one transcript."""

@@ -1,0 +1,102 @@
+"""The queries of the conversations page: the list, and one transcript."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboards.filter_state import Scope, Search
+from dashboards.warehouse_reader import TTL_SECONDS, read_frames
+
+HERE = Path(__file__).parent
+
+PAGE_SIZE = 25
+"""Conversations on one page of the list."""
+
+PART_SIZE = 100
+"""Entries in one part of a transcript."""
+
+
+@dataclass(frozen=True)
+class ConversationPage:
+    """One page of the list of conversations; `rows` is empty if none match."""
+
+    rows: pl.DataFrame
+
+    @property
+    def number(self) -> int:
+        """Number of this page, from 1."""
+        return int(self.rows["page"][0]) if self.rows.height else 1
+
+    @property
+    def matches(self) -> int:
+        """Number of conversations on all pages."""
+        return int(self.rows["matches"][0]) if self.rows.height else 0
+
+    @property
+    def pages(self) -> int:
+        """Number of pages, at least one."""
+        return max(1, -(-self.matches // PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Place of the first row among all matches, from 1."""
+        return (self.number - 1) * PAGE_SIZE + 1
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One conversation: its own row, and one part of its entries."""
+
+    conversation: dict[str, Any]
+    entries: pl.DataFrame
+
+    @property
+    def entry_count(self) -> int:
+        """Number of entries in all parts."""
+        return int(self.entries["entries"][0]) if self.entries.height else 0
+
+    @property
+    def part(self) -> int:
+        """Number of this part, from 1."""
+        return int(self.entries["part"][0]) if self.entries.height else 1
+
+    @property
+    def parts(self) -> int:
+        """Number of parts, at least one."""
+        return max(1, -(-self.entry_count // PART_SIZE))
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def load_conversations(
+    warehouse: Path, scope: Scope, search: Search, page: int
+) -> ConversationPage:
+    """Return one page of the matching conversations, newest first; beyond the last page, the last.
+
+    Raises WarehouseMissingError, WarehouseNotReadyError.
+    """
+    parameters = {
+        **scope.parameters,
+        "state": search.state,
+        "is_handed_off": search.is_handed_off,
+        "search": search.text,
+        "with_tests": search.with_tests,
+        "page": page,
+        "page_size": PAGE_SIZE,
+    }
+    frames = read_frames(warehouse, HERE, ["conversations_page"], parameters)
+    return ConversationPage(frames["conversations_page"])
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def load_transcript(warehouse: Path, conversation_id: str, part: int) -> Transcript | None:
+    """Return one part (from 1) of a transcript; None if no conversation has this id.
+
+    Raises WarehouseMissingError, WarehouseNotReadyError.
+    """
+    parameters = {"conversation_id": conversation_id, "part": part, "part_size": PART_SIZE}
+    frames = read_frames(warehouse, HERE, ["conversation", "transcript"], parameters)
+    rows = frames["conversation"]
+    return Transcript(rows.row(0, named=True), frames["transcript"]) if rows.height else None

@@ -1,0 +1,1 @@
+"""The health page: ingest stats, rejected events, and what the warehouse holds."""

@@ -1,0 +1,1 @@
+"""The overview page: figures of a period, with charts."""

@@ -1,1 +1,0 @@
-"""The pages: they arrange what `data`, `charts` and `words` give them."""
