@@ -1,1 +1,1 @@
-"""Measurements as ratios: each figure against a reference that runs beside it, in one run."""
+"""Measurements as ratios: each figure against a reference in the same run."""

@@ -32,7 +32,7 @@ class Dlt:
     """The reference: one pipeline from NDJSON, each time into a folder of its own."""
 
     def __init__(self, kind: Literal["parquet", "duckdb"], work: Path, events: int) -> None:
-        """Write so many events to read. Raises DltMissingError."""
+        """Write `count` events to read. Raises DltMissingError."""
         if not PYTHON.exists():
             raise DltMissingError
         self.version = ""
@@ -47,7 +47,7 @@ class Dlt:
         """Events a second."""
         folder = next(self._folders)
         script = REPOSITORY / "benchmarks" / "peer_dlt.py"
-        # -P: beside the script lie modules whose names others may look for.
+        # -P: modules next to the script have names that others may import.
         done = subprocess.run(
             [PYTHON, "-P", script, self._kind, self._source, folder],
             stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ class Dlt:
 def compare(
     name: str, kind: Literal["parquet", "duckdb"], ours: Side, size: Size, work: Path
 ) -> Figure:
-    """The figure of `ours` against dlt."""
+    """Return the figure of `ours` against dlt."""
     reference = Dlt(kind, work, size.count(50_000, 5_000))
     does = "NDJSON → Parquet files" if kind == "parquet" else "NDJSON → DuckDB, merge on event_id"
     pairs = alternate(size, ours, reference)

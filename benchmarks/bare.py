@@ -52,7 +52,7 @@ async def create_message(conversation_id: str, message: Message) -> Answer:
 
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """The process lives."""
+    """Return the process lives."""
     return {"status": "ok"}
 
 

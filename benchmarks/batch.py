@@ -78,7 +78,7 @@ class StraightIntoSqlite:
 
 
 def open_store(path: Path) -> sqlite3.Connection:
-    """A new store with the log's tables and pragmas, and transactions in our own hands."""
+    """Return a new store with the log's tables and pragmas, and transactions in our own hands."""
     migrate(f"sqlite:///{path}")
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):

@@ -41,7 +41,7 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
-    """What came back; `acknowledged` counts requests from the start, `rate` after the warm-up."""
+    """The results; `acknowledged` counts requests from the start, `rate` after the warm-up."""
 
     acknowledged: int
     rate: float
@@ -142,7 +142,7 @@ class Run:
         self.ended = 0.0
 
     def next(self) -> bytes | None:
-        """The next request; None once the run is over."""
+        """Return the next request; None once the run is over."""
         if time.perf_counter() >= self.until or self.failure or not self.left:
             return None
         return self.left.pop()

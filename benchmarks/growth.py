@@ -46,7 +46,7 @@ LOADS = 12
 """The histories are loaded in so many parts, as they would have come."""
 
 LATE_SHARE = 10
-"""One of so many events of the batch is a late one."""
+"""One of this many events of the batch is late."""
 
 GOAL = Goal(1.3, 1.1, at_most=True)
 IDS = ("event_id", "conversation_id", "session_id", "message_id", "handoff_id")
@@ -84,9 +84,9 @@ def _placed(table: pa.Table, after: int) -> pa.Table:
 
 
 def base_and_batch(events: int, late_days: int) -> tuple[pa.Table, pa.Table]:
-    """A history of `events`, and as many that come after it, late ones back to `late_days`."""
+    """Return a history of `events`, and as many that come after it, late ones back to `late_days`."""
     fold, chosen = Fold(), random.Random(4)  # noqa: S311
-    # A few conversations more than are kept: so many events of them fill DAYS.
+    # A few conversations more than the cache holds: this many events of them fill DAYS.
     drafts = dialogues(events // 9, STARTED_AT, DAYS * DAY * 8 // 7, chosen)
     base = as_table(record(fold, drafts, events))
     start = int(_micros(base)[-1].as_py()) + HOUR
@@ -114,7 +114,7 @@ def _late(ids: list[str], events: int, start: int, chosen: random.Random) -> lis
             event_type="message.created",
             event_id=uuid7(at // 1000, chosen),
             conversation_id=chosen.choice(ids),
-            participant_id="somebody-late",
+            participant_id="late-customer",
             participant_role="customer",
             text=text(chosen),
         )
@@ -170,7 +170,7 @@ class LoadOnto:
 
 
 def measure(size: Size, work: Path) -> tuple[list[Figure], dict[str, list[Part]]]:
-    """The ratio for late events of all days and of the last ones, and what the statements cost."""
+    """Return the ratio for late events of all days and of the last ones, and what the statements cost."""
     events = size.count(EVENTS, QUICK_EVENTS)
     figures: list[Figure] = []
     parts: dict[str, list[Part]] = {}
@@ -201,7 +201,7 @@ def _figure(size: Size, short: Past, long: Past, events: int, which: str) -> Fig
 
 
 def _parts(past: Past) -> list[Part]:
-    """The dearest statements of the load, per new event."""
+    """Return the dearest statements of the load, per new event."""
     copy = past.warehouse.with_name("watched")
     shutil.copytree(past.warehouse, copy)
     spent = watch_load(past.lake, copy, ZONE)

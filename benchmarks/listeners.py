@@ -1,7 +1,7 @@
-"""Ten thousand listeners in one process: sockets that cost little, and messages for them to hear.
+"""Ten thousand listeners in one process: cheap sockets, and messages for them.
 
-Raw frames, for the same reason as in `generator`. A message's text is the instant at which it was
-sent, by this process's clock, so that whoever hears it knows how long it took.
+Raw frames, for the same reason as in `generator`. A message's text is the instant at which this process
+sent it, so that each listener knows the latency.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Heard(msgspec.Struct, kw_only=True):
-    """What came of it; `dropped` is how many sockets the server closed."""
+    """The results; `dropped` counts the sockets that the server closed."""
 
     opened_in: float = 0.0
     dropped: int = 0
@@ -85,7 +85,7 @@ class Listener(Socket):
             self.is_live.set_result(None)
 
     def refused(self, answer: bytes) -> None:
-        """Nobody is refused here."""
+        """Ignore refusals: there are none here."""
         if not self.is_live.done():
             self.is_live.set_exception(ListeningFailedError(repr(answer[:400])))
 
@@ -163,7 +163,7 @@ async def _post(plan: Plan, heard: Heard) -> None:
 
 
 async def _read(reader: asyncio.StreamReader) -> None:
-    """The answers; they say nothing that the sockets do not."""
+    """Ignore the responses; the sockets show everything."""
     while await reader.read(65536):
         pass
 

@@ -74,12 +74,12 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
-    """What `warehouse.build.load` does between begin and commit."""
+    """Load as `warehouse.build.load` does between begin and commit."""
     return build._load(con, lake, ZONE).events
 
 
 def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
-    """The same, up to the first model."""
+    """Return the same, up to the first model."""
     waiting = ledger.pending_segments(con, read_manifest(lake)[0])
     good, damaged = ledger.inspect(lake, waiting)
     incremental.create_source(con, lake, good, ZONE)
@@ -91,7 +91,7 @@ def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
 
 
 def bare(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
-    """The reference: nothing but the copy."""
+    """Return the reference: nothing but the copy."""
     con.execute(
         "set variable files = $files",
         {"files": [str(lake / segment.path) for segment in read_manifest(lake)[0]]},
@@ -105,14 +105,14 @@ def bare(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
 
 @contextmanager
 def unflushed(con: duckdb.DuckDBPyConnection, _warehouse: Path) -> Iterator[None]:
-    """The reference's transaction, which leaves its files to the system."""
+    """Yield the reference's transaction, which leaves its files to the system."""
     con.execute("begin")
     yield
     con.execute("commit")
 
 
 def measure(size: Size, work: Path) -> list[Figure]:
-    """The figure for the events alone and for all models."""
+    """Return the figure for the events alone and for all models."""
     lake = work / "load-lake"
     events = _fill(lake, size.count(EVENTS, QUICK_EVENTS))
     kinds = {

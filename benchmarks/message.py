@@ -31,7 +31,7 @@ class Target:
         self._seconds = self._warm_up + size.pick(2.3, 0.8)
 
     def __call__(self, _round: int) -> float:
-        """Requests a second."""
+        """Requests per second."""
         outcome = drive(
             self._server,
             "message",
@@ -50,7 +50,7 @@ class Target:
 
 
 def measure(size: Size, work: Path) -> list[Figure]:
-    """The figure at each number of connections; the last one proves that nothing was lost."""
+    """Return the figure at each number of connections; the last one proves that nothing was lost."""
     figures: list[Figure] = []
     acknowledged = 0
     with bare_server(work) as bare, api_server(work / "message") as api:
@@ -75,7 +75,7 @@ def measure(size: Size, work: Path) -> list[Figure]:
 
 
 def _against_the_peer(api: Server, size: Size, work: Path) -> tuple[Figure, int]:
-    """The figure against a commit for each message, and how many `api` acknowledged for it."""
+    """Return the figure against a commit for each message, and how many `api` acknowledged for it."""
     with peer_server(work) as peer:
         ours, reference = Target(api, CONNECTIONS[-1], size), Target(peer, CONNECTIONS[-1], size)
         pairs = alternate(size, ours, reference)

@@ -59,7 +59,7 @@ from events where sequence = 1
 
 
 def fill(path: Path, events: int) -> None:
-    """Make a store of so many events in `path`, by SQLite alone."""
+    """Create a store of `count` events in `path`, by SQLite alone."""
     with closing(open_store(path)) as connection:
         connection.execute("PRAGMA synchronous=OFF")  # nothing here must outlive a power cut
         connection.execute("create temp table texts (text)")
@@ -75,7 +75,7 @@ def fill(path: Path, events: int) -> None:
 def folded(
     conversation_id: str, position: int, channel: str, session_id: str, created_at: int
 ) -> bytes:
-    """The state that such a conversation has."""
+    """Return the state that such a conversation has."""
     return encode_state(
         Conversation(
             conversation_id=conversation_id,
@@ -95,7 +95,7 @@ def folded(
 
 
 def message_paths(store: Path, count: int, chosen: random.Random) -> list[str]:
-    """Requests for full pages of messages, in conversations and at places picked at random."""
+    """Request full pages of messages, in conversations and at places picked at random."""
     with closing(sqlite3.connect(store)) as connection:
         ids = [row[0] for row in connection.execute("select conversation_id from conversations")]
     return [
@@ -106,7 +106,7 @@ def message_paths(store: Path, count: int, chosen: random.Random) -> list[str]:
 
 
 def list_paths(events: int, count: int, chosen: random.Random) -> list[str]:
-    """Requests for pages of the conversations, before positions picked at random."""
+    """Request pages of conversations, before positions picked at random."""
     return [
         f"/v1/conversations?limit={PAGE}&cursor={to_cursor(chosen.randint(CONVERSATIONS, events))}"
         for _ in range(count)

@@ -1,7 +1,7 @@
 """A figure: two sides measured in turns, and the ratio between them.
 
-Absolute rates of this software move with the machine and with whoever shares it. What is
-promised and compared is the median of the ratios, one ratio for each round.
+Absolute rates vary with the machine and its load. The promise is the median of the ratios, one ratio for
+each round.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Goal:
     """Less is better: times and sizes."""
 
     def reached(self, found: float, wanted: float) -> bool:
-        """Whether `found` is as good as `wanted`."""
+        """Return whether `found` is as good as `wanted`."""
         return found <= wanted if self.at_most else found >= wanted
 
 
@@ -83,11 +83,11 @@ class Size:
     quick: bool
 
     def pick(self, whole: float, quick: float) -> float:
-        """The amount of work for this run."""
+        """Return the amount of work for this run."""
         return quick if self.quick else whole
 
     def count(self, whole: int, quick: int) -> int:
-        """The number of things for this run."""
+        """Return the number of things for this run."""
         return quick if self.quick else whole
 
 

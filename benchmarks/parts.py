@@ -31,7 +31,7 @@ class Part:
 
 
 def measure(size: Size, work: Path) -> dict[str, list[Part]]:
-    """The parts for one message at 64 connections and for batches, in the order of the code."""
+    """Return the parts for one message at 64 connections and for batches, in the order of the code."""
     with api_server(work / "parts", ("benchmarks.profiled",)) as server:
         create_conversations(server)
         _load(server, "message", size)  # caches and statements

@@ -1,6 +1,6 @@
 """A peer of the lake and of the load: dlt, from NDJSON to Parquet or merged into DuckDB.
 
-Runs in an environment of its own (`benchmarks/requirements.lock`) and imports nothing of ours.
+Runs in its own environment (`benchmarks/requirements.lock`) and imports nothing of this project.
 `peer_dlt.py parquet|duckdb NDJSON FOLDER` prints its version and the seconds that the pipeline took.
 """
 
@@ -22,7 +22,7 @@ WARM_UP = 1_000
 
 
 def rows(source: Path, limit: int | None) -> Iterator[list[dict[str, Any]]]:
-    """The first `limit` events of `source`, in pages."""
+    """Yield the first `limit` events of `source`, in pages."""
     page: list[dict[str, Any]] = []
     with source.open("rb") as file:
         for number, line in enumerate(file):

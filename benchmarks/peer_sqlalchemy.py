@@ -77,13 +77,13 @@ class Writes:
 
     @contextmanager
     def begin(self) -> "Iterator[Session]":
-        """A transaction that is committed at the end."""
+        """Return a transaction that is committed at the end."""
         with self._lock, self._sessions() as session, session.begin():
             yield session
 
 
 def create_app(path: str) -> FastAPI:
-    """The peer with its store in `path`."""
+    """Return the peer with its store in `path`."""
     app = FastAPI()
     writes = Writes(open_sessions(path))
 

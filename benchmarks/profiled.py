@@ -81,7 +81,7 @@ class Clocks:
     def around_steps(
         self, function: Callable[..., Awaitable[Any]], name: str
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
-        """`function`, every step of whose coroutine is the part `name`; its waiting is not."""
+        """Time every step of `function`'s coroutine as the part `name`, without its waiting."""
         part = self._part(name)
 
         async def timed(*args: Any, **kwargs: Any) -> Any:

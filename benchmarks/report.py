@@ -27,7 +27,7 @@ PART_HEAD = ["thread: part", "CPU µs/event", "waited µs/event", "share of CPU"
 
 
 def machine(work: Path) -> str:
-    """The machine, and what a flush to disk costs in `work`: the floor of one message."""
+    """Return the machine, and what a flush to disk costs in `work`: the floor of one message."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {os.cpu_count()} processors, {memory:.0f} GiB, "
@@ -58,7 +58,7 @@ def _flush_ms(work: Path) -> float:
 
 
 def versions() -> str:
-    """The packages that matter to the figures."""
+    """Return the packages that matter to the figures."""
     return ", ".join(f"{name} {version(name)}" for name in PACKAGES)
 
 
@@ -144,7 +144,7 @@ def show(console: Console, found: Found, where: str) -> None:
 
 
 def write(found: Found, where: str) -> None:
-    """Write RESULTS anew."""
+    """Write RESULTS."""
     now = datetime.now(UTC)
     lines = [
         "# Results of `make bench`",

@@ -40,7 +40,7 @@ class Server:
         self.process.wait(STOP_SECONDS)
 
     def request(self, method: str, path: str, body: bytes = b"", content: str = "") -> bytes:
-        """One request; the answer's body. Raises ServerFailedError unless it is a 2xx."""
+        """Return one request; the answer's body. Raises ServerFailedError unless it is a 2xx."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content}
         connection.request(method, path, body, headers if content else {})
@@ -54,7 +54,7 @@ class Server:
 
 @contextmanager
 def bare_server(work: Path) -> Iterator[Server]:
-    """The reference that stores nothing; its log goes to `work`."""
+    """Yield the reference that stores nothing; its log goes to `work`."""
     with _plain_server("benchmarks.bare", work / "bare.log") as server:
         yield server
 
@@ -78,7 +78,7 @@ def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
 
 @contextmanager
 def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> Iterator[Server]:
-    """The conversation API with a data folder of its own; `module` says what runs it."""
+    """Yield the conversation API with a data folder of its own; `module` says what runs it."""
     settings = Settings(data=data, port=free_port())
     key = get_or_create_local_key(settings, wall_clock())
     environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port)}
@@ -93,7 +93,7 @@ def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> It
 def running(
     command: list[str], environment: dict[str, str], log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """A process whose words go to `log`; told to stop at the end, and killed if it does not."""
+    """Return a process whose words go to `log`; told to stop at the end, and killed if it does not."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, cwd=REPOSITORY, stdout=file, stderr=file
@@ -122,11 +122,11 @@ def wait_until_up(server: Server, log: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    raise ServerFailedError(f"nobody listens after {START_SECONDS:.0f} s")
+    raise ServerFailedError(f"no server answers after {START_SECONDS:.0f} s")
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

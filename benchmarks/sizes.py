@@ -1,10 +1,10 @@
 """Bytes of Parquet for an event when a text has 100 characters, as sealed and as compacted.
 
-Measured twice: with whole conversations of the simulation (`convolake.stories`: their events,
-payloads and ids), of which two fifths are messages; and with messages alone, to which the API
-gave their ids. The simulation's texts are a few hundred sentences, which would compress to
-nothing, so each is replaced by words of theirs, drawn as often as they occur there. These
-compress 2.6-fold with gzip, English prose in short pieces 2.2- to 2.5-fold.
+Measured twice: with whole conversations of the simulation (`convolake.stories`: their events, payloads
+and ids), of which two fifths are messages; and with messages alone, to which the API gave their ids. The
+simulation has only a few hundred sentences, which would compress to nothing, so each is replaced by words
+of those sentences, drawn by frequency. These compress 2.6-fold with gzip, English prose in short pieces
+2.2- to 2.5-fold.
 """
 
 import random
@@ -31,11 +31,11 @@ HOT, COMPACTED = Goal(90, 70, at_most=True), Goal(75, 55, at_most=True)
 MESSAGES_ALONE = ("conversation.created", "message.created")
 MIDNIGHT = STARTED_AT - 8 * 3_600 * 1_000_000
 NEXT_DAY = 10
-"""So many events come on the day after, so that the first one is over."""
+"""Events on the following day, so that the first day is closed."""
 
 
 def stories(events: int) -> list[Draft]:
-    """At least so many events of the simulation, in order of time, with texts of 100 characters."""
+    """Return at least `count` events of the simulation, in order of time, with texts of 100 characters."""
     told: list[Draft] = []
     day = FIRST_DAY
     while len(told) < events:
@@ -61,7 +61,7 @@ def _texts(said: list[str]) -> Iterator[str]:
 
 
 def with_ids_of_the_api(drafts: Iterable[Draft]) -> Iterator[Draft]:
-    """The messages among `drafts` and what opens their conversations, as if sent without ids."""
+    """Yield the messages among `drafts` and what opens their conversations, as if sent without ids."""
     for draft in drafts:
         if draft.event_type in MESSAGES_ALONE:
             yield msgspec.structs.replace(

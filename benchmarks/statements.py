@@ -33,7 +33,7 @@ class Watched:
         return found
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the connection's."""
+        """Return everything else is the connection's."""
         return getattr(self._con, name)
 
 

@@ -44,13 +44,13 @@ def _words() -> tuple[list[str], list[float]]:
 
 
 def text(chosen: random.Random) -> str:
-    """A text of TEXT_LENGTH characters."""
+    """Return a text of TEXT_LENGTH characters."""
     words, weights = _words()
     return " ".join(chosen.choices(words, cum_weights=weights, k=30))[:TEXT_LENGTH]
 
 
 def uuid7(millisecond: int, chosen: random.Random) -> str:
-    """A UUIDv7 of that millisecond since 1970."""
+    """Return a UUIDv7 of that millisecond since 1970."""
     noise = chosen.getrandbits(74)
     bits = millisecond << 80 | 7 << 76 | noise >> 62 << 64 | 2 << 62 | noise & (1 << 62) - 1
     return str(UUID(int=bits))
@@ -64,7 +64,7 @@ def conversation_ids(count: int = CONVERSATIONS) -> list[str]:
 
 
 def creations() -> list[dict[str, Any]]:
-    """The events that create those conversations, with a customer and a bot in each."""
+    """Return the events that create those conversations, with a customer and a bot in each."""
     participants = [
         {"participant_id": "ada", "participant_role": "customer"},
         {"participant_id": "bot", "participant_role": "bot"},
@@ -106,7 +106,7 @@ class Fold:
         self._position = 0
 
     def take(self, draft: Draft, at: int) -> list[StoredEvent]:
-        """The rows of one draft that came `at` (microseconds); server events are among them."""
+        """Return the rows of one draft that came `at` (microseconds); server events are among them."""
         key = draft.conversation_id or ""
         row = from_draft(draft, "benchmark", at, draft.event_id or "")
         state = self._states.get(key)
@@ -136,14 +136,14 @@ def history(events: int, days: int = 4) -> list[tuple[Any, ...]]:
 
 
 def dialogues(count: int, start: int, span: int, chosen: random.Random) -> "Iterator[Entry]":
-    """The drafts of `count` conversations that begin evenly in `span`, in order of time."""
+    """Return the drafts of `count` conversations that begin evenly in `span`, in order of time."""
     step = span // max(1, count)
     each = [_dialogue(number, start + number * step, chosen) for number in range(count)]
     return heapq.merge(*_sorted_runs(each))
 
 
 def record(fold: Fold, drafts: "Iterator[Entry]", events: int) -> list[tuple[Any, ...]]:
-    """Rows that `fold` makes of `drafts`, until there are at least so many."""
+    """Return at least `count` rows that `fold` makes of `drafts`."""
     rows: list[tuple[Any, ...]] = []
     for at, _, _, draft in drafts:
         rows += [msgspec.structs.astuple(row) for row in fold.take(draft, at)]

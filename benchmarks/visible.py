@@ -85,7 +85,7 @@ class Marks:
         )
 
     def look(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Note which are to be seen now. Raises NotVisibleError if one waits for too long."""
+        """Record which events are visible now. Raises NotVisibleError if one waits for too long."""
         found = con.execute(
             "select message_id from messages where conversation_id = ?", [CONVERSATION]
         ).fetchall()
@@ -100,7 +100,7 @@ class Marks:
             raise NotVisibleError(f"an event is not to be seen after {LONGEST:.0f} s")
 
     def reader(self, warehouse: Path) -> duckdb.DuckDBPyConnection:
-        """A connection, as soon as there is a warehouse. Raises NotVisibleError."""
+        """Return a connection, as soon as there is a warehouse. Raises NotVisibleError."""
         while True:
             try:
                 con = connect(warehouse)
@@ -118,7 +118,7 @@ class Marks:
 
 
 def measure(size: Size, work: Path) -> list[Level]:
-    """Seconds in which 95 of 100 events are to be seen."""
+    """Return the seconds after which 95 of 100 events are visible."""
     count = size.count(30, 3)
     chosen = random.Random(6)  # noqa: S311
     with installation(work / "visible") as server:

@@ -1,8 +1,8 @@
 """The command `convolake`, also as `python -m convolake`.
 
-What can be expected to go wrong (a setting, a folder that cannot be used, a full disk, Ctrl-C)
-ends in one line that says what, where and what to do. All else is a fault of ours and keeps its
-traceback. Nothing is imported outside of `main`, so that Ctrl-C during the start is caught too.
+An expected error (a setting, an unusable folder, a full disk, Ctrl-C) ends in one line that says what,
+where and what to do. Every other error keeps its traceback. Nothing is imported outside of `main`, so
+that Ctrl-C during the start is caught too.
 """
 
 import sys

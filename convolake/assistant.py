@@ -12,7 +12,7 @@ VERSION = "demo-1"
 
 
 def serve(client: Client, bot: str) -> None:
-    """Answer every customer of the web chat as `bot`, for ever."""
+    """Answer every customer of the web chat as `bot`, without end."""
     client.wait_until_ready()
     for event in client.listen():
         if is_for_us(event):
@@ -20,7 +20,7 @@ def serve(client: Client, bot: str) -> None:
 
 
 def is_for_us(event: dict[str, Any]) -> bool:
-    """Whether a customer of the web chat said something, or came in."""
+    """Return whether a customer of the web chat said something, or came in."""
     new = ("conversation.created", "chat"), ("message.created", "chat~user")
     return (event["event_type"], event["source"]) in new
 
@@ -51,12 +51,12 @@ def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
 
 
 def wants_a_person(text: str) -> bool:
-    """Whether somebody had enough of the bot."""
+    """Return whether the customer asks for a human."""
     return any(word in text.lower() for word in ("person", "human", "agent", "somebody"))
 
 
 def reply_to(text: str) -> tuple[str, list[dict[str, str]]]:
-    """What to say, and what to offer."""
+    """Return the reply, and the choices to offer."""
     if wants_a_person(text):
         return "I have asked a person to help. This is on the record.", []
     if number := re.search(r"[0-9]+", text):

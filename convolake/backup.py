@@ -1,9 +1,8 @@
 """Backup and restore of a data folder: the store and the lake. The warehouse is derived.
 
-All that was acknowledged before a backup began is in it. The manifest is copied before the
-store, so that the lake of a backup is never ahead of its log; what the log has beyond it is
-sealed again after a restore. Nobody who writes waits: segments never change, the manifest only
-grows, and SQLite's own backup reads one snapshot.
+A backup holds everything that was acknowledged before it started. It copies the manifest before the
+store, so that its lake is never ahead of its log; a restore seals the rest again. Writers never wait:
+segments never change, the manifest only grows, and SQLite's own backup reads one snapshot.
 """
 
 import hashlib
@@ -100,7 +99,7 @@ def _copy_segment(lake: Path, folder: Path, segment: Segment) -> str:
     if found != segment.sha256:
         raise BackupError(
             f"{segment.path} is damaged or missing; restore it from an older backup, or move "
-            "the lake away to have it sealed anew from the log. This backup is not complete"
+            "the lake away to have it sealed again from the log. This backup is not complete"
         )
     return found
 
@@ -112,8 +111,8 @@ def _copy_store(store: Path, target: Path) -> int:
         closing(sqlite3.connect(source, uri=True, timeout=30)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
-        live.backup(copy)  # in one step: in several it would begin anew at every commit
-        copy.execute("pragma journal_mode = delete")  # one file, without a log beside it
+        live.backup(copy)  # in one step: in several it would start over at every commit
+        copy.execute("pragma journal_mode = delete")  # one file, without a write-ahead log
         (last,) = copy.execute("select count(*) from events").fetchone()
     sync(target)
     return last or 0
@@ -141,7 +140,7 @@ def restore(
 
 
 def read_contents(folder: Path) -> Contents:
-    """What the backup in `folder` says that it holds. Raises BackupError if it is none."""
+    """Return the contents of the backup in `folder`. Raises BackupError if it is not a backup."""
     try:
         contents = Contents(**_upcast(json.loads((folder / CONTENTS).read_bytes())))
         names = [PurePosixPath(name) for name in contents.files]
@@ -163,7 +162,7 @@ def _upcast(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _targets(settings: Settings, contents: Contents) -> Iterator[tuple[str, Path]]:
-    """Where each file goes; the store last: a folder without it is no record yet."""
+    """Yield where each file goes; the store last: a folder without it is no record yet."""
     for name in contents.files:
         if name != STORE:
             yield name, settings.lake_path / PurePosixPath(name).relative_to(LAKE)

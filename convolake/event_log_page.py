@@ -59,18 +59,18 @@ SHOWN = (
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     return "\n".join([_HEAD, *_columns(), _LAYOUT, *_example(), _RULES]) + "\n"
 
 
 _HEAD = f"""\
 # The event log, format {FORMAT_VERSION}
 
-Printed from the code by `make docs`; do not edit. This is the contract for whoever reads the
-record without us: what an event is, where it lies, and how you know that it is whole.
+Printed from the code by `make docs`; do not edit. This is the contract for programs that read the
+record directly: what an event is, where it is stored, and how to verify that it is complete.
 
-An event is one immutable fact. A correction is a new event. Within a log, `position` counts
-1, 2, 3 … without a hole; within a conversation, `sequence` does. **Order is by sequence only**,
+An event is one immutable fact. A correction is a new event. Within a shard, `position` counts
+1, 2, 3 … without a gap; within a conversation, `sequence` does. **Order is by sequence only**,
 never by a clock.
 
 ## Columns
@@ -100,10 +100,10 @@ _RULES = """
 1. Read the manifest; check the chain and that positions follow each other. Stop at the first line that fails.
 2. Check the sha256 of each file before you read it: Parquet does not notice a flipped bit.
 3. Read the files that the manifest names, never a pattern over the folder.
-4. Older payloads (`schema_version`) are upcast on read; unknown event types are to be kept and skipped.
+4. Older payloads (`schema_version`) are upcast on read; keep and skip unknown event types.
 
 ```python
-from ingest.contract import file_sha256, read_manifest
+from ingest.manifest import file_sha256, read_manifest
 
 segments, _ = read_manifest(lake)  # raises ManifestError and names the line
 good = [lake / each.path for each in segments if file_sha256(lake / each.path) == each.sha256]
@@ -129,7 +129,7 @@ def _example() -> Iterator[str]:
         yield "Ada asks on the web, a bot answers, its answer is sent twice, and Ada is back an hour later.\n"
         yield "What was sent, and what the log answered:\n"
         yield from _sent(answers)
-        yield "\nWhat lies in the segment (some columns). The server added the sessions; the second delivery is not there:\n"
+        yield "\nThe rows of the segment (some columns). The server added the sessions; the second delivery is missing:\n"
         yield from _stored(path / "lake")
         yield "\nThe manifest's line (checksums shortened here):\n"
         yield "```json\n" + _line(path / "lake") + "\n```"

@@ -35,11 +35,11 @@ FIGURES: list[tuple[ModuleType, str]] = [
     (delivery, "PAGE_EVENTS"),
     (tokens, "MAX_TOKEN_SECONDS"),
 ]
-"""What a client reckons with."""
+"""Constants that a client has to know."""
 
 
 def sockets() -> list[APIWebSocketRoute]:
-    """The sockets that there are."""
+    """Return the sockets that there are."""
     return [route for route in live.router.routes if isinstance(route, APIWebSocketRoute)]
 
 
@@ -55,7 +55,7 @@ def socket_rows() -> Rows:
 
 
 def frame_rows() -> Rows:
-    """What each frame looks like, and means."""
+    """Yield what each frame looks like, and its meaning."""
     yield "frame", "meaning"
     for make, example in EXAMPLES.items():
         yield f"`{example.decode()}`", _sentence(make)
@@ -69,7 +69,7 @@ def close_rows() -> Rows:
 
 
 def figure_rows() -> Rows:
-    """Times and sizes, with what is said of them where they are set."""
+    """Yield times and sizes, with their docstrings."""
     yield "figure", "meaning"
     for module, name in FIGURES:
         value = getattr(module, name)
@@ -78,7 +78,7 @@ def figure_rows() -> Rows:
 
 
 def refusals() -> str:
-    """What may be answered instead of opening a socket."""
+    """Return the errors that may answer a WebSocket handshake."""
     return ", ".join(f"`{kind.code}` ({kind.status})" for kind in live.HANDSHAKE_ERRORS)
 
 
@@ -87,7 +87,7 @@ def _sentence(thing: Callable[..., object]) -> str:
 
 
 def _said_of(module: ModuleType, name: str) -> str:
-    """The string under a constant: Python keeps it in the source only."""
+    """Return the string under a constant: Python keeps it in the source only."""
     body = ast.parse(inspect.getsource(module)).body
     for line, after in pairwise(body):
         names = [ast.unparse(each) for each in line.targets] if isinstance(line, ast.Assign) else []

@@ -17,7 +17,7 @@ from warehouse.model import models
 
 
 def reference() -> str:
-    """The whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     parts = (_settings(), _events(), _columns(), _live(), _models(), _errors(), _metrics())
     return "\n".join([_HEAD, *(line for part in parts for line in part)]) + "\n"
 
@@ -85,7 +85,7 @@ def _live() -> Iterator[str]:
         "Instead of opening, a socket may be answered by HTTP: " + live.refusals() + ".\n"
     )
     yield (
-        "Whoever lost a socket comes back after a pause that grows with each try in vain and differs "
+        "A client that lost its socket reconnects after a pause that grows with each failed attempt and varies "
         "from the others' (`Client.listen` does so), and names the last place they saw: nothing is "
         "missed and nothing comes twice.\n"
     )
@@ -121,7 +121,7 @@ def _errors() -> Iterator[str]:
 
 
 def error_types() -> list[type[errors.IngestError]]:
-    """Every error that the API can answer with, the base first."""
+    """Return every error that the API can answer with, the base first."""
     found = [errors.IngestError]
     for kind in found:
         found += [child for child in kind.__subclasses__() if child not in found]

@@ -7,15 +7,15 @@ import sys
 from convolake.supervisor import Service
 from dashboards import serve as dashboard
 from ingest.settings import Settings
-from pipelines import home as dagster_home
+from pipelines import dagster_home as dagster_home
 
 
 class AddressError(Exception):
-    """A server of ours cannot listen where it is to listen."""
+    """A server cannot listen on its configured address."""
 
 
 class PortTakenError(AddressError):
-    """Somebody else listens where a server of ours is to listen."""
+    """Another process listens on a configured port."""
 
     def __init__(self, name: str, port: int, variable: str) -> None:
         """`variable`: the setting that chooses another port."""
@@ -23,7 +23,7 @@ class PortTakenError(AddressError):
 
 
 def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]:
-    """The API and the lake: what records. Of several APIs on one log one has the lake beside it."""
+    """Return the API and the lake. Of several APIs on one log, one runs with the lake."""
     _check_port("api", settings.host, settings.port, "--port or CONVOLAKE_PORT")
     me = [sys.executable, "-m", "convolake"]
     api = Service("api", [*me, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz")
@@ -31,7 +31,7 @@ def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]
 
 
 def all_services(settings: Settings) -> list[Service]:
-    """Everything: what records, what loads, what shows."""
+    """Return everything: what records, what loads, what shows."""
     _check_port("dagster", settings.host, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
     _check_port("dashboard", settings.host, settings.dashboard_port, "CONVOLAKE_DASHBOARD_PORT")
     return [
@@ -51,7 +51,7 @@ def all_services(settings: Settings) -> list[Service]:
 
 
 def demo_services(settings: Settings, days: int) -> list[Service]:
-    """Simulated history, then a live trickle; a web chat that anybody can use, and its bot."""
+    """Return simulated history, then a live trickle, and the bot of a public web chat."""
     me = [sys.executable, "-m", "convolake"]
     return [
         Service("simulation", [*me, "simulate", "--days", str(days), "--live"]),

@@ -1,8 +1,8 @@
-"""Believable support conversations: a history of some days, and a trickle from now on.
+"""Believable support conversations: a history of some days, and a live trickle.
 
-The story is fixed by seed and calendar: what happens on a date does not depend on when it is
-asked for, `now` only cuts it off. So simulating again, later, adds what came since and makes
-duplicates of the rest.
+The story depends on seed and calendar only: the events of a date do not depend on when they are
+generated, `now` only cuts them off. So a later simulation adds the new events and repeats the others as
+duplicates.
 """
 
 from bisect import bisect_right
@@ -33,7 +33,7 @@ BATCH = 2000
 """Events a request: large enough for speed, small enough for a progress bar that moves."""
 
 MAX_WAIT_SECONDS = 1.0
-"""Seconds. A live simulation looks at least so often whether it is to stop."""
+"""Maximum seconds between two checks whether a live simulation has to stop."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class RecordCounts:
 
 
 def history(seed: int, days: int, now: datetime) -> Iterator[Event]:
-    """What happened in `days` days and in today's hours before `now`, in order of time.
+    """Yield the events of `days` days and of today before `now`, in order of time.
 
     Events are for `POST /v1/events`, with `happened_at` never later than `now`.
     """
@@ -71,11 +71,11 @@ def history(seed: int, days: int, now: datetime) -> Iterator[Event]:
 
 
 def contacts() -> Iterator[Event]:
-    """Everybody who may write in, with the address that they write from."""
+    """Yield everybody who may write in, with the address that they write from."""
     for number in range(PERSONS):
-        somebody = person(number)
-        address = {"channel": "email", "address": f"{somebody.contact_id}@example.org"}
-        attributes = {"name": somebody.name, "language": somebody.language.code}
+        customer = person(number)
+        address = {"channel": "email", "address": f"{customer.contact_id}@example.org"}
+        attributes = {"name": customer.name, "language": customer.language.code}
         for event_type, payload in (
             ("contact.created", {"attributes": attributes}),
             ("contact.linked", address),
@@ -83,14 +83,14 @@ def contacts() -> Iterator[Event]:
             yield {
                 "event_id": str(uuid5(NAMESPACE, f"simulated/{event_type}/{number}")),
                 "event_type": event_type,
-                "contact_id": somebody.contact_id,
+                "contact_id": customer.contact_id,
                 "happened_at": _start(GROWTH_SINCE).isoformat(),
                 "payload": payload,
             }
 
 
 def conversations(seed: int, day: date) -> Iterator[Script]:
-    """Every conversation that begins on `day`, with all that it will ever hold."""
+    """Yield every conversation that begins on `day`, with all that it will ever hold."""
     random = Random(f"{seed}/{day}")  # noqa: S311
     growth = max(0.5, 1 + GROWTH_A_DAY * (day - GROWTH_SINCE).days)
     expected = CONVERSATIONS_A_DAY * WEEKDAYS[day.weekday()] * growth
@@ -101,9 +101,9 @@ def conversations(seed: int, day: date) -> Iterator[Script]:
 
 
 def live(seed: int, since: datetime, per_minute: float = 2.0) -> Iterator[Event]:
-    """What happens from `since` on, in order of `occurred_at`, without end.
+    """Yield events from `since` on, in order of `occurred_at`, without end.
 
-    Leaves `happened_at` to the API, which is right for events that are sent as they occur.
+    The API sets `happened_at`, because events are sent as they occur.
     """
     opened_at = since.astimezone(UTC)
     random = Random(f"{seed}/live/{opened_at}")  # noqa: S311
@@ -121,7 +121,7 @@ class Stop(Protocol):
     """Says when to stop; a `threading.Event` does."""
 
     def is_set(self) -> bool:
-        """Whether it is time."""
+        """Return whether it is time."""
 
 
 def simulate_history(

@@ -1,8 +1,8 @@
-"""Several processes as one foreground program: start, show, restart, stop all cleanly.
+"""Runs several processes as one foreground program: start, show, restart, stop.
 
-Each process writes to its own log file; the screen gets one line for each, with its URL, when
-it answers. A process that dies is started again. Whoever kills this program takes the others
-along: on Linux they get SIGTERM when it is gone.
+Each process writes to its own log file; the screen shows one line for each, with its URL, when it
+answers. A process that dies is started again. If this program is killed, its processes get SIGTERM on
+Linux.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 STEP_SECONDS = 0.2
 STOP_SECONDS = 30.0
-"""Longer than the lake waits for the API's end; whoever still runs then is killed, safely."""
+"""Longer than the lake waits for the end of the API; a process that still runs then is killed, safely."""
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
 
@@ -59,7 +59,7 @@ class Supervisor:
     """Runs services until a signal, or until one of them cannot be kept up."""
 
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
-        """`logs`: folder of the log files. `say` gets each line for the screen."""
+        """Start no process yet. `logs`: folder of the log files; `say` receives each line for the screen."""
         self._logs = logs
         self._say = say
         self._stopping = False

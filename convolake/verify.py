@@ -1,7 +1,7 @@
-"""Proves the record: the log has no hole, the lake is what was sealed, the warehouse is both.
+"""Verifies the record: the log has no gap, the lake is what was sealed, the warehouse equals both.
 
-Everything is read anew and compared value by value. The log is read with ADBC only: a second
-SQLite in this process would cancel its locks.
+Reads everything again and compares value by value. Reads the log with ADBC only: a second SQLite in this
+process would cancel its locks.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
 
 
 def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Iterator[Check]:
-    # Each is read before what it is made from: what comes meanwhile is ahead, never missing.
+    # Read each part before the part that it is made from: later events are then ahead, never missing.
     with snapshot(settings.warehouse_path) as warehouse:
         try:
             segments, _ = read_manifest(settings.lake_path)
@@ -104,7 +104,7 @@ _LOG_CHECKS = {
         having min(sequence) <> 1 or max(sequence) <> count(*) or count(distinct sequence) <> count(*)
         limit 3
     """,
-    "conversations stand where their events end": """
+    "the state of each conversation is that of its last event": """
         select events.conversation_id, max(events.sequence) as last,
             max(conversations.last_sequence) as state
         from events left join conversations on conversations.conversation_id = events.conversation_id
@@ -114,28 +114,28 @@ _LOG_CHECKS = {
             or max(events.sequence) <> max(conversations.last_sequence)
         limit 3
     """,
-    "what came is what became of it, in each source": """
+    "received = sum of results, in each source": """
         select * from ingest_stats where received <> accepted + duplicate + conflict + rejected + parked limit 3
     """,
-    "what is stored is what was accepted and generated": """
+    "stored = accepted + generated": """
         select stored, counted from (
             select (select count(*) from events) as stored,
                 (select coalesce(sum(accepted + generated), 0) from ingest_stats) as counted
         ) as figures where stored <> counted
     """,
-    "what waits is kept": """
+    "parked events are kept": """
         select kept, waiting from (
             select (select count(*) from parked_events) as kept,
                 (select coalesce(sum(parked), 0) from ingest_stats) as waiting
         ) as figures where kept <> waiting
     """,
-    "what was refused is kept": """
+    "rejected events are kept": """
         select kept, refused from (
             select (select count(*) from rejected_events) as kept,
                 (select coalesce(sum(conflict + rejected), 0) from ingest_stats) as refused
         ) as figures where kept <> refused
     """,
-    "no event is there twice": """
+    "no event is stored twice": """
         select source, event_id from events group by source, event_id having count(*) > 1 limit 3
     """,
 }
@@ -180,7 +180,7 @@ def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Ch
         return Check(
             name,
             ok=False,
-            detail=f"{len(alien)} files that nobody sealed, first {alien[0].relative_to(lake)}",
+            detail=f"{len(alien)} files that are not in the manifest, first {alien[0].relative_to(lake)}",
         )
     return Check(name, ok=True, detail=f"{sum(segment.bytes for segment in segments):,} bytes")
 
@@ -199,7 +199,7 @@ def _check_parquet(lake: Path, good: list[Segment], log: LogReader, head: Cursor
 
 
 def _parts(path: Path) -> Iterator[pa.Table]:
-    """A segment in parts that fit into memory: a compacted one holds up to a million events."""
+    """Yield a segment in parts that fit into memory: a compacted one holds up to a million events."""
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number)

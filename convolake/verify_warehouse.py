@@ -31,7 +31,7 @@ class Check:
 
 @contextmanager
 def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """The warehouse as it is now, for the duration; None if nothing was ever loaded."""
+    """Yield the warehouse as it is now, for the duration; None if nothing was ever loaded."""
     if not catalog_path(warehouse).exists():
         yield None
         return
@@ -90,7 +90,7 @@ def _check_events(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> Ch
 
 
 def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
-    """The model computed anew from what it reads, which was checked before it."""
+    """Compute a model again from the tables that it reads, which were checked before it."""
     differing = _differing(con, model)
     rows = _count(con, incremental.stored_table(model.name))
     detail = f"{model.name}: {rows:,} rows, {differing:,} differ from what their events say"

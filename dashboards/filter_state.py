@@ -30,7 +30,7 @@ class Period:
         return Period(max(self.first_on, self.last_on - timedelta(days=days - 1)), self.last_on)
 
     def within(self, whole: "Period") -> "Period | None":
-        """What of it lies in `whole`; None if no day does."""
+        """Return the part within `whole`; None if there is none."""
         inside = Period(max(self.first_on, whole.first_on), min(self.last_on, whole.last_on))
         return inside if inside.first_on <= inside.last_on else None
 
@@ -70,7 +70,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Search:
-    """What the list of conversations is narrowed to, beside the scope."""
+    """The filters of the list of conversations, in addition to the scope."""
 
     state: str | None = None
     is_handed_off: bool | None = None

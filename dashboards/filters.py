@@ -1,7 +1,6 @@
-"""The filters and their place in the address: a link shows what its sender saw.
+"""The filters and their place in the URL: a link shows what its sender saw.
 
-The address is written by whoever made the link. A value that makes no sense is left out with
-a hint and never repeated on the page.
+Anyone can write a URL. A value that makes no sense is ignored with a hint and never repeated on the page.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -25,7 +24,7 @@ T = TypeVar("T")
 
 
 def choose_scope(bounds: Bounds, whole: Period) -> Scope:
-    """The period and channels chosen here or named in the address.
+    """Return the period and channels chosen here or named in the address.
 
     `whole` is all that there is to choose from; the default is its last DEFAULT_DAYS days.
     """
@@ -79,7 +78,7 @@ def _choose_period(whole: Period, given: Period) -> Period:
         format="YYYY-MM-DD",
         key="period",
     )
-    # While somebody has picked the first day only, the page stays as it was.
+    # While only the first day is picked, the page does not change.
     period = Period(*chosen) if len(chosen) == 2 else given
     is_default = period == whole.last(DEFAULT_DAYS)
     _write("from", [] if is_default else [period.first_on.isoformat()])
@@ -111,7 +110,7 @@ def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
 
 
 def choose_search() -> Search:
-    """What the list is narrowed to, chosen here or named in the address."""
+    """Return the filters of the list, chosen here or named in the URL."""
     given_state = _option_of_address("state", STATES)
     given_passed = _option_of_address("handed_off", PASSED)
     first, second, third = st.columns([2, 2, 4])
@@ -171,7 +170,7 @@ def _choose_tests() -> bool:
 
 
 def page_of(key: str, listed: Hashable) -> int:
-    """The page (from 1) that the address names; the first if what is listed has changed."""
+    """Return the page (from 1) that the address names; the first if what is listed has changed."""
     before = st.session_state.get(f"{key} of")
     if before is not None and before != listed:
         _write(key, [])
@@ -194,16 +193,15 @@ def choose_page(key: str, current: int, pages: int) -> None:
 
 
 def link(key: str, value: str) -> str:
-    """The address of this page with nothing but `key` in it."""
+    """Return the address of this page with nothing but `key` in it."""
     base = (st.context.url or "").partition("?")[0]
     return f"{base}?{urlencode({key: value})}"
 
 
 def _begin(widget: str, keys: list[str], given: object) -> None:
-    """Let the widget show `given` where the address decides.
+    """Let the widget show `given` where the URL decides.
 
-    It does on a page just opened, when somebody changed the address, and while nobody has
-    chosen anything else than what is given by default.
+    That is on a page just opened, after the URL changed, and while the user has chosen only defaults.
     """
     state = st.session_state
     settled, before = state.get(f"{widget} settled", (None, None))

@@ -52,44 +52,44 @@ def _is_joined(character: str) -> bool:
 
 
 def quote(value: object) -> str:
-    """A value from the record inside a sentence of ours, on one line, in its own direction."""
+    """Return a value from the record for use in one of our sentences, on one line, in its own direction."""
     text = " ".join(reveal(str(value)).split())
     # First-strong isolate: a Hebrew name does not reorder the words around it.
     return f"\u2068{text}\u2069"
 
 
 def shorten(text: str, length: int = 160) -> str:
-    """At most `length` characters of `text`, with an ellipsis if some are missing."""
+    """Return at most `length` characters of `text`, with an ellipsis if some are missing."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def name(value: str | None) -> str:
-    """A name of our own vocabulary (`handed_off`) as words."""
+    """Return a name of our own vocabulary (`handed_off`) as words."""
     return UNKNOWN if value is None else value.replace("_", " ").capitalize()
 
 
 def channel(value: str | None) -> str:
-    """A channel as people write it."""
+    """Return a channel as people write it."""
     return CHANNELS.get(value or "", name(value))
 
 
 def count(value: int | None) -> str:
-    """A whole number with thousands separated."""
+    """Return a whole number with thousands separated."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def counted(value: int, thing: str, things: str | None = None) -> str:
-    """A number and its noun: 1 event, 2 events."""
+    """Return a number and its noun: 1 event, 2 events."""
     return f"{value:,} {thing if value == 1 else things or f'{thing}s'}"
 
 
 def share(value: float | None) -> str:
-    """A share in percent; a dash where there is none, which is not the same as none at all."""
+    """Return a share in percent; a dash where there is none, which is not the same as none at all."""
     return UNKNOWN if value is None else f"{value:.1%}".replace("%", " %")
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in its two largest units."""
+    """Return a length of time in its two largest units."""
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
@@ -101,17 +101,17 @@ def duration(seconds: float | None) -> str:
 
 
 def change(value: float | None) -> str | None:
-    """A relative change with its sign; None if there is nothing to compare with."""
+    """Return a relative change with its sign; None if there is nothing to compare with."""
     return None if value is None else _signed(f"{value:+.1%}".replace("%", " %"))
 
 
 def change_in_points(value: float | None) -> str | None:
-    """A change of a share, in percentage points."""
+    """Return a change of a share, in percentage points."""
     return None if value is None else _signed(f"{value * 100:+.1f} pp")
 
 
 def change_in_time(seconds: float | None) -> str | None:
-    """A change of a length of time."""
+    """Return a change of a length of time."""
     if seconds is None:
         return None
     return f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
@@ -126,22 +126,22 @@ def _is_zero(text: str) -> bool:
 
 
 def day(value: date) -> str:
-    """A day: 3 Oct 2026."""
+    """Return a day: 3 Oct 2026."""
     return f"{value.day} {value:%b %Y}"
 
 
 def days(first_on: date, last_on: date) -> str:
-    """A run of days, both ends included."""
+    """Return a run of days, both ends included."""
     return day(first_on) if first_on == last_on else f"{day(first_on)} to {day(last_on)}"
 
 
 def moment(value: datetime | None) -> str:
-    """A day and a time: 3 Oct 2026, 14:05:09."""
+    """Return a day and a time: 3 Oct 2026, 14:05:09."""
     return UNKNOWN if value is None else f"{day(value)}, {value:%H:%M:%S}"
 
 
 def age(since: datetime, now: datetime) -> str:
-    """How long ago; a clock that lags behind makes it no less than now."""
+    """Return how long ago; a clock that lags behind makes it no less than now."""
     elapsed = max(now - since, timedelta())
     return "just now" if elapsed < timedelta(seconds=5) else f"{_largest(elapsed)} ago"
 

@@ -20,7 +20,7 @@ Content = Callable[[Path, Bounds, Period], None]
 
 
 def show_page(title: str, content: Content, *, first: Callable[[], None] | None = None) -> None:
-    """The page `title`, filled by `content` if there is something to show.
+    """Show the page `title`, filled by `content` if the warehouse has data.
 
     `first` comes before it and needs no warehouse.
     """
@@ -104,7 +104,7 @@ def _say_that_it_is_empty() -> None:
 def _say_that_it_is_not_ready() -> None:
     st.info(
         "**The warehouse cannot be read at this moment.**  \n"
-        "It is being made, or made anew: reload this page in a moment. If this stays, run "
+        "A process creates or rebuilds it: reload this page in a moment. If this stays, run "
         "`convolake load`; the dashboard's log says what is wrong.",
         icon=":material/hourglass_top:",
     )

@@ -9,10 +9,9 @@ HERE = Path(__file__).parent
 
 
 def command(settings: Settings) -> list[str]:
-    """The command that serves the dashboard on the host and port of `settings`.
+    """Return the command that serves the dashboard on the host and port of `settings`.
 
-    The process reads its own settings from the environment: whoever starts it passes on
-    `CONVOLAKE_DATA` and the rest.
+    The process reads its own settings from the environment, so pass on `CONVOLAKE_DATA` and the others.
     """
     options = {
         "server.address": settings.host,

@@ -1,7 +1,6 @@
-"""THE DOOR: what an event is, where it lies on disk, and how its place is proven.
+"""The contract: the columns of an event, the paths of the lake, ids and times.
 
-Everything outside `ingest` reads the log through this module alone. Frozen: a change of a
-column, a path or a manifest field is a new `FORMAT_VERSION` and an upcast on read.
+Frozen: a change of a column or a path is a new `FORMAT_VERSION` and an upcast on read.
 """
 
 from collections.abc import Mapping
@@ -72,7 +71,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("participant_role", pa.string(), "customer, bot, agent or system"),
     Column("contact_id", pa.string(), "the person behind a customer, across channels"),
     Column("channel", pa.string(), "whatsapp, sms, messenger, slack, email, web …"),
-    Column("channel_account", pa.string(), "which number, page or inbox of ours"),
+    Column("channel_account", pa.string(), "which of the organisation's numbers, pages or inboxes"),
     Column("message_id", pa.string(), "message it creates or speaks of"),
     Column("handoff_id", pa.string(), "handoff it belongs to"),
     Column("in_reply_to", pa.string(), "message_id it answers"),
@@ -82,9 +81,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("visibility", pa.string(), "public, or internal: never shown to a customer"),
     Column("is_test", pa.bool_(), "kept, counted nowhere"),
     Column("occurred_at", _TIME, "producer's clock; never used for order"),
-    Column("received_at", _TIME, "our clock, at the door"),
+    Column("received_at", _TIME, "server clock, when the request arrived"),
     Column("committed_at", _TIME, "our clock, at the commit"),
-    Column("happened_at", _TIME, "the clock the models reckon with; never later than received_at"),
+    Column("happened_at", _TIME, "the clock of the models; never later than received_at"),
     Column("text", pa.string(), "message text, byte-exact"),
     Column("payload", pa.string(), "the rest, per type, as JSON"),
     Column("source", pa.string(), "credential or adapter that wrote it"),
@@ -96,12 +95,12 @@ SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
 
 
 def to_micros(moment: datetime) -> int:
-    """An aware instant as microseconds since 1970, the store's form of it."""
+    """Return an aware instant as microseconds since 1970, the store's form of it."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """The instant that `to_micros` was given, in UTC."""
+    """Return the instant that `to_micros` was given, in UTC."""
     return EPOCH + micros * MICROSECOND
 
 
@@ -111,5 +110,5 @@ def segment_path(received_on: date, shard: int, first: int, last: int) -> str:
 
 
 def manifest_path(lake: Path) -> Path:
-    """The manifest: one line of JSON a sealed or compacted segment, in the order they were written."""
+    """Return the manifest: one line of JSON a sealed or compacted segment, in the order they were written."""
     return lake / "manifest.jsonl"

@@ -1,28 +1,27 @@
 """Errors of the conversation API, answered as RFC 9457 problem+json with a stable code.
 
 IngestError
-├── InvalidRequestError          the request can never be accepted as it stands
+├── InvalidRequestError          the request cannot be accepted as it is
 │   ├── MalformedBodyError
 │   ├── TooLargeError
 │   └── UnsupportedMediaTypeError
 ├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError
-├── UnauthorizedError            no key, or one that we do not know
+├── UnauthorizedError            no key, or an unknown one
 ├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
-├── EventRejectedError           the event can never be accepted as it stands
+├── EventRejectedError           the event cannot be accepted as it is
 │   ├── ForbiddenTypeError       this key may not write this type
 │   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
 │   ├── ConversationExistsError, MessageExistsError, ContactExistsError
 │   ├── ConversationClosedError  closed is final
-│   ├── StaleEpochError          control has passed on since the bot read it
-│   ├── HandoffStateError        the handoff is not where this leads on from
-│   ├── VersionMismatchError     somebody else changed it meanwhile
-│   ├── RefusedByHookError       a hook does not want it said
-│   ├── HookFailedError          a hook that has to be asked gave no answer
-│   └── EventConflictError       the id or the Idempotency-Key is taken by another event
+│   ├── StaleEpochError          control has changed since the bot read it
+│   ├── HandoffStateError        the status of the handoff does not allow this step
+│   ├── VersionMismatchError     the object changed meanwhile
+│   ├── RefusedByHookError       a hook rejected the message
+│   ├── HookFailedError          a required hook did not answer
+│   └── EventConflictError       another event has the id or the Idempotency-Key
 └── LogUnavailableError          nothing is wrong with the event; try again
-
-No error repeats what was sent: `field` is a place, `detail` is ours.
+No error repeats the input: `field` is a place, `detail` is our text.
 """
 
 from typing import Any
@@ -45,7 +44,7 @@ class IngestError(Exception):
         self.field = field
 
     def problem(self) -> dict[str, Any]:
-        """The problem+json body."""
+        """Return the problem+json body."""
         body: dict[str, Any] = {
             "type": f"urn:convolake:error:{self.code}",
             "title": self.title,
@@ -202,7 +201,7 @@ class UnknownMessageError(EventRejectedError):
 
 
 class UnknownParticipantError(EventRejectedError):
-    """Nobody of this id takes part; let them join first. It was not stored."""
+    """No participant has this id; add the participant first. The event was not stored."""
 
     status = 404
     code = "unknown_participant"

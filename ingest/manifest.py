@@ -36,7 +36,7 @@ class Segment:
         return date.fromisoformat(Path(self.path).parent.name.removeprefix("received_on="))
 
     def line(self, previous: str) -> tuple[str, str]:
-        """This entry as a manifest line, and the chain value in it.
+        """Return this entry as a manifest line, and the chain value in it.
 
         The value also vouches for the line before, whose own is `previous`.
         """
@@ -58,7 +58,7 @@ class ManifestError(Exception):
         self.number = number
         super().__init__(
             f"{path}, line {number}: {why}. Segments before this line can be trusted; "
-            "restore the manifest from a backup, or move lake and warehouse away: both are made anew from the log."
+            "restore the manifest from a backup, or move lake and warehouse away: both are rebuilt from the log."
         )
 
 
@@ -151,7 +151,7 @@ def file_sha256(path: Path) -> str:
 
 
 def is_intact(lake: Path, segment: Segment) -> bool:
-    """Whether the segment's file is there, with the bytes that the manifest vouches for."""
+    """Return whether the segment's file is there, with the bytes that the manifest vouches for."""
     try:
         return file_sha256(lake / segment.path) == segment.sha256
     except OSError:

@@ -14,7 +14,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONVOLAKE_", extra="ignore", frozen=True)
 
-    data: Path = Field(Path("data"), description="Folder that holds all state.")
+    data: Path = Field(Path("data"), description="Data folder.")
     store_url: str | None = Field(
         None,
         description="The log's store, `postgresql://…` for several API processes (extra `postgres`); "
@@ -31,27 +31,31 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         None,
-        description="Key that clients send; against a local data folder they make one if unset.",
+        description="API key that clients send; with a local data folder they create one if unset.",
     )
     token_secret: SecretStr | None = Field(
         None,
-        description="What users' tokens are signed with; made and kept in the data folder if unset.",
+        description="Secret that signs user tokens; created in the data folder if unset.",
     )
     allowed_origins: set[str] = Field(
         set(),
-        description="Web pages (https://shop.example) that may listen; the API's own always may.",
+        description="Origins of web pages (https://shop.example) that may open WebSockets; the API's own always may.",
     )
     chat: bool = Field(
-        False, description="Whether anybody may open a conversation at /chat, as in the demo."
+        False, description="Whether visitors may open conversations at /chat, as in the demo."
     )
     chat_bot: str = Field(
         "assistant", description="The bot that takes part in the conversations that /chat opens."
     )
     requests_per_second: int = Field(
-        0, ge=0, description="So many may each API key make, ten times as many in a burst; 0: any."
+        0,
+        ge=0,
+        description="Maximum requests per second of each API key, with bursts of ten times as many; 0: no limit.",
     )
     user_requests_per_second: int = Field(
-        20, ge=0, description="So many may each user with a token make, and each visitor; 0: any."
+        20,
+        ge=0,
+        description="Maximum requests per second of each user with a token, and of each visitor; 0: no limit.",
     )
     webhook_networks: set[IPvAnyNetwork] = Field(
         set(),
@@ -60,7 +64,7 @@ class Settings(BaseSettings):
     bot_timeout_seconds: float = Field(
         30.0,
         gt=0,
-        description="A bot whose webhook did not take a customer's message for so long has failed.",
+        description="Seconds after which a bot whose webhook did not accept a customer's message has failed its turn.",
     )
     session_timeouts: dict[str, timedelta] = Field(
         {
@@ -69,48 +73,52 @@ class Settings(BaseSettings):
             "api": timedelta(minutes=30),
             "email": timedelta(days=3),
         },
-        description='A session is over once so long nobody spoke, by channel ("" is all others).',
+        description='Time without a message after which a session ends, by channel ("" is all others).',
     )
     session_roles: set[Literal["customer", "bot", "agent", "system"]] = Field(
-        {"customer", "bot", "agent"}, description="Whose messages keep a session alive."
+        {"customer", "bot", "agent"}, description="Roles whose messages keep a session open."
     )
     session_max_duration: timedelta = Field(
-        timedelta(days=7), description="A session is over after so long, whoever speaks."
+        timedelta(days=7), description="Maximum length of a session."
     )
     session_inherits_attributes: bool = Field(
-        False, description="Whether a session's attributes go over into the next one."
+        False, description="Whether the next session inherits a session's attributes."
     )
     inactive_after: timedelta | None = Field(
-        None, description="A conversation is inactive once so long nobody spoke; unset: never."
+        None,
+        description="Time without a message after which a conversation is inactive; unset: never.",
     )
     closed_after: timedelta | None = Field(
-        None, description="A conversation is closed once so long nobody spoke; unset: never."
+        None,
+        description="Time without a message after which a conversation is closed; unset: never.",
     )
     handoff_expires_after: timedelta = Field(
-        timedelta(days=3), description="A handoff that nobody took for so long expires."
+        timedelta(days=3), description="Time after which a handoff that no agent accepted expires."
     )
     handoff_reasons: set[str] = Field(
-        set(), description="The reasons that a commanded handoff may have; empty: any."
+        set(), description="Allowed reasons of a handoff command; empty: any."
     )
     parked_ttl: timedelta = Field(
         timedelta(days=1),
-        description="So long a receipt, an edit or a reaction waits for its message.",
+        description="Maximum time that a receipt, an edit or a reaction waits for its message.",
     )
-    store_typing: bool = Field(
-        False, description="Whether typing is kept in the log, like everything else."
-    )
+    store_typing: bool = Field(False, description="Whether typing events are stored in the log.")
     commit_events: int = Field(
-        4096, ge=1, description="Most events in one commit of the log; a batch is never split."
+        4096, ge=1, description="Maximum events in one commit of the log; a batch is never split."
     )
     queue_events: int = Field(
-        50_000, ge=1, description="Most events waiting for a commit; beyond it the API answers 503."
+        50_000,
+        ge=1,
+        description="Maximum events waiting for a commit; beyond it the API answers 503.",
     )
-    seal_rows: int = Field(50_000, ge=1, description="A Parquet segment is sealed at so many rows.")
+    seal_rows: int = Field(
+        50_000, ge=1, description="Maximum rows of a Parquet segment before it is sealed."
+    )
     seal_seconds: float = Field(
-        15.0, gt=0, description="A Parquet segment is sealed when its first event is so old."
+        15.0, gt=0, description="Maximum age of the first event before a Parquet segment is sealed."
     )
     snapshot_days: int = Field(
-        7, ge=1, description="The warehouse's earlier states can be read for so many days."
+        7, ge=1, description="Days for which earlier states of the warehouse can be read."
     )
     reporting_zone: str = Field(
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."

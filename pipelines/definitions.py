@@ -15,7 +15,7 @@ RETRY_SECONDS = 60.0
 
 
 def load_job(settings: Settings) -> dg.Definitions:
-    """Everything that runs for one installation."""
+    """Return everything that runs for one installation."""
     asset = load_asset(settings)
     job = dg.define_asset_job(
         "load",
@@ -36,7 +36,7 @@ def load_job(settings: Settings) -> dg.Definitions:
 
 
 def new_segments(settings: Settings) -> dg.SensorDefinition:
-    """A sensor that starts the load when a segment was sealed since the last one that came through."""
+    """Return a sensor that starts the load when a segment was sealed since the last one that came through."""
 
     @dg.sensor(
         name="new_segments",
@@ -66,7 +66,7 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
 
 
 KEPT_RUNS = 200
-"""Dagster keeps a file of 0.2 MB for each run for ever: at a load every 15 s, 1 GB a day."""
+"""Days that runs are kept. Dagster keeps a file of 0.2 MB for each run: with a load every 15 s, 1 GB a day."""
 
 
 def forget_old_runs(instance: dg.DagsterInstance, kept: int = KEPT_RUNS) -> int:

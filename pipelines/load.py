@@ -36,7 +36,7 @@ def _spec(model: Model) -> dg.AssetSpec:
 
 
 def load_asset(settings: Settings) -> dg.AssetsDefinition:
-    """The asset that loads every waiting segment of this installation. Safe to repeat."""
+    """Return the asset that loads every waiting segment of this installation. Safe to repeat."""
 
     @dg.multi_asset(
         name="load_models",
@@ -57,7 +57,7 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _load(settings: Settings) -> LoadReport:
-    """Load. What trying again cannot mend fails at once; all else is tried again."""
+    """Load. An error that a retry cannot fix fails at once; every other error is retried."""
     try:
         return load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
     except (ManifestError, CheckError) as error:
@@ -75,7 +75,7 @@ def _metadata(report: LoadReport, model: Model) -> dict[str, int | float]:
 
 
 def describe(report: LoadReport) -> str:
-    """One line for a person."""
+    """Return one line for a person."""
     damaged = f", {len(report.damaged)} segments quarantined" if report.damaged else ""
     return (
         f"{report.events:,} events of {report.conversations:,} conversations from "
@@ -84,10 +84,10 @@ def describe(report: LoadReport) -> str:
 
 
 def sealed_mark(settings: Settings) -> str:
-    """A word that changes whenever a segment was sealed; empty for an empty lake."""
+    """Return a word that changes whenever a segment was sealed; empty for an empty lake."""
     return read_manifest(settings.lake_path)[1]
 
 
 def is_missing(warehouse: Path) -> bool:
-    """Whether the warehouse was deleted, or never made."""
+    """Return whether the warehouse was deleted, or never made."""
     return not catalog_path(warehouse).exists()

@@ -66,7 +66,7 @@ def daily() -> dg.ScheduleDefinition:
 
 
 def many_loads() -> dg.SensorDefinition:
-    """A sensor that starts `merge` when MERGE_LOADS loads came through since the last one."""
+    """Return a sensor that starts `merge` when MERGE_LOADS loads came through since the last one."""
 
     @dg.sensor(
         name="many_loads",

@@ -406,7 +406,7 @@ def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> N
     for path in record.settings.data.glob("log.sqlite*"):
         path.unlink()
     with (
-        pytest.raises(LogBehindLakeError, match="goes to position 4"),
+        pytest.raises(LogBehindLakeError, match="ends at position 4"),
         TestClient(create_app(record.settings)),
     ):
         pass

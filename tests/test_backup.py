@@ -23,7 +23,7 @@ from ingest.lake.segments import Lake
 from ingest.log.storage.engine import open_engine
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
-from pipelines.home import run_once
+from pipelines.dagster_home import run_once
 from tests.elsewhere import elsewhere
 from tests.factories import Clock, Record, a_conversation, an_event
 from tests.test_warehouse import contents

@@ -300,7 +300,7 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
             WAIT,
             "all are told of",
         )
-    damage(settings, "update webhooks set watchdog_position = null")
+    damage(settings, "update webhooks set watchdog_cursor = null")
     damage(settings, "update webhook_queue set bot_wait_since = since")
     with running(settings, clock, "later") as installation:
         installation.facts([said("new", "c1")])

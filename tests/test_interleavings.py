@@ -156,8 +156,8 @@ class Interleavings(RuleBasedStateMachine):
             assert may, "a late bot spoke over a human"
 
     def state(self, conversation: str) -> Any:
-        found = f"select folded from conversations where conversation_id = '{conversation}'"
-        return decode_conversation(self.record.log(found)[0]["folded"])
+        found = f"select projection from conversations where conversation_id = '{conversation}'"
+        return decode_conversation(self.record.log(found)[0]["projection"])
 
     # --- what must hold
 
@@ -193,7 +193,7 @@ class Interleavings(RuleBasedStateMachine):
         there = {row["message_id"] for row in rows if row["event_type"] == "message.created"}
         folded = {
             each.message_id: each
-            for each in (decode_message(row["folded"]) for row in self.record.log("select folded from messages"))
+            for each in (decode_message(row["projection"]) for row in self.record.log("select projection from messages"))
         }  # fmt: skip
         expired = {row["code"] for row in self.record.log("select code from rejected_events")}
         for key, statuses in self.receipts.items():

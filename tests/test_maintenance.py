@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from convolake.cli import app
 from ingest.settings import Settings
 from pipelines.definitions import load_job
-from pipelines.home import prepare, run_once
+from pipelines.dagster_home import prepare, run_once
 from tests.factories import Clock, Ids, Record, a_conversation, an_event
 from tests.test_warehouse import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, write_lock

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.settings import Settings
 from pipelines.definitions import forget_old_runs, load_job
-from pipelines.home import command, prepare, run_once
+from pipelines.dagster_home import command, prepare, run_once
 from tests.factories import Record, a_conversation
 from warehouse.model import models
 

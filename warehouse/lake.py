@@ -1,8 +1,7 @@
-"""The warehouse as a place: a DuckLake catalog, who may write to it, how readers reach it.
+"""The warehouse: a DuckLake catalog with one writer at a time and readers that never wait.
 
-Readers see one snapshot and never wait; there is one writer at a time, held by a kernel lock
-that a dead process lets go of. Nothing is downloaded: the extensions come from wheels and are
-unpacked once beside the Python that runs this.
+Readers see one snapshot. The writer holds a kernel lock, which a dead process releases. Nothing is
+downloaded: the extensions come from wheels and are unpacked once, in the Python environment.
 """
 
 import fcntl
@@ -40,7 +39,7 @@ class WarehouseBusyError(Exception):
 
 
 def extension_directory() -> Path:
-    """Where DuckDB's extensions lie; unpacked from their wheels when they are not there yet."""
+    """Return where DuckDB's extensions lie; unpacked from their wheels when they are not there yet."""
     directory = Path(sys.prefix) / "duckdb_extensions"
     marker = directory / f"{duckdb.__version__}.ready"
     if marker.exists():
@@ -62,19 +61,19 @@ def _connection(directory: Path) -> duckdb.DuckDBPyConnection:
             "extension_directory": str(directory),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            # Else a misspelt table is looked for among the variables of whoever asks.
+            # Else DuckDB looks for a misspelt table among the caller's Python variables.
             "python_enable_replacements": "false",
         }
     )
 
 
 def catalog_path(warehouse: Path) -> Path:
-    """The DuckLake catalog, a SQLite file. Never open it with Python's sqlite3 beside DuckDB."""
+    """Return the DuckLake catalog, a SQLite file. Never open it with Python's sqlite3 while DuckDB has it open."""
     return warehouse / "catalog.sqlite"
 
 
 def attach_statement(warehouse: Path, *, read_only: bool) -> str:
-    """The ATTACH that gives DuckDB the warehouse as `lake`; also the recipe for analysts."""
+    """Return the ATTACH that gives DuckDB the warehouse as `lake`; also the recipe for analysts."""
     catalog = exp.Literal.string(f"ducklake:sqlite:{catalog_path(warehouse).resolve()}").sql(
         "duckdb"
     )
@@ -85,7 +84,7 @@ def attach_statement(warehouse: Path, *, read_only: bool) -> str:
 
 
 def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnection:
-    """A connection with the warehouse as its default database, in UTC.
+    """Return a connection with the warehouse as its default database, in UTC.
 
     Keep it and take a cursor for each query: attaching costs up to 0.9 s.
     Raises WarehouseMissingError when reading what was never written.
@@ -114,7 +113,7 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection, warehouse: Path) -> Iterator[None]:
-    """All or nothing of what the block does, on disk when it ends.
+    """Yield all or nothing of what the block does, on disk when it ends.
 
     DuckLake flushes its catalog but not the files that the catalog names: after a power cut
     they were empty and the segments in them counted as loaded. So they are flushed first.
@@ -146,9 +145,9 @@ def _flush(root: Path, files: set[Path]) -> None:
 
 @contextmanager
 def write_lock(warehouse: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the right to write for the duration. Raises WarehouseBusyError after `seconds`.
+    """Hold the write lock for the duration. Raises WarehouseBusyError after `seconds`.
 
-    A kernel lock: whoever dies lets go of it.
+    The kernel releases it if the process dies.
     """
     warehouse.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds

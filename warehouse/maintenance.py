@@ -1,8 +1,8 @@
-"""Upkeep of the warehouse: few files for readers, and old ones go when nobody can hold them.
+"""Maintenance of the warehouse: merge small files, and remove old ones that no reader can hold.
 
-Every load adds small files, and one for the rows it deletes; a query opens them all. Contents
-never change here. Each step is a transaction of its own under the writer's lock, so a load
-waits for one step at most, and readers for none. Safe to repeat, and to kill anywhere.
+Every load adds small files, and one for the rows it deletes; a query opens them all. Contents never
+change here. Each step is its own transaction under the writer's lock, so a load waits for one step at
+most, and readers never. Safe to repeat, and to kill anywhere.
 """
 
 import time
@@ -17,10 +17,10 @@ import duckdb
 from warehouse.lake import catalog_path, connect, transaction, write_lock
 
 DELETED_SHARE = 0.1
-"""A file of which so much is deleted is written anew without it."""
+"""Share of deleted rows from which a file is rewritten without them."""
 
 FILE_GRACE = timedelta(days=1)
-"""Files that no snapshot needs stay for so long: a query may still be reading them."""
+"""Time that files stay which no snapshot needs: a query may still read them."""
 
 MERGE_LOADS = 20
 """So many loads, and files are merged: without it a dashboard took twice as long after 15."""
@@ -36,7 +36,7 @@ class Report:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """One line for a person."""
+        """Return one line for a person."""
         done = ", ".join(f"{name} {count:,}" for name, count in self.steps.items())
         return (
             f"{self.files_before:,} live files before, {self.files_after:,} now "
@@ -66,10 +66,10 @@ def merge(warehouse: Path) -> Report:
 
 
 def maintain(warehouse: Path, now: datetime, snapshot_days: int) -> Report:
-    """All that a day needs: rewrite, merge, expire old snapshots, remove files none needs.
+    """Run the daily steps: rewrite, merge, expire old snapshots, remove unneeded files.
 
-    A snapshot is kept for `snapshot_days`; whoever reads in one transaction for longer may
-    find its files gone. Raises WarehouseBusyError.
+    Snapshots stay for `snapshot_days`; a reader in one longer transaction may find its files missing.
+    Raises WarehouseBusyError.
     """
     rewrite = "call ducklake_rewrite_data_files('lake', delete_threshold => ?)"
     expire = "call ducklake_expire_snapshots('lake', older_than => ?)"

@@ -42,7 +42,7 @@ class Model:
 
 
 def parse(path: Path) -> Model:
-    """The model in the file `path`. Raises ModelError if the header is not complete."""
+    """Return the model in the file `path`. Raises ModelError if the header is not complete."""
     text = path.read_text()
     header = [
         line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")
@@ -91,7 +91,7 @@ def _reads(query: exp.Query) -> tuple[str, ...]:
 
 @cache
 def models() -> tuple[Model, ...]:
-    """Every model, each after those it reads. Raises ModelError on a circle or an unknown name."""
+    """Return every model, each after those it reads. Raises ModelError on a circle or an unknown name."""
     found = {
         path.stem: parse(path)
         for layer in ("staging", "marts")
@@ -126,17 +126,17 @@ def columns_read(of: Model) -> tuple[str, ...]:
 
 
 def _has_star(query: exp.Query) -> bool:
-    """Whether it selects `*` or `x.*`; `count(*)` reads no column."""
+    """Return whether it selects `*` or `x.*`; `count(*)` reads no column."""
     return any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star))
 
 
 @cache
 def checks() -> dict[str, exp.Query]:
-    """Queries that must find nothing, by the name of what they hold."""
+    """Return the queries that must find nothing, by the name of the promise."""
     return {path.stem: _parse_select(path) for path in sorted((DIRECTORY / "checks").glob("*.sql"))}
 
 
 def definition_hash(reporting_zone: str) -> str:
-    """Changes whenever the tables would come out differently from the same events."""
+    """Return a hash that changes whenever the same events would give other tables."""
     text = "\n".join([reporting_zone, *(model.text for model in models())])
     return hashlib.sha256(text.encode()).hexdigest()

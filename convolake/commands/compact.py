@@ -10,7 +10,7 @@ app = typer.Typer()
 
 @app.command()
 def compact() -> None:
-    """Compact the lake's closed days now; the lake process does it hourly by itself."""
+    """Compact the lake's closed days now; the lake process does it every hour."""
     from datetime import UTC, datetime
 
     from ingest.lake.compaction import plan

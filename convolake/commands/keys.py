@@ -31,7 +31,7 @@ def create(
     source: str,
     scope: Annotated[
         list[str], typer.Option(help="What it may do; again for each. `keys scopes` lists them.")
-    ] = sorted(DEFAULT_SCOPES),  # noqa: B008 - typer shows it, nobody changes it
+    ] = sorted(DEFAULT_SCOPES),  # noqa: B008 - typer shows it, and no code changes it
     channel: Annotated[
         list[str], typer.Option(help="The only channels it is for; again for each.")
     ] = [],  # noqa: B006 - as above

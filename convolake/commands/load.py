@@ -23,7 +23,7 @@ _EXPECTED = {
 def load() -> None:
     """Load all that the log holds into the warehouse: the job that Dagster runs, once, here."""
     from ingest.lake.sealer import LakeBehindError, catch_up
-    from pipelines.home import run_once
+    from pipelines.dagster_home import run_once
 
     settings = Settings()
     with report_errors(LakeBehindError):
@@ -39,9 +39,9 @@ def load() -> None:
 
 
 def _words(failure: "StepFailureData") -> str:
-    """What a person can mend in one line; a fault of ours with its stack.
+    """Return an expected error as one line, and an unexpected one with its stack.
 
-    Dagster gives no exceptions but their names and messages; its own, about retries, are around.
+    Dagster gives only the names and messages of exceptions, wrapped in its own about retries.
     """
     error = failure.error
     while error is not None:

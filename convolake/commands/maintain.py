@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def maintain() -> None:
     """Merge the warehouse's files and remove old ones: the job that Dagster runs daily, here."""
-    from pipelines.home import run_once
+    from pipelines.dagster_home import run_once
 
     with progress_bar("maintaining the warehouse"):
         result = run_once(Settings(), "maintain")

@@ -18,7 +18,7 @@ Code = Annotated[str | None, typer.Option(help="Only those refused with this cod
 @app.command("list")
 def list_(
     code: Code = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
 ) -> None:
     """List refused events: id, time, source, reason, and how they begin."""
     from ingest.client import ClientError

@@ -57,7 +57,7 @@ def serve(
 
 @app.command(hidden=True)
 def api() -> None:
-    """The API process."""
+    """Run the API process."""
     import uvicorn
 
     from ingest.api.app import create_app
@@ -81,7 +81,7 @@ def api() -> None:
 
 @app.command(hidden=True)
 def lake() -> None:
-    """The lake process."""
+    """Run the lake process."""
     from ingest.lake import sealer
 
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
@@ -94,7 +94,7 @@ def lake() -> None:
 
 @app.command(hidden=True)
 def assistant() -> None:
-    """The bot of the demo's web chat."""
+    """Run the bot of the demo's web chat."""
     from convolake.assistant import serve as answer_all
     from ingest.auth.api_keys import get_or_create_local_key
 

@@ -38,7 +38,7 @@ _READERS = {
 
 
 class NotOneSelectError(Exception):
-    """The query is something else than one SELECT; nothing was run."""
+    """The query is not exactly one SELECT; nothing was run."""
 
 
 class Format(enum.StrEnum):
@@ -80,7 +80,7 @@ def sql(
             _write(result, form)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read has seen enough; Python flushes once more when it ends.
+            # The reader has seen enough; Python flushes once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -96,7 +96,7 @@ def lock_down(con: "duckdb.DuckDBPyConnection", warehouse: Path) -> None:
 
 
 def one_select(con: "duckdb.DuckDBPyConnection", query: str) -> str:
-    """The query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
+    """Return the query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
 
     Raises NotOneSelectError; duckdb.Error when it cannot be read.
     """

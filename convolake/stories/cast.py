@@ -49,7 +49,7 @@ CANARY_DAYS = 3
 
 
 def release_on(day: date, random: Random) -> Release:
-    """The release that answers on `day`. They get better; every fourth one is a step back."""
+    """Return the release that answers on `day`. They get better; every fourth one is a step back."""
     number, age = divmod((day - FIRST_RELEASE_ON).days, RELEASE_DAYS)
     if age < CANARY_DAYS and random.random() < 0.5:
         number -= 1
@@ -61,7 +61,7 @@ def release_on(day: date, random: Random) -> Release:
 
 @dataclass(frozen=True)
 class Agent:
-    """Somebody at the desk; `pace` stretches their pauses, `kindness` lifts ratings."""
+    """An agent; `pace` stretches their pauses, `kindness` raises ratings."""
 
     name: str
     pace: float
@@ -122,12 +122,12 @@ class Person:
 
 
 def pick_person(random: Random) -> Person:
-    """Somebody who writes in; low numbers do so more often."""
+    """A customer; low numbers write more often."""
     return person(int(PERSONS * random.random() ** 1.6))
 
 
 def person(number: int) -> Person:
-    """The customer with this number, the same one in every history."""
+    """Return the customer with this number, the same one in every history."""
     own = Random(number)  # noqa: S311
     return Person(
         number,
@@ -138,5 +138,5 @@ def person(number: int) -> Person:
 
 
 def pick_channel(random: Random) -> Channel:
-    """A channel, the busy ones more often."""
+    """Return a channel, the busy ones more often."""
     return random.choices(CHANNELS, [each.share for each in CHANNELS])[0]

@@ -8,7 +8,7 @@ SCORES = (6, 7, 13, 32, 42)
 
 
 def hand_over(script: Script, reason: str) -> str | None:
-    """The bot asks for a person. Gives "agent" if one solved it."""
+    """Return the bot asks for a person. Gives "agent" if one solved it."""
     phrases = script.person.language.phrases
     if reason == "customer_request":
         script.think(12)
@@ -45,7 +45,7 @@ def _accepted(script: Script, handoff: dict[str, str]) -> str | None:
 
 
 def _pass_on(script: Script, handoff: dict[str, str], agent: Agent, colleague: Agent) -> None:
-    """One agent has looked at it and gives it to another, who knows more about such things."""
+    """Transfer the handoff from one agent to another, who knows the topic better."""
     script.pause(30 * agent.pace)
     script.note(agent, f"{script.topic.queue}: please take over.")
     to = {"to_participant_id": colleague.participant_id}
@@ -123,7 +123,7 @@ def _expired(script: Script, handoff: dict[str, str]) -> None:
     script.pause(600, longest=2.0)
     script.add("handoff.expired", **handoff)
     script.pause(1)
-    # Nobody took control from the bot, so nobody gives it back.
+    # No agent took control, so none returns it.
     script.other_says(script.bot(), script.person.language.phrases.nobody_free)
 
 

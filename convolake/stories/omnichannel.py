@@ -72,7 +72,7 @@ class Story:
 
     @contextmanager
     def _bot(self) -> Iterator[None]:
-        """The bot: a web server that is told of messages, and answers through the API."""
+        """Yield the bot: a web server that receives messages by webhook, and answers through the API."""
         with _listening(self._answer) as url:
             hook = self._call("POST", "/v1/webhooks", {
                 "url": url, "event_types": ["message.created"], "bot_id": BOT})  # fmt: skip
@@ -91,7 +91,7 @@ class Story:
             "control_epoch": self._control()["epoch"]})  # fmt: skip
 
     def _ask(self, channel: str, text: str, *, answers: int) -> None:
-        """An adapter records what came in on a channel, and the bot answers."""
+        """Record a customer's message of a channel, and the bot's answer."""
         self._call("POST", "/v1/events", {
             "event_type": "message.created", "conversation_id": self.conversation_id, "channel": channel,
             "participant_id": CUSTOMER, "participant_role": "customer", "text": text})  # fmt: skip
@@ -144,7 +144,7 @@ class Story:
 
 @contextmanager
 def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    """The URL of a web server on this machine that takes events until the block ends."""
+    """Yield the URL of a web server on this machine that takes events until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

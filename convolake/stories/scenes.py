@@ -16,11 +16,11 @@ SCORES = {
     "bot": (4, 5, 12, 34, 45),
     "returned": (26, 22, 22, 18, 12),
 }
-"""Weights of the scores 1 to 5 for the bot, at first and if the demand came back."""
+"""Weights of the scores 1 to 5 for the bot, for a first and for a reopened demand."""
 
 
 def play(script: Script) -> None:
-    """Write the whole conversation, from the first word to what came days later."""
+    """Write the whole conversation, from the first message to later reopens."""
     script.channel = script.person.channel if script.chance(0.85) else pick_channel(script.random)
     script.release = release_on(script.at.date(), script.random)
     script.pick_topic()
@@ -58,7 +58,7 @@ def _open(script: Script) -> None:
 
 
 def _demand(script: Script) -> str | None:
-    """The customer asks, somebody answers. Gives who solved it: "bot", "agent" or None."""
+    """Play one demand. Return who solved it: "bot", "agent" or None."""
     reason = _handoff_reason(script)
     asked = script.customer_says(script.lines.openings)
     if reason == "not_understood" or script.chance(_fallback_rate(script)):
@@ -96,7 +96,7 @@ def _fallback_rate(script: Script) -> float:
 def _bot_turn(
     script: Script, asked: str, choices: tuple[str, ...], intent: str | None = None
 ) -> dict[str, Any]:
-    """The bot answers the message `asked`; it looks things up if that is about the topic.
+    """Return the bot answers the message `asked`; it looks things up if that is about the topic.
 
     Gives the answer.
     """
@@ -127,7 +127,7 @@ def _understanding(script: Script, intent: str) -> dict[str, Any]:
 
 
 def _misunderstand(script: Script, asked: str) -> str:
-    """The bot is lost and the customer tries again. Gives the message_id of the new try."""
+    """Return the bot is lost and the customer tries again. Gives the message_id of the new try."""
     if script.chance(0.05):
         failed = {"error": "model_timeout"}
         script.add("bot.turn_failed", **script.bot(), visibility="internal", payload=failed)
@@ -157,7 +157,7 @@ def _bot_solves(script: Script, asked: str) -> str | None:
 
 
 def _walk_away(script: Script) -> None:
-    """The customer goes without a word; a web page tells us so, other channels do not."""
+    """Let the customer leave without a message; only a web page reports it."""
     if script.channel.name == "web" and script.chance(0.7):
         script.think(60)
         script.add("participant.left", **script.customer(), payload={"reason": "page_closed"})

@@ -45,7 +45,7 @@ class Script:
     topic: Topic
 
     def chance(self, probability: float) -> bool:
-        """Whether something with this probability happens."""
+        """Return whether something with this probability happens."""
         return self.random.random() < probability
 
     def pause(self, median: float, longest: float = 8.0) -> None:
@@ -72,7 +72,7 @@ class Script:
         return event
 
     def customer(self) -> dict[str, str]:
-        """The columns that say: the customer did it."""
+        """Return the columns that say: the customer did it."""
         return {
             "participant_id": self.person.participant_id,
             "participant_role": "customer",
@@ -80,7 +80,7 @@ class Script:
         }
 
     def bot(self) -> dict[str, str]:
-        """The columns that say: the bot did it, in this version."""
+        """Return the columns that say: the bot did it, in this version."""
         return {
             "participant_id": BOT,
             "participant_role": "bot",
@@ -88,11 +88,11 @@ class Script:
         }
 
     def agent(self, agent: Agent) -> dict[str, str]:
-        """The columns that say: this agent did it."""
+        """Return the columns that say: this agent did it."""
         return {"participant_id": agent.participant_id, "participant_role": "agent"}
 
     def customer_says(self, choices: tuple[str, ...]) -> str:
-        """One of `choices`, as this customer would type it. Gives its message_id."""
+        """Return one of `choices`, as this customer would type it. Gives its message_id."""
         text = self._word(choices)
         if self.channel.is_chatty and self.chance(0.12):
             text += self.random.choice(EMOJI)
@@ -105,12 +105,12 @@ class Script:
     def answer(
         self, who: dict[str, str], choices: tuple[str, ...], **columns: Any
     ) -> dict[str, Any]:
-        """One of `choices`, from the bot or an agent; `give_receipts` of it when they come in."""
+        """Return one of `choices`, from the bot or an agent; `give_receipts` of it when they come in."""
         self._say(who, self._word(choices), **columns)
         return self.events[-1]
 
     def give_receipts(self, message: dict[str, Any]) -> None:
-        """What the channel tells of a message of ours, and the time that this takes."""
+        """Add the receipts of one of our messages, with their delays."""
         if not self.channel.has_receipts:
             return
         message_id = message["message_id"]
@@ -133,41 +133,41 @@ class Script:
             self.add("message.read", message_id=message_id)
 
     def react(self, message_id: str) -> None:
-        """The customer marks a message that helped."""
+        """Add a reaction of the customer to a helpful message."""
         reaction = {"reaction": self.random.choice(("👍", "❤️", "🙏"))}
         self.add("message.reacted", **self.customer(), message_id=message_id, payload=reaction)
 
     def correct(self, message: dict[str, Any]) -> None:
-        """Whoever wrote a message sees a slip and mends it."""
+        """Add an edit: the sender corrects a slip."""
         who = {name: message[name] for name in ("participant_id", "participant_role")}
         self.pause(8)
         text = f"{message['text']} (corrected)"
         self.add("message.edited", **who, message_id=message["message_id"], text=text)
 
     def take_back(self, message: dict[str, Any]) -> None:
-        """Whoever wrote a message sees that it was for somebody else."""
+        """Delete a message that went to the wrong conversation."""
         who = {name: message[name] for name in ("participant_id", "participant_role")}
         self.pause(6)
         reason = {"reason": "wrong_conversation"}
         self.add("message.deleted", **who, message_id=message["message_id"], payload=reason)
 
     def close(self, reason: str) -> None:
-        """Nobody is to go on with this."""
+        """Close the conversation."""
         payload = {"to": "closed", "reason": reason}
         self.add("conversation.state_changed", **self.bot(), payload=payload)
 
     def note(self, agent: Agent, text: str) -> None:
-        """An agent leaves word for colleagues; no customer sees it."""
+        """Add an internal note for colleagues."""
         self._say(self.agent(agent), text, visibility="internal")
 
     def read_all(self) -> None:
-        """The customer has seen everything so far; the web page tells us."""
+        """Advance the customer's read horizon to the newest event, as a web page does."""
         if self.channel.name == "web":
             seen = {"sequence": len(self.events)}
             self.add("participant.read_advanced", **self.customer(), payload=seen)
 
     def resolve(self, by: str, is_confirmed: bool, agent: Agent | None = None) -> None:
-        """The demand is met: by the bot, or by `agent`."""
+        """Resolve the demand, by the bot or by `agent`."""
         who = self.agent(agent) if agent else self.bot()
         outcome = {"resolved_by": by, "is_confirmed": is_confirmed}
         self.add("conversation.resolved", **who, payload=outcome)
@@ -203,7 +203,7 @@ class Script:
         return message_id
 
     def _word(self, choices: tuple[str, ...]) -> str:
-        """One of `choices`, rather one that was not said here before."""
+        """Return one of `choices`, rather one that was not said here before."""
         fresh = [each for each in choices if each not in self._said]
         template = self.random.choice(fresh or choices)
         self._said.add(template)
@@ -223,6 +223,6 @@ class Script:
 
 
 def _antedate(receipt: dict[str, Any], message: dict[str, Any]) -> None:
-    """The channel's clock is ahead of ours: its receipt is there before the message."""
+    """Move a receipt before its message: the channel's clock is ahead."""
     before = datetime.fromisoformat(message["happened_at"]) - timedelta(milliseconds=200)
     receipt["occurred_at"] = receipt["happened_at"] = before.isoformat(timespec="microseconds")

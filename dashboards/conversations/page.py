@@ -26,7 +26,7 @@ COLUMNS: dict[str, Any] = {
 
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
-    """The conversation that the address names, or else the list."""
+    """Show the conversation that the URL names, or else the list."""
     conversation_id = st.query_params.get("conversation")
     if conversation_id is None:
         _show_list(warehouse, bounds, whole)

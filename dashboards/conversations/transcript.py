@@ -25,7 +25,7 @@ ROLES: dict[str, Colour] = {
 
 
 def show_entries(entries: pl.DataFrame) -> None:
-    """The entries in order: messages as cards, the rest as lines between them."""
+    """Show the entries in order: messages as cards, other events as lines between them."""
     day = None
     with st.container(key="transcript", gap="small"):
         for row in entries.iter_rows(named=True):
@@ -101,7 +101,7 @@ def _body(row: Row) -> list[str]:
 
 
 def _attachments(row: Row) -> list[str]:
-    """One line each; they are named, never fetched."""
+    """Return one line each; they are named, never fetched."""
     given = _payload(row).get("attachments")
     return [
         f"Attachment: {formatting.quote(formatting.shorten(_json(each)))}"
@@ -129,7 +129,7 @@ def _show_line(row: Row) -> None:
 
 
 def describe(row: Row) -> str:
-    """What an event that is not a message says, in one line."""
+    """Describe an event that is not a message, in one line."""
     payload = _payload(row)
     match row["event_type"]:
         case "session.started":
@@ -174,7 +174,7 @@ def describe(row: Row) -> str:
 def _owner(payload: Row) -> str:
     """Who may speak now, by name if it is a person."""
     who = payload.get("participant_id")
-    owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "nobody")
+    owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "no one")
     return owner if who is None else formatting.quote(who)
 
 
@@ -222,5 +222,5 @@ def _clock(value: datetime) -> str:
 
 
 def _when(value: datetime, said_at: datetime) -> str:
-    """The time of day alone as long as that is the message's own day."""
+    """Return the time of day alone as long as that is the message's own day."""
     return _clock(value) if value.date() == said_at.date() else formatting.moment(value)

@@ -1,4 +1,4 @@
-"""What the conversation API says of itself: what came, what became of it, what was refused."""
+"""The conversation API's ingest stats and rejected events."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +34,7 @@ class ApiStats:
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_api_stats() -> ApiStats | str:
-    """The door as it is now, or why nothing can be said of it."""
+    """Return the stats, or why the API gives none."""
     settings = Settings()
     key = _key(settings)
     if key is None:

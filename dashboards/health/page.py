@@ -12,7 +12,7 @@ from dashboards.health.api_stats import ApiStats
 
 
 def show_api_stats() -> None:
-    """Arrange what the door says, or why it says nothing."""
+    """Show the stats, or why there are none."""
     found = api_stats.load_api_stats()
     if isinstance(found, str):
         st.warning("The conversation API does not answer, so nothing can be said of it now:")
@@ -23,7 +23,7 @@ def show_api_stats() -> None:
 
 
 def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
-    """What the warehouse holds; how fresh it is stands above."""
+    """Show what the warehouse holds; its freshness is above."""
     st.caption(
         f"The warehouse holds {formatting.days(whole.first_on, whole.last_on)} ({bounds.reporting_zone}). "
         "`convolake verify` proves that log, Parquet and warehouse hold the same events."

@@ -25,12 +25,12 @@ _AXIS_DAY = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
 
 def channel_colours(channels: Sequence[str]) -> dict[str, str]:
-    """A colour for each channel of the record, whichever of them a chart shows."""
+    """Return a colour for each channel of the record, whichever of them a chart shows."""
     return {each: PALETTE[place % len(PALETTE)] for place, each in enumerate(channels)}
 
 
 def _colour_of(channel: str, colours: dict[str, str]) -> str:
-    """The channel's colour; always the same one for a channel newer than `colours`."""
+    """Return the channel's colour; always the same one for a channel newer than `colours`."""
     return colours.get(channel, PALETTE[zlib.crc32(channel.encode()) % len(PALETTE)])
 
 

@@ -1,1 +1,1 @@
-"""The conversation API: verify, translate, authorise. Thin, no business rule of its own."""
+"""The conversation API: verify, translate, authorise. Thin, without business rules."""

@@ -44,9 +44,9 @@ class Body(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ConversationChange(ConversationFields, kw_only=True, forbid_unknown_fields=True):
-    """What is to change; attributes are merged, null takes one away (RFC 7396).
+    """The fields to change; attributes are merged, null removes one (RFC 7396).
 
-    A Struct cannot have fields of two others, so what every command may say is said again.
+    A Struct cannot inherit the fields of two others, so it repeats those that every command has.
     """
 
     event_id: Id | None = None
@@ -82,11 +82,11 @@ class CommandRouter(APIRouter):
         is_edit: bool = False,
         scopes: tuple[str, ...] = (),
     ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
-        """A route whose function makes the draft of an event from the body.
+        """Return a decorator for a function that builds the draft of an event from the body.
 
-        What the path names is filled in: its parameters are called as the event's columns.
-        `is_edit`: If-Match with the ETag that was read refuses it when somebody was faster.
-        `scopes`: who may do it beside those with conversations:write.
+        Path parameters fill the columns of the same names. `is_edit`: If-Match with the ETag that was
+        read refuses the command if the object changed. `scopes`: scopes that allow it in addition to
+        conversations:write.
         """
 
         def install(build: Callable[[B], Draft]) -> Callable[[B], Draft]:
@@ -146,13 +146,13 @@ def _read(
 
 
 def _version(request: Request) -> int | None:
-    """The version that If-Match names. Raises InvalidRequestError."""
+    """Return the version that If-Match names. Raises InvalidRequestError."""
     tag = request.headers.get("if-match", "*").strip()
     if tag == "*":
         return None
     found = _ETAG.fullmatch(tag)
     if found is None:
-        raise InvalidRequestError("not an ETag of ours", "If-Match")
+        raise InvalidRequestError("not an ETag of this API", "If-Match")
     return int(found.group(1))
 
 
@@ -161,5 +161,5 @@ _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
 
 def payload(**values: Any) -> dict[str, Any] | None:
-    """A payload of what was given; None if nothing was."""
+    """Return a payload with the values that are not None; None if there are none."""
     return {name: value for name, value in values.items() if value is not None} or None

@@ -12,7 +12,7 @@ from ingest.events.conversation_state import Conversation
 
 
 class ParticipantView(BaseModel):
-    """Somebody in a conversation."""
+    """A participant of a conversation."""
 
     participant_id: str
     participant_role: str
@@ -59,7 +59,7 @@ class ConversationView(BaseModel):
     attributes: dict[str, Any]
     labels: list[str]
     priority: str
-    version: int = Field(description="the ETag; grows when somebody changes the conversation")
+    version: int = Field(description="the ETag; grows when a client changes the conversation")
     created_at: datetime
     latest_at: datetime = Field(description="when the latest event happened")
     last_sequence: int
@@ -77,7 +77,7 @@ class ConversationView(BaseModel):
 
 
 def to_conversation_view(state: Conversation) -> ConversationView:
-    """A conversation as the API shows it."""
+    """Return a conversation as the API shows it."""
     values = struct_fields(state)
     for name in ("created_at", "latest_at"):
         values[name] = from_micros(values[name])
@@ -93,7 +93,7 @@ def to_conversation_view(state: Conversation) -> ConversationView:
 
 
 def to_participant_views(state: Conversation) -> list[ParticipantView]:
-    """Everybody in it, as the API shows them."""
+    """Return everybody in it, as the API shows them."""
     return [
         ParticipantView.model_validate({"participant_id": key, **struct_fields(member)})
         for key, member in state.participants.items()
@@ -101,5 +101,5 @@ def to_participant_views(state: Conversation) -> list[ParticipantView]:
 
 
 def struct_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """Every field, also those that have their default."""
+    """Return every field, also those that have their default."""
     return msgspec.structs.asdict(value)

@@ -57,7 +57,7 @@ class AppContext:
     store_typing: bool = False
     chat_bot: str | None = None
     broadcast: Callable[[dict[str, Any]], None] | None = None
-    """Tells the other processes of this log what is stored nowhere; None if there are none."""
+    """Sends a message to the other API processes of this log; None on SQLite."""
     connection_slots: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(PARALLEL_CATCH_UPS)
     )
@@ -67,7 +67,7 @@ class AppContext:
 
 
 def get_context(connection: HTTPConnection) -> AppContext:
-    """The application's state; kept in the scope, for every part of a request asks."""
+    """Return the application's state; kept in the scope, for every part of a request asks."""
     api: AppContext | None = connection.scope.get("convolake.api")
     if api is None:
         api = connection.scope["convolake.api"] = cast("AppContext", connection.app.state.context)
@@ -114,19 +114,19 @@ def require_read(connection: HTTPConnection) -> Caller:
 
 
 def require_pii(connection: HTTPConnection) -> Caller:
-    """Who asks for what is known of a person; counted as a reader already."""
+    """Return the caller, who may read personal data; `require_read` has counted the request."""
     caller = authenticate(connection)
     caller.require_scope("pii:read")
     return caller
 
 
 def require_participation_read(connection: HTTPConnection) -> Caller:
-    """Who asks for what whoever takes part may read, too."""
+    """Return the caller, who may read, or takes part in the conversation."""
     return authorize(connection, "read", PARTICIPATE)
 
 
 def require_participation(connection: HTTPConnection) -> Caller:
-    """Who asks to do what whoever takes part may do, too."""
+    """Return the caller, who may write, or takes part in the conversation."""
     return authorize(connection, "conversations:write", PARTICIPATE)
 
 
@@ -139,7 +139,7 @@ def resolve_view(
     caller: Annotated[Caller, Depends(require_participation_read)],
     view: Annotated[
         Literal["all", "customer"],
-        Query(description="`customer` withholds what is internal, and says that it does"),
+        Query(description="`customer` withholds internal events, and says so"),
     ] = "all",
 ) -> str:
     """As whom the caller reads: a customer's token sees what a customer may see."""
@@ -156,7 +156,7 @@ View = Annotated[str, Depends(resolve_view)]
 
 
 def get_visible_conversation(api: AppContext, conversation_id: str, caller: Caller) -> Conversation:
-    """The conversation, if the caller may know of it. Raises UnknownConversationError."""
+    """Return the conversation, if the caller may know of it. Raises UnknownConversationError."""
     found = queries.get_conversation(api.engine, conversation_id)
     if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")

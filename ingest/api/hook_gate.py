@@ -1,4 +1,4 @@
-"""Before a message is stored: what there is to ask hooks about, and what they make of it."""
+"""The hook gate: runs the hooks before a message is stored."""
 
 from uuid import uuid5
 
@@ -17,11 +17,11 @@ from ingest.log.writer_requests import IncomingEvent
 async def run_hooks(
     api: AppContext, source: str, channels: frozenset[str], arrival: IncomingEvent
 ) -> IncomingEvent:
-    """A message to be posted, as the hooks leave it: as it was, with another text, or refused.
+    """Return a message as the hooks leave it: unchanged, with another text, or refused.
 
-    Nobody is asked about what is stored already, what is internal, and what the log will refuse
-    because it knows neither the conversation nor who speaks. If it knows them by then, for they came
-    at the same moment, it refuses what is not stored already: nothing gets past the hooks.
+    Hooks do not run for stored and internal messages, nor when the log will refuse the message because it
+    knows neither the conversation nor the participant. If the participant joins at the same moment, the
+    log refuses the message, so no message bypasses the hooks.
     """
     draft = arrival.draft
     if draft is None or draft.visibility == "internal":

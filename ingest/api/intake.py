@@ -1,7 +1,7 @@
-"""From the bytes of a request to arrivals for the log: every event is counted, also a bad one.
+"""Intake: from the bytes of a request to events for the log. Every event is counted, also a malformed one.
 
-What cannot be read goes to the log as well, with its bytes and the reason, so that it is kept
-and counted in the same transaction as all else.
+The log receives malformed events too, with their bytes and the reason, so that it keeps and counts them
+in the same transaction as all others.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ _DRAFT = msgspec.json.Decoder(Draft)
 
 
 def parse_event(raw: bytes, event_id: str | None = None) -> ParsedEvent:
-    """A body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
+    """Return a body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
     draft = request_body.decode_event(raw, _DRAFT)
     if event_id is not None and draft.event_id is None:
         draft.event_id = event_id
@@ -96,7 +96,7 @@ def parse_event(raw: bytes, event_id: str | None = None) -> ParsedEvent:
 
 
 def parse_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> ParsedEvent:
-    """A body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
+    """Return a body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
     new = request_body.decode_event(raw, _MESSAGE)
     draft = Draft(
         event_type="message.created",
@@ -124,7 +124,7 @@ def _with_rest(new: NewMessage) -> dict[str, Any]:
 def parse_conversation(
     source: str, new_id: Callable[[], str], raw: bytes, event_id: str | None = None
 ) -> ParsedEvent:
-    """A body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
+    """Return a body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
 
     Without a conversation_id it gets one: from its event_id if it names one, so that it may be
     sent again, else a new one.
@@ -148,7 +148,7 @@ def parse_conversation(
 
 
 def conversation_fields(given: ConversationFields) -> dict[str, Any]:
-    """What a body sets of a conversation, as its payload has it."""
+    """Return the fields that a body sets, as a payload has them."""
     names = (
         name for name in ConversationFields.__struct_fields__ if getattr(given, name) is not None
     )
@@ -160,7 +160,7 @@ def _conversation_id(source: str, event_id: str | None) -> str | None:
 
 
 def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
-    """How a body that came in at `path` is read; for replays."""
+    """Return how a body that came in at `path` is read; for replays."""
     if path == "/v1/events":
         return parse_event
     if path == "/v1/conversations":
@@ -172,7 +172,7 @@ def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
 
 def _read_no_command(_raw: bytes, _event_id: str | None) -> ParsedEvent:
     raise InvalidRequestError(
-        "a command is not replayed: what it was for may be over; send it anew"
+        "a command is not replayed, because its purpose may be over; send it again"
     )
 
 
@@ -195,10 +195,10 @@ def parse(
 
 
 def idempotent_event_id(request: Request, caller: Caller) -> str | None:
-    """The event id that the request's Idempotency-Key stands for; None without a key.
+    """Return the event id of the request's Idempotency-Key; None without a key.
 
-    Scoped to the credential's source, and to its user; kept for ever, as every event id is.
-    Raises InvalidRequestError.
+    The key belongs to the credential's source and its user, and never expires. Raises
+    InvalidRequestError.
     """
     key = request_body.header(request, b"idempotency-key")
     if not key:
@@ -214,7 +214,7 @@ def idempotent_event_id(request: Request, caller: Caller) -> str | None:
 
 
 def _with_idempotency_key(arrival: IncomingEvent, key: str | None) -> IncomingEvent:
-    """With a key the event has the id that the key stands for, and no other."""
+    """Refuse an event id in addition to an Idempotency-Key: two names could disagree."""
     if key is None or arrival.draft is None or arrival.draft.event_id == key:
         return arrival
     error = InvalidRequestError("send an Idempotency-Key or an event_id, not both", "$.event_id")
@@ -253,9 +253,9 @@ async def ingest_one(
 
 
 async def ingest_batch(request: Request) -> Sequence[Acknowledgement] | Response:
-    """Put the events of `POST /v1/events` on the record; the response to one event by itself.
+    """Record the events of `POST /v1/events`; for a single event return its response.
 
-    Raises what is wrong with the body as a whole, and then nothing of it is on the record.
+    Raises an error of the body as a whole, and then records none of its events.
     """
     await preload_credentials(request)
     caller = authorize(request, "events:write")
@@ -297,7 +297,7 @@ async def _submit(
 
 
 def to_response(answer: Acknowledgement, *, is_keyed: bool = False) -> Response:
-    """The response to one event. Raises its error."""
+    """Return the response to one event. Raises its error."""
     if answer.error is not None:
         raise answer.error
     if answer.status == "duplicate" and is_keyed:

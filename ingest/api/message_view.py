@@ -12,7 +12,7 @@ from ingest.events.message_state import Message
 
 
 class ReceiptView(BaseModel):
-    """What became of a message for one recipient; null is a channel that names none."""
+    """The delivery state of a message for one recipient; null is a channel that names none."""
 
     participant_id: str | None
     status: str = Field(description="submitted, delivered, read or failed")
@@ -22,7 +22,7 @@ class ReceiptView(BaseModel):
 
 
 class ReactionView(BaseModel):
-    """How somebody reacted."""
+    """The reaction of a participant."""
 
     participant_id: str
     reaction: str

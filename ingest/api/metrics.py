@@ -15,10 +15,10 @@ from ingest.log.writer_requests import Acknowledgement, Status
 
 
 class Metrics(Collector):
-    """What is counted; `docs/reference.md` is printed from the registry.
+    """The metrics; `docs/reference.md` is printed from the registry.
 
-    Plain integers, made into metrics when somebody looks: Prometheus' own counters cost more
-    for each event than the state of a conversation does.
+    Plain integers that become metrics when Prometheus scrapes them: its own counters cost more for each
+    event than the state of a conversation does.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def count_received(self, count: int) -> None:
-        """Count events at the door."""
+        """Count received events."""
         self._came += count
 
     def count_acknowledgements(self, answers: list[Acknowledgement]) -> None:
@@ -46,15 +46,15 @@ class Metrics(Collector):
             self._became[answer.status] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
+        """Yield every metric as it is now."""
         yield CounterMetricFamily(
             "convolake_events_received",
-            "Events counted at the door, before anything is parsed.",
+            "Events received, counted before parsing.",
             self._came,
         )
         became = CounterMetricFamily(
             "convolake_events",
-            "Events answered, by what became of them: accepted, duplicate, conflict, rejected, parked.",
+            "Events acknowledged, by status: accepted, duplicate, conflict, rejected, parked.",
             labels=["status"],
         )
         for status, count in self._became.items():
@@ -92,5 +92,5 @@ class Metrics(Collector):
         return asks
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

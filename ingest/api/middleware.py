@@ -19,7 +19,7 @@ from ingest.errors import (
 
 
 class FastPathMiddleware:
-    """ASGI: straight to the endpoint for a hot request, to the application for all else."""
+    """ASGI middleware: calls the endpoint of a hot request directly, and the application for all others."""
 
     def __init__(self, app: FastAPI) -> None:
         """`app`: what serves everything else."""

@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of routes that FastAPI does not read by itself."""
+"""OpenAPI descriptions of routes that FastAPI cannot describe."""
 
 from typing import Any
 
@@ -123,7 +123,7 @@ _IDEMPOTENCY_KEY = {
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
-    "description": "The ETag that was read: 412 if somebody changed it since.",
+    "description": "The ETag that was read; 412 if the object changed.",
     "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'},
 }
 

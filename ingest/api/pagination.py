@@ -44,10 +44,10 @@ def from_keyed_cursor(cursor: str | None) -> tuple[int, str] | None:
 Order = Annotated[Literal["asc", "desc"], Query(description="oldest or newest first")]
 
 
-After = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes after it")]
+After = Annotated[int | None, Query(ge=0, lt=2**63, description="only items after it")]
 
 
-Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only what comes before it")]
+Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only items before it")]
 
 
 def to_span(order: str, cursor: int | None, after: int | None, before: int | None) -> SequenceRange:

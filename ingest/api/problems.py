@@ -1,4 +1,4 @@
-"""Every 4xx and 5xx as RFC 9457 problem+json, whoever raised it, without an echo of the input."""
+"""Answers every 4xx and 5xx as RFC 9457 problem+json, without repeating the input."""
 
 import logging
 
@@ -35,14 +35,12 @@ def problem_response(error: IngestError) -> Response:
 
 
 def unexpected_response(error: Exception) -> Response:
-    """What is answered when something of ours broke; the log has the details."""
+    """Return the response to an unexpected error; the server's log has the details."""
     if isinstance(error, OperationalError | PoolTimeoutError):
         logger.error("the log's database does not answer: %s", error)
         return problem_response(LogUnavailableError("the log cannot be read now; ask again"))
     logger.error("unexpected error", exc_info=error)
-    return problem_response(
-        IngestError("this is a fault of ours; the server's log has the details")
-    )
+    return problem_response(IngestError("an internal error; the server's log has the details"))
 
 
 def _invalid(error: ValidationException) -> InvalidRequestError:

@@ -11,5 +11,5 @@ class RawRoute(APIRoute):
     """A route whose endpoint takes the request and gives the response, with nothing between."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
+        """Return the endpoint itself."""
         return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)

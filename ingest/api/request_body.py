@@ -1,7 +1,7 @@
-"""JSON bodies under our own limits: bytes in, a typed value out, or an error that says where.
+"""JSON bodies under our own limits: bytes in, a typed value out, or an error with its place.
 
-Bare FastAPI answers 500 to lone surrogates and NaN; this reader answers 4xx, and never
-repeats what was sent: unknown fields and values are named by their place.
+Bare FastAPI answers 500 to lone surrogates and NaN. This reader answers 4xx and never repeats the input:
+it names unknown fields and values by their place.
 """
 
 import re
@@ -38,7 +38,7 @@ _OURS = ("Expected ", "Object missing required field", "Invalid RFC3339", "Numbe
 
 
 def header(request: HTTPConnection, name: bytes) -> str:
-    """The value of a header, "" if it was not sent. `name` is in lower case."""
+    """Return the value of a header, "" if it was not sent. `name` is in lower case."""
     headers: dict[bytes, bytes] | None = request.scope.get("convolake.headers")
     if headers is None:
         headers = request.scope["convolake.headers"] = dict(request.scope["headers"])
@@ -46,7 +46,7 @@ def header(request: HTTPConnection, name: bytes) -> str:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The request's body, at most `limit` bytes. Raises TooLargeError, UnsupportedMediaTypeError."""
+    """Return the request's body, at most `limit` bytes. Raises TooLargeError, UnsupportedMediaTypeError."""
     if header(request, b"content-encoding") not in ("", "identity"):
         raise UnsupportedMediaTypeError("send the body without Content-Encoding")
     length = header(request, b"content-length")
@@ -82,7 +82,7 @@ def limit_body(receive: Receive) -> Receive:
 
 
 def media_type(request: Request) -> str:
-    """The body's media type, lower case, without parameters."""
+    """Return the body's media type, lower case, without parameters."""
     return header(request, b"content-type").partition(";")[0].strip().lower()
 
 
@@ -137,7 +137,7 @@ def _check_tree(value: Any, depth: int, place: str) -> None:
 
 
 def split_batch(body: bytes, content_type: str) -> list[Any]:
-    """The events of a batch, undecoded: lines of NDJSON or elements of a JSON array.
+    """Return the events of a batch, undecoded: lines of NDJSON or elements of a JSON array.
 
     Raises MalformedBodyError, TooLargeError, UnsupportedMediaTypeError.
     """
@@ -156,7 +156,7 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode_event(event: Any, decoder: "msgspec.json.Decoder[T]") -> T:
-    """One event of a batch. Raises InvalidRequestError or a child of it."""
+    """Return one event of a batch. Raises InvalidRequestError or a child of it."""
     if len(bytes(event)) > MAX_EVENT_BYTES:
         raise TooLargeError(f"at most {MAX_EVENT_BYTES} bytes an event")
     return decode(event, decoder)

@@ -1,4 +1,4 @@
-"""How the API is served: uvicorn, with its time-outs where it has none of its own."""
+"""Serves the API with uvicorn, and adds the time-outs that uvicorn lacks."""
 
 import asyncio
 import resource
@@ -22,9 +22,9 @@ BODY_TIMEOUT_SECONDS = 60.0
 
 
 class TimeoutHttpProtocol(HttpToolsProtocol):
-    """HTTP, for so long and no longer: who sends a byte now and then, or none, is let go.
+    """HTTP with time-outs for slow requests.
 
-    One timer a connection looks from time to time, so that a request costs none.
+    One timer for each connection checks at an interval, so a request costs none.
     """
 
     _watch: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It went away."""
+        """Cancel the timer."""
         self._end()
         super().connection_lost(exc)
 
@@ -81,7 +81,7 @@ CLIENT_DISCONNECTED = "convolake.is_gone"
 
 
 class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
-    """A socket whose reader may be slow, but not stand still: what waits for it waits in memory."""
+    """A socket whose client may be slow, but must not stop reading: unsent frames wait in memory."""
 
     _stalled: asyncio.TimerHandle | None = None
 
@@ -93,23 +93,25 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _is_gone(self) -> bool:
         if self.transport.is_closing():
-            self.handshake_complete = True  # there is nobody to complete it with; not an error
+            self.handshake_complete = (
+                True  # the client disconnected during the handshake; that is no error
+            )
         return self.transport.is_closing()
 
     def pause_writing(self) -> None:
-        """The reader is behind by a whole buffer: 64 KiB."""
+        """Start the time-out: the client is behind by a whole buffer, 64 KiB."""
         super().pause_writing()
         self._stalled = self.loop.call_later(STALLED_SECONDS, self._let_go)
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Cancel the time-out: the client reads again."""
         super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It went away."""
+        """Cancel the time-out."""
         if self._stalled is not None:
             self._stalled.cancel()
         super().connection_lost(exc)
@@ -117,7 +119,7 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
     def _let_go(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
             self.conn.send_close(
-                CloseCode.SLOW_CONSUMER, "too slow; come back with the last place you saw"
+                CloseCode.SLOW_CONSUMER, "slow consumer; reconnect after the last place you saw"
             )
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = self.disconnected = True
@@ -135,7 +137,7 @@ def raise_open_file_limit() -> None:
 
 
 def uvicorn_config(application: ASGIApp, **over: Any) -> uvicorn.Config:
-    """How uvicorn serves the API; `over` says where."""
+    """Return how uvicorn serves the API; `over` says where."""
     given: dict[str, Any] = {
         "loop": "uvloop",
         "http": TimeoutHttpProtocol,

@@ -96,7 +96,7 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
 
 
 def update_last_used(key_id: str, last_used_at: int) -> ClauseElement:
-    """A key was used, as the log's writer notes it."""
+    """Return a key was used, as the log's writer notes it."""
     return update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=last_used_at)
 
 
@@ -112,7 +112,7 @@ def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
 
 
 def list_keys(engine: Engine) -> list[ApiKeyInfo]:
-    """Every key, oldest first."""
+    """Return every key, oldest first."""
     columns = [api_keys.c[name] for name in ApiKeyInfo._fields]
     query = select(*columns).order_by(api_keys.c.created_at, api_keys.c.key_id)
     with engine.connect() as connection:
@@ -120,7 +120,7 @@ def list_keys(engine: Engine) -> list[ApiKeyInfo]:
 
 
 def create_first_key(settings: Settings, created_at: int) -> str | None:
-    """The first key of a new installation, to be shown once; None if one was made before."""
+    """Return the first key of a new installation, to be shown once; None if one was made before."""
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     with engine.connect() as connection:
@@ -131,7 +131,7 @@ def create_first_key(settings: Settings, created_at: int) -> str | None:
 
 
 def get_or_create_local_key(settings: Settings, created_at: int) -> str:
-    """The key of clients on this machine; made and kept in the data folder on first use."""
+    """Return the key of clients on this machine; made and kept in the data folder on first use."""
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
     path = settings.local_key_path
@@ -181,12 +181,12 @@ class ApiKeyAuthenticator:
         return caller
 
     def is_cached(self, authorization: str) -> bool:
-        """Whether `caller` would answer without a look at the store."""
+        """Return whether `authenticate` would answer without reading the store."""
         known = self._callers.get(authorization)
         return known is not None and known[1] > self._clock()
 
     def drain_usage(self) -> dict[str, int]:
-        """When keys were used since this was last asked, within CACHE_SECONDS."""
+        """Return when keys were used since this was last asked, within CACHE_SECONDS."""
         used, self._used = self._used, {}
         return used
 

@@ -10,9 +10,9 @@ SCOPES = {
     "conversations:write": "command: open conversations, post messages, hand off",
     "read": "read conversations, messages, events; listen to them",
     "webhooks:admin": "make, change and replay webhooks; make and change hooks",
-    "import": "give facts a time of their own (happened_at)",
+    "import": "give facts a `happened_at`",
     "review": "write reviews",
-    "pii:read": "see what is known of a person",
+    "pii:read": "read personal data of contacts",
     "admin": "all of this, for every source",
 }
 """Scopes of API keys."""
@@ -35,7 +35,7 @@ class User(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True):
-    """Who asks. `source` is what they write as; no `channels`: every channel."""
+    """The sender of a request. `source` is what it writes as; without `channels`, every channel."""
 
     source: str
     scopes: frozenset[str]
@@ -55,7 +55,7 @@ class Caller(Struct, frozen=True):
             )
 
     def owns(self, source: str, channels: frozenset[str]) -> bool:
-        """Whether what was made by `source` for `channels` is theirs to see and to change."""
+        """Return whether the caller may see and change an object of this source and these channels."""
         if source != self.source and not self.is_admin:
             return False
         return not self.channels or bool(channels and channels <= self.channels)
@@ -63,8 +63,8 @@ class Caller(Struct, frozen=True):
     def require_access(self, conversation_id: str | None) -> None:
         """Raise UnknownConversationError if a token is not for this conversation.
 
-        ForbiddenError if it is for single ones, and this is about more.
-        The same answer as for one that does not exist: nobody learns of foreign ids.
+        Raise ForbiddenError if it is for single ones, and the request concerns more. The answer is the
+        same as for a conversation that does not exist, so foreign ids stay unknown.
         """
         if self.user is None or not self.user.conversation_ids:
             return
@@ -76,9 +76,9 @@ class Caller(Struct, frozen=True):
             )
 
     def act_as(self, draft: Draft, key: str | None = None) -> None:
-        """Make a user's draft their own; `key` is the event id of their Idempotency-Key.
+        """Set the participant of a user's draft; `key` is the event id of their Idempotency-Key.
 
-        Raises ForbiddenError if it is somebody else's, MissingScopeError if it needs more.
+        Raises ForbiddenError if it belongs to another participant, MissingScopeError without the scope.
         """
         if draft.happened_at is not None:
             self.require_scope("import")

@@ -13,21 +13,21 @@ from ingest.errors import RateLimitedError
 
 BURST_SECONDS = 10
 RATE_LIMIT_STATE = "convolake.allowance"
-"""Where a request's scope has what is left."""
+"""Key of the rate limit state in a request's scope."""
 
 MIN_CACHED_BUCKETS = 10_000
 """So many callers are kept in mind at least; those whose bucket is full again need not be."""
 
 
 class RateLimitState(NamedTuple):
-    """What is left: requests now, and seconds until the bucket is full."""
+    """The state of a bucket: remaining requests, and seconds until it is full."""
 
     per_second: int
     remaining: int
     reset_seconds: int
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The RateLimit fields (IETF draft-ietf-httpapi-ratelimit-headers)."""
+        """Return the RateLimit fields (IETF draft-ietf-httpapi-ratelimit-headers)."""
         policy = f'"default";q={self.per_second * BURST_SECONDS};w={BURST_SECONDS}'
         state = f'"default";r={self.remaining};t={self.reset_seconds}'
         return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode())]
@@ -43,7 +43,7 @@ class TokenBuckets:
         self._max_buckets = MIN_CACHED_BUCKETS
 
     def consume(self, who: str, per_second: int) -> RateLimitState:
-        """One request of `who`. Raises RateLimitedError if there is none left."""
+        """Return one request of `who`. Raises RateLimitedError if there is none left."""
         now = self._clock()
         most = float(per_second * BURST_SECONDS)
         held, at = self._buckets.get(who, (most, now))
@@ -58,7 +58,7 @@ class TokenBuckets:
     def _evict(self, now: int) -> None:
         old = now - BURST_SECONDS * 1_000_000
         self._buckets = {who: each for who, each in self._buckets.items() if each[1] > old}
-        # If more come back at once, all are looked through again only when they are twice as many.
+        # With many active callers, the next eviction waits until their number has doubled.
         self._max_buckets = max(MIN_CACHED_BUCKETS, 2 * len(self._buckets))
 
 
@@ -79,7 +79,7 @@ class RateLimiter:
             self._consume(scope, caller.source, self._per_key)
 
     def check_visitor(self, scope: MutableMapping[str, Any]) -> None:
-        """Count a request of somebody whom nobody knows. Raises RateLimitedError."""
+        """Count a request of an anonymous visitor. Raises RateLimitedError."""
         address = scope.get("client") or ("",)
         self._consume(scope, f"visitor {address[0]}", self._per_user)
 
@@ -89,7 +89,7 @@ class RateLimiter:
 
 
 def with_rate_limit_headers(scope: MutableMapping[str, Any], send: Send) -> Send:
-    """`send`, with what is left of a caller's requests in the answer's head."""
+    """Return `send` with the rate limit headers added to the response."""
 
     async def tell(message: MutableMapping[str, Any]) -> None:
         allowance: RateLimitState | None = scope.get(RATE_LIMIT_STATE)

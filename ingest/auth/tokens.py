@@ -1,7 +1,7 @@
-"""Tokens of users: short-lived, signed (JWT, HS256 alone), for one participant.
+"""User tokens: short-lived, signed (JWT, HS256 only), for one participant.
 
-A web chat or an agent's page gets one from the bot's or the desk's server, which has the API key.
-Nothing is kept of them: they end by themselves.
+A web chat or an agent's page gets one from the server of the bot or the desk, which has the API key. The
+API stores none: they expire.
 """
 
 import secrets
@@ -19,13 +19,13 @@ AUDIENCE = "convolake"
 MAX_TOKEN_SECONDS = 3600
 """Seconds that a token may be good for; then a page needs a new one, from the server that it came from."""
 AGENT_SCOPES = frozenset({"read", "conversations:write"})
-"""What a token of somebody of ours allows, if the key that made it does."""
+"""Scopes of a staff token, if the key that issued it has them."""
 
 _CLAIMS = ["exp", "aud", "sub", "src", "conversations", "channels", "view", "scope"]
 
 
 def get_or_create_token_secret(settings: Settings) -> str:
-    """What tokens are signed with; made and kept in the data folder on first use."""
+    """Return the secret that signs tokens; created in the data folder on first use."""
     if settings.token_secret is not None:
         return settings.token_secret.get_secret_value()
     path = settings.token_secret_path
@@ -43,7 +43,7 @@ class UserTokens:
         self._clock = clock
 
     def issue(self, caller: Caller, user: User) -> str:
-        """A token for `user`, who can do no more than `caller`."""
+        """Return a token for `user`, who can do no more than `caller`."""
         is_customer = user.view == "customer"
         given = AGENT_SCOPES if caller.is_admin else AGENT_SCOPES & caller.scopes
         scopes = CUSTOMER_SCOPES if is_customer else given
@@ -70,7 +70,7 @@ class UserTokens:
                 options={"require": _CLAIMS, "verify_exp": False},
             )
         except jwt.InvalidTokenError:
-            raise UnauthorizedError("this token is not one of ours") from None
+            raise UnauthorizedError("this token was not issued here") from None
         expires_at = int(claims["exp"]) * 1_000_000
         if expires_at <= self._clock():
             raise UnauthorizedError("this token has expired; get a new one")

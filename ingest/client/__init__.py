@@ -1,11 +1,10 @@
 """The Python clients of the conversation API: `Client` blocks, `AsyncClient` is awaited.
 
-Every write carries ids that are made before the first try, and a retry sends the same bytes
-again. So a call that comes back says that its events are on disk, once; a call that raises may
-be made again with the same ids and never leaves a second event.
-
-What a call sends and how its answer is read (calls, answers, outcomes), when it is tried again
-(retries) and where a listener stands (listening) is written once; the two only send and wait.
+Every write has ids that are created before the first attempt, and a retry sends the same bytes. A call
+that returns says that its events are on disk, once. A call that raises may be repeated with the same ids
+and never leaves a second event.
+Requests and responses (calls, answers, outcomes), retries (retries) and the place of a listener
+(listening) are written once; the two clients only send and wait.
 """
 
 from ingest.client.answers import (

@@ -22,7 +22,7 @@ class Problem(Struct, kw_only=True):
 
 
 class Acknowledgement(Struct, kw_only=True):
-    """What became of one event. `accepted` and `duplicate` say that it is on disk."""
+    """The result of one event. `accepted` and `duplicate` say that it is on disk."""
 
     status: Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
     event_id: str | None = None
@@ -46,7 +46,7 @@ class BatchResult(Struct, kw_only=True):
 
 
 class Participant(Struct, kw_only=True, omit_defaults=True):
-    """Somebody in a conversation; `contact_id` is known when opening one, and not listed later."""
+    """A participant of a conversation; `contact_id` is for opening one, and is not listed later."""
 
     participant_id: str
     participant_role: Role

@@ -58,11 +58,11 @@ class AsyncClient(Caller):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections. Safe to repeat."""
+        """Close the connections. Safe to repeat."""
         await self._http.aclose()
 
     async def wait_until_ready(self, timeout: float = 30.0) -> None:
-        """Come back when the API takes events.
+        """Wait until the API accepts events.
 
         Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
         """
@@ -71,11 +71,11 @@ class AsyncClient(Caller):
     async def listen(
         self, conversation_id: str | None = None, after: int | str | None = None
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Every event of a conversation after a sequence, as it comes, for ever.
+        """Yield every event of a conversation after a sequence, as it is committed, without end.
 
-        Without a conversation: of all, after a cursor. `after=None` starts with the next event.
-        A lost connection is opened again where it broke: no event is missed, none arrives twice.
-        Raises ProblemError if the key may not listen.
+        Without a conversation: of all, after a cursor. `after=None` starts with the next event. A lost
+        connection is opened again where it broke: no event is missed, none arrives twice. Raises
+        ProblemError if the key may not listen.
         """
         if after is None:
             after = await self._newest(conversation_id)

@@ -1,4 +1,4 @@
-"""The client that blocks: a call comes back when it is answered or given up."""
+"""The blocking client: a call returns when the API has answered, or raises after its retries."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class Client(Caller):
-    """Speaks to one conversation API with one key; every method may raise a ClientError.
+    """A client of one conversation API with one key; every method may raise a ClientError.
 
-    A call blocks until it is answered or given up. Close the client, or use it as a context manager.
+    Close the client, or use it as a context manager.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Client(Caller):
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections. Safe to repeat."""
+        """Close the connections. Safe to repeat."""
         self._http.close()
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
-        """Come back when the API takes events.
+        """Wait until the API accepts events.
 
         Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
         """
@@ -63,11 +63,11 @@ class Client(Caller):
     def listen(
         self, conversation_id: str | None = None, after: int | str | None = None
     ) -> Generator[dict[str, Any], None, None]:
-        """Every event of a conversation after a sequence, as it comes, for ever.
+        """Yield every event of a conversation after a sequence, as it is committed, without end.
 
-        Without a conversation: of all, after a cursor. `after=None` starts with the next event.
-        A lost connection is opened again where it broke: no event is missed, none arrives twice.
-        Raises ProblemError if the key may not listen.
+        Without a conversation: of all, after a cursor. `after=None` starts with the next event. A lost
+        connection is opened again where it broke: no event is missed, none arrives twice. Raises
+        ProblemError if the key may not listen.
         """
         if after is None:
             after = self._newest(conversation_id)
@@ -81,7 +81,7 @@ class Client(Caller):
                         address,
                         additional_headers=self.headers,
                         compression=None,
-                        # When all come back at once, patience is less work than haste.
+                        # After an outage all clients reconnect at once; a long time-out costs the server less than retries.
                         open_timeout=self._timeout,
                     ) as socket,
                 ):

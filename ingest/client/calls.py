@@ -1,6 +1,6 @@
-"""Calls of the conversation API: every operation, and what is to be sent for it.
+"""Calls of the conversation API: the request and the response type of every operation.
 
-Knows nothing of sockets and never waits, so that every client, blocking or not, shares it.
+Pure: no sockets and no waiting, so that both clients share it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ def _any(_: object) -> bool:
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request of the API, whoever sends it, and the type of its answer."""
+    """One request to the API, and the type of its response."""
 
     method: str
     path: str
@@ -51,7 +51,7 @@ class Call(Generic[T]):
     """An answer that is not is none."""
 
     def request(self, http: httpx2.Client | httpx2.AsyncClient, url: str) -> httpx2.Request:
-        """What to send to the API at `url`. Raises InvalidURL."""
+        """Return the request for the API at `url`. Raises InvalidURL."""
         return http.build_request(
             self.method,
             url + self.path,
@@ -116,11 +116,11 @@ class Calls:
         occurred_at: datetime | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Call[Acknowledgement]:
-        """Post a message of somebody who is in the conversation. Safe to repeat with `event_id`.
+        """Post a message of a participant. Safe to repeat with `event_id`.
 
-        A bot gives the `control_epoch` that it saw (`conversation().control.epoch`).
-        Raises ProblemError `unknown_conversation`, `stale_epoch` if control has passed on since,
-        or `event_rejected` with the `field` at fault.
+        A bot gives the `control_epoch` that it saw (`conversation().control.epoch`). Raises ProblemError
+        `unknown_conversation`, `stale_epoch` if control has changed, or `event_rejected` with the `field`
+        at fault.
         """
         body = _encode_given(
             participant_id=participant_id,
@@ -139,38 +139,37 @@ class Calls:
     def record(
         self, events: Iterable[Mapping[str, Any]], batch: int = 1000
     ) -> Iterator[Call[BatchResult]]:
-        """Put facts on the record; gives what became of each batch once it is on disk.
+        """Record facts; return the result of each batch once it is on disk.
 
-        Lazy: an event is taken from `events` and sent only as the results are asked for.
-        An event that the API refuses is told of in the result and does not raise.
-        Safe to repeat if the events have an `event_id`; those without are given one.
-        Raises UnexpectedAnswerError if not every event of a batch was answered for.
+        Lazy: an event is taken from `events` and sent when its result is requested. A rejected event is
+        in the result and does not raise. Safe to repeat if the events have an `event_id`; others get one.
+        Raises UnexpectedAnswerError if the response does not cover every event of a batch.
         """
         lines = (_encode_given(**({"event_id": self._new_id()} | _given(each))) for each in events)
         for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
             yield _batch_call(part)
 
     def conversations(self, channel: str | None = None) -> Call[Page[Conversation]]:
-        """Every conversation, the newest first; pages are fetched as they are asked for."""
+        """Return every conversation, the newest first; pages are fetched as they are asked for."""
         return _page_call("/v1/conversations", Page[Conversation], channel=channel)
 
     def conversation(self, conversation_id: str) -> Call[Conversation]:
-        """A conversation as it stands. Raises ProblemError `unknown_conversation`."""
+        """Return a conversation as it stands. Raises ProblemError `unknown_conversation`."""
         return Call("GET", conversation_path(conversation_id), Conversation)
 
     def messages(self, conversation_id: str) -> Call[Page[Message]]:
-        """Every message of a conversation, in order; pages are fetched as they are asked for.
+        """Return every message of a conversation, in order; pages are fetched as they are asked for.
 
         Raises ProblemError `unknown_conversation` when the first one is asked for.
         """
         return _page_call(messages_path(conversation_id), Page[Message])
 
     def ingest_stats(self) -> Call[IngestStats]:
-        """What came from this key's source and what became of it; from all, with a local key."""
+        """Return the counters of this key's source; of all with a local key."""
         return Call("GET", "/v1/ingest-stats", IngestStats)
 
     def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
-        """What was refused, the newest first; pages are fetched as they are asked for."""
+        """List rejected events, newest first; pages are fetched as they are needed."""
         return _page_call("/v1/rejected", Page[RejectedEvent], code=code)
 
     def replay(self, rejected_id: int) -> Call[Acknowledgement]:
@@ -182,19 +181,19 @@ class Calls:
 
 
 def next_page(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
-    """The call for the page after this one, None after the last."""
+    """Return the call for the page after this one, None after the last."""
     if page.cursor is None:
         return None
     return replace(call, params={**call.params, "cursor": page.cursor})
 
 
 def conversation_path(conversation_id: str) -> str:
-    """Where a conversation is."""
+    """Return where a conversation is."""
     return f"/v1/conversations/{quote(conversation_id, safe='')}"
 
 
 def messages_path(conversation_id: str) -> str:
-    """Where the messages of a conversation are posted and listed."""
+    """Return where the messages of a conversation are posted and listed."""
     return f"{conversation_path(conversation_id)}/messages"
 
 

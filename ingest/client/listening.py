@@ -14,10 +14,10 @@ class ListenerPosition:
     """Follows one listener through all its connections; the clients open and read the sockets."""
 
     def __init__(self, conversation_id: str | None, after: int | str, retrying: Retrying) -> None:
-        """Start after a sequence of a conversation, or after a cursor of the whole log."""
+        """Start after a sequence of a conversation, or after a cursor of the whole log; 0: at the start."""
         self._path = "/v1" if conversation_id is None else conversation_path(conversation_id)
         self._name = "after" if conversation_id is None else "after_sequence"
-        self._after = after
+        self._after = "" if conversation_id is None and after == 0 else after
         self._retrying = retrying
 
     def url(self, api_url: str) -> str:

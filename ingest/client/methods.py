@@ -1,8 +1,8 @@
-"""A client's methods out of the operations: each is written once, whoever makes its calls.
+"""Builds the methods of both clients from the operations: each is written once.
 
-A method has the name, contract and parameters of its operation, for `help()` as for a type checker.
-Two clients written out would have every signature twice, and one generated from the other a step
-between the code that is read and the code that runs.
+A method has the name, contract and parameters of its operation, for `help()` and for type checkers. Two
+clients written by hand would repeat every signature, and generated code would add a step between the code
+that is read and the code that runs.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Caller:
     """What a client knows before it sends anything: whom, as whom, in what words, how often."""
 
     def __init__(self, url: str, key: str, patience: Patience, new_id: Callable[[], str]) -> None:
-        """`new_id` makes the ids that whoever calls does not give."""
+        """`new_id` creates the ids that the caller does not give."""
         self.url = url.rstrip("/")
         self.headers = {"authorization": f"Bearer {key}"}
         self._patience = patience
@@ -34,7 +34,7 @@ R = TypeVar("R")
 def method_of(
     operation: Callable[Concatenate[Calls, P], C], make: Callable[[S, C], R]
 ) -> Callable[Concatenate[S, P], R]:
-    """The method of a client that has what `operation` says made by its own `make`."""
+    """Return the method of a client that has what `operation` says made by its own `make`."""
 
     def method(client: S, /, *args: P.args, **given: P.kwargs) -> R:
         return make(client, operation(client._calls, *args, **given))
@@ -52,7 +52,7 @@ def method_of(
 
 
 def _answer(operation: Callable[..., Any], make: Callable[..., Any]) -> Any:
-    """What the method gives back: the answer of the call, or an iterator of them."""
+    """Return type of the method: the response of the call, or an iterator of them."""
     answer = get_type_hints(operation)["return"]
     while get_args(answer):  # Call[Page[Message]]: a Message
         (answer,) = get_args(answer)

@@ -1,9 +1,9 @@
-"""What comes of a call: the answer, or a ClientError that says why there is none.
+"""The outcome of a call: its response, or a ClientError.
 
 ClientError
-├── ProblemError            the API answered, and said no
-├── UnreachableError        nothing answered; what was sent may or may not be on disk
-└── UnexpectedAnswerError   something answered that is not the conversation API
+├── ProblemError            the API refused the request
+├── UnreachableError        no response; the request may or may not be on disk
+└── UnexpectedAnswerError   the response is not from the conversation API
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class ClientError(Exception):
 
 
 PASSING = frozenset({408, 429, 502, 503, 504})
-"""These pass by themselves, also where a gateway says them; ids make it safe to send again."""
+"""Statuses of temporary errors, also from a gateway; ids make a retry safe."""
 
 
 class ProblemError(ClientError):
@@ -72,7 +72,7 @@ class UnexpectedAnswerError(ClientError):
     """What answered does not speak as the conversation API does; the address may be wrong."""
 
     def __init__(self, url: str, status: int) -> None:
-        """`url` is what was asked, `status` the HTTP status of the answer."""
+        """`url` is the requested URL, `status` the HTTP status of the response."""
         self.url = url
         self.status = status
         super().__init__(
@@ -102,7 +102,7 @@ def socket_failures(url: str) -> Iterator[None]:
 
 
 def read_answer(call: Call[T], response: httpx2.Response) -> T:
-    """What the API said. Raises ProblemError, UnexpectedAnswerError."""
+    """Return the decoded response. Raises ProblemError, UnexpectedAnswerError."""
     if not response.is_success:
         raise _refusal(response)
     answer = _decode(response, call.answer)
@@ -119,7 +119,7 @@ def _refusal(response: httpx2.Response) -> ClientError:
 
 
 def _answered_instead(url: str, refused: InvalidStatus) -> httpx2.Response:
-    """What was answered instead of opening a socket."""
+    """Return the response that refused a WebSocket handshake."""
     return httpx2.Response(
         refused.response.status_code,
         headers=list(refused.response.headers.raw_items()),
@@ -140,7 +140,7 @@ def _media_type(response: httpx2.Response) -> str:
 
 
 def _bare(response: httpx2.Response) -> Problem:
-    """A refusal by something between us and the API, or by `/readyz`."""
+    """Return a refusal by something between us and the API, or by `/readyz`."""
     status = response.status_code
     return Problem(status=status, code=f"http_{status}", detail=response.text[:200] or "no detail")
 

@@ -26,7 +26,7 @@ class Policy(Protocol):
 
 @dataclass
 class Retrying:
-    """As many tries more, after pauses that grow; when `is_endless`, it does not give up."""
+    """Retries with growing pauses; with `is_endless` without a limit."""
 
     retries: int
     jitter: Callable[[], float]
@@ -62,14 +62,14 @@ class Polling:
 
 @dataclass(frozen=True)
 class Patience:
-    """What a client was told about trying again: `retries` after the first try of a call."""
+    """How a client retries: `retries` after the first attempt of a call."""
 
     retries: int
     clock: Callable[[], float]
     jitter: Callable[[], float]
 
     def for_a_call(self) -> Retrying:
-        """Some tries more."""
+        """Return some tries more."""
         return Retrying(self.retries, self.jitter)
 
     def for_a_listener(self) -> Retrying:
@@ -77,7 +77,7 @@ class Patience:
         return Retrying(self.retries, self.jitter, is_endless=True)
 
     def until_ready(self, seconds: float) -> Polling:
-        """So many seconds."""
+        """Return the pause before the next attempt, in seconds."""
         return Polling(self.clock() + seconds, self.clock)
 
 

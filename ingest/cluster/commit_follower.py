@@ -30,11 +30,11 @@ PAGE_EVENTS = 500
 
 
 POLL_SECONDS = 1.0
-"""After so long without a word the log is looked at; so often a lost connection is tried again."""
+"""Interval at which the log is polled without a notification, and at which a lost connection is opened again."""
 
 
 class CommitFollower:
-    """Hands on what is committed, whoever wrote it, in the order of the log. Lives on the event loop."""
+    """Publishes the commits of all processes, in the order of the log. Lives on the event loop."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class CommitFollower:
         publish: Callable[[Sequence[StoredEvent]], None],
         hear: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`publish` is told of events after `cursor`, `hear` of what another process says."""
+        """`publish` receives events after `cursor`, `on_message` the messages of other processes."""
         self._url = url
         self._engine = engine
         self._cursor = cursor
@@ -54,7 +54,7 @@ class CommitFollower:
         self._name = secrets.token_hex(8)
 
     def on_commit(self, rows: Sequence[StoredEvent]) -> None:
-        """This process committed them. What others committed before goes first."""
+        """Publish events that this process committed. Earlier commits of others go first."""
         if rows and rows[0].position == self._cursor.get(rows[0].shard, 0) + 1:
             self._hand_on(rows)
         elif rows:
@@ -106,7 +106,7 @@ class CommitFollower:
                 async with await _connect(self._url) as connection:
                     for name in (COMMIT_CHANNEL, BROADCAST_CHANNEL):
                         await connection.execute(f"listen {name}")
-                    self._woken.set()  # for what was told while nobody listened
+                    self._woken.set()  # for notifications sent while the connection was down
                     async for each in connection.notifies():
                         self._take(each)
             await asyncio.sleep(POLL_SECONDS)
@@ -120,4 +120,6 @@ class CommitFollower:
             if name != self._name:
                 self._hear(words)
         except (ValueError, TypeError):
-            logger.warning("another process said what is not understood here: of another version?")
+            logger.warning(
+                "a message of another process cannot be decoded; does it run another version?"
+            )

@@ -14,18 +14,18 @@ LEADER_LOCK = 0x636F6E766F6C
 
 
 LOCK_CHECK_SECONDS = 3.0
-"""Whoever cannot be told within so long that they still have the lock, stops."""
+"""Time-out of the check that this process still holds the lock. After it the task stops."""
 
 
 POLL_SECONDS = 1.0
-"""After so long without a word the log is looked at; so often a lost connection is tried again."""
+"""Interval of attempts to take the lock, and of checks that it is still held."""
 
 
 async def run_as_leader(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do `work` while no other process does; ends with it, or when cancelled.
+    """Run a task while no other process does; return with it, or when cancelled.
 
-    The lock is the connection's: it is let go of when this process dies. If the connection is
-    lost, the work is cancelled before it is begun anew.
+    The lock belongs to the connection, so the server releases it when this process dies. If the
+    connection is lost, the task is cancelled before it starts again.
     """
     while True:
         with suppress(psycopg.Error, TimeoutError):

@@ -41,7 +41,7 @@ PAGE_EVENTS = 200
 """Maximum events checked at once."""
 
 SAVE_EVERY_EVENTS = 10_000
-"""Maximum distance between the saved cursor and what was checked."""
+"""Maximum distance between the saved cursor and the last checked event."""
 
 POLL_SECONDS = 1.0
 """Interval of the checks."""
@@ -84,13 +84,19 @@ class BotWatchdog:
                 for webhook in await run_in_threadpool(
                     webhook_registry.list_webhooks, self._engine
                 ):
-                    if webhook.bot_id is not None:
+                    if webhook.bot_id is not None and self._is_due(webhook):
                         await self.check(webhook.webhook_id)
             except LogUnavailableError:
                 pass  # the writer reports it; the next check finds the same events
             except Exception:
                 logger.exception("a check of the bots failed; retrying")
             await asyncio.sleep(POLL_SECONDS)
+
+    def _is_due(self, webhook: Webhook) -> bool:
+        """Return whether the dispatcher has had its turn: after a restart the bot goes first."""
+        webhook_id, dispatcher = webhook.webhook_id, self._dispatcher
+        is_served = dispatcher.is_caught_up(webhook_id) or dispatcher.is_paused(webhook_id)
+        return webhook.disabled_at is not None or is_served
 
     async def check(self, webhook_id: str) -> None:
         """Record the failed turns of a webhook's bot, each once. Raises LogUnavailableError."""

@@ -46,7 +46,7 @@ JITTER = random.SystemRandom().random
 
 
 class Dispatcher:
-    """Serves every destination in a task of its own. `run` it on the event loop of the API."""
+    """Serves every destination in its own task. `run` it on the event loop of the API."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class Dispatcher:
         self._read: dict[str, Cursor] = {}
         self._probed: dict[str, tuple[int, int] | None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._caught_up: set[str] = set()
         self._changed = asyncio.Event()
 
     def refresh(self) -> None:
@@ -79,6 +80,10 @@ class Dispatcher:
     def is_paused(self, destination_id: str) -> bool:
         """Return whether the circuit breaker of a destination is open."""
         return not self._breakers[destination_id].is_closed
+
+    def is_caught_up(self, destination_id: str) -> bool:
+        """Return whether a destination has had its turn: its last round left nothing to attempt."""
+        return destination_id in self._caught_up
 
     async def run(self) -> None:
         """Serve every destination until cancelled."""
@@ -128,11 +133,14 @@ class Dispatcher:
                         logger.exception("a round of deliveries failed; retrying")
                     await asyncio.sleep(POLL_SECONDS)
                     continue
-                if not has_more:
+                if has_more:
+                    self._caught_up.discard(destination_id)
+                else:
+                    self._caught_up.add(destination_id)
                     await subscription.receive(POLL_SECONDS)
 
     async def run_round(self, destination: Destination) -> bool:
-        """Deliver what is due, then what is new. Return whether there may be more at once."""
+        """Deliver due retries, then new events. Return whether there may be more at once."""
         destination_id = destination.destination_id
         breaker = self._breakers[destination_id]
         permits = breaker.permits(self._clock())

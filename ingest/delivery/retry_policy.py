@@ -23,7 +23,7 @@ def next_attempt_at(
     retry_after: int | None,
     jitter: Callable[[], float],
 ) -> int | None:
-    """Return when to retry after `attempts` failed attempts; None if the delivery is given up.
+    """Return when to retry after `attempts` failed attempts; None if the delivery becomes a dead letter.
 
     `jitter` returns 0 to 1.
     """

@@ -1,1 +1,1 @@
-"""Requests to URLs that somebody else chose."""
+"""Requests to URLs that users configure."""

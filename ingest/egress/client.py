@@ -1,9 +1,8 @@
-"""One request to an address that somebody else chose: checked, short, and without surprises.
+"""One request to a URL that a user configured: checked, limited in time and size.
 
-Every address that the name has is checked, and the one that was checked is connected to, at each
-attempt anew: a name that changes its mind in between (DNS rebinding) gains nothing. No redirect is
-followed, no cookie kept, no proxy of the environment used; of an answer at most 64 KiB are read,
-or 256 KiB where it was asked for.
+The client checks every address that the name resolves to, at each attempt, and connects to a checked one:
+DNS rebinding gains nothing. It follows no redirect, stores no cookie and uses no proxy of the
+environment. It reads at most 64 KiB of a response, or 256 KiB where the response matters.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ class ResponseTooLargeError(ValueError):
 
 
 class EgressResult(Struct, frozen=True):
-    """What became of a request: a status, or an `error` of ours; `seconds` it took."""
+    """The result of a request: a status, or an `error` of this client; `seconds` it took."""
 
     status: int | None
     error: str | None
@@ -72,14 +71,14 @@ def check_url(url: str, *, allows_http: bool) -> None:
 
 Headers = list[tuple[bytes, bytes]]
 Read = Callable[[httpcore2.Response], Awaitable[bytes]]
-"""What is done with an answer; gives what is to be known of it."""
+"""Reads a response, and returns what the caller needs of it."""
 
 
 class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
     """Connects to public addresses and to those in `allowed`, and to no other."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
-        """`allowed`: private networks that the operator trusts."""
+        """Allow private networks that the operator trusts."""
         self._allowed = allowed
         self._real = httpcore2.AnyIOBackend()
 
@@ -100,7 +99,7 @@ class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
         addresses = [str(each[4][0]) for each in found]
         if not addresses or not all(self._may_call(each, port) for each in addresses):
             raise ForbiddenAddressError("the name leads into a network that may not be called")
-        failure: Exception = httpcore2.ConnectError("nobody answers")
+        failure: Exception = httpcore2.ConnectError("no address answers")
         for each in dict.fromkeys(addresses):
             try:
                 return await self._real.connect_tcp(
@@ -111,7 +110,7 @@ class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
     def _may_call(self, address: str, port: int) -> bool:
-        """A public address by https; any port of one that the operator trusts."""
+        """Return a public address by https; any port of one that the operator trusts."""
         if port != HTTPS_PORT and not is_in_networks(address, self._allowed):
             return False
         return is_allowed(address, self._allowed)
@@ -121,7 +120,7 @@ class EgressClient:
     """Sends webhooks. Close it at the end."""
 
     def __init__(self, allowed: Sequence[Network] = (), seconds: float = REQUEST_SECONDS) -> None:
-        """`allowed`: private networks that may be called; `seconds` is for a whole request."""
+        """Send with a time-out for a whole request; `allowed`: private networks that may be called."""
         self._allows_http = bool(allowed)
         self._seconds = seconds
         self._pool = httpcore2.AsyncConnectionPool(
@@ -129,7 +128,7 @@ class EgressClient:
         )
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._pool.aclose()
 
     def validate_url(self, url: str) -> None:
@@ -144,9 +143,9 @@ class EgressClient:
     async def request(
         self, url: str, headers: Headers, body: bytes, seconds: float
     ) -> tuple[EgressResult, bytes]:
-        """Send `body`, and what was answered, whole, within `seconds`; it has at most 256 KiB.
+        """Send `body` and return the response, at most 256 KiB, within `seconds`.
 
-        Never raises for what a receiver does.
+        Never raises for the behaviour of a receiver.
         """
         return await self._try(url, headers, body, seconds, _whole)
 
@@ -194,7 +193,7 @@ class EgressClient:
 
 
 async def _let_go(answer: httpcore2.Response) -> bytes:
-    """What counts is the status; the rest is read so that the connection can be used again."""
+    """Drain the response, so that the connection can be used again. Only the status matters."""
     with suppress(
         TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, ResponseTooLargeError
     ):
@@ -204,7 +203,7 @@ async def _let_go(answer: httpcore2.Response) -> bytes:
 
 
 async def _whole(answer: httpcore2.Response) -> bytes:
-    """What was answered. Raises ResponseTooLargeError."""
+    """Return the response body. Raises ResponseTooLargeError."""
     return await _read(answer, MAX_RESPONSE_BYTES)
 
 

@@ -13,21 +13,21 @@ PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    """A secret of 32 random bytes."""
+    """Return a secret of 32 random bytes."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def active_secrets(
     secret: str, old: str | None, old_secret_until: int | None, now: int
 ) -> list[str]:
-    """The secrets that are signed with: two while they are changed."""
+    """Return the secrets that are signed with: two while they are changed."""
     return [secret, old] if old is not None and (old_secret_until or 0) > now else [secret]
 
 
 def sign(
     delivery_id: str, seconds: int, body: bytes, keys: Sequence[str]
 ) -> list[tuple[bytes, bytes]]:
-    """The three headers of a delivery at `seconds` since 1970, signed with each of `keys`.
+    """Return the three headers of a delivery at `seconds` since 1970, signed with each of `keys`.
 
     While a secret is changed there are two, so that no receiver refuses what it gets meanwhile.
     `delivery_id` has no full stop: it would make the signed text ambiguous.

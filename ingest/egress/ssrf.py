@@ -1,7 +1,7 @@
-"""Which addresses a request may go to that somebody else chose: none of a private network.
+"""Which addresses a request may go to: none of a private network.
 
-`ip_address(…).is_global` alone is not enough: on Python 3.11 it takes NAT64, 6to4 and
-multicast addresses for global, behind which private ones may lie.
+`ip_address(…).is_global` alone is not enough: on Python 3.11 it accepts NAT64, 6to4 and multicast
+addresses, which may lead to private ones.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ documentation, SRv6, site-local: each may lead elsewhere than it says."""
 
 
 def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
-    """Whether a request may go to this address: a public one, or one in `allowed`.
+    """Return whether a request may go to this address: a public one, or one in `allowed`.
 
     Raises ValueError if it is no address.
     """
@@ -34,13 +34,13 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
 
 
 def is_in_networks(address: str, networks: Sequence[Network]) -> bool:
-    """Whether the address is in one of them. Raises ValueError if it is no address."""
+    """Return whether the address is in one of them. Raises ValueError if it is no address."""
     ip = _unmapped(address)
     return any(_is_in(ip, network) for network in networks)
 
 
 def _unmapped(address: str) -> IPv4Address | IPv6Address:
-    """The address itself, however it is wrapped."""
+    """Return the address itself, however it is wrapped."""
     ip = ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     return ip if mapped is None else mapped

@@ -24,7 +24,7 @@ def parse_iso(text: str) -> int:
 
 
 def format_iso(span: int) -> str:
-    """The shortest way to write whole seconds of `span` microseconds."""
+    """Return the shortest way to write whole seconds of `span` microseconds."""
     days, rest = divmod(span // 1_000_000, 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, seconds = divmod(rest, 60)

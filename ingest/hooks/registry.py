@@ -9,7 +9,7 @@ from ingest.log.storage.tables import hooks
 
 
 class Hook(Struct, frozen=True):
-    """Who is asked. No `channels`: of every one; no `roles`: whoever speaks."""
+    """A hook. Without `channels` it runs for every channel; without `roles`, for every role."""
 
     hook_id: str
     source: str
@@ -24,21 +24,21 @@ class Hook(Struct, frozen=True):
     created_at: int
 
     def wants(self, channel: str, role: str) -> bool:
-        """Whether it is asked about what somebody of this role says on this channel."""
+        """Return whether the hook runs for a message of this role on this channel."""
         if self.channels and channel not in self.channels:
             return False
         return not self.roles or role in self.roles
 
 
 def list_hooks(engine: Engine) -> list[Hook]:
-    """Every hook, in the order in which they are asked: the oldest first."""
+    """Return every hook, in the order in which they are asked: the oldest first."""
     query = select(hooks).order_by(hooks.c.created_at, hooks.c.hook_id)
     with engine.connect() as connection:
         return [_hook(row) for row in connection.execute(query).mappings()]
 
 
 def get_hook(engine: Engine, hook_id: str) -> Hook | None:
-    """A hook, or None."""
+    """Return a hook, or None."""
     with engine.connect() as connection:
         found = connection.execute(select(hooks).where(hooks.c.hook_id == hook_id)).mappings()
         row = found.first()
@@ -56,7 +56,7 @@ def _hook(row: RowMapping) -> Hook:
 
 
 def insert_hook(hook: Hook) -> ClauseElement:
-    """A new hook."""
+    """Return a new hook."""
     values = {name: getattr(hook, name) for name in Hook.__struct_fields__}
     for name in ("channels", "roles"):
         values[name] = " ".join(sorted(values[name]))

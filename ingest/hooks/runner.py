@@ -29,14 +29,14 @@ TOTAL_SECONDS = 3.0
 """So long a message waits for all hooks together; those whose turn does not come have failed."""
 
 MAX_REASON_CHARACTERS = 200
-"""So many characters of a hook's reason are told."""
+"""Maximum characters of a hook's reason that the sender sees."""
 
 OUTCOMES = ("allowed", "modified", "rejected", "failed")
 HTTP_OK = 200
 
 
 class ProposedMessage(Struct, frozen=True):
-    """A message that somebody wants to post: who, where, and the rest as they sent it."""
+    """A message to be posted: participant, conversation, and the other fields as they were sent."""
 
     proposal_id: str
     channel: str
@@ -45,7 +45,7 @@ class ProposedMessage(Struct, frozen=True):
     fields: dict[str, Any]
 
     def body(self, text: str | None, now: int) -> bytes:
-        """What a hook is sent; `text` is what those before it made of it."""
+        """Return the request body for a hook; `text` is the text after the hooks before it."""
         data = {**self.fields, "participant_role": self.role, "channel": self.channel}
         if text is not None:
             data["text"] = text
@@ -122,7 +122,7 @@ class HookRunner:
     async def _ask(
         self, hook: Hook, proposal: ProposedMessage, text: str | None, until: float
     ) -> _Answer:
-        """What the hook says. Raises _FailedError."""
+        """Return the answer of the hook. Raises _FailedError."""
         seconds = min(hook.timeout_ms / 1000, until - asyncio.get_running_loop().time())
         if seconds <= 0:
             raise _FailedError("the hooks before it took all the time")
@@ -151,7 +151,7 @@ _NO_ANSWER = "hook {} gave no answer in time, and without one nothing is said he
 
 
 def _why(hook: Hook, reason: object) -> str:
-    """What whoever posted is told: the hook's reason, short and printable."""
+    """Return the detail that the sender sees: the hook's reason, short and printable."""
     told = f"hook {hook.hook_id} refused this message"
     if not isinstance(reason, str) or not reason:
         return told

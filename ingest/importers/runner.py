@@ -21,7 +21,7 @@ class RejectedPlace:
 
 @dataclass
 class ImportReport:
-    """What became of the events that an importer read."""
+    """The results of an import."""
 
     read: int = 0
     accepted: int = 0

@@ -1,9 +1,9 @@
-"""Compaction: the many small segments of a day that is over become one, or a few.
+"""Compaction: merges the many small segments of a closed day into one, or a few.
 
-Rows and their order stay what they are. The new file is written and read back beside the old
-ones; then one line of the manifest, which names the old files and their sha256, lets it stand
-for them. The old files stay for a day, because a loader or reader may hold them, and go only
-when the new file is whole. Whoever dies on the way has changed nothing.
+Rows and their order do not change. Compaction writes the new file next to the old ones and reads it back.
+Then one line of the manifest, which names the old files and their sha256, replaces them. The old files
+stay for a day, because a loader or reader may hold them, and are removed only if the new file is intact.
+A crash on the way changes nothing.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from ingest.manifest import Segment, is_intact, read_manifest
 logger = logging.getLogger(__name__)
 
 MARGIN = timedelta(hours=1)
-"""A day is left alone for so long after its end in UTC."""
+"""Time after the end of a day in UTC before it is compacted."""
 
 GRACE = timedelta(days=1)
-"""Replaced files stay for so long: whoever read the manifest before may still open them."""
+"""Time that replaced files stay: a reader of the earlier manifest may still open them."""
 
 ROWS = 1_000_000
 BYTES = 256 * 1024 * 1024
@@ -42,17 +42,17 @@ Group = tuple[Segment, ...]
 
 
 class NotCompactedError(Exception):
-    """A file is not what it was sealed as, or what was written is not what was read.
+    """A file differs from its manifest entry, or a new file does not read back as written.
 
     Nothing was changed: the old segments are still the record.
     """
 
 
 def plan(segments: Sequence[Segment], now: datetime) -> list[list[Group]]:
-    """What can be compacted, by day: neighbours in position that fit into one segment.
+    """Return what can be compacted, by day: adjacent segments that fit into one.
 
-    A day is closed when it is over by MARGIN and the record goes on with a later day. A day that
-    the clock came back to has several runs of neighbours; each is compacted by itself.
+    A day is closed when it ended MARGIN ago and the record continues with a later day. A day that the
+    clock returned to has several runs; each is compacted separately.
     """
     return [
         groups
@@ -96,10 +96,10 @@ def _group(segments: list[Segment]) -> Iterator[Group]:
 def compact(
     lake: Lake, now: datetime, go_on: Callable[[], bool] = lambda: True
 ) -> Iterator[Segment]:
-    """Compact every closed day; gives each new segment as it becomes part of the record.
+    """Compact every closed day; yield each new segment when it is part of the record.
 
-    A day with a damaged file is left alone. `go_on` is asked between row groups, so that the
-    caller can do what is urgent in between; if it says no, what is unfinished is dropped.
+    Skips a day with a damaged file. Calls `go_on` between row groups, so that the caller can do urgent
+    work; if it returns False, unfinished work is dropped.
     """
     for groups in plan(read_manifest(lake.path)[0], now):
         try:
@@ -129,7 +129,7 @@ def _read_checked(lake: Path, segment: Segment) -> bytes:
 
 
 def _write(lake: Path, group: Group, go_on: Callable[[], bool]) -> bool:
-    """Write the rows of `group` beside their place and read them back; False if told to stop."""
+    """Write the rows of `group` to a partial file and read them back; return False if told to stop."""
     partial = partial_path(lake / compacted_path(group))
     is_done = False
     try:
@@ -164,7 +164,7 @@ def _read_back(partial: Path, lake: Path, group: Group, go_on: Callable[[], bool
 
 
 def _row_groups(lake: Path, group: Group) -> Iterator[pa.Table]:
-    """The rows of `group` in order of position, ROW_GROUP at a time."""
+    """Yield the rows of `group` in order of position, ROW_GROUP at a time."""
     waiting = SCHEMA.empty_table()
     for segment in group:
         content = pa.BufferReader(_read_checked(lake, segment))

@@ -1,4 +1,4 @@
-"""When the lake is tidied: hourly by the lake process, or at once when somebody asks."""
+"""When compaction runs: hourly in the lake process, or at once on request."""
 
 import logging
 import time
@@ -15,28 +15,28 @@ from ingest.settings import Settings
 logger = logging.getLogger(__name__)
 
 COMPACT_SECONDS = 3600.0
-"""So often the lake process looks for days that are over."""
+"""Interval at which the lake process checks for closed days."""
 
 ASK_SECONDS = 0.1
 
 
 class CompactionScheduler:
-    """When to look for closed days: at once, then hourly, and when somebody asks.
+    """Decides when compaction runs: at once, then hourly, and on request.
 
-    Outlives a sealer that failed, so that a full disk is not tried again every few seconds.
+    Outlives a sealer that failed, so that a full disk is not tried every few seconds.
     """
 
     def __init__(self) -> None:
-        """Nothing was looked at yet."""
+        """Make the first compaction due at once."""
         self._next = 0.0
 
     def step(self, lake: Lake, go_on: Callable[[], bool]) -> None:
-        """Compact and remove what is due; `go_on` lets the sealer do its work in between."""
+        """Compact and remove what is due; `go_on` lets the sealer work in between."""
         if self._is_due(lake.path):
             try:
                 _compact(lake, go_on)
             except ManifestError:
-                # Sealing can go on; what is wrong is for `convolake verify` and a person.
+                # Sealing can continue; `convolake verify` reports the error.
                 logger.exception("nothing is compacted")
             finally:
                 _request_path(lake.path).unlink(missing_ok=True)
@@ -82,5 +82,5 @@ def _compact(lake: Lake, go_on: Callable[[], bool]) -> None:
 
 
 def _request_path(lake: Path) -> Path:
-    """Whoever wants closed days compacted now touches this file; gone when it is done."""
+    """Return the file that requests compaction: create it, and it is removed when the work is done."""
     return lake / "compact.request"

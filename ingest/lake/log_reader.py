@@ -45,7 +45,7 @@ class LogReader(Protocol):
 
 
 def open_log(settings: Settings) -> LogReader:
-    """A reader of the log. Raises FileNotFoundError if there is none yet, one of LOG_ERRORS."""
+    """Return a reader of the log. Raises FileNotFoundError if there is none yet, one of LOG_ERRORS."""
     if is_multi_writer(settings.database_url):
         return PostgresLog(settings.database_url)
     return SqliteLog(settings.store_path)
@@ -113,7 +113,7 @@ class SqliteLog(_Reader):
         return None if row is None else row[0]
 
     def query(self, statement: str) -> pa.Table:
-        """The result of one select."""
+        """Return the result of one select."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             table: pa.Table = cursor.fetch_arrow_table()
@@ -128,7 +128,7 @@ class SqliteLog(_Reader):
         return to_contract_types(table)
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,7 +154,7 @@ class PostgresLog(_Reader):
         return result
 
     def query(self, statement: str) -> pa.Table:
-        """The result of one select."""
+        """Return the result of one select."""
         names, rows = self._rows(statement)
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         return pa.table([pa.array(column) for column in columns], names)
@@ -176,11 +176,11 @@ class PostgresLog(_Reader):
             return list(result.keys()), result.all()
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._engine.dispose()
 
 
@@ -189,7 +189,7 @@ def _storage_type(of: pa.DataType) -> pa.DataType:
 
 
 def to_contract_types(table: pa.Table) -> pa.Table:
-    """The store's integers as the contract's booleans and instants; the same bytes."""
+    """Return the store's integers as the contract's booleans and instants; the same bytes."""
     columns: list[Any] = [
         table[field.name].cast(pa.int64()).cast(field.type)
         if pa.types.is_timestamp(field.type)

@@ -45,7 +45,7 @@ class Sealer:
         self._waiting_since: float | None = None
 
     def step(self, now: datetime) -> list[Segment]:
-        """Seal if enough has come or has waited long enough; returns what was sealed."""
+        """Seal if enough events wait, or the first has waited long enough; return the new segments."""
         head = self._log.head()
         _check_not_behind(head, self._lake.cursor)
         waiting = _distance(self._lake.cursor, head)
@@ -59,7 +59,7 @@ class Sealer:
         return self.seal_all(now)
 
     def seal_all(self, now: datetime) -> list[Segment]:
-        """Seal everything that the log holds; returns what was sealed."""
+        """Seal everything in the log; return the new segments."""
         sealed: list[Segment] = []
         while (table := self._log.read(self._lake.cursor, self._rows)).num_rows:
             sealed += self._lake.seal(table, now)
@@ -118,18 +118,16 @@ def _sealed(lake: Path) -> Cursor:
 
 
 def _request_path(lake: Path) -> Path:
-    """Whoever cannot wait for the next seal touches this file."""
+    """Return the file that requests a seal at once."""
     return lake / "seal.request"
 
 
 def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
-    """Seal until `stop` is set, then once more when the API has ended.
+    """Seal until `stop` is set, then once more when the API has stopped.
 
-    Raises LakeLockedError if another process seals for longer than `lock_seconds`.
-
-    A disk that is full or fails, or a manifest that cannot be trusted, ends neither the process
-    nor the recording: the lake is opened anew every few seconds, which drops what was not
-    committed, and goes on where its manifest ends.
+    Raises LakeLockedError if another process seals for longer than `lock_seconds`. A full or failing
+    disk, or a damaged manifest, stops neither the process nor the recording: the lake is opened again
+    every few seconds, which drops uncommitted files, and continues where its manifest ends.
     """
     settings.lake_path.mkdir(parents=True, exist_ok=True)
     rounds = CompactionScheduler()
@@ -156,7 +154,7 @@ def _seal_until(settings: Settings, stop: Event, rounds: CompactionScheduler) ->
         while not stop.wait(POLL_SECONDS):
             seal_meanwhile()
             rounds.step(lake, seal_meanwhile)
-        if not is_multi_writer(settings.database_url):  # else others go on
+        if not is_multi_writer(settings.database_url):  # else other processes still write
             _wait_for_api_end(settings.lock_path)
         _report(sealer.seal_all(datetime.now(UTC)))
 

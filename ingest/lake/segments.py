@@ -56,7 +56,7 @@ class Lake:
     """The writing end of a lake folder. One process at a time (the sealer holds its lock)."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lake as the last crash left it: drop what was never committed."""
+        """Open the lake after a crash: drop what was never committed."""
         self.path = path
         self.path.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(manifest_path(path))
@@ -94,9 +94,9 @@ class Lake:
         return self._commit(path, shard, table.num_rows, (first, last), sealed_at)
 
     def replace(self, old: Sequence[Segment], compacted_at: datetime) -> Segment:
-        """Let one file, written beside its place, stand for `old`: neighbours of one day.
+        """Replace `old`, adjacent segments of one day, with a file that was written next to its place.
 
-        Whoever dies before the line is in the manifest has changed nothing; `old` files stay.
+        A crash before the manifest has the line changes nothing; `old` files stay.
         """
         path = self.path / compacted_path(old)
         settle(path)
@@ -140,8 +140,8 @@ def sweep(lake: Path, segments: list[Segment]) -> list[Path]:
     """Remove files of seals and compactions that were never committed; returns them."""
     known = {lake / each.path for segment in segments for each in (segment, *segment.replaces)}
     swept = list(lake.glob("events/*/*.tmp"))
-    # Only what a seal or a compaction of ours would have left.
-    # Anything else is not ours to remove; `convolake verify` reports it.
+    # Only files that an unfinished seal or compaction left.
+    # `convolake verify` reports any other file.
     swept += [
         path
         for path in lake.glob("events/*/*.parquet")
@@ -153,7 +153,7 @@ def sweep(lake: Path, segments: list[Segment]) -> list[Path]:
 
 
 def _is_leftover(lake: Path, path: Path, segments: list[Segment]) -> bool:
-    """Whether a file begins right after the record, or stands for segments that are all there."""
+    """Return whether a file starts right after the record, or covers segments that all exist."""
     shard, first, last = _named_span(path)
     if first == sealed_cursor(segments).get(shard, 0) + 1:
         return True
@@ -228,7 +228,7 @@ def _runs(table: pa.Table, keys: "pa.ChunkedArray[Any]") -> Iterator[tuple[int, 
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file is written before it gets its name."""
+    """Return where a file is written before it gets its name."""
     return path.with_suffix(".tmp")
 
 

@@ -1,1 +1,1 @@
-"""ONE door of the record: dedupe, sequence, session, state, commit, acknowledge."""
+"""The log: the single write path. Deduplicate, decide, sequence, commit, acknowledge."""

@@ -1,4 +1,4 @@
-"""Counts what one commit received and what became of it, and keeps rejected events."""
+"""Counts the events that one commit received by their results, and keeps rejected events."""
 
 from collections import defaultdict
 

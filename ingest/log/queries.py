@@ -63,7 +63,7 @@ class ConversationChannels:
         self._known: dict[str, str] = {}
 
     def get(self, conversation_id: str | None) -> str | None:
-        """The conversation's channel; None without a conversation."""
+        """Return the conversation's channel; None without a conversation."""
         if conversation_id is None or conversation_id in self._known:
             return self._known.get(conversation_id or "")
         state = get_conversation(self._engine, conversation_id)
@@ -82,7 +82,7 @@ def list_conversations(
     equal: Mapping[str, str | None],
     channels: Collection[str] = (),
 ) -> list[Conversation]:
-    """At most `limit` conversations, newest first, created before position `before`.
+    """Return at most `limit` conversations, newest first, created before position `before`.
 
     With the values of `equal` in the columns that it names; None is any value. In one of
     `channels`, if there are any.
@@ -104,7 +104,7 @@ def list_conversations(
 
 
 def get_contact(engine: Engine, contact_id: str) -> Contact | None:
-    """What is known of a contact, or None."""
+    """Return a contact, or None."""
     found = select(contacts.c.projection).where(contacts.c.contact_id == contact_id)
     with engine.connect() as connection:
         folded = connection.execute(found).scalar()
@@ -139,14 +139,14 @@ def _within(query: Select[Any], span: SequenceRange) -> Select[Any]:
 def list_messages(
     engine: Engine, conversation_id: str, limit: int, span: SequenceRange
 ) -> Sequence[RowMapping]:
-    """At most `limit` messages of a conversation, in order."""
+    """Return at most `limit` messages of a conversation, in order."""
     query = select(*_MESSAGE_COLUMNS).where(*_is_message(conversation_id))
     with engine.connect() as connection:
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
 
 
 def get_message(engine: Engine, conversation_id: str, message_id: str) -> RowMapping | None:
-    """A message as it was created, or None."""
+    """Return a message as it was created, or None."""
     query = select(*_MESSAGE_COLUMNS).where(
         *_is_message(conversation_id), events.c.message_id == message_id
     )
@@ -157,7 +157,7 @@ def get_message(engine: Engine, conversation_id: str, message_id: str) -> RowMap
 def find_messages(
     engine: Engine, conversation_id: str, message_ids: Sequence[str]
 ) -> dict[str, Message]:
-    """What became of those of these messages that something happened to."""
+    """Return the state of those messages that changed after their creation."""
     query = select(messages.c.projection).where(
         messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
     )
@@ -169,7 +169,7 @@ def find_messages(
 def list_events(
     engine: Engine, conversation_id: str, limit: int, span: SequenceRange
 ) -> Sequence[RowMapping]:
-    """At most `limit` events of a conversation, in order."""
+    """Return at most `limit` events of a conversation, in order."""
     query = select(events).where(events.c.conversation_id == conversation_id)
     with engine.connect() as connection:
         return connection.execute(_within(query, span).limit(limit)).mappings().all()
@@ -249,7 +249,7 @@ def count_unread(
 
 
 def event_exists(engine: Engine, source: str, event_id: str) -> bool:
-    """Whether this source's event of this id is on the record."""
+    """Return whether this source's event of this id is on the record."""
     query = select(events.c.position).where(
         events.c.event_id == event_id, events.c.source == source
     )
@@ -258,7 +258,7 @@ def event_exists(engine: Engine, source: str, event_id: str) -> bool:
 
 
 def list_ingest_stats(engine: Engine) -> Sequence[RowMapping]:
-    """What was counted, by source."""
+    """Return the counters by source."""
     with engine.connect() as connection:
         return (
             connection.execute(select(ingest_stats).order_by(ingest_stats.c.source))
@@ -270,7 +270,7 @@ def list_ingest_stats(engine: Engine) -> Sequence[RowMapping]:
 def list_rejected_events(
     engine: Engine, limit: int, before: int | None, source: str | None, code: str | None
 ) -> Sequence[RowMapping]:
-    """At most `limit` refused events, newest first, with an id below `before`.
+    """Return at most `limit` refused events, newest first, with an id below `before`.
 
     Of one `source` and with one `code`, if given.
     """
@@ -286,7 +286,7 @@ def list_rejected_events(
 
 
 def get_rejected_event(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
-    """A refused event; None if there is none, or it is not of `source`."""
+    """Return a refused event; None if there is none, or it is not of `source`."""
     query = select(rejected_events).where(rejected_events.c.rejected_id == rejected_id)
     if source is not None:
         query = query.where(rejected_events.c.source == source)
@@ -297,7 +297,7 @@ def get_rejected_event(engine: Engine, rejected_id: int, source: str | None) -> 
 def list_event_views(
     engine: Engine, conversation_id: str, limit: int, span: SequenceRange, view: str
 ) -> list[dict[str, Any]]:
-    """At most `limit` events of a conversation, in order, as `view` shows them."""
+    """Return at most `limit` events of a conversation, in order, as `view` shows them."""
     rows = list_events(engine, conversation_id, limit, span)
     gone = _deleted(engine, conversation_id, rows) if view != "all" else frozenset()
     return [render_event(row, view, is_deleted=row["message_id"] in gone) for row in rows]

@@ -1,6 +1,6 @@
-"""State folded anew from the log: after a change of what is folded, or to mend what is derived.
+"""Rebuilds the projections from the log, after a migration or to repair them.
 
-Every state table may be deleted; this makes them again, equal to what the writer had written.
+Every state table may be deleted; the rebuild gives the rows that the writer wrote.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ CHUNK_EVENTS = 5_000
 
 
 def needs_rebuild(engine: Engine) -> bool:
-    """Whether the log has conversations and no state of them, as after a migration."""
+    """Return whether the log has conversations and no state of them, as after a migration."""
     created = select(events.c.position).where(events.c.conversation_id.is_not(None)).limit(1)
     with engine.connect() as connection:
         has_state = connection.execute(select(conversations.c.state).limit(1)).first()
@@ -37,9 +37,10 @@ def rebuild_projections(
     rules: LifecyclePolicy,
     on_chunk: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Delete all state, then fold every event of the log. One transaction: all or nothing.
+    """Delete all states, then project every event of the log. One transaction: all or nothing.
 
-    `on_chunk` is told the position reached. Nobody else may write meanwhile: `store.begin`.
+    `on_chunk` receives the last position of each chunk. Call `store.begin` first: no other process may
+    write.
     """
     store.delete_projections()
     for rows in _chunks(engine):

@@ -80,8 +80,8 @@ class Round:
             aliens[-1].write_bytes([body, body[:-9], b"", b"a,b\n1,2\n"][number % 4])
         self._load_and_compare(set())
         found = _verify(self._record.settings)
-        self.found += count if f"{count} files that nobody sealed" in found else 0
-        self.missed += 0 if f"{count} files that nobody sealed" in found else count
+        self.found += count if f"{count} files that are not in the manifest" in found else 0
+        self.missed += 0 if f"{count} files that are not in the manifest" in found else count
         for alien in aliens:
             alien.unlink()
 

@@ -1,8 +1,8 @@
-"""A web chat at /chat: one page of plain HTML, so that anyone can talk to a bot.
+"""A web chat at /chat: one page of plain HTML to talk to a bot.
 
-The page speaks to the API as any web chat does, with a customer's token. Whether it may open
-conversations for whoever comes is a setting: your own site opens them with its API key, and hands the
-page `/chat#conversation_id=…&participant_id=…&token=…`.
+The page uses the API like any web chat, with a customer's token. A setting allows visitors to open
+conversations. Without it your own site opens them with its API key, and links to
+`/chat#conversation_id=…&participant_id=…&token=…`.
 """
 
 import base64
@@ -58,7 +58,7 @@ class NewChat(BaseModel):
 
 @router.get("/chat", response_class=HTMLResponse)
 def chat() -> Response:
-    """The web chat."""
+    """Return the web chat."""
     return HTMLResponse(PAGE, headers=HEADERS)
 
 

@@ -32,7 +32,7 @@ class NewContact(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class ContactChange(Body, kw_only=True, forbid_unknown_fields=True):
-    """What is to change; attributes are merged, null takes one away."""
+    """The fields to change; attributes are merged, null removes one."""
 
     attributes: dict[str, Any]
 
@@ -74,7 +74,7 @@ def create_contact(body: NewContact) -> Draft:
     is_edit=True,
 )
 def update_contact(body: ContactChange) -> Draft:
-    """Change what is known of a contact."""
+    """Change the attributes of a contact."""
     return Draft(event_type="contact.updated", payload={"attributes": body.attributes})
 
 
@@ -121,7 +121,7 @@ class ContactView(BaseModel):
 def get_contact(
     api: Context, _caller: RequirePii, contact_id: str, response: Response
 ) -> ContactView:
-    """What is known of a contact, with its ETag."""
+    """Return a contact, with its ETag."""
     found = queries.get_contact(api.engine, contact_id)
     if found is None:
         raise UnknownContactError("there is no contact with this id", "contact_id")

@@ -97,14 +97,14 @@ def list_conversations(
 def get_conversation(
     api: Context, caller: RequireRead, conversation_id: str, response: Response
 ) -> ConversationView:
-    """A conversation as it stands, with its ETag."""
+    """Return a conversation as it stands, with its ETag."""
     state = get_visible_conversation(api, conversation_id, caller)
     response.headers["etag"] = f'"{state.version}"'
     return to_conversation_view(state)
 
 
 class StateChange(Body, kw_only=True, forbid_unknown_fields=True):
-    """The state that a conversation is to be in."""
+    """The new state of a conversation."""
 
     to: Literal["active", "inactive", "closed"]
     reason: Text | None = None

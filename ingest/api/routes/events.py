@@ -43,9 +43,7 @@ raw = APIRouter(route_class=RawRoute, prefix="/v1")
 
 Wait = Annotated[
     int,
-    Query(
-        ge=0, le=30, description="so many seconds the answer waits for an event, if none is there"
-    ),
+    Query(ge=0, le=30, description="seconds that the response waits for an event if there is none"),
 ]
 
 
@@ -82,10 +80,10 @@ class BatchResponse(Struct, kw_only=True):
     ),
 )
 async def record_events(request: Request) -> Response:
-    """Put facts on the record: one event (an object) or a batch (an array, or NDJSON).
+    """Record facts: one event (an object) or a batch (an array, or NDJSON).
 
-    At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every
-    event is on disk, 207 if some were refused; `results` tells of each, in the order sent.
+    At most 10,000 events or 8 MiB at once, 256 KiB an event. A batch answers 200 if every event is on
+    disk, 207 if some were rejected; `results` has one entry for each, in the order sent.
     """
     results = await ingest_batch(request)
     if isinstance(results, Response):
@@ -104,7 +102,7 @@ async def record_events(request: Request) -> Response:
 
 
 class EventPage(BaseModel):
-    """A page of events with their columns; what is withheld keeps its place."""
+    """A page of events with their columns; a withheld event keeps its place."""
 
     items: list[dict[str, Any]]
     cursor: str | None
@@ -125,7 +123,7 @@ async def list_events(
     view: View,
     wait: Wait = 0,
 ) -> EventPage:
-    """Every durable event of a conversation, in order and without a hole.
+    """Return every durable event of a conversation, in order and without a hole.
 
     With `wait` an empty page is not answered at once: as soon as something comes, or when the
     seconds are over.

@@ -8,7 +8,7 @@ commands = CommandRouter()
 
 
 class NewHandoff(Body, kw_only=True, forbid_unknown_fields=True):
-    """Why a person is needed, and where they are to be found."""
+    """Why a human is needed, and in which queue."""
 
     reason: Name
     handoff_id: Id | None = None
@@ -38,7 +38,7 @@ STEPS = {
         "Take a handoff: control passes to this agent; of two, one wins",
     ),
     "decline": ("handoff.declined", "Refuse a handoff that was offered"),
-    "expire": ("handoff.expired", "Give up waiting for somebody to take a handoff"),
+    "expire": ("handoff.expired", "Expire a handoff that no agent accepted"),
     "return": ("handoff.returned", "Give control back to the bot"),
     "close": ("handoff.closed", "End a handoff"),
 }

@@ -120,7 +120,7 @@ def list_hooks(api: Context, caller: RequireWebhooksAdmin) -> HookList:
 
 @router.get("/{hook_id}")
 def get_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
-    """A hook as it stands."""
+    """Return a hook as it stands."""
     return _view(api, _existing(api, caller, hook_id))
 
 
@@ -134,7 +134,7 @@ async def remove_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) 
 
 @router.post("/{hook_id}/rotate")
 async def rotate_hook_secret(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
-    """A new secret. For a day asks are signed with the old one, too."""
+    """Return a new secret. For a day asks are signed with the old one, too."""
     hook = await run_in_threadpool(_existing, api, caller, hook_id)
     secret = signing.new_secret()
     until = api.clock() + ROTATION_SECONDS * 1_000_000

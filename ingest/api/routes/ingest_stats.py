@@ -1,4 +1,4 @@
-"""Counters of received events and what became of them."""
+"""Ingest stats: counters of received events and their results."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -27,7 +27,7 @@ class SourceStats(BaseModel):
     """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
-    received: int = Field(description="events counted at the door, before anything was parsed")
+    received: int = Field(description="events received, counted before parsing")
     accepted: int
     duplicate: int
     conflict: int
@@ -46,7 +46,7 @@ class IngestStats(BaseModel):
 
 @router.get("/ingest-stats")
 def get_ingest_stats(api: Context, caller: RequireRead) -> IngestStats:
-    """What came from your source and what became of it; from all, with the scope admin."""
+    """Return the counters of the caller's source; of all sources with the scope admin."""
     rows = [SourceStats.model_validate(dict(row)) for row in queries.list_ingest_stats(api.engine)]
     mine = [row for row in rows if caller.is_admin or row.source == caller.source]
     head = queries.head(api.engine)

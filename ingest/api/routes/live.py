@@ -78,7 +78,7 @@ After = Annotated[
 async def stream_conversation(
     socket: WebSocket, conversation_id: str, after_sequence: AfterSequence = 0
 ) -> None:
-    """What happens in a conversation, in its order, for ever. For keys with `read`, and users with a token."""
+    """Stream the events of a conversation, in order, without end. For keys with `read`, and users with a token."""
     api = get_context(socket)
     try:
         await preload_credentials(socket)
@@ -98,7 +98,7 @@ async def stream_conversation(
 
 @router.websocket("/live")
 async def stream_all(socket: WebSocket, after: After = "") -> None:
-    """What happens in all conversations that you may see, in the order of the log: for an agents' desk.
+    """Stream the events of all conversations that the caller may see, in the order of the log: for an agents' desk.
 
     For keys with `read`, and for agents with a token.
     """
@@ -146,7 +146,7 @@ def _caller(socket: WebSocket, *scopes: str) -> Caller:
 
 
 def _check_origin(socket: WebSocket) -> None:
-    """A browser lets any page open a socket, and names the page: it must be one of ours."""
+    """Refuse a browser page of another site: a browser lets any page open a socket, and names the page."""
     origin = socket.headers.get("origin")
     if origin is None or origin in get_context(socket).allowed_origins:
         return
@@ -161,10 +161,10 @@ async def _run_limited(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Read the store when it is this listener's turn: if all come at once, nobody else waits.
+    """Read the store in a limited number of threads, so that mass reconnects do not block other requests.
 
-    Who gave up meanwhile costs nothing: raises WebSocketDisconnect. Else those who come again would
-    stand behind what they left, and none would be in time.
+    Raises WebSocketDisconnect if the client disconnected while it waited: reads for clients that gave up
+    would delay all that reconnect.
     """
     async with turns:
         if socket.scope.get(CLIENT_DISCONNECTED, bool)():
@@ -252,7 +252,7 @@ async def _send_frames(socket: WebSocket, feed: Feed[Place], after: Place, name:
     except Exception:
         logger.exception("a listener could not be told any more")
         await socket.close(
-            CloseCode.INTERNAL_ERROR, "a fault of ours; come back with the last place you saw"
+            CloseCode.INTERNAL_ERROR, "an internal error; reconnect after the last place you saw"
         )
 
 
@@ -275,7 +275,7 @@ async def _frames(
 
 
 def _notices(update: FeedUpdate[Place], after: Place, name: str, silent: float) -> list[bytes]:
-    """What else there is to tell; after a while of silence, where the listener stands."""
+    """Return the frames that carry no event: typing, caught up, and heartbeats after silence."""
     if update.typing is not None:
         return [typing_frame(update.typing)]
     if update.is_caught_up:

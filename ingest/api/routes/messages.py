@@ -107,7 +107,7 @@ def get_message(
     response: Response,
     view: View,
 ) -> MessageView:
-    """A message as it reads now, with what became of it for each recipient."""
+    """Return a message with its edits and the delivery state of each recipient."""
     get_visible_conversation(api, conversation_id, caller)
     row = queries.get_message(api.engine, conversation_id, message_id)
     if row is None or is_withheld(row, view):
@@ -149,7 +149,7 @@ class Edit(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class Reaction(Body, kw_only=True, forbid_unknown_fields=True):
-    """How somebody reacted; null takes the reaction back."""
+    """The reaction; null removes it."""
 
     participant_id: Id
     reaction: Annotated[str, Meta(max_length=64)] | None

@@ -20,7 +20,7 @@ commands = CommandRouter()
 
 
 class NewParticipant(Body, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who comes in."""
+    """A participant who joins."""
 
     participant_id: Id
     participant_role: Role
@@ -29,14 +29,14 @@ class NewParticipant(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class ParticipantChange(Body, kw_only=True, forbid_unknown_fields=True):
-    """What is to change of somebody; attributes are merged, null takes one away."""
+    """The fields of a participant to change; attributes are merged, null removes one."""
 
     contact_id: Id | None = None
     attributes: dict[str, Any] | None = None
 
 
 class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
-    """How far somebody has read."""
+    """The read horizon."""
 
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -50,7 +50,7 @@ class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
     is_edit=True,
 )
 def add_participant(body: NewParticipant) -> Draft:
-    """Let somebody into a conversation."""
+    """Add a participant to a conversation."""
     return Draft(
         event_type="participant.joined",
         participant_role=body.participant_role,
@@ -68,7 +68,7 @@ def add_participant(body: NewParticipant) -> Draft:
     is_edit=True,
 )
 def update_participant(body: ParticipantChange) -> Draft:
-    """Change what is known of a participant."""
+    """Change the attributes of a participant."""
     return Draft(
         event_type="participant.updated",
         contact_id=body.contact_id,
@@ -85,7 +85,7 @@ def update_participant(body: ParticipantChange) -> Draft:
     is_edit=True,
 )
 def remove_participant(_body: ParticipantChange) -> Draft:
-    """Take somebody out of a conversation. When the last customer leaves, the session ends."""
+    """Remove a participant from a conversation. When the last customer leaves, the session ends."""
     return Draft(event_type="participant.left")
 
 
@@ -98,7 +98,7 @@ def remove_participant(_body: ParticipantChange) -> Draft:
     scopes=(PARTICIPATE,),
 )
 def advance_read_horizon(body: Horizon) -> Draft:
-    """Say how far somebody has read. The horizon never falls: the greatest counts."""
+    """Advance the read horizon of a participant. It never moves back."""
     return Draft(event_type="participant.read_advanced", payload={"sequence": body.sequence})
 
 
@@ -128,7 +128,7 @@ class ParticipantList(BaseModel):
 
 @router.get("/conversations/{conversation_id}/participants", tags=["participants"])
 def list_participants(api: Context, caller: RequireRead, conversation_id: str) -> ParticipantList:
-    """Everybody in a conversation, with how much each has not read."""
+    """Return everybody in a conversation, with how much each has not read."""
     state = get_visible_conversation(api, conversation_id, caller)
     people = to_participant_views(state)
     for each in people:

@@ -48,7 +48,7 @@ class RejectedEventView(BaseModel):
     detail: str
     field: str | None
     size: int = Field(description="bytes that came")
-    raw: str = Field(description="the first 256 KiB of them; what is not UTF-8 is replaced")
+    raw: str = Field(description="the first 256 KiB; bytes that are not UTF-8 are replaced")
     replayed_at: datetime | None
     replayed_event_id: str | None
 
@@ -71,7 +71,7 @@ def list_rejected(
     ] = None,
     code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
 ) -> RejectedPage:
-    """What was refused, the newest first: of your source; of all, with the scope admin."""
+    """List rejected events, newest first: of the caller's source; of all with the scope admin."""
     found = queries.list_rejected_events(
         api.engine, limit + 1, from_cursor(cursor), _source_filter(caller), code
     )
@@ -107,7 +107,7 @@ async def replay_rejected(
     if row is None:
         raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
     if row["code"] == ForbiddenError.code:
-        raise ForbiddenError("whoever sent it may not say this; that does not pass with time")
+        raise ForbiddenError("the source may not send this event, and a replay cannot change that")
     read = parser_for(row["path"], row["source"], request.app.state.new_id)
     named = row["event_id"] or str(uuid5(NAMESPACE, f"replay/{row['source']}/{rejected_id}"))
     arrival = parse(row["raw"], read, named, caller)
@@ -122,7 +122,9 @@ async def replay_rejected(
 
 def _source_filter(caller: Caller) -> str | None:
     if caller.channels:
-        raise ForbiddenError("what was refused is of any channel; this key is for some")
+        raise ForbiddenError(
+            "rejected events belong to any channel; this key is for some channels only"
+        )
     return None if caller.is_admin else caller.source
 
 

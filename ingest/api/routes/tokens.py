@@ -27,10 +27,10 @@ Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 class NewToken(BaseModel):
-    """Whom a token is for: a participant, in these conversations, seeing what `view` shows.
+    """The participant and the conversations that a token is for, and what `view` shows.
 
-    A customer's token (`view: customer`) lets them write and read as this participant. One of ours
-    (`view: all`) is good for every conversation if it names none.
+    A customer's token (`view: customer`) lets them write and read as this participant. A staff token
+    (`view: all`) without conversations is valid for all of them.
     """
 
     model_config = ConfigDict(extra="forbid", regex_engine="python-re")
@@ -42,7 +42,7 @@ class NewToken(BaseModel):
 
 
 class Token(BaseModel):
-    """A token; send it as `Authorization: Bearer …`, or beside the subprotocol of a socket."""
+    """A token; send it as `Authorization: Bearer …`, or as a second subprotocol of a socket."""
 
     token: str
     expires_at: str
@@ -79,7 +79,7 @@ def create_token(
         raise ForbiddenError("a token makes no tokens; ask with an API key")
     caller.require_scope(
         "read"
-    )  # whoever takes part reads, too: no key gives what it does not have
+    )  # participants read too, and a key cannot give a scope that it does not have
     if body.view == "customer" and not body.conversation_ids:
         raise InvalidRequestError("name the customer's conversations", "body.conversation_ids")
     expires_at = api.clock() // 1_000_000 * 1_000_000 + body.seconds * 1_000_000

@@ -24,7 +24,7 @@ from ingest.events.draft import Command, Draft
 from ingest.log.writer_requests import Append, IncomingEvent
 
 MAX_TYPING_SECONDS = 30
-"""Seconds. Longer than anybody pauses; clients say it again while somebody goes on."""
+"""Maximum seconds of one typing indicator. Clients repeat it while the participant types."""
 
 
 router = APIRouter(
@@ -35,7 +35,7 @@ router = APIRouter(
 
 
 class Typing(BaseModel):
-    """For how long somebody is taken to type, unless they say so again."""
+    """How long a participant counts as typing without another request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +60,7 @@ async def start_typing(
     participant_id: str,
     body: Typing,
 ) -> TypingList:
-    """Say that somebody types; say it again before the seconds are over while they go on."""
+    """Start a typing indicator; repeat it before it expires."""
     _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
     if await _say(api, conversation_id, participant_id, body.seconds):
         await _store(request, api, caller, "typing.started", conversation_id, participant_id)
@@ -75,7 +75,7 @@ async def stop_typing(
     conversation_id: str,
     participant_id: str,
 ) -> TypingList:
-    """Say that somebody stopped."""
+    """Stop a typing indicator."""
     _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
     if await _say(api, conversation_id, participant_id, 0):
         await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
@@ -120,10 +120,10 @@ async def _say(api: Context, conversation_id: str, participant_id: str, seconds:
 
 
 def update_typing(api: AppContext, conversation_id: str, participant_id: str, seconds: int) -> bool:
-    """Note that somebody types, or stopped (0), and tell who listens here; whether it is new."""
+    """Start or stop (0) a typing indicator and publish it; return whether it changed."""
     if seconds:
         loop = asyncio.get_running_loop()
-        loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it ends by itself
+        loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it expires automatically
         is_new = api.typing.start(conversation_id, participant_id, seconds)
     else:
         is_new = api.typing.stop(conversation_id, participant_id)

@@ -1,8 +1,8 @@
 """Pushes committed events to subscribers, in order and without a gap.
 
-A subscriber names the last place it saw, a sequence or a cursor. It reads the log from there, and once it
-has caught up it receives what is committed. The broadcaster never waits for a slow subscriber: its buffer
-is dropped, and it reads the log again at its own pace. So nothing is lost, and memory is bounded.
+A subscriber names the last place it saw, a sequence or a cursor. It reads the log from there. Once it has
+caught up, it receives commits directly. The broadcaster never waits for a slow subscriber: it drops the
+buffer, and the subscriber reads the log again. So nothing is lost, and memory is bounded.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class Subscription:
         """Everyone who is typing, if that changed since the subscriber last read it."""
 
     def start(self) -> None:
-        """Buffer what is committed from now on."""
+        """Buffer commits from now on."""
         self._buffer.clear()
         self._is_behind = False
 

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class UnusableDatabaseError(RuntimeError):
-    """This database would lose what was acknowledged or cannot hold every text, or has no driver."""
+    """This database would lose acknowledged events, cannot hold every text, or has no driver."""
 
 
 class Database(Protocol):
@@ -14,10 +14,10 @@ class Database(Protocol):
     """Whether other processes may write the log as well."""
 
     def acquire_write_lock(self, cursor: Any) -> None:
-        """Wait for the turn: from here to the end of the transaction nobody else writes the log."""
+        """Wait for the write lock; until the end of the transaction no other process writes."""
 
     def notify(self, cursor: Any, position: int) -> None:
         """Tell every process, with the commit, up to where the log goes."""
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
-        """Whether after this failure nobody can say any more what is on disk."""
+        """Return whether the state on disk is unknown after this error."""

@@ -13,7 +13,7 @@ from ingest.log.storage.sqlite import SqliteDatabase
 
 
 def database_for(engine: Engine) -> Database:
-    """What is known of the engine's database."""
+    """Return the adapter of the engine's database."""
     if engine.dialect.name == "postgresql":
         from ingest.log.storage.postgres import PostgresDatabase
 
@@ -22,12 +22,12 @@ def database_for(engine: Engine) -> Database:
 
 
 def is_multi_writer(url: str) -> bool:
-    """Whether several processes may write the log at this URL."""
+    """Return whether several processes may write the log at this URL."""
     return make_url(url).get_backend_name() == "postgresql"
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
-    """An engine whose every connection is set up for the log.
+    """Return an engine whose every connection is set up for the log.
 
     Writers flush to disk at each commit (synchronous=FULL: a power cut lost acknowledged rows
     in 17 of 40 cycles under NORMAL, in none under FULL). Raises UnusableDatabaseError without the

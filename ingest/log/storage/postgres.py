@@ -1,7 +1,7 @@
 """PostgreSQL as the log's database (extra `postgres`): several processes write one log.
 
-A commit holds an advisory lock from its first look to its end, so that positions and sequences
-have no hole and become visible in their order, whoever writes.
+A commit holds an advisory lock from its first read to its end, so positions and sequences have no gap and
+become visible in order, whichever process writes.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ WRITE_LOCK = 0x636F6E766F
 """The advisory lock that a commit holds."""
 
 COMMIT_CHANNEL = "convolake_log"
-"""Where every process is told of a commit, with the last position of the log."""
+"""Channel on which each commit notifies all processes."""
 
 _CONNECT: dict[str, Any] = {
     "application_name": "convolake",
@@ -35,7 +35,7 @@ SESSION_SETTINGS = """
         ('tcp_user_timeout', '20s'), ('idle_in_transaction_session_timeout', '30s')
     ) as settings (name, value)
 """
-"""The server's side of it: a process that is gone, or stands still in a commit, lets go of the lock."""
+"""Settings of the server's side: a process that died or hangs in a commit releases the lock."""
 
 _WRITING = "set enable_seqscan = off"
 """Whatever the writer looks up has an index. Plans that were made while the tables were small, and are kept,
@@ -56,7 +56,7 @@ _SET_UP = """
 
 
 def connect_args(url: str) -> dict[str, Any]:
-    """How to connect, where the URL does not say otherwise."""
+    """Return how to connect, where the URL does not say otherwise."""
     return {name: value for name, value in _CONNECT.items() if name not in make_url(url).query}
 
 
@@ -66,7 +66,7 @@ class PostgresDatabase:
     multi_writer = True
 
     def acquire_write_lock(self, cursor: Any) -> None:
-        """What is looked at after it is the newest there is."""
+        """Take the advisory lock: later reads in this transaction see the newest commit."""
         cursor.execute("select pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
     def notify(self, cursor: Any, position: int) -> None:
@@ -74,7 +74,7 @@ class PostgresDatabase:
         cursor.execute("select pg_notify(%s, %s)", (COMMIT_CHANNEL, str(position)))
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
-        """Never: the next commit begins with a look at what is there."""
+        """Return False: the next commit starts with a read of the true state."""
         return False
 
 
@@ -87,7 +87,7 @@ class _Text(StrDumper):
 
 
 def open_postgres(url: str, *, read_only: bool = False) -> Engine:
-    """An engine for the log; every connection is looked at first. Raises UnusableDatabaseError then."""
+    """Return an engine for the log that checks each new connection. Raises UnusableDatabaseError on connect."""
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         paramstyle="format",
@@ -99,7 +99,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:
-        connection.autocommit = True  # else the first rollback would undo what is set here
+        connection.autocommit = True  # else the first rollback would undo these settings
         try:
             _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
             connection.execute(SESSION_SETTINGS)

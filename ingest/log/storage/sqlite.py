@@ -3,7 +3,7 @@
 from typing import Any
 
 TRANSIENT_ERRORS = ("disk is full", "database is locked", "database table is locked")
-"""SQLite's words for what passes by itself; the transaction is known not to be on disk."""
+"""SQLite's messages for temporary errors; the transaction is known not to be on disk."""
 
 
 class SqliteDatabase:
@@ -12,13 +12,13 @@ class SqliteDatabase:
     multi_writer = False
 
     def acquire_write_lock(self, cursor: Any) -> None:
-        """There is nobody else."""
+        """Do nothing: no other process writes."""
 
     def notify(self, cursor: Any, position: int) -> None:
-        """There is nobody else."""
+        """Do nothing: no other process listens."""
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
-        """A commit that failed, but for no space or a lock; after a failed fsync least of all."""
+        """Return a commit that failed, but for no space or a lock; after a failed fsync least of all."""
         words = str(error)
         passing = any(each in words for each in TRANSIENT_ERRORS)
         return "disk I/O error" in words or (is_committing and not passing)

@@ -88,7 +88,7 @@ class Lookup:
         }
 
     def __call__(self, execute: Execute, ids: Sequence[str]) -> list[Any]:
-        """All rows found."""
+        """Return all rows found."""
         found: list[Any] = []
         start = 0
         while start < len(ids):

@@ -43,16 +43,16 @@ class Store:
         self.is_disconnected = False
 
     def begin(self, position: int) -> int:
-        """Begin a commit; from here to its end nobody else writes.
+        """Begin a commit; until its end no other process writes.
 
-        `position` is the last that the caller knows of; returns the last that there is. Whoever
-        wrote meanwhile changed what is kept in mind here, so it is forgotten.
+        `position` is the last that the caller knows; return the true last one. If another process wrote
+        meanwhile, the cache is outdated and is cleared.
         """
         if not self._database.multi_writer:
             return position
         if self.is_disconnected:
             self._connect()
-        # Read committed, whatever the database's default: a look after the lock must see the newest.
+        # Read committed, whatever the database's default: a read after the lock must see the newest commit.
         self._cursor.execute("begin isolation level read committed read write")
         self._database.acquire_write_lock(self._cursor)
         last, self._parked = self._execute(self._sql.last_position_and_parked, (self._shard,))[0]
@@ -74,10 +74,10 @@ class Store:
         last: int | None = self._execute(self._sql.last_position, (self._shard,))[0][0]
         return last or 0
 
-    # --- what is there
+    # --- reads
 
     def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], KnownEvent]:
-        """Those of `event_ids` that are stored, by (source, event_id)."""
+        """Return those of `event_ids` that are stored, by (source, event_id)."""
         rows = self._sql.find_events(self._execute, event_ids)
         return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
@@ -93,7 +93,7 @@ class Store:
         return found
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
-        """At most `most` conversations that something may be due in, the longest due first."""
+        """Return at most `most` conversations that something may be due in, the longest due first."""
         return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
@@ -101,41 +101,41 @@ class Store:
         return dict(self._sql.find_keys(self._execute, keys))
 
     def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
-        """Those of these messages that were created, with their visibility."""
+        """Return those of these messages that were created, with their visibility."""
         ids = [key[1] for key in keys]
         unnamed = self._sql.find_unnamed(self._execute, ids)
         named = self._sql.find_named(self._execute, ids)
         return {(row[0], row[1]): row[2] for row in (*unnamed, *named)}
 
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
-        """What became of those of these messages that something happened to."""
+        """Return the state of those messages that changed after their creation."""
         rows = self._sql.find_messages(self._execute, [key[1] for key in keys])
         found = (decode_message(row[0]) for row in rows)
         return {(each.conversation_id, each.message_id): each for each in found}
 
     def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
-        """Those of these contacts that are known."""
+        """Return those of these contacts that are known."""
         rows = self._sql.find_contacts(self._execute, contact_ids)
         return {each.contact_id: each for each in (decode_contact(row[0]) for row in rows)}
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
-        """What waits for these messages, in the order it came."""
+        """Return the events that wait for these messages, in the order received."""
         rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
         return [ParkedEvent(*row[1:]) for row in rows]
 
     def find_parked_events(self, event_ids: Sequence[str]) -> list[ParkedEvent]:
-        """Those of `event_ids` that wait."""
+        """Return those of `event_ids` that wait."""
         return [
             ParkedEvent(*row[1:]) for row in self._sql.find_parked_events(self._execute, event_ids)
         ]
 
     def find_expired(self, now: int, most: int) -> list[ParkedEvent]:
-        """What has waited in vain."""
+        """Return parked events whose message did not arrive in time."""
         return [
             ParkedEvent(*row[1:]) for row in self._execute(self._sql.find_expired, (now, most, 0))
         ]
 
-    # --- what is added
+    # --- writes
 
     def add_events(self, rows: Sequence[StoredEvent]) -> None:
         """Insert new events."""
@@ -204,7 +204,7 @@ class Store:
             self._wakes_at = {key: self._wakes_at.get(key) for key in self._states}
 
     def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
-        """Whether `next_check_at` must be written: it may be too early, which costs a look in vain."""
+        """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""
         stored = self._wakes_at.get(state.conversation_id)
         if (
             stored is not None
@@ -222,20 +222,20 @@ class Store:
         return self._wakes_at[state.conversation_id]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
-        """Write what became of messages."""
+        """Write the states of messages."""
         keys = [(each.message_id, each.conversation_id) for each in messages]
         self._execute_many(self._sql.delete_message, keys)
         rows = [(*key, encode_state(each)) for key, each in zip(keys, messages, strict=True)]
         self._execute_many(self._sql.insert_message, rows)
 
     def save_contacts(self, contacts: Sequence[Contact]) -> None:
-        """Write what is known of contacts."""
+        """Write the states of contacts."""
         self._execute_many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
         rows = [(each.contact_id, encode_state(each)) for each in contacts]
         self._execute_many(self._sql.insert_contact, rows)
 
     def save_parked(self, parked: Sequence[ParkedEvent], done: Sequence[ParkedEvent]) -> None:
-        """Keep what waits, and forget what waits no longer."""
+        """Add parked events, and delete released ones."""
         self._execute_many(
             self._sql.insert_parked, [msgspec.structs.astuple(each) for each in parked]
         )
@@ -249,7 +249,7 @@ class Store:
             self._cursor.execute(statement)
 
     def add_counters(self, counts: Mapping[str, IngestCounters]) -> None:
-        """Add to what was counted before, by source."""
+        """Add to the stored counters, by source."""
         for source, tally in counts.items():
             values = msgspec.structs.astuple(tally)
             self._cursor.execute(self._sql.update_counters, (*values, source))
@@ -257,7 +257,7 @@ class Store:
                 self._cursor.execute(self._sql.insert_counters, (source, *values))
 
     def add_rejected_events(self, refusals: Sequence[RejectedEvent]) -> None:
-        """Keep what was refused."""
+        """Insert rejected events."""
         self._execute_many(
             self._sql.insert_rejected_event, [msgspec.structs.astuple(each) for each in refusals]
         )
@@ -285,7 +285,7 @@ class Store:
         self._connection.commit()
 
     def rollback(self) -> None:
-        """Forget all that was added since the last commit, and what was made of it."""
+        """Undo everything since the last commit, and clear the cache."""
         self._clear_cache()
         if self.is_disconnected:
             return
@@ -300,7 +300,7 @@ class Store:
         self._parked = self._execute(self._sql.count_parked)[0][0]
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
-        """Whether nobody can say any more what is on disk: a restart reads it."""
+        """Return whether the state on disk is unknown: a restart reads it."""
         return self._database.is_fatal(error, is_committing=is_committing)
 
     def close(self) -> None:

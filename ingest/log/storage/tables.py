@@ -1,7 +1,7 @@
-"""Tables of the store. Changing one needs a migration beside it (`migrations/versions`).
+"""Tables of the store. A change needs a migration (`migrations/versions`).
 
-Instants are microseconds since 1970 (UTC) in 64-bit integers: exact on every database and
-copied into Arrow without a conversion.
+Instants are microseconds since 1970 (UTC) in 64-bit integers: exact on every database and copied into
+Arrow without a conversion.
 """
 
 from typing import Any
@@ -52,9 +52,9 @@ def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
 
 NAMED_MESSAGE = "event_type = 'message.created' AND message_id <> event_id"
 UNNAMED_MESSAGE = "event_type = 'message.created' AND message_id = event_id"
-"""A message has an id of its own, or that of its event, and then needs no index of its own.
+"""A message has its own id, or that of its event, and then needs no entry in the index.
 
-Word for word in the statements: only so SQLite sees that the partial index serves.
+Repeat it word for word in statements: only then does SQLite use the partial index.
 """
 
 events = Table(
@@ -100,7 +100,7 @@ messages = Table(
     Column("conversation_id", String, primary_key=True),
     Column("projection", LargeBinary, nullable=False),
 )
-"""What became of messages after their creation (`state.Message`); no row if nothing did."""
+"""States of messages that changed after their creation (`message_state.Message`)."""
 
 contacts = Table(
     "contacts",
@@ -145,7 +145,7 @@ ingest_stats = Table(
         )
     ),
 )
-"""What came from each source and what became of it, counted in the transaction that stored it."""
+"""Counters of each source, updated in the transaction that stores its events."""
 
 rejected_events = Table(
     "rejected_events",

@@ -11,7 +11,7 @@ from pipelines.definitions import load_job
 from pipelines.load import MAX_RUNTIME, POOL
 
 _CONFIG = f"""\
-# Written by Convolake where it is missing; edit it, or delete it to have it anew.
+# Written by Convolake if it is missing; edit it, or delete it to get the default.
 telemetry:
   enabled: false
 run_monitoring:
@@ -38,14 +38,14 @@ def prepare(settings: Settings) -> Path:
 
 
 def command(settings: Settings) -> list[str]:
-    """The command line of Dagster's pages and daemon; run it with `environment`."""
+    """Return the command line of Dagster's pages and daemon; run it with `environment`."""
     address = ["--host", settings.host, "--port", str(settings.dagster_port)]
     module = ["-m", "pipelines.definitions"]
     return [sys.executable, "-m", "dagster", "dev", *module, *address, "--log-level", "warning"]
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of `command`."""
+    """Return the environment of `command`."""
     return {**os.environ, "DAGSTER_HOME": str(prepare(settings))}
 
 
