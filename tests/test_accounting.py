@@ -209,7 +209,7 @@ def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[lis
         ),
         (
             "update ingest_stats set accepted = accepted + 1, received = received + 1 where source = 'test'",
-            "what is stored is",
+            "stored = accepted",
         ),
         ("delete from rejected_events", "rejected events are kept"),
     ],

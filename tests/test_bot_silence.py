@@ -301,7 +301,7 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
             "all are told of",
         )
     damage(settings, "update webhooks set watchdog_cursor = null")
-    damage(settings, "update webhook_queue set bot_wait_since = since")
+    damage(settings, "update webhook_queue set waiting_since = first_attempt_at")
     with running(settings, clock, "later") as installation:
         installation.facts([said("new", "c1")])
         clock.forward(seconds=SILENCE)
