@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 
 from benchmarks.servers import HOST, REPOSITORY, Server
-from tests.sockets import Socket
+from tests.raw_socket import Socket
 
 OPENING = 200
 """So many handshakes are under way at once."""

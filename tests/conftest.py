@@ -15,10 +15,10 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
+from tests.api_server import Installation, run_server
 from tests.factories import Clock, Ids, Record
-from tests.postgres import Server, serving
-from tests.receiving import Receiver, receiving
-from tests.serving import Installation, listening
+from tests.postgres_server import PostgresServer, postgres_server
+from tests.webhook_receiver import Receiver, webhook_receiver
 
 
 def pytest_report_header() -> str:
@@ -49,9 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this worker's own."""
-    with serving() as server:
+    with postgres_server() as server:
         yield server
 
 
@@ -60,26 +60,26 @@ def store_url(request: pytest.FixtureRequest) -> str | None:
     """A new database for the log, of the kind that `--database` says; None: the data folder's."""
     if request.config.getoption("--database") == "sqlite":
         return None
-    server: Server = request.getfixturevalue("postgres")
+    server: PostgresServer = request.getfixturevalue("postgres")
     return server.create()
 
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, tmp_path: Path, store_url: str | None) -> Settings:
-    """With the mark `near` webhooks and hooks may be on this machine."""
-    near = {"127.0.0.0/8"} if request.node.get_closest_marker("near") else set()
-    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks=near)
+    """With the mark `allows_loopback`, webhooks and hooks may have loopback addresses."""
+    networks = {"127.0.0.0/8"} if request.node.get_closest_marker("allows_loopback") else set()
+    return Settings(data=tmp_path / "data", store_url=store_url, webhook_networks=networks)
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Takes webhooks, or is asked as a hook."""
-    with receiving() as found:
+    with webhook_receiver() as found:
         yield found
 
 
 @pytest.fixture
-def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is ours: the deliverer looks at it often."""
     monkeypatch.setattr("ingest.delivery.dispatcher.POLL_SECONDS", 0.02)
 
@@ -104,7 +104,7 @@ def record(settings: Settings, clock: Clock) -> Record:
 @pytest.fixture
 def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
     key = get_or_create_local_key(settings, clock())
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)
         with running.http:
             yield running

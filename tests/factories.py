@@ -27,7 +27,7 @@ from ingest.log.writer_requests import (
 )
 from ingest.manifest import Segment
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere, seal
+from tests.adbc_process import run_in_adbc_process, seal
 from warehouse.build import LoadReport, load
 from warehouse.lake import connect
 
@@ -63,7 +63,7 @@ class Ids:
         return f"{self._prefix}-{self._last:06}"
 
 
-def an_event(event_type: str = "message.created", **over: Any) -> dict[str, Any]:
+def make_event(event_type: str = "message.created", **over: Any) -> dict[str, Any]:
     """An event as a client sends it; a customer's message in conversation c1 by default."""
     event: dict[str, Any] = {"event_type": event_type, "conversation_id": "c1"}
     if event_type == "message.created":
@@ -77,13 +77,13 @@ def an_event(event_type: str = "message.created", **over: Any) -> dict[str, Any]
     return event | over
 
 
-def a_conversation(
+def make_conversation(
     conversation_id: str = "c1", messages: int = 2, **over: Any
 ) -> list[dict[str, Any]]:
     """A conversation of `messages` turns between a customer and a bot."""
     people = (("ada", "customer"), ("helper", "bot"))
     said = [
-        an_event(
+        make_event(
             conversation_id=conversation_id,
             event_id=f"{conversation_id}-m{number}",
             participant_id=people[number % 2][0],
@@ -92,7 +92,7 @@ def a_conversation(
         )
         for number in range(messages)
     ]
-    created = an_event(
+    created = make_event(
         "conversation.created",
         conversation_id=conversation_id,
         event_id=f"{conversation_id}-created",
@@ -101,7 +101,7 @@ def a_conversation(
     return [created, *said]
 
 
-def a_submission(
+def make_submission(
     drafts: Sequence[Draft], source: str = "test", command: Command | None = None
 ) -> Append:
     """`drafts` as one request to the log: facts, or each a `command`."""
@@ -131,7 +131,7 @@ class Record:
         """Put events on the record, `at_once` in each commit: as facts, or commanded."""
         drafts = [msgspec.convert(event, Draft) for event in events]
         requests = [
-            a_submission(drafts[start : start + at_once], source, command)
+            make_submission(drafts[start : start + at_once], source, command)
             for start in range(0, len(drafts), at_once)
         ]
         return asyncio.run(self._write(requests))
@@ -161,7 +161,7 @@ class Record:
 
     def seal(self, rows: int = 50_000) -> list[Segment]:
         """Seal all that is written, in segments of at most `rows`."""
-        return elsewhere(seal, self.settings, rows, from_micros(self.clock()))
+        return run_in_adbc_process(seal, self.settings, rows, from_micros(self.clock()))
 
     def load(self) -> LoadReport:
         """Load all that is sealed."""

@@ -25,8 +25,8 @@ from ingest.auth.secret_files import write_private
 from ingest.auth.tokens import get_or_create_token_secret
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, a_conversation, an_event
-from tests.serving import listening, until
+from tests.api_server import run_server, wait_until
+from tests.factories import Clock, Ids, make_conversation, make_event
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
 """Pages for everybody; the last opens a conversation only where a setting says so."""
@@ -85,9 +85,11 @@ def signed(settings: Settings, token: str, **claims: Any) -> str:
 @pytest.fixture
 def filled(api: TestClient) -> TestClient:
     """Two conversations, with a text that nobody else may see."""
-    api.post("/v1/events", json=a_conversation("c1", messages=2))
-    api.post("/v1/events", json=a_conversation("c2", messages=2, channel="email"))
-    api.post("/v1/events", json=[an_event(text=TEXT), an_event(visibility="internal", text=TEXT)])
+    api.post("/v1/events", json=make_conversation("c1", messages=2))
+    api.post("/v1/events", json=make_conversation("c2", messages=2, channel="email"))
+    api.post(
+        "/v1/events", json=[make_event(text=TEXT), make_event(visibility="internal", text=TEXT)]
+    )
     return api
 
 
@@ -207,7 +209,7 @@ def test_a_customer_speaks_only_for_themselves(filled: TestClient, body: dict[st
 def test_two_customers_with_one_idempotency_key_are_not_taken_for_one(filled: TestClient) -> None:
     answers = []
     for who in ("ada", "bea"):
-        filled.post("/v1/events", json=an_event("participant.joined", participant_id=who,
+        filled.post("/v1/events", json=make_event("participant.joined", participant_id=who,
                                                 participant_role="customer"))  # fmt: skip
         token = token_for(filled, "c1", participant_id=who)
         headers = {"authorization": f"Bearer {token}", "idempotency-key": "1"}
@@ -226,7 +228,7 @@ def test_a_customer_reads_the_customers_view_whatever_they_ask_for(filled: TestC
 
 
 def test_a_time_of_its_own_needs_the_scope_import(filled: TestClient, settings: Settings) -> None:
-    event = an_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
+    event = make_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
     headers = {"authorization": f"Bearer {key_for(settings, 'events:write')}"}
     answer = filled.post("/v1/events", json=event, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
@@ -262,7 +264,7 @@ def test_what_was_refused_for_its_sender_is_not_let_in_by_a_replay(
     filled: TestClient, settings: Settings
 ) -> None:
     writer = {"authorization": f"Bearer {key_for(settings, 'events:write', 'read')}"}
-    past = an_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
+    past = make_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
     assert filled.post("/v1/events", json=past, headers=writer).status_code == 403
     customer = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
     forged = {"participant_id": "helper", "text": "I am the bot"}
@@ -298,7 +300,7 @@ def test_what_is_known_of_a_person_needs_a_scope_of_its_own(
 def test_a_customers_token_ends_with_its_conversation(filled: TestClient) -> None:
     """Their message would go where the token does not lead."""
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
-    closed = an_event("conversation.state_changed", payload={"to": "closed"})
+    closed = make_event("conversation.state_changed", payload={"to": "closed"})
     assert filled.post("/v1/events", json=closed).status_code == 201
     said = {"participant_id": "ada", "text": "hello?"}
     answer = filled.post("/v1/conversations/c1/messages", json=said, headers=headers)
@@ -320,9 +322,9 @@ def test_a_key_says_when_it_was_last_used(
     monkeypatch.setattr("ingest.api.background_tasks.KEY_USAGE_SECONDS", 0.02)
     key = get_or_create_local_key(settings, clock())
     engine = open_engine(settings.database_url)
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         httpx2.get(f"{url}/v1/conversations", headers={"authorization": f"Bearer {key}"})
-        until(lambda: list_keys(engine)[0].last_used_at == clock(), 20, "it is noted")
+        wait_until(lambda: list_keys(engine)[0].last_used_at == clock(), 20, "it is noted")
 
 
 def test_of_two_who_make_a_secret_at_once_both_have_the_first(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from ingest.api.app import create_app
 from ingest.auth.api_keys import create_key
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event, damage
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Clock, Record, damage, make_conversation, make_event
 
 
 def counts(api: TestClient, source: str = "local") -> dict[str, int]:
@@ -38,8 +38,8 @@ def refused(api: TestClient) -> list[dict[str, Any]]:
 
 
 def test_what_came_is_what_became_of_it(api: TestClient) -> None:
-    api.post("/v1/events", json=[*a_conversation(messages=2), *a_conversation(messages=2)])
-    api.post("/v1/events", json=[an_event(event_id="c1-m0", text="other"), {"event_type": 7}])
+    api.post("/v1/events", json=[*make_conversation(messages=2), *make_conversation(messages=2)])
+    api.post("/v1/events", json=[make_event(event_id="c1-m0", text="other"), {"event_type": 7}])
     api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
     api.post("/v1/conversations/nowhere/messages", json={"participant_id": "ada", "text": "x"})
     api.post("/v1/events", content=b"[{]", headers={"content-type": "application/json"})
@@ -90,9 +90,9 @@ def test_a_body_over_the_limit_is_counted_and_told_though_not_kept(api: TestClie
 
 
 def test_a_refused_event_comes_in_when_it_is_tried_again(api: TestClient) -> None:
-    api.post("/v1/events", json=[an_event(event_id="e1")])  # its conversation is not there yet
+    api.post("/v1/events", json=[make_event(event_id="e1")])  # its conversation is not there yet
     (event,) = refused(api)
-    api.post("/v1/events", json=[an_event("conversation.created")])
+    api.post("/v1/events", json=[make_event("conversation.created")])
     path = f"/v1/rejected/{event['rejected_id']}/replay"
     first = api.post(path)
     assert (first.status_code, first.json()["event_id"]) == (201, "e1")
@@ -152,14 +152,14 @@ def test_a_replay_writes_as_the_source_that_sent_it(
 ) -> None:
     key = create_key(open_engine(settings.database_url), "mybot", clock())
     api.post(
-        "/v1/events", json=[an_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
+        "/v1/events", json=[make_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
     )
-    api.post("/v1/events", json=[an_event("conversation.created")])
+    api.post("/v1/events", json=[make_event("conversation.created")])
     (event,) = refused(api)
     api.post(f"/v1/rejected/{event['rejected_id']}/replay")
     # The bot meets its own event as a duplicate: nothing is doubled.
     again = api.post(
-        "/v1/events", json=[an_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
+        "/v1/events", json=[make_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
     )
     assert again.json()["results"][0]["status"] == "duplicate"
 
@@ -168,10 +168,10 @@ _events = st.sampled_from(
     [
         json.dumps(event).encode()
         for event in (
-            *a_conversation(messages=3),
-            an_event(event_id="c1-m0", text="other"),
-            an_event("session.started"),
-            an_event(conversation_id="nowhere"),
+            *make_conversation(messages=3),
+            make_event(event_id="c1-m0", text="other"),
+            make_event("session.started"),
+            make_event(conversation_id="nowhere"),
             {"event_type": 5},
         )
     ]
@@ -217,10 +217,12 @@ def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[lis
 def test_verify_notices_accounts_that_do_not_agree(
     record: Record, statement: str, name: str
 ) -> None:
-    record.write([*a_conversation(), an_event("message.sent")])
-    assert elsewhere(verify, record.settings).ok
+    record.write([*make_conversation(), make_event("message.sent")])
+    assert run_in_adbc_process(verify, record.settings).ok
     damage(record.settings, statement)
-    broken = [check.name for check in elsewhere(verify, record.settings).checks if not check.ok]
+    broken = [
+        check.name for check in run_in_adbc_process(verify, record.settings).checks if not check.ok
+    ]
     assert any(each.startswith(name) for each in broken)
 
 
@@ -229,7 +231,7 @@ def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
     settings: Settings,
 ) -> None:
     record = Record(settings, Clock())
-    record.write([*a_conversation(), an_event("message.sent")])
+    record.write([*make_conversation(), make_event("message.sent")])
     states = record.log("select * from conversations")
     newer = settings.data / "newer.sqlite"
     with closing(sqlite3.connect(settings.store_path)) as connection:
@@ -244,7 +246,7 @@ def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
     with TestClient(create_app(settings)) as client:
         assert client.get("/readyz").status_code == 200
     assert record.log("select * from conversations") == states
-    assert elsewhere(verify, settings).ok
+    assert run_in_adbc_process(verify, settings).ok
     assert record.log(
         "select source, received, accepted, generated from ingest_stats order by source"
     ) == [

@@ -24,8 +24,8 @@ from ingest.lake.segments import GapError
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.lock import LogLockedError
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Clock, Record, make_conversation, make_event
 
 MESSAGE = {"participant_id": "ada", "text": "Where is my order?"}
 MARKER = "X9marker9X"
@@ -102,7 +102,7 @@ def test_the_text_comes_back_to_the_byte(api: TestClient) -> None:
 
 
 def test_pages_lead_through_everything_once_and_in_order(api: TestClient) -> None:
-    api.post("/v1/events", json=a_conversation("c1", messages=25))
+    api.post("/v1/events", json=make_conversation("c1", messages=25))
     seen: list[int] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -127,10 +127,10 @@ def test_conversations_are_listed_newest_first_by_channel(api: TestClient) -> No
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
 def test_a_batch_answers_for_each_event(api: TestClient, content_type: str) -> None:
     events = [
-        *a_conversation(messages=1),
-        an_event(event_id="c1-m0", participant_role="customer", text="message 0"),
-        an_event(event_id="c1-m0", text="other"),
-        an_event("session.started"),
+        *make_conversation(messages=1),
+        make_event(event_id="c1-m0", participant_role="customer", text="message 0"),
+        make_event(event_id="c1-m0", text="other"),
+        make_event("session.started"),
         {"event_type": 5},
     ]
     lines = [json.dumps(event).encode() for event in events]
@@ -156,7 +156,7 @@ def test_a_batch_answers_for_each_event(api: TestClient, content_type: str) -> N
 
 
 def test_a_broken_line_does_not_take_the_others_along(api: TestClient) -> None:
-    good = [json.dumps(event).encode() for event in a_conversation(messages=2)]
+    good = [json.dumps(event).encode() for event in make_conversation(messages=2)]
     body = b"\n".join([good[0], b'{"event_type": ', good[1], b"\xff\xfe", good[2]])
     found = post_raw(api, "/v1/events", body, "application/x-ndjson").json()
     assert [result["status"] for result in found["results"]] == [
@@ -165,9 +165,9 @@ def test_a_broken_line_does_not_take_the_others_along(api: TestClient) -> None:
 
 
 def test_one_event_may_be_sent_alone(api: TestClient) -> None:
-    assert api.post("/v1/events", json=an_event("conversation.created")).status_code == 201
-    assert api.post("/v1/events", json=an_event()).status_code == 201
-    assert api.post("/v1/events", json=an_event("session.started")).status_code == 403
+    assert api.post("/v1/events", json=make_event("conversation.created")).status_code == 201
+    assert api.post("/v1/events", json=make_event()).status_code == 201
+    assert api.post("/v1/events", json=make_event("session.started")).status_code == 403
 
 
 # --- bad input -------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_the_same_in_a_batch_rejects_that_event_alone(api: TestClient, name: str
         b'{"participant_id"',
         b'{"event_type":"message.created","conversation_id":"c1","participant_id"',
     )
-    created = json.dumps(an_event("conversation.created")).encode()
+    created = json.dumps(make_event("conversation.created")).encode()
     found = post_raw(api, "/v1/events", created + b"\n" + event + b"\n", "application/x-ndjson")
     assert found.status_code == 207
     assert [result["status"] for result in found.json()["results"]] == ["accepted", "rejected"]
@@ -249,7 +249,7 @@ def test_what_is_too_much_at_once_is_refused(api: TestClient) -> None:
 
 
 def test_ten_thousand_events_fit_in_one_batch(api: TestClient) -> None:
-    events = a_conversation(messages=9_999)
+    events = make_conversation(messages=9_999)
     answer = post_raw(
         api, "/v1/events", b"\n".join(map(msgspec.json.encode, events)), "application/x-ndjson"
     )
@@ -310,7 +310,7 @@ def test_without_a_key_nothing_is_told_or_stored(api: TestClient, header: str | 
         api.get("/v1/conversations/c1/messages", headers=headers),  # type: ignore[arg-type]
         api.post("/v1/conversations", json={"channel": "web"}, headers=headers),  # type: ignore[arg-type]
         api.post("/v1/conversations/c1/messages", json=MESSAGE, headers=headers),  # type: ignore[arg-type]
-        api.post("/v1/events", json=[an_event()], headers=headers),  # type: ignore[arg-type]
+        api.post("/v1/events", json=[make_event()], headers=headers),  # type: ignore[arg-type]
     ]
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.json()["code"] for answer in answers} == {"unauthorized"}
@@ -358,7 +358,7 @@ def test_a_key_with_one_letter_changed_is_refused(
 
 
 def test_health_and_metrics_need_no_key(api: TestClient) -> None:
-    api.post("/v1/events", json=a_conversation(messages=1))
+    api.post("/v1/events", json=make_conversation(messages=1))
     del api.headers["authorization"]
     assert api.get("/healthz").json() == {"status": "ok"}
     assert api.get("/readyz").json() == {"status": "ok"}
@@ -401,7 +401,7 @@ def test_a_conversation_opened_again_with_the_same_event_id_is_the_same(api: Tes
 
 @pytest.mark.sqlite
 def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     for path in record.settings.data.glob("log.sqlite*"):
         path.unlink()
@@ -411,7 +411,7 @@ def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> N
     ):
         pass
     with pytest.raises(GapError, match="another log"):
-        elsewhere(catch_up, record.settings)
+        run_in_adbc_process(catch_up, record.settings)
 
 
 @pytest.mark.sqlite

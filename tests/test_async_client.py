@@ -14,7 +14,7 @@ from ingest.api.app import create_app
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Message, Participant
 from ingest.settings import Settings
-from tests.serving import WAIT, listening
+from tests.api_server import WAIT, run_server
 
 ADA = Participant(participant_id="ada", participant_role="customer")
 CONNECTIONS = 100
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """URL and key of an API that really listens."""
     settings = Settings(data=tmp_path)
     key = get_or_create_local_key(settings, 0)
-    with listening(create_app(settings)) as url:
+    with run_server(create_app(settings)) as url:
         yield url, key
 
 

@@ -24,8 +24,8 @@ from ingest.log.storage.engine import open_engine
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from pipelines.dagster_home import run_once
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Clock, Record, make_conversation, make_event
 from tests.test_warehouse import contents
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -44,9 +44,9 @@ def empty(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def sealed(record: Record) -> Record:
-    record.write(a_conversation(messages=6))
+    record.write(make_conversation(messages=6))
     record.seal(rows=3)
-    record.write(a_conversation("not-sealed"))
+    record.write(make_conversation("not-sealed"))
     return record
 
 
@@ -67,7 +67,7 @@ def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
         number = 0
         while not stop.is_set():
             number += 1
-            sealed.write(a_conversation(f"busy-{number}", messages=20), at_once=1)
+            sealed.write(make_conversation(f"busy-{number}", messages=20), at_once=1)
             acknowledged[0] += 22  # with its creation and the start of its session
             begun.set()
 
@@ -90,7 +90,7 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_began(
     record.seal(rows=10)
     assert made.events >= max(before, made.sealed_events) > 12
     restore(empty, folder)
-    verdict = elsewhere(verify, empty)
+    verdict = run_in_adbc_process(verify, empty)
     assert faults(verdict) == []
     assert verdict.events == made.events
     there, here = Record(empty, Clock()), f"select * from events where position <= {before}"
@@ -102,16 +102,16 @@ def test_a_restored_record_goes_on_where_it_ended(
 ) -> None:
     sealed.load()
     made = back_up(sealed.settings, folder, NOW)
-    sealed.write(a_conversation("after-the-backup"))
+    sealed.write(make_conversation("after-the-backup"))
     restore(empty, folder)
     there = Record(empty, sealed.clock)
-    there.write([an_event(event_id="next")])
+    there.write([make_event(event_id="next")])
     last = there.log("select * from events order by position desc limit 1")[0]
     assert (last["position"], last["sequence"]) == (made.events + 1, 9)
     assert run_once_sealed(there).query("select count(*) as n from events") == [
         {"n": made.events + 1}
     ]
-    verdict = elsewhere(verify, empty)
+    verdict = run_in_adbc_process(verify, empty)
     assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 0, 0)
 
 
@@ -129,7 +129,7 @@ def test_the_lake_of_a_backup_is_never_ahead_of_its_log(
 
     def meanwhile(store: Path, target: Path) -> int:
         sealed.clock.forward(days=1)
-        sealed.write(a_conversation("meanwhile"))
+        sealed.write(make_conversation("meanwhile"))
         sealed.seal()
         assert list(compact(Lake(sealed.settings.lake_path), datetime(2030, 1, 3, tzinfo=UTC)))
         return real(store, target)
@@ -138,7 +138,7 @@ def test_the_lake_of_a_backup_is_never_ahead_of_its_log(
         made = back_up(sealed.settings, folder, NOW)
     assert (made.sealed_events, made.events) == (8, 16)
     restore(empty, folder)
-    assert faults(elsewhere(verify, empty)) == []
+    assert faults(run_in_adbc_process(verify, empty)) == []
     assert [each.rows for each in Record(empty, sealed.clock).seal()] == [4, 4]
 
 
@@ -146,7 +146,7 @@ def test_a_compacted_lake_is_backed_up_without_the_files_that_were_replaced(
     sealed: Record, folder: Path, empty: Settings
 ) -> None:
     sealed.clock.forward(days=1)
-    sealed.write(a_conversation("later"))
+    sealed.write(make_conversation("later"))
     sealed.seal()
     now = datetime(2030, 1, 3, tzinfo=UTC)
     assert list(compact(Lake(sealed.settings.lake_path), now))
@@ -154,7 +154,7 @@ def test_a_compacted_lake_is_backed_up_without_the_files_that_were_replaced(
     made = back_up(sealed.settings, folder, NOW)
     assert len(made.files) == 2 + len(read_manifest(sealed.settings.lake_path)[0]) == 4
     restore(empty, folder)
-    assert faults(elsewhere(verify, empty)) == []
+    assert faults(run_in_adbc_process(verify, empty)) == []
 
 
 def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Settings) -> None:
@@ -171,7 +171,7 @@ def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Set
 def test_a_log_of_which_nothing_is_sealed_can_be_backed_up(
     record: Record, folder: Path, empty: Settings
 ) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     assert back_up(record.settings, folder, NOW).sealed_events == 0
     assert restore(empty, folder).events == 4
     assert len(Record(empty, record.clock).seal()) == 1
@@ -272,11 +272,11 @@ def run(data: Path, *command: str) -> tuple[int, str]:
 
 
 def test_one_command_each(sealed: Record, folder: Path, empty: Settings) -> None:
-    code, output = elsewhere(run, sealed.settings.data, "backup", str(folder))
+    code, output = run_in_adbc_process(run, sealed.settings.data, "backup", str(folder))
     assert (code, "12 events in 5 files" in output) == (0, True), output
-    code, output = elsewhere(run, empty.data, "restore", str(folder))
+    code, output = run_in_adbc_process(run, empty.data, "restore", str(folder))
     assert (code, "12 events are back" in output) == (0, True), output
-    code, output = elsewhere(run, empty.data, "restore", str(folder))
+    code, output = run_in_adbc_process(run, empty.data, "restore", str(folder))
     assert (code, "not empty" in output) == (1, True), output
 
 
@@ -286,10 +286,10 @@ def test_a_data_folder_that_was_moved_goes_on_in_every_part(sealed: Record, tmp_
     sealed.settings.data.rename(moved.data)
     there = Record(moved, sealed.clock)
     before = contents(there)
-    assert elsewhere(verify, moved).ok
-    there.write(a_conversation("c9"))
+    assert run_in_adbc_process(verify, moved).ok
+    there.write(make_conversation("c9"))
     run_once_sealed(there)
     assert there.query("select max(position) as last from events") == [{"last": 16}]
     assert len(contents(there)["events"]) == len(before["events"]) + 4
-    assert elsewhere(verify, moved).ok
+    assert run_in_adbc_process(verify, moved).ok
     assert not sealed.settings.data.exists()

@@ -17,16 +17,16 @@ from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD
 from ingest.delivery.retry_policy import SCHEDULE
 from ingest.events.draft import Command
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, Record, an_event, damage, free_port
+from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.factories import Clock, Ids, Record, damage, free_port, make_event
 from tests.faults.processes import running as a_process
-from tests.receiving import Receiver
-from tests.serving import WAIT, Installation, listening, until
+from tests.webhook_receiver import Receiver
 
 SILENCE = 31
 """A bot is taken to be silent after 30 seconds."""
 
 
-pytestmark = [pytest.mark.near, pytest.mark.usefixtures("looking_often")]
+pytestmark = [pytest.mark.allows_loopback, pytest.mark.usefixtures("fast_polling")]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def receiver(receiver: Receiver) -> Receiver:
 @contextmanager
 def running(settings: Settings, clock: Clock, ids: str) -> Iterator[Installation]:
     key = get_or_create_local_key(settings, clock())
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids(ids)))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids(ids)))) as url:
         found = Installation(url, key, settings, clock)
         with found.http:
             yield found
@@ -53,7 +53,7 @@ def hook(installation: Installation, receiver: Receiver, **over: Any) -> str:
 
 def opened(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
     people = [("ada", "customer"), (bot, "bot")]
-    return an_event(
+    return make_event(
         "conversation.created",
         conversation_id=conversation_id,
         payload={
@@ -66,7 +66,7 @@ def opened(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
 
 
 def said(event_id: str, conversation_id: str = "c1", **over: Any) -> dict[str, Any]:
-    return an_event(event_id=event_id, conversation_id=conversation_id, **over)
+    return make_event(event_id=event_id, conversation_id=conversation_id, **over)
 
 
 def events(
@@ -83,13 +83,13 @@ def failed(installation: Installation, conversation_id: str = "c1") -> list[str]
 
 
 def tried(receiver: Receiver, count: int = 1) -> None:
-    until(lambda: len(receiver.tried) >= count, WAIT, f"{count} tries")
+    wait_until(lambda: len(receiver.tried) >= count, WAIT, f"{count} tries")
 
 
 def looked(installation: Installation, path: str, queued: int) -> None:
     """The round is written down: `queued` deliveries wait."""
     url = f"{path}/deliveries?limit=100"
-    until(lambda: len(installation.http.get(url).json()["items"]) == queued, WAIT, "they wait")
+    wait_until(lambda: len(installation.http.get(url).json()["items"]) == queued, WAIT, "they wait")
 
 
 def attempts(installation: Installation, path: str) -> int:
@@ -102,11 +102,11 @@ def test_a_message_that_the_bot_does_not_take_is_a_failed_turn_and_a_human_is_as
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.facts([opened(), said("m1")])
+    installation.post_events([opened(), said("m1")])
     looked(installation, path, 1)
     assert failed(installation) == []
     clock.forward(seconds=SILENCE)
-    until(lambda: failed(installation) == ["m1"], WAIT, "the turn has failed")
+    wait_until(lambda: failed(installation) == ["m1"], WAIT, "the turn has failed")
     (turn,) = events(installation, "bot.turn_failed")
     assert (turn["participant_id"], turn["participant_role"]) == ("helper", "bot")
     assert turn["payload"]["reason"] == "webhook_failed"
@@ -121,12 +121,12 @@ def test_each_message_is_told_of_once_also_what_waits_behind_another_one(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.facts([opened(), *(said(f"m{n}") for n in range(5))])
+    installation.post_events([opened(), *(said(f"m{n}") for n in range(5))])
     looked(installation, path, 5)
     for tries, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
         clock.forward(seconds=seconds)
-        until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
-    until(lambda: len(failed(installation)) == 5, WAIT, "all are told of")
+        wait_until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
+    wait_until(lambda: len(failed(installation)) == 5, WAIT, "all are told of")
     assert sorted(failed(installation)) == [f"m{n}" for n in range(5)]
     assert len(events(installation, "handoff.requested")) == 1
 
@@ -135,19 +135,19 @@ def test_what_the_bot_took_in_time_is_no_failure_nor_what_is_sent_again(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.facts([opened(), said("m1")])
+    installation.post_events([opened(), said("m1")])
     looked(installation, path, 1)
     receiver.answer = lambda _: 200
     clock.forward(seconds=10)
-    until(lambda: len(receiver.taken) == 1, WAIT, "it arrives")
+    wait_until(lambda: len(receiver.taken) == 1, WAIT, "it arrives")
     looked(installation, path, 0)
     receiver.answer = lambda _: 503
     assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 1
     tried(receiver, 3)
     looked(installation, path, 1)
-    installation.facts([said("m2")])
+    installation.post_events([said("m2")])
     clock.forward(seconds=SILENCE)
-    until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
+    wait_until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
 
 
 def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
@@ -155,14 +155,14 @@ def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
 ) -> None:
     hook(installation, receiver)
     names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 5)]
-    installation.facts([opened(name) for name in names])
-    installation.facts([said(f"{name}-1", name) for name in names])
+    installation.post_events([opened(name) for name in names])
+    installation.post_events([said(f"{name}-1", name) for name in names])
     tried(receiver, FAILURE_THRESHOLD)
-    installation.facts([said(f"{name}-2", name) for name in names])
-    installation.facts([said("note", "c0", visibility="internal")])
+    installation.post_events([said(f"{name}-2", name) for name in names])
+    installation.post_events([said("note", "c0", visibility="internal")])
     clock.forward(seconds=SILENCE)
     for name in names:
-        until(
+        wait_until(
             lambda name=name: sorted(failed(installation, name)) == [f"{name}-1", f"{name}-2"],  # type: ignore[misc]
             WAIT,
             f"{name} is told of",
@@ -174,7 +174,7 @@ def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
         clock.forward(seconds=30)  # however long it is left alone after its last failure
         return len(receiver.ids) == 2 * len(names) + 1  # the note, too
 
-    until(arrived, WAIT, "all arrives")
+    wait_until(arrived, WAIT, "all arrives")
     assert sum(len(failed(installation, name)) for name in names) == 2 * len(names)
 
 
@@ -183,14 +183,14 @@ def test_a_bot_that_is_gone_fails_at_once_and_for_every_message_to_come(
 ) -> None:
     path = hook(installation, receiver)
     receiver.answer = lambda _: 410
-    installation.facts([opened(), said("m1"), said("m2")])
-    until(lambda: sorted(failed(installation)) == ["m1", "m2"], WAIT, "both have failed")
-    installation.facts([said("m3")])
-    until(lambda: sorted(failed(installation)) == ["m1", "m2", "m3"], WAIT, "the third, too")
+    installation.post_events([opened(), said("m1"), said("m2")])
+    wait_until(lambda: sorted(failed(installation)) == ["m1", "m2"], WAIT, "both have failed")
+    installation.post_events([said("m3")])
+    wait_until(lambda: sorted(failed(installation)) == ["m1", "m2", "m3"], WAIT, "the third, too")
     receiver.answer = lambda _: 200
     assert installation.post(f"{path}/enable", None).status_code == 200
     clock.forward(seconds=10)
-    until(lambda: len(receiver.taken) == 3, WAIT, "it hears them after all")
+    wait_until(lambda: len(receiver.taken) == 3, WAIT, "it hears them after all")
     assert len(failed(installation)) == 3
 
 
@@ -199,12 +199,14 @@ def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
 ) -> None:
     hook(installation, receiver)
     receiver.answer = lambda _: 410
-    installation.facts([opened(), said("m1"), opened("c2")])
-    until(lambda: failed(installation) == ["m1"], WAIT, "the bot has failed")
+    installation.post_events([opened(), said("m1"), opened("c2")])
+    wait_until(lambda: failed(installation) == ["m1"], WAIT, "the bot has failed")
     (asked,) = events(installation, "handoff.requested")
     taken = {"handoff_id": asked["handoff_id"], "participant_id": "mira"}
-    installation.facts([an_event("handoff.accepted", **taken), said("m2"), said("other", "c2")])
-    until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    installation.post_events(
+        [make_event("handoff.accepted", **taken), said("m2"), said("other", "c2")]
+    )
+    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
     assert failed(installation) == ["m1"]
     assert installation.http.get("/v1/rejected").json()["items"] == []
 
@@ -216,34 +218,34 @@ def test_what_is_given_up_before_its_time_is_a_failure_too(
     last = len(SCHEDULE) + 1
     with running(patient, clock, "id") as installation:
         path = hook(installation, receiver)
-        installation.facts([opened(), said("m1")])
+        installation.post_events([opened(), said("m1")])
         for tries in range(1, last + 1):
             tried(receiver, tries)
-            until(
+            wait_until(
                 lambda n=tries: attempts(installation, path) == n % last,  # type: ignore[misc]
                 WAIT,
                 "it is noted",
             )
             assert failed(installation) == [] or tries == last
             clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
-        until(lambda: failed(installation) == ["m1"], WAIT, "it is given up, and told of")
+        wait_until(lambda: failed(installation) == ["m1"], WAIT, "it is given up, and told of")
 
 
 def test_nothing_is_told_of_once_a_human_has_control(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.facts([opened(), said("m1"), opened("c2"), said("other", "c2")])
+    installation.post_events([opened(), said("m1"), opened("c2"), said("other", "c2")])
     looked(installation, path, 2)
-    installation.facts(
+    installation.post_events(
         [
-            an_event("handoff.requested", handoff_id="h1"),
-            an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+            make_event("handoff.requested", handoff_id="h1"),
+            make_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
             said("m2"),
         ]
     )
     clock.forward(seconds=SILENCE)
-    until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
     assert failed(installation) == []
     assert installation.http.get("/v1/rejected").json()["items"] == []
 
@@ -252,13 +254,13 @@ def test_a_human_who_takes_over_at_the_last_moment_is_not_followed_by_a_failure(
     record: Record,
 ) -> None:
     """The epoch decides in the commit itself, whatever was read before it."""
-    turn = an_event("bot.turn_failed", participant_id="helper")
+    turn = make_event("bot.turn_failed", participant_id="helper")
     record.write([opened()])
     (answer,) = record.write([turn], command=Command(control_epoch=1))
     assert answer.status == "accepted"
     (asked,) = record.log("select handoff_id from events where event_type = 'handoff.requested'")
     record.write(
-        [an_event("handoff.accepted", handoff_id=asked["handoff_id"], participant_id="mira")]
+        [make_event("handoff.accepted", handoff_id=asked["handoff_id"], participant_id="mira")]
     )
     (answer,) = record.write([turn], command=Command(control_epoch=1))
     assert answer.error is not None
@@ -269,10 +271,12 @@ def test_a_bot_that_takes_no_part_fails_nobody(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.facts([opened("c2", bot="other"), said("foreign", "c2"), opened(), said("m1")])
+    installation.post_events(
+        [opened("c2", bot="other"), said("foreign", "c2"), opened(), said("m1")]
+    )
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    until(lambda: failed(installation) == ["m1"], WAIT, "its own is told of")
+    wait_until(lambda: failed(installation) == ["m1"], WAIT, "its own is told of")
     assert failed(installation, "c2") == []
 
 
@@ -283,16 +287,18 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
     with running(settings, clock, "id") as installation:
         hook(installation, receiver)
         names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 2)]
-        installation.facts([each for name in names for each in (opened(name), said(name, name))])
+        installation.post_events(
+            [each for name in names for each in (opened(name), said(name, name))]
+        )
         tried(receiver, FAILURE_THRESHOLD)
-        until(
+        wait_until(
             lambda: stored(installation) >= 2 * len(names) + FAILURE_THRESHOLD,
             WAIT,
             "it is written down",
         )
-        installation.facts([said("late", "c0")])
+        installation.post_events([said("late", "c0")])
         clock.forward(seconds=SILENCE)
-        until(
+        wait_until(
             lambda: (
                 all(failed(installation, name) for name in names)
                 and len(failed(installation, "c0")) == 2
@@ -303,10 +309,12 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
     damage(settings, "update webhooks set watchdog_cursor = null")
     damage(settings, "update webhook_queue set waiting_since = first_attempt_at")
     with running(settings, clock, "later") as installation:
-        installation.facts([said("new", "c1")])
+        installation.post_events([said("new", "c1")])
         clock.forward(seconds=SILENCE)
-        until(lambda: "new" in failed(installation, "c1"), WAIT, "the new one is told of")
-        until(lambda: duplicates(installation) >= len(names), WAIT, "the others were told again")
+        wait_until(lambda: "new" in failed(installation, "c1"), WAIT, "the new one is told of")
+        wait_until(
+            lambda: duplicates(installation) >= len(names), WAIT, "the others were told again"
+        )
         assert sorted(failed(installation, "c0")) == ["c0", "late"]
         for name in names[1:]:
             assert failed(installation, name).count(name) == 1
@@ -332,12 +340,12 @@ def test_when_it_was_the_api_that_was_away_the_bot_gets_the_first_word(
 ) -> None:
     with running(settings, clock, "id") as installation:
         path = hook(installation, receiver)
-        installation.facts([opened(), *(said(f"m{n}") for n in range(6))])
+        installation.post_events([opened(), *(said(f"m{n}") for n in range(6))])
         looked(installation, path, 6)
     receiver.answer = lambda _: 200
     clock.forward(minutes=10)
     with running(settings, clock, "later") as installation:
-        until(lambda: len(receiver.taken) == 6, WAIT, "all arrives")
+        wait_until(lambda: len(receiver.taken) == 6, WAIT, "all arrives")
         looked(installation, path, 0)
         assert failed(installation) == []
 
@@ -377,7 +385,7 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
             assert [each.rejected for each in client.record(messages)] == [0]
             # The last time it is left to tell of all that is left.
             wanted = len(names) * cycle + 1 if cycle < 3 else len(names) * 4
-            until(lambda n=wanted: is_told(n), WAIT, f"{wanted} are told of")  # type: ignore[misc]
+            wait_until(lambda n=wanted: is_told(n), WAIT, f"{wanted} are told of")  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
     assert sorted(told) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
     handoffs = "select count(*) as n from events where event_type = 'handoff.requested'"
@@ -387,13 +395,13 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
 def test_what_was_said_before_the_webhook_was_made_fails_nobody(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    installation.facts([opened(), said("m1")])
+    installation.post_events([opened(), said("m1")])
     clock.forward(minutes=5)
     path = hook(installation, receiver, after="")
-    installation.facts([said("m2")])
+    installation.post_events([said("m2")])
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    until(lambda: "m2" in failed(installation), WAIT, "the later one is told of")
+    wait_until(lambda: "m2" in failed(installation), WAIT, "the later one is told of")
     assert failed(installation) == ["m2"]
 
 
@@ -402,8 +410,8 @@ def test_history_that_is_brought_in_fails_no_bot(
 ) -> None:
     path = hook(installation, receiver)
     old = said("old", happened_at="2029-12-30T10:00:00Z")
-    installation.facts([opened(), old, opened("c2"), said("m1", "c2")])
+    installation.post_events([opened(), old, opened("c2"), said("m1", "c2")])
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's is told of")
+    wait_until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's is told of")
     assert failed(installation) == []

@@ -14,7 +14,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.serving import listening, until
+from tests.api_server import run_server, wait_until
 
 LOG = "return document.getElementById('log').innerText"
 LEFT = {"event_type": "custom.came_back"}
@@ -45,14 +45,14 @@ def chat_settings(settings: Settings) -> Settings:
 def site(chat_settings: Settings) -> Iterator[Site]:
     key = get_or_create_local_key(chat_settings, wall_clock())
     with (
-        listening(FastPathMiddleware(create_app(chat_settings))) as url,
+        run_server(FastPathMiddleware(create_app(chat_settings))) as url,
         Client(url, key, retries=0) as client,
     ):
         yield Site(url, client)
 
 
 def shows(browser: Any, text: str) -> None:
-    until(lambda: text in browser.execute_script(LOG), 20, f"the chat shows {text!r}")
+    wait_until(lambda: text in browser.execute_script(LOG), 20, f"the chat shows {text!r}")
 
 
 def answer_what_came(client: Client, count: int) -> None:
@@ -84,7 +84,7 @@ def test_a_visitor_talks_to_the_bot_and_asks_for_a_person(browser: Any, site: Si
 def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) -> None:
     browser.get(f"{site.url}/chat")
     text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script(SAY, text)
     shows(browser, text)
     assert browser.title == "Chat"
@@ -93,7 +93,7 @@ def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) ->
 
 def test_a_message_is_said_once_though_its_answer_was_lost(browser: Any, site: Site) -> None:
     browser.get(f"{site.url}/chat")
-    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script("""
         const real = window.fetch; let lost = 0;
         window.fetch = async (path, how) => {
@@ -105,7 +105,7 @@ def test_a_message_is_said_once_though_its_answer_was_lost(browser: Any, site: S
     browser.execute_script(SAY, "Once?")
     shows(browser, "Once?")
     pending = "return document.querySelectorAll('#log .pending').length"
-    until(lambda: browser.execute_script(pending) == 0, 20, "nothing is pending")
+    wait_until(lambda: browser.execute_script(pending) == 0, 20, "nothing is pending")
     assert site.texts() == ["Once?"]
     assert browser.execute_script(LOG).count("Once?") == 1
 
@@ -114,7 +114,7 @@ def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
     browser: Any, site: Site
 ) -> None:
     browser.get(f"{site.url}/chat")
-    until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script(SAY, "Are you there?")
     shows(browser, "Are you there?")
     browser.refresh()
@@ -123,10 +123,12 @@ def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
 
 
 def test_without_the_setting_nobody_opens_a_chat(browser: Any, settings: Settings) -> None:
-    with listening(FastPathMiddleware(create_app(settings))) as url:
+    with run_server(FastPathMiddleware(create_app(settings))) as url:
         browser.get(f"{url}/chat")
         state = "return document.getElementById('state').innerText"
-        until(lambda: "opens no conversations" in browser.execute_script(state), 20, "it says so")
+        wait_until(
+            lambda: "opens no conversations" in browser.execute_script(state), 20, "it says so"
+        )
 
 
 def test_the_bot_is_silent_once_a_person_has_taken_over(site: Site) -> None:
@@ -160,11 +162,11 @@ def test_a_listener_of_the_client_goes_on_where_it_was_when_the_server_is_back(
     with ExitStack() as later:
 
         def come_back(_: float) -> None:
-            url = later.enter_context(listening(FastPathMiddleware(create_app(settings)), port))
+            url = later.enter_context(run_server(FastPathMiddleware(create_app(settings)), port))
             with Client(url, key) as other:
                 list(other.record([LEFT | {"conversation_id": "c1"}]))
 
-        with listening(FastPathMiddleware(create_app(settings))) as url:
+        with run_server(FastPathMiddleware(create_app(settings))) as url:
             port = int(url.rpartition(":")[2])
             client = later.enter_context(Client(url, key, wait=come_back))
             client.create_conversation("web", conversation_id="c1")

@@ -26,8 +26,8 @@ from ingest.client import (
 from ingest.client.calls import BATCH_BYTES
 from ingest.log.cursor import encode_cursor
 from ingest.settings import Settings
+from tests.api_server import run_server, wait_until
 from tests.clients import Fault, Network, a_client, answering, lose_the_answer, refused
-from tests.serving import listening, until
 
 ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
@@ -49,7 +49,7 @@ def server(kind: type, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     """URL and key of an API that really listens."""
     settings = Settings(data=Path(tmp_path_factory.mktemp(kind.__name__)))
     key = get_or_create_local_key(settings, 0)
-    with listening(create_app(settings)) as url:
+    with run_server(create_app(settings)) as url:
         yield url, key
 
 
@@ -286,7 +286,7 @@ def test_the_bot_of_the_readme_answers_a_customer(server: tuple[str, str], clien
     process = subprocess.Popen([sys.executable, "-c", bot], cwd=ROOT)
     try:
         answers = ["Where is my order?", "You said: Where is my order?"]
-        until(
+        wait_until(
             lambda: [each.text for each in client.messages(conversation_id)] == answers,
             20,
             "the bot has answered",
@@ -350,7 +350,7 @@ def test_a_listener_goes_on_where_its_connection_broke_off(
     settings = Settings(data=tmp_path)
     key = get_or_create_local_key(settings, 0)
     with ExitStack() as first, ExitStack() as second:
-        url = first.enter_context(listening(create_app(settings)))
+        url = first.enter_context(run_server(create_app(settings)))
         away: list[float] = []
 
         def wait(pause: float) -> None:
@@ -358,7 +358,7 @@ def test_a_listener_goes_on_where_its_connection_broke_off(
             away.append(pause)
             if len(away) == 3:
                 port = int(url.rpartition(":")[2])
-                second.enter_context(listening(create_app(settings), port))
+                second.enter_context(run_server(create_app(settings), port))
                 list(writer.record(some_events("interrupted", 150)[1:]))
 
         writer = connect(url=url, key=key)

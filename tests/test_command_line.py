@@ -20,7 +20,7 @@ from convolake.services import AddressError, PortTakenError, log_services
 from dashboards.overview import charts
 from ingest.log.storage.lock import acquire_log_lock
 from ingest.settings import Settings
-from tests.factories import Clock, Record, a_conversation, free_port
+from tests.factories import Clock, Record, free_port, make_conversation
 
 
 def convolake(settings: Settings, *arguments: str, text: str | None = None) -> Result:
@@ -41,7 +41,7 @@ def rows(settings: Settings, query: str) -> list[dict[str, Any]]:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A warehouse with one conversation of two messages; these tests only ask it."""
     record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     return record.settings
 
 
@@ -151,10 +151,10 @@ def test_what_a_load_writes_while_a_reader_is_locked_down_is_read(record: Record
     from convolake.commands.sql import lock_down
     from warehouse.lake import connect
 
-    record.publish(a_conversation("c1"))
+    record.publish(make_conversation("c1"))
     with connect(record.settings.warehouse_path) as con:
         lock_down(con, record.settings.warehouse_path)
-        record.publish(a_conversation("c2"))
+        record.publish(make_conversation("c2"))
         assert con.execute("select count(*) from messages").fetchall() == [(4,)]
 
 

@@ -24,8 +24,8 @@ from ingest.lake.compaction_schedule import compact_now
 from ingest.lake.segments import Lake
 from ingest.manifest import ManifestError, Segment, file_sha256, read_manifest
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Record, a_conversation, an_event
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Record, make_conversation, make_event
 from tests.test_lake import Crash
 from tests.test_warehouse import contents, delete_warehouse
 
@@ -37,7 +37,7 @@ NEXT = datetime(2030, 1, 2, 2, tzinfo=UTC)
 def two_days(record: Record) -> Record:
     """Three segments of one day that is over, and one of the next."""
     record.write(
-        [event for number in range(3) for event in a_conversation(f"c{number}", messages=2)]
+        [event for number in range(3) for event in make_conversation(f"c{number}", messages=2)]
     )
     record.seal(rows=4)
     next_day(record)
@@ -47,7 +47,7 @@ def two_days(record: Record) -> Record:
 def next_day(record: Record) -> None:
     record.clock.forward(days=1)
     key = f"later-{record.clock.now}"
-    record.write([an_event("conversation.created", conversation_id=key)])
+    record.write([make_event("conversation.created", conversation_id=key)])
     record.seal()
     record.clock.forward(hours=-8)  # 02:00
 
@@ -94,7 +94,7 @@ def test_a_day_is_left_alone_for_an_hour(two_days: Record, hour: int, segments: 
 
 
 def test_a_day_is_left_alone_until_the_record_goes_on_with_a_later_one(record: Record) -> None:
-    record.write(a_conversation(messages=6))
+    record.write(make_conversation(messages=6))
     record.seal(rows=4)
     assert plan(read_manifest(lake_of(record))[0], NEXT + timedelta(days=9)) == []
     next_day(record)
@@ -104,7 +104,7 @@ def test_a_day_is_left_alone_until_the_record_goes_on_with_a_later_one(record: R
 def test_a_day_that_the_clock_came_back_to_is_compacted_run_by_run(record: Record) -> None:
     for number, (day, hour) in enumerate(((1, 23), (2, 1), (1, 23), (3, 1))):
         record.clock.set(datetime(2030, 1, day, hour, tzinfo=UTC))
-        record.write(a_conversation(f"c{number}", messages=4))
+        record.write(make_conversation(f"c{number}", messages=4))
         record.seal(rows=3)
     before = rows(record)
     assert [segment.path[-33:-8] for segment in compacted(record, NEXT + timedelta(days=9))] == [
@@ -164,7 +164,7 @@ def test_a_crash_at_any_step_changes_nothing_or_finishes(two_days: Record, step:
     ):
         compacted(two_days)
     assert rows(two_days).equals(before)
-    two_days.write(a_conversation("more"))
+    two_days.write(make_conversation("more"))
     two_days.seal()
     compacted(two_days)
     record, _ = read_manifest(lake_of(two_days))
@@ -203,7 +203,7 @@ def test_whoever_is_told_to_stop_leaves_the_day_as_it_was(two_days: Record) -> N
 def test_a_day_with_a_damaged_segment_is_left_alone_and_the_log_says_why(
     two_days: Record, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    two_days.write(a_conversation("c7", messages=6))
+    two_days.write(make_conversation("c7", messages=6))
     two_days.seal(rows=4)
     two_days.clock.forward(hours=22)
     next_day(two_days)
@@ -313,13 +313,13 @@ def test_whatever_was_loaded_before_a_compaction_is_loaded_once(two_days: Record
 
 
 def broken(settings: Settings) -> list[str]:
-    return [check.name for check in elsewhere(verify, settings).checks if not check.ok]
+    return [check.name for check in run_in_adbc_process(verify, settings).checks if not check.ok]
 
 
 def test_verify_proves_a_compacted_record_before_and_after_it_is_loaded(two_days: Record) -> None:
     load_only(two_days, (0, 2))
     (segment,) = compacted(two_days)
-    verdict = elsewhere(verify, two_days.settings)
+    verdict = run_in_adbc_process(verify, two_days.settings)
     assert [check for check in verdict.checks if not check.ok] == []
     assert verdict.unloaded_events == 4
     two_days.load()
@@ -336,7 +336,7 @@ def test_verify_proves_a_compacted_record_before_and_after_it_is_loaded(two_days
 def old_days(record: Record) -> Record:
     """Two days that are over by the machine's own clock too."""
     record.clock.set(datetime(2020, 1, 1, 10, tzinfo=UTC))
-    record.write(a_conversation(messages=6))
+    record.write(make_conversation(messages=6))
     record.seal(rows=3)
     next_day(record)
     return record
@@ -355,8 +355,8 @@ def run_and_ask_to_compact(settings: Settings) -> None:
 
 
 def test_the_lake_process_compacts_and_nobody_else_while_it_runs(old_days: Record) -> None:
-    old_days.write(a_conversation("more"))
-    elsewhere(run_and_ask_to_compact, old_days.settings)
+    old_days.write(make_conversation("more"))
+    run_in_adbc_process(run_and_ask_to_compact, old_days.settings)
     assert [each.rows for each in read_manifest(lake_of(old_days))[0]] == [8, 2, 4]
 
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import MINUTE, Clock, an_event
+from tests.factories import MINUTE, Clock, make_event
 
 Call = Callable[..., Any]
 PEOPLE = [
@@ -371,7 +371,7 @@ def test_an_imported_session_waits_for_its_next_event_and_ends_when_the_import_i
     opened: TestClient, clock: Clock
 ) -> None:
     def imported(event_id: str, happened_at: str) -> None:
-        event = an_event(event_id=event_id, happened_at=happened_at, participant_role="customer")
+        event = make_event(event_id=event_id, happened_at=happened_at, participant_role="customer")
         created = {"conversation_id": "old", "channel": "web", "happened_at": happened_at}
         events = [{"event_type": "conversation.created", "event_id": "old"} | created]
         body = [*(events if event_id == "e1" else []), event | {"conversation_id": "old"}]

@@ -27,8 +27,8 @@ from dashboards.overview.data import load_overview
 from dashboards.serve import command
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
+from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
-from tests.serving import until
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
@@ -788,7 +788,7 @@ def site(history: Settings) -> Iterator[str]:
         )
         url = f"http://127.0.0.1:{settings.dashboard_port}"
         try:
-            until(lambda: answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
+            wait_until(lambda: answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
             yield url
         finally:
             process.terminate()
@@ -813,7 +813,7 @@ WIDTHS = """
 
 def visit(browser: Any, url: str, text: str) -> None:
     browser.get(url)
-    until(lambda: browser.execute_script(SHOWN, text), 60, f"{url} shows {text!r}")
+    wait_until(lambda: browser.execute_script(SHOWN, text), 60, f"{url} shows {text!r}")
 
 
 def test_a_hostile_message_is_text_in_a_browser_and_makes_no_request(
@@ -847,7 +847,9 @@ def test_a_click_on_a_row_opens_its_transcript_and_its_link(browser: Any, site: 
     ):
         event = {"type": kind, "x": left, "y": top, "button": button, "clickCount": 1}
         browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
-    until(lambda: browser.execute_script(SHOWN, "Handoff accepted"), 60, "the transcript shows")
+    wait_until(
+        lambda: browser.execute_script(SHOWN, "Handoff accepted"), 60, "the transcript shows"
+    )
     assert "conversation=hostile" in browser.current_url
 
 

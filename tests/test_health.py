@@ -10,7 +10,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.factories import a_conversation, free_port
+from tests.factories import free_port, make_conversation
 from tests.test_end_to_end import lines_until, running
 
 APP = Path(__file__).parent.parent / "dashboards/app.py"
@@ -38,7 +38,11 @@ def test_it_shows_the_accounts_and_what_was_refused(
     with running(free, "serve") as process:
         lines_until(process, "api")
         with Client(free.url, get_or_create_local_key(free, wall_clock())) as client:
-            list(client.record([*a_conversation(messages=3), *a_conversation(messages=3), hostile]))
+            list(
+                client.record(
+                    [*make_conversation(messages=3), *make_conversation(messages=3), hostile]
+                )
+            )
         app = open_health(free, monkeypatch)
     figures = {each.label: each.value for each in app.metric}
     assert figures == {

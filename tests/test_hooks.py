@@ -20,21 +20,21 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, Record, a_conversation, an_event
-from tests.receiving import Delivery, Receiver, hostile, receiving
-from tests.serving import WAIT, Installation, listening, until
+from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.factories import Clock, Ids, Record, make_conversation, make_event
 from tests.test_outbound import (
     drip,
     endless,
     reset_at_once,
     wait_for_the_end,
 )
+from tests.webhook_receiver import Delivery, Receiver, hostile, webhook_receiver
 
 CARD = "my card is 4111 1111 1111 1111"
 MASKED = "my card is ****"
 
 
-pytestmark = pytest.mark.near
+pytestmark = pytest.mark.allows_loopback
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def receiver(receiver: Receiver) -> Receiver:
 @pytest.fixture
 def opened(installation: Installation) -> Installation:
     """With a conversation c1 of ada, a customer, and helper, a bot; and the same c2 by email."""
-    installation.facts(a_conversation(messages=2) + a_conversation("c2", 2, channel="email"))
+    installation.post_events(
+        make_conversation(messages=2) + make_conversation("c2", 2, channel="email")
+    )
     return installation
 
 
@@ -275,7 +277,7 @@ def test_a_hook_in_a_private_network_is_not_connected_to(
     # Something is trusted, so that plain http and any port pass, but not this machine.
     far = Settings(data=tmp_path / "data", webhook_networks={"10.99.0.0/16"})
     with hostile(lambda _: None) as (url, connections), running(far, clock) as installation:
-        installation.facts(a_conversation(messages=2))
+        installation.post_events(make_conversation(messages=2))
         for host in ("127.0.0.1", "localhost", "0x7f.1"):
             hook(installation, url.replace("127.0.0.1", host), on_failure)
         as_declared(say(installation), installation, on_failure)
@@ -285,7 +287,7 @@ def test_a_hook_in_a_private_network_is_not_connected_to(
 @contextmanager
 def running(settings: Settings, clock: Clock, ids: str = "id") -> Iterator[Installation]:
     key = get_or_create_local_key(settings, clock())
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids(ids)))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids(ids)))) as url:
         found = Installation(url, key, settings, clock)
         with found.http:
             yield found
@@ -314,7 +316,7 @@ def test_only_public_messages_that_are_posted_are_asked_about(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
-    opened.facts([an_event(text="a fact"), an_event(event_id="e9")])
+    opened.post_events([make_event(text="a fact"), make_event(event_id="e9")])
     assert say(opened, visibility="internal", participant_id="helper").status_code == 201
     assert say(opened, conversation_id="nowhere").json()["code"] == "unknown_conversation"
     assert say(opened, participant_id="stranger").status_code == 422
@@ -341,7 +343,7 @@ def test_a_hook_is_asked_about_its_roles_and_channels_only(
 def test_hooks_are_asked_in_the_order_they_were_made_each_sees_what_the_one_before_made(
     opened: Installation, receiver: Receiver
 ) -> None:
-    with receiving() as second, receiving() as third:
+    with webhook_receiver() as second, webhook_receiver() as third:
         made = [hook(opened, each.url) for each in (receiver, second, third)]
         receiver.answer = says("modify", text="one")
         third.answer = says("modify", text="three")
@@ -500,7 +502,7 @@ def test_a_slow_hook_holds_up_no_other_message_and_what_is_stored_first_comes_fi
         target=lambda: answers.append(httpx2.post(path, json=body, headers=headers, timeout=WAIT))
     )
     posting.start()
-    until(lambda: len(receiver.tried) == 1, WAIT, "the slow one is asked about")
+    wait_until(lambda: len(receiver.tried) == 1, WAIT, "the slow one is asked about")
     assert say(opened, "elsewhere", "c2").status_code == 201
     assert say(opened, "quick").status_code == 201
     assert answers == []
@@ -516,10 +518,10 @@ def test_a_bot_whose_message_was_allowed_too_late_does_not_speak_over_a_human(
     hook(opened, receiver.url)
 
     def answer(_: Delivery) -> bytes:
-        opened.facts(
+        opened.post_events(
             [
-                an_event("handoff.requested", handoff_id="h1"),
-                an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+                make_event("handoff.requested", handoff_id="h1"),
+                make_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
             ]
         )
         return b'{"action": "allow"}'
@@ -548,7 +550,7 @@ def test_hooks_survive_a_restart_and_are_asked_nothing_more_once_removed(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     with running(settings, clock) as installation:
-        installation.facts(a_conversation(messages=2))
+        installation.post_events(make_conversation(messages=2))
         made = hook(installation, receiver.url)
     with running(settings, clock, "later") as installation:
         say(installation)

@@ -25,7 +25,7 @@ from ingest.log.rebuild import rebuild_projections
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
 from ingest.settings import Settings
-from tests.factories import Clock, Record, a_conversation
+from tests.factories import Clock, Record, make_conversation
 
 CONVERSATIONS = ("a", "b")
 MESSAGES = ("m1", "m2", "m3")
@@ -57,7 +57,7 @@ class Interleavings(RuleBasedStateMachine):
                 {"participant_id": "helper", "participant_role": "bot"},
                 {"participant_id": "mira", "participant_role": "agent"},
             ]
-            self.send(a_conversation(each, 0, payload={"participants": people}))
+            self.send(make_conversation(each, 0, payload={"participants": people}))
 
     def event(self, event_type: str, conversation: str, **rest: Any) -> Event:
         self.number += 1

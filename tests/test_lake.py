@@ -21,8 +21,8 @@ from ingest.lake.sealer import Sealer
 from ingest.lake.segments import GapError, Lake
 from ingest.manifest import Segment, read_manifest
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere, read, seal
-from tests.factories import Record, a_conversation, an_event
+from tests.adbc_process import read, run_in_adbc_process, seal
+from tests.factories import Record, make_conversation, make_event
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -39,8 +39,8 @@ def sealed_rows(record: Record) -> list[dict[str, Any]]:
 def test_a_segment_holds_the_events_of_the_log_with_the_contracts_schema(record: Record) -> None:
     record.write(
         [
-            *a_conversation(),
-            an_event(text="日本 🧵", payload={"a": 1}, occurred_at="2029-12-31T23:59:59.123456Z"),
+            *make_conversation(),
+            make_event(text="日本 🧵", payload={"a": 1}, occurred_at="2029-12-31T23:59:59.123456Z"),
         ]
     )
     (segment,) = record.seal()
@@ -54,19 +54,19 @@ def test_a_segment_holds_the_events_of_the_log_with_the_contracts_schema(record:
 
 
 def test_nothing_is_sealed_twice_and_nothing_is_left(record: Record) -> None:
-    record.write(a_conversation(messages=40))
+    record.write(make_conversation(messages=40))
     assert len(record.seal(rows=10)) == 5
     assert record.seal(rows=10) == []
-    record.write(a_conversation("c2"))
+    record.write(make_conversation("c2"))
     record.seal()
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 47))
 
 
 def test_events_of_two_days_lie_in_two_folders(record: Record) -> None:
     record.clock.set(datetime(2030, 1, 1, 23, 59, 59, tzinfo=UTC))
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.clock.forward(seconds=2)
-    record.write(a_conversation("c2"))
+    record.write(make_conversation("c2"))
     paths = [segment.path for segment in record.seal()]
     assert paths == [
         "events/received_on=2030-01-01/0-000000000001-000000000004.parquet",
@@ -78,15 +78,15 @@ def test_a_clock_that_jumps_back_over_midnight_loses_nothing(record: Record) -> 
     for hour in (23, 1, 23, 1):
         day = 1 if hour == 23 else 2
         record.clock.set(datetime(2030, 1, day, hour, tzinfo=UTC))
-        record.write(a_conversation(f"c{len(record.log('select 1 from events'))}", messages=1))
+        record.write(make_conversation(f"c{len(record.log('select 1 from events'))}", messages=1))
     assert len(record.seal()) == 4
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 13))
 
 
 def test_a_table_that_does_not_follow_the_record_is_refused(record: Record) -> None:
-    record.write(a_conversation(messages=5))
+    record.write(make_conversation(messages=5))
     lake = Lake(record.settings.lake_path)
-    whole = elsewhere(read, record.settings, 0, 100)
+    whole = run_in_adbc_process(read, record.settings, 0, 100)
     with pytest.raises(GapError):
         lake.seal(whole.slice(1), NOW)
     with pytest.raises(GapError):
@@ -134,10 +134,10 @@ def seal_and_crash(settings: Settings, step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(record: Record, step: str) -> None:
-    record.write(a_conversation(messages=6))
+    record.write(make_conversation(messages=6))
     with pytest.raises(Crash):
-        elsewhere(seal_and_crash, record.settings, step)
-    record.write(a_conversation("c2"))
+        run_in_adbc_process(seal_and_crash, record.settings, step)
+    record.write(make_conversation("c2"))
     record.seal()
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 13))
     lake = record.settings.lake_path
@@ -146,7 +146,7 @@ def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(record: Record,
 
 
 def test_a_torn_line_is_dropped_and_its_events_are_sealed_again(record: Record) -> None:
-    record.write(a_conversation(messages=6))
+    record.write(make_conversation(messages=6))
     record.seal(rows=4)
     manifest = manifest_path(record.settings.lake_path)
     manifest.write_bytes(manifest.read_bytes()[:-20])
@@ -155,7 +155,7 @@ def test_a_torn_line_is_dropped_and_its_events_are_sealed_again(record: Record) 
 
 
 def test_files_that_are_not_ours_are_left_alone(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     alien = (
         record.settings.lake_path
@@ -197,30 +197,30 @@ class Stage:
 
 
 def test_a_segment_is_sealed_at_enough_rows_or_after_enough_time(record: Record) -> None:
-    record.write(a_conversation(messages=3))
-    elsewhere(Stage.open, record.settings)
-    assert elsewhere(Stage.step, 0.0) == []
-    assert elsewhere(Stage.step, 14.9) == []
-    assert elsewhere(Stage.step, 15.0) == [5]
-    record.write(a_conversation("c2", messages=9))
-    assert elsewhere(Stage.step, 15.0) == [10, 1]
-    elsewhere(Stage.close)
+    record.write(make_conversation(messages=3))
+    run_in_adbc_process(Stage.open, record.settings)
+    assert run_in_adbc_process(Stage.step, 0.0) == []
+    assert run_in_adbc_process(Stage.step, 14.9) == []
+    assert run_in_adbc_process(Stage.step, 15.0) == [5]
+    record.write(make_conversation("c2", messages=9))
+    assert run_in_adbc_process(Stage.step, 15.0) == [10, 1]
+    run_in_adbc_process(Stage.close)
 
 
 def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) -> None:
-    record.write(a_conversation(messages=1))
-    elsewhere(Stage.open, record.settings)
-    assert elsewhere(Stage.position) == 3
-    record.write(a_conversation("c2", messages=1))
-    assert elsewhere(Stage.position) == 6
-    elsewhere(Stage.close)
+    record.write(make_conversation(messages=1))
+    run_in_adbc_process(Stage.open, record.settings)
+    assert run_in_adbc_process(Stage.position) == 3
+    record.write(make_conversation("c2", messages=1))
+    assert run_in_adbc_process(Stage.position) == 6
+    run_in_adbc_process(Stage.close)
 
 
 @pytest.mark.sqlite
 def test_the_reader_waits_for_whoever_holds_the_store_alone(record: Record) -> None:
     """As whoever closes it last does while the write-ahead log is folded back."""
-    record.write(a_conversation())
-    elsewhere(os.getpid)  # so that it runs and the seal begins at once
+    record.write(make_conversation())
+    run_in_adbc_process(os.getpid)  # so that it runs and the seal begins at once
     with closing(sqlite3.connect(record.settings.store_path, check_same_thread=False)) as holder:
         holder.execute("PRAGMA locking_mode=EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
@@ -253,16 +253,16 @@ def run_and_ask(settings: Settings) -> None:
 
 
 def test_what_a_lake_process_leaves_is_sealed_by_the_next(record: Record) -> None:
-    record.write(a_conversation(messages=4))
-    elsewhere(run_and_stop, record.settings)
+    record.write(make_conversation(messages=4))
+    run_in_adbc_process(run_and_stop, record.settings)
     assert len(sealed_rows(record)) in (0, 6)  # stopped before it began, or sealed everything
-    elsewhere(sealer.catch_up, record.settings)
+    run_in_adbc_process(sealer.catch_up, record.settings)
     assert len(sealed_rows(record)) == 6
 
 
 def test_whoever_cannot_wait_has_a_running_lake_seal_at_once(record: Record) -> None:
-    record.write(a_conversation(messages=4))
-    elsewhere(run_and_ask, record.settings.model_copy(update={"seal_seconds": 3600}))
+    record.write(make_conversation(messages=4))
+    run_in_adbc_process(run_and_ask, record.settings.model_copy(update={"seal_seconds": 3600}))
     assert len(sealed_rows(record)) == 6
 
 
@@ -276,6 +276,6 @@ def test_a_lake_has_one_sealer(record: Record) -> None:
 
 
 def test_the_sealing_time_is_in_the_manifest(record: Record) -> None:
-    record.write(a_conversation(messages=1))
+    record.write(make_conversation(messages=1))
     (segment,) = record.seal()
     assert segment.sealed_at == from_micros(record.clock()).isoformat()

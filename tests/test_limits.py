@@ -14,7 +14,7 @@ from ingest.auth.rate_limiter import BURST_SECONDS, MIN_CACHED_BUCKETS, TokenBuc
 from ingest.errors import RateLimitedError
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, a_conversation
+from tests.factories import Clock, Ids, make_conversation
 
 RATE = 2
 BURST = RATE * BURST_SECONDS
@@ -29,7 +29,7 @@ def limited(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     key = get_or_create_local_key(few, clock())
     with TestClient(FastPathMiddleware(create_app(few, clock, Ids()))) as client:
         client.headers["authorization"] = f"Bearer {key}"
-        client.post("/v1/events", json=a_conversation(messages=0))
+        client.post("/v1/events", json=make_conversation(messages=0))
         clock.forward(seconds=BURST_SECONDS)
         yield client
 

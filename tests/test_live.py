@@ -17,8 +17,8 @@ from ingest.delivery.live.protocol import MAX_CLIENT_FRAME_BYTES, CloseCode
 from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, a_conversation, an_event
-from tests.serving import WAIT, Installation, listening, until
+from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.factories import Clock, Ids, make_conversation, make_event
 
 
 def frame(heard: ClientConnection) -> dict[str, Any]:
@@ -50,21 +50,21 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
 
 
 def test_a_listener_hears_what_was_said_and_what_is_said(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=2))
+    installation.post_events(make_conversation(messages=2))
     with installation.listen() as heard:
         assert sequences(told(heard, 4)) == [1, 2, 3, 4]
         assert frame(heard) == {"type": "live", "after_sequence": 4}
-        installation.facts([an_event(text="Hello?")])
+        installation.post_events([make_event(text="Hello?")])
         (event,) = told(heard, 1)
         assert event["sequence"] == 5
         assert event["text"] == "Hello?"
 
 
 def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
-        installation.facts([an_event(payload={"mood": "cross"})])
+        installation.post_events([make_event(payload={"mood": "cross"})])
         (event,) = told(heard, 1)
     page = installation.http.get("/v1/conversations/c1/events?after_sequence=3").json()
     assert page["items"] == [event]
@@ -72,31 +72,31 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
 
 def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
     count = 3 * broadcaster.PAGE_EVENTS
-    installation.facts(a_conversation(messages=count))
+    installation.post_events(make_conversation(messages=count))
     with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
         assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
 
 
 def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     burst = 3 * broadcaster.MAX_BUFFERED_EVENTS
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
-        installation.facts([an_event(text=f"{number}") for number in range(burst)])
+        installation.post_events([make_event(text=f"{number}") for number in range(burst)])
         assert sequences(told(heard, burst)) == list(range(4, 4 + burst))
 
 
 def test_two_sockets_on_one_conversation_hear_the_same(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen() as first, installation.listen() as second:
-        installation.facts([an_event(text="both?")])
+        installation.post_events([make_event(text="both?")])
         assert told(first, 4) == told(second, 4)
 
 
 def test_while_many_write_and_listen_every_listener_hears_1_to_n(
     installation: Installation,
 ) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     all_heard: list[list[int]] = []
 
     def listen() -> None:
@@ -105,7 +105,7 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(
 
     def write() -> None:
         for _ in range(5):
-            installation.facts([an_event() for _ in range(10)])
+            installation.post_events([make_event() for _ in range(10)])
 
     threads = [threading.Thread(target=each) for each in (listen, write, listen, write)]
     threads += [threading.Thread(target=each) for each in (write, listen, write)]
@@ -117,19 +117,19 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(
 
 
 def test_a_customer_hears_that_something_is_there_but_not_what(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
-    installation.facts([an_event(visibility="internal", text="a difficult one")])
+    installation.post_events(make_conversation(messages=1))
+    installation.post_events([make_event(visibility="internal", text="a difficult one")])
     with installation.listen(token=installation.token("c1")) as heard:
         events = told(heard, 4)
         assert events[-1] == {"sequence": 4, "withheld": True}
-        installation.facts([an_event(visibility="internal", text="again")])
+        installation.post_events([make_event(visibility="internal", text="again")])
         assert told(heard, 1) == [{"sequence": 5, "withheld": True}]
 
 
 def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
     installation: Installation,
 ) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
         installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
@@ -144,31 +144,31 @@ def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
         assert frame(heard)["type"] == "live"
         assert frame(heard) == {"type": "heartbeat", "after_sequence": 3}
 
 
 def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/live") as heard:
         assert [each["position"] for each in told(heard, 3)] == [1, 2, 3]
         assert frame(heard) == {"type": "live", "after": encode_cursor({0: 3})}
-        installation.facts(a_conversation("c2", messages=1))
+        installation.post_events(make_conversation("c2", messages=1))
         assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
 def test_an_agent_hears_only_the_conversations_of_their_token(installation: Installation) -> None:
     token = installation.token("c2", view="all", participant_id="mira")
-    installation.facts(a_conversation(messages=1) + a_conversation("c2", messages=1))
+    installation.post_events(make_conversation(messages=1) + make_conversation("c2", messages=1))
     with installation.listen("/v1/live", token=token) as heard:
         assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
 def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
-    installation.facts(a_conversation("c2", messages=1, channel="email"))
+    installation.post_events(make_conversation(messages=1))
+    installation.post_events(make_conversation("c2", messages=1, channel="email"))
     installation.key = create_key(
         open_engine(installation.settings.database_url),
         "mail",
@@ -189,7 +189,7 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
     ],
 )
 def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, code: int) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     with installation.listen() as heard:
         heard.send(said)
         assert close_code(heard) == code
@@ -199,10 +199,10 @@ def test_a_server_that_stops_tells_its_listeners_to_come_back(
     settings: Settings, clock: Clock
 ) -> None:
     key = get_or_create_local_key(settings, clock())
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         installation = Installation(url, key, settings, clock)
         with installation.http:
-            installation.facts(a_conversation(messages=0))
+            installation.post_events(make_conversation(messages=0))
             heard = installation.listen()
     with heard:
         assert close_code(heard) == CloseCode.SERVICE_RESTART
@@ -212,7 +212,7 @@ def test_a_token_that_ends_closes_its_socket(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     with installation.listen(token=installation.token("c1", seconds=60)) as heard:
         assert frame(heard)["type"] == "event"
         installation.clock.forward(seconds=61)
@@ -233,7 +233,7 @@ def test_a_token_that_ends_closes_its_socket(
 def test_who_may_not_listen_is_told_why_before_the_socket_opens(
     installation: Installation, path: str, token: str, status: int
 ) -> None:
-    installation.facts(a_conversation(messages=0) + a_conversation("c2", messages=0))
+    installation.post_events(make_conversation(messages=0) + make_conversation("c2", messages=0))
     tokens = {"": None, "ada": installation.token("c1"), "garbage": "eyJhbGciOiJub25lIn0.e30."}
     with pytest.raises(InvalidStatus) as refused:
         installation.listen(path, tokens[token])
@@ -242,7 +242,7 @@ def test_who_may_not_listen_is_told_why_before_the_socket_opens(
 
 
 def test_another_page_may_listen_only_if_the_settings_name_it(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     with pytest.raises(InvalidStatus, match="403"):
         installation.listen(origin="https://evil.example")
     with installation.listen(origin=installation.url) as heard:
@@ -250,7 +250,7 @@ def test_another_page_may_listen_only_if_the_settings_name_it(installation: Inst
 
 
 def test_a_long_poll_is_answered_when_something_comes(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     answers: list[Any] = []
 
     def poll() -> None:
@@ -259,13 +259,13 @@ def test_a_long_poll_is_answered_when_something_comes(installation: Installation
 
     thread = threading.Thread(target=poll)
     thread.start()
-    installation.facts([an_event(text="now")])
+    installation.post_events([make_event(text="now")])
     thread.join(WAIT)
     assert 2 in sequences(answers[0]["items"])
 
 
 def test_a_long_poll_with_something_there_does_not_wait(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     answer = installation.http.get("/v1/conversations/c1/events?wait=30", timeout=5)
     assert sequences(answer.json()["items"]) == [1, 2, 3]
 
@@ -279,17 +279,17 @@ def test_a_reader_that_stands_still_is_let_go_while_others_hear_all(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.server.STALLED_SECONDS", 0.2)
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     port = int(installation.url.rpartition(":")[2])
     with installation.listen(max_queue=None) as reads, socket.socket() as narrow:
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         narrow.connect(("127.0.0.1", port))
         stands = installation.listen(sock=narrow, max_queue=1)
-        until(lambda: listeners(installation) == 2, WAIT, "both listen")
+        wait_until(lambda: listeners(installation) == 2, WAIT, "both listen")
         text = "x" * 200_000
         count = 0
         while listeners(installation) == 2:
-            installation.facts([an_event(text=text)])
+            installation.post_events([make_event(text=text)])
             count += 1
             assert count < 500
         events = told(reads, 2 + count)
@@ -298,12 +298,12 @@ def test_a_reader_that_stands_still_is_let_go_while_others_hear_all(
 
 
 def test_everybody_who_went_away_is_forgotten(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     for _ in range(3):
         with installation.listen() as listener:
             assert told(listener, 1)
     installation.http.get("/v1/conversations/c1/events")
-    until(lambda: listeners(installation) == 0, WAIT, "nobody listens")
+    wait_until(lambda: listeners(installation) == 0, WAIT, "nobody listens")
 
 
 def test_a_desk_that_nothing_is_for_hears_where_it_stands(
@@ -311,14 +311,14 @@ def test_a_desk_that_nothing_is_for_hears_where_it_stands(
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     token = installation.token("c2", view="all", participant_id="mira")
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/live", token=token) as heard:
         while (told_last := frame(heard)) != {"type": "heartbeat", "after": encode_cursor({0: 3})}:
             assert told_last["type"] in ("live", "heartbeat")
 
 
 def test_a_long_poll_does_not_end_because_somebody_types(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     answers: list[Any] = []
 
     def poll() -> None:
@@ -327,8 +327,8 @@ def test_a_long_poll_does_not_end_because_somebody_types(installation: Installat
 
     thread = threading.Thread(target=poll)
     thread.start()
-    until(lambda: listeners(installation) == 1, WAIT, "it waits")
+    wait_until(lambda: listeners(installation) == 1, WAIT, "it waits")
     installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
-    installation.facts([an_event(text="now")])
+    installation.post_events([make_event(text="now")])
     thread.join(WAIT)
     assert sequences(answers[0]["items"]) == [4]

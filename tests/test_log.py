@@ -25,16 +25,16 @@ from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
+from tests.adbc_process import run_in_adbc_process
 from tests.factories import (
     MINUTE,
     START,
     Clock,
     Ids,
     Record,
-    a_conversation,
-    a_submission,
-    an_event,
+    make_conversation,
+    make_event,
+    make_submission,
 )
 
 ALL = "select * from events order by position"
@@ -47,7 +47,7 @@ def statuses(answers: list[Acknowledgement]) -> list[str]:
 
 
 def test_positions_and_sequences_begin_with_one_and_have_no_hole(record: Record) -> None:
-    record.write([*a_conversation("c1", 3), *a_conversation("c2", 2)])
+    record.write([*make_conversation("c1", 3), *make_conversation("c2", 2)])
     rows = record.log(ALL)
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
     for conversation_id in ("c1", "c2"):
@@ -56,7 +56,7 @@ def test_positions_and_sequences_begin_with_one_and_have_no_hole(record: Record)
 
 
 def test_a_conversation_begins_with_its_creation_and_then_its_session(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     types = [row["event_type"] for row in record.log(ALL)]
     assert types == [
         "conversation.created",
@@ -67,47 +67,47 @@ def test_a_conversation_begins_with_its_creation_and_then_its_session(record: Re
 
 
 def test_an_event_sent_again_gets_its_first_answer(record: Record) -> None:
-    first = record.write(a_conversation())
-    again = record.write(a_conversation())
+    first = record.write(make_conversation())
+    again = record.write(make_conversation())
     assert statuses(again) == ["duplicate"] * 3
     assert [answer.sequence for answer in again] == [answer.sequence for answer in first]
     assert len(record.log(ALL)) == 4
 
 
 def test_an_event_twice_in_one_commit_is_stored_once(record: Record) -> None:
-    answers = record.write([*a_conversation(), *a_conversation()])
+    answers = record.write([*make_conversation(), *make_conversation()])
     assert statuses(answers) == ["accepted"] * 3 + ["duplicate"] * 3
 
 
 def test_the_same_id_with_another_body_is_a_conflict_and_the_first_stands(record: Record) -> None:
-    record.write(a_conversation())
-    answers = record.write([an_event(event_id="c1-m0", text="something else")])
+    record.write(make_conversation())
+    answers = record.write([make_event(event_id="c1-m0", text="something else")])
     assert statuses(answers) == ["conflict"]
     assert [row["text"] for row in record.log(ALL) if row["event_id"] == "c1-m0"] == ["message 0"]
 
 
 def test_the_order_of_keys_in_a_payload_does_not_make_another_event(record: Record) -> None:
-    record.write([an_event("conversation.created")])
-    one = an_event(event_id="e", payload={"a": 1, "b": {"c": 2, "d": 3}})
-    other = an_event(event_id="e", payload={"b": {"d": 3, "c": 2}, "a": 1})
+    record.write([make_event("conversation.created")])
+    one = make_event(event_id="e", payload={"a": 1, "b": {"c": 2, "d": 3}})
+    other = make_event(event_id="e", payload={"b": {"d": 3, "c": 2}, "a": 1})
     assert statuses(record.write([one])) == ["accepted"]
     assert statuses(record.write([other])) == ["duplicate"]
 
 
 def test_two_sources_may_use_the_same_event_id(record: Record) -> None:
     record.write(
-        [an_event("conversation.created"), an_event(event_id="e", text="one")], source="one"
+        [make_event("conversation.created"), make_event(event_id="e", text="one")], source="one"
     )
-    answers = record.write([an_event(event_id="e", text="two")], source="two")
+    answers = record.write([make_event(event_id="e", text="two")], source="two")
     assert statuses(answers) == ["accepted"]
 
 
 def test_a_session_ends_after_thirty_minutes_with_the_time_it_was_due(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.clock.forward(minutes=29, seconds=59)
-    record.write([an_event(event_id="in-time")])
+    record.write([make_event(event_id="in-time")])
     record.clock.forward(minutes=30)
-    record.write([an_event(event_id="too-late")])
+    record.write([make_event(event_id="too-late")])
     rows = record.log(ALL)
     assert [row["event_type"] for row in rows[-4:]] == [
         "message.created", "session.ended", "session.started", "message.created",
@@ -120,31 +120,31 @@ def test_a_session_ends_after_thirty_minutes_with_the_time_it_was_due(record: Re
 
 
 def test_an_older_event_that_comes_late_opens_no_session(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     before = (START - timedelta(days=2)).isoformat()
-    record.write([an_event(event_id="late", happened_at=before), an_event(event_id="next")])
+    record.write([make_event(event_id="late", happened_at=before), make_event(event_id="next")])
     assert {row["session_id"] for row in record.log(ALL)} == {record.log(ALL)[0]["session_id"]}
 
 
 def test_the_last_customer_who_leaves_ends_the_session(record: Record) -> None:
-    record.write(a_conversation())
-    left = an_event("participant.left", participant_id="ada")
-    record.write([left, an_event(event_id="back")])
+    record.write(make_conversation())
+    left = make_event("participant.left", participant_id="ada")
+    record.write([left, make_event(event_id="back")])
     assert [row["event_type"] for row in record.log(ALL)][-4:] == [
         "participant.left", "session.ended", "session.started", "message.created",
     ]  # fmt: skip
 
 
 def test_a_second_customer_keeps_the_session(record: Record) -> None:
-    record.write(a_conversation())
-    joined = an_event("participant.joined", participant_id="bob", participant_role="customer")
-    record.write([joined, an_event("participant.left", participant_id="ada")])
+    record.write(make_conversation())
+    joined = make_event("participant.joined", participant_id="bob", participant_role="customer")
+    record.write([joined, make_event("participant.left", participant_id="ada")])
     assert record.log(ALL)[-1]["event_type"] == "participant.left"
 
 
 def test_closing_ends_the_session_and_sets_the_state(record: Record) -> None:
-    record.write(a_conversation())
-    record.write([an_event("conversation.state_changed", payload={"to": "closed"})])
+    record.write(make_conversation())
+    record.write([make_event("conversation.state_changed", payload={"to": "closed"})])
     assert record.log(ALL)[-1]["event_type"] == "session.ended"
     assert record.log("select state, session_id from conversations") == [
         {"state": "closed", "session_id": None}
@@ -156,7 +156,9 @@ def test_history_keeps_its_times_but_never_from_the_future(record: Record) -> No
         (START - timedelta(days=400)).isoformat(),
         (START + timedelta(days=1)).isoformat(),
     )
-    record.write([an_event("conversation.created", happened_at=past), an_event(happened_at=future)])
+    record.write(
+        [make_event("conversation.created", happened_at=past), make_event(happened_at=future)]
+    )
     first, *_, last = record.log(ALL)
     assert first["happened_at"] == record.clock.now - 400 * 24 * 60 * MINUTE
     assert last["happened_at"] == last["received_at"] == record.clock.now
@@ -164,7 +166,7 @@ def test_history_keeps_its_times_but_never_from_the_future(record: Record) -> No
 
 def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> None:
     people = [{"participant_id": "ada", "participant_role": "customer"}]
-    created = an_event(
+    created = make_event(
         "conversation.created",
         channel="sms",
         channel_account="+1",
@@ -192,37 +194,37 @@ def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> N
 @pytest.mark.parametrize(
     ("event", "field"),
     [
-        (an_event("message.sent"), "$.event_type"),
-        (an_event("typing.started"), "$.event_type"),
-        (an_event("session.started"), "$.event_type"),
-        (an_event("review.submitted"), "$.event_type"),
-        (an_event("data.erased"), "$.event_type"),
-        (an_event("webhook.attempted"), "$.event_type"),
-        (an_event(text=None), "$.text"),
-        (an_event(text="a\0b"), "$.text"),
-        (an_event(participant_id=None), "$.participant_id"),
-        (an_event(participant_role=None, participant_id="stranger"), "$.participant_id"),
-        (an_event(conversation_id="nowhere"), "$.conversation_id"),
-        (an_event(conversation_id=None), "$.conversation_id"),
-        (an_event("conversation.created", event_id="second"), "$.conversation_id"),
+        (make_event("message.sent"), "$.event_type"),
+        (make_event("typing.started"), "$.event_type"),
+        (make_event("session.started"), "$.event_type"),
+        (make_event("review.submitted"), "$.event_type"),
+        (make_event("data.erased"), "$.event_type"),
+        (make_event("webhook.attempted"), "$.event_type"),
+        (make_event(text=None), "$.text"),
+        (make_event(text="a\0b"), "$.text"),
+        (make_event(participant_id=None), "$.participant_id"),
+        (make_event(participant_role=None, participant_id="stranger"), "$.participant_id"),
+        (make_event(conversation_id="nowhere"), "$.conversation_id"),
+        (make_event(conversation_id=None), "$.conversation_id"),
+        (make_event("conversation.created", event_id="second"), "$.conversation_id"),
         (
-            an_event("conversation.created", conversation_id="c9", payload={"participants": [1]}),
+            make_event("conversation.created", conversation_id="c9", payload={"participants": [1]}),
             "$.payload.participants[0]",
         ),
-        (an_event("conversation.state_changed"), "$.payload.to"),
-        (an_event("handoff.requested"), "$.handoff_id"),
-        (an_event("message.edited"), "$.message_id"),
-        (an_event("contact.created", conversation_id=None), "$.contact_id"),
-        (an_event("contact.created", contact_id="ada"), "$.conversation_id"),
-        (an_event(occurred_at="9999-12-31T23:59:59-12:00"), "$.occurred_at"),
-        (an_event(occurred_at="0001-01-01T00:00:00+14:00"), "$.occurred_at"),
-        (an_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
+        (make_event("conversation.state_changed"), "$.payload.to"),
+        (make_event("handoff.requested"), "$.handoff_id"),
+        (make_event("message.edited"), "$.message_id"),
+        (make_event("contact.created", conversation_id=None), "$.contact_id"),
+        (make_event("contact.created", contact_id="ada"), "$.conversation_id"),
+        (make_event(occurred_at="9999-12-31T23:59:59-12:00"), "$.occurred_at"),
+        (make_event(occurred_at="0001-01-01T00:00:00+14:00"), "$.occurred_at"),
+        (make_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
     ],
 )
 def test_what_is_rejected_says_where_it_is_wrong_and_changes_nothing(
     record: Record, event: dict[str, Any], field: str
 ) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     before = record.log(ALL), record.log("select * from conversations")
     (answer,) = record.write([event])
     assert answer.status == "rejected"
@@ -258,20 +260,20 @@ def _as_event(step: tuple[str, int, int, int]) -> dict[str, Any]:
     event_id = f"{key}-{what}-{number}"
     match what:
         case "created":
-            return an_event("conversation.created", conversation_id=key, event_id=event_id)
+            return make_event("conversation.created", conversation_id=key, event_id=event_id)
         case "left":
-            return an_event(
+            return make_event(
                 "participant.left", conversation_id=key, event_id=event_id,
                 participant_id="ada", participant_role="customer",
             )  # fmt: skip
         case "closed":
-            return an_event(
+            return make_event(
                 "conversation.state_changed",
                 conversation_id=key,
                 event_id=event_id,
                 payload={"to": "closed"},
             )
-    return an_event(conversation_id=key, event_id=event_id)
+    return make_event(conversation_id=key, event_id=event_id)
 
 
 @given(steps=_steps)
@@ -342,11 +344,11 @@ async def _submit(
 ) -> tuple[Writer, list[BaseException | list[Acknowledgement]]]:
     writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10)
     writer.start()
-    drafts = [msgspec.convert(an_event("conversation.created"), Draft)]
+    drafts = [msgspec.convert(make_event("conversation.created"), Draft)]
     answers: list[BaseException | list[Acknowledgement]] = []
     for _ in range(count):
         try:
-            answers.append(await writer.submit(a_submission(drafts)))
+            answers.append(await writer.submit(make_submission(drafts)))
         except LogUnavailableError as error:
             answers.append(error)
     return writer, answers
@@ -401,10 +403,10 @@ def test_a_failure_before_the_commit_costs_its_own_request_only(settings: Settin
         store = Picky(open_engine(settings.database_url))
         writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
         drafts = [
-            msgspec.convert(an_event("conversation.created", conversation_id=key), Draft)
+            msgspec.convert(make_event("conversation.created", conversation_id=key), Draft)
             for key in ("c1", "bad", "c2")
         ]
-        waiting = [writer.submit(a_submission([draft])) for draft in drafts]
+        waiting = [writer.submit(make_submission([draft])) for draft in drafts]
         writer.start()  # so that all three fall into one commit
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert writer.failure is None
@@ -423,21 +425,21 @@ def test_a_failure_before_the_commit_costs_its_own_request_only(settings: Settin
 
 
 def test_a_customers_message_undoes_resolved_and_nothing_undoes_closed(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     state = "select state from conversations"
-    record.write([an_event("conversation.resolved")])
-    record.write([an_event(participant_id="helper", participant_role="bot")])
+    record.write([make_event("conversation.resolved")])
+    record.write([make_event(participant_id="helper", participant_role="bot")])
     assert record.log(state) == [{"state": "resolved"}]
-    record.write([an_event(event_id="again")])
+    record.write([make_event(event_id="again")])
     assert record.log(state) == [{"state": "active"}]
-    record.write([an_event("conversation.state_changed", payload={"to": "closed"})])
-    record.write([an_event("conversation.reopened")])
+    record.write([make_event("conversation.state_changed", payload={"to": "closed"})])
+    record.write([make_event("conversation.reopened")])
     assert record.log(state) == [{"state": "closed"}]
 
 
 def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
     """Each with all the columns that it may have: no accepted event may stop a load."""
-    record.write(a_conversation())
+    record.write(make_conversation())
     full: dict[str, Any] = {
         "participant_id": "ada", "participant_role": "customer", "contact_id": "ada", "channel": "web",
         "channel_account": "n1", "message_id": "c1-m0", "handoff_id": "h1", "in_reply_to": "c1-m0",
@@ -475,18 +477,20 @@ def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
         assert statuses(answers) == ["accepted"], (name, answers)
         record.seal()
     assert record.load().damaged == []
-    assert elsewhere(verify, record.settings).ok
+    assert run_in_adbc_process(verify, record.settings).ok
 
 
 def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record) -> None:
-    receipt = an_event("message.delivered", event_id="r1", message_id="m1", participant_id="ada")
-    message = an_event(event_id="m1", message_id="m1")
-    record.write(a_conversation())
+    receipt = make_event("message.delivered", event_id="r1", message_id="m1", participant_id="ada")
+    message = make_event(event_id="m1", message_id="m1")
+    record.write(make_conversation())
     assert statuses(record.write([receipt])) == ["parked"]
     late = record.clock() + 30 * 86_400_000_000
     engine = open_engine(record.settings.database_url)
     store = Store(engine)
-    work = UnitOfWork(store, [submitted := a_submission([msgspec.convert(message, Draft)])], RULES)
+    work = UnitOfWork(
+        store, [submitted := make_submission([msgspec.convert(message, Draft)])], RULES
+    )
     answers = work.append(submitted, late, ["unused"])
     work.run_timers(late, 10)
     for number, row in enumerate(work.events, store.last_position() + 1):
@@ -507,16 +511,16 @@ def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> Non
     async def flood() -> list[Any]:
         store = Store(open_engine(settings.database_url))
         writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10)
-        drafts = [msgspec.convert(an_event("conversation.created"), Draft)] * 6
-        first = writer.submit(a_submission(drafts))
+        drafts = [msgspec.convert(make_event("conversation.created"), Draft)] * 6
+        first = writer.submit(make_submission(drafts))
         with pytest.raises(LogUnavailableError):
-            writer.submit(a_submission(drafts))
+            writer.submit(make_submission(drafts))
         writer.start()
         await first
-        second = await writer.submit(a_submission(drafts))
+        second = await writer.submit(make_submission(drafts))
         await asyncio.to_thread(writer.stop)
         with pytest.raises(LogUnavailableError):
-            writer.submit(a_submission(drafts))
+            writer.submit(make_submission(drafts))
         return second
 
     assert [answer.status for answer in asyncio.run(flood())] == ["rejected"] * 6
@@ -530,10 +534,10 @@ def test_what_was_submitted_before_the_stop_is_answered(settings: Settings) -> N
         writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
         writer.start()
         drafts = [
-            msgspec.convert(an_event("conversation.created", conversation_id=f"c{n}"), Draft)
+            msgspec.convert(make_event("conversation.created", conversation_id=f"c{n}"), Draft)
             for n in range(50)
         ]
-        waiting = [writer.submit(a_submission([draft])) for draft in drafts]
+        waiting = [writer.submit(make_submission([draft])) for draft in drafts]
         await asyncio.to_thread(writer.stop)
         return await asyncio.gather(*waiting)
 

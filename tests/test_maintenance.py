@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from convolake.cli import app
 from ingest.settings import Settings
-from pipelines.definitions import load_job
 from pipelines.dagster_home import prepare, run_once
-from tests.factories import Clock, Ids, Record, a_conversation, an_event
+from pipelines.definitions import load_job
+from tests.factories import Clock, Ids, Record, make_conversation, make_event
 from tests.test_warehouse import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge
@@ -30,8 +30,8 @@ def small_loads(record: Record, loads: int = 6) -> None:
     for number in range(loads):
         record.publish(
             [
-                *a_conversation(f"c{number}", messages=30),
-                *(an_event(conversation_id=f"c{old}") for old in range(number)),
+                *make_conversation(f"c{number}", messages=30),
+                *(make_event(conversation_id=f"c{old}") for old in range(number)),
             ]
         )
 
@@ -86,7 +86,7 @@ def test_daily_upkeep_leaves_one_file_a_table_and_the_same_rows(scattered: Recor
 
 def test_loads_go_on_after_upkeep_and_give_what_a_rebuild_gives(scattered: Record) -> None:
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
-    scattered.publish([an_event(conversation_id="c2"), *a_conversation("new")])
+    scattered.publish([make_event(conversation_id="c2"), *make_conversation("new")])
     found = contents(scattered)
     delete_warehouse(scattered)
     scattered.load()
@@ -115,7 +115,7 @@ def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
         reader.execute("begin")
         before = reader.execute(query).fetchall()
         # Rows are deleted from files that had deleted rows before: here the catalog went wrong.
-        scattered.publish([an_event(conversation_id="c1"), *a_conversation("meanwhile")])
+        scattered.publish([make_event(conversation_id="c1"), *make_conversation("meanwhile")])
         assert reader.execute(query).fetchall() == before
         maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
         assert reader.execute(query).fetchall() == before

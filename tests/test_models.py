@@ -10,7 +10,7 @@ import yaml
 
 from ingest.contract import COLUMNS, SCHEMA
 from ingest.settings import Settings
-from tests.factories import Clock, Record, a_conversation, rows_of
+from tests.factories import Clock, Record, make_conversation, rows_of
 from warehouse.lake import connect
 from warehouse.model import SOURCE, Model, columns_read, models
 
@@ -22,7 +22,7 @@ BY_NAME = {model.name: model for model in models()}
 def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """The real columns of every model, from a warehouse that was really built."""
     record = Record(Settings(data=tmp_path_factory.mktemp("types")), Clock())
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     with connect(record.settings.warehouse_path) as con:
         return {
             model.name: {
@@ -93,7 +93,7 @@ def test_the_staging_model_carries_every_column_of_the_contract() -> None:
 
 
 def test_headers_are_published_as_comments(record: Record) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     comments = {
         (row["table_name"], row["column_name"]): row["comment"]
         for row in record.query(

@@ -20,7 +20,7 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import new_uuid7
 from ingest.settings import Settings
-from tests.serving import listening
+from tests.api_server import run_server
 
 EXAMPLES = hypothesis.settings(
     max_examples=1000 if os.environ.get("PROVE") else 50,
@@ -45,7 +45,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An API that listens, and a header with a key for it."""
     settings = Settings(data=tmp_path_factory.mktemp("openapi") / "data")
     headers = {"authorization": f"Bearer {get_or_create_local_key(settings, 0)}"}
-    with listening(FastPathMiddleware(create_app(settings))) as url:
+    with run_server(FastPathMiddleware(create_app(settings))) as url:
         yield Served(url, headers)
 
 

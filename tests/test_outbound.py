@@ -11,7 +11,7 @@ import pytest
 
 from ingest.egress.client import EgressClient, EgressResult, ForbiddenAddressError, check_url
 from ingest.egress.ssrf import is_allowed
-from tests.receiving import hostile
+from tests.webhook_receiver import hostile
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 

@@ -4,9 +4,9 @@ import dagster as dg
 import pytest
 
 from ingest.settings import Settings
-from pipelines.definitions import forget_old_runs, load_job
 from pipelines.dagster_home import command, prepare, run_once
-from tests.factories import Record, a_conversation
+from pipelines.definitions import forget_old_runs, load_job
+from tests.factories import Record, make_conversation
 from warehouse.model import models
 
 
@@ -37,7 +37,7 @@ def test_assets_say_what_they_read_and_what_their_columns_mean(settings: Setting
 
 
 def test_the_job_loads_what_is_sealed_and_counts_the_rows(record: Record) -> None:
-    record.write(a_conversation(messages=3))
+    record.write(make_conversation(messages=3))
     record.seal()
     result = run_once(record.settings)
     assert result.success
@@ -73,14 +73,14 @@ def test_the_sensor_starts_a_load_for_new_segments_only(
     record: Record, instance: dg.DagsterInstance
 ) -> None:
     assert isinstance(tick(record.settings, instance, None), dg.SkipReason)
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     first = tick(record.settings, instance, None)
     assert isinstance(first, dg.SensorResult)
     assert len(first.run_requests or []) == 1
     record.load()
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SkipReason)
-    record.write(a_conversation("c2"))
+    record.write(make_conversation("c2"))
     record.seal()
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
@@ -88,7 +88,7 @@ def test_the_sensor_starts_a_load_for_new_segments_only(
 def test_a_warehouse_that_was_deleted_is_loaded_again(
     record: Record, instance: dg.DagsterInstance
 ) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     first = tick(record.settings, instance, None)
     assert isinstance(first, dg.SensorResult)
@@ -106,7 +106,7 @@ def test_dagsters_home_is_made_once_and_kept(settings: Settings) -> None:
 
 
 def test_old_runs_are_forgotten_and_the_newest_stay(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     runs = [run_once(record.settings).run_id for _ in range(3)]
     with dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance:

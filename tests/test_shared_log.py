@@ -28,12 +28,12 @@ from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Execute
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Ids, Record, a_conversation, an_event, free_port
-from tests.postgres import Server, serving
-from tests.receiving import receiving
-from tests.serving import WAIT, Installation, listening, until
+from tests.adbc_process import run_in_adbc_process
+from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
+from tests.postgres_server import PostgresServer, postgres_server
 from tests.test_live import frame, told
+from tests.webhook_receiver import webhook_receiver
 
 pytestmark = pytest.mark.postgresql
 
@@ -41,7 +41,7 @@ ALL = "select * from events order by position"
 
 
 @pytest.fixture
-def shared(postgres: Server, tmp_path: Path) -> Settings:
+def shared(postgres: PostgresServer, tmp_path: Path) -> Settings:
     """One log in PostgreSQL; webhooks may go to this machine."""
     return Settings(
         data=tmp_path / "data", store_url=postgres.create(), webhook_networks={"127.0.0.0/8"}
@@ -77,7 +77,7 @@ def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
     with ExitStack() as stack:
         both = []
         for _ in range(2):
-            url = stack.enter_context(listening(FastPathMiddleware(create_app(settings))))
+            url = stack.enter_context(run_server(FastPathMiddleware(create_app(settings))))
             both.append(Installation(url, key, settings, Clock()))
             stack.enter_context(both[-1].http)
         yield both[0], both[1]
@@ -92,13 +92,13 @@ def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_ho
         running = [stack.enter_context(process(shared)) for _ in range(3)]
         clients = [client for _, client in running]
         for number in range(4):
-            list(clients[0].record(a_conversation(f"c{number}", 0)))
+            list(clients[0].record(make_conversation(f"c{number}", 0)))
 
         def write(writer: int) -> None:
             client = clients[writer % 3]
             for number in range(60):
                 conversation = f"c{number % 4}"
-                event = an_event(conversation_id=conversation, event_id=f"w{writer}-{number}")
+                event = make_event(conversation_id=conversation, event_id=f"w{writer}-{number}")
                 try:
                     (result,) = client.record([event])
                 except ClientError:
@@ -120,15 +120,15 @@ def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_ho
         sequences = [row["sequence"] for row in rows if row["conversation_id"] == f"c{number}"]
         assert sequences == list(range(1, len(sequences) + 1))
     assert len({(row["source"], row["event_id"]) for row in rows}) == len(rows)
-    assert elsewhere(verify, shared).checks[0].ok
+    assert run_in_adbc_process(verify, shared).checks[0].ok
 
 
 def test_what_is_said_to_one_process_is_heard_at_another_in_order(shared: Settings) -> None:
     with two(shared) as (here, there):
-        here.facts(a_conversation(messages=0))
+        here.post_events(make_conversation(messages=0))
         with here.listen() as near, there.listen() as far:
             for number in range(20):
-                (here, there)[number % 2].facts([an_event(event_id=f"m{number}")])
+                (here, there)[number % 2].post_events([make_event(event_id=f"m{number}")])
             for socket in (near, far):
                 found = told(socket, 22)
                 assert [each["sequence"] for each in found] == list(range(1, 23))
@@ -137,7 +137,7 @@ def test_what_is_said_to_one_process_is_heard_at_another_in_order(shared: Settin
 
 def test_who_types_at_one_process_is_seen_at_another(shared: Settings) -> None:
     with two(shared) as (here, there):
-        here.facts(a_conversation(messages=1))
+        here.post_events(make_conversation(messages=1))
         with there.listen() as far:
             assert len(told(far, 3)) == 3
             assert frame(far)["type"] == "live"
@@ -148,17 +148,17 @@ def test_who_types_at_one_process_is_seen_at_another(shared: Settings) -> None:
 
 
 def test_one_process_delivers_webhooks_and_another_goes_on_when_it_dies(shared: Settings) -> None:
-    with receiving() as receiver, ExitStack() as stack:
+    with webhook_receiver() as receiver, ExitStack() as stack:
         (first, one), (_, other) = (stack.enter_context(process(shared)) for _ in range(2))
         made = httpx2.post(
             f"{other.url}/v1/webhooks", json={"url": receiver.url}, headers=other.headers
         )
         assert made.status_code == 201
-        list(one.record(a_conversation(messages=10)))
-        until(lambda: len(receiver.taken) >= 12, WAIT, "what came before")
+        list(one.record(make_conversation(messages=10)))
+        wait_until(lambda: len(receiver.taken) >= 12, WAIT, "what came before")
         first.kill()
-        list(other.record([an_event(event_id=f"more-{number}") for number in range(10)]))
-        until(lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "what came after")
+        list(other.record([make_event(event_id=f"more-{number}") for number in range(10)]))
+        wait_until(lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "what came after")
         fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.taken))
         assert fresh == list(range(1, 23))
 
@@ -166,39 +166,42 @@ def test_one_process_delivers_webhooks_and_another_goes_on_when_it_dies(shared: 
 def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_goes_on(
     tmp_path: Path,
 ) -> None:
-    with serving() as server:
+    with postgres_server() as server:
         settings = Settings(data=tmp_path / "data", store_url=server.create())
         key = get_or_create_local_key(settings, 0)
-        with listening(FastPathMiddleware(create_app(settings))) as url, Client(url, key) as client:
+        with (
+            run_server(FastPathMiddleware(create_app(settings))) as url,
+            Client(url, key) as client,
+        ):
             it = Installation(url, key, settings, Clock())
             with it.http, closing(client.listen(after=0)) as heard:
-                it.facts(a_conversation(messages=1))
+                it.post_events(make_conversation(messages=1))
                 assert [next(heard)["position"] for _ in range(3)] == [1, 2, 3]
                 server.stop()
-                refused = it.post("/v1/events", [an_event(event_id="perhaps")])
+                refused = it.post("/v1/events", [make_event(event_id="perhaps")])
                 assert refused.status_code == 503
                 assert it.http.get("/readyz").status_code == 503
                 assert it.http.get("/v1/conversations/c1").status_code == 503
                 server.start()
-                until(lambda: it.http.get("/readyz").status_code == 200, WAIT, "the log")
-                it.facts([an_event(event_id="perhaps"), an_event(event_id="after")])
+                wait_until(lambda: it.http.get("/readyz").status_code == 200, WAIT, "the log")
+                it.post_events([make_event(event_id="perhaps"), make_event(event_id="after")])
                 assert [next(heard)["event_id"] for _ in range(2)] == ["perhaps", "after"]
         rows = Record(settings, Clock()).log(ALL)
         assert [row["position"] for row in rows] == list(range(1, 6))
 
 
 def test_connections_that_are_lost_under_load_neither_lose_nor_double(
-    shared: Settings, postgres: Server
+    shared: Settings, postgres: PostgresServer
 ) -> None:
     """An outcome that nobody heard of is sent again, and answered with what became of it."""
     with two(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
-        here.facts(a_conversation(messages=0))
+        here.post_events(make_conversation(messages=0))
         lost = 0
         for number in range(100):
             if number % 10 == 5:
                 with psycopg.connect(shared.database_url, autocommit=True) as killer:
                     lost += len(killer.execute(_END_WRITERS).fetchall())
-            list(client.record([an_event(event_id=f"m{number}")]))
+            list(client.record([make_event(event_id=f"m{number}")]))
         assert lost > 10
         rows = Record(shared, Clock()).log(ALL)
     assert [row["event_id"] for row in rows[2:]] == [f"m{number}" for number in range(100)]
@@ -221,11 +224,11 @@ def test_the_whole_way_from_postgresql_to_the_warehouse_keeps_every_text(shared:
         "%s %(name)s ?",
         "\ue000",
     ]
-    events = [an_event(event_id=f"e{number}", text=text) for number, text in enumerate(texts)]
-    record.publish([*a_conversation(messages=0), *events])
+    events = [make_event(event_id=f"e{number}", text=text) for number, text in enumerate(texts)]
+    record.publish([*make_conversation(messages=0), *events])
     found = record.query("select text from messages order by sequence")
     assert [row["text"] for row in found] == texts
-    assert elsewhere(verify, shared).ok
+    assert run_in_adbc_process(verify, shared).ok
 
 
 def test_a_name_that_postgresql_cannot_hold_is_nobodys(shared: Settings) -> None:
@@ -242,7 +245,7 @@ def test_processes_that_start_at_once_make_one_log(shared: Settings) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as starting:
         list(starting.map(migrate, [shared.database_url] * 3))
     with two(shared) as (here, there):
-        here.facts(a_conversation(messages=1))
+        here.post_events(make_conversation(messages=1))
         assert there.http.get("/v1/conversations/c1").status_code == 200
 
 
@@ -265,7 +268,7 @@ _MAIN = "sys.argv = ['convolake', 'serve']; from convolake.__main__ import main;
 
 
 def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -> None:
-    with serving() as server:
+    with postgres_server() as server:
         with pytest.raises(UnusableDatabaseError, match="SQL_ASCII"):
             migrate(server.create("SQL_ASCII"))
         url = server.create()
@@ -288,7 +291,7 @@ def test_words_that_are_not_understood_silence_nobody(shared: Settings) -> None:
             for words in ("hello", "[1]", '["x", {"unknown": 1}]'):
                 stranger.execute("select pg_notify('convolake_typing', %s)", (words,))
             stranger.execute("notify convolake_log, 'hello'")
-        here.facts(a_conversation(messages=1))
+        here.post_events(make_conversation(messages=1))
         assert len(told(far, 3)) == 3
 
 
@@ -297,11 +300,11 @@ def test_control_without_the_lock_they_collide(
 ) -> None:
     """Else nothing above would show that the lock is what holds the order."""
     with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
-        here.facts(a_conversation(messages=0))
+        here.post_events(make_conversation(messages=0))
         monkeypatch.setattr(PostgresDatabase, "acquire_write_lock", lambda *_: None)
 
         def write(side: Installation) -> int:
-            events = ([an_event(event_id=f"{side.url[-5:]}-{number}")] for number in range(100))
+            events = ([make_event(event_id=f"{side.url[-5:]}-{number}")] for number in range(100))
             return sum(side.post("/v1/events", each).status_code == 503 for each in events)
 
         assert sum(writers.map(write, (here, there))) > 0
@@ -314,11 +317,11 @@ def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: S
             f"alter database {name} set default_transaction_isolation = 'repeatable read'".encode()
         )
     with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
-        here.facts(a_conversation(messages=0))
+        here.post_events(make_conversation(messages=0))
 
         def write(side: Installation) -> None:
             for number in range(40):
-                side.facts([an_event(event_id=f"{side.url[-5:]}-{number}")])
+                side.post_events([make_event(event_id=f"{side.url[-5:]}-{number}")])
 
         list(writers.map(write, (here, there)))
     rows = Record(shared, Clock()).log(ALL)
@@ -328,9 +331,9 @@ def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: S
 def test_a_new_webhook_is_told_nothing_that_another_process_stored_before(
     shared: Settings,
 ) -> None:
-    with two(shared) as (here, there), receiving() as receiver:
+    with two(shared) as (here, there), webhook_receiver() as receiver:
         for number in range(5):
-            here.facts(a_conversation(f"c{number}", 2))
+            here.post_events(make_conversation(f"c{number}", 2))
             made = there.post("/v1/webhooks", {"url": receiver.url}).json()
             rows = Record(shared, Clock()).log(ALL)
             before = [row for row in rows if row["source"] != "convolake"]
@@ -381,16 +384,16 @@ def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Setti
 
 
 def test_a_server_that_stands_still_is_told_of_and_holds_no_process(tmp_path: Path) -> None:
-    with serving() as server:
+    with postgres_server() as server:
         settings = Settings(data=tmp_path / "data", store_url=server.create())
         with process(settings) as (running, client):
             client.create_conversation("web")
             server.pause()
             try:
-                until(lambda: ready(client) == 503, 2 * WAIT, "the trouble is told of")
+                wait_until(lambda: ready(client) == 503, 2 * WAIT, "the trouble is told of")
             finally:
-                server.go_on()
-            until(lambda: ready(client) == 200, 2 * WAIT, "all is well")
+                server.resume()
+            wait_until(lambda: ready(client) == 200, 2 * WAIT, "all is well")
             assert running.poll() is None
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.factories import a_conversation, an_event
-from tests.serving import WAIT, Installation
+from tests.api_server import WAIT, Installation
+from tests.factories import make_conversation, make_event
 
 HEAD = b"POST /v1/conversations/c1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
 
@@ -60,7 +60,7 @@ def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
 def test_a_slow_sender_is_let_go_while_others_are_served(
     installation: Installation, kind: str
 ) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
     pieces = {
         "a head that drips": dripping(HEAD + b"x" * 100_000),
@@ -73,7 +73,7 @@ def test_a_slow_sender_is_let_go_while_others_are_served(
     slow.start()
     served = 0
     while slow.is_alive():
-        installation.facts([an_event()])
+        installation.post_events([make_event()])
         served += 1
         assert served < 20_000
     assert answers[0].startswith(b"HTTP/1.1 408 ")
@@ -81,7 +81,7 @@ def test_a_slow_sender_is_let_go_while_others_are_served(
 
 
 def test_nothing_of_a_body_that_was_cut_off_is_stored(installation: Installation) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
     body = b'{"participant_id": "ada", "participant_role": "customer", "text": "hello"}'
     answer_to(installation, iter([head, body]))
@@ -92,6 +92,6 @@ def test_nothing_of_a_body_that_was_cut_off_is_stored(installation: Installation
 def test_a_sender_in_no_hurry_who_pauses_between_requests_is_served(
     installation: Installation,
 ) -> None:
-    installation.facts(a_conversation(messages=0))
+    installation.post_events(make_conversation(messages=0))
     for _ in range(3):
         assert installation.http.get("/v1/conversations/c1").status_code == 200

@@ -18,8 +18,8 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import wall_clock
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
+from tests.api_server import Installation, run_server
 from tests.factories import Clock, Ids, Record
-from tests.serving import Installation, listening
 
 APP = Path(__file__).parent.parent / "dashboards/app.py"
 TEXTS = [
@@ -44,7 +44,7 @@ class Played:
 def played(settings: Settings, clock: Clock) -> Played:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
     key = get_or_create_local_key(near, clock())
-    with listening(FastPathMiddleware(create_app(near, clock, Ids()))) as url:
+    with run_server(FastPathMiddleware(create_app(near, clock, Ids()))) as url:
         running = Installation(url, key, near, clock)
         with running.http as http:
             story = Story(http, "order-4711", lambda: clock.forward(days=3), lambda _: None)
@@ -107,7 +107,7 @@ def test_the_email_of_days_later_opened_a_session_and_the_conversation_again(
 def test_the_command_plays_the_story_and_says_what_happens(settings: Settings) -> None:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
     key = get_or_create_local_key(near, wall_clock())
-    with listening(FastPathMiddleware(create_app(near))) as url:
+    with run_server(FastPathMiddleware(create_app(near))) as url:
         environment = os.environ | {
             "CONVOLAKE_DATA": str(near.data),
             "CONVOLAKE_API_URL": url,

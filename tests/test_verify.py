@@ -13,20 +13,20 @@ from convolake.verify import Verdict, _checks, verify
 from convolake.verify_warehouse import Check
 from ingest.contract import manifest_path
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Record, a_conversation, damage
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Record, damage, make_conversation
 from warehouse.lake import connect
 
 
 def verdict_on(settings: Settings) -> Verdict:
-    return elsewhere(verify, settings)
+    return run_in_adbc_process(verify, settings)
 
 
 @pytest.fixture
 def whole(record: Record) -> Record:
     """A record of three segments, wholly loaded."""
     record.write(
-        [event for number in range(3) for event in a_conversation(f"c{number}", messages=4)]
+        [event for number in range(3) for event in make_conversation(f"c{number}", messages=4)]
     )
     record.seal(rows=6)
     record.load()
@@ -45,9 +45,9 @@ def test_a_whole_record_is_clean(whole: Record) -> None:
 
 
 def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
-    whole.write(a_conversation("c8"))
+    whole.write(make_conversation("c8"))
     whole.seal()
-    whole.write(a_conversation("c9"))
+    whole.write(make_conversation("c9"))
     verdict = verdict_on(whole.settings)
     assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 4, 4)
 
@@ -139,9 +139,9 @@ def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
 
 
 def test_the_command_exits_with_1_when_something_is_broken(whole: Record) -> None:
-    assert elsewhere(command, whole.settings) == (0, True)
+    assert run_in_adbc_process(command, whole.settings) == (0, True)
     flip(whole.settings)
-    assert elsewhere(command, whole.settings) == (1, False)
+    assert run_in_adbc_process(command, whole.settings) == (1, False)
 
 
 def command(settings: Settings) -> tuple[int, bool]:
@@ -152,20 +152,20 @@ def command(settings: Settings) -> tuple[int, bool]:
 
 def test_a_running_installation_is_no_fault(record: Record) -> None:
     """Events, seals and loads between any two steps of the proof: ahead is not wrong."""
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     number = 0
 
-    def go_on() -> None:
+    def add_a_conversation() -> None:
         nonlocal number
         number += 1
-        record.publish(a_conversation(f"more-{number}"))
+        record.publish(make_conversation(f"more-{number}"))
 
-    elsewhere(begin_verify, record.settings)
-    go_on()
-    while (checks := elsewhere(step_verify)) is not None:
+    run_in_adbc_process(begin_verify, record.settings)
+    add_a_conversation()
+    while (checks := run_in_adbc_process(step_verify)) is not None:
         assert checks == [], checks
         if number < 4:
-            go_on()
+            add_a_conversation()
 
 
 class Underway:
@@ -187,7 +187,7 @@ def step_verify() -> list[str] | None:
 
 
 def test_a_catalog_without_a_load_is_told_apart(record: Record) -> None:
-    record.write(a_conversation())
+    record.write(make_conversation())
     record.seal()
     connect(record.settings.warehouse_path, read_only=False).close()
     verdict = verdict_on(record.settings)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from tests.factories import Clock, Record, a_conversation, an_event, rows_of
+from tests.factories import Clock, Record, make_conversation, make_event, rows_of
 from warehouse import build, incremental
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError, connect, write_lock
@@ -45,19 +45,20 @@ def a_busy_day(record: Record, seed: int, steps: int = 6) -> None:
         events: list[dict[str, Any]] = []
         for number in random_.sample(range(8), 4):
             key = f"c{number}"
-            events += [an_event("conversation.created", conversation_id=key, event_id=f"{key}-created",
+            events += [make_event("conversation.created", conversation_id=key, event_id=f"{key}-created",
                                 channel=random_.choice(["web", "sms"]), is_test=number == 7)] if step == 0 or number > 3 else []  # fmt: skip
             events += [
-                an_event(conversation_id=key, event_id=f"{key}-{step}-{part}") for part in range(2)
+                make_event(conversation_id=key, event_id=f"{key}-{step}-{part}")
+                for part in range(2)
             ]
             if random_.random() < 0.5:
                 events.append(
-                    an_event("handoff.requested", conversation_id=key, handoff_id=f"h{step}")
+                    make_event("handoff.requested", conversation_id=key, handoff_id=f"h{step}")
                 )
-                events.append(an_event("handoff.accepted", conversation_id=key, handoff_id=f"h{step}", participant_id="mira", participant_role="agent"))  # fmt: skip
+                events.append(make_event("handoff.accepted", conversation_id=key, handoff_id=f"h{step}", participant_id="mira", participant_role="agent"))  # fmt: skip
             if random_.random() < 0.3:
                 events.append(
-                    an_event(
+                    make_event(
                         "conversation.resolved", conversation_id=key, payload={"resolved_by": "bot"}
                     )
                 )
@@ -70,10 +71,10 @@ def a_busy_day(record: Record, seed: int, steps: int = 6) -> None:
 
 
 def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record: Record) -> None:
-    first = record.publish(a_conversation(messages=3))
+    first = record.publish(make_conversation(messages=3))
     assert (first.events, first.conversations) == (5, 1)
     assert record.load().events == 0
-    assert record.publish(a_conversation("c2")).events == 4
+    assert record.publish(make_conversation("c2")).events == 4
     assert record.query("select count(*) as n, count(distinct position) as m from events") == [
         {"n": 9, "m": 9}
     ]
@@ -96,9 +97,9 @@ def test_segments_may_arrive_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
     record = Record(Settings(data=tmp_path_factory.mktemp("order")), Clock())
-    record.write(a_conversation("c1", messages=6))
+    record.write(make_conversation("c1", messages=6))
     record.clock.forward(hours=3)
-    record.write([an_event(event_id="again"), *a_conversation("c2", messages=5)])
+    record.write([make_event(event_id="again"), *make_conversation("c2", messages=5)])
     segments = record.seal(rows=4)
     assert len(segments) == 5
     record.load()
@@ -145,7 +146,7 @@ def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None
 
 def test_another_reporting_zone_rebuilds_the_days(record: Record) -> None:
     record.clock.forward(hours=13)  # 23:00 UTC
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     zone = record.settings.model_copy(update={"reporting_zone": "Europe/Berlin"})
     report = build.load(zone.lake_path, zone.warehouse_path, zone.reporting_zone)
     assert report.rebuilt
@@ -166,7 +167,7 @@ def flip_a_bit(path: Path, place: int) -> None:
 
 def test_a_flipped_bit_is_found_and_the_rest_is_loaded(record: Record) -> None:
     record.write(
-        [event for number in range(3) for event in a_conversation(f"c{number}", messages=4)]
+        [event for number in range(3) for event in make_conversation(f"c{number}", messages=4)]
     )
     segments = record.seal(rows=6)
     damaged = record.settings.lake_path / segments[1].path
@@ -188,7 +189,7 @@ def test_a_flipped_bit_is_found_and_the_rest_is_loaded(record: Record) -> None:
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "empty", "another file"])
 def test_a_segment_that_is_not_what_was_sealed_is_left_out(record: Record, how: str) -> None:
-    record.write(a_conversation(messages=8))
+    record.write(make_conversation(messages=8))
     segments = record.seal(rows=5)
     path = record.settings.lake_path / segments[0].path
     match how:
@@ -209,9 +210,9 @@ def test_a_load_that_would_break_a_key_changes_nothing(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control of the checks: rows doubled on the way must not get in."""
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     before = contents(record)
-    record.write(a_conversation("c2"))
+    record.write(make_conversation("c2"))
     record.seal()
     real = incremental.create_source
 
@@ -252,9 +253,9 @@ load(Path(sys.argv[1]), Path(sys.argv[2]), "UTC")
 def test_a_load_killed_in_the_middle_leaves_no_trace_and_the_next_one_finishes(
     record: Record, step: int
 ) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     before = contents(record)
-    record.write([*a_conversation("c2", messages=5), an_event(event_id="more")])
+    record.write([*make_conversation("c2", messages=5), make_event(event_id="more")])
     record.seal()
     paths = [str(record.settings.lake_path), str(record.settings.warehouse_path)]
     loader = subprocess.Popen(
@@ -275,7 +276,7 @@ def test_a_load_killed_in_the_middle_leaves_no_trace_and_the_next_one_finishes(
 
 
 def test_a_second_writer_waits_and_then_says_who_is_in_the_way(record: Record) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     warehouse = record.settings.warehouse_path
     with (
         write_lock(warehouse),
@@ -286,7 +287,7 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(record: Record) -
 
 
 def test_two_loaders_at_once_load_everything_once(record: Record) -> None:
-    record.write([event for number in range(20) for event in a_conversation(f"c{number}")])
+    record.write([event for number in range(20) for event in make_conversation(f"c{number}")])
     record.seal(rows=10)
     load = "import sys; from pathlib import Path; from warehouse.build import load; load(Path(sys.argv[1]), Path(sys.argv[2]), 'UTC')"
     paths = [str(record.settings.lake_path), str(record.settings.warehouse_path)]
@@ -317,7 +318,7 @@ print(reads, mixed, flush=True)
 
 
 def test_readers_see_one_snapshot_and_never_wait_for_a_load(record: Record, tmp_path: Path) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     stop = tmp_path / "stop"
     command = [sys.executable, "-c", READER, str(record.settings.warehouse_path), str(stop)]
     readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -325,7 +326,7 @@ def test_readers_see_one_snapshot_and_never_wait_for_a_load(record: Record, tmp_
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
     for number in range(8):
-        record.publish(a_conversation(f"more-{number}", messages=20))
+        record.publish(make_conversation(f"more-{number}", messages=20))
     stop.touch()
     for reader in readers:
         reads, mixed = reader.communicate(timeout=60)[0].split()
@@ -335,12 +336,12 @@ def test_readers_see_one_snapshot_and_never_wait_for_a_load(record: Record, tmp_
 
 
 def test_a_data_folder_that_was_moved_still_works(record: Record, tmp_path: Path) -> None:
-    record.publish(a_conversation(messages=30))
+    record.publish(make_conversation(messages=30))
     moved = record.settings.model_copy(update={"data": tmp_path / "moved"})
     record.settings.data.rename(moved.data)
     there = Record(moved, record.clock)
     assert there.query("select count(*) as n from events") == [{"n": 32}]
-    there.publish(a_conversation("c2"))
+    there.publish(make_conversation("c2"))
     assert there.query("select count(*) as n from events") == [{"n": 36}]
 
 
@@ -359,7 +360,7 @@ def test_an_empty_lake_makes_empty_tables(record: Record) -> None:
 
 
 def test_a_table_that_is_missing_is_not_taken_from_the_program(record: Record) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     massages = [1]  # misspelt, as a table would be
     with pytest.raises(duckdb.CatalogException, match="massages"):
         record.query(f"from massages -- {len(massages)}")

@@ -18,14 +18,14 @@ from ingest.delivery.retry_policy import SCHEDULE, next_attempt_at
 from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, a_conversation, an_event
-from tests.receiving import Receiver, receiving
-from tests.serving import WAIT, Installation, listening, until
+from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.factories import Clock, Ids, make_conversation, make_event
+from tests.webhook_receiver import Receiver, webhook_receiver
 
 WHOLE = bool(os.environ.get("PROVE"))
 
 
-pytestmark = [pytest.mark.near, pytest.mark.usefixtures("looking_often")]
+pytestmark = [pytest.mark.allows_loopback, pytest.mark.usefixtures("fast_polling")]
 
 
 def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[st
 
 
 def arrived(receiver: Receiver, count: int, seconds: float = WAIT) -> None:
-    until(lambda: len(receiver.taken) >= count, seconds, f"{count} deliveries")
+    wait_until(lambda: len(receiver.taken) >= count, seconds, f"{count} deliveries")
 
 
 def deliveries(
@@ -51,7 +51,7 @@ def test_every_event_arrives_in_order_and_signed(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver)
-    installation.facts(a_conversation(messages=3) + a_conversation("c2", messages=3))
+    installation.post_events(make_conversation(messages=3) + make_conversation("c2", messages=3))
     arrived(receiver, 10)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
     assert receiver.sequences("c2") == [1, 2, 3, 4, 5]
@@ -67,7 +67,7 @@ def test_what_is_sent_is_the_event_of_the_page(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver)
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     arrived(receiver, 3)
     page = installation.http.get("/v1/conversations/c1/events").json()["items"]
     assert [each.event for each in receiver.taken] == page
@@ -75,7 +75,9 @@ def test_what_is_sent_is_the_event_of_the_page(
 
 def test_only_what_was_asked_for_is_sent(installation: Installation, receiver: Receiver) -> None:
     hook(installation, receiver, event_types=["message.created"], channels=["email"])
-    installation.facts(a_conversation(messages=1) + a_conversation("c2", 2, channel="email"))
+    installation.post_events(
+        make_conversation(messages=1) + make_conversation("c2", 2, channel="email")
+    )
     arrived(receiver, 2)
     assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
     assert {each.event["event_type"] for each in receiver.taken} == {"message.created"}
@@ -86,10 +88,10 @@ def test_a_failed_delivery_holds_back_its_own_conversation_only_and_comes_again_
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda each: 500 if each.event["conversation_id"] == "c1" else 200
-    installation.facts(a_conversation(messages=3) + a_conversation("c2", messages=3))
+    installation.post_events(make_conversation(messages=3) + make_conversation("c2", messages=3))
     arrived(receiver, 3)
     assert receiver.sequences("c2") == [3, 4, 5]
-    until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three wait")
+    wait_until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three wait")
     assert len(receiver.tried) == 4
     receiver.answer = lambda _: 200
     clock.forward(seconds=SCHEDULE[0] * 1.2)
@@ -97,18 +99,18 @@ def test_a_failed_delivery_holds_back_its_own_conversation_only_and_comes_again_
     assert receiver.sequences("c1") == [3, 4, 5]
     first, again = [each for each in receiver.tried if each.event["event_id"] == "c1-m0"]
     assert (first.id, first.body) == (again.id, again.body)
-    until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
+    wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
 
 
 def test_every_try_is_an_event_of_the_log(installation: Installation, receiver: Receiver) -> None:
     hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: 500 if len(receiver.tried) == 1 else 200
-    installation.facts(a_conversation(messages=1))
-    until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    installation.post_events(make_conversation(messages=1))
+    wait_until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
     installation.clock.forward(seconds=10)
     arrived(receiver, 1)
-    until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
-    installation.facts([an_event()])
+    wait_until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
+    installation.post_events([make_event()])
     arrived(receiver, 2)
     assert len(receiver.tried) == 3  # nobody is told of deliveries
 
@@ -123,9 +125,9 @@ def test_a_receiver_that_is_gone_is_told_nothing_more_until_it_is_enabled(
     made = hook(installation, receiver, event_types=["message.created"])
     path = f"/v1/webhooks/{made['webhook_id']}"
     receiver.answer = lambda _: 410
-    installation.facts(a_conversation(messages=1))
-    until(lambda: installation.http.get(path).json()["disabled_at"], WAIT, "it is disabled")
-    installation.facts([an_event()])
+    installation.post_events(make_conversation(messages=1))
+    wait_until(lambda: installation.http.get(path).json()["disabled_at"], WAIT, "it is disabled")
+    installation.post_events([make_event()])
     receiver.answer = lambda _: 200
     assert len(receiver.tried) == 1
     assert installation.post(f"{path}/enable", None).status_code == 200
@@ -139,12 +141,12 @@ def test_a_receiver_that_asks_for_patience_gets_it(
 ) -> None:
     hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: (429, {"retry-after": "600"})
-    installation.facts(a_conversation(messages=1))
-    until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
-    until(lambda: stored(installation) == 4, WAIT, "the try is on the record")
+    installation.post_events(make_conversation(messages=1))
+    wait_until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    wait_until(lambda: stored(installation) == 4, WAIT, "the try is on the record")
     receiver.answer = lambda _: 200
     clock.forward(seconds=599)
-    installation.facts([an_event(conversation_id="c1")])
+    installation.post_events([make_event(conversation_id="c1")])
     assert len(receiver.tried) == 1
     clock.forward(seconds=2)
     arrived(receiver, 2)
@@ -154,18 +156,20 @@ def test_a_bot_is_told_nothing_while_a_human_has_control_nor_what_it_said_itself
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver, event_types=["message.created"], bot_id="helper")
-    installation.facts(a_conversation(messages=2))
+    installation.post_events(make_conversation(messages=2))
     arrived(receiver, 1)
     assert receiver.sequences("c1") == [3]
-    installation.facts(
+    installation.post_events(
         [
-            an_event("handoff.requested", handoff_id="h1"),
-            an_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
-            an_event(text="to the human"),
+            make_event("handoff.requested", handoff_id="h1"),
+            make_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
+            make_event(text="to the human"),
         ]
     )
-    installation.facts([an_event("handoff.returned", handoff_id="h1"), an_event(text="to the bot")])
-    until(lambda: len(receiver.taken) >= 2, WAIT, "the bot hears again")
+    installation.post_events(
+        [make_event("handoff.returned", handoff_id="h1"), make_event(text="to the bot")]
+    )
+    wait_until(lambda: len(receiver.taken) >= 2, WAIT, "the bot hears again")
     assert receiver.taken[-1].event["text"] == "to the bot"
 
 
@@ -175,10 +179,10 @@ def test_while_a_secret_is_changed_both_verify(
     made = hook(installation, receiver, event_types=["message.created"])
     path = f"/v1/webhooks/{made['webhook_id']}"
     changed = installation.post(f"{path}/rotate", None).json()
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     arrived(receiver, 1)
     installation.clock.forward(hours=25)
-    installation.facts([an_event()])
+    installation.post_events([make_event()])
     arrived(receiver, 2)
     first, later = (each.headers["webhook-signature"].split() for each in receiver.taken)
     assert len(first) == 2
@@ -192,12 +196,12 @@ def test_what_was_given_up_is_kept_and_can_be_sent_anew(
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: 500
-    installation.facts(a_conversation(messages=2))
+    installation.post_events(make_conversation(messages=2))
     for tries in range(1, len(SCHEDULE) + 2):
-        until(lambda n=tries: len(receiver.tried) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
-        until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
+        wait_until(lambda n=tries: len(receiver.tried) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
+        wait_until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
         clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
-    until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is given up")
+    wait_until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is given up")
     (dead,) = deliveries(installation, made, "dead")
     assert (dead["attempts"], dead["last_result"]) == (len(SCHEDULE) + 1, "status 500")
     receiver.answer = lambda _: 200
@@ -206,7 +210,7 @@ def test_what_was_given_up_is_kept_and_can_be_sent_anew(
         clock.forward(minutes=10)  # the next may have been tried in vain a moment ago
         return bool(receiver.taken)
 
-    until(is_there, WAIT, "what waited behind it")
+    wait_until(is_there, WAIT, "what waited behind it")
     assert receiver.sequences("c1") == [4]
     answer = installation.post(f"/v1/webhooks/{made['webhook_id']}/replay", {})
     assert answer.json()["count"] == 1
@@ -219,11 +223,11 @@ def test_a_range_of_the_log_can_be_sent_again_with_the_same_ids(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver)
-    installation.facts(a_conversation(messages=4))
+    installation.post_events(make_conversation(messages=4))
     arrived(receiver, 6)
     path = f"/v1/webhooks/{made['webhook_id']}"
     end = encode_cursor({0: 6})
-    until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
+    wait_until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
     after, until_ = encode_cursor({0: 2}), encode_cursor({0: 5})
     body = {"after": after, "until": until_, "delivered": True}
     assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until": until_}
@@ -234,7 +238,7 @@ def test_a_range_of_the_log_can_be_sent_again_with_the_same_ids(
 def test_a_new_webhook_can_begin_in_the_past(
     installation: Installation, receiver: Receiver
 ) -> None:
-    installation.facts(a_conversation(messages=2))
+    installation.post_events(make_conversation(messages=2))
     hook(installation, receiver, after=encode_cursor({0: 1}))
     arrived(receiver, 3)
     assert receiver.sequences("c1") == [2, 3, 4]
@@ -247,7 +251,7 @@ def test_a_removed_webhook_is_told_nothing_more(
     path = f"/v1/webhooks/{made['webhook_id']}"
     assert installation.http.delete(path).status_code == 204
     assert installation.http.get(path).status_code == 404
-    installation.facts(a_conversation(messages=1))
+    installation.post_events(make_conversation(messages=1))
     assert receiver.tried == []
 
 
@@ -256,14 +260,14 @@ def test_what_was_committed_before_a_restart_is_delivered_after_it(
 ) -> None:
     key = get_or_create_local_key(settings, clock())
     receiver.answer = lambda _: 503
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)
         with running.http:
             hook(running, receiver)
-            running.facts(a_conversation(messages=3))
+            running.post_events(make_conversation(messages=3))
     receiver.answer = lambda _: 200
     clock.forward(minutes=2)
-    with listening(FastPathMiddleware(create_app(settings, clock, Ids("later")))):
+    with run_server(FastPathMiddleware(create_app(settings, clock, Ids("later")))):
         arrived(receiver, 5)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
 
@@ -273,16 +277,16 @@ def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     steps, each_step, conversations = 60, 600 if WHOLE else 40, 20
-    with receiving() as healthy:
+    with webhook_receiver() as healthy:
         hook(installation, receiver, event_types=["message.created"])
         hook(installation, healthy, event_types=["message.created"])
         for number in range(conversations):
-            installation.facts(a_conversation(f"c{number}", messages=0))
+            installation.post_events(make_conversation(f"c{number}", messages=0))
         receiver.answer = lambda _: 503
         sent, longest = 0, 0.0
         for _ in range(steps):
-            installation.facts(
-                [an_event(conversation_id=f"c{n % conversations}") for n in range(each_step)]
+            installation.post_events(
+                [make_event(conversation_id=f"c{n % conversations}") for n in range(each_step)]
             )
             sent += each_step
             posted_at = time.monotonic()
@@ -313,15 +317,17 @@ def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
     key = get_or_create_local_key(settings, clock())
     names = [f"c{number}" for number in range(5)]
     for start in range(4):  # each time a new process, as far as the deliverer can tell
-        with listening(FastPathMiddleware(create_app(settings, clock, Ids(f"r{start}")))) as url:
+        with run_server(FastPathMiddleware(create_app(settings, clock, Ids(f"r{start}")))) as url:
             running = Installation(url, key, settings, clock)
             with running.http:
                 if start == 0:
                     hook(running, receiver, event_types=["message.created"])
-                    running.facts([each for name in names for each in a_conversation(name, 0)])
+                    running.post_events(
+                        [each for name in names for each in make_conversation(name, 0)]
+                    )
                 for _ in range(5):
-                    running.facts(
-                        [an_event(conversation_id=chosen.choice(names)) for _ in range(12)]
+                    running.post_events(
+                        [make_event(conversation_id=chosen.choice(names)) for _ in range(12)]
                     )
                     for _ in range(20):  # meanwhile it delivers, or leaves the endpoint alone
                         running.http.get("/readyz")
@@ -334,7 +340,7 @@ def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
                         clock.forward(minutes=10)  # some were tried in vain a moment ago
                         return len(receiver.ids) == 4 * 5 * 12
 
-                    until(has_arrived, 60, "all has arrived")
+                    wait_until(has_arrived, 60, "all has arrived")
     firsts = {each.id: each for each in reversed(receiver.taken)}
     for name in names:
         heard = [each for each in firsts.values() if each.event["conversation_id"] == name]
@@ -368,7 +374,9 @@ def test_a_key_of_one_channel_is_told_of_that_channel_only(
     body: dict[str, Any] = {"url": receiver.url, "channels": ["web"]}
     assert installation.post("/v1/webhooks", body, **headers).status_code == 403
     assert installation.post("/v1/webhooks", body | {"channels": []}, **headers).status_code == 201
-    installation.facts(a_conversation(messages=1) + a_conversation("c2", 1, channel="email"))
+    installation.post_events(
+        make_conversation(messages=1) + make_conversation("c2", 1, channel="email")
+    )
     arrived(receiver, 3)
     assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
 
@@ -395,10 +403,14 @@ def test_an_event_that_is_never_taken_does_not_silence_the_others(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     hook(installation, receiver, event_types=["message.created"])
-    installation.facts([each for n in range(20) for each in a_conversation(f"c{n}", messages=0)])
+    installation.post_events(
+        [each for n in range(20) for each in make_conversation(f"c{n}", messages=0)]
+    )
     receiver.answer = lambda each: 503
-    installation.facts([an_event(conversation_id=f"c{n}") for n in range(FAILURE_THRESHOLD + 5)])
-    until(lambda: len(receiver.tried) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
+    installation.post_events(
+        [make_event(conversation_id=f"c{n}") for n in range(FAILURE_THRESHOLD + 5)]
+    )
+    wait_until(lambda: len(receiver.tried) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
     receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
     while (
         len(receiver.taken) < FAILURE_THRESHOLD + 4
@@ -406,7 +418,7 @@ def test_an_event_that_is_never_taken_does_not_silence_the_others(
         tried = len(receiver.tried)
         assert tried < 5 * FAILURE_THRESHOLD
         clock.forward(seconds=61)
-        until(
+        wait_until(
             lambda n=tried: len(receiver.tried) > n or len(receiver.taken) == FAILURE_THRESHOLD + 4,  # type: ignore[misc]
             WAIT,
             "it is tried",
@@ -418,15 +430,15 @@ def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
-    installation.facts(a_conversation(messages=3))
+    installation.post_events(make_conversation(messages=3))
     arrived(receiver, 3)
     path = f"/v1/webhooks/{made['webhook_id']}"
     end = encode_cursor({0: 5})
-    until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
+    wait_until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
     for _ in range(2):  # the second time the first is not over yet, or is: both are well
         assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 3
     arrived(receiver, 6)
-    until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
+    wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
 
 
 # --- when, and when not

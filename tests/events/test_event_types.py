@@ -22,7 +22,7 @@ from ingest.events.types import (
     personal_fields,
     rules_of,
 )
-from tests.factories import Record, a_conversation, an_event
+from tests.factories import Record, make_conversation, make_event
 
 ROOT = Path(__file__).parent.parent.parent
 TYPES = sorted(EVENT_TYPES.values(), key=lambda each: each.name)
@@ -117,14 +117,16 @@ def test_any_payload_is_accepted_or_refused_without_an_error_of_ours(
 
 
 def test_a_refused_payload_leaves_the_conversation_readable(record: Record) -> None:
-    record.write(a_conversation())
-    wrong = an_event("participant.read_advanced", participant_id="ada", payload={"sequence": True})
+    record.write(make_conversation())
+    wrong = make_event(
+        "participant.read_advanced", participant_id="ada", payload={"sequence": True}
+    )
     (refused,) = record.write([wrong])
     assert (refused.status, refused.error.field if refused.error else None) == (
         "rejected",
         "$.payload.sequence",
     )
-    (accepted,) = record.write([an_event(event_id="next")])
+    (accepted,) = record.write([make_event(event_id="next")])
     assert accepted.status == "accepted"
 
 

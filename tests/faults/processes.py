@@ -13,7 +13,7 @@ from typing import Self
 from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from tests.factories import Clock, Record, an_event
+from tests.factories import Clock, Record, make_event
 from tests.faults.checker import Told
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def open_conversations(client: Client) -> None:
     """The conversations that `Load` writes to."""
     events = [
-        an_event("conversation.created", conversation_id=each, event_id=f"{each}-created")
+        make_event("conversation.created", conversation_id=each, event_id=f"{each}-created")
         for each in CONVERSATIONS
     ]
     assert [result.rejected for result in client.record(events)] == [0]
@@ -122,7 +122,7 @@ class Load:
                 if self._stop.is_set():
                     return
                 event_id = f"{self._prefix}-{number}-{message}"
-                event = an_event(
+                event = make_event(
                     conversation_id=CONVERSATIONS[message % len(CONVERSATIONS)], event_id=event_id
                 )
                 try:

@@ -19,7 +19,7 @@ from ingest.client.calls import Call
 from ingest.client.outcomes import ClientError, UnreachableError, read_answer
 from ingest.client.retries import pause_before_retry
 from ingest.settings import Settings
-from tests.sockets import Socket
+from tests.raw_socket import Socket
 
 RETRIES = 6
 """After so many tries in vain the pauses grow no longer; so in the client."""

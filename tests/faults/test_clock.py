@@ -13,7 +13,7 @@ from ingest.clock import wall_clock
 from ingest.contract import from_micros
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere, seal
+from tests.adbc_process import run_in_adbc_process, seal
 from tests.factories import Clock, Record, free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import RESULTS, Found
@@ -106,7 +106,7 @@ def test_jumps_of_the_clock_disturb_neither_order_nor_sessions_nor_sealing(
     assert ended > 0  # three days on, a session is over
     assert all(sealed)
     Record(settings, Clock()).load()
-    assert [each for each in elsewhere(verify, settings).checks if not each.ok] == []
+    assert [each for each in run_in_adbc_process(verify, settings).checks if not each.ok] == []
 
 
 def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
@@ -114,7 +114,7 @@ def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
     for jump in JUMPS:
         record.write([{"event_type": "contact.created", "contact_id": f"k{jump}"}])
         at = from_micros(record.clock() + jump * 1_000_000)
-        assert len(elsewhere(seal, record.settings, 10, at)) == 1
+        assert len(run_in_adbc_process(seal, record.settings, 10, at)) == 1
     segments, _ = read_manifest(record.settings.lake_path)
     assert [each.last_position for each in segments] == list(range(1, len(JUMPS) + 1))
 

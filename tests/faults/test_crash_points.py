@@ -12,8 +12,8 @@ import pytest
 
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Clock, Record, make_conversation, make_event
 from tests.faults import steps
 from tests.faults.conftest import Found
 from tests.faults.steps import Step, run_traced
@@ -34,8 +34,8 @@ QUICK = 3
 def prepared(folder: Path, *, sealed: bool) -> Settings:
     """A record that was loaded once, with more in the log (or `sealed`) since."""
     record = Record(Settings(data=folder / "data"), Clock())
-    record.publish(a_conversation("c1"))
-    record.write([an_event(conversation_id="c1", event_id="more"), *a_conversation("c2", 14)])
+    record.publish(make_conversation("c1"))
+    record.write([make_event(conversation_id="c1", event_id="more"), *make_conversation("c2", 14)])
     if sealed:
         record.seal()
     return record.settings
@@ -86,14 +86,14 @@ def test_a_seal_killed_at_any_point_is_finished_by_the_next_one(
 ) -> None:
     settings = prepared(tmp_path, sealed=False)
     done = copied(settings, tmp_path / "done")
-    elsewhere(steps.seal, done)
+    run_in_adbc_process(steps.seal, done)
     expected = sealed_rows(done)
     all_of_them = points(steps.seal, settings, tmp_path)
     tried = some(all_of_them, whole)
     lost, doubled, left = 0, 0, 0
     for point in tried:
         broken = kill_at(point, steps.seal, settings, tmp_path)
-        elsewhere(steps.seal, broken)
+        run_in_adbc_process(steps.seal, broken)
         rows = sealed_rows(broken)
         times = Counter(row["position"] for row in rows)
         lost += len([row for row in expected if row not in rows])
@@ -118,7 +118,7 @@ def test_control_a_seal_that_writes_its_line_before_its_file_breaks(
     broken = 0
     for point in all_of_them:
         killed = kill_at(point, steps.seal_line_first, settings, tmp_path)
-        elsewhere(steps.seal, killed)
+        run_in_adbc_process(steps.seal, killed)
         broken += is_unreadable(killed)
     found(
         loss=f"the line before the file: a lake that cannot be read after {broken} of {len(all_of_them)} points"

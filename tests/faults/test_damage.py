@@ -13,8 +13,8 @@ import pytest
 from convolake.verify import verify
 from ingest.manifest import Segment
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Clock, Record, make_conversation
 from tests.faults.conftest import Found
 from warehouse.build import LoadReport
 
@@ -43,7 +43,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, list[Segme
     """A record of fifty segments, not loaded."""
     record = Record(Settings(data=tmp_path_factory.mktemp("damage") / "data"), Clock())
     conversations = SEGMENTS * ROWS // 12
-    record.write([e for n in range(conversations) for e in a_conversation(f"c{n}", messages=10)])
+    record.write([e for n in range(conversations) for e in make_conversation(f"c{n}", messages=10)])
     return record, record.seal(rows=ROWS)
 
 
@@ -114,7 +114,9 @@ def _load_anew(record: Record) -> LoadReport:
 
 
 def _verify(settings: Settings) -> str:
-    return "\n".join(check.detail for check in elsewhere(verify, settings).checks if not check.ok)
+    return "\n".join(
+        check.detail for check in run_in_adbc_process(verify, settings).checks if not check.ok
+    )
 
 
 @pytest.mark.fault("damage")

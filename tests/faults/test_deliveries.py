@@ -16,12 +16,12 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
+from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found
 from tests.faults.processes import CONVERSATIONS, Load, open_conversations, running
-from tests.receiving import Receiver, receiving
-from tests.serving import until
+from tests.webhook_receiver import Receiver, webhook_receiver
 
 NEAR = '["127.0.0.0/8"]'
 
@@ -86,7 +86,7 @@ def deliver_through_kills(
     wanted = sum(map(len, positions(settings).values()))
     # Whoever asks says what is missing.
     with running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR), suppress(pytest.fail.Exception):
-        until(lambda: len(receiver.ids) >= wanted, 20, "all is delivered")
+        wait_until(lambda: len(receiver.ids) >= wanted, 20, "all is delivered")
     return len(receiver.taken) - len(receiver.ids)
 
 
@@ -95,7 +95,7 @@ def deliver_through_kills(
 def test_kills_between_a_commit_and_its_webhooks_lose_nothing_and_keep_the_order(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
-    with receiving() as receiver:
+    with webhook_receiver() as receiver:
         twice = deliver_through_kills(settings, receiver, cycles(4, 30))
         wanted, came = positions(settings), first_arrivals(receiver)
     count = sum(map(len, wanted.values()))
@@ -126,7 +126,7 @@ def test_control_a_webhook_that_remembers_its_place_in_memory_loses(
             store.execute("delete from webhook_queue")
             store.commit()
 
-    with receiving() as receiver:
+    with webhook_receiver() as receiver:
         deliver_through_kills(settings, receiver, 4, forget)
         count = sum(map(len, positions(settings).values()))
         lost = count - len(receiver.ids)
@@ -188,7 +188,7 @@ def test_listeners_hear_1_to_n_through_kills(
         client.wait_until_ready()
         last = {name: client.conversation(name).last_sequence for name in CONVERSATIONS}
         expected = [list(range(1, last[each.conversation_id] + 1)) for each in listeners]
-        until(lambda: [each.heard for each in listeners] == expected, 60, "all is heard, once")
+        wait_until(lambda: [each.heard for each in listeners] == expected, 60, "all is heard, once")
     for each in listeners:
         each.stop()
     verdict = check(told, settings)

@@ -13,7 +13,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.factories import an_event, free_port
+from tests.factories import free_port, make_event
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found
 from tests.faults.processes import open_conversations, running
@@ -54,7 +54,8 @@ def write_while_fsync_fails(
 def send_again(settings: Settings, key: str, told: Told) -> None:
     """After a restart every event that was refused is taken, or was there already."""
     events = [
-        an_event(event_id=each, conversation_id="c0", text="hello") for each in sorted(told.unknown)
+        make_event(event_id=each, conversation_id="c0", text="hello")
+        for each in sorted(told.unknown)
     ]
     with running(settings), Client(settings.url, key) as client:
         client.wait_until_ready()

@@ -12,7 +12,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client, ClientError
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.factories import Clock, Record, an_event, free_port
+from tests.factories import Clock, Record, free_port, make_event
 from tests.faults.checker import Told, check
 from tests.faults.conftest import Found
 from tests.faults.processes import Load, open_conversations, running
@@ -73,8 +73,8 @@ def test_what_was_sent_and_not_answered_is_stored_at_most_once(settings: Setting
     """A client that retries across a kill meets its own event as a duplicate."""
     key = get_or_create_local_key(settings, wall_clock())
     events = [
-        an_event("conversation.created", event_id="created"),
-        *(an_event(event_id=f"e{n}") for n in range(200)),
+        make_event("conversation.created", event_id="created"),
+        *(make_event(event_id=f"e{n}") for n in range(200)),
     ]
     with running(settings) as process, Client(settings.url, key, retries=0) as client:
         client.wait_until_ready()

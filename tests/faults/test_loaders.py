@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.factories import Record, a_conversation
+from tests.factories import Record, make_conversation
 from tests.faults.conftest import Found
 from tests.faults.crowd import Loaded, answer, load_when_told, processes
 
@@ -17,7 +17,7 @@ def load_at_once(record: Record, loaders: int, rounds: int, *, locked: bool) -> 
     with processes(loaders, load_when_told, record.settings, locked=locked) as lines:
         for number in range(rounds):
             for part in range(3):
-                record.write(a_conversation(f"c{loaders}-{number}-{part}"))
+                record.write(make_conversation(f"c{loaders}-{number}-{part}"))
             record.seal(rows=5)
             for line in lines:
                 line.send("load")
@@ -36,7 +36,7 @@ def test_loaders_at_once_load_every_event_once(
     record: Record, loaders: int, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     rounds = cycles(3, 50)
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     answers = load_at_once(record, loaders, rounds, locked=True)
     record.load()
     events = record.log("select count(*) as n from events")[0]["n"]
@@ -54,7 +54,7 @@ def test_loaders_at_once_load_every_event_once(
 def test_control_loaders_without_their_lock_fail_or_load_twice(
     record: Record, found: Found
 ) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     answers = load_at_once(record, 4, 3, locked=False)
     failures = sum(bool(each.failure) for round_ in answers for each in round_)
     twice = doubled(record)

@@ -21,8 +21,8 @@ from ingest.clock import wall_clock
 from ingest.contract import from_micros
 from ingest.manifest import file_sha256, read_manifest
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere, seal
-from tests.factories import Clock, Record, a_conversation, free_port
+from tests.adbc_process import run_in_adbc_process, seal
+from tests.factories import Clock, Record, free_port, make_conversation
 from tests.faults import steps
 from tests.faults.checker import Told, check
 from tests.faults.conftest import RESULTS, Found
@@ -105,9 +105,9 @@ def test_power_cuts_under_load_lose_nothing_that_was_acknowledged_or_sealed(
 
 def the_rest_goes_on(settings: Settings) -> None:
     """Sealed to the end, loaded, and proven: log = Parquet = warehouse."""
-    elsewhere(seal, settings, 50_000, from_micros(wall_clock()))
+    run_in_adbc_process(seal, settings, 50_000, from_micros(wall_clock()))
     Record(settings, Clock()).load()
-    verdict = elsewhere(verify, settings)
+    verdict = run_in_adbc_process(verify, settings)
     assert [check for check in verdict.checks if not check.ok] == []
     assert (verdict.unsealed_events, verdict.unloaded_events) == (0, 0)
 
@@ -133,7 +133,7 @@ def test_control_commits_that_are_not_flushed_are_lost(
 def loaded_and_cut(disk: CutDisk, settings: Settings, cycle: int, seconds: float | None) -> None:
     """More events, and a load that has no power after `seconds`, or right after its end (None)."""
     record = Record(settings, Clock())
-    record.write(a_conversation(f"w{cycle}", messages=60))
+    record.write(make_conversation(f"w{cycle}", messages=60))
     record.seal()
     load = steps.begin(steps.load, settings)
     load.join(60 if seconds is None else seconds)
@@ -149,7 +149,7 @@ def is_whole(settings: Settings) -> bool:
     """Whether the next load finishes, and everything that was sealed can be read."""
     try:
         Record(settings, Clock()).load()
-        return elsewhere(verify, settings).ok
+        return run_in_adbc_process(verify, settings).ok
     except duckdb.Error:
         return False
 
@@ -159,7 +159,7 @@ def test_a_power_cut_during_or_after_a_load_leaves_a_warehouse_that_goes_on(
     disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     broken = 0
-    Record(settings, Clock()).publish(a_conversation())
+    Record(settings, Clock()).publish(make_conversation())
     for cycle in range(cycles(3, 40)):
         seconds = random.random() if cycle % 2 else None  # noqa: S311 (when to cut)
         loaded_and_cut(disk, settings, cycle, seconds)
@@ -173,9 +173,9 @@ def test_a_power_cut_during_or_after_a_load_leaves_a_warehouse_that_goes_on(
 def test_control_a_load_that_leaves_flushing_to_ducklake_loses_its_files(
     disk: CutDisk, settings: Settings, found: Found
 ) -> None:
-    Record(settings, Clock()).publish(a_conversation())
+    Record(settings, Clock()).publish(make_conversation())
     with patch.object(warehouse.lake, "_flush", lambda *_: None):
-        Record(settings, Clock()).publish(a_conversation("w", messages=60))
+        Record(settings, Clock()).publish(make_conversation("w", messages=60))
     disk.cut()
     disk.unmount()
     disk.mount()

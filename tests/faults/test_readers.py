@@ -9,7 +9,7 @@ from unittest.mock import patch
 import duckdb
 import pytest
 
-from tests.factories import Record, a_conversation
+from tests.factories import Record, make_conversation
 from tests.faults.conftest import Found
 from tests.faults.crowd import (
     Seen,
@@ -37,7 +37,7 @@ def load_for(record: Record, seconds: float) -> tuple[int, int]:
     loads = maintained = 0
     while time.monotonic() - start < seconds or loads < 6:
         loads += 1
-        record.publish(a_conversation(f"r{loads}", messages=20))
+        record.publish(make_conversation(f"r{loads}", messages=20))
         if loads % 3 == 0:
             tidy(record)
             maintained += 1
@@ -48,7 +48,7 @@ def load_for(record: Record, seconds: float) -> tuple[int, int]:
 def test_readers_see_whole_snapshots_and_no_errors_during_loads_and_maintenance(
     record: Record, whole: bool, found: Found
 ) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     warehouse = record.settings.warehouse_path
     with (
         processes(2, read_until_told, warehouse, keep=True) as keeping,
@@ -86,7 +86,7 @@ def one_commit_for_each_table(record: Record, seconds: float) -> None:
 def test_control_a_load_that_commits_each_table_shows_half_of_itself(
     record: Record, found: Found
 ) -> None:
-    record.publish(a_conversation())
+    record.publish(make_conversation())
     with processes(2, read_until_told, record.settings.warehouse_path, keep=True) as lines:
         assert {answer(line) for line in lines} == {"reading"}
         one_commit_for_each_table(record, 2)

@@ -19,12 +19,12 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import an_event, free_port
+from tests.api_server import wait_until
+from tests.factories import free_port, make_event
 from tests.faults.checker import Told, Verdict, check
 from tests.faults.conftest import Found
 from tests.faults.processes import running
 from tests.faults.returning import Asking, Listeners, Place, open_files
-from tests.serving import until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -59,7 +59,7 @@ class Posting(threading.Thread):
         """Half of it is acknowledged."""
         self._client, self._told = client, told
         self._events = [
-            an_event(conversation_id=each, event_id=f"{each}-{number}") for each in names
+            make_event(conversation_id=each, event_id=f"{each}-{number}") for each in names
         ]
 
     def run(self) -> None:
@@ -169,7 +169,7 @@ def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False
                 Posting(client, told, names, 2).run()
                 last = client.conversation(names[0]).last_sequence
                 all_hear(listeners, last)
-                counted = listening(client)
+                counted = run_server(client)
     return Storm(told, listeners, asking, last, opened_in, down_for, back_in, counted)
 
 
@@ -179,8 +179,8 @@ def create(client: Client, told: Told, names: Sequence[str]) -> None:
         event
         for name in names
         for event in (
-            an_event("conversation.created", conversation_id=name, event_id=f"{name}-created"),
-            an_event(conversation_id=name, event_id=f"{name}-0"),
+            make_event("conversation.created", conversation_id=name, event_id=f"{name}-created"),
+            make_event(conversation_id=name, event_id=f"{name}-0"),
         )
     ]
     answers = [each for result in client.record(events) for each in result.results]
@@ -191,17 +191,17 @@ def create(client: Client, told: Told, names: Sequence[str]) -> None:
 def seconds_until_live(listeners: Listeners) -> float:
     """How long it took until all were level with the log."""
     start = time.monotonic()
-    until(lambda: listeners.live == len(listeners.all), 240, "all listen")
+    wait_until(lambda: listeners.live == len(listeners.all), 240, "all listen")
     return time.monotonic() - start
 
 
 def all_hear(listeners: Listeners, last: int) -> None:
     """Come back once everybody heard the last event of their conversation."""
     heard = [each.heard for each in listeners.all]
-    until(lambda: all(each[-1:] == [last] for each in heard), 120, "the last event is heard")
+    wait_until(lambda: all(each[-1:] == [last] for each in heard), 120, "the last event is heard")
 
 
-def listening(client: Client) -> int:
+def run_server(client: Client) -> int:
     """How many listen, as the API says."""
     text = httpx2.get(f"{client.url}/metrics", headers=client.headers).text
     return int(float(text.rpartition("convolake_live_listeners ")[2].split()[0]))

@@ -6,7 +6,7 @@ from typing import Self
 import httpx2
 
 from ingest.settings import Settings
-from tests.factories import an_event
+from tests.factories import make_event
 from tests.faults.checker import Told
 
 
@@ -32,7 +32,7 @@ class Writer:
 
     def write(self) -> httpx2.Response:
         event_id = f"e{self._prefix}-{len(self.answers)}"
-        event = an_event(conversation_id="c0", event_id=event_id, text=self._text)
+        event = make_event(conversation_id="c0", event_id=event_id, text=self._text)
         answer = self._http.post("/v1/events", json=event)
         self.answers.append(answer)
         if answer.is_success:

@@ -14,8 +14,8 @@ from ingest.events.draft import Draft, validate_draft
 from ingest.importers import IMPORTERS
 from ingest.importers.base import Damage, ImportedEvent, Importer
 from ingest.importers.runner import run_import
+from tests.api_server import Installation
 from tests.factories import Record
-from tests.serving import Installation
 
 
 def _dialogue(number: int) -> bytes:
@@ -133,7 +133,7 @@ def test_rejected_events_are_listed_with_their_place(
 ) -> None:
     for event in events(importer, sample)[:1]:
         changed = event | {"is_test": True}
-        installation.facts([changed])
+        installation.post_events([changed])
     with Client(installation.url, installation.key) as client:
         report = run_import(importer, sample, client)
     assert [(each.place, each.code) for each in report.rejected] == [("line 1", "event_conflict")]

@@ -40,7 +40,7 @@ def a_dialogue(*given: dict[str, Any], level: str = "Complete") -> dict[str, Any
     }
 
 
-def an_event(agent: str, action: str, after: int | None = 0, **rest: Any) -> dict[str, Any]:
+def make_event(agent: str, action: str, after: int | None = 0, **rest: Any) -> dict[str, Any]:
     time = {} if after is None else {"UnixTime": START + after}
     return {"Agent": agent, "Action": action, **time, **rest}
 
@@ -65,7 +65,7 @@ def fold(given: list[dict[str, Any]]) -> list[StoredEvent]:
 
 
 def test_a_dialogue_opens_with_its_people_and_all_that_is_said_about_it() -> None:
-    first = next(events(a_dialogue(an_event("User", "utter", 5, Text="Hello"))))
+    first = next(events(a_dialogue(make_event("User", "utter", 5, Text="Hello"))))
     assert first["event_type"] == "conversation.created"
     assert (first["conversation_id"], first["channel"]) == ("star-7", "web")
     assert first["contact_id"] == "ada"
@@ -97,7 +97,7 @@ def test_a_dialogue_opens_with_its_people_and_all_that_is_said_about_it() -> Non
 def test_each_action_has_its_event_type(
     agent: str, action: str, event_type: str, participant_id: str, visibility: str | None
 ) -> None:
-    event = list(events(a_dialogue(an_event(agent, action, Text="One cake, please"))))[1]
+    event = list(events(a_dialogue(make_event(agent, action, Text="One cake, please"))))[1]
     assert event["event_type"] == event_type
     assert event["participant_id"] == participant_id
     assert event.get("visibility") == visibility
@@ -105,7 +105,7 @@ def test_each_action_has_its_event_type(
 
 
 def test_what_has_no_column_stays_in_the_payload_under_its_own_name() -> None:
-    pick = an_event(
+    pick = make_event(
         "Wizard", "pick_suggestion", Text="Hi", ActionLabelOptions=["a", "b"], X={"y": 1}
     )
     event = list(events(a_dialogue(pick)))[1]
@@ -118,21 +118,21 @@ def test_what_has_no_column_stays_in_the_payload_under_its_own_name() -> None:
 
 def test_a_knowledge_base_without_a_clock_has_the_time_of_the_event_before() -> None:
     given = a_dialogue(
-        an_event("Wizard", "query", 9),
-        an_event("KnowledgeBase", "return_item", None, TotalItems=2),
+        make_event("Wizard", "query", 9),
+        make_event("KnowledgeBase", "return_item", None, TotalItems=2),
     )
     assert [seconds(event) for event in events(given)] == [START + 9] * 3
 
 
 def test_a_customer_who_completes_has_resolved_it_and_confirms_so() -> None:
-    event = list(events(a_dialogue(an_event("User", "complete"))))[-1]
+    event = list(events(a_dialogue(make_event("User", "complete"))))[-1]
     assert event["payload"]["resolved_by"] == "customer"
     assert event["payload"]["is_confirmed"] is True
 
 
 @pytest.mark.parametrize("level", ["DisconnectDuringDialogue", "EarlyDisconnectDuringDialogue"])
 def test_a_disconnect_is_a_departure_that_ends_the_session(level: str) -> None:
-    given = a_dialogue(an_event("User", "utter", 3, Text="Hello"), level=level)
+    given = a_dialogue(make_event("User", "utter", 3, Text="Hello"), level=level)
     last = list(events(given))[-1]
     assert (last["event_type"], last["participant_id"]) == ("participant.left", "customer-ada")
     assert last["payload"] == {"reason": "disconnected"}
@@ -148,7 +148,7 @@ def test_a_dialogue_without_events_stands_at_the_time_in_its_batch() -> None:
 
 
 def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
-    given = a_dialogue(*[an_event("User", "utter", n, Text="Hello") for n in range(3)])
+    given = a_dialogue(*[make_event("User", "utter", n, Text="Hello") for n in range(3)])
     first = list(events(given))
     assert first == list(events(given))
     assert len({event["event_id"] for event in first}) == len(first)
@@ -157,7 +157,7 @@ def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
 
 def test_an_agent_that_star_does_not_have_is_refused_by_name_of_its_place() -> None:
     with pytest.raises(StarError, match="dialogue 7, event 0"):
-        list(events(a_dialogue(an_event("Parrot", "utter", Text="Hello"))))
+        list(events(a_dialogue(make_event("Parrot", "utter", Text="Hello"))))
 
 
 def read(path: Path) -> list[ImportedEvent | Damage]:
@@ -183,8 +183,8 @@ def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> No
         '{"text": "hello"}',
         '{"DialogueID": 1, "Events": []}',
         json.dumps(a_dialogue() | {"Events": [5]}),
-        json.dumps(a_dialogue(an_event("Parrot", "utter"))),
-        json.dumps(a_dialogue(an_event("User", "utter", 10**15))),
+        json.dumps(a_dialogue(make_event("Parrot", "utter"))),
+        json.dumps(a_dialogue(make_event("User", "utter", 10**15))),
     ],
 )
 def test_a_line_that_is_no_dialogue_is_damage_and_the_next_one_is_read(

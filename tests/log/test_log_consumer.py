@@ -20,8 +20,8 @@ from ingest.log.cursor import (
 )
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Record, a_conversation
+from tests.adbc_process import run_in_adbc_process
+from tests.factories import Record, make_conversation
 
 Place = tuple[int, int]
 
@@ -61,8 +61,8 @@ def _lake_read(settings: Settings, after: Cursor, limit: int) -> list[Place]:
 READERS = {
     "the API's queries": Reader(_store_head, _store_read),
     "the lake's log reader": Reader(
-        lambda settings: elsewhere(_lake_head, settings),
-        lambda settings, after, limit: elsewhere(_lake_read, settings, after, limit),
+        lambda settings: run_in_adbc_process(_lake_head, settings),
+        lambda settings, after, limit: run_in_adbc_process(_lake_read, settings, after, limit),
     ),
 }
 
@@ -75,12 +75,12 @@ def reader(request: pytest.FixtureRequest) -> Reader:
 @pytest.fixture
 def two_shards(record: Record) -> Record:
     """Three events in shard 0, five in shard 1, then three more in shard 0."""
-    record.write(a_conversation("c1", messages=1))
+    record.write(make_conversation("c1", messages=1))
     record.shard = 1
-    record.write(a_conversation("c2", messages=3))
+    record.write(make_conversation("c2", messages=3))
     record.shard = 0
     record.clock.forward(seconds=1)
-    record.write(a_conversation("c3", messages=1))
+    record.write(make_conversation("c3", messages=1))
     return record
 
 

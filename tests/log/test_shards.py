@@ -13,10 +13,10 @@ from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.manifest import ManifestError, Segment, read_manifest, sealed_cursor
 from ingest.settings import Settings
-from tests.elsewhere import elsewhere
-from tests.factories import Clock, Record, a_conversation, an_event
-from tests.receiving import Receiver
-from tests.serving import WAIT, Installation, until
+from tests.adbc_process import run_in_adbc_process
+from tests.api_server import WAIT, Installation, wait_until
+from tests.factories import Clock, Record, make_conversation, make_event
+from tests.webhook_receiver import Receiver
 from warehouse.lake import connect
 from warehouse.ledger import Span, gaps, loaded_spans
 
@@ -24,9 +24,9 @@ from warehouse.ledger import Span, gaps, loaded_spans
 @pytest.fixture
 def two_shards(record: Record) -> Record:
     """Conversation c1 in shard 0, c2 in shard 1, with the same positions."""
-    record.write(a_conversation("c1", messages=3))
+    record.write(make_conversation("c1", messages=3))
     record.shard = 1
-    record.write(a_conversation("c2", messages=3))
+    record.write(make_conversation("c2", messages=3))
     return record
 
 
@@ -50,18 +50,18 @@ def test_the_lake_seals_and_the_warehouse_loads_both(two_shards: Record) -> None
     assert (report.events, report.damaged) == (10, [])
     assert two_shards.query(COUNT) == FIVE_EACH
     assert two_shards.load().events == 0
-    assert elsewhere(verify, two_shards.settings).ok
+    assert run_in_adbc_process(verify, two_shards.settings).ok
 
 
 def test_many_loads_give_the_tables_of_one_rebuild(two_shards: Record) -> None:
     two_shards.seal(rows=2)
     two_shards.load()
     two_shards.write(
-        [an_event(conversation_id="c2", event_id=f"late-{two_shards.shard}", text="again")]
+        [make_event(conversation_id="c2", event_id=f"late-{two_shards.shard}", text="again")]
     )
     two_shards.shard = 0
     two_shards.write(
-        [an_event(conversation_id="c1", event_id=f"late-{two_shards.shard}", text="again")]
+        [make_event(conversation_id="c1", event_id=f"late-{two_shards.shard}", text="again")]
     )
     two_shards.seal(rows=1)
     two_shards.load()
@@ -97,7 +97,9 @@ def test_a_gap_is_named_with_its_shard(two_shards: Record) -> None:
         connection.execute(text("delete from events where shard = 1 and position = 5"))
         connection.execute(text("update events set position = 6 where shard = 0 and position = 5"))
     engine.dispose()
-    checks = {check.name: check for check in elsewhere(verify, two_shards.settings).checks}
+    checks = {
+        check.name: check for check in run_in_adbc_process(verify, two_shards.settings).checks
+    }
     assert "'shard': 0" in checks["log positions are 1 to n"].detail
     path.write_text("".join(lines[1:]))
     with pytest.raises(ManifestError):
@@ -111,7 +113,7 @@ def test_a_shard_of_the_log_that_lost_events_is_not_sealed(two_shards: Record) -
         connection.execute(text("delete from events where shard = 1"))
     engine.dispose()
     two_shards.shard = 0
-    two_shards.write([an_event(event_id="more")])
+    two_shards.write([make_event(event_id="more")])
     two_shards.shard = 1
     engine = open_engine(two_shards.settings.database_url)
     with engine.begin() as connection:
@@ -128,40 +130,40 @@ def test_closed_days_of_both_shards_are_compacted(two_shards: Record, clock: Clo
     clock.forward(days=1)
     for shard in (0, 1):
         two_shards.shard = shard
-        two_shards.write([an_event(conversation_id=f"c{shard + 1}", event_id=f"next-{shard}")])
+        two_shards.write([make_event(conversation_id=f"c{shard + 1}", event_id=f"next-{shard}")])
     two_shards.seal()
     two_shards.load()
     clock.forward(days=2)
-    compacted = elsewhere(_compact, two_shards.settings, clock.now)
+    compacted = run_in_adbc_process(_compact, two_shards.settings, clock.now)
     assert sorted((each.shard, each.rows, len(each.replaces)) for each in compacted) == [
         (0, 5, 3), (1, 5, 3),
     ]  # fmt: skip
     assert two_shards.load().events == 0
     assert two_shards.query(COUNT) == two_shards.log(COUNT)
-    assert elsewhere(verify, two_shards.settings).ok
+    assert run_in_adbc_process(verify, two_shards.settings).ok
 
 
 def _compact(settings: Settings, now: int) -> list[Segment]:
     return list(compact(Lake(settings.lake_path), from_micros(now)))
 
 
-@pytest.mark.near
+@pytest.mark.allows_loopback
 def test_a_webhook_and_a_replay_reach_the_events_of_both(
     installation: Installation, receiver: Receiver
 ) -> None:
-    installation.facts(a_conversation("c1", messages=1))
+    installation.post_events(make_conversation("c1", messages=1))
     record = Record(installation.settings, installation.clock)
     record.shard = 1
-    record.write(a_conversation("c2", messages=2))
+    record.write(make_conversation("c2", messages=2))
     made = installation.post("/v1/webhooks", {"url": receiver.url, "after": ""}).json()
-    until(lambda: len(receiver.taken) >= 7, WAIT, "deliveries of both shards")
+    wait_until(lambda: len(receiver.taken) >= 7, WAIT, "deliveries of both shards")
     assert receiver.sequences("c1") == [1, 2, 3]
     assert receiver.sequences("c2") == [1, 2, 3, 4]
     assert len(set(receiver.ids)) == 7
     path = f"/v1/webhooks/{made['webhook_id']}"
     end = encode_cursor({0: 3, 1: 4})
-    until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
+    wait_until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
     replayed = installation.post(f"{path}/replay", {"delivered": True}).json()
     assert replayed == {"count": 7, "until": end}
-    until(lambda: len(receiver.taken) >= 14, WAIT, "the replay")
+    wait_until(lambda: len(receiver.taken) >= 14, WAIT, "the replay")
     assert set(Counter(each.id for each in receiver.taken).values()) == {2}

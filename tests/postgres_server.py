@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.api_server import WAIT, wait_until
 from tests.factories import free_port
-from tests.serving import WAIT, until
 
 
 def programs() -> Path | None:
@@ -24,7 +24,7 @@ def programs() -> Path | None:
     return places[-1].parent if places else None
 
 
-class Server:
+class PostgresServer:
     """A running server; `create` makes a database in it."""
 
     def __init__(self, folder: Path, programs: Path, user: str) -> None:
@@ -50,7 +50,7 @@ class Server:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, user=self._user, cwd=self.folder, umask=0o077
             )
-        until(self._answers, WAIT, "PostgreSQL")
+        wait_until(self._answers, WAIT, "PostgreSQL")
 
     def stop(self) -> None:
         """At once: every connection is lost."""
@@ -62,7 +62,7 @@ class Server:
         """Every process of it stands still, as on a machine that hangs."""
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -96,7 +96,7 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A server of its own; the test is skipped where PostgreSQL is not installed."""
     place = programs()
     if place is None:
@@ -105,7 +105,7 @@ def serving() -> Iterator[Server]:
     # The server refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     shutil.chown(folder, user)
-    server = Server(folder, place, user)
+    server = PostgresServer(folder, place, user)
     try:
         server.make()
         server.start()

@@ -29,7 +29,7 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_adbc_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in the other process; what it raises is raised here."""
     return _pool().submit(_call, partial(function, *args, **kwargs)).result(timeout=120)
 

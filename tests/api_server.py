@@ -18,7 +18,7 @@ from tests.factories import Clock
 
 
 @contextmanager
-def listening(app: Any, port: int = 0) -> Iterator[str]:
+def run_server(app: Any, port: int = 0) -> Iterator[str]:
     """The URL of an ASGI application that serves until the block ends."""
     with socket.create_server(("127.0.0.1", port)) as listener:
         server = uvicorn.Server(uvicorn_config(app, lifespan="on"))
@@ -48,7 +48,7 @@ class Installation:
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         return self.http.post(path, json=body, headers=headers, timeout=WAIT)
 
-    def facts(self, events: list[dict[str, Any]]) -> None:
+    def post_events(self, events: list[dict[str, Any]]) -> None:
         answer = self.post("/v1/events", events)
         assert answer.status_code == 200, answer.text
 
@@ -79,7 +79,7 @@ class Installation:
         return socket
 
 
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Come back once `condition` holds; fail if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

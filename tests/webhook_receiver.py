@@ -55,7 +55,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def webhook_receiver() -> Iterator[Receiver]:
     """A receiver that listens until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
