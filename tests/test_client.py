@@ -274,9 +274,9 @@ def test_closing_twice_is_closing_once(connect: Callable[..., Client]) -> None:
     client.close()
 
 
-def test_the_bot_of_the_readme_answers_a_customer(server: tuple[str, str], client: Client) -> None:
+def test_the_bot_of_the_guide_answers_a_customer(server: tuple[str, str], client: Client) -> None:
     url, key = server
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/guide.md").read_text(), re.DOTALL)
     assert code is not None
     bot = code.group(1).replace("http://localhost:8000", url).replace("ck_…", key)
     bot = bot.replace("client.listen()", "client.listen(after=0)")  # it may start too late

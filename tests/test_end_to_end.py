@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
 
 import pytest
 
@@ -18,7 +18,6 @@ from ingest.settings import Settings
 from tests.factories import free_port
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -87,45 +86,48 @@ def eventually(look: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.5)
 
 
-def shell_blocks(heading: str) -> list[str]:
-    return re.findall(
-        r"```sh\n(.*?)```", README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0], re.DOTALL
-    )
+def shell_blocks(page: str, heading: str = "") -> list[str]:
+    """Return the shell blocks of a page, or of one section of it."""
+    text = (ROOT / page).read_text()
+    if heading:
+        text = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_readme_works_from_the_first_event_to_the_figure(free: Settings) -> None:
+def run_block(block: str, settings: Settings, key: str) -> str:
+    """Run a block of the documents verbatim, but with this test's port. Return its output."""
+    script = block.replace("localhost:8000", f"127.0.0.1:{settings.port}")
+    found = subprocess.run(
+        ["bash", "-ec", script.replace("curl -s", "curl -sf")],
+        env={**environment(settings), "KEY": key}, cwd=settings.data,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_the_readme_and_the_guide_work_from_the_first_event_to_the_figure(
+    free: Settings, browser: Any
+) -> None:
+    _, taste = shell_blocks("README.md")
+    (handoff,) = shell_blocks("docs/guide.md", "Post an event")
+    (queries,) = shell_blocks("docs/guide.md", "Query the warehouse")
     with running(free, "up") as process:
         lines = lines_until(process, "api", "dashboard", "dagster")
         key = next(line.strip() for line in lines if line.strip().startswith("ck_"))
-        for block in shell_blocks("Post an event"):
-            script = block.replace("localhost:8000", f"127.0.0.1:{free.port}").replace(
-                "curl -s", "curl -sf"
-            )
-            subprocess.run(
-                ["bash", "-ec", script],
-                env={**environment(free), "KEY": key},
-                check=True,
-                timeout=60,
-            )
-        # The sensor finds the segment by itself and Dagster loads it.
-        eventually(lambda: "1 row" in _ask(free) or "order-7" in _ask(free))
-        page = urlopen(f"http://127.0.0.1:{free.dashboard_port}", timeout=10).read().decode()
-        assert "<title>" in page
+        assert "Where is my order?" in run_block(taste, free, key)
+        assert '"owner":"human"' in run_block(handoff, free, key).replace(" ", "")
+        # The sensor finds the new segment and Dagster loads it: nothing else does.
+        eventually(lambda: "order-7-h1" in _ask(free, "select handoff_id from handoffs"))
+        url = f"http://127.0.0.1:{free.dashboard_port}/conversations?conversation=order-7"
+        browser.get(url)
+        eventually(lambda: "Where is my order?" in browser.page_source)
     assert process.returncode == 0
-    (block,) = shell_blocks("Ask the warehouse")
-    subprocess.run(
-        ["bash", "-ec", block],
-        env=environment(free),
-        cwd=free.data,
-        check=True,
-        timeout=60,
-        capture_output=True,
-    )
+    assert "web" in run_block(queries, free, key)
     assert json.loads(convolake(free, "verify", "--json").stdout)["unsealed_events"] == 0
 
 
-def _ask(settings: Settings) -> str:
-    query = "select conversation_id from messages where text = 'Where is my order?'"
+def _ask(settings: Settings, query: str) -> str:
     found = subprocess.run(
         [sys.executable, "-m", "convolake", "sql", query, "--format", "json"],
         env=environment(settings), capture_output=True, text=True, timeout=60, check=False,

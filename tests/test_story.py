@@ -85,7 +85,7 @@ def test_the_story_is_the_same_in_the_api_on_the_socket_in_parquet_in_duckdb_and
 
     monkeypatch.setenv("CONVOLAKE_DATA", str(played.record.settings.data))
     app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("views/conversations.py")
+    app.switch_page("conversations/page.py")
     app.query_params["conversation"] = conversation_id
     app.run()
     assert not app.exception, app.exception

@@ -91,7 +91,7 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
         in_log("update events set sequence = 77 where position = 6"), "sequences are 1 to n", "c0",
     ),
     "a state that is behind": (
-        in_log("update conversations set last_sequence = 1 where conversation_id = 'c1'"), "conversations stand", "c1",
+        in_log("update conversations set last_sequence = 1 where conversation_id = 'c1'"), "the state of each conversation", "c1",
     ),
     "a changed text": (in_log("update events set text = 'x' where position = 9"), "log and Parquet", "column text"),
     "a changed time": (
