@@ -310,7 +310,7 @@ def test_a_customers_token_ends_with_its_conversation(filled: TestClient) -> Non
 def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, api: Any) -> None:
     engine = open_engine(settings.database_url)
     count = len(list_keys(engine))
-    with pytest.raises(UnknownScopeError, match="there are events:write"):
+    with pytest.raises(UnknownScopeError, match="the scopes are events:write"):
         create_key(engine, "mybot", 1, Grant(frozenset({"everything"})))
     assert len(list_keys(engine)) == count
     assert "admin" in SCOPES

@@ -10,7 +10,7 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.api.request_body import MAX_BATCH_BYTES
 from ingest.auth.api_keys import create_key, get_or_create_local_key
-from ingest.auth.rate_limiter import BURST_SECONDS, MIN_CACHED_BUCKETS, TokenBuckets
+from ingest.auth.rate_limiter import BURST_SECONDS, TokenBuckets
 from ingest.errors import RateLimitedError
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
@@ -79,33 +79,32 @@ def test_without_a_limit_nothing_is_counted(api: TestClient) -> None:
     assert "ratelimit" not in api.get("/v1/conversations").headers
 
 
-def test_callers_who_came_long_ago_are_forgotten(clock: Clock) -> None:
-    limiter = TokenBuckets(clock)
-    for number in range(MIN_CACHED_BUCKETS):
-        limiter.consume(f"caller {number}", 1)
+def test_a_full_bucket_is_dropped_from_memory(clock: Clock) -> None:
+    buckets = TokenBuckets(clock)
+    for number in range(1000):
+        buckets.consume(f"caller {number}", 1)
     clock.forward(seconds=BURST_SECONDS + 1)
     for _ in range(BURST_SECONDS):
-        limiter.consume("new", 1)
+        buckets.consume("new", 1)
     with pytest.raises(RateLimitedError):
-        limiter.consume("new", 1)
-    assert len(limiter._buckets) == 1
+        buckets.consume("new", 1)
+    assert len(buckets) == 1
 
 
-def test_when_more_come_at_once_than_are_kept_they_are_not_all_looked_through_for_each(
+def test_memory_is_bounded_and_the_most_recent_callers_keep_their_limit(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limiter = TokenBuckets(clock)
-    looked: list[int] = []
-    forget = limiter._evict
-
-    def note(now: int) -> None:
-        looked.append(now)
-        forget(now)
-
-    monkeypatch.setattr(limiter, "_evict", note)
-    for number in range(4 * MIN_CACHED_BUCKETS):
-        limiter.consume(f"caller {number}", 1)
-    assert len(looked) == 2
+    monkeypatch.setattr("ingest.auth.rate_limiter.MAX_BUCKETS", 100)
+    buckets = TokenBuckets(clock)
+    for number in range(300):
+        buckets.consume(f"caller {number}", 1)
+        if number % 50 == 0:
+            buckets.consume("busy", 1)
+    assert len(buckets) == 100
+    for _ in range(BURST_SECONDS - 6):
+        buckets.consume("busy", 1)
+    with pytest.raises(RateLimitedError):
+        buckets.consume("busy", 1)
 
 
 def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:

@@ -9,11 +9,13 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
 import time
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from cachetools import TTLCache
 from sqlalchemy import ClauseElement, Engine, func, insert, select, update
 
 from ingest.auth.permissions import SCOPES, Caller
@@ -27,23 +29,26 @@ from ingest.log.storage.tables import api_keys
 from ingest.settings import Settings
 
 CACHE_SECONDS = 5.0
-"""A revoked key is refused after so long."""
+"""Maximum time for which a revoked key is still accepted: 5 s."""
+
+MAX_CACHED_CALLERS = 10_000
+"""Maximum number of keys whose caller is kept in memory: 10,000."""
 
 
 class UnknownScopeError(ValueError):
-    """There is no such scope; no key was made."""
+    """The scope does not exist; no key was created."""
 
 
 class InvalidSourceError(ValueError):
-    """No key can write under this name; none was made."""
+    """A key cannot write under this name; no key was created."""
 
 
 DEFAULT_SCOPES = frozenset({"events:write", "conversations:write", "read"})
-"""What a bot or a channel needs."""
+"""Scopes that a bot or a channel needs."""
 
 
 class Grant(NamedTuple):
-    """What a key is good for; no `channels`: every one; `expires_at` in microseconds."""
+    """The rights of a key. Empty `channels`: all channels. `expires_at` is in microseconds."""
 
     scopes: frozenset[str] = DEFAULT_SCOPES
     channels: frozenset[str] = frozenset()
@@ -54,7 +59,7 @@ ADMIN_GRANT = Grant(frozenset({"admin"}))
 
 
 class ApiKeyInfo(NamedTuple):
-    """A key as it is listed: never the key itself."""
+    """A key in a list: without the secret."""
 
     key_id: str
     source: str
@@ -67,13 +72,15 @@ class ApiKeyInfo(NamedTuple):
 
 
 def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None = None) -> str:
-    """Make a key that writes as `source` and return it: the only time that it can be seen.
+    """Create a key that writes as `source`. Return the key: it cannot be read again later.
 
     Raises InvalidSourceError, UnknownScopeError.
     """
     grant = grant or Grant()
     if unknown := sorted(grant.scopes - set(SCOPES)):
-        raise UnknownScopeError(f"{unknown[0]!r} is no scope; there are {', '.join(SCOPES)}")
+        raise UnknownScopeError(
+            f"{unknown[0]!r} is not a scope; the scopes are {', '.join(SCOPES)}"
+        )
     if not re.match(ID_PATTERN, source) or source.partition("~")[0] == SYSTEM_SOURCE:
         raise InvalidSourceError(
             f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
@@ -96,12 +103,12 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
 
 
 def update_last_used(key_id: str, last_used_at: int) -> ClauseElement:
-    """Return a key was used, as the log's writer notes it."""
+    """Return the statement that records the last use of a key; the log's writer executes it."""
     return update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=last_used_at)
 
 
 def revoke_key(engine: Engine, key_id: str, revoked_at: int) -> bool:
-    """Revoke the key; False if there is none with this id that is in force."""
+    """Revoke the key. Return False if no valid key has this id."""
     with engine.begin() as connection:
         changed = connection.execute(
             update(api_keys)
@@ -120,7 +127,7 @@ def list_keys(engine: Engine) -> list[ApiKeyInfo]:
 
 
 def create_first_key(settings: Settings, created_at: int) -> str | None:
-    """Return the first key of a new installation, to be shown once; None if one was made before."""
+    """Create the first key of a new installation. Return None if a key already exists."""
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     with engine.connect() as connection:
@@ -131,7 +138,7 @@ def create_first_key(settings: Settings, created_at: int) -> str | None:
 
 
 def get_or_create_local_key(settings: Settings, created_at: int) -> str:
-    """Return the key of clients on this machine; made and kept in the data folder on first use."""
+    """Return the key of clients on this machine; the first call creates it in the data folder."""
     if settings.api_key is not None:
         return settings.api_key.get_secret_value()
     path = settings.local_key_path
@@ -152,7 +159,7 @@ def _checksum(text: str) -> str:
 
 
 class ApiKeyAuthenticator:
-    """Tells who a request is from. Remembers an answer for CACHE_SECONDS."""
+    """Finds the caller of a request by its API key. Caches callers for CACHE_SECONDS. Thread-safe."""
 
     def __init__(
         self,
@@ -160,33 +167,35 @@ class ApiKeyAuthenticator:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], int] = wall_clock,
     ) -> None:
-        """`clock` is in seconds and never goes back; `now` is in microseconds."""
+        """`clock` is monotonic, in seconds; `now` is in microseconds."""
         self._engine = engine
         self._now = now
         self._used: dict[str, int] = {}
-        self._clock = clock
-        self._callers: dict[str, tuple[Caller, float]] = {}
+        self._callers: TTLCache[str, Caller] = TTLCache(MAX_CACHED_CALLERS, CACHE_SECONDS, clock)
+        self._lock = threading.Lock()
 
     def authenticate(self, authorization: str) -> Caller:
-        """Whose key is in an Authorization header. Raises UnauthorizedError."""
-        known = self._callers.get(authorization)
-        if known is not None and known[1] > self._clock():
-            return known[0]
+        """Return the caller whose key is in an Authorization header. Raises UnauthorizedError."""
+        with self._lock:
+            known = self._callers.get(authorization)
+        if known is not None:
+            return known
         if not authorization.startswith("Bearer ck_"):
             raise UnauthorizedError(
                 "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"
             )
         caller = self._look_up(authorization[7:])
-        self._callers[authorization] = (caller, self._clock() + CACHE_SECONDS)
+        with self._lock:
+            self._callers[authorization] = caller
         return caller
 
     def is_cached(self, authorization: str) -> bool:
         """Return whether `authenticate` would answer without reading the store."""
-        known = self._callers.get(authorization)
-        return known is not None and known[1] > self._clock()
+        with self._lock:
+            return authorization in self._callers
 
     def drain_usage(self) -> dict[str, int]:
-        """Return when keys were used since this was last asked, within CACHE_SECONDS."""
+        """Return when each key was used since the last call, to CACHE_SECONDS."""
         used, self._used = self._used, {}
         return used
 

@@ -1,4 +1,4 @@
-"""How many requests a caller may make: a token bucket for each key, for each user, for each visitor.
+"""Rate limits: a token bucket for each key, user and visitor.
 
 A bucket holds BURST_SECONDS' worth of requests and fills at the rate of the setting.
 """
@@ -6,17 +6,18 @@ A bucket holds BURST_SECONDS' worth of requests and fills at the rate of the set
 from collections.abc import Callable, MutableMapping
 from typing import Any, NamedTuple
 
+from cachetools import TTLCache
 from starlette.types import Send
 
 from ingest.auth.permissions import Caller
 from ingest.errors import RateLimitedError
 
 BURST_SECONDS = 10
-RATE_LIMIT_STATE = "convolake.allowance"
+RATE_LIMIT_STATE = "convolake.rate_limit"
 """Key of the rate limit state in a request's scope."""
 
-MIN_CACHED_BUCKETS = 10_000
-"""So many callers are kept in mind at least; those whose bucket is full again need not be."""
+MAX_BUCKETS = 100_000
+"""Maximum number of buckets in memory. Beyond it, the bucket that was used least recently is dropped."""
 
 
 class RateLimitState(NamedTuple):
@@ -34,32 +35,30 @@ class RateLimitState(NamedTuple):
 
 
 class TokenBuckets:
-    """Counts the requests of each caller, by our clock; in memory, so each process for itself."""
+    """Token buckets by caller, in memory: each process counts its own requests."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""
         self._clock = clock
-        self._buckets: dict[str, tuple[float, int]] = {}
-        self._max_buckets = MIN_CACHED_BUCKETS
+        # A bucket that was not used for BURST_SECONDS is full: it needs no memory.
+        self._buckets: TTLCache[str, tuple[float, int]] = TTLCache(
+            MAX_BUCKETS, BURST_SECONDS, timer=lambda: clock() / 1_000_000
+        )
+
+    def __len__(self) -> int:
+        """Return the number of buckets in memory."""
+        return len(self._buckets)
 
     def consume(self, who: str, per_second: int) -> RateLimitState:
-        """Return one request of `who`. Raises RateLimitedError if there is none left."""
+        """Take one request from the bucket of `who`. Raises RateLimitedError if it is empty."""
         now = self._clock()
         most = float(per_second * BURST_SECONDS)
         held, at = self._buckets.get(who, (most, now))
         held = min(most, held + max(0, now - at) * per_second / 1_000_000)
         if held < 1:
             raise RateLimitedError(f"at most {per_second} requests a second; send fewer")
-        if who not in self._buckets and len(self._buckets) >= self._max_buckets:
-            self._evict(now)
         self._buckets[who] = (held - 1, now)
         return RateLimitState(per_second, int(held - 1), int((most - held + 1) / per_second) + 1)
-
-    def _evict(self, now: int) -> None:
-        old = now - BURST_SECONDS * 1_000_000
-        self._buckets = {who: each for who, each in self._buckets.items() if each[1] > old}
-        # With many active callers, the next eviction waits until their number has doubled.
-        self._max_buckets = max(MIN_CACHED_BUCKETS, 2 * len(self._buckets))
 
 
 class RateLimiter:
@@ -91,10 +90,10 @@ class RateLimiter:
 def with_rate_limit_headers(scope: MutableMapping[str, Any], send: Send) -> Send:
     """Return `send` with the rate limit headers added to the response."""
 
-    async def tell(message: MutableMapping[str, Any]) -> None:
-        allowance: RateLimitState | None = scope.get(RATE_LIMIT_STATE)
-        if allowance is not None and message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *allowance.headers()]
+    async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+        state: RateLimitState | None = scope.get(RATE_LIMIT_STATE)
+        if state is not None and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *state.headers()]
         await send(message)
 
-    return tell
+    return send_with_headers

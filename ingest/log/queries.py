@@ -1,11 +1,13 @@
 """Reads of the store for the API: pages of conversations, of messages and of events."""
 
 import heapq
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from cachetools import LRUCache
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -33,11 +35,11 @@ from ingest.log.storage.tables import (
 )
 
 CACHED_CHANNELS = 50_000
-"""So many conversations' channels are kept in mind."""
+"""Maximum number of conversations whose channel is cached: 50,000."""
 
 
 class SequenceRange(NamedTuple):
-    """Sequences above `after` and below `before`, if that is given."""
+    """Sequences above `after`, and below `before` if it is given."""
 
     after: int = 0
     before: int | None = None
@@ -45,7 +47,7 @@ class SequenceRange(NamedTuple):
 
 
 def get_conversation(engine: Engine, conversation_id: str) -> Conversation | None:
-    """State of a conversation, or None."""
+    """Return the state of a conversation, or None."""
     found = select(conversations.c.projection).where(
         conversations.c.conversation_id == conversation_id
     )
@@ -55,23 +57,27 @@ def get_conversation(engine: Engine, conversation_id: str) -> Conversation | Non
 
 
 class ConversationChannels:
-    """The channel that each conversation was opened on; it never changes, so it is kept."""
+    """The channel of each conversation, cached: it never changes. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
-        """Know none yet."""
+        """Start with an empty cache."""
         self._engine = engine
-        self._known: dict[str, str] = {}
+        self._channels: LRUCache[str, str] = LRUCache(CACHED_CHANNELS)
+        self._lock = threading.Lock()
 
     def get(self, conversation_id: str | None) -> str | None:
         """Return the conversation's channel; None without a conversation."""
-        if conversation_id is None or conversation_id in self._known:
-            return self._known.get(conversation_id or "")
+        if conversation_id is None:
+            return None
+        with self._lock:
+            channel = self._channels.get(conversation_id)
+        if channel is not None:
+            return channel
         state = get_conversation(self._engine, conversation_id)
         if state is None:
             return None
-        if len(self._known) >= CACHED_CHANNELS:
-            self._known.clear()
-        self._known[conversation_id] = state.channel
+        with self._lock:
+            self._channels[conversation_id] = state.channel
         return state.channel
 
 

@@ -86,7 +86,7 @@ def deliver_through_kills(
     wanted = sum(map(len, positions(settings).values()))
     # Whoever asks says what is missing.
     with running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR), suppress(pytest.fail.Exception):
-        wait_until(lambda: len(receiver.ids) >= wanted, 20, "all is delivered")
+        wait_until(lambda: len(receiver.ids) >= wanted, 60, "all is delivered")
     return len(receiver.taken) - len(receiver.ids)
 
 

@@ -1,9 +1,10 @@
-"""The store of the log as its writer sees it; `reader` reads it for the API."""
+"""The store of the log for its writer; `queries` reads it for the API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache
 from sqlalchemy import ClauseElement, Engine
 
 from ingest.events.contact_state import Contact, decode_contact
@@ -16,7 +17,7 @@ from ingest.log.storage.engine import database_for
 from ingest.log.storage.statements import Statements
 
 CACHED_STATES = 50_000
-"""So many conversations are kept at hand; only the one writer changes them."""
+"""Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
 
 
 class Store:
@@ -24,8 +25,8 @@ class Store:
 
     def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
-        self._states: dict[str, Conversation] = {}
-        self._wakes_at: dict[str, int | None] = {}
+        self._states: LRUCache[str, Conversation] = LRUCache(CACHED_STATES)
+        self._stored_checks: LRUCache[str, int | None] = LRUCache(CACHED_STATES)
         self._added = 0
         self._engine = engine
         self._shard = shard
@@ -62,7 +63,7 @@ class Store:
 
     def _clear_cache(self) -> None:
         self._states.clear()
-        self._wakes_at.clear()
+        self._stored_checks.clear()
 
     @property
     def has_parked(self) -> bool:
@@ -89,7 +90,7 @@ class Store:
         for row in self._sql.find_states(self._execute, unknown):
             state = decode_conversation(row[0])
             found[state.conversation_id] = state
-            self._wakes_at[state.conversation_id] = row[1]
+            self._stored_checks[state.conversation_id] = row[1]
         return found
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
@@ -146,7 +147,7 @@ class Store:
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
         """Write states back; `new` have no row yet, `keyed` may have another key than before."""
-        self._cache(states)
+        self._states.update((each.conversation_id, each) for each in states)
         old = [each for each in states if each.conversation_id not in new]
         self._execute_many(
             self._sql.insert_state,
@@ -197,15 +198,9 @@ class Store:
             ],
         )
 
-    def _cache(self, states: Sequence[Conversation]) -> None:
-        self._states.update((each.conversation_id, each) for each in states)
-        if len(self._states) > CACHED_STATES:
-            self._states = {each.conversation_id: each for each in states}
-            self._wakes_at = {key: self._wakes_at.get(key) for key in self._states}
-
     def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
         """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""
-        stored = self._wakes_at.get(state.conversation_id)
+        stored = self._stored_checks.get(state.conversation_id)
         if (
             stored is not None
             and state.next_timer_at is not None
@@ -218,8 +213,9 @@ class Store:
         return wanted < stored or stored <= now
 
     def _next_check_at(self, state: Conversation) -> int | None:
-        self._wakes_at[state.conversation_id] = next_check_at(state)
-        return self._wakes_at[state.conversation_id]
+        check = next_check_at(state)
+        self._stored_checks[state.conversation_id] = check
+        return check
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Write the states of messages."""
