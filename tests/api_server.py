@@ -32,7 +32,7 @@ def run_server(app: Any, port: int = 0) -> Iterator[str]:
 
 
 WAIT = 20.0
-"""Seconds after which a test gives up; none waits so long."""
+"""Maximum time that a test waits: 20 s."""
 
 
 class Installation:
@@ -80,7 +80,7 @@ class Installation:
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Come back once `condition` holds; fail if it does not within `seconds`."""
+    """Return when `condition` holds; fail the test if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -36,7 +36,7 @@ class Network(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return self.faults.pop(0)(request) if self.faults else None
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self.real.close()
 
     async def aclose(self) -> None:

@@ -59,7 +59,7 @@ class PostgresServer:
             self._process.wait(WAIT)
 
     def pause(self) -> None:
-        """Every process of it stands still, as on a machine that hangs."""
+        """Stop every process of the server, as on a machine that hangs."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

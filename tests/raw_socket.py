@@ -9,7 +9,7 @@ from typing import cast
 class Socket(asyncio.Protocol):
     """One socket that is told things: its handshake, then its frames.
 
-    What becomes of it: `refused` with an answer, or `opened`, then `hear` for each frame; at last `lost`.
+    The callbacks: `refused` with a response, or `opened`, then `hear` for each frame; at last `lost`.
     """
 
     def __init__(self, host: str, path: str, key: str) -> None:

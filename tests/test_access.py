@@ -41,7 +41,7 @@ ROUTES = [
 IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
        "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1",
        "hook_id": "k1"}  # fmt: skip
-TEXT = "nobody else's business"
+TEXT = "the code of the safe is 4711"
 
 CUSTOMERS = {
     ("POST", "/v1/conversations/{conversation_id}/messages"),
@@ -84,7 +84,7 @@ def signed(settings: Settings, token: str, **claims: Any) -> str:
 
 @pytest.fixture
 def filled(api: TestClient) -> TestClient:
-    """Two conversations, with a text that nobody else may see."""
+    """Two conversations, with a text that other customers must not see."""
     api.post("/v1/events", json=make_conversation("c1", messages=2))
     api.post("/v1/events", json=make_conversation("c2", messages=2, channel="email"))
     api.post(
@@ -128,7 +128,7 @@ def ask(api: TestClient, method: str, path: str, authorization: str | None) -> A
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
-def test_a_credential_that_is_not_good_gets_nothing(
+def test_an_invalid_credential_gets_401_and_no_data(
     filled: TestClient, credentials: dict[str, str | None], method: str, path: str
 ) -> None:
     for name, authorization in credentials.items():
@@ -142,7 +142,7 @@ def test_a_credential_that_is_not_good_gets_nothing(
         assert "c1" not in answer.text
 
 
-def test_nothing_was_stored_of_all_that_was_refused(
+def test_rejected_requests_store_no_events(
     filled: TestClient, credentials: dict[str, str | None]
 ) -> None:
     before = filled.get("/v1/conversations/c1/events").json()
@@ -152,7 +152,7 @@ def test_nothing_was_stored_of_all_that_was_refused(
     assert filled.get("/v1/conversations/c1/events").json() == before
 
 
-def test_a_customers_token_is_good_for_its_own_conversation_and_for_nothing_else(
+def test_a_customer_token_gives_access_to_its_own_conversation_only(
     filled: TestClient,
 ) -> None:
     authorization = f"Bearer {token_for(filled, 'c1')}"
@@ -164,7 +164,7 @@ def test_a_customers_token_is_good_for_its_own_conversation_and_for_nothing_else
     assert allowed == CUSTOMERS
 
 
-def test_a_foreign_conversation_is_answered_like_one_that_does_not_exist(
+def test_a_conversation_without_access_gets_the_same_404_as_a_missing_one(
     filled: TestClient,
 ) -> None:
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
@@ -174,7 +174,7 @@ def test_a_foreign_conversation_is_answered_like_one_that_does_not_exist(
     assert (foreign.status_code, foreign.content) == (404, missing.content)
 
 
-def test_a_key_of_one_channel_neither_sees_nor_writes_in_others(
+def test_a_key_of_one_channel_cannot_read_or_write_other_channels(
     filled: TestClient, settings: Settings
 ) -> None:
     key = key_for(
@@ -200,13 +200,15 @@ def test_a_key_of_one_channel_neither_sees_nor_writes_in_others(
         {"text": "mine", "participant_id": "ada", "message_id": "c1-m0"},
     ],
 )
-def test_a_customer_speaks_only_for_themselves(filled: TestClient, body: dict[str, Any]) -> None:
+def test_a_customer_token_writes_for_its_own_participant_only(
+    filled: TestClient, body: dict[str, Any]
+) -> None:
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
     answer = filled.post("/v1/conversations/c1/messages", json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def test_two_customers_with_one_idempotency_key_are_not_taken_for_one(filled: TestClient) -> None:
+def test_two_customers_may_use_the_same_idempotency_key(filled: TestClient) -> None:
     answers = []
     for who in ("ada", "bea"):
         filled.post("/v1/events", json=make_event("participant.joined", participant_id=who,
@@ -221,13 +223,13 @@ def test_two_customers_with_one_idempotency_key_are_not_taken_for_one(filled: Te
     assert answers[0].json()["event_id"] != answers[1].json()["event_id"]
 
 
-def test_a_customer_reads_the_customers_view_whatever_they_ask_for(filled: TestClient) -> None:
+def test_a_customer_token_always_gets_the_customer_view(filled: TestClient) -> None:
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
     page = filled.get("/v1/conversations/c1/messages?view=all", headers=headers).json()
     assert [each.get("withheld", False) for each in page["items"]] == [False, False, False, True]
 
 
-def test_a_time_of_its_own_needs_the_scope_import(filled: TestClient, settings: Settings) -> None:
+def test_setting_happened_at_needs_the_scope_import(filled: TestClient, settings: Settings) -> None:
     event = make_event(happened_at="2029-12-31T10:00:00Z", event_id="past")
     headers = {"authorization": f"Bearer {key_for(settings, 'events:write')}"}
     answer = filled.post("/v1/events", json=event, headers=headers)
@@ -236,7 +238,7 @@ def test_a_time_of_its_own_needs_the_scope_import(filled: TestClient, settings: 
     assert filled.post("/v1/events", json=event, headers=headers).status_code == 201
 
 
-def test_a_token_makes_no_tokens(filled: TestClient) -> None:
+def test_a_token_cannot_create_tokens(filled: TestClient) -> None:
     agent = token_for(filled, "c1", view="all")
     body = {"participant_id": "ada", "conversation_ids": ["c1"]}
     answer = filled.post("/v1/tokens", json=body, headers={"authorization": f"Bearer {agent}"})
@@ -244,7 +246,7 @@ def test_a_token_makes_no_tokens(filled: TestClient) -> None:
 
 
 @pytest.mark.parametrize("view", ["customer", "all"])
-def test_a_token_can_do_no_more_than_the_key_that_made_it(
+def test_a_token_has_no_more_rights_than_the_key_that_created_it(
     filled: TestClient, settings: Settings, view: str
 ) -> None:
     body = {"participant_id": "ada", "view": view, "conversation_ids": ["c1"]}
@@ -260,7 +262,7 @@ def test_a_token_can_do_no_more_than_the_key_that_made_it(
     assert answer.status_code == 404
 
 
-def test_what_was_refused_for_its_sender_is_not_let_in_by_a_replay(
+def test_a_replay_does_not_store_events_rejected_for_their_sender(
     filled: TestClient, settings: Settings
 ) -> None:
     writer = {"authorization": f"Bearer {key_for(settings, 'events:write', 'read')}"}
@@ -280,7 +282,7 @@ def test_what_was_refused_for_its_sender_is_not_let_in_by_a_replay(
     assert filled.post(f"/v1/rejected/{own}/replay").status_code == 201  # who may import, may
 
 
-def test_a_key_of_one_channel_does_not_read_what_was_refused_in_others(
+def test_a_key_of_one_channel_does_not_read_rejected_events_of_others(
     filled: TestClient, settings: Settings
 ) -> None:
     key = key_for(settings, "read", channels=frozenset({"email"}))
@@ -288,7 +290,7 @@ def test_a_key_of_one_channel_does_not_read_what_was_refused_in_others(
     assert answer.status_code == 403
 
 
-def test_what_is_known_of_a_person_needs_a_scope_of_its_own(
+def test_reading_personal_data_needs_the_scope_pii_read(
     filled: TestClient, settings: Settings
 ) -> None:
     filled.post("/v1/contacts", json={"contact_id": "person-1"})
@@ -297,7 +299,7 @@ def test_what_is_known_of_a_person_needs_a_scope_of_its_own(
         assert filled.get("/v1/contacts/person-1", headers=headers).status_code == status
 
 
-def test_a_customers_token_ends_with_its_conversation(filled: TestClient) -> None:
+def test_a_customer_token_ends_when_its_conversation_is_closed(filled: TestClient) -> None:
     """Their message would go where the token does not lead."""
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
     closed = make_event("conversation.state_changed", payload={"to": "closed"})
@@ -307,7 +309,7 @@ def test_a_customers_token_ends_with_its_conversation(filled: TestClient) -> Non
     assert (answer.status_code, answer.json()["code"]) == (409, "conversation_closed")
 
 
-def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, api: Any) -> None:
+def test_a_key_with_an_unknown_scope_is_not_created(settings: Settings, api: Any) -> None:
     engine = open_engine(settings.database_url)
     count = len(list_keys(engine))
     with pytest.raises(UnknownScopeError, match="the scopes are events:write"):
@@ -316,7 +318,7 @@ def test_a_key_with_a_scope_that_there_is_not_is_not_made(settings: Settings, ap
     assert "admin" in SCOPES
 
 
-def test_a_key_says_when_it_was_last_used(
+def test_the_last_use_of_a_key_is_recorded(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, clock: Clock
 ) -> None:
     monkeypatch.setattr("ingest.api.background_tasks.KEY_USAGE_SECONDS", 0.02)
@@ -327,7 +329,7 @@ def test_a_key_says_when_it_was_last_used(
         wait_until(lambda: list_keys(engine)[0].last_used_at == clock(), 20, "it is noted")
 
 
-def test_of_two_who_make_a_secret_at_once_both_have_the_first(tmp_path: Path) -> None:
+def test_concurrent_processes_use_the_same_token_secret(tmp_path: Path) -> None:
     path = tmp_path / "data" / "token.secret"
     for secret in ("first", "second"):
         write_private(path, secret)

@@ -61,7 +61,7 @@ def test_a_message_is_posted_and_read_back(api: TestClient) -> None:
     assert message["received_at"] == "2030-01-01T10:00:00Z"
 
 
-def test_a_conversation_is_shown_as_it_stands(api: TestClient) -> None:
+def test_a_conversation_is_returned_in_its_current_state(api: TestClient) -> None:
     open_conversation(api)
     api.post("/v1/conversations/c1/messages", json=MESSAGE)
     found = api.get("/v1/conversations/c1").json()
@@ -69,7 +69,7 @@ def test_a_conversation_is_shown_as_it_stands(api: TestClient) -> None:
     assert {each["participant_id"] for each in found["participants"]} == {"ada", "helper"}
 
 
-def test_a_message_sent_again_is_answered_with_its_first_sequence(api: TestClient) -> None:
+def test_a_repeated_message_gets_its_first_sequence(api: TestClient) -> None:
     open_conversation(api)
     first = api.post("/v1/conversations/c1/messages", json=MESSAGE | {"event_id": "e1"})
     again = api.post("/v1/conversations/c1/messages", json=MESSAGE | {"event_id": "e1"})
@@ -81,7 +81,7 @@ def test_a_message_sent_again_is_answered_with_its_first_sequence(api: TestClien
     assert (other.status_code, other.json()["code"]) == (409, "event_conflict")
 
 
-def test_the_text_comes_back_to_the_byte(api: TestClient) -> None:
+def test_a_text_is_returned_byte_for_byte(api: TestClient) -> None:
     open_conversation(api)
     texts = [
         "  spaces  ",
@@ -101,7 +101,7 @@ def test_the_text_comes_back_to_the_byte(api: TestClient) -> None:
     ] == texts
 
 
-def test_pages_lead_through_everything_once_and_in_order(api: TestClient) -> None:
+def test_pages_return_every_event_once_and_in_order(api: TestClient) -> None:
     api.post("/v1/events", json=make_conversation("c1", messages=25))
     seen: list[int] = []
     cursor: str | None = ""
@@ -155,7 +155,7 @@ def test_a_batch_answers_for_each_event(api: TestClient, content_type: str) -> N
     assert found["results"][5]["error"]["field"] == "$.event_type"
 
 
-def test_a_broken_line_does_not_take_the_others_along(api: TestClient) -> None:
+def test_an_invalid_line_does_not_affect_the_other_lines(api: TestClient) -> None:
     good = [json.dumps(event).encode() for event in make_conversation(messages=2)]
     body = b"\n".join([good[0], b'{"event_type": ', good[1], b"\xff\xfe", good[2]])
     found = post_raw(api, "/v1/events", body, "application/x-ndjson").json()
@@ -206,7 +206,7 @@ BAD_MESSAGES: dict[str, tuple[bytes, int, str | None]] = {
 
 
 @pytest.mark.parametrize("name", BAD_MESSAGES)
-def test_a_bad_message_is_refused_with_its_place_and_without_an_echo(
+def test_an_invalid_message_is_rejected_with_its_place_and_without_its_content(
     api: TestClient, name: str
 ) -> None:
     open_conversation(api)
@@ -226,7 +226,7 @@ def test_a_bad_message_is_refused_with_its_place_and_without_an_echo(
 @pytest.mark.parametrize(
     "name", sorted(BAD_MESSAGES.keys() - {"empty", "UTF-16"})
 )  # no line of NDJSON
-def test_the_same_in_a_batch_rejects_that_event_alone(api: TestClient, name: str) -> None:
+def test_an_invalid_event_in_a_batch_is_rejected_alone(api: TestClient, name: str) -> None:
     body, _, _ = BAD_MESSAGES[name]
     event = body.replace(
         b'{"participant_id"',
@@ -239,7 +239,7 @@ def test_the_same_in_a_batch_rejects_that_event_alone(api: TestClient, name: str
     assert MARKER not in found.text
 
 
-def test_what_is_too_much_at_once_is_refused(api: TestClient) -> None:
+def test_a_batch_over_the_limits_is_rejected(api: TestClient) -> None:
     lines = b'{"event_type":"message.created"}\n' * 10_001
     assert post_raw(api, "/v1/events", lines, "application/x-ndjson").status_code == 413
     assert post_raw(api, "/v1/events", b"[" + b" " * (8 * 1024 * 1024) + b"]").status_code == 413
@@ -267,7 +267,7 @@ def test_ten_thousand_events_fit_in_one_batch(api: TestClient) -> None:
         "/v1/nothing",
     ],
 )
-def test_what_does_not_exist_is_404(api: TestClient, path: str) -> None:
+def test_an_unknown_path_is_404(api: TestClient, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
@@ -276,7 +276,7 @@ def test_what_does_not_exist_is_404(api: TestClient, path: str) -> None:
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=%00", "cursor=__________8"]
 )
-def test_a_bad_parameter_is_named(api: TestClient, query: str) -> None:
+def test_an_invalid_parameter_is_named(api: TestClient, query: str) -> None:
     open_conversation(api)
     for path in ("/v1/conversations", "/v1/conversations/c1/messages"):
         answer = api.get(f"{path}?{query}")
@@ -284,7 +284,7 @@ def test_a_bad_parameter_is_named(api: TestClient, query: str) -> None:
         assert query.partition("=")[0] in answer.json()["field"]
 
 
-def test_a_message_to_an_unknown_conversation_says_so(api: TestClient) -> None:
+def test_a_message_to_an_unknown_conversation_gets_404(api: TestClient) -> None:
     answer = api.post("/v1/conversations/nowhere/messages", json=MESSAGE)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_conversation")
 
@@ -300,7 +300,7 @@ def test_another_method_is_405(api: TestClient) -> None:
     "header",
     [None, "", "Bearer", "Bearer x", "Bearer ck_", "Bearer ck_a_b_c", "Basic eDp5", "Bearer ck_é"],
 )
-def test_without_a_key_nothing_is_told_or_stored(api: TestClient, header: str | None) -> None:
+def test_without_a_key_no_data_is_returned_or_stored(api: TestClient, header: str | None) -> None:
     open_conversation(api)
     del api.headers["authorization"]
     headers = {} if header is None else {"authorization": header.encode()}
@@ -329,7 +329,7 @@ def test_a_key_is_kept_as_a_hash_and_shown_once(
     assert answer.status_code == 200
 
 
-def test_a_revoked_key_is_refused_after_the_cache_forgets_it(
+def test_a_revoked_key_is_rejected_after_the_cache_expires(
     settings: Settings, clock: Clock, api: TestClient
 ) -> None:
     engine = open_engine(settings.database_url)
@@ -345,7 +345,7 @@ def test_a_revoked_key_is_refused_after_the_cache_forgets_it(
 
 
 @pytest.mark.parametrize("place", [0, 5, 20, 60, -1])
-def test_a_key_with_one_letter_changed_is_refused(
+def test_a_key_with_one_letter_changed_is_rejected(
     settings: Settings, clock: Clock, api: TestClient, place: int
 ) -> None:
     key = list(create_key(open_engine(settings.database_url), "mybot", clock()))
@@ -367,7 +367,7 @@ def test_health_and_metrics_need_no_key(api: TestClient) -> None:
     assert "convolake_log_position 3.0" in metrics
 
 
-def test_the_api_page_needs_nothing_from_elsewhere(api: TestClient) -> None:
+def test_the_api_page_loads_no_external_resources(api: TestClient) -> None:
     page = api.get("/docs").text
     assert "https://" not in page
     paths = api.get("/openapi.json").json()["paths"]
@@ -382,7 +382,9 @@ def test_the_api_page_needs_nothing_from_elsewhere(api: TestClient) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/events", "/v1/conversations/c1/messages", "/v1/conversations"]
 )
-def test_a_fault_of_ours_is_a_problem_too_and_tells_nothing(settings: Settings, path: str) -> None:
+def test_a_server_error_is_a_problem_document_without_details(
+    settings: Settings, path: str
+) -> None:
     never_started = TestClient(
         FastPathMiddleware(create_app(settings)), raise_server_exceptions=False
     )
@@ -400,7 +402,7 @@ def test_a_conversation_opened_again_with_the_same_event_id_is_the_same(api: Tes
 
 
 @pytest.mark.sqlite
-def test_an_older_log_beside_a_newer_lake_is_not_written_to(record: Record) -> None:
+def test_a_log_older_than_its_lake_is_not_written_to(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
     for path in record.settings.data.glob("log.sqlite*"):

@@ -1,4 +1,4 @@
-"""What an AsyncClient promises beside a Client's promises: many tasks over one client, cancelled or not."""
+"""What an AsyncClient promises in addition to a Client: many tasks over one client, cancelled or not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -59,7 +59,7 @@ async def heard(client: AsyncClient, last: str) -> list[int]:
 
 
 class Gate:
-    """A way to the API that holds back what goes through it, until it is opened."""
+    """A connection to the API that holds back all requests until it is opened."""
 
     def __init__(self, url: str) -> None:
         self.host, _, self.port = url.removeprefix("http://").rpartition(":")
@@ -77,7 +77,7 @@ class Gate:
 
 
 async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):  # whoever was cancelled does not wait for the answer
+    with suppress(ConnectionError):  # a cancelled client does not wait for the response
         while part := await source.read(65_536):
             sink.write(part)
             await sink.drain()
@@ -106,7 +106,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         assert signature(method).parameters == signature(theirs[name]).parameters, name
 
 
-def test_a_method_shows_what_it_takes_gives_and_promises() -> None:
+def test_every_client_method_has_types_and_a_docstring() -> None:
     assert signature(Client.messages).return_annotation == Iterator[Message]
     assert signature(AsyncClient.messages).return_annotation == AsyncIterator[Message]
     assert (AsyncClient.post_message.__doc__ or "").startswith("Post a message")
@@ -115,7 +115,7 @@ def test_a_method_shows_what_it_takes_gives_and_promises() -> None:
         Client("http://localhost", "key").post_message("c1", "ada", colour="red")  # type: ignore[call-arg]
 
 
-def test_many_calls_at_once_over_one_client_all_arrive(server: tuple[str, str]) -> None:
+def test_many_concurrent_calls_over_one_client_all_arrive(server: tuple[str, str]) -> None:
     async def main() -> None:
         async with AsyncClient(*server) as client:
             await opened(client)
@@ -126,7 +126,7 @@ def test_many_calls_at_once_over_one_client_all_arrive(server: tuple[str, str]) 
     run(main)
 
 
-def test_while_many_write_and_listen_every_listener_hears_1_to_n(server: tuple[str, str]) -> None:
+def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(server: tuple[str, str]) -> None:
     async def main() -> None:
         async with AsyncClient(*server) as client:
             await opened(client)
@@ -141,7 +141,7 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(server: tuple[s
     run(main)
 
 
-def test_cancelled_calls_leave_the_client_usable_and_may_be_made_again(
+def test_cancelled_calls_leave_the_client_usable_and_may_be_repeated(
     server: tuple[str, str],
 ) -> None:
     async def main() -> None:
@@ -162,7 +162,7 @@ def test_cancelled_calls_leave_the_client_usable_and_may_be_made_again(
     run(main)
 
 
-def test_a_call_that_is_cancelled_while_it_pauses_is_not_made_again(
+def test_a_call_cancelled_between_retries_is_not_retried(
     server: tuple[str, str],
 ) -> None:
     pauses: list[float] = []
@@ -186,7 +186,7 @@ def test_a_call_that_is_cancelled_while_it_pauses_is_not_made_again(
     assert len(pauses) == 1
 
 
-def test_a_listener_that_is_let_go_or_cancelled_leaves_nothing_behind(
+def test_a_closed_or_cancelled_listener_leaves_no_open_socket(
     server: tuple[str, str],
 ) -> None:
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Backup and restore: what was acknowledged before is in it, and it goes on where it ended."""
+"""Backup and restore: a backup has all events acknowledged before it, and a restored record continues."""
 
 import json
 import sqlite3
@@ -59,7 +59,7 @@ def faults(verdict: Verdict) -> list[str]:
 
 @pytest.fixture
 def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
-    """A record that somebody writes to, and how many events were acknowledged so far."""
+    """A record with a writer, and the number of events acknowledged so far."""
     acknowledged = [len(sealed.log("select 1 from events"))]
     stop, begun = threading.Event(), threading.Event()
 
@@ -79,7 +79,7 @@ def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
     poster.join(60)
 
 
-def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_began(
+def test_a_backup_under_load_holds_all_events_acknowledged_before_it_began(
     busy: tuple[Record, list[int]], folder: Path, empty: Settings
 ) -> None:
     record, acknowledged = busy
@@ -97,7 +97,7 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_began(
     assert there.log(here) == record.log(here)
 
 
-def test_a_restored_record_goes_on_where_it_ended(
+def test_a_restored_record_continues_where_it_ended(
     sealed: Record, folder: Path, empty: Settings
 ) -> None:
     sealed.load()
@@ -157,7 +157,9 @@ def test_a_compacted_lake_is_backed_up_without_the_files_that_were_replaced(
     assert faults(run_in_adbc_process(verify, empty)) == []
 
 
-def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Settings) -> None:
+def test_api_keys_are_restored_with_the_record(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
     engine = open_engine(sealed.settings.database_url)
     create_key(engine, "crm", 1)
     engine.dispose()
@@ -168,7 +170,7 @@ def test_keys_come_back_with_the_record(sealed: Record, folder: Path, empty: Set
     engine.dispose()
 
 
-def test_a_log_of_which_nothing_is_sealed_can_be_backed_up(
+def test_a_log_without_segments_can_be_backed_up(
     record: Record, folder: Path, empty: Settings
 ) -> None:
     record.write(make_conversation())
@@ -180,7 +182,7 @@ def test_a_log_of_which_nothing_is_sealed_can_be_backed_up(
 # --- refused ----------------------------------------------------------------------------
 
 
-def test_a_folder_with_something_in_it_is_left_as_it_is(
+def test_a_folder_that_is_not_empty_is_not_changed(
     sealed: Record, folder: Path, empty: Settings
 ) -> None:
     back_up(sealed.settings, folder, NOW)
@@ -211,7 +213,7 @@ def test_a_damaged_backup_is_found_before_anything_is_restored(
 @pytest.mark.parametrize(
     "wrong", ["{}", "no JSON", '{"files": {"../../x": ""}}', '{"files": {"/x": ""}}']
 )
-def test_a_list_of_files_that_is_not_ours_is_refused(
+def test_a_file_list_with_foreign_paths_is_rejected(
     sealed: Record, folder: Path, empty: Settings, wrong: str
 ) -> None:
     back_up(sealed.settings, folder, NOW)
@@ -225,14 +227,16 @@ def test_a_list_of_files_that_is_not_ours_is_refused(
     assert not empty.data.exists()
 
 
-def test_a_backup_that_was_cut_off_is_none(sealed: Record, folder: Path, empty: Settings) -> None:
+def test_an_interrupted_backup_cannot_be_restored(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
     with patch.object(backup, "_sync_folders", side_effect=OSError), pytest.raises(OSError):  # noqa: PT011
         back_up(sealed.settings, folder, NOW)
     with pytest.raises(BackupError, match="not a whole backup"):
         restore(empty, folder)
 
 
-def test_a_damaged_lake_is_not_backed_up_as_if_it_were_whole(sealed: Record, folder: Path) -> None:
+def test_a_damaged_lake_fails_the_backup(sealed: Record, folder: Path) -> None:
     lake = sealed.settings.lake_path
     segment = lake / read_manifest(lake)[0][1].path
     content = bytearray(segment.read_bytes())
@@ -245,16 +249,14 @@ def test_a_damaged_lake_is_not_backed_up_as_if_it_were_whole(sealed: Record, fol
         back_up(sealed.settings, folder.with_name("another"), NOW)
 
 
-def test_where_there_is_no_log_there_is_nothing_to_back_up(
-    settings: Settings, folder: Path
-) -> None:
+def test_a_folder_without_a_log_cannot_be_backed_up(settings: Settings, folder: Path) -> None:
     with pytest.raises(BackupError, match="no log"):
         back_up(settings, folder, NOW)
     with pytest.raises(BackupError, match="not SQLite"):
         back_up(settings.model_copy(update={"store_url": "postgresql://x"}), folder, NOW)
 
 
-def test_the_store_of_a_backup_is_one_file_that_sqlite_finds_whole(
+def test_the_store_of_a_backup_is_one_file_that_passes_the_integrity_check(
     sealed: Record, folder: Path
 ) -> None:
     back_up(sealed.settings, folder, NOW)
@@ -271,7 +273,9 @@ def run(data: Path, *command: str) -> tuple[int, str]:
     return found.exit_code, found.output
 
 
-def test_one_command_each(sealed: Record, folder: Path, empty: Settings) -> None:
+def test_backup_and_restore_are_one_command_each(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
     code, output = run_in_adbc_process(run, sealed.settings.data, "backup", str(folder))
     assert (code, "12 events in 5 files" in output) == (0, True), output
     code, output = run_in_adbc_process(run, empty.data, "restore", str(folder))
@@ -280,7 +284,7 @@ def test_one_command_each(sealed: Record, folder: Path, empty: Settings) -> None
     assert (code, "not empty" in output) == (1, True), output
 
 
-def test_a_data_folder_that_was_moved_goes_on_in_every_part(sealed: Record, tmp_path: Path) -> None:
+def test_every_part_works_in_a_moved_data_folder(sealed: Record, tmp_path: Path) -> None:
     run_once_sealed(sealed)
     moved = sealed.settings.model_copy(update={"data": tmp_path / "moved"})
     sealed.settings.data.rename(moved.data)

@@ -91,7 +91,7 @@ def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) ->
     assert not browser.find_elements("css selector", "#log img, #log script")
 
 
-def test_a_message_is_said_once_though_its_answer_was_lost(browser: Any, site: Site) -> None:
+def test_a_message_is_posted_once_although_its_answer_was_lost(browser: Any, site: Site) -> None:
     browser.get(f"{site.url}/chat")
     wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script("""
@@ -110,9 +110,7 @@ def test_a_message_is_said_once_though_its_answer_was_lost(browser: Any, site: S
     assert browser.execute_script(LOG).count("Once?") == 1
 
 
-def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
-    browser: Any, site: Site
-) -> None:
+def test_a_chat_resumes_after_a_page_reload(browser: Any, site: Site) -> None:
     browser.get(f"{site.url}/chat")
     wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script(SAY, "Are you there?")
@@ -122,7 +120,7 @@ def test_a_chat_goes_on_where_it_was_after_the_page_is_loaded_again(
     assert len(list(site.client.conversations())) == 1
 
 
-def test_without_the_setting_nobody_opens_a_chat(browser: Any, settings: Settings) -> None:
+def test_without_the_setting_the_chat_is_404(browser: Any, settings: Settings) -> None:
     with run_server(FastPathMiddleware(create_app(settings))) as url:
         browser.get(f"{url}/chat")
         state = "return document.getElementById('state').innerText"
@@ -131,7 +129,7 @@ def test_without_the_setting_nobody_opens_a_chat(browser: Any, settings: Setting
         )
 
 
-def test_the_bot_is_silent_once_a_person_has_taken_over(site: Site) -> None:
+def test_the_demo_bot_does_not_answer_under_human_control(site: Site) -> None:
     client = site.client
     opened = client.create_conversation("web", participants=[])
     conversation_id = str(opened.conversation_id)
@@ -155,7 +153,7 @@ def test_the_bot_is_silent_once_a_person_has_taken_over(site: Site) -> None:
     assert [each.text for each in client.messages(conversation_id)] == ["Where is order 7?"]
 
 
-def test_a_listener_of_the_client_goes_on_where_it_was_when_the_server_is_back(
+def test_a_client_listener_resumes_when_the_server_is_back(
     settings: Settings,
 ) -> None:
     key = get_or_create_local_key(settings, wall_clock())

@@ -91,7 +91,7 @@ def some_events(conversation_id: str, messages: int, text: str = "Hello") -> lis
     return [created, *[dict(message) for _ in range(messages)]]
 
 
-def test_a_conversation_is_opened_talked_in_and_read_back(client: Client) -> None:
+def test_a_conversation_is_created_written_to_and_read_back(client: Client) -> None:
     opened = client.create_conversation("web", participants=[ADA], contact_id="person-1")
     assert (opened.status, opened.sequence) == ("accepted", 1)
     conversation_id = opened.conversation_id or ""
@@ -103,7 +103,7 @@ def test_a_conversation_is_opened_talked_in_and_read_back(client: Client) -> Non
     assert (found.message_count, found.contact_id) == (1, "person-1")
 
 
-def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Client]) -> None:
+def test_a_retry_creates_no_second_event(client: Client, connect: Callable[..., Client]) -> None:
     client.create_conversation("web", conversation_id="retried", participants=[ADA])
     unlucky = connect(lose_the_answer, refused, answering(503), answering(429), answering(502))
     posted = unlucky.post_message("retried", "ada", "Hello")
@@ -111,7 +111,7 @@ def test_a_retry_makes_no_second_event(client: Client, connect: Callable[..., Cl
     assert [message.text for message in client.messages("retried")] == ["Hello"]
 
 
-def test_a_program_that_seeds_its_random_numbers_gets_the_same_ones_with_a_client(
+def test_the_client_does_not_use_the_global_random_generator(
     connect: Callable[..., Client],
 ) -> None:
     random.seed(7)
@@ -121,7 +121,7 @@ def test_a_program_that_seeds_its_random_numbers_gets_the_same_ones_with_a_clien
     assert random.getstate() == before
 
 
-def test_a_retried_opening_opens_one_conversation(connect: Callable[..., Client]) -> None:
+def test_a_retried_create_creates_one_conversation(connect: Callable[..., Client]) -> None:
     unlucky = connect(lose_the_answer)
     opened = unlucky.create_conversation("sms", contact_id="only-once")
     assert opened.status == "duplicate"
@@ -129,7 +129,7 @@ def test_a_retried_opening_opens_one_conversation(connect: Callable[..., Client]
     assert [each.conversation_id for each in found] == [opened.conversation_id]
 
 
-def test_a_retried_batch_makes_no_second_event(connect: Callable[..., Client]) -> None:
+def test_a_retried_batch_creates_no_second_event(connect: Callable[..., Client]) -> None:
     unlucky = connect(lose_the_answer)
     [result] = unlucky.record(some_events("batch-again", 20))
     assert (result.accepted, result.duplicate) == (0, 21)
@@ -154,7 +154,7 @@ def test_a_batch_is_split_by_size(connect: Callable[..., Client]) -> None:
     assert max(sizes) <= BATCH_BYTES
 
 
-def test_a_refused_event_is_told_of_and_the_rest_is_stored(client: Client) -> None:
+def test_a_rejected_event_is_reported_and_the_others_are_stored(client: Client) -> None:
     bad = some_events("mixed", 1, "\0")[1]
     [result] = client.record([*some_events("mixed", 1), bad])
     assert (result.accepted, result.rejected) == (2, 1)
@@ -166,7 +166,7 @@ def test_a_refused_event_is_told_of_and_the_rest_is_stored(client: Client) -> No
     ) or error.field == "$.text"
 
 
-def test_nothing_is_sent_before_a_result_is_asked_for(connect: Callable[..., Client]) -> None:
+def test_a_batch_is_lazy_until_its_first_result_is_read(connect: Callable[..., Client]) -> None:
     network = Network()
     results = connect(transport=network).record(some_events("lazy", 3), batch=2)
     assert network.requests == []
@@ -187,24 +187,26 @@ def test_an_id_with_unusual_characters_finds_its_conversation(client: Client) ->
     assert [message.text for message in client.messages("a+b@c:d=~")] == ["Hello"]
 
 
-def test_a_refusal_says_what_where_and_why(client: Client) -> None:
+def test_a_problem_says_what_where_and_why(client: Client) -> None:
     client.create_conversation("web", conversation_id="strict", participants=[ADA])
     with pytest.raises(
         ProblemError, match=r"422 event_rejected: .* \(at \$\.participant_id\)"
     ) as caught:
-        client.post_message("strict", "nobody", "Hello")
+        client.post_message("strict", "stranger", "Hello")
     assert (caught.value.status, caught.value.code) == (422, "event_rejected")
     assert caught.value.field == "$.participant_id"
 
 
-def test_a_refusal_is_not_retried(connect: Callable[..., Client]) -> None:
+def test_a_client_error_is_not_retried(connect: Callable[..., Client]) -> None:
     network = Network()
     with pytest.raises(ProblemError, match="unknown_conversation"):
         list(connect(transport=network).messages("no-such-conversation"))
     assert len(network.requests) == 1
 
 
-def test_a_wrong_key_is_refused_and_never_repeated(connect: Callable[..., Client]) -> None:
+def test_a_wrong_key_is_an_error_that_does_not_contain_the_key(
+    connect: Callable[..., Client],
+) -> None:
     stranger = connect(key="ck_wrong_secret_00")
     with pytest.raises(ProblemError) as caught:
         stranger.create_conversation("web")
@@ -227,7 +229,7 @@ def test_a_wrong_key_is_refused_and_never_repeated(connect: Callable[..., Client
         ({}, 0.0),
     ],
 )
-def test_a_server_that_asks_for_patience_gets_it(
+def test_the_client_obeys_retry_after(
     connect: Callable[..., Client], headers: dict[str, str], shortest: float
 ) -> None:
     pauses: list[float] = []
@@ -236,21 +238,21 @@ def test_a_server_that_asks_for_patience_gets_it(
     assert shortest < pause < shortest + 1
 
 
-def test_pauses_grow_while_nothing_answers(connect: Callable[..., Client]) -> None:
+def test_the_client_backs_off_while_the_server_is_down(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
     connect(*[refused] * 5, wait=pauses.append).create_conversation("web")
     assert pauses == sorted(pauses)
     assert len(set(pauses)) == 5
 
 
-def test_more_patience_than_a_minute_is_reported_instead(connect: Callable[..., Client]) -> None:
+def test_a_retry_after_over_a_minute_is_raised(connect: Callable[..., Client]) -> None:
     busy = connect(answering(429, {"retry-after": "3600"}), wait=never)
     with pytest.raises(ProblemError) as caught:
         busy.create_conversation("web")
     assert (caught.value.status, caught.value.retry_after) == (429, 3600.0)
 
 
-def test_a_server_that_stays_away_is_named_with_what_to_do(connect: Callable[..., Client]) -> None:
+def test_an_unreachable_server_is_named_with_what_to_do(connect: Callable[..., Client]) -> None:
     client = connect(*[refused] * 3, retries=2)
     with pytest.raises(UnreachableError, match="convolake serve") as caught:
         client.create_conversation("web")
@@ -259,7 +261,7 @@ def test_a_server_that_stays_away_is_named_with_what_to_do(connect: Callable[...
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost"])
-def test_a_url_that_is_none_is_reported_at_once(connect: Callable[..., Client], url: str) -> None:
+def test_an_invalid_url_is_reported_at_once(connect: Callable[..., Client], url: str) -> None:
     client = connect(url=url, wait=never)
     with pytest.raises(ClientError):
         client.create_conversation("web")
@@ -267,7 +269,7 @@ def test_a_url_that_is_none_is_reported_at_once(connect: Callable[..., Client], 
         next(client.listen(after=0))
 
 
-def test_closing_twice_is_closing_once(connect: Callable[..., Client]) -> None:
+def test_close_may_be_called_twice(connect: Callable[..., Client]) -> None:
     client = connect()
     client.wait_until_ready()
     client.close()
@@ -296,13 +298,13 @@ def test_the_bot_of_the_guide_answers_a_customer(server: tuple[str, str], client
         process.wait()
 
 
-def test_an_answer_of_something_else_is_not_taken_for_ours(connect: Callable[..., Client]) -> None:
+def test_a_response_of_another_server_is_an_error(connect: Callable[..., Client]) -> None:
     client = connect(answering(200, text="<html>Welcome to your router</html>"))
     with pytest.raises(UnexpectedAnswerError, match="Is the URL right"):
         client.create_conversation("web")
 
 
-def test_a_batch_that_is_not_answered_for_event_by_event_is_not_taken_for_stored(
+def test_a_batch_without_one_result_for_each_event_is_an_error(
     connect: Callable[..., Client],
 ) -> None:
     short = '{"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 0, "results": []}'
@@ -310,13 +312,13 @@ def test_a_batch_that_is_not_answered_for_event_by_event_is_not_taken_for_stored
         list(connect(answering(200, text=short)).record(some_events("short", 1)))
 
 
-def test_waiting_ends_when_the_api_takes_events(connect: Callable[..., Client]) -> None:
+def test_wait_until_ready_returns_when_the_api_is_ready(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
     connect(refused, answering(503), refused, wait=pauses.append).wait_until_ready()
     assert len(pauses) == 3
 
 
-def test_waiting_gives_up_after_its_time(connect: Callable[..., Client]) -> None:
+def test_wait_until_ready_raises_after_its_timeout(connect: Callable[..., Client]) -> None:
     now = [0.0]
     client = connect(
         *[refused] * 100,
@@ -328,14 +330,14 @@ def test_waiting_gives_up_after_its_time(connect: Callable[..., Client]) -> None
     assert 2.0 <= now[0] < 2.5
 
 
-def test_a_listener_who_may_not_is_told_why(connect: Callable[..., Client]) -> None:
+def test_a_listener_without_access_raises_the_reason(connect: Callable[..., Client]) -> None:
     client = connect(wait=never)
     for begin in (None, 0):
         with pytest.raises(ProblemError, match="unknown_conversation"):
             next(client.listen("no-such-conversation", begin))
 
 
-def test_a_listener_hears_what_comes_after_the_place_it_names(client: Client) -> None:
+def test_a_listener_gets_the_events_after_its_cursor(client: Client) -> None:
     list(client.record(some_events("heard", 3)))
     heard = client.listen("heard", after=2)
     assert [next(heard)["sequence"] for _ in range(3)] == [3, 4, 5]
@@ -344,7 +346,7 @@ def test_a_listener_hears_what_comes_after_the_place_it_names(client: Client) ->
     assert next(of_all)["position"] == stats.stored
 
 
-def test_a_listener_goes_on_where_its_connection_broke_off(
+def test_a_listener_resumes_after_a_lost_connection(
     connect: Callable[..., Client], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path)
@@ -354,7 +356,7 @@ def test_a_listener_goes_on_where_its_connection_broke_off(
         away: list[float] = []
 
         def wait(pause: float) -> None:
-            """While the listener pauses, the API comes back and takes more."""
+            """While the listener pauses, the API restarts and stores more."""
             away.append(pause)
             if len(away) == 3:
                 port = int(url.rpartition(":")[2])

@@ -60,12 +60,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "select channel, count(*) from conversations group by all; -- done",
     ],
 )
-def test_every_way_of_asking_is_answered(loaded: Settings, query: str) -> None:
+def test_every_kind_of_query_is_answered(loaded: Settings, query: str) -> None:
     for form in ("table", "csv", "json", "parquet"):
         assert convolake(loaded, "sql", query, "--format", form).exit_code == 0
 
 
-def test_asking_cannot_touch_the_log(loaded: Settings) -> None:
+def test_a_query_cannot_change_the_log(loaded: Settings) -> None:
     store = loaded.store_path
     before = store.read_bytes()
     for query in (
@@ -122,7 +122,7 @@ def refused(settings: Settings, query: str) -> str:
         "",
     ],
 )
-def test_asking_writes_nothing_and_reads_nothing_else(
+def test_a_query_writes_no_file_and_reads_only_the_warehouse(
     loaded: Settings, tmp_path: Path, query: str
 ) -> None:
     (tmp_path / "secret.txt").write_text("hush")
@@ -142,12 +142,12 @@ def test_asking_writes_nothing_and_reads_nothing_else(
 
 
 def written(settings: Settings, *folders: Path) -> list[Path]:
-    """Every file but those that SQLite keeps beside its own while it reads."""
+    """Every file except those that SQLite keeps next to its own while it reads."""
     found = [path for folder in (settings.data, *folders) for path in folder.rglob("*.*")]
     return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))
 
 
-def test_what_a_load_writes_while_a_reader_is_locked_down_is_read(record: Record) -> None:
+def test_a_locked_down_reader_reads_files_that_a_later_load_writes(record: Record) -> None:
     from convolake.commands.sql import lock_down
     from warehouse.lake import connect
 
@@ -180,7 +180,7 @@ def test_json_is_one_array_with_every_type(loaded: Settings) -> None:
     assert rows(loaded, "select 1 as a, i from range(25000) t(i)")[-1] == {"a": 1, "i": 24_999}
 
 
-def test_an_empty_answer_in_json_is_an_empty_array(loaded: Settings) -> None:
+def test_an_empty_result_in_json_is_an_empty_array(loaded: Settings) -> None:
     assert rows(loaded, "from messages where false") == []
 
 
@@ -195,7 +195,7 @@ def test_csv_has_a_text_for_every_type(loaded: Settings) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "table", "parquet"])
-def test_a_reader_who_has_seen_enough_gets_no_traceback(loaded: Settings, form: str) -> None:
+def test_a_closed_pipe_causes_no_traceback(loaded: Settings, form: str) -> None:
     query = "select i, repeat('x', 90) as x from range(50000) t(i)"
     with subprocess.Popen(
         [sys.executable, "-m", "convolake", "sql", query, "--format", form],
@@ -229,7 +229,7 @@ def told(data: Path, *arguments: str, **variables: str) -> str:
         (["serve"], {"CONVOLAKE_STORE_URL": "mysql://me:hush@there/log"}, "or sqlite:///PATH"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_told_in_one_line(
+def test_an_invalid_setting_is_reported_in_one_line(
     tmp_path: Path, arguments: list[str], variables: dict[str, str], words: str
 ) -> None:
     line = told(tmp_path / "data", *arguments, **variables)
@@ -239,25 +239,25 @@ def test_a_setting_that_cannot_be_used_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("command", ["serve", "load", "keys list"])
-def test_a_data_folder_that_is_none_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+def test_an_invalid_data_folder_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "data").write_text("a file")
     assert "CONVOLAKE_DATA" in told(tmp_path / "data", *command.split())
 
 
 @pytest.mark.parametrize("command", ["verify", "load", "keys list"])
-def test_a_store_that_is_none_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+def test_an_invalid_store_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "log.sqlite").write_text("not a database, but long enough to be read as one" * 20)
     assert "CONVOLAKE_DATA" in told(tmp_path, *command.split())
 
 
-def test_a_load_that_fails_tells_the_reason_and_no_stack(tmp_path: Path) -> None:
+def test_a_failed_load_prints_the_reason_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "manifest.jsonl").write_text("broken\n")
     lines = told(tmp_path, "load")
     assert "line 1: not a manifest entry" in lines
 
 
-def test_ctrl_c_during_the_start_is_no_fault() -> None:
+def test_ctrl_c_during_the_start_exits_cleanly() -> None:
     interrupted = (
         "import os, signal, sys\n"
         "class Interrupt:\n"
@@ -273,14 +273,14 @@ def test_ctrl_c_during_the_start_is_no_fault() -> None:
     assert (found.returncode, "Traceback" in found.stderr) == (130, False)
 
 
-def test_up_and_serve_say_who_holds_the_data_folder(settings: Settings) -> None:
+def test_up_and_serve_name_the_process_that_locks_the_data_folder(settings: Settings) -> None:
     with acquire_log_lock(settings):
         line = told(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
     assert "another API process writes the log" in line
     assert "First API key" not in line
 
 
-def test_a_taken_port_and_an_address_that_is_not_ours_are_told_apart() -> None:
+def test_a_used_port_and_a_foreign_address_have_different_errors() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -294,7 +294,7 @@ def test_a_taken_port_and_an_address_that_is_not_ours_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "two words", "convolake", "a\n"])
-def test_a_key_cannot_have_a_source_that_no_event_may_have(settings: Settings, source: str) -> None:
+def test_a_key_cannot_have_an_invalid_source(settings: Settings, source: str) -> None:
     found = convolake(settings, "keys", "create", source)
     assert found.exit_code == 1
     assert "cannot be a source" in found.stderr
@@ -318,7 +318,7 @@ def test_the_local_key_stays_on_this_machine(record: Record) -> None:
     assert settings.local_key_path.exists()
 
 
-def test_a_channel_that_is_newer_than_the_colours_has_one_all_the_same() -> None:
+def test_an_unknown_channel_has_a_colour() -> None:
     colours = charts.channel_colours(["web"])
     shares = pl.DataFrame({"channel": ["web", "fax"], "handoff_share": [0.1, 0.2]})
     shares = shares.with_columns(conversations=10, handed_off=1, handoffs=1)

@@ -1,4 +1,4 @@
-"""Compaction: days that are over become few files, with the same rows, and nobody is misled."""
+"""Compaction: closed days become few files with the same rows, and no reader gets wrong rows."""
 
 import logging
 import os
@@ -89,11 +89,11 @@ def test_a_day_that_is_over_becomes_one_segment_with_the_same_rows(two_days: Rec
 
 
 @pytest.mark.parametrize(("hour", "segments"), [(0, 0), (1, 1)])
-def test_a_day_is_left_alone_for_an_hour(two_days: Record, hour: int, segments: int) -> None:
+def test_a_day_is_not_compacted_for_an_hour(two_days: Record, hour: int, segments: int) -> None:
     assert len(compacted(two_days, datetime(2030, 1, 2, hour, tzinfo=UTC))) == segments
 
 
-def test_a_day_is_left_alone_until_the_record_goes_on_with_a_later_one(record: Record) -> None:
+def test_a_day_is_not_compacted_until_a_later_day_has_events(record: Record) -> None:
     record.write(make_conversation(messages=6))
     record.seal(rows=4)
     assert plan(read_manifest(lake_of(record))[0], NEXT + timedelta(days=9)) == []
@@ -101,7 +101,7 @@ def test_a_day_is_left_alone_until_the_record_goes_on_with_a_later_one(record: R
     assert len(plan(read_manifest(lake_of(record))[0], NEXT)) == 1
 
 
-def test_a_day_that_the_clock_came_back_to_is_compacted_run_by_run(record: Record) -> None:
+def test_a_day_in_two_runs_is_compacted_run_by_run(record: Record) -> None:
     for number, (day, hour) in enumerate(((1, 23), (2, 1), (1, 23), (3, 1))):
         record.clock.set(datetime(2030, 1, day, hour, tzinfo=UTC))
         record.write(make_conversation(f"c{number}", messages=4))
@@ -115,7 +115,7 @@ def test_a_day_that_the_clock_came_back_to_is_compacted_run_by_run(record: Recor
     assert rows(record).equals(before)
 
 
-def test_a_segment_does_not_grow_without_end_and_is_compacted_once(
+def test_a_compacted_segment_has_a_maximum_size_and_is_compacted_once(
     two_days: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "ROWS", 8)
@@ -147,7 +147,9 @@ def dying(action: Callable[..., Any], at: int = 1) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_changes_nothing_or_finishes(two_days: Record, step: str) -> None:
+def test_a_crash_at_any_step_of_a_compaction_undoes_or_completes_it(
+    two_days: Record, step: str
+) -> None:
     before = rows(two_days)
     place, name = {
         "ParquetWriter": (pq, "ParquetWriter"),
@@ -174,7 +176,7 @@ def test_a_crash_at_any_step_changes_nothing_or_finishes(two_days: Record, step:
     assert set(files(two_days)) == named
 
 
-def test_sealing_goes_on_while_a_day_is_compacted(
+def test_sealing_continues_during_a_compaction(
     two_days: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "ROW_GROUP", 5)
@@ -193,14 +195,14 @@ def test_sealing_goes_on_while_a_day_is_compacted(
     assert last[0] > 14
 
 
-def test_whoever_is_told_to_stop_leaves_the_day_as_it_was(two_days: Record) -> None:
+def test_a_stopped_compaction_leaves_the_day_unchanged(two_days: Record) -> None:
     before = files(two_days)
     assert list(compact(Lake(lake_of(two_days)), NEXT, lambda: False)) == []
     assert files(two_days) == before
 
 
 @pytest.mark.parametrize("how", ["a flipped bit", "missing"])
-def test_a_day_with_a_damaged_segment_is_left_alone_and_the_log_says_why(
+def test_a_day_with_a_damaged_segment_is_skipped_and_the_reason_logged(
     two_days: Record, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     two_days.write(make_conversation("c7", messages=6))
@@ -218,7 +220,7 @@ def test_a_day_with_a_damaged_segment_is_left_alone_and_the_log_says_why(
     assert old.name in caplog.text
 
 
-def test_what_does_not_read_back_does_not_become_part_of_the_record(
+def test_a_compacted_file_that_does_not_read_back_is_not_committed(
     two_days: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = files(two_days)
@@ -231,7 +233,7 @@ def test_what_does_not_read_back_does_not_become_part_of_the_record(
 # --- the manifest -----------------------------------------------------------------------
 
 
-def test_the_replaced_files_stay_a_day_and_go_only_for_one_that_is_whole(
+def test_replaced_files_stay_for_a_day_and_until_the_new_file_is_verified(
     two_days: Record,
 ) -> None:
     old = [segment.path for segment in read_manifest(lake_of(two_days))[0][:3]]
@@ -260,7 +262,7 @@ def test_the_replaced_files_stay_a_day_and_go_only_for_one_that_is_whole(
         ({"replaces": slice(1, 3)}, "does not replace"),
     ],
 )
-def test_a_line_that_replaces_something_else_is_not_believed(
+def test_a_manifest_line_that_replaces_the_wrong_segments_is_damage(
     two_days: Record, changed: dict[str, Any], why: str
 ) -> None:
     """Even if its checksum is right: what is replaced must be exactly there."""
@@ -289,7 +291,7 @@ def load_only(record: Record, chosen: tuple[int, ...]) -> None:
         (lake / f"{each.first_position}.away").rename(lake / each.path)
 
 
-def test_whatever_was_loaded_before_a_compaction_is_loaded_once(two_days: Record) -> None:
+def test_each_event_is_loaded_once_whenever_a_compaction_happens(two_days: Record) -> None:
     two_days.load()
     expected = contents(two_days)
     whole = manifest_path(lake_of(two_days)).read_bytes()
@@ -354,13 +356,13 @@ def run_and_ask_to_compact(settings: Settings) -> None:
         runner.join(30)
 
 
-def test_the_lake_process_compacts_and_nobody_else_while_it_runs(old_days: Record) -> None:
+def test_only_the_running_lake_process_compacts(old_days: Record) -> None:
     old_days.write(make_conversation("more"))
     run_in_adbc_process(run_and_ask_to_compact, old_days.settings)
     assert [each.rows for each in read_manifest(lake_of(old_days))[0]] == [8, 2, 4]
 
 
-def test_the_command_compacts_and_says_what_it_could_not(old_days: Record) -> None:
+def test_the_command_compacts_and_reports_failures(old_days: Record) -> None:
     runner = CliRunner(env={"CONVOLAKE_DATA": str(old_days.settings.data)})
     first = lake_of(old_days) / read_manifest(lake_of(old_days))[0][0].path
     first.rename(first.with_suffix(".away"))

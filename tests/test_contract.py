@@ -56,7 +56,7 @@ def test_every_event_type_is_a_noun_and_a_past_participle() -> None:
         assert verb.endswith(("ed", "left", "read")), name
 
 
-def test_custom_types_have_a_name_and_nothing_else_is_a_type() -> None:
+def test_custom_types_have_a_name_and_other_types_are_unknown() -> None:
     assert types.find_event_type("custom.order_shipped") is not None
     for name in ("custom.", "custom.Ü", "custom.a b", "message.sent", "", "custom.a\n"):
         assert types.find_event_type(name) is None
@@ -74,14 +74,14 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "nowhere") == ([], "")
 
 
-def test_a_last_line_that_was_cut_off_is_not_read(tmp_path: Path) -> None:
+def test_a_torn_last_line_of_the_manifest_is_not_read(tmp_path: Path) -> None:
     lines = write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20))
     for cut in range(1, len(lines[1])):
         manifest_path(tmp_path).write_text(lines[0] + lines[1][:-cut])
         assert read_manifest(tmp_path)[0] == [a_segment(1, 10)]
 
 
-def test_a_manifest_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+def test_a_changed_manifest_is_rejected(tmp_path: Path) -> None:
     lines = write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20), a_segment(21, 30))
     damaged = {
         "a line lost": lines[:1] + lines[2:],
@@ -97,7 +97,7 @@ def test_a_manifest_that_was_changed_is_not_believed(tmp_path: Path) -> None:
             assert not read_manifest(tmp_path), what
 
 
-def test_every_flipped_bit_of_a_manifest_is_noticed(tmp_path: Path) -> None:
+def test_every_flipped_bit_of_a_manifest_is_detected(tmp_path: Path) -> None:
     write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20))
     whole = manifest_path(tmp_path).read_bytes()
     unnoticed = []

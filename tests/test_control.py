@@ -27,7 +27,9 @@ def owner(api: TestClient) -> tuple[str, str | None]:
     return control["owner"], control["participant_id"]
 
 
-def test_closing_ends_the_handoff_and_nobody_takes_over_what_is_closed(opened: TestClient) -> None:
+def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
+    opened: TestClient,
+) -> None:
     handoff = ask_for_a_person(opened)
     send(opened, "POST", "/c1/state", to="closed")
     closed = read(opened, "/c1/events", order="desc")["items"][1]
@@ -55,7 +57,7 @@ def test_closing_takes_control_from_the_agent(opened: TestClient) -> None:
     ],
     ids=lambda event: event["event_type"],
 )
-def test_a_fact_about_a_closed_conversation_is_kept_as_stale_and_changes_nothing(
+def test_an_event_for_a_closed_conversation_is_stored_as_stale_without_effect(
     opened: TestClient, event: dict[str, Any]
 ) -> None:
     send(opened, "POST", "/c1/state", to="closed")
@@ -88,7 +90,7 @@ def test_the_timers_of_a_reopened_conversation_count_from_its_reopening(
     assert read(opened)["state"] == "closed"
 
 
-def test_a_note_among_colleagues_wakes_no_conversation(opened: TestClient, clock: Clock) -> None:
+def test_an_internal_note_does_not_reopen_a_conversation(opened: TestClient, clock: Clock) -> None:
     join(opened, "mira")
     send(opened, "PATCH", "/c1", inactive_after="PT1H")
     say(opened)
@@ -110,7 +112,7 @@ def test_only_an_agent_takes_a_handoff(opened: TestClient, name: str, who: str |
     assert owner(opened)[0] == "bot"
 
 
-def test_nobody_declines_or_passes_on_what_is_anothers(opened: TestClient) -> None:
+def test_an_agent_cannot_decline_or_transfer_the_handoff_of_another(opened: TestClient) -> None:
     handoff = ask_for_a_person(opened)
     step(opened, handoff, "assign", participant_id="mira")
     path = f"/c1/handoffs/{handoff}"
@@ -124,7 +126,7 @@ def test_nobody_declines_or_passes_on_what_is_anothers(opened: TestClient) -> No
     assert owner(opened) == ("human", "mira")
 
 
-def test_a_transfer_that_nobody_takes_gives_control_back_to_the_bot(
+def test_an_expired_transfer_gives_control_back_to_the_bot(
     opened: TestClient, clock: Clock
 ) -> None:
     handoff = ask_for_a_person(opened)

@@ -78,7 +78,7 @@ async def _run_due(app: Any) -> None:
 # --- resources ------------------------------------------------------------------------------
 
 
-def test_a_conversation_has_what_was_set_and_is_found_by_its_own_key(api: TestClient) -> None:
+def test_a_conversation_keeps_its_attributes_and_is_found_by_its_key(api: TestClient) -> None:
     given: dict[str, Any] = {
         "conversation_key": "order-7",
         "subject": "Order 7",
@@ -97,7 +97,7 @@ def test_a_conversation_has_what_was_set_and_is_found_by_its_own_key(api: TestCl
     assert code == "conversation_exists"
 
 
-def test_a_change_is_merged_and_tells_what_it_was_before(opened: TestClient) -> None:
+def test_an_update_is_merged_and_records_the_previous_values(opened: TestClient) -> None:
     send(opened, "PATCH", "/c1", attributes={"order": 7, "vip": True})
     send(opened, "PATCH", "/c1", attributes={"vip": None}, subject="Order 7")
     found = read(opened)
@@ -109,7 +109,7 @@ def test_a_change_is_merged_and_tells_what_it_was_before(opened: TestClient) -> 
     }
 
 
-def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(opened: TestClient) -> None:
+def test_the_second_of_two_concurrent_updates_gets_412(opened: TestClient) -> None:
     etag = opened.get("/v1/conversations/c1").headers["etag"]
     send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="first")
     lost = send(opened, "PATCH", "/c1", 412, headers={"if-match": etag}, subject="second")
@@ -123,7 +123,7 @@ def test_of_two_who_edit_the_second_is_told_and_overwrites_nothing(opened: TestC
     send(opened, "PATCH", "/c1", 422, headers={"if-match": ""}, subject="fifth")
 
 
-def test_a_change_of_a_participant_is_a_change_of_the_conversation(opened: TestClient) -> None:
+def test_a_participant_update_changes_the_etag_of_the_conversation(opened: TestClient) -> None:
     etag = {"if-match": opened.get("/v1/conversations/c1").headers["etag"]}
     send(opened, "PATCH", "/c1/participants/ada", headers=etag, attributes={"name": "Ada"})
     send(opened, "PATCH", "/c1/participants/ada", 412, headers=etag, attributes={"name": "Eve"})
@@ -140,13 +140,13 @@ def test_a_change_of_a_participant_is_a_change_of_the_conversation(opened: TestC
         ({"unknown": 1}, "$"),
     ],
 )
-def test_a_bad_change_is_refused_with_its_place(
+def test_an_invalid_update_is_rejected_with_its_place(
     opened: TestClient, body: dict[str, Any], field: str
 ) -> None:
     assert send(opened, "PATCH", "/c1", 422, **body)["field"] == field
 
 
-def test_people_come_change_and_leave(opened: TestClient) -> None:
+def test_participants_join_change_and_leave(opened: TestClient) -> None:
     send(opened, "POST", "/c1/participants", participant_id="mira", participant_role="agent")
     send(opened, "PATCH", "/c1/participants/mira", attributes={"name": "Mira"})
     people = {each["participant_id"]: each for each in read(opened, "/c1/participants")["items"]}
@@ -158,7 +158,7 @@ def test_people_come_change_and_leave(opened: TestClient) -> None:
     assert types(opened)[-2:] == ["participant.left", "session.ended"]
 
 
-def test_contacts_are_made_changed_and_reached(api: TestClient) -> None:
+def test_contacts_are_created_updated_and_linked(api: TestClient) -> None:
     send(api, "POST", "//contacts", contact_id="ada", attributes={"name": "Ada"})
     assert refused(api, "POST", "//contacts", 409, contact_id="ada") == "contact_exists"
     send(api, "PATCH", "//contacts/ada", attributes={"language": "en"})
@@ -171,7 +171,7 @@ def test_contacts_are_made_changed_and_reached(api: TestClient) -> None:
     assert send(api, "PATCH", "//contacts/ada", 412, headers=etag, attributes={})
 
 
-def test_of_ten_who_edit_a_contact_at_once_one_wins(api: TestClient) -> None:
+def test_one_of_ten_concurrent_contact_updates_wins(api: TestClient) -> None:
     send(api, "POST", "//contacts", contact_id="ada")
     etag = {"if-match": api.get("/v1/contacts/ada").headers["etag"]}
 
@@ -183,7 +183,7 @@ def test_of_ten_who_edit_a_contact_at_once_one_wins(api: TestClient) -> None:
         assert Counter(pool.map(edit, range(10))) == {201: 1, 412: 9}
 
 
-def test_messages_carry_attachments_and_choices(opened: TestClient) -> None:
+def test_messages_have_attachments_and_choices(opened: TestClient) -> None:
     picture = {"url": "https://x.example/a.png", "content_type": "image/png", "size": 7}
     say(opened, attachments=[picture], quick_replies=[{"title": "Yes"}])
     found = read(opened, "/c1/messages")["items"][0]["payload"]
@@ -192,7 +192,7 @@ def test_messages_carry_attachments_and_choices(opened: TestClient) -> None:
     assert refused(opened, "POST", "/c1/messages", 422, participant_id="ada", attachments=bad)
 
 
-def test_a_message_reads_as_it_was_changed_last_and_a_deleted_one_keeps_its_place(
+def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
     opened: TestClient,
 ) -> None:
     first, second = say(opened, text="one")["message_id"], say(opened, text="two")["message_id"]
@@ -230,7 +230,7 @@ def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
     assert [each["sequence"] for each in between] == [3, 4]
 
 
-def test_what_is_internal_never_reaches_a_customers_view_and_leaves_its_place(
+def test_internal_events_are_hidden_from_customers_but_keep_their_sequence(
     opened: TestClient,
 ) -> None:
     say(opened)
@@ -264,7 +264,9 @@ def test_the_same_key_and_body_get_the_first_answer_again_byte_for_byte(
     assert [each["text"] for each in read(opened, "/c1/messages")["items"]] == ["once"]
 
 
-def test_a_keyed_opening_gives_the_same_conversation(api: TestClient) -> None:
+def test_a_create_with_the_same_conversation_key_returns_the_same_conversation(
+    api: TestClient,
+) -> None:
     headers = {"idempotency-key": "open"}
     answers = {
         api.post("/v1/conversations", json={"channel": "web"}, headers=headers).content
@@ -274,7 +276,7 @@ def test_a_keyed_opening_gives_the_same_conversation(api: TestClient) -> None:
     assert len(read(api, "")["items"]) == 1
 
 
-def test_a_hundred_at_once_make_one_message_one_event_one_answer(opened: TestClient) -> None:
+def test_a_hundred_concurrent_repeats_give_one_event_and_one_answer(opened: TestClient) -> None:
     body, headers = {"participant_id": "ada", "text": "once"}, {"idempotency-key": "storm"}
     url = "/v1/conversations/c1/messages"
     with ThreadPoolExecutor(20) as pool:
@@ -284,7 +286,9 @@ def test_a_hundred_at_once_make_one_message_one_event_one_answer(opened: TestCli
     assert Counter(types(opened))["message.created"] == 1
 
 
-def test_a_single_event_with_a_key_is_replayed_as_every_write_is(opened: TestClient) -> None:
+def test_a_single_event_with_an_idempotency_key_is_replayed_like_any_write(
+    opened: TestClient,
+) -> None:
     event = {"event_type": "custom.seen", "conversation_id": "c1"}
     headers = {"idempotency-key": "k"}
     first, again = (opened.post("/v1/events", json=event, headers=headers) for _ in range(2))
@@ -292,7 +296,7 @@ def test_a_single_event_with_a_key_is_replayed_as_every_write_is(opened: TestCli
     assert again.headers["idempotent-replayed"] == "true"
 
 
-def test_a_key_and_an_event_id_are_one_too_many(opened: TestClient) -> None:
+def test_an_idempotency_key_and_an_event_id_exclude_each_other(opened: TestClient) -> None:
     body = {"participant_id": "ada", "text": "x", "event_id": "e1"}
     headers = {"idempotency-key": "k"}
     for url in ("/v1/conversations/c1/messages", "/v1/conversations/c1/participants/ada"):
@@ -305,7 +309,7 @@ def test_a_key_and_an_event_id_are_one_too_many(opened: TestClient) -> None:
 # --- order ----------------------------------------------------------------------------------
 
 
-def test_what_comes_before_its_message_waits_for_it_and_follows_it(opened: TestClient) -> None:
+def test_an_event_received_before_its_message_is_parked_and_released(opened: TestClient) -> None:
     early = [
         {"event_type": kind, "event_id": f"e-{kind}", "conversation_id": "c1", "message_id": "m1",
          "participant_id": "helper", "text": "edited"}
@@ -327,7 +331,9 @@ def test_what_comes_before_its_message_waits_for_it_and_follows_it(opened: TestC
     assert (accounts["parked"], accounts["accepted"], accounts["duplicate"]) == (0, 4, 4)
 
 
-def test_what_waited_in_vain_is_refused_with_its_reason(opened: TestClient, clock: Clock) -> None:
+def test_an_expired_parked_event_is_rejected_with_its_reason(
+    opened: TestClient, clock: Clock
+) -> None:
     early = {"event_type": "message.read", "conversation_id": "c1", "message_id": "never"}
     assert opened.post("/v1/events", json=early).status_code == 202
     clock.forward(hours=25)
@@ -344,12 +350,12 @@ def test_what_waited_in_vain_is_refused_with_its_reason(opened: TestClient, cloc
 # --- sessions -------------------------------------------------------------------------------
 
 
-def test_a_session_ends_by_itself_with_the_time_it_was_due(
+def test_a_session_ends_automatically_at_the_time_it_was_due(
     opened: TestClient, clock: Clock
 ) -> None:
     say(opened)
     last = clock()
-    clock.forward(days=2)  # nobody was there to notice
+    clock.forward(days=2)  # no process was running
     due(opened)
     due(opened)
     assert types(opened)[-2:] == ["message.created", "session.ended"]
@@ -367,7 +373,7 @@ def micros(text: str) -> int:
     return to_micros(datetime.fromisoformat(text))
 
 
-def test_an_imported_session_waits_for_its_next_event_and_ends_when_the_import_is_over(
+def test_an_imported_session_ends_at_its_next_event_or_after_the_import(
     opened: TestClient, clock: Clock
 ) -> None:
     def imported(event_id: str, happened_at: str) -> None:
@@ -400,7 +406,7 @@ def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clo
     assert Counter(types(opened))["session.started"] == 1
 
 
-def test_a_session_is_ended_by_command_and_the_next_message_begins_another(
+def test_after_an_explicit_session_end_the_next_message_starts_a_session(
     opened: TestClient,
 ) -> None:
     first = say(opened)["session_id"]
@@ -420,7 +426,7 @@ def test_a_session_is_ended_by_command_and_the_next_message_begins_another(
 # --- state ----------------------------------------------------------------------------------
 
 
-def test_a_conversation_falls_asleep_and_is_closed_when_it_was_due(
+def test_a_conversation_becomes_inactive_and_is_closed_when_due(
     opened: TestClient, clock: Clock
 ) -> None:
     send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="PT3H")
@@ -443,7 +449,7 @@ def test_a_conversation_falls_asleep_and_is_closed_when_it_was_due(
     ]
 
 
-def test_what_a_customer_says_after_the_end_opens_a_successor_linked_to_it(
+def test_a_customer_message_after_the_close_opens_a_linked_successor(
     opened: TestClient,
 ) -> None:
     send(opened, "POST", "/c1/state", to="closed", reason="done")
@@ -465,7 +471,9 @@ def test_what_a_customer_says_after_the_end_opens_a_successor_linked_to_it(
     assert [p["participant_id"] for p in found["participants"]] == ["ada", "helper"]
 
 
-def test_resolved_is_undone_by_the_customer_and_told_with_what_it_was(opened: TestClient) -> None:
+def test_a_customer_message_reopens_a_resolved_conversation_and_records_it(
+    opened: TestClient,
+) -> None:
     send(opened, "POST", "/c1/resolve", resolved_by="bot", is_confirmed=True)
     assert read(opened)["state"] == "resolved"
     last = read(opened, "/c1/events", order="desc")["items"][0]
@@ -492,7 +500,7 @@ def join(api: TestClient, *agents: str) -> None:
         send(api, "POST", "/c1/participants", participant_id=agent, participant_role="agent")
 
 
-def test_a_late_bot_cannot_speak_over_a_human(opened: TestClient) -> None:
+def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestClient) -> None:
     join(opened, "mira")
     assert read(opened)["control"] == {"owner": "bot", "participant_id": None, "epoch": 1}
     handoff = ask_for_a_person(opened)
@@ -511,12 +519,12 @@ def test_a_late_bot_cannot_speak_over_a_human(opened: TestClient) -> None:
     say(opened, "helper", "here again", control_epoch=3)
 
 
-def test_a_bot_that_gives_no_epoch_is_told_to(opened: TestClient) -> None:
+def test_a_bot_message_without_an_epoch_is_rejected(opened: TestClient) -> None:
     refusal = send(opened, "POST", "/c1/messages", 422, participant_id="helper", text="x")
     assert refusal["field"] == "$.control_epoch"
 
 
-def test_of_two_agents_who_accept_at_once_one_wins(opened: TestClient) -> None:
+def test_one_of_two_concurrent_accepts_wins(opened: TestClient) -> None:
     join(opened, "mira", "jonas")
     handoff = ask_for_a_person(opened)
     url = f"/v1/conversations/c1/handoffs/{handoff}/accept"
@@ -530,7 +538,7 @@ def test_of_two_agents_who_accept_at_once_one_wins(opened: TestClient) -> None:
     assert read(opened)["control"]["epoch"] == 2
 
 
-def test_a_handoff_is_queued_offered_refused_passed_on_and_closed(opened: TestClient) -> None:
+def test_a_handoff_is_queued_offered_declined_transferred_and_closed(opened: TestClient) -> None:
     join(opened, "mira", "jonas")
     handoff = ask_for_a_person(opened)
     assert refused(opened, "POST", "/c1/handoffs", 409, reason="again") == "handoff_state"
@@ -550,9 +558,7 @@ def test_a_handoff_is_queued_offered_refused_passed_on_and_closed(opened: TestCl
     assert step(opened, handoff, "accept", 409, participant_id="mira")["code"] == "handoff_state"
 
 
-def test_a_handoff_that_nobody_takes_expires_when_it_was_due(
-    opened: TestClient, clock: Clock
-) -> None:
+def test_an_unaccepted_handoff_expires_when_due(opened: TestClient, clock: Clock) -> None:
     bot_wait_since = clock()
     ask_for_a_person(opened)
     clock.forward(days=5)
@@ -564,7 +570,7 @@ def test_a_handoff_that_nobody_takes_expires_when_it_was_due(
     assert read(opened)["control"]["owner"] == "bot"
 
 
-def test_a_bot_that_fails_asks_for_a_person_where_the_conversation_says_so(
+def test_a_failed_bot_turn_requests_a_human_if_the_conversation_says_so(
     opened: TestClient,
 ) -> None:
     failed = {"event_type": "bot.turn_failed", "conversation_id": "c1", "participant_id": "helper"}
@@ -575,7 +581,7 @@ def test_a_bot_that_fails_asks_for_a_person_where_the_conversation_says_so(
     assert read(opened)["handoff"]["reason"] == "bot_failed"
 
 
-def test_nobody_but_the_server_names_a_successor(opened: TestClient) -> None:
+def test_only_the_server_sets_a_successor(opened: TestClient) -> None:
     for successor in ("c1", "none"):
         event = {"event_type": "conversation.updated", "conversation_id": "c1",
                  "payload": {"successor_id": successor, "predecessor_id": successor}}  # fmt: skip
@@ -588,7 +594,7 @@ def test_nobody_but_the_server_names_a_successor(opened: TestClient) -> None:
     assert read(opened)["predecessor_id"] is None
 
 
-def test_an_agent_need_not_join_before_they_take_a_handoff(opened: TestClient) -> None:
+def test_an_agent_may_accept_a_handoff_without_joining_first(opened: TestClient) -> None:
     handoff = ask_for_a_person(opened)
     step(opened, handoff, "assign", participant_id="tom")
     step(opened, handoff, "decline", participant_id="tom")
@@ -602,7 +608,7 @@ def test_an_agent_need_not_join_before_they_take_a_handoff(opened: TestClient) -
 # --- receipts and the horizon ----------------------------------------------------------------
 
 
-def test_receipts_are_at_their_highest_rank_in_whatever_order_they_come(
+def test_a_receipt_has_its_highest_rank_in_any_order_of_arrival(
     opened: TestClient,
 ) -> None:
     message = say(opened, "helper", control_epoch=1)["message_id"]
@@ -615,7 +621,7 @@ def test_receipts_are_at_their_highest_rank_in_whatever_order_they_come(
     assert Counter(types(opened))["message.submitted"] == 1
 
 
-def test_failed_is_final_for_its_attempt_and_keeps_the_channels_code(opened: TestClient) -> None:
+def test_failed_is_final_for_its_attempt_and_keeps_the_error_code(opened: TestClient) -> None:
     message = say(opened, "helper", control_epoch=1)["message_id"]
     path = f"/c1/messages/{message}"
     for body in (
@@ -634,7 +640,7 @@ def unread(api: TestClient) -> dict[str, int]:
     return {p["participant_id"]: p["unread_count"] for p in read(api, "/c1/participants")["items"]}
 
 
-def test_the_read_horizon_never_falls_and_unread_counts_what_others_said(
+def test_the_read_horizon_never_falls_and_unread_counts_messages_of_others(
     opened: TestClient,
 ) -> None:
     for number in range(3):
@@ -677,26 +683,26 @@ def test_an_older_horizon_does_not_undo_a_mark_as_unread(opened: TestClient) -> 
         ("/c1/messages", {"participant_id": "helper", "text": "x", "control_epoch": 2**70}),
     ],
 )
-def test_a_number_that_no_store_can_hold_is_refused_and_harms_nobody(
+def test_a_number_too_large_for_the_store_is_rejected(
     opened: TestClient, path: str, body: dict[str, Any]
 ) -> None:
     assert opened.post(f"/v1/conversations{path}", json=body).status_code == 422
     assert say(opened)["status"] == "accepted"
 
 
-def test_a_receipt_waits_for_no_message_that_can_never_come(opened: TestClient) -> None:
+def test_a_receipt_for_an_impossible_message_is_not_parked(opened: TestClient) -> None:
     path = "/v1/conversations/c1/messages/2%F3%9E%BC%9F/receipts"
     body = {"status": "delivered", "participant_id": "ada"}
     assert opened.post(path, json=body).status_code == 422
 
 
-def test_a_receipt_by_command_may_also_come_before_its_message(opened: TestClient) -> None:
+def test_a_receipt_by_its_own_route_may_arrive_before_its_message(opened: TestClient) -> None:
     send(opened, "POST", "/c1/messages/m7/receipts", 202, participant_id="ada", status="read")
     say(opened, "helper", message_id="m7", control_epoch=1)
     assert read(opened, "/c1/messages/m7")["receipts"][0]["status"] == "read"
 
 
-def test_an_edit_without_a_text_is_none(opened: TestClient) -> None:
+def test_an_edit_without_a_text_is_rejected(opened: TestClient) -> None:
     say(opened, message_id="m1")
     edit = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "m1"}
     assert opened.post("/v1/events", json=edit).status_code == 422
@@ -706,7 +712,9 @@ def test_an_edit_without_a_text_is_none(opened: TestClient) -> None:
 # --- typing ---------------------------------------------------------------------------------
 
 
-def test_typing_is_told_whole_runs_out_and_is_not_stored(opened: TestClient, clock: Clock) -> None:
+def test_typing_is_sent_complete_expires_and_is_not_stored(
+    opened: TestClient, clock: Clock
+) -> None:
     before = types(opened)
     for who, seconds in (("ada", 5), ("helper", 30)):
         opened.put(f"/v1/conversations/c1/typing/{who}", json={"seconds": seconds})
@@ -724,7 +732,7 @@ def test_typing_is_told_whole_runs_out_and_is_not_stored(opened: TestClient, clo
 # --- the state is a fold ---------------------------------------------------------------------
 
 
-def test_state_deleted_and_folded_anew_is_the_same(opened: TestClient, settings: Settings) -> None:
+def test_rebuilt_projections_are_the_same(opened: TestClient, settings: Settings) -> None:
     from ingest.events.timers import LifecyclePolicy
     from ingest.log.rebuild import rebuild_projections
     from ingest.log.storage.store import Store

@@ -129,7 +129,7 @@ def a_long_one(messages: int) -> list[dict[str, Any]]:
 
 
 class Beacon:
-    """Listens for whoever fetches what a message names."""
+    """A server that records requests for URLs in messages."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -168,7 +168,7 @@ def beacon() -> Iterator[Beacon]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Settings:
-    """A data folder with a believable past; nobody may change it."""
+    """A data folder with a believable past; tests must not change it."""
     settings = settings_of(tmp_path_factory.mktemp("dashboards") / "data")
     random = Random(7)  # noqa: S311 (a story, not a secret)
     told = [event for number in range(300) for event in a_story(number, random)]
@@ -241,7 +241,7 @@ def in_period(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
 
 
 def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
-    """The headline, reckoned by Polars from the events alone."""
+    """The headline, computed by Polars from the events alone."""
     counted = in_period(events.filter(~pl.col("is_test")), period)
     kinds = counted.group_by("event_type").len()
     of = dict(zip(kinds["event_type"], kinds["len"], strict=True))
@@ -266,7 +266,7 @@ def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
 # --- the overview ---------------------------------------------------------------------
 
 
-def test_the_headline_is_what_the_events_say(
+def test_the_headline_figures_agree_with_the_events(
     open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
 ) -> None:
     app = open_page(history)
@@ -317,7 +317,7 @@ def test_the_address_chooses_period_and_channel(
     assert app.query_params["from"] == "2030-02-01"
 
 
-def test_a_period_without_a_whole_one_before_is_compared_with_nothing(
+def test_a_period_without_a_complete_previous_one_has_no_comparison(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history, from_="2030-01-15", to="2030-03-20")
@@ -336,7 +336,7 @@ def test_a_period_without_a_whole_one_before_is_compared_with_nothing(
         ({"channel": ["web", "![x](y)"]}, "A channel in the address is not on record"),
     ],
 )
-def test_a_bad_address_is_left_out_with_a_hint_and_never_repeated(
+def test_an_invalid_query_parameter_is_dropped_with_a_hint(
     open_page: Callable[..., AppTest],
     history: Settings,
     address: dict[str, str | list[str]],
@@ -348,7 +348,7 @@ def test_a_bad_address_is_left_out_with_a_hint_and_never_repeated(
     assert not any(word in messages_of(app) for word in ("script", "yesterday", "![", "1999"))
 
 
-def test_choices_one_after_the_other_all_count_and_all_are_in_the_address(
+def test_successive_choices_all_apply_and_are_all_in_the_url(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history)
@@ -367,7 +367,7 @@ def test_choices_one_after_the_other_all_count_and_all_are_in_the_address(
     assert app.query_params["from"] == "2030-03-02"
 
 
-def test_choosing_the_first_day_only_changes_nothing_yet(
+def test_choosing_only_the_first_day_does_not_change_the_page(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history)
@@ -394,7 +394,7 @@ def test_the_series_agree_with_the_events_and_with_the_headline(
     )
 
 
-def test_a_day_without_conversations_has_no_share_rather_than_none(
+def test_a_day_without_conversations_has_no_share_instead_of_zero(
     open_page: Callable[..., AppTest], tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)
@@ -430,7 +430,7 @@ def test_no_step_loses_a_conversation(
 # --- the conversations ----------------------------------------------------------------
 
 
-def test_the_list_shows_the_newest_first_and_leaves_tests_out(
+def test_the_list_shows_the_newest_first_without_tests(
     open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
 ) -> None:
     app = open_page(history, "conversations")
@@ -458,7 +458,7 @@ def test_the_pages_of_the_list_hold_every_conversation_once(
     assert beyond.number == first.pages
 
 
-def test_leafing_changes_the_address_and_another_filter_begins_anew(
+def test_paging_changes_the_url_and_a_new_filter_starts_at_page_one(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history, "conversations")
@@ -488,7 +488,9 @@ def test_leafing_changes_the_address_and_another_filter_begins_anew(
         (Search(text="line 230", is_handed_off=True), set()),
     ],
 )
-def test_the_filters_find_what_they_say(history: Settings, search: Search, found: set[str]) -> None:
+def test_each_filter_finds_the_matching_conversations(
+    history: Settings, search: Search, found: set[str]
+) -> None:
     page = load_conversations(history.warehouse_path, Scope(LAST_30), search, 1)
     assert set(page.rows["conversation_id"]) == found
 
@@ -500,15 +502,13 @@ def test_the_filters_find_what_they_say(history: Settings, search: Search, found
         (None, "billing", "billing"),
     ],
 )
-def test_a_transfer_says_who_passes_it_on_and_to_whom(
-    payload: str | None, queue: str | None, to: str
-) -> None:
+def test_a_transfer_shows_both_agents(payload: str | None, queue: str | None, to: str) -> None:
     row = {"event_type": "handoff.transferred", "participant_id": "mira", "queue": queue}
     said = transcript.describe(row | {"payload": payload})
     assert said == f"Handoff transferred by {formatting.quote('mira')} to {formatting.quote(to)}"
 
 
-def test_a_transcript_says_who_said_what_and_what_happened_around_it(
+def test_a_transcript_shows_messages_with_their_authors_and_events(
     open_page: Callable[..., AppTest], history: Settings, beacon: Beacon
 ) -> None:
     app = open_page(history, "conversations", conversation="hostile")
@@ -528,7 +528,7 @@ def test_a_transcript_says_who_said_what_and_what_happened_around_it(
     assert any("conversation=hostile" in each.value for each in app.code)
 
 
-def test_what_people_wrote_reaches_no_element_that_renders_it(
+def test_user_text_is_never_rendered_as_markdown_or_html(
     open_page: Callable[..., AppTest], history: Settings, beacon: Beacon
 ) -> None:
     app = open_page(history, "conversations", conversation="hostile")
@@ -550,7 +550,7 @@ def test_what_people_wrote_reaches_no_element_that_renders_it(
     assert not any(beacon.url in str(value) or "<script" in str(value) for value in rendered)
 
 
-def test_a_long_transcript_comes_in_parts_without_a_hole(
+def test_a_long_transcript_is_paged_without_a_gap(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history, "conversations", conversation="long", part="2")
@@ -561,7 +561,9 @@ def test_a_long_transcript_comes_in_parts_without_a_hole(
     assert sequences[3] == sequences[2]
 
 
-@pytest.mark.parametrize("conversation_id", ["nobody", "<b>", "' or 1=1 --", "![x](y)", "a" * 5000])
+@pytest.mark.parametrize(
+    "conversation_id", ["unknown", "<b>", "' or 1=1 --", "![x](y)", "a" * 5000]
+)
 def test_an_unknown_conversation_gets_a_clear_message(
     open_page: Callable[..., AppTest], history: Settings, conversation_id: str
 ) -> None:
@@ -570,7 +572,7 @@ def test_an_unknown_conversation_gets_a_clear_message(
     assert conversation_id not in messages_of(app)
 
 
-def test_the_way_back_from_a_transcript_leads_to_the_list(
+def test_the_back_link_of_a_transcript_leads_to_the_list(
     open_page: Callable[..., AppTest], history: Settings
 ) -> None:
     app = open_page(history, "conversations", conversation="hostile")
@@ -589,7 +591,7 @@ def test_the_way_back_from_a_transcript_leads_to_the_list(
         ({"page_": "²"}, "“page” in the address is not a number"),
     ],
 )
-def test_a_bad_filter_of_the_list_is_left_out_with_a_hint(
+def test_an_invalid_filter_of_the_list_is_dropped_with_a_hint(
     open_page: Callable[..., AppTest], history: Settings, address: dict[str, str], hint: str
 ) -> None:
     app = open_page(history, "conversations", **address)
@@ -615,7 +617,7 @@ def test_a_bad_filter_of_the_list_is_left_out_with_a_hint(
         ("blank\u2800\u3164", "blank⟨U+2800⟩⟨U+3164⟩"),
     ],
 )
-def test_characters_that_hide_or_reorder_are_written_out(text: str, shown: str) -> None:
+def test_invisible_and_bidirectional_characters_are_escaped(text: str, shown: str) -> None:
     assert formatting.reveal(text) == shown
 
 
@@ -630,7 +632,9 @@ def test_characters_that_hide_or_reorder_are_written_out(text: str, shown: str) 
         (90_061, "1 d 1 h"),
     ],
 )
-def test_a_duration_is_said_in_its_two_largest_units(seconds: float | None, shown: str) -> None:
+def test_a_duration_is_formatted_in_its_two_largest_units(
+    seconds: float | None, shown: str
+) -> None:
     assert formatting.duration(seconds) == shown
 
 
@@ -667,7 +671,7 @@ def small(conversation_id: str) -> dict[str, Any]:
     }
 
 
-def test_segments_that_wait_and_segments_in_quarantine_are_told(
+def test_unloaded_and_quarantined_segments_are_shown(
     open_page: Callable[..., AppTest], tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)
@@ -687,9 +691,7 @@ def test_segments_that_wait_and_segments_in_quarantine_are_told(
     assert list(app.dataframe[0].value["path"]) == [damaged.path]
 
 
-def test_a_manifest_that_cannot_be_trusted_is_told(
-    open_page: Callable[..., AppTest], tmp_path: Path
-) -> None:
+def test_a_damaged_manifest_is_shown(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     Record(settings, Clock(NOW)).publish([small("c1")])
     (settings.lake_path / "manifest.jsonl").write_text("{}\n")
@@ -698,9 +700,7 @@ def test_a_manifest_that_cannot_be_trusted_is_told(
     assert len(app.metric) == 5
 
 
-def test_a_warehouse_deleted_and_rebuilt_is_read_anew(
-    open_page: Callable[..., AppTest], tmp_path: Path
-) -> None:
+def test_a_rebuilt_warehouse_is_reopened(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     record = Record(settings, Clock(NOW))
     record.publish([small("c1")])
@@ -713,7 +713,7 @@ def test_a_warehouse_deleted_and_rebuilt_is_read_anew(
     assert metrics(open_page(settings))["Conversations"][0] == "2"
 
 
-def test_a_load_between_two_queries_of_a_page_is_not_half_shown(
+def test_all_queries_of_a_page_read_one_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path)
@@ -735,7 +735,7 @@ def test_a_load_between_two_queries_of_a_page_is_not_half_shown(
     assert found.conversations["conversations"].sum() == 1
 
 
-def test_readers_see_whole_loads_while_loads_go_on(tmp_path: Path) -> None:
+def test_readers_see_whole_loads_during_loads(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     record = Record(settings, Clock(NOW))
     record.publish([small("c0")])

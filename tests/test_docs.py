@@ -30,7 +30,7 @@ def test_the_reference_is_what_the_code_prints() -> None:
     assert (ROOT / "docs/reference.md").read_text() == reference(), "run `make docs`"
 
 
-def test_the_event_logs_page_is_what_really_lies_on_disk() -> None:
+def test_the_event_log_page_shows_the_real_files() -> None:
     assert (ROOT / "docs/event-log.md").read_text() == event_log_page.page(), "run `make docs`"
 
 
@@ -49,7 +49,7 @@ def test_everything_that_has_a_name_is_in_the_reference() -> None:
     assert [name for name in names if name not in page] == []
 
 
-def test_a_socket_tells_no_frame_and_closes_with_no_code_that_the_reference_does_not_name() -> None:
+def test_every_frame_and_close_code_of_a_socket_is_in_the_reference() -> None:
     made = {name for name in vars(protocol) if name.endswith("_frame")}
     assert made == {make.__name__ for make in EXAMPLES}
     sources = [path for path in (ROOT / "ingest").rglob("*.py") if path.name != "protocol.py"]
@@ -59,13 +59,13 @@ def test_a_socket_tells_no_frame_and_closes_with_no_code_that_the_reference_does
     ] == []
 
 
-def test_every_error_is_in_the_tree_and_has_a_code_of_its_own() -> None:
+def test_every_error_is_in_the_tree_and_has_a_unique_code() -> None:
     kinds = [kind for kind in error_types() if kind.__module__ == errors.__name__]
     assert [kind.__name__ for kind in kinds if kind.__name__ not in (errors.__doc__ or "")] == []
     assert len({kind.code for kind in kinds}) == len(kinds)
 
 
-def test_every_setting_says_what_it_is_for() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
@@ -79,7 +79,7 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     "line",
     sorted(set(re.findall(r"^\| `convolake ([\w ]+?)(?: FILE| --.*)?`", README, re.MULTILINE))),
 )
-def test_every_command_of_the_readme_explains_itself(line: str) -> None:
+def test_every_command_of_the_readme_has_a_help_text(line: str) -> None:
     result = CliRunner().invoke(app, [*line.split(), "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
@@ -91,7 +91,7 @@ def test_every_make_target_of_the_documents_exists() -> None:
         assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_have_targets() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page}: {target}"
@@ -106,7 +106,7 @@ def test_files_named_in_the_documents_exist() -> None:
             assert (ROOT / name).exists(), f"{page}: {name}"
 
 
-def test_every_runtime_dependency_says_why_it_is_there() -> None:
+def test_every_runtime_dependency_has_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     block = text.split("dependencies = [\n", 1)[1].split("\n]", 1)[0]
     assert [line for line in block.splitlines() if "#" not in line] == []

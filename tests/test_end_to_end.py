@@ -34,7 +34,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def free(tmp_path: Path) -> Settings:
-    """Settings with ports that nobody uses."""
+    """Settings with unused ports."""
     return Settings(
         data=tmp_path / "data",
         port=free_port(),
@@ -135,7 +135,7 @@ def _ask(settings: Settings, query: str) -> str:
     return found.stdout
 
 
-def test_history_comes_in_through_the_api_and_goes_out_as_figures(
+def test_simulated_history_is_posted_loaded_verified_and_counted(
     free: Settings, tmp_path: Path
 ) -> None:
     with running(free, "serve") as process:
@@ -157,9 +157,7 @@ def test_history_comes_in_through_the_api_and_goes_out_as_figures(
     assert process.returncode == 0
 
 
-def test_what_a_person_gets_wrong_is_answered_with_what_to_do(
-    free: Settings, tmp_path: Path
-) -> None:
+def test_each_error_message_says_what_to_do(free: Settings, tmp_path: Path) -> None:
     assert "convolake load" in convolake(free, "sql", "select 1", expect=1).stderr
     assert "convolake serve" in convolake(free, "verify", expect=1).stderr
     assert "does not exist" in convolake(free, "import", "star", "nowhere.jsonl", expect=2).stderr
@@ -172,14 +170,14 @@ def test_what_a_person_gets_wrong_is_answered_with_what_to_do(
     assert "no_such_table" in convolake(free, "sql", "select * from no_such_table", expect=1).stderr
 
 
-def test_a_taken_port_is_told_with_the_setting_that_changes_it(free: Settings) -> None:
+def test_a_used_port_is_reported_with_the_setting_that_changes_it(free: Settings) -> None:
     with running(free, "serve") as process:
         lines_until(process, "api")
         other = free.model_copy(update={"data": free.data.parent / "other"})
         assert "CONVOLAKE_PORT" in convolake(other, "serve", expect=1).stderr
 
 
-def test_keys_are_made_listed_and_revoked(free: Settings) -> None:
+def test_keys_are_created_listed_and_revoked(free: Settings) -> None:
     key = convolake(free, "keys", "create", "mybot").stdout.strip()
     listed = convolake(free, "keys", "list").stdout
     assert "mybot" in listed
@@ -189,7 +187,7 @@ def test_keys_are_made_listed_and_revoked(free: Settings) -> None:
     convolake(free, "keys", "revoke", "nothing", expect=1)
 
 
-def test_a_process_that_dies_is_started_again(free: Settings) -> None:
+def test_a_process_that_dies_is_restarted(free: Settings) -> None:
     with running(free, "serve") as process:
         lines_until(process, "api", "lake")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""The Health page: the accounts, what was refused, and what it says when nobody answers."""
+"""The Health page: ingest stats, rejected events, and its text when the API is down."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def free(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", port=free_port())
 
 
-def test_it_shows_the_accounts_and_what_was_refused(
+def test_the_page_shows_ingest_stats_and_rejected_events(
     free: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hostile = {"event_type": "![x](http://127.0.0.1/beacon.png)<script>"}
@@ -59,12 +59,16 @@ def test_it_shows_the_accounts_and_what_was_refused(
     assert not any("beacon" in each.value for each in (*app.markdown, *app.caption))
 
 
-def test_it_says_so_when_nobody_answers(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_that_the_api_is_down(
+    free: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     get_or_create_local_key(free, wall_clock())
     app = open_health(free, monkeypatch)
     assert "does not answer" in app.warning[0].value
     assert str(free.port) in app.code[0].value
 
 
-def test_it_says_so_when_there_is_no_key(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_that_there_is_no_key(
+    free: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "CONVOLAKE_API_KEY" in open_health(free, monkeypatch).code[0].value

@@ -22,7 +22,7 @@ from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import WAIT, Installation, run_server, wait_until
 from tests.factories import Clock, Ids, Record, make_conversation, make_event
-from tests.test_outbound import (
+from tests.test_egress import (
     drip,
     endless,
     reset_at_once,
@@ -71,7 +71,7 @@ def say(
 
 
 def messages(installation: Installation, conversation_id: str = "c1") -> list[dict[str, Any]]:
-    """What was said since the conversation was opened."""
+    """The messages since the conversation was created."""
     path = f"/v1/conversations/{conversation_id}/messages"
     found: list[dict[str, Any]] = installation.http.get(path).json()["items"]
     return found[2:]
@@ -94,7 +94,7 @@ def asks(installation: Installation) -> dict[str, int]:
 # --- what a hook may say
 
 
-def test_a_hook_is_asked_with_a_signed_message_and_what_it_allows_is_stored_as_it_came(
+def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged(
     opened: Installation, receiver: Receiver
 ) -> None:
     made = hook(opened, receiver.url)
@@ -121,7 +121,7 @@ def test_a_hook_is_asked_with_a_signed_message_and_what_it_allows_is_stored_as_i
     assert asks(opened) == {"allowed": 1, "modified": 0, "rejected": 0, "failed": 0}
 
 
-def test_a_modified_message_says_so_and_what_it_said_before_is_nowhere(
+def test_a_modified_message_names_its_hook_and_the_original_text_is_not_stored(
     opened: Installation, receiver: Receiver
 ) -> None:
     made = hook(opened, receiver.url)
@@ -194,7 +194,7 @@ BAD_ANSWERS: list[Any] = [
 
 @pytest.mark.parametrize("on_failure", ["allow", "reject"])
 @pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: str(said)[:40])
-def test_what_no_hook_may_say_is_a_failure(
+def test_an_invalid_hook_response_is_a_failure(
     opened: Installation, receiver: Receiver, on_failure: str, said: Any
 ) -> None:
     hook(opened, receiver.url, on_failure)
@@ -258,7 +258,7 @@ def cut_off(each: socket.socket) -> None:
         lambda each: each.sendall(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000),
     ],
 )
-def test_a_hostile_hook_takes_no_more_than_its_time(
+def test_a_hostile_hook_takes_no_longer_than_its_timeout(
     opened: Installation, behave: Any, on_failure: str
 ) -> None:
     with hostile(behave) as (url, connections):
@@ -271,7 +271,7 @@ def test_a_hostile_hook_takes_no_more_than_its_time(
 
 
 @pytest.mark.parametrize("on_failure", ["allow", "reject"])
-def test_a_hook_in_a_private_network_is_not_connected_to(
+def test_a_hook_in_a_private_network_is_not_called(
     tmp_path: Path, clock: Clock, on_failure: str
 ) -> None:
     # Something is trusted, so that plain http and any port pass, but not this machine.
@@ -293,7 +293,7 @@ def running(settings: Settings, clock: Clock, ids: str = "id") -> Iterator[Insta
             yield found
 
 
-def test_all_hooks_together_have_a_bounded_time(
+def test_all_hooks_together_have_a_time_limit(
     opened: Installation, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.hooks.runner.TOTAL_SECONDS", 0.4)
@@ -312,7 +312,7 @@ def test_all_hooks_together_have_a_bounded_time(
 # --- who is asked about what
 
 
-def test_only_public_messages_that_are_posted_are_asked_about(
+def test_hooks_are_called_for_posted_public_messages_only(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
@@ -327,7 +327,7 @@ def test_only_public_messages_that_are_posted_are_asked_about(
     assert len(receiver.tried) == 1
 
 
-def test_a_hook_is_asked_about_its_roles_and_channels_only(
+def test_a_hook_is_called_for_its_roles_and_channels_only(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, roles=["bot"], channels=["email"])
@@ -340,7 +340,7 @@ def test_a_hook_is_asked_about_its_roles_and_channels_only(
     assert ask.event["participant_role"] == "bot"
 
 
-def test_hooks_are_asked_in_the_order_they_were_made_each_sees_what_the_one_before_made(
+def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_one(
     opened: Installation, receiver: Receiver
 ) -> None:
     with webhook_receiver() as second, webhook_receiver() as third:
@@ -367,7 +367,7 @@ def test_hooks_are_asked_in_the_order_they_were_made_each_sees_what_the_one_befo
 
 
 @pytest.mark.parametrize("names_event", [True, False])
-def test_a_repeat_of_a_modified_message_gets_the_first_answer_and_asks_nobody(
+def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_call(
     opened: Installation, receiver: Receiver, names_event: bool
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
@@ -397,7 +397,7 @@ def test_a_repeat_of_a_modified_message_gets_the_first_answer_and_asks_nobody(
     }  # fmt: skip
 
 
-def test_a_message_that_was_not_stored_is_asked_about_again_with_the_same_id(
+def test_a_message_that_was_not_stored_calls_the_hook_again_with_the_same_id(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
@@ -411,7 +411,7 @@ def test_a_message_that_was_not_stored_is_asked_about_again_with_the_same_id(
     assert receiver.tried[-1].id != first.id
 
 
-def test_whoever_replays_a_rejected_message_asks_the_hooks_again(
+def test_a_replay_of_a_rejected_message_calls_the_hooks_again(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url)
@@ -429,7 +429,7 @@ def test_whoever_replays_a_rejected_message_asks_the_hooks_again(
     assert accounts_agree(opened)["rejected"] == 2
 
 
-def test_a_message_that_comes_together_with_its_conversation_gets_past_no_hook(
+def test_a_message_created_with_its_conversation_does_not_bypass_hooks(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver.url, on_failure="reject")
@@ -459,7 +459,7 @@ def test_a_message_that_comes_together_with_its_conversation_gets_past_no_hook(
     assert rows == []
 
 
-def test_a_message_that_was_sent_again_after_a_failure_is_not_stored_by_its_replay(
+def test_a_message_retried_after_a_hook_failure_is_not_stored_twice_by_a_replay(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
@@ -482,7 +482,7 @@ def test_a_message_that_was_sent_again_after_a_failure_is_not_stored_by_its_repl
 # --- who waits for whom
 
 
-def test_a_slow_hook_holds_up_no_other_message_and_what_is_stored_first_comes_first(
+def test_a_slow_hook_delays_no_other_message_and_sequence_is_commit_order(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url, timeout_ms=2000, on_failure="allow")
@@ -512,7 +512,7 @@ def test_a_slow_hook_holds_up_no_other_message_and_what_is_stored_first_comes_fi
     assert [each["text"] for each in messages(opened)] == ["quick", "slow"]
 
 
-def test_a_bot_whose_message_was_allowed_too_late_does_not_speak_over_a_human(
+def test_a_bot_message_allowed_after_a_handover_is_rejected(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url)
@@ -533,7 +533,9 @@ def test_a_bot_whose_message_was_allowed_too_late_does_not_speak_over_a_human(
 # --- hooks themselves
 
 
-def test_while_a_secret_is_changed_both_verify(opened: Installation, receiver: Receiver) -> None:
+def test_during_a_secret_rotation_both_secrets_verify(
+    opened: Installation, receiver: Receiver
+) -> None:
     made = hook(opened, receiver.url)
     path = f"/v1/hooks/{made['hook_id']}"
     changed = opened.post(f"{path}/rotate", None).json()
@@ -546,7 +548,7 @@ def test_while_a_secret_is_changed_both_verify(opened: Installation, receiver: R
     assert "whsec" not in opened.http.get("/v1/hooks").text
 
 
-def test_hooks_survive_a_restart_and_are_asked_nothing_more_once_removed(
+def test_hooks_survive_a_restart_and_are_not_called_after_removal(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     with running(settings, clock) as installation:
@@ -576,12 +578,14 @@ def test_hooks_survive_a_restart_and_are_asked_nothing_more_once_removed(
         {"on_failure": "allow", "url": "https://a:b@example.com/"},
     ],
 )
-def test_a_hook_declares_what_it_must(installation: Installation, body: dict[str, Any]) -> None:
+def test_a_hook_without_its_required_fields_is_rejected(
+    installation: Installation, body: dict[str, Any]
+) -> None:
     answer = installation.post("/v1/hooks", {"url": "https://guard.example/"} | body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-def test_a_key_of_one_channel_makes_hooks_of_that_channel_and_sees_no_other(
+def test_a_key_of_one_channel_creates_and_sees_hooks_of_that_channel_only(
     opened: Installation, receiver: Receiver
 ) -> None:
     engine = open_engine(opened.settings.database_url)
@@ -599,7 +603,7 @@ def test_a_key_of_one_channel_makes_hooks_of_that_channel_and_sees_no_other(
     assert opened.post(f"{path}/rotate", None, **headers).status_code == 404
 
 
-def test_what_a_key_may_not_say_no_hook_is_told_of(
+def test_hooks_are_not_called_for_forbidden_messages(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url)

@@ -1,7 +1,7 @@
 """Whatever comes in whatever order, the record's promises hold: a machine that tries to break them.
 
 Retries, reorderings, duplicates, crashes before and after the commit, a clock that jumps, timers
-due while nothing ran. The model beside it is written down here, apart from the code.
+due while no process ran. The model is written down here again, apart from the code.
 """
 
 import tempfile
@@ -36,7 +36,7 @@ Event = dict[str, Any]
 
 
 class Interleavings(RuleBasedStateMachine):
-    """One record, and what was told of it."""
+    """One record, and the answers it gave."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(conversation=st.sampled_from(CONVERSATIONS))
     def crash_after_the_commit(self, conversation: str) -> None:
-        """The client was told nothing, and sends it again."""
+        """The client got no answer, and sends it again."""
         event = self.event("message.created", conversation, participant_id="ada", text="x")
         self.record.write([event])
         assert self.send([event]) == ["duplicate"]
@@ -228,7 +228,9 @@ class Interleavings(RuleBasedStateMachine):
         store.close()
         engine.dispose()
         assert {name: self.table(name) for name in STATE} == before
-        for was, due in zip(wakes, self.wakes(), strict=True):  # a look in vain, never too late
+        for was, due in zip(
+            wakes, self.wakes(), strict=True
+        ):  # a check may be too early, never too late
             assert was == due or (was is not None and due is not None and was < due)
 
     def table(self, name: str) -> list[Event]:

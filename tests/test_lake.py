@@ -53,7 +53,7 @@ def test_a_segment_holds_the_events_of_the_log_with_the_contracts_schema(record:
     assert last["is_test"] is False
 
 
-def test_nothing_is_sealed_twice_and_nothing_is_left(record: Record) -> None:
+def test_every_event_is_sealed_exactly_once(record: Record) -> None:
     record.write(make_conversation(messages=40))
     assert len(record.seal(rows=10)) == 5
     assert record.seal(rows=10) == []
@@ -62,7 +62,7 @@ def test_nothing_is_sealed_twice_and_nothing_is_left(record: Record) -> None:
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 47))
 
 
-def test_events_of_two_days_lie_in_two_folders(record: Record) -> None:
+def test_events_of_two_days_are_in_two_folders(record: Record) -> None:
     record.clock.set(datetime(2030, 1, 1, 23, 59, 59, tzinfo=UTC))
     record.write(make_conversation())
     record.clock.forward(seconds=2)
@@ -74,7 +74,7 @@ def test_events_of_two_days_lie_in_two_folders(record: Record) -> None:
     ]
 
 
-def test_a_clock_that_jumps_back_over_midnight_loses_nothing(record: Record) -> None:
+def test_a_clock_that_jumps_back_over_midnight_loses_no_event(record: Record) -> None:
     for hour in (23, 1, 23, 1):
         day = 1 if hour == 23 else 2
         record.clock.set(datetime(2030, 1, day, hour, tzinfo=UTC))
@@ -83,7 +83,7 @@ def test_a_clock_that_jumps_back_over_midnight_loses_nothing(record: Record) -> 
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 13))
 
 
-def test_a_table_that_does_not_follow_the_record_is_refused(record: Record) -> None:
+def test_a_table_that_does_not_continue_the_lake_is_rejected(record: Record) -> None:
     record.write(make_conversation(messages=5))
     lake = Lake(record.settings.lake_path)
     whole = run_in_adbc_process(read, record.settings, 0, 100)
@@ -133,7 +133,9 @@ def seal_and_crash(settings: Settings, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(record: Record, step: str) -> None:
+def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_duplicates(
+    record: Record, step: str
+) -> None:
     record.write(make_conversation(messages=6))
     with pytest.raises(Crash):
         run_in_adbc_process(seal_and_crash, record.settings, step)
@@ -145,7 +147,7 @@ def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_doubles(record: Record,
     assert files == {segment.path for segment in read_manifest(lake)[0]}
 
 
-def test_a_torn_line_is_dropped_and_its_events_are_sealed_again(record: Record) -> None:
+def test_a_torn_manifest_line_is_dropped_and_its_events_are_sealed_again(record: Record) -> None:
     record.write(make_conversation(messages=6))
     record.seal(rows=4)
     manifest = manifest_path(record.settings.lake_path)
@@ -154,7 +156,7 @@ def test_a_torn_line_is_dropped_and_its_events_are_sealed_again(record: Record) 
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 9))
 
 
-def test_files_that_are_not_ours_are_left_alone(record: Record) -> None:
+def test_foreign_files_in_the_lake_are_not_touched(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
     alien = (
@@ -207,7 +209,7 @@ def test_a_segment_is_sealed_at_enough_rows_or_after_enough_time(record: Record)
     run_in_adbc_process(Stage.close)
 
 
-def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) -> None:
+def test_the_reader_sees_events_committed_after_it_was_opened(record: Record) -> None:
     record.write(make_conversation(messages=1))
     run_in_adbc_process(Stage.open, record.settings)
     assert run_in_adbc_process(Stage.position) == 3
@@ -217,8 +219,8 @@ def test_the_reader_sees_events_that_come_after_it_was_opened(record: Record) ->
 
 
 @pytest.mark.sqlite
-def test_the_reader_waits_for_whoever_holds_the_store_alone(record: Record) -> None:
-    """As whoever closes it last does while the write-ahead log is folded back."""
+def test_the_reader_waits_for_an_exclusive_lock_on_the_store(record: Record) -> None:
+    """As the last closing connection does while it checkpoints the write-ahead log."""
     record.write(make_conversation())
     run_in_adbc_process(os.getpid)  # so that it runs and the seal begins at once
     with closing(sqlite3.connect(record.settings.store_path, check_same_thread=False)) as holder:
@@ -252,7 +254,7 @@ def run_and_ask(settings: Settings) -> None:
         runner.join(30)
 
 
-def test_what_a_lake_process_leaves_is_sealed_by_the_next(record: Record) -> None:
+def test_the_next_lake_process_seals_remaining_events(record: Record) -> None:
     record.write(make_conversation(messages=4))
     run_in_adbc_process(run_and_stop, record.settings)
     assert len(sealed_rows(record)) in (0, 6)  # stopped before it began, or sealed everything
@@ -260,7 +262,7 @@ def test_what_a_lake_process_leaves_is_sealed_by_the_next(record: Record) -> Non
     assert len(sealed_rows(record)) == 6
 
 
-def test_whoever_cannot_wait_has_a_running_lake_seal_at_once(record: Record) -> None:
+def test_a_seal_request_makes_a_running_lake_process_seal_at_once(record: Record) -> None:
     record.write(make_conversation(messages=4))
     run_in_adbc_process(run_and_ask, record.settings.model_copy(update={"seal_seconds": 3600}))
     assert len(sealed_rows(record)) == 6

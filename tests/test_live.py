@@ -1,4 +1,4 @@
-"""Sockets and long polls: in order, without a hole, however long somebody was away."""
+"""Sockets and long polls: in order and without a gap, also after a long absence."""
 
 import json
 import socket
@@ -49,7 +49,7 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
     return [each["sequence"] for each in events]
 
 
-def test_a_listener_hears_what_was_said_and_what_is_said(installation: Installation) -> None:
+def test_a_subscriber_gets_past_events_and_then_new_ones(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=2))
     with installation.listen() as heard:
         assert sequences(told(heard, 4)) == [1, 2, 3, 4]
@@ -70,14 +70,16 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
     assert page["items"] == [event]
 
 
-def test_whoever_comes_back_misses_nothing_however_long_it_was(installation: Installation) -> None:
+def test_a_subscriber_that_reconnects_misses_no_event(installation: Installation) -> None:
     count = 3 * broadcaster.PAGE_EVENTS
     installation.post_events(make_conversation(messages=count))
     with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
         assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
 
 
-def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: Installation) -> None:
+def test_a_burst_larger_than_the_buffer_arrives_complete_and_in_order(
+    installation: Installation,
+) -> None:
     installation.post_events(make_conversation(messages=1))
     burst = 3 * broadcaster.MAX_BUFFERED_EVENTS
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
@@ -86,14 +88,14 @@ def test_a_burst_beyond_what_is_kept_arrives_whole_and_in_order(installation: In
         assert sequences(told(heard, burst)) == list(range(4, 4 + burst))
 
 
-def test_two_sockets_on_one_conversation_hear_the_same(installation: Installation) -> None:
+def test_two_sockets_on_one_conversation_get_the_same_frames(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     with installation.listen() as first, installation.listen() as second:
         installation.post_events([make_event(text="both?")])
         assert told(first, 4) == told(second, 4)
 
 
-def test_while_many_write_and_listen_every_listener_hears_1_to_n(
+def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=0))
@@ -116,7 +118,9 @@ def test_while_many_write_and_listen_every_listener_hears_1_to_n(
     assert all_heard == [list(range(1, 203))] * 3
 
 
-def test_a_customer_hears_that_something_is_there_but_not_what(installation: Installation) -> None:
+def test_a_customer_gets_hidden_events_as_a_sequence_without_content(
+    installation: Installation,
+) -> None:
     installation.post_events(make_conversation(messages=1))
     installation.post_events([make_event(visibility="internal", text="a difficult one")])
     with installation.listen(token=installation.token("c1")) as heard:
@@ -126,7 +130,7 @@ def test_a_customer_hears_that_something_is_there_but_not_what(installation: Ins
         assert told(heard, 1) == [{"sequence": 5, "withheld": True}]
 
 
-def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
+def test_a_subscriber_gets_all_typing_participants_and_when_they_stop(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=1))
@@ -140,7 +144,7 @@ def test_a_listener_is_told_everybody_who_types_and_when_they_stop(
         assert frame(heard) == {"type": "typing", "items": []}
 
 
-def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
+def test_an_idle_subscriber_of_a_conversation_gets_heartbeats_with_its_sequence(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
@@ -150,7 +154,7 @@ def test_whoever_hears_nothing_gets_a_heartbeat_with_their_place(
         assert frame(heard) == {"type": "heartbeat", "after_sequence": 3}
 
 
-def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: Installation) -> None:
+def test_a_log_subscriber_gets_all_conversations_in_log_order(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/live") as heard:
         assert [each["position"] for each in told(heard, 3)] == [1, 2, 3]
@@ -159,14 +163,16 @@ def test_a_desk_hears_all_conversations_in_the_order_of_the_log(installation: In
         assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
-def test_an_agent_hears_only_the_conversations_of_their_token(installation: Installation) -> None:
+def test_an_agent_token_gets_its_own_conversations_only(installation: Installation) -> None:
     token = installation.token("c2", view="all", participant_id="mira")
     installation.post_events(make_conversation(messages=1) + make_conversation("c2", messages=1))
     with installation.listen("/v1/live", token=token) as heard:
         assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
 
 
-def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation) -> None:
+def test_a_key_of_one_channel_gets_live_events_of_that_channel_only(
+    installation: Installation,
+) -> None:
     installation.post_events(make_conversation(messages=1))
     installation.post_events(make_conversation("c2", messages=1, channel="email"))
     installation.key = create_key(
@@ -188,14 +194,16 @@ def test_a_key_of_one_channel_hears_only_that_channel(installation: Installation
         ("x" * (MAX_CLIENT_FRAME_BYTES + 1), CloseCode.MESSAGE_TOO_BIG),
     ],
 )
-def test_a_socket_that_speaks_is_closed(installation: Installation, said: str, code: int) -> None:
+def test_a_socket_that_sends_data_is_closed(
+    installation: Installation, said: str, code: int
+) -> None:
     installation.post_events(make_conversation(messages=0))
     with installation.listen() as heard:
         heard.send(said)
         assert close_code(heard) == code
 
 
-def test_a_server_that_stops_tells_its_listeners_to_come_back(
+def test_a_stopping_server_asks_its_subscribers_to_reconnect(
     settings: Settings, clock: Clock
 ) -> None:
     key = get_or_create_local_key(settings, clock())
@@ -208,7 +216,7 @@ def test_a_server_that_stops_tells_its_listeners_to_come_back(
         assert close_code(heard) == CloseCode.SERVICE_RESTART
 
 
-def test_a_token_that_ends_closes_its_socket(
+def test_an_expired_token_closes_its_socket(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
@@ -230,7 +238,7 @@ def test_a_token_that_ends_closes_its_socket(
         ("/v1/conversations/c1/live?after_sequence=x", "", 422),
     ],
 )
-def test_who_may_not_listen_is_told_why_before_the_socket_opens(
+def test_a_forbidden_subscriber_gets_the_reason_before_the_socket_opens(
     installation: Installation, path: str, token: str, status: int
 ) -> None:
     installation.post_events(make_conversation(messages=0) + make_conversation("c2", messages=0))
@@ -241,7 +249,9 @@ def test_who_may_not_listen_is_told_why_before_the_socket_opens(
     assert json.loads(refused.value.response.body or b"")["status"] == status
 
 
-def test_another_page_may_listen_only_if_the_settings_name_it(installation: Installation) -> None:
+def test_a_page_of_another_origin_may_listen_only_if_the_settings_name_it(
+    installation: Installation,
+) -> None:
     installation.post_events(make_conversation(messages=0))
     with pytest.raises(InvalidStatus, match="403"):
         installation.listen(origin="https://evil.example")
@@ -249,7 +259,7 @@ def test_another_page_may_listen_only_if_the_settings_name_it(installation: Inst
         assert told(heard, 1)
 
 
-def test_a_long_poll_is_answered_when_something_comes(installation: Installation) -> None:
+def test_a_long_poll_is_answered_when_an_event_arrives(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=0))
     answers: list[Any] = []
 
@@ -264,7 +274,7 @@ def test_a_long_poll_is_answered_when_something_comes(installation: Installation
     assert 2 in sequences(answers[0]["items"])
 
 
-def test_a_long_poll_with_something_there_does_not_wait(installation: Installation) -> None:
+def test_a_long_poll_with_an_event_available_does_not_wait(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     answer = installation.http.get("/v1/conversations/c1/events?wait=30", timeout=5)
     assert sequences(answer.json()["items"]) == [1, 2, 3]
@@ -275,7 +285,7 @@ def listeners(installation: Installation) -> int:
     return int(float(text.rpartition("convolake_live_listeners ")[2].split()[0]))
 
 
-def test_a_reader_that_stands_still_is_let_go_while_others_hear_all(
+def test_a_stalled_subscriber_is_disconnected_while_others_get_all_events(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.server.STALLED_SECONDS", 0.2)
@@ -297,16 +307,16 @@ def test_a_reader_that_stands_still_is_let_go_while_others_hear_all(
         stands.socket.close()
 
 
-def test_everybody_who_went_away_is_forgotten(installation: Installation) -> None:
+def test_disconnected_subscribers_are_removed_from_memory(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=0))
     for _ in range(3):
         with installation.listen() as listener:
             assert told(listener, 1)
     installation.http.get("/v1/conversations/c1/events")
-    wait_until(lambda: listeners(installation) == 0, WAIT, "nobody listens")
+    wait_until(lambda: listeners(installation) == 0, WAIT, "no subscriber is left")
 
 
-def test_a_desk_that_nothing_is_for_hears_where_it_stands(
+def test_an_idle_log_subscriber_gets_heartbeats_with_its_cursor(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
@@ -317,7 +327,7 @@ def test_a_desk_that_nothing_is_for_hears_where_it_stands(
             assert told_last["type"] in ("live", "heartbeat")
 
 
-def test_a_long_poll_does_not_end_because_somebody_types(installation: Installation) -> None:
+def test_a_long_poll_does_not_end_on_typing(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     answers: list[Any] = []
 

@@ -46,7 +46,7 @@ def statuses(answers: list[Acknowledgement]) -> list[str]:
     return [answer.status for answer in answers]
 
 
-def test_positions_and_sequences_begin_with_one_and_have_no_hole(record: Record) -> None:
+def test_positions_and_sequences_begin_with_1_and_have_no_gap(record: Record) -> None:
     record.write([*make_conversation("c1", 3), *make_conversation("c2", 2)])
     rows = record.log(ALL)
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
@@ -66,7 +66,7 @@ def test_a_conversation_begins_with_its_creation_and_then_its_session(record: Re
     ]
 
 
-def test_an_event_sent_again_gets_its_first_answer(record: Record) -> None:
+def test_a_repeated_event_gets_its_first_answer(record: Record) -> None:
     first = record.write(make_conversation())
     again = record.write(make_conversation())
     assert statuses(again) == ["duplicate"] * 3
@@ -86,7 +86,7 @@ def test_the_same_id_with_another_body_is_a_conflict_and_the_first_stands(record
     assert [row["text"] for row in record.log(ALL) if row["event_id"] == "c1-m0"] == ["message 0"]
 
 
-def test_the_order_of_keys_in_a_payload_does_not_make_another_event(record: Record) -> None:
+def test_the_order_of_payload_keys_does_not_matter(record: Record) -> None:
     record.write([make_event("conversation.created")])
     one = make_event(event_id="e", payload={"a": 1, "b": {"c": 2, "d": 3}})
     other = make_event(event_id="e", payload={"b": {"d": 3, "c": 2}, "a": 1})
@@ -102,7 +102,7 @@ def test_two_sources_may_use_the_same_event_id(record: Record) -> None:
     assert statuses(answers) == ["accepted"]
 
 
-def test_a_session_ends_after_thirty_minutes_with_the_time_it_was_due(record: Record) -> None:
+def test_a_session_ends_after_thirty_minutes_at_the_time_it_was_due(record: Record) -> None:
     record.write(make_conversation())
     record.clock.forward(minutes=29, seconds=59)
     record.write([make_event(event_id="in-time")])
@@ -116,7 +116,7 @@ def test_a_session_ends_after_thirty_minutes_with_the_time_it_was_due(record: Re
     assert ended["happened_at"] == in_time["happened_at"] + 30 * MINUTE
     assert ended["session_id"] == in_time["session_id"] != started["session_id"]
     assert started["session_id"] == late["session_id"]
-    assert ended["caused_by"] is None  # time passed, nobody did it
+    assert ended["caused_by"] is None  # a timer ended it, no event
 
 
 def test_an_older_event_that_comes_late_opens_no_session(record: Record) -> None:
@@ -151,7 +151,7 @@ def test_closing_ends_the_session_and_sets_the_state(record: Record) -> None:
     ]
 
 
-def test_history_keeps_its_times_but_never_from_the_future(record: Record) -> None:
+def test_imported_times_are_kept_but_limited_to_now(record: Record) -> None:
     past, future = (
         (START - timedelta(days=400)).isoformat(),
         (START + timedelta(days=1)).isoformat(),
@@ -164,7 +164,7 @@ def test_history_keeps_its_times_but_never_from_the_future(record: Record) -> No
     assert last["happened_at"] == last["received_at"] == record.clock.now
 
 
-def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> None:
+def test_each_event_gets_the_channel_and_session_of_its_conversation(record: Record) -> None:
     people = [{"participant_id": "ada", "participant_role": "customer"}]
     created = make_event(
         "conversation.created",
@@ -221,7 +221,7 @@ def test_what_a_conversation_knows_is_stamped_on_its_events(record: Record) -> N
         (make_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
     ],
 )
-def test_what_is_rejected_says_where_it_is_wrong_and_changes_nothing(
+def test_a_rejected_event_has_a_place_and_changes_no_state(
     record: Record, event: dict[str, Any], field: str
 ) -> None:
     record.write(make_conversation())
@@ -280,7 +280,7 @@ def _as_event(step: tuple[str, int, int, int]) -> dict[str, Any]:
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_comes_each_event_is_there_once_and_sequences_have_no_hole(
+def test_for_any_input_each_event_is_stored_once_and_sequences_have_no_gap(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]]
 ) -> None:
     record = Record(Settings(data=tmp_path_factory.mktemp("log")), Clock())
@@ -354,7 +354,7 @@ async def _submit(
     return writer, answers
 
 
-def test_after_a_failed_flush_nothing_is_acknowledged_any_more(tmp_path: Path) -> None:
+def test_after_a_failed_flush_no_event_is_acknowledged(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
     migrate(settings.database_url)
     writer, answers = asyncio.run(_submit(BrokenDisk(open_engine(settings.database_url)), 3))
@@ -363,7 +363,7 @@ def test_after_a_failed_flush_nothing_is_acknowledged_any_more(tmp_path: Path) -
     assert "restart" in writer.failure
 
 
-def test_a_full_disk_is_not_the_end(settings: Settings) -> None:
+def test_after_a_full_disk_the_writer_continues(settings: Settings) -> None:
     migrate(settings.database_url)
     store = BrokenDisk(open_engine(settings.database_url))
     store.message = "database or disk is full"
@@ -373,7 +373,7 @@ def test_a_full_disk_is_not_the_end(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("words", ["database is locked", "database or disk is full"])
-def test_what_passes_by_itself_does_not_stop_the_log(settings: Settings, words: str) -> None:
+def test_a_transient_error_does_not_stop_the_writer(settings: Settings, words: str) -> None:
     migrate(settings.database_url)
 
     class Passing(BrokenDisk):
@@ -390,7 +390,7 @@ def test_what_passes_by_itself_does_not_stop_the_log(settings: Settings, words: 
     assert writer.failure is None
 
 
-def test_a_failure_before_the_commit_costs_its_own_request_only(settings: Settings) -> None:
+def test_a_failure_before_the_commit_fails_its_own_request_only(settings: Settings) -> None:
     migrate(settings.database_url)
 
     class Picky(Store):
@@ -424,7 +424,7 @@ def test_a_failure_before_the_commit_costs_its_own_request_only(settings: Settin
     ]
 
 
-def test_a_customers_message_undoes_resolved_and_nothing_undoes_closed(record: Record) -> None:
+def test_a_customer_message_reopens_resolved_but_not_closed(record: Record) -> None:
     record.write(make_conversation())
     state = "select state from conversations"
     record.write([make_event("conversation.resolved")])
@@ -437,7 +437,7 @@ def test_a_customers_message_undoes_resolved_and_nothing_undoes_closed(record: R
     assert record.log(state) == [{"state": "closed"}]
 
 
-def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
+def test_every_client_event_type_goes_from_the_api_to_the_warehouse(record: Record) -> None:
     """Each with all the columns that it may have: no accepted event may stop a load."""
     record.write(make_conversation())
     full: dict[str, Any] = {
@@ -480,7 +480,7 @@ def test_every_type_a_client_may_write_goes_all_the_way(record: Record) -> None:
     assert run_in_adbc_process(verify, record.settings).ok
 
 
-def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record) -> None:
+def test_a_parked_event_is_not_rejected_in_the_commit_that_releases_it(record: Record) -> None:
     receipt = make_event("message.delivered", event_id="r1", message_id="m1", participant_id="ada")
     message = make_event(event_id="m1", message_id="m1")
     record.write(make_conversation())
@@ -505,7 +505,7 @@ def test_what_waited_is_not_refused_in_the_commit_that_lets_it_in(record: Record
     assert (tally["parked"], tally["received"]) == (0, tally["accepted"])
 
 
-def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> None:
+def test_a_full_queue_rejects_at_once(settings: Settings) -> None:
     migrate(settings.database_url)
 
     async def flood() -> list[Any]:
@@ -526,7 +526,7 @@ def test_more_than_the_queue_holds_is_refused_at_once(settings: Settings) -> Non
     assert [answer.status for answer in asyncio.run(flood())] == ["rejected"] * 6
 
 
-def test_what_was_submitted_before_the_stop_is_answered(settings: Settings) -> None:
+def test_every_request_submitted_before_the_stop_is_answered(settings: Settings) -> None:
     migrate(settings.database_url)
 
     async def stop_under_load() -> list[list[Acknowledgement]]:
@@ -556,7 +556,7 @@ def test_the_store_flushes_to_disk_at_each_commit(tmp_path: Path) -> None:
     assert pragma == {"journal_mode": "wal", "synchronous": 2}
 
 
-def test_migrations_make_the_tables_that_the_code_means(settings: Settings) -> None:
+def test_migrations_create_the_tables_of_the_code(settings: Settings) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 

@@ -74,7 +74,7 @@ def test_a_merge_leaves_fewer_files_and_the_same_rows(scattered: Record) -> None
     assert contents(scattered) == before
 
 
-def test_daily_upkeep_leaves_one_file_a_table_and_the_same_rows(scattered: Record) -> None:
+def test_daily_maintenance_leaves_one_file_a_table_and_the_same_rows(scattered: Record) -> None:
     before, on_disk = contents(scattered), files_on_disk(scattered)
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
     assert contents(scattered) == before
@@ -84,7 +84,7 @@ def test_daily_upkeep_leaves_one_file_a_table_and_the_same_rows(scattered: Recor
     assert contents(scattered) == before
 
 
-def test_loads_go_on_after_upkeep_and_give_what_a_rebuild_gives(scattered: Record) -> None:
+def test_loads_after_maintenance_give_the_tables_of_a_rebuild(scattered: Record) -> None:
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
     scattered.publish([make_event(conversation_id="c2"), *make_conversation("new")])
     found = contents(scattered)
@@ -93,7 +93,7 @@ def test_loads_go_on_after_upkeep_and_give_what_a_rebuild_gives(scattered: Recor
     assert contents(scattered) == found
 
 
-def test_a_snapshot_is_kept_for_its_days_and_a_file_for_a_day(scattered: Record) -> None:
+def test_snapshots_are_kept_for_their_days_and_unused_files_for_a_day(scattered: Record) -> None:
     before, on_disk = versions(scattered), files_on_disk(scattered)
     maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
     assert files_on_disk(scattered) >= on_disk
@@ -123,7 +123,7 @@ def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
         assert reader.execute(query).fetchall() != before
 
 
-def test_what_a_killed_load_left_is_removed_also_where_the_folder_was_moved(
+def test_files_of_a_killed_load_are_removed_also_in_a_moved_folder(
     scattered: Record, tmp_path: Path
 ) -> None:
     moved = scattered.settings.model_copy(update={"data": tmp_path / "moved"})
@@ -138,7 +138,7 @@ def test_what_a_killed_load_left_is_removed_also_where_the_folder_was_moved(
     assert contents(there) == before
 
 
-def test_files_that_are_gone_already_do_not_stop_the_upkeep(scattered: Record) -> None:
+def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
     """As after a crash between removing files and noting that they are removed."""
     warehouse = scattered.settings.warehouse_path
     maintain(warehouse, TODAY, snapshot_days=7)
@@ -163,7 +163,7 @@ def live_paths(record: Record) -> set[Path]:
     }
 
 
-def test_upkeep_waits_for_whoever_writes(
+def test_maintenance_waits_for_the_writer(
     scattered: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warehouse.maintenance.write_lock", lambda path: write_lock(path, 0.1))
@@ -173,9 +173,7 @@ def test_upkeep_waits_for_whoever_writes(
     assert merge(warehouse).steps
 
 
-def test_a_step_that_fails_changes_nothing(
-    scattered: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_step_changes_nothing(scattered: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the flush: files that could not be flushed do not get into the catalog."""
     before, files = contents(scattered), live(scattered)
     monkeypatch.setattr("warehouse.lake._flush", lambda *_: 1 / 0)
@@ -185,7 +183,7 @@ def test_a_step_that_fails_changes_nothing(
     assert (contents(scattered), live(scattered)) == (before, files)
 
 
-def test_where_there_is_no_warehouse_there_is_nothing_to_do(settings: Settings) -> None:
+def test_maintenance_without_a_warehouse_does_nothing(settings: Settings) -> None:
     assert maintain(settings.warehouse_path, TODAY, snapshot_days=7).steps == {}
     assert not settings.warehouse_path.exists()
 
@@ -218,7 +216,7 @@ def tick(settings: Settings) -> object:
         return sensor(dg.build_sensor_context(instance=instance))
 
 
-def test_the_command_does_it_once_and_says_what(scattered: Record) -> None:
+def test_the_command_runs_once_and_reports(scattered: Record) -> None:
     runner = CliRunner(env={"CONVOLAKE_DATA": str(scattered.settings.data)})
     done = runner.invoke(app, ["maintain"])
     assert done.exit_code == 0, done.output

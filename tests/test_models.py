@@ -112,7 +112,7 @@ def test_models_are_built_after_what_they_read() -> None:
         seen.add(model.name)
 
 
-def test_a_load_takes_of_the_old_events_only_the_columns_that_are_read() -> None:
+def test_a_load_reads_only_the_needed_columns_of_old_events() -> None:
     read = columns_read(BY_NAME["events"])
     assert {"conversation_id", "happened_on", "text", "sequence", "position"} <= set(read)
     assert not {"occurred_at", "fingerprint", "schema_version"} & set(read)

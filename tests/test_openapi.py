@@ -84,7 +84,7 @@ def known(served: Served) -> dict[str, Any]:
     OPERATIONS,
     ids=lambda operation: operation.label,
 )
-def test_every_answer_is_one_that_the_page_names(
+def test_every_response_is_documented(
     operation: Any, served: Served, known: dict[str, Any]
 ) -> None:
     # What fits its schema need not be granted; a batch is answered event by event, with 207.
@@ -114,7 +114,7 @@ def page(api: TestClient) -> dict[str, Any]:
     return found
 
 
-def test_every_operation_says_what_it_does_and_gives_an_example_and_its_errors(
+def test_every_operation_has_a_summary_an_example_and_its_errors(
     page: dict[str, Any],
 ) -> None:
     poor = []
@@ -136,5 +136,5 @@ def test_every_error_code_is_on_the_page(page: dict[str, Any]) -> None:
 
     text = json.dumps(page)
     missing = {kind.code for kind in error_types() if f'"{kind.code}"' not in text}
-    # These answer what no operation is: an unknown page, a method, a fault of ours.
+    # These answer requests that belong to no operation: an unknown page, a method, a server error.
     assert missing <= {"internal_error", "not_found", "method_not_allowed"}

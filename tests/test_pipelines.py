@@ -96,7 +96,7 @@ def test_a_warehouse_that_was_deleted_is_loaded_again(
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
 
-def test_dagsters_home_is_made_once_and_kept(settings: Settings) -> None:
+def test_the_dagster_home_is_created_once(settings: Settings) -> None:
     config = prepare(settings) / "dagster.yaml"
     assert "default_limit: 1" in config.read_text()
     config.write_text("telemetry: {enabled: false}\n")
@@ -105,7 +105,7 @@ def test_dagsters_home_is_made_once_and_kept(settings: Settings) -> None:
     assert "pipelines.definitions" in command(settings)
 
 
-def test_old_runs_are_forgotten_and_the_newest_stay(record: Record) -> None:
+def test_old_runs_are_deleted_and_the_newest_kept(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
     runs = [run_once(record.settings).run_id for _ in range(3)]

@@ -33,7 +33,7 @@ def events() -> list[Event]:
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Client]:
-    """A client of the real API, called without a socket, whose clock stands at NOW."""
+    """A client of the real API, called without a socket, whose clock is at NOW."""
     settings = Settings(data=tmp_path)
     key = get_or_create_local_key(settings, 0)
     app = create_app(settings, clock=lambda: to_micros(NOW))
@@ -67,13 +67,13 @@ def test_another_seed_makes_other_conversations(events: list[Event]) -> None:
     assert not {event["event_id"] for event in events} & {event["event_id"] for event in others}
 
 
-def test_asking_again_later_only_adds(events: list[Event]) -> None:
+def test_a_later_simulation_only_adds_events(events: list[Event]) -> None:
     later = {event["event_id"]: event for event in history(7, DAYS + 1, NOW + timedelta(days=1))}
     assert len(later) > len(events)
     assert all(later[event["event_id"]] == event for event in events)
 
 
-def test_nothing_lies_in_the_future_and_time_never_goes_back(events: list[Event]) -> None:
+def test_no_event_is_in_the_future_and_time_never_goes_back(events: list[Event]) -> None:
     assert all(event["happened_at"] == event["occurred_at"] for event in events)
     times = [moment(event) for event in events]
     assert times == sorted(times)
@@ -114,7 +114,7 @@ def handed_over(events: list[Event], group: dict[str, str]) -> dict[str, float]:
     return {name: hits[name] / size for name, size in sizes.items() if size > 200}
 
 
-def test_every_channel_is_used_and_needs_people_in_its_own_measure(events: list[Event]) -> None:
+def test_every_channel_is_used_and_has_its_own_handoff_share(events: list[Event]) -> None:
     created = of_type(events, "conversation.created")
     shares = handed_over(events, {each["conversation_id"]: each["channel"] for each in created})
     assert set(shares) == {"web", "whatsapp", "sms", "messenger", "email", "slack"}
@@ -123,7 +123,7 @@ def test_every_channel_is_used_and_needs_people_in_its_own_measure(events: list[
     assert 0.15 < everything["all"] < 0.25
 
 
-def test_a_newer_bot_needs_people_less_often(events: list[Event]) -> None:
+def test_a_newer_bot_version_hands_off_less_often(events: list[Event]) -> None:
     versions: dict[str, str] = {}
     for event in events:
         if "bot_version" in event:
@@ -133,7 +133,7 @@ def test_a_newer_bot_needs_people_less_often(events: list[Event]) -> None:
     assert shares["2.0"] < shares["1.8"] - 0.02
 
 
-def test_handoffs_end_in_every_way_and_their_waits_are_bearable(events: list[Event]) -> None:
+def test_handoffs_end_in_every_way_and_with_realistic_waits(events: list[Event]) -> None:
     requested = {each["handoff_id"]: each for each in of_type(events, "handoff.requested")}
     assert {each["payload"]["reason"] for each in requested.values()} == {
         "not_understood",
@@ -151,7 +151,7 @@ def test_handoffs_end_in_every_way_and_their_waits_are_bearable(events: list[Eve
         assert ends[f"handoff.{name}"] > 20
 
 
-def test_most_demands_are_met_and_some_come_back(events: list[Event]) -> None:
+def test_most_requests_are_resolved_and_some_are_reopened(events: list[Event]) -> None:
     resolved = of_type(events, "conversation.resolved")
     by = Counter((each["payload"]["resolved_by"], each["participant_role"]) for each in resolved)
     assert set(by) == {("bot", "bot"), ("agent", "agent")}
@@ -220,7 +220,7 @@ def test_a_language_has_only_topics_that_exist(language: Any) -> None:
     assert set(language.lines) <= {topic.intent for topic in TOPICS}
 
 
-def test_the_api_takes_every_event_and_a_second_time_knows_them_all(api: Client) -> None:
+def test_the_api_accepts_every_event_and_a_repeat_is_all_duplicates(api: Client) -> None:
     counts: list[int] = []
     first = simulate_history(api, 7, 20, NOW, counts.append)
     assert (first.duplicate, first.rejected) == (0, 0)
@@ -231,7 +231,7 @@ def test_the_api_takes_every_event_and_a_second_time_knows_them_all(api: Client)
     assert again.duplicate == first.accepted + first.parked
 
 
-def test_a_simulation_uses_all_that_a_client_may_write(events: list[Event]) -> None:
+def test_a_simulation_uses_every_client_event_type(events: list[Event]) -> None:
     used = {event["event_type"] for event in (*contacts(), *events)}
     unused = {
         each.name
@@ -256,7 +256,7 @@ def test_some_receipts_overtake_their_message_or_each_other(events: list[Event])
     assert 0.01 < share(len(late), len(receipts)) < 0.03
 
 
-def test_a_live_story_goes_on_from_now_without_end() -> None:
+def test_a_live_simulation_continues_from_now() -> None:
     events = list(islice(live(7, NOW, per_minute=4.0), 3_000))
     assert events == list(islice(live(7, NOW, per_minute=4.0), 3_000))
     times = [moment(event) for event in events]
@@ -267,7 +267,7 @@ def test_a_live_story_goes_on_from_now_without_end() -> None:
     assert 3.0 < len(of_type(events, "conversation.created")) / minutes < 5.0
 
 
-def test_a_live_simulation_keeps_to_the_clock_and_stops_when_told(api: Client) -> None:
+def test_a_live_simulation_follows_the_clock_and_stops_on_request(api: Client) -> None:
     now = [NOW]
     stop = threading.Event()
 

@@ -58,7 +58,7 @@ def played(settings: Settings, clock: Clock) -> Played:
     return Played(page, heard, record)
 
 
-def test_the_story_is_the_same_in_the_api_on_the_socket_in_parquet_in_duckdb_and_on_the_dashboard(
+def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation_id = played.page[0]["conversation_id"]
@@ -93,7 +93,7 @@ def test_the_story_is_the_same_in_the_api_on_the_socket_in_parquet_in_duckdb_and
     assert all(text in shown for text in TEXTS)
 
 
-def test_the_email_of_days_later_opened_a_session_and_the_conversation_again(
+def test_an_email_days_later_reopens_the_conversation_with_a_new_session(
     played: Played,
 ) -> None:
     kinds = [each["event_type"] for each in played.page]
@@ -104,7 +104,7 @@ def test_the_email_of_days_later_opened_a_session_and_the_conversation_again(
             and each["event_type"] == "message.created"] == ["whatsapp", "email"]  # fmt: skip
 
 
-def test_the_command_plays_the_story_and_says_what_happens(settings: Settings) -> None:
+def test_the_command_plays_the_story_and_prints_each_step(settings: Settings) -> None:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
     key = get_or_create_local_key(near, wall_clock())
     with run_server(FastPathMiddleware(create_app(near))) as url:

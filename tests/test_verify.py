@@ -44,7 +44,7 @@ def test_a_whole_record_is_clean(whole: Record) -> None:
     )
 
 
-def test_what_is_on_its_way_is_told_and_is_no_fault(whole: Record) -> None:
+def test_unsealed_and_unloaded_events_are_reported_and_are_not_damage(whole: Record) -> None:
     whole.write(make_conversation("c8"))
     whole.seal()
     whole.write(make_conversation("c9"))
@@ -99,7 +99,7 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
     ),
     "a flipped bit": (flip, "segments are the bytes", "0-000000000007"),
     "a lost segment": (lambda settings: segment(settings).unlink(), "segments are the bytes", "0-000000000007"),
-    "a file that nobody sealed": (alien, "segments are the bytes", "alien.parquet"),
+    "a foreign file": (alien, "segments are the bytes", "alien.parquet"),
     "a lost line of the manifest": (forget_a_line, "the manifest is whole", "line 2"),
     "an event lost in the warehouse": (
         in_warehouse("delete from events where position = 9"), "Parquet and warehouse", "18 sealed, 17 loaded",
@@ -150,7 +150,7 @@ def command(settings: Settings) -> tuple[int, bool]:
     return found.exit_code, json.loads(found.stdout)["ok"]
 
 
-def test_a_running_installation_is_no_fault(record: Record) -> None:
+def test_a_running_installation_is_clean(record: Record) -> None:
     """Events, seals and loads between any two steps of the proof: ahead is not wrong."""
     record.publish(make_conversation())
     number = 0
@@ -169,7 +169,7 @@ def test_a_running_installation_is_no_fault(record: Record) -> None:
 
 
 class Underway:
-    """A proof that goes on step by step in the other process."""
+    """A proof that runs step by step in the other process."""
 
     verdict: Verdict
     checks: Iterator[Check]
@@ -186,7 +186,7 @@ def step_verify() -> list[str] | None:
     return None if check is None else [] if check.ok else [f"{check.name}: {check.detail}"]
 
 
-def test_a_catalog_without_a_load_is_told_apart(record: Record) -> None:
+def test_a_catalog_without_a_load_is_distinguished(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
     connect(record.settings.warehouse_path, read_only=False).close()
@@ -196,5 +196,5 @@ def test_a_catalog_without_a_load_is_told_apart(record: Record) -> None:
     ]
 
 
-def test_an_empty_folder_is_told_apart_from_a_clean_record(settings: Settings) -> None:
+def test_an_empty_folder_is_distinguished_from_a_clean_record(settings: Settings) -> None:
     assert not verdict_on(settings).ok

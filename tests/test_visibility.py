@@ -1,4 +1,4 @@
-"""What is internal stays so: in every view of a customer, whatever is done to it later."""
+"""Internal messages stay internal in every view of a customer, after any later change."""
 
 import json
 
@@ -27,7 +27,9 @@ def seen(api: TestClient) -> str:
     return json.dumps(pages)
 
 
-def test_what_becomes_of_a_note_is_as_internal_as_the_note(opened: TestClient, note: str) -> None:
+def test_edits_and_reactions_of_an_internal_note_are_internal(
+    opened: TestClient, note: str
+) -> None:
     path = f"/c1/messages/{note}"
     send(opened, "PATCH", path, participant_id="mira", text="SECRET2")
     send(opened, "POST", f"{path}/reactions", participant_id="mira", reaction="SECRET3")
@@ -35,7 +37,7 @@ def test_what_becomes_of_a_note_is_as_internal_as_the_note(opened: TestClient, n
     assert "SECRET" not in seen(opened)
 
 
-def test_an_edit_that_waited_for_its_note_is_internal_too(opened: TestClient) -> None:
+def test_a_parked_edit_of_an_internal_note_is_internal(opened: TestClient) -> None:
     early = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "n1",
              "participant_id": "helper", "text": "SECRET"}  # fmt: skip
     assert opened.post("/v1/events", json=early).status_code == 202
@@ -44,12 +46,12 @@ def test_an_edit_that_waited_for_its_note_is_internal_too(opened: TestClient) ->
     assert "SECRET" not in seen(opened)
 
 
-def test_a_note_has_no_page_for_customers(opened: TestClient, note: str) -> None:
+def test_customers_get_404_for_the_page_of_an_internal_note(opened: TestClient, note: str) -> None:
     answer = opened.get(f"/v1/conversations/c1/messages/{note}", params={"view": "customer"})
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_message")
 
 
-def test_what_only_colleagues_say_to_each_other_is_not_shown(opened: TestClient) -> None:
+def test_internal_messages_are_not_shown_to_customers(opened: TestClient) -> None:
     send(opened, "PATCH", "/c1", attributes={"a": "SECRET5"}, labels=["SECRET6"])
     send(opened, "PATCH", "/c1/participants/ada", attributes={"b": "SECRET7"})
     send(opened, "POST", "/c1/handoffs", reason="too_hard", text="SECRET8")
@@ -59,7 +61,7 @@ def test_what_only_colleagues_say_to_each_other_is_not_shown(opened: TestClient)
     assert "SECRET" not in seen(opened)
 
 
-def test_a_deleted_message_is_gone_from_every_view_of_a_customer(opened: TestClient) -> None:
+def test_a_deleted_message_is_hidden_from_every_customer_view(opened: TestClient) -> None:
     message = say(opened, text="SECRET")["message_id"]
     send(opened, "PATCH", f"/c1/messages/{message}", text="SECRET too")
     send(opened, "DELETE", f"/c1/messages/{message}")
@@ -73,7 +75,7 @@ def test_two_messages_never_share_an_id(opened: TestClient) -> None:
     assert len(read(opened, "/c1/messages")["items"]) == 1
 
 
-def test_another_source_with_the_same_event_id_makes_a_message_with_another_id(
+def test_the_same_event_id_of_another_source_gets_another_message_id(
     opened: TestClient, settings: Settings, clock: Clock
 ) -> None:
     theirs = {

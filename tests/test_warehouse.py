@@ -93,7 +93,7 @@ def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int)
 @hypothesis_settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_segments_may_arrive_in_any_order(
+def test_segments_loaded_in_any_order_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
     record = Record(Settings(data=tmp_path_factory.mktemp("order")), Clock())
@@ -117,7 +117,7 @@ def test_segments_may_arrive_in_any_order(
 
 
 def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None:
-    """Polars reads the segments themselves and counts anew."""
+    """Polars reads the segments directly and counts again."""
     a_busy_day(record, seed=11)
     lake = record.settings.lake_path
     events = pl.concat(
@@ -165,7 +165,7 @@ def flip_a_bit(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
-def test_a_flipped_bit_is_found_and_the_rest_is_loaded(record: Record) -> None:
+def test_a_segment_with_a_flipped_bit_is_quarantined_and_the_rest_loaded(record: Record) -> None:
     record.write(
         [event for number in range(3) for event in make_conversation(f"c{number}", messages=4)]
     )
@@ -188,7 +188,7 @@ def test_a_flipped_bit_is_found_and_the_rest_is_loaded(record: Record) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "truncated", "empty", "another file"])
-def test_a_segment_that_is_not_what_was_sealed_is_left_out(record: Record, how: str) -> None:
+def test_a_segment_that_differs_from_the_manifest_is_not_loaded(record: Record, how: str) -> None:
     record.write(make_conversation(messages=8))
     segments = record.seal(rows=5)
     path = record.settings.lake_path / segments[0].path
@@ -250,7 +250,7 @@ load(Path(sys.argv[1]), Path(sys.argv[2]), "UTC")
 
 
 @pytest.mark.parametrize("step", [1, 3, 6])
-def test_a_load_killed_in_the_middle_leaves_no_trace_and_the_next_one_finishes(
+def test_a_killed_load_leaves_no_trace_and_the_next_one_completes(
     record: Record, step: int
 ) -> None:
     record.publish(make_conversation())
@@ -275,7 +275,7 @@ def test_a_load_killed_in_the_middle_leaves_no_trace_and_the_next_one_finishes(
     assert contents(record) == finished
 
 
-def test_a_second_writer_waits_and_then_says_who_is_in_the_way(record: Record) -> None:
+def test_a_second_writer_waits_and_then_names_the_lock_holder(record: Record) -> None:
     record.publish(make_conversation())
     warehouse = record.settings.warehouse_path
     with (
@@ -286,7 +286,7 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(record: Record) -
         pass
 
 
-def test_two_loaders_at_once_load_everything_once(record: Record) -> None:
+def test_two_concurrent_loaders_load_every_event_once(record: Record) -> None:
     record.write([event for number in range(20) for event in make_conversation(f"c{number}")])
     record.seal(rows=10)
     load = "import sys; from pathlib import Path; from warehouse.build import load; load(Path(sys.argv[1]), Path(sys.argv[2]), 'UTC')"
@@ -345,7 +345,7 @@ def test_a_data_folder_that_was_moved_still_works(record: Record, tmp_path: Path
     assert there.query("select count(*) as n from events") == [{"n": 36}]
 
 
-def test_reading_what_was_never_loaded_says_what_to_do(record: Record) -> None:
+def test_reading_an_unloaded_warehouse_says_what_to_do(record: Record) -> None:
     with pytest.raises(WarehouseMissingError, match="convolake load"):
         connect(record.settings.warehouse_path)
 
@@ -359,7 +359,7 @@ def test_an_empty_lake_makes_empty_tables(record: Record) -> None:
     assert time_zone == [{"zone": "UTC"}]
 
 
-def test_a_table_that_is_missing_is_not_taken_from_the_program(record: Record) -> None:
+def test_a_missing_table_is_not_resolved_to_a_python_variable(record: Record) -> None:
     record.publish(make_conversation())
     massages = [1]  # misspelt, as a table would be
     with pytest.raises(duckdb.CatalogException, match="massages"):

@@ -63,7 +63,7 @@ def test_every_event_arrives_in_order_and_signed(
     assert len({each.id for each in receiver.taken}) == 10
 
 
-def test_what_is_sent_is_the_event_of_the_page(
+def test_a_delivery_contains_the_event_of_the_page(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver)
@@ -73,7 +73,9 @@ def test_what_is_sent_is_the_event_of_the_page(
     assert [each.event for each in receiver.taken] == page
 
 
-def test_only_what_was_asked_for_is_sent(installation: Installation, receiver: Receiver) -> None:
+def test_only_the_subscribed_event_types_are_delivered(
+    installation: Installation, receiver: Receiver
+) -> None:
     hook(installation, receiver, event_types=["message.created"], channels=["email"])
     installation.post_events(
         make_conversation(messages=1) + make_conversation("c2", 2, channel="email")
@@ -83,7 +85,7 @@ def test_only_what_was_asked_for_is_sent(installation: Installation, receiver: R
     assert {each.event["event_type"] for each in receiver.taken} == {"message.created"}
 
 
-def test_a_failed_delivery_holds_back_its_own_conversation_only_and_comes_again_the_same(
+def test_a_failed_delivery_blocks_its_own_conversation_only_and_is_retried_unchanged(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
@@ -102,7 +104,7 @@ def test_a_failed_delivery_holds_back_its_own_conversation_only_and_comes_again_
     wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
 
 
-def test_every_try_is_an_event_of_the_log(installation: Installation, receiver: Receiver) -> None:
+def test_every_delivery_attempt_is_an_event(installation: Installation, receiver: Receiver) -> None:
     hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: 500 if len(receiver.tried) == 1 else 200
     installation.post_events(make_conversation(messages=1))
@@ -112,14 +114,14 @@ def test_every_try_is_an_event_of_the_log(installation: Installation, receiver: 
     wait_until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
     installation.post_events([make_event()])
     arrived(receiver, 2)
-    assert len(receiver.tried) == 3  # nobody is told of deliveries
+    assert len(receiver.tried) == 3  # delivery events are not delivered
 
 
 def stored(installation: Installation) -> int:
     return int(installation.http.get("/v1/ingest-stats").json()["stored"])
 
 
-def test_a_receiver_that_is_gone_is_told_nothing_more_until_it_is_enabled(
+def test_a_410_disables_the_webhook_until_it_is_enabled(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
@@ -136,7 +138,7 @@ def test_a_receiver_that_is_gone_is_told_nothing_more_until_it_is_enabled(
     assert receiver.sequences("c1") == [3, 4]
 
 
-def test_a_receiver_that_asks_for_patience_gets_it(
+def test_the_dispatcher_obeys_retry_after(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     hook(installation, receiver, event_types=["message.created"])
@@ -152,7 +154,7 @@ def test_a_receiver_that_asks_for_patience_gets_it(
     arrived(receiver, 2)
 
 
-def test_a_bot_is_told_nothing_while_a_human_has_control_nor_what_it_said_itself(
+def test_a_bot_webhook_gets_no_events_under_human_control_nor_its_own_messages(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver, event_types=["message.created"], bot_id="helper")
@@ -173,7 +175,7 @@ def test_a_bot_is_told_nothing_while_a_human_has_control_nor_what_it_said_itself
     assert receiver.taken[-1].event["text"] == "to the bot"
 
 
-def test_while_a_secret_is_changed_both_verify(
+def test_during_a_secret_rotation_both_secrets_verify(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
@@ -191,7 +193,7 @@ def test_while_a_secret_is_changed_both_verify(
     assert "secret" not in installation.http.get(path).text.replace('"secret":null', "")
 
 
-def test_what_was_given_up_is_kept_and_can_be_sent_anew(
+def test_a_dead_letter_is_kept_and_can_be_replayed(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
@@ -201,16 +203,16 @@ def test_what_was_given_up_is_kept_and_can_be_sent_anew(
         wait_until(lambda n=tries: len(receiver.tried) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
         wait_until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
         clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
-    wait_until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is given up")
+    wait_until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is a dead letter")
     (dead,) = deliveries(installation, made, "dead")
     assert (dead["attempts"], dead["last_result"]) == (len(SCHEDULE) + 1, "status 500")
     receiver.answer = lambda _: 200
 
     def is_there() -> bool:
-        clock.forward(minutes=10)  # the next may have been tried in vain a moment ago
+        clock.forward(minutes=10)  # the next attempt may have failed a moment ago
         return bool(receiver.taken)
 
-    wait_until(is_there, WAIT, "what waited behind it")
+    wait_until(is_there, WAIT, "the deliveries behind it")
     assert receiver.sequences("c1") == [4]
     answer = installation.post(f"/v1/webhooks/{made['webhook_id']}/replay", {})
     assert answer.json()["count"] == 1
@@ -219,7 +221,7 @@ def test_what_was_given_up_is_kept_and_can_be_sent_anew(
     assert deliveries(installation, made, "dead") == []
 
 
-def test_a_range_of_the_log_can_be_sent_again_with_the_same_ids(
+def test_a_range_of_the_log_can_be_replayed_with_the_same_ids(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver)
@@ -244,7 +246,7 @@ def test_a_new_webhook_can_begin_in_the_past(
     assert receiver.sequences("c1") == [2, 3, 4]
 
 
-def test_a_removed_webhook_is_told_nothing_more(
+def test_a_deleted_webhook_gets_no_more_events(
     installation: Installation, receiver: Receiver
 ) -> None:
     made = hook(installation, receiver)
@@ -255,7 +257,7 @@ def test_a_removed_webhook_is_told_nothing_more(
     assert receiver.tried == []
 
 
-def test_what_was_committed_before_a_restart_is_delivered_after_it(
+def test_events_committed_before_a_restart_are_delivered_after_it(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     key = get_or_create_local_key(settings, clock())
@@ -273,7 +275,7 @@ def test_what_was_committed_before_a_restart_is_delivered_after_it(
 
 
 @pytest.mark.timeout(900)
-def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_wait_for_nothing(
+def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_delaying_others(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     steps, each_step, conversations = 60, 600 if WHOLE else 40, 20
@@ -306,7 +308,7 @@ def test_a_receiver_that_is_down_for_an_hour_gets_all_of_it_in_order_and_others_
 
 
 @pytest.mark.parametrize("seed", range(30 if WHOLE else 4))
-def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
+def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids(
     settings: Settings, clock: Clock, receiver: Receiver, seed: int
 ) -> None:
     chosen = random.Random(seed)  # noqa: S311
@@ -337,7 +339,7 @@ def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
                     clock.forward(hours=30)
 
                     def has_arrived() -> bool:
-                        clock.forward(minutes=10)  # some were tried in vain a moment ago
+                        clock.forward(minutes=10)  # some attempts failed a moment ago
                         return len(receiver.ids) == 4 * 5 * 12
 
                     wait_until(has_arrived, 60, "all has arrived")
@@ -351,9 +353,7 @@ def test_whatever_a_receiver_answers_all_arrives_in_order_with_the_same_ids(
     assert len(bodies) == len({each.id for each in receiver.tried})
 
 
-def test_a_webhook_of_another_source_is_answered_like_none(
-    installation: Installation, receiver: Receiver
-) -> None:
+def test_a_webhook_of_another_source_is_404(installation: Installation, receiver: Receiver) -> None:
     made = hook(installation, receiver)
     engine = open_engine(installation.settings.database_url)
     other = create_key(engine, "other", 1, Grant(frozenset({"webhooks:admin"})))
@@ -364,7 +364,7 @@ def test_a_webhook_of_another_source_is_answered_like_none(
         assert answer.status_code == 404
 
 
-def test_a_key_of_one_channel_is_told_of_that_channel_only(
+def test_a_webhook_of_a_channel_key_gets_that_channel_only(
     installation: Installation, receiver: Receiver
 ) -> None:
     engine = open_engine(installation.settings.database_url)
@@ -381,7 +381,7 @@ def test_a_key_of_one_channel_is_told_of_that_channel_only(
     assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
 
 
-def test_a_key_of_one_channel_neither_sees_nor_changes_a_webhook_of_others(
+def test_a_key_of_one_channel_cannot_read_or_change_other_webhooks(
     installation: Installation, receiver: Receiver
 ) -> None:
     engine = open_engine(installation.settings.database_url)
@@ -399,7 +399,7 @@ def test_a_key_of_one_channel_neither_sees_nor_changes_a_webhook_of_others(
     assert installation.post(f"{path}/rotate", None, **headers).status_code == 404
 
 
-def test_an_event_that_is_never_taken_does_not_silence_the_others(
+def test_an_undeliverable_event_does_not_block_other_conversations(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     hook(installation, receiver, event_types=["message.created"])
@@ -412,9 +412,7 @@ def test_an_event_that_is_never_taken_does_not_silence_the_others(
     )
     wait_until(lambda: len(receiver.tried) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
     receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
-    while (
-        len(receiver.taken) < FAILURE_THRESHOLD + 4
-    ):  # it is probed, not with the same one for ever
+    while len(receiver.taken) < FAILURE_THRESHOLD + 4:  # it is probed with alternating deliveries
         tried = len(receiver.tried)
         assert tried < 5 * FAILURE_THRESHOLD
         clock.forward(seconds=61)
@@ -426,7 +424,7 @@ def test_an_event_that_is_never_taken_does_not_silence_the_others(
     assert "c0" not in {each.event["conversation_id"] for each in receiver.taken}
 
 
-def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
+def test_a_replay_of_a_range_includes_dead_letters(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     made = hook(installation, receiver, event_types=["message.created"])
@@ -444,7 +442,7 @@ def test_a_range_with_something_given_up_in_it_is_sent_again_whole(
 # --- when, and when not
 
 
-def test_tries_spread_over_76_hours_and_end_then() -> None:
+def test_attempts_are_spread_over_76_hours() -> None:
     now = since = 0
     tries = 1
     while (due := next_attempt_at(now, since, tries, None, lambda: 0.5)) is not None:
@@ -454,14 +452,14 @@ def test_tries_spread_over_76_hours_and_end_then() -> None:
     assert now == sum(SCHEDULE) * 1_000_000
 
 
-def test_two_receivers_that_failed_together_are_not_tried_together() -> None:
+def test_retries_of_two_receivers_have_jitter() -> None:
     early, late = (next_attempt_at(0, 0, 4, None, lambda part=part: part) for part in (0.0, 1.0))  # type: ignore[misc]
     assert early is not None
     assert late is not None
     assert (early, late) == (480_000_000, 720_000_000)
 
 
-def test_an_endpoint_that_fails_is_left_alone_and_tried_by_one() -> None:
+def test_a_failing_endpoint_opens_its_circuit_and_is_probed_by_one_delivery() -> None:
     breaker = CircuitBreaker()
     for _ in range(FAILURE_THRESHOLD):
         assert breaker.permits(0) is None

@@ -11,7 +11,7 @@ import msgspec
 
 
 class Delivery(NamedTuple):
-    """What came."""
+    """A received request."""
 
     headers: dict[str, str]
     body: bytes

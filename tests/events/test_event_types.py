@@ -53,7 +53,7 @@ def test_a_new_type_is_safe_by_default() -> None:
     assert new.payload is payloads.Payload
 
 
-def test_a_type_of_a_later_version_is_stored_and_shown_to_nobody() -> None:
+def test_an_unknown_event_type_is_stored_and_not_shown_to_customers() -> None:
     assert find_event_type("later.added") is None
     assert rules_of("later.added") is UNKNOWN
     assert not UNKNOWN.visible_to_customer
@@ -80,7 +80,7 @@ def _fits(field: msgspec.structs.FieldInfo, value: Any) -> bool:
 
 
 @pytest.mark.parametrize("event_type", TYPES, ids=lambda each: each.name)
-def test_a_wrong_value_in_a_payload_is_refused_with_the_name_of_its_field(
+def test_an_invalid_payload_value_is_rejected_with_the_name_of_its_field(
     event_type: EventType,
 ) -> None:
     for field in msgspec.structs.fields(event_type.payload):
@@ -92,7 +92,7 @@ def test_a_wrong_value_in_a_payload_is_refused_with_the_name_of_its_field(
             assert (caught.value.field or "").startswith("$.payload.")
 
 
-def test_a_bool_is_no_number_anywhere_in_a_payload() -> None:
+def test_a_payload_never_takes_a_bool_for_a_number() -> None:
     for event_type, payload in (
         ("participant.updated", {"unread_sequence": True}),
         ("participant.read_advanced", {"sequence": True}),
@@ -105,7 +105,7 @@ def test_a_bool_is_no_number_anywhere_in_a_payload() -> None:
 
 
 @given(event_type=st.sampled_from(TYPES), payload=st.dictionaries(st.text(), JSON, max_size=4))
-def test_any_payload_is_accepted_or_refused_without_an_error_of_ours(
+def test_any_payload_is_accepted_or_rejected_without_a_server_error(
     event_type: EventType, payload: dict[str, Any]
 ) -> None:
     try:
@@ -116,7 +116,7 @@ def test_any_payload_is_accepted_or_refused_without_an_error_of_ours(
     assert field.startswith("$.payload")
 
 
-def test_a_refused_payload_leaves_the_conversation_readable(record: Record) -> None:
+def test_a_rejected_payload_leaves_the_conversation_readable(record: Record) -> None:
     record.write(make_conversation())
     wrong = make_event(
         "participant.read_advanced", participant_id="ada", payload={"sequence": True}

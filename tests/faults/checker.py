@@ -14,7 +14,7 @@ class Told:
     """What the clients know: the sequence of every acknowledged event, and what was never answered.
 
     An acknowledgement that arrives once the power is being cut counts as no answer: without
-    power nobody answers. Here the processes live on for a moment, and a flush that the cut
+    power no server answers. Here the processes live on for a moment, and a flush that the cut
     overtakes may tell them that it went well.
     """
 

@@ -33,7 +33,7 @@ def running(
 
     Begun with so many open `files` allowed, as far as it does not ask for more.
 
-    Its output is beside the data folder's parent, so that a file system under it can be cut.
+    Its output is next to the parent of the data folder, so that a file system under it can be cut.
     """
     program = ["convolake"] if variant is None else ["tests.faults.variants", variant]
     with log_path(settings, command).open("ab") as output:
@@ -95,7 +95,7 @@ class Load:
     """Clients that write until they are told to stop, or until the server is gone."""
 
     def __init__(self, settings: Settings, key: str, told: Told, prefix: str, enough: int) -> None:
-        """`enough` is set when so many events were acknowledged here."""
+        """`enough` is set when that number of events was acknowledged here."""
         self.enough = threading.Event()
         self.failures: list[ClientError] = []
         self._settings, self._key, self._told, self._prefix = settings, key, told, prefix

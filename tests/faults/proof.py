@@ -26,8 +26,8 @@ FAULTS = {
     "readers": "readers during loads and maintenance",
     "requests": "requests with broken bodies, headers and parameters, to every route",
     "deliveries": "kill -9 of the API between a commit and its webhooks",
-    "listeners": "kill -9 of the API while many listen; they come back with the last sequence they saw",
-    "reconnect": "kill -9 of the API while 10,000 listen; all come back at once",
+    "listeners": "kill -9 of the API with many subscribers; they reconnect with their last sequence",
+    "reconnect": "kill -9 of the API with 10,000 subscribers; all reconnect at once",
     "clock": "the clock jumps 10 minutes back, 3 days on, and back, under load",
 }
 """Every fault that must be in the proof, with what is done. A missing one is not proven."""
@@ -89,7 +89,7 @@ def page(findings: list[Finding]) -> str:
         "|" + "|".join(["---", *["---:"] * len(COLUMNS), "---", "---"]) + "|",
         *(row(name, findings) for name in FAULTS),
         "",
-        "## What was looked at",
+        "## Tested system",
         "",
         *(
             f"- **{FAULTS[each.fault]}**: {each.figures['note']}"
@@ -116,7 +116,7 @@ as not proven.
 
 @cache
 def commit() -> str:
-    """What is tested: the commit, and whether the files differ from it."""
+    """Return the tested commit, and whether the files differ from it."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],
         capture_output=True, text=True, check=False,

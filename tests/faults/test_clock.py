@@ -78,7 +78,7 @@ def jump_to(offset: Path, seconds: int) -> None:
 
 
 def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
-    """Sessions that were ended for a pause shorter than the timeout between two events of theirs."""
+    """Sessions that ended although the pause between two of their events was below the timeout."""
     latest: dict[str, int] = {}
     wrong = 0
     for event in events:
@@ -91,15 +91,13 @@ def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
 
 
 @pytest.mark.fault("clock")
-def test_jumps_of_the_clock_disturb_neither_order_nor_sessions_nor_sealing(
-    jumped: Jumped, found: Found
-) -> None:
+def test_clock_jumps_do_not_change_order_sessions_or_sealing(jumped: Jumped, found: Found) -> None:
     settings, events, sealed = jumped.settings, jumped.events, jumped.sealed
     verdict = check(jumped.told, settings)
     wrong = sessions_ended_wrongly(events, TIMEOUT)
     late = sum(each["happened_at"] > each["received_at"] for each in events)
     ended = sum(each["event_type"] == "session.ended" for each in events)
-    note = f"{len(sealed)} jumps, {len(events):,} events: {late} happened after they were received; {ended} sessions ended, {wrong} of them wrongly; sealing went on after {sum(sealed)} of the jumps"
+    note = f"{len(sealed)} jumps, {len(events):,} events: {late} happened after they were received; {ended} sessions ended, {wrong} of them wrongly; sealing continued after {sum(sealed)} of the jumps"
     found(cycles=len(sealed), **verdict.figures(), note=note)
     assert verdict.ok, verdict
     assert (late, wrong) == (0, 0)
@@ -109,7 +107,7 @@ def test_jumps_of_the_clock_disturb_neither_order_nor_sessions_nor_sealing(
     assert [each for each in run_in_adbc_process(verify, settings).checks if not each.ok] == []
 
 
-def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
+def test_sealing_uses_the_monotonic_clock(record: Record) -> None:
     """Whatever time it is said to be when a segment is sealed."""
     for jump in JUMPS:
         record.write([{"event_type": "contact.created", "contact_id": f"k{jump}"}])
@@ -120,7 +118,7 @@ def test_sealing_waits_by_a_clock_that_does_not_jump(record: Record) -> None:
 
 
 @pytest.mark.control("clock")
-def test_control_order_and_sessions_by_the_clock_are_wrong(jumped: Jumped, found: Found) -> None:
+def test_control_order_and_sessions_by_wall_clock_are_wrong(jumped: Jumped, found: Found) -> None:
     backwards = apart = 0
     before: dict[str, dict[str, Any]] = {}
     for event in jumped.events:

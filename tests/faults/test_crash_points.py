@@ -110,7 +110,7 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.control("seal crash")
-def test_control_a_seal_that_writes_its_line_before_its_file_breaks(
+def test_control_a_seal_that_writes_the_manifest_line_first_breaks(
     tmp_path: Path, found: Found
 ) -> None:
     settings = prepared(tmp_path, sealed=False)
@@ -181,7 +181,7 @@ def unnamed_after_upkeep(record: Record) -> int:
 
 
 @pytest.mark.control("load crash")
-def test_control_a_load_that_says_what_it_loaded_in_another_transaction_breaks(
+def test_control_a_load_with_the_ledger_in_another_transaction_breaks(
     tmp_path: Path, found: Found
 ) -> None:
     settings = prepared(tmp_path, sealed=True)

@@ -48,7 +48,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, list[Segme
 
 
 class Round:
-    """Some segments damaged, the warehouse built anew from what is there, then all put right."""
+    """Some segments are damaged, the warehouse is rebuilt from the rest, then all are repaired."""
 
     def __init__(self, record: Record, segments: list[Segment], chance: random.Random) -> None:
         self.missed = 0
@@ -69,7 +69,7 @@ class Round:
             (lake / path).write_bytes(body)
 
     def run_aliens(self, count: int) -> None:
-        """Files that nobody sealed: copies under another name, cut ones, empty ones, text."""
+        """Foreign files: copies under another name, truncated ones, empty ones, text."""
         folder = self._record.settings.lake_path / Path(self._segments[0].path).parent
         aliens = []
         for number in range(count):
@@ -120,7 +120,7 @@ def _verify(settings: Settings) -> str:
 
 
 @pytest.mark.fault("damage")
-def test_all_damage_is_found_and_none_of_it_gets_into_the_warehouse(
+def test_all_damage_is_found_and_none_is_loaded_into_the_warehouse(
     sealed: tuple[Record, list[Segment]], cycles: Callable[[int, int], int], found: Found
 ) -> None:
     record, segments = sealed
@@ -138,7 +138,7 @@ def test_all_damage_is_found_and_none_of_it_gets_into_the_warehouse(
 
 
 @pytest.mark.control("damage")
-def test_control_reading_the_flipped_files_themselves_gives_wrong_rows_silently(
+def test_control_reading_damaged_files_directly_gives_wrong_rows_silently(
     sealed: tuple[Record, list[Segment]], tmp_path: Path, found: Found
 ) -> None:
     record, segments = sealed

@@ -1,4 +1,4 @@
-"""kill -9 between a commit and what is told of it: webhooks and listeners miss nothing."""
+"""kill -9 between a commit and its delivery: webhooks and subscribers miss no event."""
 
 import random
 import signal
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def positions(settings: Settings) -> dict[str, list[int]]:
-    """What a webhook of messages has to be told of, by conversation."""
+    """The positions that a webhook of messages must deliver, by conversation."""
     sql = "select conversation_id, position from events where event_type = 'message.created' order by 2"
     found: dict[str, list[int]] = defaultdict(list)
     for row in Record(settings, Clock()).log(sql):
@@ -84,7 +84,7 @@ def deliver_through_kills(
         process.wait()
         meanwhile()
     wanted = sum(map(len, positions(settings).values()))
-    # Whoever asks says what is missing.
+    # A failed assertion names the missing events.
     with running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR), suppress(pytest.fail.Exception):
         wait_until(lambda: len(receiver.ids) >= wanted, 60, "all is delivered")
     return len(receiver.taken) - len(receiver.ids)
@@ -92,7 +92,7 @@ def deliver_through_kills(
 
 @pytest.mark.fault("deliveries")
 @pytest.mark.timeout(900)
-def test_kills_between_a_commit_and_its_webhooks_lose_nothing_and_keep_the_order(
+def test_kills_between_commit_and_delivery_lose_no_event_and_keep_the_order(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     with webhook_receiver() as receiver:
@@ -113,14 +113,14 @@ def test_kills_between_a_commit_and_its_webhooks_lose_nothing_and_keep_the_order
 
 @pytest.mark.control("deliveries")
 @pytest.mark.timeout(300)
-def test_control_a_webhook_that_remembers_its_place_in_memory_loses(
+def test_control_a_webhook_with_its_cursor_in_memory_loses_events(
     settings: Settings, whole: bool, found: Found
 ) -> None:
     if not whole:
         pytest.skip("it waits half a minute for what never comes: `make prove` does")
 
     def forget() -> None:
-        """What is known of the place after a restart, if it was in memory."""
+        """The cursor after a restart, if it was in memory only."""
         with closing(sqlite3.connect(settings.store_path)) as store:
             store.execute("update webhooks set position = (select max(position) from events)")
             store.execute("delete from webhook_queue")
@@ -165,7 +165,7 @@ class Listening(threading.Thread):
 
 @pytest.mark.fault("listeners")
 @pytest.mark.timeout(900)
-def test_listeners_hear_1_to_n_through_kills(
+def test_subscribers_get_sequences_1_to_n_through_kills(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     key = get_or_create_local_key(settings, wall_clock())
@@ -202,7 +202,7 @@ def test_listeners_hear_1_to_n_through_kills(
 
 @pytest.mark.control("listeners")
 @pytest.mark.timeout(300)
-def test_control_listeners_that_come_back_with_what_is_newest_miss_events(
+def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
     settings: Settings, found: Found
 ) -> None:
     """`after` is where they came in at each connection: "latest only", as elsewhere."""
@@ -215,7 +215,7 @@ def test_control_listeners_that_come_back_with_what_is_newest_miss_events(
 
     def listen() -> None:
         with suppress(StoppedError), Client(settings.url, key, retries=0, wait=gone) as client:
-            for event in client.listen(CONVERSATIONS[0]):  # begins with what comes next
+            for event in client.listen(CONVERSATIONS[0]):  # starts with the next event
                 heard.add(event["sequence"])
 
     for cycle in range(3):

@@ -1,4 +1,4 @@
-"""A full disk: refused with a reason and when to come back, nothing lost, and it goes on by itself."""
+"""A full disk: writes are rejected with Retry-After, no event is lost, and writes resume automatically."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.mark.fault("disk full")
-def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
+def test_a_full_disk_is_reported_and_no_acknowledged_event_is_lost(
     settings: Settings, whole: bool, found: Found
 ) -> None:
     told = Told()
@@ -64,7 +64,9 @@ def test_a_full_disk_is_told_and_nothing_acknowledged_is_lost(
 
 
 @pytest.mark.control("disk full")
-def test_control_an_api_that_ignores_failed_commits_loses(settings: Settings, found: Found) -> None:
+def test_control_an_api_that_ignores_failed_commits_loses_events(
+    settings: Settings, found: Found
+) -> None:
     told = Told()
     key = get_or_create_local_key(settings, wall_clock())
     with running(settings, variant="careless"):

@@ -1,4 +1,4 @@
-"""A failed fsync: nobody knows what is on disk, so nothing is acknowledged until a restart reads it.
+"""A failed fsync: it is unknown what is on disk, so no event is acknowledged until a restart reads it.
 
 The kernel marks the pages of a failed fsync as clean: the next fsync succeeds and says nothing.
 """
@@ -67,7 +67,7 @@ def send_again(settings: Settings, key: str, told: Told) -> None:
 
 
 @pytest.mark.fault("fsync error")
-def test_after_a_failed_fsync_nothing_is_acknowledged_until_a_restart(
+def test_after_a_failed_fsync_no_event_is_acknowledged_until_a_restart(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     told = Told()
@@ -93,7 +93,7 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_a_restart(
 
 
 @pytest.mark.control("fsync error")
-def test_control_an_api_that_ignores_failed_commits_goes_on_acknowledging(
+def test_control_an_api_that_ignores_failed_commits_keeps_acknowledging(
     settings: Settings, found: Found
 ) -> None:
     key = get_or_create_local_key(settings, wall_clock())

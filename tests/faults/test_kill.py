@@ -40,7 +40,7 @@ def kill_under_load(settings: Settings, told: Told, cycle: int, variant: str | N
 
 @pytest.mark.fault("kill")
 @pytest.mark.timeout(900)
-def test_kills_under_load_lose_double_and_skip_nothing(
+def test_kills_under_load_lose_duplicate_and_skip_no_event(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     told = Told()
@@ -54,7 +54,7 @@ def test_kills_under_load_lose_double_and_skip_nothing(
 
 
 @pytest.mark.control("kill")
-def test_control_an_api_that_acknowledges_before_it_commits_loses(
+def test_control_an_api_that_acknowledges_before_it_commits_loses_events(
     settings: Settings, found: Found
 ) -> None:
     told = Told()
@@ -69,7 +69,7 @@ def test_control_an_api_that_acknowledges_before_it_commits_loses(
     assert verdict.lost > 0
 
 
-def test_what_was_sent_and_not_answered_is_stored_at_most_once(settings: Settings) -> None:
+def test_an_unacknowledged_event_is_stored_at_most_once(settings: Settings) -> None:
     """A client that retries across a kill meets its own event as a duplicate."""
     key = get_or_create_local_key(settings, wall_clock())
     events = [

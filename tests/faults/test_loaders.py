@@ -1,4 +1,4 @@
-"""Several loaders at once: every event once, and whoever is in the way is told so."""
+"""Concurrent loaders: every event is loaded once, and a blocked loader names the lock holder."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import Record, make_conversation
 from tests.faults.conftest import Found
-from tests.faults.crowd import Loaded, answer, load_when_told, processes
+from tests.faults.loaders import Loaded, answer, load_when_told, processes
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -32,7 +32,7 @@ def doubled(record: Record) -> int:
 
 @pytest.mark.fault("loaders")
 @pytest.mark.parametrize("loaders", [2, 4])
-def test_loaders_at_once_load_every_event_once(
+def test_concurrent_loaders_load_every_event_once(
     record: Record, loaders: int, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     rounds = cycles(3, 50)

@@ -78,7 +78,7 @@ def broken_segments(settings: Settings) -> list[str]:
 
 
 @pytest.mark.fault("power cut")
-def test_power_cuts_under_load_lose_nothing_that_was_acknowledged_or_sealed(
+def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
     disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     told = Told()
@@ -155,7 +155,7 @@ def is_whole(settings: Settings) -> bool:
 
 
 @pytest.mark.fault("load power cut")
-def test_a_power_cut_during_or_after_a_load_leaves_a_warehouse_that_goes_on(
+def test_after_a_power_cut_during_a_load_the_warehouse_continues(
     disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     broken = 0
@@ -170,7 +170,7 @@ def test_a_power_cut_during_or_after_a_load_leaves_a_warehouse_that_goes_on(
 
 
 @pytest.mark.control("load power cut")
-def test_control_a_load_that_leaves_flushing_to_ducklake_loses_its_files(
+def test_control_a_load_that_does_not_fsync_its_files_loses_them(
     disk: CutDisk, settings: Settings, found: Found
 ) -> None:
     Record(settings, Clock()).publish(make_conversation())

@@ -8,7 +8,7 @@ HELD = Finding("kill", False, "passed", 1.0, figures={"cycles": 50, "lost": 0})
 CONTROL = Finding("kill", True, "passed", 1.0, figures={"loss": "7 of 90 lost"})
 
 
-def test_a_fault_is_held_when_its_test_passed_and_its_control_was_seen_to_fail() -> None:
+def test_a_fault_is_proven_when_its_test_passed_and_its_control_failed() -> None:
     assert verdict([HELD], [CONTROL]) == "held"
     assert "| 50 | – | – | 0 | – | – | 7 of 90 lost | held |" in page([HELD, CONTROL])
 
@@ -24,9 +24,11 @@ def test_a_fault_is_held_when_its_test_passed_and_its_control_was_seen_to_fail()
         ([HELD, Finding("kill", False, "failed", 1.0)], [CONTROL], "BROKEN"),
     ],
 )
-def test_anything_less_is_not(fault: list[Finding], control: list[Finding], says: str) -> None:
+def test_a_fault_without_both_results_is_not_proven(
+    fault: list[Finding], control: list[Finding], says: str
+) -> None:
     assert says in verdict(fault, control)
 
 
-def test_a_fault_that_was_never_tried_is_in_the_table_as_not_proven() -> None:
+def test_an_untested_fault_is_listed_as_not_proven() -> None:
     assert page([]).count("not proven**: no fault test ran") == len(FAULTS)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.factories import Record, make_conversation
 from tests.faults.conftest import Found
-from tests.faults.crowd import (
+from tests.faults.loaders import (
     Seen,
     answer,
     dismiss,
@@ -32,7 +32,7 @@ def tidy(record: Record) -> None:
 
 
 def load_for(record: Record, seconds: float) -> tuple[int, int]:
-    """Loads for so long, six at least, with maintenance after every third; how many of each."""
+    """Load for `seconds`, at least six times, with maintenance after every third; return both counts."""
     start = time.monotonic()
     loads = maintained = 0
     while time.monotonic() - start < seconds or loads < 6:
@@ -83,7 +83,7 @@ def one_commit_for_each_table(record: Record, seconds: float) -> None:
 
 
 @pytest.mark.control("readers")
-def test_control_a_load_that_commits_each_table_shows_half_of_itself(
+def test_control_a_load_that_commits_each_table_is_seen_half_done(
     record: Record, found: Found
 ) -> None:
     record.publish(make_conversation())
@@ -97,7 +97,7 @@ def test_control_a_load_that_commits_each_table_shows_half_of_itself(
 
 
 @pytest.mark.control("readers")
-def test_control_a_plain_database_file_turns_readers_away(tmp_path: Path, found: Found) -> None:
+def test_control_a_plain_database_file_locks_readers_out(tmp_path: Path, found: Found) -> None:
     file = tmp_path / "plain.duckdb"
     duckdb.connect(file).execute("create table events (number bigint)").close()
     end = time.monotonic() + 2

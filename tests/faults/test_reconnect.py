@@ -1,4 +1,4 @@
-"""Ten thousand who listen, one kill -9, and all of them come back at once."""
+"""10,000 subscribers, one kill -9, and all of them reconnect at once."""
 
 import signal
 import threading
@@ -24,7 +24,7 @@ from tests.factories import free_port, make_event
 from tests.faults.checker import Told, Verdict, check
 from tests.faults.conftest import Found
 from tests.faults.processes import running
-from tests.faults.returning import Asking, Listeners, Place, open_files
+from tests.faults.subscribers import Poller, Subscribers, Target, open_files
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -33,16 +33,16 @@ BACK_SECONDS = 90.0
 """After the kill, all are level with the log again within so long."""
 
 PATIENT, HASTY = 30.0, 10.0
-"""So many seconds our client waits for an answer or a socket, and what is usual elsewhere."""
+"""Seconds that our client waits for a response or a socket, and the usual value elsewhere."""
 
 RATE = 500
-"""So many events a second are posted while they come back."""
+"""Events a second that are posted during the reconnects."""
 
 DESK = "desk"
 """The source of the key that half of them share."""
 
 DOWN = {"ConnectError", "ReadError", "RemoteProtocolError"}
-"""What somebody sees who asks while nobody is there to answer."""
+"""What a client gets while no server answers."""
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ class Posting(threading.Thread):
 
 @dataclass
 class Storm:
-    """What came of it; `back_in` and `down_for` are seconds from the kill on."""
+    """The result; `back_in` and `down_for` are seconds since the kill."""
 
     told: Told
-    listeners: Listeners
-    asking: Asking
+    listeners: Subscribers
+    asking: Poller
     last: int
     """The sequence of every conversation's last event."""
     opened_in: float
@@ -110,13 +110,13 @@ class Storm:
         return (
             f"{len(self.heard):,} listeners heard {sum(map(len, self.heard)):,} events, each 1 to n; "
             f"opened in {self.opened_in:.0f} s; down for {self.down_for:.1f} s; all back "
-            f"{self.back_in:.0f} s after the kill, of {sum(failures.values()):,} tries in vain "
-            f"{failures['429']:,} for the limit of a key; a reader beside them waited for at most "
+            f"{self.back_in:.0f} s after the kill, of {sum(failures.values()):,} failed attempts "
+            f"{failures['429']:,} for the limit of a key; a reader at the same time waited for at most "
             f"{self.asking.longest:.1f} s, and got {dict(self.asking.answers)}"
         )
 
 
-def places(settings: Settings, names: Sequence[str]) -> list[Place]:
+def places(settings: Settings, names: Sequence[str]) -> list[Target]:
     """A customer with a token listens to every other one, in haste; one key listens to the rest."""
     grant = Grant(frozenset({"read"}))
     key = create_key(open_engine(settings.database_url), DESK, wall_clock(), grant)
@@ -124,9 +124,9 @@ def places(settings: Settings, names: Sequence[str]) -> list[Place]:
     ends = wall_clock() + 3_600_000_000
     caller = Caller("local", frozenset({"admin"}))
     return [
-        Place(name, tokens.issue(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
+        Target(name, tokens.issue(caller, User(name, frozenset({name}), "customer", ends)), HASTY)
         if number % 2
-        else Place(name, key, PATIENT)
+        else Target(name, key, PATIENT)
         for number, name in enumerate(names)
     ]
 
@@ -139,7 +139,7 @@ def serving(settings: Settings, limit: int) -> Iterator[Any]:
 
 
 def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False) -> Storm:
-    """Kill the API in the middle of a round of messages, start it anew, and see who comes back.
+    """Kill the API in the middle of a round of messages, restart it, and wait for the reconnects.
 
     The key that half of them share may open fewer sockets at once than it has. If `naive`, they come
     back to what is newest then, and there is no limit.
@@ -148,11 +148,11 @@ def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False
     key, told = get_or_create_local_key(settings, wall_clock()), Told()
     names = [f"s{number}" for number in range(count)]
     limit = 0 if naive else count // 25
-    listeners = Listeners(settings, places(settings, names), key if naive else "")
+    listeners = Subscribers(settings, places(settings, names), key if naive else "")
     with serving(settings, limit) as process, Client(settings.url, key, retries=30) as client:
         client.wait_until_ready()
         create(client, told, names)
-        with listeners, Asking(settings, key, names[0]) as asking:
+        with listeners, Poller(settings, key, names[0]) as asking:
             opened_in = seconds_until_live(listeners)
             posting = Posting(client, told, names, 1)
             posting.start()
@@ -188,15 +188,15 @@ def create(client: Client, told: Told, names: Sequence[str]) -> None:
         told.acknowledge(event["event_id"], answer.sequence or 0)
 
 
-def seconds_until_live(listeners: Listeners) -> float:
+def seconds_until_live(listeners: Subscribers) -> float:
     """How long it took until all were level with the log."""
     start = time.monotonic()
     wait_until(lambda: listeners.live == len(listeners.all), 240, "all listen")
     return time.monotonic() - start
 
 
-def all_hear(listeners: Listeners, last: int) -> None:
-    """Come back once everybody heard the last event of their conversation."""
+def all_hear(listeners: Subscribers, last: int) -> None:
+    """Return when every subscriber received the last event of its conversation."""
     heard = [each.heard for each in listeners.all]
     wait_until(lambda: all(each[-1:] == [last] for each in heard), 120, "the last event is heard")
 
@@ -208,7 +208,7 @@ def run_server(client: Client) -> int:
 
 
 @pytest.mark.fault("reconnect")
-def test_all_who_listened_come_back_by_themselves_and_miss_nothing(
+def test_all_subscribers_reconnect_automatically_and_miss_no_event(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     count = cycles(QUICK_SOCKETS, SOCKETS)
@@ -226,7 +226,7 @@ def test_all_who_listened_come_back_by_themselves_and_miss_nothing(
 
 
 @pytest.mark.control("reconnect")
-def test_control_who_comes_back_without_the_last_sequence_misses_what_was_said_meanwhile(
+def test_control_a_client_that_reconnects_without_its_last_sequence_misses_events(
     settings: Settings, found: Found
 ) -> None:
     storm = kill_while_all_listen(settings, QUICK_SOCKETS, naive=True)

@@ -1,4 +1,4 @@
-"""Requests that somebody got wrong: bodies, headers and parameters, to every route of the page."""
+"""Invalid requests: bodies, headers and parameters, to every operation of the OpenAPI page."""
 
 import json
 import random
@@ -88,7 +88,7 @@ def page(api: TestClient) -> dict[str, Any]:
 
 @pytest.mark.fault("requests")
 @pytest.mark.timeout(1200)
-def test_no_request_makes_a_server_error(
+def test_no_request_causes_a_server_error(
     opened: TestClient, page: dict[str, Any], cycles: Callable[[int, int], int], found: Found
 ) -> None:
     send(opened, "POST", "/c1/messages", participant_id="ada", text="x", message_id="m1")
@@ -123,7 +123,7 @@ class BareMessage(BaseModel):
 
 
 @pytest.mark.control("requests")
-def test_a_bare_application_answers_500_to_some(found: Found) -> None:
+def test_control_a_bare_application_answers_500_to_some_requests(found: Found) -> None:
     app = FastAPI()
 
     @app.post("/messages")
@@ -140,7 +140,7 @@ def test_a_bare_application_answers_500_to_some(found: Found) -> None:
 
 
 def fill(path: str, chosen: random.Random) -> str:
-    """The path with ids of ours and with garbage in place of its parameters."""
+    """The path with real ids and with garbage in place of its parameters."""
     parts = [
         chosen.choice(IDS[:4] if chosen.random() < 0.7 else IDS) if part.startswith("{") else part
         for part in path.split("/")

@@ -92,7 +92,7 @@ def test_two_reads_give_the_same_events_with_distinct_ids(importer: Importer, sa
     assert len({event["event_id"] for event in first}) == len(first) > 0
 
 
-def test_every_event_is_one_that_the_log_accepts(importer: Importer, sample: Path) -> None:
+def test_the_log_accepts_every_imported_event(importer: Importer, sample: Path) -> None:
     for event in events(importer, sample):
         validate_draft(msgspec.convert(event, Draft), None)
 

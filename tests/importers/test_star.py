@@ -64,7 +64,7 @@ def fold(given: list[dict[str, Any]]) -> list[StoredEvent]:
     return rows
 
 
-def test_a_dialogue_opens_with_its_people_and_all_that_is_said_about_it() -> None:
+def test_a_dialogue_starts_with_its_participants_and_attributes() -> None:
     first = next(events(a_dialogue(make_event("User", "utter", 5, Text="Hello"))))
     assert first["event_type"] == "conversation.created"
     assert (first["conversation_id"], first["channel"]) == ("star-7", "web")
@@ -104,7 +104,7 @@ def test_each_action_has_its_event_type(
     assert event["text"] == "One cake, please"
 
 
-def test_what_has_no_column_stays_in_the_payload_under_its_own_name() -> None:
+def test_fields_without_a_column_stay_in_the_payload_under_their_own_names() -> None:
     pick = make_event(
         "Wizard", "pick_suggestion", Text="Hi", ActionLabelOptions=["a", "b"], X={"y": 1}
     )
@@ -116,7 +116,7 @@ def test_what_has_no_column_stays_in_the_payload_under_its_own_name() -> None:
     }
 
 
-def test_a_knowledge_base_without_a_clock_has_the_time_of_the_event_before() -> None:
+def test_a_knowledge_base_event_without_a_time_gets_the_time_of_the_previous_event() -> None:
     given = a_dialogue(
         make_event("Wizard", "query", 9),
         make_event("KnowledgeBase", "return_item", None, TotalItems=2),
@@ -124,14 +124,14 @@ def test_a_knowledge_base_without_a_clock_has_the_time_of_the_event_before() -> 
     assert [seconds(event) for event in events(given)] == [START + 9] * 3
 
 
-def test_a_customer_who_completes_has_resolved_it_and_confirms_so() -> None:
+def test_a_completed_dialogue_is_resolved_and_confirmed_by_the_customer() -> None:
     event = list(events(a_dialogue(make_event("User", "complete"))))[-1]
     assert event["payload"]["resolved_by"] == "customer"
     assert event["payload"]["is_confirmed"] is True
 
 
 @pytest.mark.parametrize("level", ["DisconnectDuringDialogue", "EarlyDisconnectDuringDialogue"])
-def test_a_disconnect_is_a_departure_that_ends_the_session(level: str) -> None:
+def test_a_disconnect_is_a_leave_event_that_ends_the_session(level: str) -> None:
     given = a_dialogue(make_event("User", "utter", 3, Text="Hello"), level=level)
     last = list(events(given))[-1]
     assert (last["event_type"], last["participant_id"]) == ("participant.left", "customer-ada")
@@ -141,7 +141,7 @@ def test_a_disconnect_is_a_departure_that_ends_the_session(level: str) -> None:
     assert (end.event_type, end.payload) == ("session.ended", '{"reason":"participant_left"}')
 
 
-def test_a_dialogue_without_events_stands_at_the_time_in_its_batch() -> None:
+def test_a_dialogue_without_events_gets_the_time_of_its_batch() -> None:
     given = list(events(a_dialogue(level="EarlyDisconnectDuringDialogue")))
     assert [event["event_type"] for event in given] == ["conversation.created", "participant.left"]
     assert [seconds(event) for event in given] == [1_589_401_608] * 2
@@ -155,7 +155,7 @@ def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
     assert len({event["message_id"] for event in first[1:]}) == 3
 
 
-def test_an_agent_that_star_does_not_have_is_refused_by_name_of_its_place() -> None:
+def test_an_unknown_agent_is_damage_with_its_place() -> None:
     with pytest.raises(StarError, match="dialogue 7, event 0"):
         list(events(a_dialogue(make_event("Parrot", "utter", Text="Hello"))))
 
@@ -187,9 +187,7 @@ def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> No
         json.dumps(a_dialogue(make_event("User", "utter", 10**15))),
     ],
 )
-def test_a_line_that_is_no_dialogue_is_damage_and_the_next_one_is_read(
-    tmp_path: Path, line: str
-) -> None:
+def test_an_invalid_line_is_damage_and_the_next_line_is_read(tmp_path: Path, line: str) -> None:
     path = tmp_path / "star.jsonl"
     path.write_text(f"{json.dumps(a_dialogue())}\n{line}\n{json.dumps(a_dialogue())}\n")
     items = read(path)
@@ -209,12 +207,12 @@ def test_a_damaged_archive_is_damage(tmp_path: Path, damage: Callable[[bytes], b
 @pytest.fixture(scope="module")
 def real() -> list[dict[str, Any]]:
     if not REAL.exists():
-        pytest.skip("the STAR file is not beside this checkout; the small cases above still ran")
+        pytest.skip("the STAR file is not next to this checkout; the small cases above still ran")
     with gzip.open(REAL) as file:
         return [parse_dialogue(line) for line in file]
 
 
-def test_every_event_of_the_real_file_becomes_one_event_at_its_time(
+def test_every_line_event_of_the_real_file_becomes_one_event_with_its_time(
     real: list[dict[str, Any]],
 ) -> None:
     made = [list(events(dialogue)) for dialogue in real]
@@ -231,7 +229,7 @@ def test_every_event_of_the_real_file_becomes_one_event_at_its_time(
             assert event.get("text") == source.get("Text")
 
 
-def test_the_log_admits_the_whole_real_file(real: list[dict[str, Any]]) -> None:
+def test_the_log_accepts_the_whole_real_file(real: list[dict[str, Any]]) -> None:
     rows = [row for dialogue in real for row in fold(list(events(dialogue)))]
     own = [row for row in rows if row.source == "star"]
     assert len(own) == 67_465 + 2_000 + 251

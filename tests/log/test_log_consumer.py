@@ -147,7 +147,7 @@ def test_a_cursor_survives_encoding() -> None:
     "text",
     ["x", "W10x", "eyJhIjoxfQ", "W1swLC0xXV0", "W1t0cnVlLDFdXQ", "A" * 5000, "é", "MQ", "WzFd"],
 )
-def test_a_string_that_is_no_cursor_is_refused(text: str) -> None:
+def test_an_invalid_cursor_is_rejected(text: str) -> None:
     with pytest.raises(InvalidRequestError):
         decode_cursor(text)
 

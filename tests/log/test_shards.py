@@ -41,7 +41,7 @@ def test_each_shard_has_positions_without_a_gap(two_shards: Record) -> None:
     ]
 
 
-def test_the_lake_seals_and_the_warehouse_loads_both(two_shards: Record) -> None:
+def test_the_lake_seals_and_the_warehouse_loads_both_shards(two_shards: Record) -> None:
     sealed = two_shards.seal()
     assert {(each.shard, each.first_position, each.last_position) for each in sealed} == {
         (0, 1, 5), (1, 1, 5),
@@ -86,7 +86,7 @@ def test_damage_in_one_shard_does_not_hide_the_other(two_shards: Record) -> None
     assert list(gaps(loaded, broken)) == [Span(0, 1, 5)]
 
 
-def test_a_gap_is_named_with_its_shard(two_shards: Record) -> None:
+def test_a_gap_is_reported_with_its_shard(two_shards: Record) -> None:
     two_shards.seal(rows=2)
     path = manifest_path(two_shards.settings.lake_path)
     lines = path.read_text().splitlines(keepends=True)
@@ -148,7 +148,7 @@ def _compact(settings: Settings, now: int) -> list[Segment]:
 
 
 @pytest.mark.allows_loopback
-def test_a_webhook_and_a_replay_reach_the_events_of_both(
+def test_a_webhook_and_a_replay_deliver_the_events_of_both_shards(
     installation: Installation, receiver: Receiver
 ) -> None:
     installation.post_events(make_conversation("c1", messages=1))

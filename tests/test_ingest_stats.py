@@ -1,4 +1,4 @@
-"""Nothing is dropped silently: what came is counted, what was refused is kept and can be tried again."""
+"""No event is dropped silently: every received event is counted, every rejected one kept for a replay."""
 
 import json
 import sqlite3
@@ -37,7 +37,7 @@ def refused(api: TestClient) -> list[dict[str, Any]]:
     return items
 
 
-def test_what_came_is_what_became_of_it(api: TestClient) -> None:
+def test_received_equals_the_sum_of_all_results(api: TestClient) -> None:
     api.post("/v1/events", json=[*make_conversation(messages=2), *make_conversation(messages=2)])
     api.post("/v1/events", json=[make_event(event_id="c1-m0", text="other"), {"event_type": 7}])
     api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
@@ -69,7 +69,7 @@ BAD: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "code"), BAD)
-def test_what_is_refused_is_kept_with_its_bytes_and_the_reason(
+def test_a_rejected_event_is_kept_with_its_bytes_and_the_reason(
     api: TestClient, settings: Settings, path: str, body: bytes, code: str
 ) -> None:
     api.post(path, content=body)
@@ -82,14 +82,14 @@ def test_what_is_refused_is_kept_with_its_bytes_and_the_reason(
     assert kept["raw"] == raw
 
 
-def test_a_body_over_the_limit_is_counted_and_told_though_not_kept(api: TestClient) -> None:
+def test_an_oversized_body_is_counted_but_not_kept(api: TestClient) -> None:
     api.post("/v1/conversations/c1/messages", content=b"x" * 300_000)
     (event,) = refused(api)
     assert (event["code"], event["raw"]) == ("too_large", "")
     assert counts(api)["rejected"] == 1
 
 
-def test_a_refused_event_comes_in_when_it_is_tried_again(api: TestClient) -> None:
+def test_a_replayed_event_is_stored_when_it_became_valid(api: TestClient) -> None:
     api.post("/v1/events", json=[make_event(event_id="e1")])  # its conversation is not there yet
     (event,) = refused(api)
     api.post("/v1/events", json=[make_event("conversation.created")])
@@ -107,7 +107,9 @@ def test_a_refused_event_comes_in_when_it_is_tried_again(api: TestClient) -> Non
     )
 
 
-def test_a_message_and_a_conversation_are_tried_again_where_they_came_in(api: TestClient) -> None:
+def test_a_rejected_message_and_conversation_are_replayed_by_their_own_route(
+    api: TestClient,
+) -> None:
     api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
     (message,) = refused(api)
     people = [{"participant_id": "ada", "participant_role": "customer"}]
@@ -119,7 +121,7 @@ def test_a_message_and_a_conversation_are_tried_again_where_they_came_in(api: Te
     assert (answer.status_code, answer.json()["conversation_id"]) == (201, "c1")
 
 
-def test_what_is_refused_again_stays_and_says_why(api: TestClient) -> None:
+def test_an_event_rejected_again_stays_with_the_new_reason(api: TestClient) -> None:
     api.post("/v1/events", json=[{"event_type": "message.sent"}])
     (event,) = refused(api)
     answer = api.post(f"/v1/rejected/{event['rejected_id']}/replay")
@@ -129,7 +131,7 @@ def test_what_is_refused_again_stays_and_says_why(api: TestClient) -> None:
         assert api.post(f"/v1/rejected/{unknown}/replay").status_code == 404
 
 
-def test_another_source_sees_only_its_own(
+def test_a_source_sees_only_its_own_ingest_stats(
     api: TestClient, settings: Settings, clock: Clock
 ) -> None:
     api.post("/v1/events", json=[{"event_type": "message.sent"}])
@@ -147,7 +149,7 @@ def test_another_source_sees_only_its_own(
     assert len(refused(api)) == 2
 
 
-def test_a_replay_writes_as_the_source_that_sent_it(
+def test_a_replay_writes_as_the_original_source(
     api: TestClient, settings: Settings, clock: Clock
 ) -> None:
     key = create_key(open_engine(settings.database_url), "mybot", clock())
@@ -183,7 +185,9 @@ _events = st.sampled_from(
 @hypothesis_settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[list[bytes]]) -> None:
+def test_ingest_stats_are_balanced_for_any_input(
+    api: TestClient, requests: list[list[bytes]]
+) -> None:
     for lines in requests:
         api.post(
             "/v1/events",
@@ -214,9 +218,7 @@ def test_whatever_is_sent_the_accounts_agree(api: TestClient, requests: list[lis
         ("delete from rejected_events", "rejected events are kept"),
     ],
 )
-def test_verify_notices_accounts_that_do_not_agree(
-    record: Record, statement: str, name: str
-) -> None:
+def test_verify_finds_unbalanced_ingest_stats(record: Record, statement: str, name: str) -> None:
     record.write([*make_conversation(), make_event("message.sent")])
     assert run_in_adbc_process(verify, record.settings).ok
     damage(record.settings, statement)
@@ -227,7 +229,7 @@ def test_verify_notices_accounts_that_do_not_agree(
 
 
 @pytest.mark.sqlite
-def test_a_data_folder_of_the_version_before_is_opened_with_accounts_that_agree(
+def test_a_data_folder_without_stats_is_opened_with_balanced_stats(
     settings: Settings,
 ) -> None:
     record = Record(settings, Clock())

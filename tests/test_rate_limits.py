@@ -39,7 +39,7 @@ def post(api: TestClient, **headers: str) -> Any:
     return api.post("/v1/conversations/c1/messages", json=body, headers=headers)
 
 
-def test_too_many_requests_are_told_when_to_come_back(limited: TestClient, clock: Clock) -> None:
+def test_too_many_requests_get_429_with_retry_after(limited: TestClient, clock: Clock) -> None:
     statuses = {post(limited).status_code for _ in range(BURST)}
     assert 429 not in statuses
     refused = post(limited)
@@ -51,18 +51,18 @@ def test_too_many_requests_are_told_when_to_come_back(limited: TestClient, clock
 
 
 @pytest.mark.parametrize("path", ["/v1/conversations/c1", "/v1/conversations/c1/messages"])
-def test_every_answer_says_what_is_left(limited: TestClient, path: str) -> None:
+def test_every_response_has_rate_limit_headers(limited: TestClient, path: str) -> None:
     first, second = (limited.get(path) for _ in range(2))
     assert first.headers["ratelimit-policy"] == f'"default";q={BURST};w={BURST_SECONDS}'
     assert first.headers["ratelimit"].startswith(f'"default";r={BURST - 1};')
     assert second.headers["ratelimit"].startswith(f'"default";r={BURST - 2};')
 
 
-def test_a_posted_message_is_told_what_is_left_too(limited: TestClient) -> None:
+def test_a_posted_message_has_rate_limit_headers_too(limited: TestClient) -> None:
     assert post(limited).headers["ratelimit"].startswith(f'"default";r={BURST - 1};')
 
 
-def test_one_callers_haste_is_not_anothers(limited: TestClient, settings: Settings) -> None:
+def test_each_caller_has_its_own_limit(limited: TestClient, settings: Settings) -> None:
     other = create_key(open_engine(settings.database_url), "other", 1)
     for _ in range(BURST):
         post(limited)
@@ -70,12 +70,12 @@ def test_one_callers_haste_is_not_anothers(limited: TestClient, settings: Settin
     assert post(limited, authorization=f"Bearer {other}").status_code != 429
 
 
-def test_a_visitor_of_the_chat_opens_no_end_of_conversations(limited: TestClient) -> None:
+def test_a_chat_visitor_has_a_limit_of_conversations(limited: TestClient) -> None:
     statuses = [limited.post("/chat/conversations").status_code for _ in range(BURST + 1)]
     assert statuses == [201] * BURST + [429]
 
 
-def test_without_a_limit_nothing_is_counted(api: TestClient) -> None:
+def test_without_a_limit_there_are_no_rate_limit_headers(api: TestClient) -> None:
     assert "ratelimit" not in api.get("/v1/conversations").headers
 
 
@@ -107,7 +107,7 @@ def test_memory_is_bounded_and_the_most_recent_callers_keep_their_limit(
         buckets.consume("busy", 1)
 
 
-def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:
+def test_a_clock_that_jumps_back_does_not_refill_a_bucket(clock: Clock) -> None:
     limiter = TokenBuckets(clock)
     for _ in range(BURST_SECONDS):
         limiter.consume("ada", 1)
@@ -116,7 +116,7 @@ def test_a_clock_that_jumps_back_gives_nobody_more(clock: Clock) -> None:
         limiter.consume("ada", 1)
 
 
-def test_a_body_without_end_is_cut_off_on_every_route(api: TestClient) -> None:
+def test_an_endless_body_is_cut_off(api: TestClient) -> None:
     sent = []
 
     def endless() -> Iterator[bytes]:

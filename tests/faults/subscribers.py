@@ -1,4 +1,4 @@
-"""Listeners by the thousand, who come back by themselves, and somebody who asks meanwhile."""
+"""Thousands of subscribers that reconnect automatically, and a reader at the same time."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from ingest.settings import Settings
 from tests.raw_socket import Socket
 
 RETRIES = 6
-"""After so many tries in vain the pauses grow no longer; so in the client."""
+"""After this number of failed attempts the pauses grow no longer, as in the client."""
 
 
 def open_files(count: int) -> None:
@@ -34,14 +34,14 @@ def open_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-class Place(NamedTuple):
-    """Where somebody listens, and with what."""
+class Target(NamedTuple):
+    """The server that a subscriber connects to, and its key."""
 
     conversation_id: str
     key: str
     """An API key or a token."""
     patience: float
-    """Seconds. Whoever has no socket by then gives up and tries again."""
+    """Seconds. A subscriber without a socket after this time disconnects and tries again."""
 
 
 class _Event(msgspec.Struct):
@@ -59,10 +59,10 @@ Newest = Callable[[str], Awaitable[int]]
 
 
 class Listener:
-    """One who listens for ever; `heard` are the sequences in the order they came."""
+    """A subscriber that never stops; `heard` are the sequences in the order received."""
 
-    def __init__(self, port: int, place: Place, newest: Newest | None) -> None:
-        """With `newest` it comes back to what that says, not to the last sequence it saw."""
+    def __init__(self, port: int, place: Target, newest: Newest | None) -> None:
+        """With `newest` it resumes at that sequence, not after the last one it saw."""
         self.heard: list[int] = []
         self.is_live = False
         self.live_at: list[float] = []
@@ -117,7 +117,7 @@ class _Connection(Socket):
         self._answer = b""
 
     async def open(self, port: int) -> None:
-        """Come back once the server answered. Raises OSError."""
+        """Reconnect when the server answered. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", port)
         await self._answered.wait()
@@ -173,11 +173,11 @@ def _name(failure: ClientError) -> str:
     return str(getattr(failure, "status", "unreachable"))
 
 
-class Listeners(threading.Thread):
+class Subscribers(threading.Thread):
     """All of them, on an event loop of their own, until the block ends."""
 
-    def __init__(self, settings: Settings, places: Sequence[Place], naive: str = "") -> None:
-        """`naive`: a key. They ask with it for the newest sequence, and come back to that."""
+    def __init__(self, settings: Settings, places: Sequence[Target], naive: str = "") -> None:
+        """`naive`: a key. With it the subscribers read the newest sequence and resume there."""
         super().__init__()
         self._client = Client(settings.url, naive, retries=0) if naive else None
         newest = self._newest if naive else None
@@ -218,17 +218,17 @@ class Listeners(threading.Thread):
     @property
     def live(self) -> int:
         """How many are level with the log."""
-        assert self.is_alive(), "somebody gave up for good"
+        assert self.is_alive(), "a subscriber stopped for good"
         return sum(each.is_live for each in self.all)
 
     @property
     def failures(self) -> Counter[str]:
-        """What came instead of a socket."""
+        """The response received instead of a socket."""
         return sum((each.failures for each in self.all), Counter())
 
 
-class Asking(threading.Thread):
-    """Somebody who reads one conversation again and again; notes every answer."""
+class Poller(threading.Thread):
+    """A client that reads one conversation again and again; notes every response."""
 
     def __init__(self, settings: Settings, key: str, conversation_id: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where a listener goes on after its socket was lost, and when; without any socket."""
+"""The position at which a listener resumes after a lost socket, and when; without any socket."""
 
 import json
 
@@ -19,7 +19,7 @@ def a_listening(conversation_id: str | None = "c1", after: int = 4) -> ListenerP
     return ListenerPosition(conversation_id, after, patience.for_a_listener())
 
 
-def test_it_goes_on_behind_the_last_event_it_heard() -> None:
+def test_the_position_moves_to_the_last_received_event() -> None:
     listening = a_listening()
     assert listening.receive(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
         "sequence": 5
@@ -29,19 +29,19 @@ def test_it_goes_on_behind_the_last_event_it_heard() -> None:
     )
 
 
-def test_it_goes_on_where_the_server_said_that_it_stands() -> None:
+def test_a_heartbeat_moves_the_position() -> None:
     listening = a_listening(conversation_id=None)
     assert listening.receive(json.dumps({"type": "heartbeat", "after": "W1swLDcwXV0"})) is None
     assert listening.url(URL) == "wss://convolake.example/v1/live?after=W1swLDcwXV0"
 
 
-def test_what_says_nothing_of_a_place_leaves_it_where_it_is() -> None:
+def test_a_frame_without_a_position_does_not_move_it() -> None:
     listening = a_listening()
     assert listening.receive(json.dumps({"type": "typing", "items": []})) is None
     assert listening.url(URL).endswith("?after_sequence=4")
 
 
-def test_it_never_gives_up_and_its_pauses_grow_until_it_hears_something() -> None:
+def test_reconnects_never_stop_and_back_off_until_a_frame_arrives() -> None:
     listening = a_listening()
     pauses = [listening.pause_after(LOST) for _ in range(2000)]
     assert pauses[:3] == [0.1, 0.2, 0.4]
@@ -50,7 +50,7 @@ def test_it_never_gives_up_and_its_pauses_grow_until_it_hears_something() -> Non
     assert listening.pause_after(LOST) == 0.1
 
 
-def test_it_gives_up_at_once_if_it_may_not_listen() -> None:
+def test_a_forbidden_listener_does_not_reconnect() -> None:
     with pytest.raises(ProblemError, match="forbidden"):
         a_listening().pause_after(
             ProblemError(Problem(status=403, code="forbidden", detail="no such scope"))

@@ -1,4 +1,4 @@
-"""Whoever sends slowly, or nothing, is let go in time, and others are served meanwhile."""
+"""A client that sends slowly, or nothing, is disconnected in time, and others are served meanwhile."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ def dripping(whole: bytes) -> Iterator[bytes]:
 
 
 def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
-    """What is answered, and that the connection is closed then, though pieces are left."""
+    """Return the response; check that the connection is then closed, although data is left."""
     ended = threading.Event()
     port = int(installation.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as slow:
@@ -57,7 +57,7 @@ def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
 @pytest.mark.parametrize(
     "kind", ["a head that drips", "a body that drips", "half a head", "nothing at all"]
 )
-def test_a_slow_sender_is_let_go_while_others_are_served(
+def test_a_slow_client_is_disconnected_while_others_are_served(
     installation: Installation, kind: str
 ) -> None:
     installation.post_events(make_conversation(messages=0))
@@ -80,7 +80,7 @@ def test_a_slow_sender_is_let_go_while_others_are_served(
     assert served > 1
 
 
-def test_nothing_of_a_body_that_was_cut_off_is_stored(installation: Installation) -> None:
+def test_a_truncated_body_stores_no_event(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=0))
     head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
     body = b'{"participant_id": "ada", "participant_role": "customer", "text": "hello"}'
@@ -89,7 +89,7 @@ def test_nothing_of_a_body_that_was_cut_off_is_stored(installation: Installation
     assert page["items"] == []
 
 
-def test_a_sender_in_no_hurry_who_pauses_between_requests_is_served(
+def test_a_client_that_pauses_between_requests_is_served(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=0))

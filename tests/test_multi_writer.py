@@ -84,10 +84,10 @@ def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
         yield both[0], both[1]
 
 
-def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_hole(
+def test_concurrent_writers_and_a_crash_leave_a_log_without_a_gap(
     shared: Settings,
 ) -> None:
-    """Each writes to the same conversations, with retries; one is killed and its clients go on elsewhere."""
+    """Each writes to the same conversations, with retries; one is killed and its clients use the others."""
     acknowledged: list[tuple[str, str, int]] = []
     with ExitStack() as stack:
         running = [stack.enter_context(process(shared)) for _ in range(3)]
@@ -103,7 +103,7 @@ def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_ho
                 try:
                     (result,) = client.record([event])
                 except ClientError:
-                    client = clients[0]  # nobody knows what became of it: it is sent again
+                    client = clients[0]  # the outcome is unknown: it is sent again
                     (result,) = client.record([event])
                 sequence = result.results[0].sequence or 0
                 acknowledged.append((conversation, event["event_id"], sequence))
@@ -124,7 +124,9 @@ def test_processes_that_write_at_once_and_one_that_dies_leave_a_log_without_a_ho
     assert run_in_adbc_process(verify, shared).checks[0].ok
 
 
-def test_what_is_said_to_one_process_is_heard_at_another_in_order(shared: Settings) -> None:
+def test_events_posted_to_one_process_reach_subscribers_of_another_in_order(
+    shared: Settings,
+) -> None:
     with two(shared) as (here, there):
         here.post_events(make_conversation(messages=0))
         with here.listen() as near, there.listen() as far:
@@ -136,7 +138,7 @@ def test_what_is_said_to_one_process_is_heard_at_another_in_order(shared: Settin
                 assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(20)]
 
 
-def test_who_types_at_one_process_is_seen_at_another(shared: Settings) -> None:
+def test_typing_at_one_process_is_seen_at_another(shared: Settings) -> None:
     with two(shared) as (here, there):
         here.post_events(make_conversation(messages=1))
         with there.listen() as far:
@@ -148,7 +150,7 @@ def test_who_types_at_one_process_is_seen_at_another(shared: Settings) -> None:
             assert frame(far) == {"type": "typing", "items": []}
 
 
-def test_one_process_delivers_webhooks_and_another_goes_on_when_it_dies(shared: Settings) -> None:
+def test_one_process_delivers_webhooks_and_another_takes_over(shared: Settings) -> None:
     with webhook_receiver() as receiver, ExitStack() as stack:
         (first, one), (_, other) = (stack.enter_context(process(shared)) for _ in range(2))
         made = httpx2.post(
@@ -156,15 +158,17 @@ def test_one_process_delivers_webhooks_and_another_goes_on_when_it_dies(shared: 
         )
         assert made.status_code == 201
         list(one.record(make_conversation(messages=10)))
-        wait_until(lambda: len(receiver.taken) >= 12, WAIT, "what came before")
+        wait_until(lambda: len(receiver.taken) >= 12, WAIT, "the earlier events")
         first.kill()
         list(other.record([make_event(event_id=f"more-{number}") for number in range(10)]))
-        wait_until(lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "what came after")
+        wait_until(
+            lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "the later events"
+        )
         fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.taken))
         assert fresh == list(range(1, 23))
 
 
-def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_goes_on(
+def test_during_a_database_outage_no_event_is_acknowledged_and_writes_resume(
     tmp_path: Path,
 ) -> None:
     with postgres_server() as server:
@@ -191,10 +195,10 @@ def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all_goes_on
         assert [row["position"] for row in rows] == list(range(1, 6))
 
 
-def test_connections_that_are_lost_under_load_neither_lose_nor_double(
+def test_lost_connections_under_load_neither_lose_nor_duplicate(
     shared: Settings, postgres: PostgresServer
 ) -> None:
-    """An outcome that nobody heard of is sent again, and answered with what became of it."""
+    """A change whose answer was lost is sent again, and gets its first answer."""
     with two(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
         here.post_events(make_conversation(messages=0))
         lost = 0
@@ -215,7 +219,7 @@ _END_WRITERS = """
 """
 
 
-def test_the_whole_way_from_postgresql_to_the_warehouse_keeps_every_text(shared: Settings) -> None:
+def test_every_text_survives_from_postgresql_to_the_warehouse(shared: Settings) -> None:
     record = Record(shared, Clock())
     texts = [
         "Ünïcode 📦 שלום नमस्ते",
@@ -232,7 +236,7 @@ def test_the_whole_way_from_postgresql_to_the_warehouse_keeps_every_text(shared:
     assert run_in_adbc_process(verify, shared).ok
 
 
-def test_a_name_that_postgresql_cannot_hold_is_nobodys(shared: Settings) -> None:
+def test_a_name_that_postgresql_cannot_store_is_rejected(shared: Settings) -> None:
     with two(shared) as (here, _):
         assert here.http.get("/v1/conversations/a%00b").status_code == 404
         refused = here.post(
@@ -242,7 +246,7 @@ def test_a_name_that_postgresql_cannot_hold_is_nobodys(shared: Settings) -> None
         assert here.http.get("/v1/rejected").status_code == 200
 
 
-def test_processes_that_start_at_once_make_one_log(shared: Settings) -> None:
+def test_processes_that_start_at_the_same_time_create_one_log(shared: Settings) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as starting:
         list(starting.map(migrate, [shared.database_url] * 3))
     with two(shared) as (here, there):
@@ -250,7 +254,7 @@ def test_processes_that_start_at_once_make_one_log(shared: Settings) -> None:
         assert there.http.get("/v1/conversations/c1").status_code == 200
 
 
-def test_without_the_driver_or_the_server_one_line_says_so(tmp_path: Path) -> None:
+def test_a_missing_driver_or_server_is_reported_in_one_line(tmp_path: Path) -> None:
     def told(place: str, program: str) -> str:
         variables = {"CONVOLAKE_DATA": str(tmp_path), "CONVOLAKE_STORE_URL": place}
         command = [sys.executable, "-c", f"import sys; {program}{_MAIN}"]
@@ -268,7 +272,7 @@ def test_without_the_driver_or_the_server_one_line_says_so(tmp_path: Path) -> No
 _MAIN = "sys.argv = ['convolake', 'serve']; from convolake.__main__ import main; main()"
 
 
-def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -> None:
+def test_an_unsafe_database_configuration_is_rejected(tmp_path: Path) -> None:
     with postgres_server() as server:
         with pytest.raises(UnusableDatabaseError, match="SQL_ASCII"):
             migrate(server.create("SQL_ASCII"))
@@ -285,7 +289,7 @@ def test_a_database_that_would_lose_or_spoil_events_is_refused(tmp_path: Path) -
         engine.dispose()
 
 
-def test_words_that_are_not_understood_silence_nobody(shared: Settings) -> None:
+def test_unknown_notifications_do_not_stop_the_follower(shared: Settings) -> None:
     """As of a process of another version, while all are replaced one by one."""
     with two(shared) as (here, there), there.listen("/v1/live") as far:
         with psycopg.connect(shared.database_url, autocommit=True) as stranger:
@@ -296,7 +300,7 @@ def test_words_that_are_not_understood_silence_nobody(shared: Settings) -> None:
         assert len(told(far, 3)) == 3
 
 
-def test_control_without_the_lock_they_collide(
+def test_control_without_the_lock_writers_collide(
     shared: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else nothing above would show that the lock is what holds the order."""
@@ -311,7 +315,7 @@ def test_control_without_the_lock_they_collide(
         assert sum(writers.map(write, (here, there))) > 0
 
 
-def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: Settings) -> None:
+def test_commits_see_each_other_at_any_default_isolation_level(shared: Settings) -> None:
     name = shared.database_url.rpartition("/")[2]
     with psycopg.connect(shared.database_url, autocommit=True) as owner:
         owner.execute(
@@ -329,7 +333,7 @@ def test_whatever_the_isolation_of_the_database_commits_see_each_other(shared: S
     assert [row["sequence"] for row in rows] == list(range(1, 83))
 
 
-def test_a_new_webhook_is_told_nothing_that_another_process_stored_before(
+def test_a_new_webhook_starts_after_the_events_of_every_process(
     shared: Settings,
 ) -> None:
     with two(shared) as (here, there), webhook_receiver() as receiver:
@@ -353,7 +357,7 @@ def test_options_of_the_url_are_kept(shared: Settings) -> None:
         assert found.fetchall() == [("mine",)]
 
 
-def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Settings) -> None:
+def test_a_change_repeated_after_a_lost_answer_is_stored_once(settings: Settings) -> None:
     """The deliverer repeats a change whose outcome it does not know; it may be on disk."""
     migrate(settings.database_url)
 
@@ -385,14 +389,14 @@ def test_what_is_changed_again_because_nobody_heard_is_told_once(settings: Setti
     assert len(Record(settings, Clock()).log(ALL)) == 1
 
 
-def test_a_server_that_stands_still_is_told_of_and_holds_no_process(tmp_path: Path) -> None:
+def test_a_hanging_database_is_reported_and_blocks_no_process(tmp_path: Path) -> None:
     with postgres_server() as server:
         settings = Settings(data=tmp_path / "data", store_url=server.create())
         with process(settings) as (running, client):
             client.create_conversation("web")
             server.pause()
             try:
-                wait_until(lambda: ready(client) == 503, 2 * WAIT, "the trouble is told of")
+                wait_until(lambda: ready(client) == 503, 2 * WAIT, "the outage is reported")
             finally:
                 server.resume()
             wait_until(lambda: ready(client) == 200, 2 * WAIT, "all is well")

@@ -46,7 +46,7 @@ def processes(
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of one load: its events, or that another was at it, or what went wrong."""
+    """The result of one load: its events, or that another holds the lock, or an error."""
 
     events: int = 0
     is_busy: bool = False

@@ -98,7 +98,7 @@ def attempts(installation: Installation, path: str) -> int:
     return items[0]["attempts"] if items else 0
 
 
-def test_a_message_that_the_bot_does_not_take_is_a_failed_turn_and_a_human_is_asked_for(
+def test_an_undelivered_message_is_a_failed_turn_and_requests_a_human(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -117,7 +117,7 @@ def test_a_message_that_the_bot_does_not_take_is_a_failed_turn_and_a_human_is_as
     assert state["handoff"]["status"] == "requested"
 
 
-def test_each_message_is_told_of_once_also_what_waits_behind_another_one(
+def test_each_failed_turn_is_recorded_once_also_for_queued_messages(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -126,12 +126,12 @@ def test_each_message_is_told_of_once_also_what_waits_behind_another_one(
     for tries, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
         clock.forward(seconds=seconds)
         wait_until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
-    wait_until(lambda: len(failed(installation)) == 5, WAIT, "all are told of")
+    wait_until(lambda: len(failed(installation)) == 5, WAIT, "all failed turns are recorded")
     assert sorted(failed(installation)) == [f"m{n}" for n in range(5)]
     assert len(events(installation, "handoff.requested")) == 1
 
 
-def test_what_the_bot_took_in_time_is_no_failure_nor_what_is_sent_again(
+def test_a_message_delivered_in_time_or_replayed_is_not_a_failed_turn(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -150,7 +150,7 @@ def test_what_the_bot_took_in_time_is_no_failure_nor_what_is_sent_again(
     wait_until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
 
 
-def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
+def test_with_an_open_circuit_each_customer_message_still_fails_in_time(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     hook(installation, receiver)
@@ -165,7 +165,7 @@ def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
         wait_until(
             lambda name=name: sorted(failed(installation, name)) == [f"{name}-1", f"{name}-2"],  # type: ignore[misc]
             WAIT,
-            f"{name} is told of",
+            f"{name} is a failed turn",
         )
         assert len(events(installation, "handoff.requested", name)) == 1
     receiver.answer = lambda _: 200
@@ -178,7 +178,7 @@ def test_while_an_endpoint_is_left_alone_each_customer_is_seen_to(
     assert sum(len(failed(installation, name)) for name in names) == 2 * len(names)
 
 
-def test_a_bot_that_is_gone_fails_at_once_and_for_every_message_to_come(
+def test_a_disabled_bot_fails_every_message_at_once(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -194,7 +194,7 @@ def test_a_bot_that_is_gone_fails_at_once_and_for_every_message_to_come(
     assert len(failed(installation)) == 3
 
 
-def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
+def test_a_disabled_bot_fails_no_turn_under_human_control(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver)
@@ -206,12 +206,12 @@ def test_a_bot_that_is_gone_fails_nobody_whom_a_human_serves(
     installation.post_events(
         [make_event("handoff.accepted", **taken), said("m2"), said("other", "c2")]
     )
-    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other turn failed")
     assert failed(installation) == ["m1"]
     assert installation.http.get("/v1/rejected").json()["items"] == []
 
 
-def test_what_is_given_up_before_its_time_is_a_failure_too(
+def test_a_message_dead_lettered_early_is_a_failed_turn(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     patient = settings.model_copy(update={"bot_timeout_seconds": 30 * 86_400.0})
@@ -228,10 +228,12 @@ def test_what_is_given_up_before_its_time_is_a_failure_too(
             )
             assert failed(installation) == [] or tries == last
             clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
-        wait_until(lambda: failed(installation) == ["m1"], WAIT, "it is given up, and told of")
+        wait_until(
+            lambda: failed(installation) == ["m1"], WAIT, "it is dead-lettered and the turn failed"
+        )
 
 
-def test_nothing_is_told_of_once_a_human_has_control(
+def test_no_failed_turn_is_recorded_under_human_control(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -245,12 +247,12 @@ def test_nothing_is_told_of_once_a_human_has_control(
         ]
     )
     clock.forward(seconds=SILENCE)
-    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other is told of")
+    wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other turn failed")
     assert failed(installation) == []
     assert installation.http.get("/v1/rejected").json()["items"] == []
 
 
-def test_a_human_who_takes_over_at_the_last_moment_is_not_followed_by_a_failure(
+def test_a_handover_just_before_the_timeout_prevents_the_failed_turn(
     record: Record,
 ) -> None:
     """The epoch decides in the commit itself, whatever was read before it."""
@@ -267,7 +269,7 @@ def test_a_human_who_takes_over_at_the_last_moment_is_not_followed_by_a_failure(
     assert answer.error.code == "stale_epoch"
 
 
-def test_a_bot_that_takes_no_part_fails_nobody(
+def test_a_bot_that_is_not_a_participant_fails_no_turn(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -276,14 +278,14 @@ def test_a_bot_that_takes_no_part_fails_nobody(
     )
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    wait_until(lambda: failed(installation) == ["m1"], WAIT, "its own is told of")
+    wait_until(lambda: failed(installation) == ["m1"], WAIT, "its own turn failed")
     assert failed(installation, "c2") == []
 
 
-def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
+def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
-    """What is noted after the event is written is taken back, as a kill -9 in between would."""
+    """Undo the writes that follow the event, as a kill -9 in between would."""
     with running(settings, clock, "id") as installation:
         hook(installation, receiver)
         names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 2)]
@@ -304,14 +306,14 @@ def test_after_a_crash_at_any_moment_each_message_is_told_of_once(
                 and len(failed(installation, "c0")) == 2
             ),
             WAIT,
-            "all are told of",
+            "all failed turns are recorded",
         )
     damage(settings, "update webhooks set watchdog_cursor = null")
     damage(settings, "update webhook_queue set waiting_since = first_attempt_at")
     with running(settings, clock, "later") as installation:
         installation.post_events([said("new", "c1")])
         clock.forward(seconds=SILENCE)
-        wait_until(lambda: "new" in failed(installation, "c1"), WAIT, "the new one is told of")
+        wait_until(lambda: "new" in failed(installation, "c1"), WAIT, "the new turn failed")
         wait_until(
             lambda: duplicates(installation) >= len(names), WAIT, "the others were told again"
         )
@@ -335,7 +337,7 @@ def duplicates(installation: Installation) -> int:
     return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
 
 
-def test_when_it_was_the_api_that_was_away_the_bot_gets_the_first_word(
+def test_after_an_api_outage_the_bot_gets_its_full_timeout(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     with running(settings, clock, "id") as installation:
@@ -351,7 +353,9 @@ def test_when_it_was_the_api_that_was_away_the_bot_gets_the_first_word(
 
 
 @pytest.mark.timeout(120)
-def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Receiver) -> None:
+def test_through_kills_each_failed_turn_is_recorded_once(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     """kill -9, each time just when failed turns were written."""
     settings = Settings(data=tmp_path / "place" / "data", port=free_port())
     settings.data.mkdir(parents=True)
@@ -383,16 +387,16 @@ def test_through_kills_each_message_is_told_of_once(tmp_path: Path, receiver: Re
                 assert [each.rejected for each in client.record(map(opened, names))] == [0]
             messages = [said(f"{name}-{cycle}", name) for name in names]
             assert [each.rejected for each in client.record(messages)] == [0]
-            # The last time it is left to tell of all that is left.
+            # The last run is not interrupted, so it records all remaining turns.
             wanted = len(names) * cycle + 1 if cycle < 3 else len(names) * 4
-            wait_until(lambda n=wanted: is_told(n), WAIT, f"{wanted} are told of")  # type: ignore[misc]
+            wait_until(lambda n=wanted: is_told(n), WAIT, f"{wanted} failed turns")  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
     assert sorted(told) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
     handoffs = "select count(*) as n from events where event_type = 'handoff.requested'"
     assert Record(settings, Clock()).log(handoffs) == [{"n": len(names)}]
 
 
-def test_what_was_said_before_the_webhook_was_made_fails_nobody(
+def test_messages_older_than_the_webhook_are_not_failed_turns(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     installation.post_events([opened(), said("m1")])
@@ -401,11 +405,11 @@ def test_what_was_said_before_the_webhook_was_made_fails_nobody(
     installation.post_events([said("m2")])
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    wait_until(lambda: "m2" in failed(installation), WAIT, "the later one is told of")
+    wait_until(lambda: "m2" in failed(installation), WAIT, "the later turn failed")
     assert failed(installation) == ["m2"]
 
 
-def test_history_that_is_brought_in_fails_no_bot(
+def test_imported_messages_are_not_failed_turns(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
@@ -413,5 +417,5 @@ def test_history_that_is_brought_in_fails_no_bot(
     installation.post_events([opened(), old, opened("c2"), said("m1", "c2")])
     looked(installation, path, 2)
     clock.forward(seconds=SILENCE)
-    wait_until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's is told of")
+    wait_until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's turn failed")
     assert failed(installation) == []
