@@ -89,7 +89,7 @@ async def _following(items: AsyncIterator[Any]) -> Any:
     return await anext(items, None)
 
 
-def a_client(kind: type, portal: BlockingPortal, url: str, key: str, **over: Any) -> Client:
+def make_client(kind: type, portal: BlockingPortal, url: str, key: str, **over: Any) -> Client:
     """One or the other. `wait`, `transport` and the rest are given as to the one that blocks."""
     if kind is Client:
         return Client(url, key, **over)

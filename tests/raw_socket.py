@@ -25,7 +25,7 @@ class Socket(asyncio.Protocol):
     def opened(self) -> None:
         """The handshake is done."""
 
-    def hear(self, frame: bytes) -> None:
+    def receive(self, frame: bytes) -> None:
         """A frame of text came."""
         raise NotImplementedError
 
@@ -78,4 +78,4 @@ class Socket(asyncio.Protocol):
         if kind == 9:  # a ping; what a client sends is masked, here with zeros
             self.transport.write(bytes([0x8A, 0x80 | len(body), 0, 0, 0, 0]) + body)
         elif kind == 1:
-            self.hear(body)
+            self.receive(body)

@@ -43,11 +43,11 @@ async def opened(client: AsyncClient, conversation_id: str = "c1") -> str:
     return conversation_id
 
 
-async def said(client: AsyncClient, number: int) -> None:
+async def post_numbered(client: AsyncClient, number: int) -> None:
     await client.post_message("c1", "ada", f"{number}", event_id=f"said-{number}")
 
 
-async def heard(client: AsyncClient, last: str) -> list[int]:
+async def sequences_until(client: AsyncClient, last: str) -> list[int]:
     """The sequences of a conversation's events, to the message with this text."""
     sequences: list[int] = []
     async with aclosing(client.listen("c1", after=0)) as events:
@@ -73,10 +73,10 @@ class Gate:
         self.held.release()
         await self.opened.wait()
         there, back = await asyncio.open_connection(self.host, int(self.port))
-        await asyncio.gather(pour(reader, back), pour(there, writer))
+        await asyncio.gather(forward(reader, back), forward(there, writer))
 
 
-async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):  # a cancelled client does not wait for the response
         while part := await source.read(65_536):
             sink.write(part)
@@ -87,11 +87,11 @@ async def pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None
 
 
 @asynccontextmanager
-async def gated(url: str) -> AsyncIterator[tuple[str, Gate]]:
+async def run_gate(url: str) -> AsyncIterator[tuple[str, Gate]]:
     """The URL of a gate before the API, and the gate."""
     gate = Gate(url)
-    async with await asyncio.start_server(gate.pass_on, "127.0.0.1", 0) as door:
-        yield f"http://127.0.0.1:{door.sockets[0].getsockname()[1]}", gate
+    async with await asyncio.start_server(gate.pass_on, "127.0.0.1", 0) as listener:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", gate
     await asyncio.gather(*(each for each in gate.connections if each))
 
 
@@ -119,7 +119,7 @@ def test_many_concurrent_calls_over_one_client_all_arrive(server: tuple[str, str
     async def main() -> None:
         async with AsyncClient(*server) as client:
             await opened(client)
-            await asyncio.gather(*(said(client, number) for number in range(300)))
+            await asyncio.gather(*(post_numbered(client, number) for number in range(300)))
             texts = [message.text async for message in client.messages("c1")]
         assert sorted(texts, key=int) == [f"{number}" for number in range(300)]  # type: ignore[arg-type]
 
@@ -130,8 +130,8 @@ def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(server: tuple[
     async def main() -> None:
         async with AsyncClient(*server) as client:
             await opened(client)
-            listeners = [asyncio.create_task(heard(client, "last")) for _ in range(10)]
-            await asyncio.gather(*(said(client, number) for number in range(100)))
+            listeners = [asyncio.create_task(sequences_until(client, "last")) for _ in range(10)]
+            await asyncio.gather(*(post_numbered(client, number) for number in range(100)))
             await client.post_message("c1", "ada", "last")
             first, *others = await asyncio.gather(*listeners)
         assert len(first) > 100
@@ -145,10 +145,10 @@ def test_cancelled_calls_leave_the_client_usable_and_may_be_repeated(
     server: tuple[str, str],
 ) -> None:
     async def main() -> None:
-        async with gated(server[0]) as (url, gate), AsyncClient(url, server[1]) as client:
+        async with run_gate(server[0]) as (url, gate), AsyncClient(url, server[1]) as client:
             async with AsyncClient(*server) as other:
                 await opened(other)
-            calls = [asyncio.create_task(said(client, number)) for number in range(150)]
+            calls = [asyncio.create_task(post_numbered(client, number)) for number in range(150)]
             for _ in range(CONNECTIONS):
                 await gate.held.acquire()
             for call in calls:
@@ -156,7 +156,7 @@ def test_cancelled_calls_leave_the_client_usable_and_may_be_repeated(
             ended = await asyncio.gather(*calls, return_exceptions=True)
             assert [type(each) for each in ended] == [asyncio.CancelledError] * 150
             gate.opened.set()
-            await asyncio.gather(*(said(client, number) for number in range(150)))
+            await asyncio.gather(*(post_numbered(client, number) for number in range(150)))
             assert len([message async for message in client.messages("c1")]) == 150
 
     run(main)
@@ -192,20 +192,20 @@ def test_a_closed_or_cancelled_listener_leaves_no_open_socket(
     async def main() -> None:
         async with AsyncClient(*server) as client:
             await opened(client)
-            await said(client, 1)
-            assert await heard(client, "1")
+            await post_numbered(client, 1)
+            assert await sequences_until(client, "1")
             listens = asyncio.Event()
 
-            async def for_ever() -> None:
+            async def endless() -> None:
                 async for _ in client.listen("c1", after=0):
                     listens.set()
 
-            listener = asyncio.create_task(for_ever())
+            listener = asyncio.create_task(endless())
             await listens.wait()
             listener.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await listener
-            await said(client, 2)
+            await post_numbered(client, 2)
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(main)

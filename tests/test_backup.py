@@ -61,7 +61,7 @@ def faults(verdict: Verdict) -> list[str]:
 def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
     """A record with a writer, and the number of events acknowledged so far."""
     acknowledged = [len(sealed.log("select 1 from events"))]
-    stop, begun = threading.Event(), threading.Event()
+    stop, started = threading.Event(), threading.Event()
 
     def post() -> None:
         number = 0
@@ -69,11 +69,11 @@ def busy(sealed: Record) -> Iterator[tuple[Record, list[int]]]:
             number += 1
             sealed.write(make_conversation(f"busy-{number}", messages=20), at_once=1)
             acknowledged[0] += 22  # with its creation and the start of its session
-            begun.set()
+            started.set()
 
     poster = threading.Thread(target=post)
     poster.start()
-    assert begun.wait(60)
+    assert started.wait(60)
     yield sealed, acknowledged
     stop.set()
     poster.join(60)

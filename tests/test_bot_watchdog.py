@@ -51,7 +51,7 @@ def hook(installation: Installation, receiver: Receiver, **over: Any) -> str:
     return f"/v1/webhooks/{answer.json()['webhook_id']}"
 
 
-def opened(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
+def conversation_created(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
     people = [("ada", "customer"), (bot, "bot")]
     return make_event(
         "conversation.created",
@@ -65,7 +65,7 @@ def opened(conversation_id: str = "c1", bot: str = "helper") -> dict[str, Any]:
     )
 
 
-def said(event_id: str, conversation_id: str = "c1", **over: Any) -> dict[str, Any]:
+def customer_message(event_id: str, conversation_id: str = "c1", **over: Any) -> dict[str, Any]:
     return make_event(event_id=event_id, conversation_id=conversation_id, **over)
 
 
@@ -82,11 +82,11 @@ def failed(installation: Installation, conversation_id: str = "c1") -> list[str]
     return [each["caused_by"] for each in events(installation, "bot.turn_failed", conversation_id)]
 
 
-def tried(receiver: Receiver, count: int = 1) -> None:
-    wait_until(lambda: len(receiver.tried) >= count, WAIT, f"{count} tries")
+def wait_for_attempts(receiver: Receiver, count: int = 1) -> None:
+    wait_until(lambda: len(receiver.attempts) >= count, WAIT, f"{count} tries")
 
 
-def looked(installation: Installation, path: str, queued: int) -> None:
+def polled(installation: Installation, path: str, queued: int) -> None:
     """The round is written down: `queued` deliveries wait."""
     url = f"{path}/deliveries?limit=100"
     wait_until(lambda: len(installation.http.get(url).json()["items"]) == queued, WAIT, "they wait")
@@ -102,8 +102,8 @@ def test_an_undelivered_message_is_a_failed_turn_and_requests_a_human(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.post_events([opened(), said("m1")])
-    looked(installation, path, 1)
+    installation.post_events([conversation_created(), customer_message("m1")])
+    polled(installation, path, 1)
     assert failed(installation) == []
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation) == ["m1"], WAIT, "the turn has failed")
@@ -121,8 +121,10 @@ def test_each_failed_turn_is_recorded_once_also_for_queued_messages(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.post_events([opened(), *(said(f"m{n}") for n in range(5))])
-    looked(installation, path, 5)
+    installation.post_events(
+        [conversation_created(), *(customer_message(f"m{n}") for n in range(5))]
+    )
+    polled(installation, path, 5)
     for tries, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
         clock.forward(seconds=seconds)
         wait_until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
@@ -135,17 +137,17 @@ def test_a_message_delivered_in_time_or_replayed_is_not_a_failed_turn(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.post_events([opened(), said("m1")])
-    looked(installation, path, 1)
+    installation.post_events([conversation_created(), customer_message("m1")])
+    polled(installation, path, 1)
     receiver.answer = lambda _: 200
     clock.forward(seconds=10)
-    wait_until(lambda: len(receiver.taken) == 1, WAIT, "it arrives")
-    looked(installation, path, 0)
+    wait_until(lambda: len(receiver.accepted) == 1, WAIT, "it arrives")
+    polled(installation, path, 0)
     receiver.answer = lambda _: 503
     assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 1
-    tried(receiver, 3)
-    looked(installation, path, 1)
-    installation.post_events([said("m2")])
+    wait_for_attempts(receiver, 3)
+    polled(installation, path, 1)
+    installation.post_events([customer_message("m2")])
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
 
@@ -155,11 +157,11 @@ def test_with_an_open_circuit_each_customer_message_still_fails_in_time(
 ) -> None:
     hook(installation, receiver)
     names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 5)]
-    installation.post_events([opened(name) for name in names])
-    installation.post_events([said(f"{name}-1", name) for name in names])
-    tried(receiver, FAILURE_THRESHOLD)
-    installation.post_events([said(f"{name}-2", name) for name in names])
-    installation.post_events([said("note", "c0", visibility="internal")])
+    installation.post_events([conversation_created(name) for name in names])
+    installation.post_events([customer_message(f"{name}-1", name) for name in names])
+    wait_for_attempts(receiver, FAILURE_THRESHOLD)
+    installation.post_events([customer_message(f"{name}-2", name) for name in names])
+    installation.post_events([customer_message("note", "c0", visibility="internal")])
     clock.forward(seconds=SILENCE)
     for name in names:
         wait_until(
@@ -183,14 +185,16 @@ def test_a_disabled_bot_fails_every_message_at_once(
 ) -> None:
     path = hook(installation, receiver)
     receiver.answer = lambda _: 410
-    installation.post_events([opened(), said("m1"), said("m2")])
+    installation.post_events(
+        [conversation_created(), customer_message("m1"), customer_message("m2")]
+    )
     wait_until(lambda: sorted(failed(installation)) == ["m1", "m2"], WAIT, "both have failed")
-    installation.post_events([said("m3")])
+    installation.post_events([customer_message("m3")])
     wait_until(lambda: sorted(failed(installation)) == ["m1", "m2", "m3"], WAIT, "the third, too")
     receiver.answer = lambda _: 200
     assert installation.post(f"{path}/enable", None).status_code == 200
     clock.forward(seconds=10)
-    wait_until(lambda: len(receiver.taken) == 3, WAIT, "it hears them after all")
+    wait_until(lambda: len(receiver.accepted) == 3, WAIT, "it hears them after all")
     assert len(failed(installation)) == 3
 
 
@@ -199,12 +203,18 @@ def test_a_disabled_bot_fails_no_turn_under_human_control(
 ) -> None:
     hook(installation, receiver)
     receiver.answer = lambda _: 410
-    installation.post_events([opened(), said("m1"), opened("c2")])
+    installation.post_events(
+        [conversation_created(), customer_message("m1"), conversation_created("c2")]
+    )
     wait_until(lambda: failed(installation) == ["m1"], WAIT, "the bot has failed")
     (asked,) = events(installation, "handoff.requested")
-    taken = {"handoff_id": asked["handoff_id"], "participant_id": "mira"}
+    accepted = {"handoff_id": asked["handoff_id"], "participant_id": "mira"}
     installation.post_events(
-        [make_event("handoff.accepted", **taken), said("m2"), said("other", "c2")]
+        [
+            make_event("handoff.accepted", **accepted),
+            customer_message("m2"),
+            customer_message("other", "c2"),
+        ]
     )
     wait_until(lambda: failed(installation, "c2") == ["other"], WAIT, "the other turn failed")
     assert failed(installation) == ["m1"]
@@ -218,9 +228,9 @@ def test_a_message_dead_lettered_early_is_a_failed_turn(
     last = len(SCHEDULE) + 1
     with running(patient, clock, "id") as installation:
         path = hook(installation, receiver)
-        installation.post_events([opened(), said("m1")])
+        installation.post_events([conversation_created(), customer_message("m1")])
         for tries in range(1, last + 1):
-            tried(receiver, tries)
+            wait_for_attempts(receiver, tries)
             wait_until(
                 lambda n=tries: attempts(installation, path) == n % last,  # type: ignore[misc]
                 WAIT,
@@ -237,13 +247,20 @@ def test_no_failed_turn_is_recorded_under_human_control(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    installation.post_events([opened(), said("m1"), opened("c2"), said("other", "c2")])
-    looked(installation, path, 2)
+    installation.post_events(
+        [
+            conversation_created(),
+            customer_message("m1"),
+            conversation_created("c2"),
+            customer_message("other", "c2"),
+        ]
+    )
+    polled(installation, path, 2)
     installation.post_events(
         [
             make_event("handoff.requested", handoff_id="h1"),
             make_event("handoff.accepted", handoff_id="h1", participant_id="mira"),
-            said("m2"),
+            customer_message("m2"),
         ]
     )
     clock.forward(seconds=SILENCE)
@@ -257,7 +274,7 @@ def test_a_handover_just_before_the_timeout_prevents_the_failed_turn(
 ) -> None:
     """The epoch decides in the commit itself, whatever was read before it."""
     turn = make_event("bot.turn_failed", participant_id="helper")
-    record.write([opened()])
+    record.write([conversation_created()])
     (answer,) = record.write([turn], command=Command(control_epoch=1))
     assert answer.status == "accepted"
     (asked,) = record.log("select handoff_id from events where event_type = 'handoff.requested'")
@@ -274,9 +291,14 @@ def test_a_bot_that_is_not_a_participant_fails_no_turn(
 ) -> None:
     path = hook(installation, receiver)
     installation.post_events(
-        [opened("c2", bot="other"), said("foreign", "c2"), opened(), said("m1")]
+        [
+            conversation_created("c2", bot="other"),
+            customer_message("foreign", "c2"),
+            conversation_created(),
+            customer_message("m1"),
+        ]
     )
-    looked(installation, path, 2)
+    polled(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation) == ["m1"], WAIT, "its own turn failed")
     assert failed(installation, "c2") == []
@@ -290,15 +312,19 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
         hook(installation, receiver)
         names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 2)]
         installation.post_events(
-            [each for name in names for each in (opened(name), said(name, name))]
+            [
+                each
+                for name in names
+                for each in (conversation_created(name), customer_message(name, name))
+            ]
         )
-        tried(receiver, FAILURE_THRESHOLD)
+        wait_for_attempts(receiver, FAILURE_THRESHOLD)
         wait_until(
             lambda: stored(installation) >= 2 * len(names) + FAILURE_THRESHOLD,
             WAIT,
             "it is written down",
         )
-        installation.post_events([said("late", "c0")])
+        installation.post_events([customer_message("late", "c0")])
         clock.forward(seconds=SILENCE)
         wait_until(
             lambda: (
@@ -311,7 +337,7 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
     damage(settings, "update webhooks set watchdog_cursor = null")
     damage(settings, "update webhook_queue set waiting_since = first_attempt_at")
     with running(settings, clock, "later") as installation:
-        installation.post_events([said("new", "c1")])
+        installation.post_events([customer_message("new", "c1")])
         clock.forward(seconds=SILENCE)
         wait_until(lambda: "new" in failed(installation, "c1"), WAIT, "the new turn failed")
         wait_until(
@@ -321,8 +347,8 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
         for name in names[1:]:
             assert failed(installation, name).count(name) == 1
             assert len(events(installation, "handoff.requested", name)) == 1
-        accounts = installation.http.get("/v1/ingest-stats").json()
-        for each in accounts["sources"]:
+        stats = installation.http.get("/v1/ingest-stats").json()
+        for each in stats["sources"]:
             became = ("accepted", "duplicate", "conflict", "rejected", "parked")
             assert each["received"] == sum(each[name] for name in became)
             assert each["conflict"] == each["rejected"] == 0
@@ -333,8 +359,8 @@ def stored(installation: Installation) -> int:
 
 
 def duplicates(installation: Installation) -> int:
-    accounts = installation.http.get("/v1/ingest-stats").json()["sources"]
-    return sum(each["duplicate"] for each in accounts if each["source"] == "convolake~webhooks")
+    stats = installation.http.get("/v1/ingest-stats").json()["sources"]
+    return sum(each["duplicate"] for each in stats if each["source"] == "convolake~webhooks")
 
 
 def test_after_an_api_outage_the_bot_gets_its_full_timeout(
@@ -342,13 +368,15 @@ def test_after_an_api_outage_the_bot_gets_its_full_timeout(
 ) -> None:
     with running(settings, clock, "id") as installation:
         path = hook(installation, receiver)
-        installation.post_events([opened(), *(said(f"m{n}") for n in range(6))])
-        looked(installation, path, 6)
+        installation.post_events(
+            [conversation_created(), *(customer_message(f"m{n}") for n in range(6))]
+        )
+        polled(installation, path, 6)
     receiver.answer = lambda _: 200
     clock.forward(minutes=10)
     with running(settings, clock, "later") as installation:
-        wait_until(lambda: len(receiver.taken) == 6, WAIT, "all arrives")
-        looked(installation, path, 0)
+        wait_until(lambda: len(receiver.accepted) == 6, WAIT, "all arrives")
+        polled(installation, path, 0)
         assert failed(installation) == []
 
 
@@ -365,14 +393,14 @@ def test_through_kills_each_failed_turn_is_recorded_once(
         "CONVOLAKE_BOT_TIMEOUT_SECONDS": "0.2",
     }
     names = [f"c{number}" for number in range(FAILURE_THRESHOLD + 2)]
-    told: list[str] = []
+    recorded: list[str] = []
 
-    def is_told(wanted: int) -> bool:
+    def is_recorded(wanted: int) -> bool:
         found = Record(settings, Clock()).log(
             "select caused_by from events where event_type = 'bot.turn_failed'"
         )
-        told[:] = [row["caused_by"] for row in found]
-        return len(set(told)) >= wanted
+        recorded[:] = [row["caused_by"] for row in found]
+        return len(set(recorded)) >= wanted
 
     for cycle in range(4):
         with (
@@ -384,14 +412,16 @@ def test_through_kills_each_failed_turn_is_recorded_once(
                 running = Installation(settings.url, key, settings, Clock())
                 with running.http:
                     hook(running, receiver)
-                assert [each.rejected for each in client.record(map(opened, names))] == [0]
-            messages = [said(f"{name}-{cycle}", name) for name in names]
+                assert [
+                    each.rejected for each in client.record(map(conversation_created, names))
+                ] == [0]
+            messages = [customer_message(f"{name}-{cycle}", name) for name in names]
             assert [each.rejected for each in client.record(messages)] == [0]
             # The last run is not interrupted, so it records all remaining turns.
             wanted = len(names) * cycle + 1 if cycle < 3 else len(names) * 4
-            wait_until(lambda n=wanted: is_told(n), WAIT, f"{wanted} failed turns")  # type: ignore[misc]
+            wait_until(lambda n=wanted: is_recorded(n), WAIT, f"{wanted} failed turns")  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
-    assert sorted(told) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
+    assert sorted(recorded) == sorted(f"{name}-{cycle}" for name in names for cycle in range(4))
     handoffs = "select count(*) as n from events where event_type = 'handoff.requested'"
     assert Record(settings, Clock()).log(handoffs) == [{"n": len(names)}]
 
@@ -399,11 +429,11 @@ def test_through_kills_each_failed_turn_is_recorded_once(
 def test_messages_older_than_the_webhook_are_not_failed_turns(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    installation.post_events([opened(), said("m1")])
+    installation.post_events([conversation_created(), customer_message("m1")])
     clock.forward(minutes=5)
     path = hook(installation, receiver, after="")
-    installation.post_events([said("m2")])
-    looked(installation, path, 2)
+    installation.post_events([customer_message("m2")])
+    polled(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: "m2" in failed(installation), WAIT, "the later turn failed")
     assert failed(installation) == ["m2"]
@@ -413,9 +443,11 @@ def test_imported_messages_are_not_failed_turns(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     path = hook(installation, receiver)
-    old = said("old", happened_at="2029-12-30T10:00:00Z")
-    installation.post_events([opened(), old, opened("c2"), said("m1", "c2")])
-    looked(installation, path, 2)
+    old = customer_message("old", happened_at="2029-12-30T10:00:00Z")
+    installation.post_events(
+        [conversation_created(), old, conversation_created("c2"), customer_message("m1", "c2")]
+    )
+    polled(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's turn failed")
     assert failed(installation) == []

@@ -55,7 +55,7 @@ def shows(browser: Any, text: str) -> None:
     wait_until(lambda: text in browser.execute_script(LOG), 20, f"the chat shows {text!r}")
 
 
-def answer_what_came(client: Client, count: int) -> None:
+def answer_all(client: Client, count: int) -> None:
     """The bot, until it has answered `count` events."""
     for event in client.listen(after=0):
         if assistant.is_for_us(event):
@@ -66,7 +66,7 @@ def answer_what_came(client: Client, count: int) -> None:
 
 
 def test_a_visitor_talks_to_the_bot_and_asks_for_a_person(browser: Any, site: Site) -> None:
-    bot = threading.Thread(target=answer_what_came, args=(site.client, 3))
+    bot = threading.Thread(target=answer_all, args=(site.client, 3))
     bot.start()
     browser.get(f"{site.url}/chat")
     shows(browser, assistant.GREETING)
@@ -159,16 +159,16 @@ def test_a_client_listener_resumes_when_the_server_is_back(
     key = get_or_create_local_key(settings, wall_clock())
     with ExitStack() as later:
 
-        def come_back(_: float) -> None:
+        def send_return_event(_: float) -> None:
             url = later.enter_context(run_server(FastPathMiddleware(create_app(settings)), port))
             with Client(url, key) as other:
                 list(other.record([LEFT | {"conversation_id": "c1"}]))
 
         with run_server(FastPathMiddleware(create_app(settings))) as url:
             port = int(url.rpartition(":")[2])
-            client = later.enter_context(Client(url, key, wait=come_back))
+            client = later.enter_context(Client(url, key, wait=send_return_event))
             client.create_conversation("web", conversation_id="c1")
-            heard = client.listen("c1", after=0)
-            assert [next(heard)["sequence"], next(heard)["sequence"]] == [1, 2]
-        assert next(heard)["event_type"] == "custom.came_back"
-        heard.close()
+            events = client.listen("c1", after=0)
+            assert [next(events)["sequence"], next(events)["sequence"]] == [1, 2]
+        assert next(events)["event_type"] == "custom.came_back"
+        events.close()

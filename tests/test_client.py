@@ -27,7 +27,7 @@ from ingest.client.calls import BATCH_BYTES
 from ingest.log.cursor import encode_cursor
 from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
-from tests.clients import Fault, Network, a_client, answering, lose_the_answer, refused
+from tests.clients import Fault, Network, answering, lose_the_answer, make_client, refused
 
 ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
@@ -61,7 +61,7 @@ def connect(kind: type, server: tuple[str, str]) -> Iterator[Callable[..., Clien
     def make(*faults: Fault, **over: Any) -> Client:
         given: dict[str, Any] = {"url": server[0], "key": server[1], "wait": lambda _: None}
         given |= {"transport": Network(*faults)} | over
-        clients.append(a_client(kind, portal, **given))
+        clients.append(make_client(kind, portal, **given))
         return clients[-1]
 
     with start_blocking_portal() as portal:
@@ -75,7 +75,7 @@ def client(connect: Callable[..., Client]) -> Client:
     return connect()
 
 
-def some_events(conversation_id: str, messages: int, text: str = "Hello") -> list[dict[str, Any]]:
+def make_events(conversation_id: str, messages: int, text: str = "Hello") -> list[dict[str, Any]]:
     created = {
         "event_type": "conversation.created",
         "conversation_id": conversation_id,
@@ -131,14 +131,14 @@ def test_a_retried_create_creates_one_conversation(connect: Callable[..., Client
 
 def test_a_retried_batch_creates_no_second_event(connect: Callable[..., Client]) -> None:
     unlucky = connect(lose_the_answer)
-    [result] = unlucky.record(some_events("batch-again", 20))
+    [result] = unlucky.record(make_events("batch-again", 20))
     assert (result.accepted, result.duplicate) == (0, 21)
     assert len(list(unlucky.messages("batch-again"))) == 20
 
 
 def test_a_batch_is_split_by_number(connect: Callable[..., Client]) -> None:
     client = connect()
-    results = list(client.record(some_events("many", 250), batch=100))
+    results = list(client.record(make_events("many", 250), batch=100))
     assert [result.accepted for result in results] == [100, 100, 51]
     sequences = [each.sequence or 0 for result in results for each in result.results]
     assert sequences == sorted(sequences)
@@ -147,7 +147,7 @@ def test_a_batch_is_split_by_number(connect: Callable[..., Client]) -> None:
 def test_a_batch_is_split_by_size(connect: Callable[..., Client]) -> None:
     network = Network()
     client = connect(transport=network)
-    results = list(client.record(some_events("heavy", 40, "é" * 120_000)))
+    results = list(client.record(make_events("heavy", 40, "é" * 120_000)))
     assert sum(result.accepted for result in results) == 41
     sizes = [len(request.content) for request in network.requests]
     assert len(sizes) > 1
@@ -155,8 +155,8 @@ def test_a_batch_is_split_by_size(connect: Callable[..., Client]) -> None:
 
 
 def test_a_rejected_event_is_reported_and_the_others_are_stored(client: Client) -> None:
-    bad = some_events("mixed", 1, "\0")[1]
-    [result] = client.record([*some_events("mixed", 1), bad])
+    bad = make_events("mixed", 1, "\0")[1]
+    [result] = client.record([*make_events("mixed", 1), bad])
     assert (result.accepted, result.rejected) == (2, 1)
     error = result.results[2].error
     assert error is not None
@@ -168,14 +168,14 @@ def test_a_rejected_event_is_reported_and_the_others_are_stored(client: Client) 
 
 def test_a_batch_is_lazy_until_its_first_result_is_read(connect: Callable[..., Client]) -> None:
     network = Network()
-    results = connect(transport=network).record(some_events("lazy", 3), batch=2)
+    results = connect(transport=network).record(make_events("lazy", 3), batch=2)
     assert network.requests == []
     next(results)
     assert len(network.requests) == 1
 
 
 def test_every_page_of_a_long_conversation_is_read(client: Client) -> None:
-    list(client.record(some_events("long", 230)))
+    list(client.record(make_events("long", 230)))
     sequences = [message.sequence for message in client.messages("long")]
     assert len(sequences) == 230
     assert sequences == sorted(sequences)
@@ -309,7 +309,7 @@ def test_a_batch_without_one_result_for_each_event_is_an_error(
 ) -> None:
     short = '{"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 0, "results": []}'
     with pytest.raises(UnexpectedAnswerError, match="/v1/events answered 200"):
-        list(connect(answering(200, text=short)).record(some_events("short", 1)))
+        list(connect(answering(200, text=short)).record(make_events("short", 1)))
 
 
 def test_wait_until_ready_returns_when_the_api_is_ready(connect: Callable[..., Client]) -> None:
@@ -338,9 +338,9 @@ def test_a_listener_without_access_raises_the_reason(connect: Callable[..., Clie
 
 
 def test_a_listener_gets_the_events_after_its_cursor(client: Client) -> None:
-    list(client.record(some_events("heard", 3)))
-    heard = client.listen("heard", after=2)
-    assert [next(heard)["sequence"] for _ in range(3)] == [3, 4, 5]
+    list(client.record(make_events("heard", 3)))
+    listener = client.listen("heard", after=2)
+    assert [next(listener)["sequence"] for _ in range(3)] == [3, 4, 5]
     stats = client.ingest_stats()
     of_all = client.listen(after=encode_cursor({0: stats.stored - 1}))
     assert next(of_all)["position"] == stats.stored
@@ -361,14 +361,14 @@ def test_a_listener_resumes_after_a_lost_connection(
             if len(away) == 3:
                 port = int(url.rpartition(":")[2])
                 second.enter_context(run_server(create_app(settings), port))
-                list(writer.record(some_events("interrupted", 150)[1:]))
+                list(writer.record(make_events("interrupted", 150)[1:]))
 
         writer = connect(url=url, key=key)
-        list(writer.record(some_events("interrupted", 2)))
-        heard = connect(url=url, key=key, wait=wait, retries=2).listen("interrupted", after=0)
-        sequences = [next(heard)["sequence"] for _ in range(3)]
+        list(writer.record(make_events("interrupted", 2)))
+        listener = connect(url=url, key=key, wait=wait, retries=2).listen("interrupted", after=0)
+        sequences = [next(listener)["sequence"] for _ in range(3)]
         first.close()
-        sequences += [next(heard)["sequence"] for _ in range(151)]
-        heard.close()
+        sequences += [next(listener)["sequence"] for _ in range(151)]
+        listener.close()
     assert sequences == list(range(1, 155))
     assert away == sorted(away)

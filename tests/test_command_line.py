@@ -208,7 +208,7 @@ def test_a_closed_pipe_causes_no_traceback(loaded: Settings, form: str) -> None:
         assert process.stderr.read() == b""
 
 
-def told(data: Path, *arguments: str, **variables: str) -> str:
+def error_line(data: Path, *arguments: str, **variables: str) -> str:
     """Standard error of a command, in its own process, that exits with 1."""
     found = subprocess.run(
         [sys.executable, "-m", "convolake", *arguments],
@@ -232,7 +232,7 @@ def told(data: Path, *arguments: str, **variables: str) -> str:
 def test_an_invalid_setting_is_reported_in_one_line(
     tmp_path: Path, arguments: list[str], variables: dict[str, str], words: str
 ) -> None:
-    line = told(tmp_path / "data", *arguments, **variables)
+    line = error_line(tmp_path / "data", *arguments, **variables)
     assert words in line
     assert len(line.splitlines()) == 1
     assert "hush" not in line
@@ -241,19 +241,19 @@ def test_an_invalid_setting_is_reported_in_one_line(
 @pytest.mark.parametrize("command", ["serve", "load", "keys list"])
 def test_an_invalid_data_folder_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "data").write_text("a file")
-    assert "CONVOLAKE_DATA" in told(tmp_path / "data", *command.split())
+    assert "CONVOLAKE_DATA" in error_line(tmp_path / "data", *command.split())
 
 
 @pytest.mark.parametrize("command", ["verify", "load", "keys list"])
 def test_an_invalid_store_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "log.sqlite").write_text("not a database, but long enough to be read as one" * 20)
-    assert "CONVOLAKE_DATA" in told(tmp_path, *command.split())
+    assert "CONVOLAKE_DATA" in error_line(tmp_path, *command.split())
 
 
 def test_a_failed_load_prints_the_reason_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "manifest.jsonl").write_text("broken\n")
-    lines = told(tmp_path, "load")
+    lines = error_line(tmp_path, "load")
     assert "line 1: not a manifest entry" in lines
 
 
@@ -275,7 +275,7 @@ def test_ctrl_c_during_the_start_exits_cleanly() -> None:
 
 def test_up_and_serve_name_the_process_that_locks_the_data_folder(settings: Settings) -> None:
     with acquire_log_lock(settings):
-        line = told(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
+        line = error_line(settings.data, "serve", CONVOLAKE_PORT=str(free_port()))
     assert "another API process writes the log" in line
     assert "First API key" not in line
 

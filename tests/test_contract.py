@@ -13,7 +13,7 @@ from ingest.events import types
 from ingest.manifest import ManifestError, Segment, read_manifest
 
 
-def a_segment(first: int, last: int) -> Segment:
+def make_segment(first: int, last: int) -> Segment:
     return Segment(
         path=contract.segment_path(date(2030, 1, 1), 0, first, last),
         shard=0,
@@ -68,21 +68,23 @@ def test_an_instant_survives_the_store_to_the_microsecond() -> None:
 
 
 def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    segments = [a_segment(1, 10), a_segment(11, 11)]
+    segments = [make_segment(1, 10), make_segment(11, 11)]
     write_manifest(tmp_path, *segments)
     assert read_manifest(tmp_path)[0] == segments
     assert read_manifest(tmp_path / "nowhere") == ([], "")
 
 
 def test_a_torn_last_line_of_the_manifest_is_not_read(tmp_path: Path) -> None:
-    lines = write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20))
+    lines = write_manifest(tmp_path, make_segment(1, 10), make_segment(11, 20))
     for cut in range(1, len(lines[1])):
         manifest_path(tmp_path).write_text(lines[0] + lines[1][:-cut])
-        assert read_manifest(tmp_path)[0] == [a_segment(1, 10)]
+        assert read_manifest(tmp_path)[0] == [make_segment(1, 10)]
 
 
 def test_a_changed_manifest_is_rejected(tmp_path: Path) -> None:
-    lines = write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20), a_segment(21, 30))
+    lines = write_manifest(
+        tmp_path, make_segment(1, 10), make_segment(11, 20), make_segment(21, 30)
+    )
     damaged = {
         "a line lost": lines[:1] + lines[2:],
         "the first line lost": lines[1:],
@@ -98,7 +100,7 @@ def test_a_changed_manifest_is_rejected(tmp_path: Path) -> None:
 
 
 def test_every_flipped_bit_of_a_manifest_is_detected(tmp_path: Path) -> None:
-    write_manifest(tmp_path, a_segment(1, 10), a_segment(11, 20))
+    write_manifest(tmp_path, make_segment(1, 10), make_segment(11, 20))
     whole = manifest_path(tmp_path).read_bytes()
     unnoticed = []
     for place in range(len(whole) - 1):  # the last newline lost is a line that was never committed
@@ -106,7 +108,7 @@ def test_every_flipped_bit_of_a_manifest_is_detected(tmp_path: Path) -> None:
         changed[place] ^= 1 << (place % 8)
         manifest_path(tmp_path).write_bytes(changed)
         try:
-            if read_manifest(tmp_path)[0] != [a_segment(1, 10), a_segment(11, 20)]:
+            if read_manifest(tmp_path)[0] != [make_segment(1, 10), make_segment(11, 20)]:
                 unnoticed.append(place)
         except ManifestError:
             continue

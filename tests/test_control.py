@@ -11,9 +11,9 @@ from tests.test_conversations import (
     due,
     join,
     opened,
+    post_message,
     read,
     refused,
-    say,
     send,
     step,
     types,
@@ -35,9 +35,9 @@ def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
     closed = read(opened, "/c1/events", order="desc")["items"][1]
     assert (closed["event_type"], closed["handoff_id"]) == ("handoff.closed", handoff)
     assert closed["payload"] == {"reason": "conversation_closed"}
-    taken = refused(opened, "POST", f"/c1/handoffs/{handoff}/accept", 409, participant_id="mira")
+    accepted = refused(opened, "POST", f"/c1/handoffs/{handoff}/accept", 409, participant_id="mira")
     asked = refused(opened, "POST", "/c1/handoffs", 409, participant_id="helper", reason="too_hard")
-    assert (taken, asked) == ("conversation_closed", "conversation_closed")
+    assert (accepted, asked) == ("conversation_closed", "conversation_closed")
     assert read(opened)["session_id"] is None
 
 
@@ -75,7 +75,7 @@ def test_the_timers_of_a_reopened_conversation_count_from_its_reopening(
     opened: TestClient, clock: Clock
 ) -> None:
     send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="P1D")
-    say(opened)
+    post_message(opened)
     send(opened, "POST", "/c1/resolve")
     clock.forward(hours=23)
     send(opened, "POST", "/c1/reopen")
@@ -93,10 +93,10 @@ def test_the_timers_of_a_reopened_conversation_count_from_its_reopening(
 def test_an_internal_note_does_not_reopen_a_conversation(opened: TestClient, clock: Clock) -> None:
     join(opened, "mira")
     send(opened, "PATCH", "/c1", inactive_after="PT1H")
-    say(opened)
+    post_message(opened)
     clock.forward(hours=2)
     due(opened)
-    say(opened, "mira", visibility="internal")
+    post_message(opened, "mira", visibility="internal")
     assert (read(opened)["state"], read(opened)["session_id"]) == ("inactive", None)
     assert types(opened)[-1] == "message.created"
 
@@ -137,4 +137,4 @@ def test_an_expired_transfer_gives_control_back_to_the_bot(
     due(opened)
     assert (owner(opened), read(opened)["handoff"]) == (("bot", None), None)
     epoch = read(opened)["control"]["epoch"]
-    say(opened, "helper", control_epoch=epoch)
+    post_message(opened, "helper", control_epoch=epoch)

@@ -54,11 +54,13 @@ def types(api: TestClient, conversation_id: str = "c1") -> list[str]:
     return [each["event_type"] for each in events]
 
 
-def say(api: TestClient, who: str = "ada", text: str = "hello", **rest: Any) -> dict[str, Any]:
+def post_message(
+    api: TestClient, who: str = "ada", text: str = "hello", **rest: Any
+) -> dict[str, Any]:
     return send(api, "POST", "/c1/messages", participant_id=who, text=text, **rest)
 
 
-def accounts_of(api: TestClient) -> dict[str, int]:
+def stats_of(api: TestClient) -> dict[str, int]:
     sources = api.get("/v1/ingest-stats").json()["sources"]
     return next(each for each in sources if each["source"] == "local")
 
@@ -115,7 +117,7 @@ def test_the_second_of_two_concurrent_updates_gets_412(opened: TestClient) -> No
     lost = send(opened, "PATCH", "/c1", 412, headers={"if-match": etag}, subject="second")
     assert lost["code"] == "version_mismatch"
     assert read(opened)["subject"] == "first"
-    say(opened)  # a message is no edit
+    post_message(opened)  # a message is no edit
     etag = opened.get("/v1/conversations/c1").headers["etag"]
     send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="third")
     bad = send(opened, "PATCH", "/c1", 422, headers={"if-match": "x"}, subject="fourth")
@@ -185,7 +187,7 @@ def test_one_of_ten_concurrent_contact_updates_wins(api: TestClient) -> None:
 
 def test_messages_have_attachments_and_choices(opened: TestClient) -> None:
     picture = {"url": "https://x.example/a.png", "content_type": "image/png", "size": 7}
-    say(opened, attachments=[picture], quick_replies=[{"title": "Yes"}])
+    post_message(opened, attachments=[picture], quick_replies=[{"title": "Yes"}])
     found = read(opened, "/c1/messages")["items"][0]["payload"]
     assert found == {"attachments": [picture], "quick_replies": [{"title": "Yes"}]}
     bad = [{"url": "javascript:alert(1)", "content_type": "x"}]
@@ -195,7 +197,10 @@ def test_messages_have_attachments_and_choices(opened: TestClient) -> None:
 def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
     opened: TestClient,
 ) -> None:
-    first, second = say(opened, text="one")["message_id"], say(opened, text="two")["message_id"]
+    first, second = (
+        post_message(opened, text="one")["message_id"],
+        post_message(opened, text="two")["message_id"],
+    )
     send(opened, "PATCH", f"/c1/messages/{first}", text="ONE")
     send(opened, "POST", f"/c1/messages/{first}/reactions", participant_id="helper", reaction="👍")
     send(opened, "DELETE", f"/c1/messages/{second}", reason="wrong chat")
@@ -203,8 +208,8 @@ def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
     assert (one["text"], one["is_edited"]) == ("ONE", True)
     assert one["reactions"] == [{"participant_id": "helper", "reaction": "👍"}]
     assert (two["text"], two["is_deleted"]) == (None, True)
-    taken: dict[str, Any] = {"participant_id": "helper", "reaction": None}
-    send(opened, "POST", f"/c1/messages/{first}/reactions", **taken)
+    accepted: dict[str, Any] = {"participant_id": "helper", "reaction": None}
+    send(opened, "POST", f"/c1/messages/{first}/reactions", **accepted)
     assert read(opened, f"/c1/messages/{first}")["reactions"] == []
     stale = send(
         opened, "PATCH", f"/c1/messages/{first}", 412, headers={"if-match": '"0"'}, text="x"
@@ -215,7 +220,7 @@ def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
 
 def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
     for number in range(7):
-        say(opened, text=str(number))
+        post_message(opened, text=str(number))
     seen: list[str] = []
     cursor = None
     while True:
@@ -233,8 +238,8 @@ def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
 def test_internal_events_are_hidden_from_customers_but_keep_their_sequence(
     opened: TestClient,
 ) -> None:
-    say(opened)
-    say(opened, "helper", "a note", visibility="internal", control_epoch=1)
+    post_message(opened)
+    post_message(opened, "helper", "a note", visibility="internal", control_epoch=1)
     everything = read(opened, "/c1/events")["items"]
     seen = read(opened, "/c1/events", view="customer")["items"]
     assert [each["sequence"] for each in seen] == [each["sequence"] for each in everything]
@@ -319,16 +324,16 @@ def test_an_event_received_before_its_message_is_parked_and_released(opened: Tes
     assert [each["status"] for each in first["results"]] == ["parked", "parked"]
     assert opened.post("/v1/events", json=early).json()["duplicate"] == 2
     assert "message.edited" not in types(opened)
-    accounts = accounts_of(opened)
-    assert (accounts["parked"], accounts["received"]) == (2, 5)
-    say(opened, message_id="m1")
+    stats = stats_of(opened)
+    assert (stats["parked"], stats["received"]) == (2, 5)
+    post_message(opened, message_id="m1")
     assert types(opened)[-3:] == ["message.created", "message.delivered", "message.edited"]
     found = read(opened, "/c1/messages/m1")
     assert (found["text"], found["receipts"][0]["status"]) == ("edited", "delivered")
     again = opened.post("/v1/events", json=early).json()["results"]
     assert [each["sequence"] for each in again] == [4, 5]
-    accounts = accounts_of(opened)
-    assert (accounts["parked"], accounts["accepted"], accounts["duplicate"]) == (0, 4, 4)
+    stats = stats_of(opened)
+    assert (stats["parked"], stats["accepted"], stats["duplicate"]) == (0, 4, 4)
 
 
 def test_an_expired_parked_event_is_rejected_with_its_reason(
@@ -343,8 +348,8 @@ def test_an_expired_parked_event_is_rejected_with_its_reason(
         "unknown_message",
         "its message did not arrive in time",
     )
-    accounts = accounts_of(opened)
-    assert (accounts["parked"], accounts["rejected"]) == (0, 1)
+    stats = stats_of(opened)
+    assert (stats["parked"], stats["rejected"]) == (0, 1)
 
 
 # --- sessions -------------------------------------------------------------------------------
@@ -353,7 +358,7 @@ def test_an_expired_parked_event_is_rejected_with_its_reason(
 def test_a_session_ends_automatically_at_the_time_it_was_due(
     opened: TestClient, clock: Clock
 ) -> None:
-    say(opened)
+    post_message(opened)
     last = clock()
     clock.forward(days=2)  # no process was running
     due(opened)
@@ -398,7 +403,7 @@ def test_an_imported_session_ends_at_its_next_event_or_after_the_import(
 
 
 def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clock: Clock) -> None:
-    message = say(opened)["message_id"]
+    message = post_message(opened)["message_id"]
     for _ in range(4):
         clock.forward(minutes=20)
         send(opened, "POST", f"/c1/messages/{message}/receipts", status="read")
@@ -409,10 +414,10 @@ def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clo
 def test_after_an_explicit_session_end_the_next_message_starts_a_session(
     opened: TestClient,
 ) -> None:
-    first = say(opened)["session_id"]
+    first = post_message(opened)["session_id"]
     send(opened, "POST", "/c1/session/end")
     assert refused(opened, "POST", "/c1/session/end", 422) == "event_rejected"
-    second = say(opened)["session_id"]
+    second = post_message(opened)["session_id"]
     assert first != second
     started = [
         e for e in read(opened, "/c1/events")["items"] if e["event_type"] == "session.started"
@@ -430,11 +435,11 @@ def test_a_conversation_becomes_inactive_and_is_closed_when_due(
     opened: TestClient, clock: Clock
 ) -> None:
     send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="PT3H")
-    say(opened)
+    post_message(opened)
     clock.forward(hours=1)
     due(opened)
     assert read(opened)["state"] == "inactive"
-    say(opened)
+    post_message(opened)
     assert read(opened)["state"] == "active"
     clock.forward(days=1)
     due(opened)
@@ -458,10 +463,10 @@ def test_a_customer_message_after_the_close_opens_a_linked_successor(
         opened, "POST", "/c1/messages", 409, participant_id="helper", text="x", control_epoch=1
     )
     assert code == "conversation_closed"
-    answer = say(opened, text="one more thing")
+    answer = post_message(opened, text="one more thing")
     successor = answer["conversation_id"]
     assert successor != "c1"
-    assert say(opened, text="and another")["conversation_id"] == successor
+    assert post_message(opened, text="and another")["conversation_id"] == successor
     assert types(opened, successor) == [
         "conversation.created", "session.started", "message.created", "message.created",
     ]  # fmt: skip
@@ -478,7 +483,7 @@ def test_a_customer_message_reopens_a_resolved_conversation_and_records_it(
     assert read(opened)["state"] == "resolved"
     last = read(opened, "/c1/events", order="desc")["items"][0]
     assert last["payload"] == {"resolved_by": "bot", "is_confirmed": True, "from": "active"}
-    say(opened)
+    post_message(opened)
     assert read(opened)["state"] == "active"
     assert types(opened)[-2:] == ["message.created", "conversation.reopened"]
 
@@ -504,7 +509,7 @@ def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestCl
     join(opened, "mira")
     assert read(opened)["control"] == {"owner": "bot", "participant_id": None, "epoch": 1}
     handoff = ask_for_a_person(opened)
-    say(opened, "helper", "one moment", control_epoch=1)
+    post_message(opened, "helper", "one moment", control_epoch=1)
     step(opened, handoff, "accept", participant_id="mira")
     assert read(opened)["control"] == {"owner": "human", "participant_id": "mira", "epoch": 2}
     late = {"participant_id": "helper", "text": "too late", "control_epoch": 1}
@@ -516,7 +521,7 @@ def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestCl
     assert read(opened, "/c1/messages")["items"][-1]["payload"] == {"was_stale": True}
     step(opened, handoff, "return", participant_id="mira")
     assert refused(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
-    say(opened, "helper", "here again", control_epoch=3)
+    post_message(opened, "helper", "here again", control_epoch=3)
 
 
 def test_a_bot_message_without_an_epoch_is_rejected(opened: TestClient) -> None:
@@ -588,7 +593,7 @@ def test_only_the_server_sets_a_successor(opened: TestClient) -> None:
         assert opened.post("/v1/events", json=event).status_code == 201
     assert refused(opened, "PATCH", "/c1", 422, successor_id="c1") == "invalid_request"
     send(opened, "POST", "/c1/state", to="closed")
-    continued = say(opened)["conversation_id"]
+    continued = post_message(opened)["conversation_id"]
     assert continued not in ("c1", "none")
     assert read(opened)["successor_id"] == continued
     assert read(opened)["predecessor_id"] is None
@@ -611,7 +616,7 @@ def test_an_agent_may_accept_a_handoff_without_joining_first(opened: TestClient)
 def test_a_receipt_has_its_highest_rank_in_any_order_of_arrival(
     opened: TestClient,
 ) -> None:
-    message = say(opened, "helper", control_epoch=1)["message_id"]
+    message = post_message(opened, "helper", control_epoch=1)["message_id"]
     for status in ("read", "submitted", "delivered", "failed"):
         send(
             opened, "POST", f"/c1/messages/{message}/receipts", participant_id="ada", status=status
@@ -622,7 +627,7 @@ def test_a_receipt_has_its_highest_rank_in_any_order_of_arrival(
 
 
 def test_failed_is_final_for_its_attempt_and_keeps_the_error_code(opened: TestClient) -> None:
-    message = say(opened, "helper", control_epoch=1)["message_id"]
+    message = post_message(opened, "helper", control_epoch=1)["message_id"]
     path = f"/c1/messages/{message}"
     for body in (
         {"status": "failed", "error_code": "131047"},
@@ -644,8 +649,8 @@ def test_the_read_horizon_never_falls_and_unread_counts_messages_of_others(
     opened: TestClient,
 ) -> None:
     for number in range(3):
-        last = say(opened, text=str(number))["sequence"]
-    say(opened, "helper", "a note", visibility="internal", control_epoch=1)
+        last = post_message(opened, text=str(number))["sequence"]
+    post_message(opened, "helper", "a note", visibility="internal", control_epoch=1)
     assert unread(opened) == {"ada": 0, "helper": 3}
     send(opened, "POST", "/c1/participants/helper/read", sequence=last)
     send(opened, "POST", "/c1/participants/helper/read", sequence=1)
@@ -658,7 +663,7 @@ def test_the_read_horizon_never_falls_and_unread_counts_messages_of_others(
 
 def test_an_older_horizon_does_not_undo_a_mark_as_unread(opened: TestClient) -> None:
     for _ in range(3):
-        say(opened, "helper", control_epoch=1)
+        post_message(opened, "helper", control_epoch=1)
     last = read(opened)["last_sequence"]
     send(opened, "POST", "/c1/participants/ada/read", sequence=last)
     send(opened, "POST", "/c1/participants/ada/unread", sequence=last)
@@ -687,7 +692,7 @@ def test_a_number_too_large_for_the_store_is_rejected(
     opened: TestClient, path: str, body: dict[str, Any]
 ) -> None:
     assert opened.post(f"/v1/conversations{path}", json=body).status_code == 422
-    assert say(opened)["status"] == "accepted"
+    assert post_message(opened)["status"] == "accepted"
 
 
 def test_a_receipt_for_an_impossible_message_is_not_parked(opened: TestClient) -> None:
@@ -698,12 +703,12 @@ def test_a_receipt_for_an_impossible_message_is_not_parked(opened: TestClient) -
 
 def test_a_receipt_by_its_own_route_may_arrive_before_its_message(opened: TestClient) -> None:
     send(opened, "POST", "/c1/messages/m7/receipts", 202, participant_id="ada", status="read")
-    say(opened, "helper", message_id="m7", control_epoch=1)
+    post_message(opened, "helper", message_id="m7", control_epoch=1)
     assert read(opened, "/c1/messages/m7")["receipts"][0]["status"] == "read"
 
 
 def test_an_edit_without_a_text_is_rejected(opened: TestClient) -> None:
-    say(opened, message_id="m1")
+    post_message(opened, message_id="m1")
     edit = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "m1"}
     assert opened.post("/v1/events", json=edit).status_code == 422
     assert read(opened, "/c1/messages/m1")["text"] == "hello"
@@ -740,7 +745,7 @@ def test_rebuilt_projections_are_the_same(opened: TestClient, settings: Settings
     join(opened, "mira")
     handoff = ask_for_a_person(opened)
     step(opened, handoff, "accept", participant_id="mira")
-    message = say(opened)["message_id"]
+    message = post_message(opened)["message_id"]
     send(opened, "POST", f"/c1/messages/{message}/receipts", participant_id="mira", status="read")
     send(opened, "POST", "//contacts", contact_id="ada", attributes={"name": "Ada"})
     before = read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")

@@ -46,11 +46,11 @@ def hostile_text(beacon: str) -> str:
     )
 
 
-def a_story(number: int, random: Random) -> Iterator[dict[str, Any]]:
+def make_story(number: int, random: Random) -> Iterator[dict[str, Any]]:
     """One conversation somewhere in the DAYS before NOW, at any hour of the day."""
-    begun = NOW - timedelta(seconds=random.randrange(3600, DAYS * 86_400))
+    started = NOW - timedelta(seconds=random.randrange(3600, DAYS * 86_400))
     of = {"conversation_id": f"c{number:03}"}
-    at = begun
+    at = started
 
     def event(event_type: str, **more: Any) -> dict[str, Any]:
         return of | {"event_type": event_type, "happened_at": at.isoformat()} | more
@@ -81,7 +81,7 @@ def a_story(number: int, random: Random) -> Iterator[dict[str, Any]]:
             yield event("message.created", **agent, text="be kind", visibility="internal")
 
 
-def the_hostile_one(beacon: str) -> list[dict[str, Any]]:
+def hostile_conversation(beacon: str) -> list[dict[str, Any]]:
     """A conversation that has everything a transcript can hold, and means no good."""
     of = {"conversation_id": "hostile", "happened_at": (NOW - timedelta(hours=2)).isoformat()}
     eve = {"participant_id": "eve", "participant_role": "customer"}
@@ -114,7 +114,7 @@ def the_hostile_one(beacon: str) -> list[dict[str, Any]]:
     return [of | event for event in given]
 
 
-def a_long_one(messages: int) -> list[dict[str, Any]]:
+def long_conversation(messages: int) -> list[dict[str, Any]]:
     """A conversation too long for one part."""
     of = {"conversation_id": "long", "happened_at": (NOW - timedelta(hours=1)).isoformat()}
     said = {
@@ -171,8 +171,8 @@ def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Setting
     """A data folder with a believable past; tests must not change it."""
     settings = settings_of(tmp_path_factory.mktemp("dashboards") / "data")
     random = Random(7)  # noqa: S311 (a story, not a secret)
-    told = [event for number in range(300) for event in a_story(number, random)]
-    told += the_hostile_one(beacon.url) + a_long_one(230)
+    told = [event for number in range(300) for event in make_story(number, random)]
+    told += hostile_conversation(beacon.url) + long_conversation(230)
     record = Record(settings, Clock(NOW))
     answers = record.write(sorted(told, key=lambda event: event["happened_at"]))
     assert {answer.status for answer in answers} == {"accepted"}
@@ -225,7 +225,7 @@ def texts(app: AppTest) -> list[str]:
     return [re.sub("[\u2068\u2069]", "", each.value) for each in app.text]
 
 
-def begun(events: pl.DataFrame) -> pl.DataFrame:
+def started(events: pl.DataFrame) -> pl.DataFrame:
     """One row per conversation that counts: day, channel and whether it was handed off."""
     passed = events.filter(pl.col("event_type") == "handoff.requested")["conversation_id"]
     return events.filter(pl.col("event_type") == "conversation.created", ~pl.col("is_test")).select(
@@ -248,10 +248,10 @@ def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
     internal = counted.filter(
         pl.col("event_type") == "message.created", pl.col("visibility") == "internal"
     ).height
-    started = in_period(begun(events), period)
+    started = in_period(started(events), period)
     asked = counted.filter(pl.col("event_type") == "handoff.requested")
-    taken = events.filter(pl.col("event_type") == "handoff.accepted")
-    waits = asked.join(taken, on=["conversation_id", "handoff_id"]).select(
+    accepted = events.filter(pl.col("event_type") == "handoff.accepted")
+    waits = asked.join(accepted, on=["conversation_id", "handoff_id"]).select(
         (pl.col("happened_at_right") - pl.col("happened_at")).dt.total_seconds()
     )
     return {
@@ -381,7 +381,7 @@ def test_the_series_agree_with_the_events_and_with_the_headline(
     history: Settings, events: pl.DataFrame
 ) -> None:
     found = load_overview(history.warehouse_path, Scope(LAST_30))
-    started = in_period(begun(events), LAST_30)
+    started = in_period(started(events), LAST_30)
     expected = started.group_by("on", "channel").len().sort("on", "channel")
     shown = found.conversations.filter(pl.col("conversations") > 0)
     assert shown.rows() == [tuple(row) for row in expected.rows()]
@@ -424,7 +424,7 @@ def test_no_step_loses_a_conversation(
     last_on = date(2030, 3, 31)
     period = Period(last_on - timedelta(days=grain_days - 1), last_on)
     found = load_overview(history.warehouse_path, Scope(period))
-    assert found.conversations["conversations"].sum() == in_period(begun(events), period).height
+    assert found.conversations["conversations"].sum() == in_period(started(events), period).height
 
 
 # --- the conversations ----------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_the_list_shows_the_newest_first_without_tests(
     shown = app.dataframe[0].value
     assert list(shown["conversation_id"])[:2] == ["long", "hostile"]
     assert len(shown) == PAGE_SIZE
-    matches = in_period(begun(events), LAST_30).height
+    matches = in_period(started(events), LAST_30).height
     assert any(f"1 to 25 of {matches} conversations" in each.value for each in app.caption)
 
 

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.allows_loopback
 
 @pytest.fixture
 def receiver(receiver: Receiver) -> Receiver:
-    receiver.answer = says("allow")
+    receiver.answer = hook_answer("allow")
     return receiver
 
 
@@ -52,7 +52,7 @@ def opened(installation: Installation) -> Installation:
     return installation
 
 
-def says(action: str, **more: Any) -> Callable[[Delivery], bytes]:
+def hook_answer(action: str, **more: Any) -> Callable[[Delivery], bytes]:
     return lambda _: json.dumps({"action": action} | more).encode()
 
 
@@ -63,7 +63,7 @@ def hook(installation: Installation, url: str, on_failure: str = "allow", **over
     return answer.json()
 
 
-def say(
+def post_message(
     installation: Installation, text: str = CARD, conversation_id: str = "c1", **over: Any
 ) -> httpx2.Response:
     body = {"participant_id": "ada", "text": text} | over
@@ -77,15 +77,15 @@ def messages(installation: Installation, conversation_id: str = "c1") -> list[di
     return found[2:]
 
 
-def accounts_agree(installation: Installation) -> dict[str, int]:
-    accounts = installation.http.get("/v1/ingest-stats").json()
-    (mine,) = (each for each in accounts["sources"] if each["source"] == "local")
+def stats_balance(installation: Installation) -> dict[str, int]:
+    stats = installation.http.get("/v1/ingest-stats").json()
+    (mine,) = (each for each in stats["sources"] if each["source"] == "local")
     became = ("accepted", "duplicate", "conflict", "rejected")
     assert mine["received"] == sum(mine[name] for name in became)
     return {name: mine[name] for name in became}
 
 
-def asks(installation: Installation) -> dict[str, int]:
+def hook_results(installation: Installation) -> dict[str, int]:
     lines = installation.http.get("/metrics").text.splitlines()
     found = (each.split('"') for each in lines if each.startswith("convolake_hook_asks_total"))
     return {name: int(float(count.removeprefix("} "))) for _, name, count in found}
@@ -98,9 +98,9 @@ def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged
     opened: Installation, receiver: Receiver
 ) -> None:
     made = hook(opened, receiver.url)
-    answer = say(opened, in_reply_to="c1-m1", payload={"language": "en"}, event_id="e1")
+    answer = post_message(opened, in_reply_to="c1-m1", payload={"language": "en"}, event_id="e1")
     assert answer.status_code == 201
-    (ask,) = receiver.taken
+    (ask,) = receiver.accepted
     body = json.loads(ask.body)
     assert body["type"] == "message.proposed"
     assert body["data"] == {
@@ -118,29 +118,29 @@ def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged
     assert ask.headers["webhook-signature"] == expected
     (message,) = messages(opened)
     assert (message["text"], message["payload"]) == (CARD, {"language": "en"})
-    assert asks(opened) == {"allowed": 1, "modified": 0, "rejected": 0, "failed": 0}
+    assert hook_results(opened) == {"allowed": 1, "modified": 0, "rejected": 0, "failed": 0}
 
 
 def test_a_modified_message_names_its_hook_and_the_original_text_is_not_stored(
     opened: Installation, receiver: Receiver
 ) -> None:
     made = hook(opened, receiver.url)
-    receiver.answer = says("modify", text=MASKED)
-    assert say(opened, payload={"language": "en"}).status_code == 201
+    receiver.answer = hook_answer("modify", text=MASKED)
+    assert post_message(opened, payload={"language": "en"}).status_code == 201
     (message,) = messages(opened)
     assert message["text"] == MASKED
     assert message["payload"] == {"language": "en", "modified_by": [made["hook_id"]]}
     kept = [each.read_bytes() for each in opened.settings.data.glob("log.sqlite*")]
     assert not any(b"4111" in each for each in kept)
-    assert asks(opened)["modified"] == 1
+    assert hook_results(opened)["modified"] == 1
 
 
 def test_a_rejected_message_is_counted_and_kept_with_the_reason(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url)
-    receiver.answer = says("reject", reason="no card\x00 numbers\n please" + "!" * 500)
-    answer = say(opened)
+    receiver.answer = hook_answer("reject", reason="no card\x00 numbers\n please" + "!" * 500)
+    answer = post_message(opened)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, "refused_by_hook")
     assert "no card numbers please!!!" in problem["detail"]
@@ -149,8 +149,8 @@ def test_a_rejected_message_is_counted_and_kept_with_the_reason(
     (kept,) = opened.http.get("/v1/rejected").json()["items"]
     assert (kept["code"], kept["detail"]) == ("refused_by_hook", problem["detail"])
     assert json.loads(kept["raw"])["text"] == CARD
-    assert accounts_agree(opened)["rejected"] == 1
-    assert asks(opened)["rejected"] == 1
+    assert stats_balance(opened)["rejected"] == 1
+    assert hook_results(opened)["rejected"] == 1
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": ["x"]}, {"reason": ""}])
@@ -158,8 +158,8 @@ def test_a_rejection_counts_whatever_its_reason_is(
     opened: Installation, receiver: Receiver, reason: dict[str, Any]
 ) -> None:
     hook(opened, receiver.url, on_failure="allow")
-    receiver.answer = says("reject", **reason)
-    assert say(opened).json()["code"] == "refused_by_hook"
+    receiver.answer = hook_answer("reject", **reason)
+    assert post_message(opened).json()["code"] == "refused_by_hook"
 
 
 # --- what else may happen: the declared counts
@@ -193,15 +193,15 @@ BAD_ANSWERS: list[Any] = [
 
 
 @pytest.mark.parametrize("on_failure", ["allow", "reject"])
-@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda said: str(said)[:40])
+@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda answer: str(answer)[:40])
 def test_an_invalid_hook_response_is_a_failure(
-    opened: Installation, receiver: Receiver, on_failure: str, said: Any
+    opened: Installation, receiver: Receiver, on_failure: str, answer: Any
 ) -> None:
     hook(opened, receiver.url, on_failure)
-    receiver.answer = lambda _: said
-    as_declared(say(opened), opened, on_failure)
-    assert len(receiver.tried) == 1
-    assert asks(opened)["failed"] == 1
+    receiver.answer = lambda _: answer
+    as_declared(post_message(opened), opened, on_failure)
+    assert len(receiver.attempts) == 1
+    assert hook_results(opened)["failed"] == 1
     (shown,) = opened.http.get("/v1/hooks").json()["items"]
     assert shown["last_failure"]
 
@@ -216,7 +216,7 @@ def as_declared(answer: httpx2.Response, installation: Installation, on_failure:
         assert (answer.status_code, answer.json()["code"]) == (424, "hook_failed")
         assert answer.json()["retryable"] is True
         assert messages(installation) == []
-        assert accounts_agree(installation)["rejected"] == 1
+        assert stats_balance(installation)["rejected"] == 1
         (kept,) = installation.http.get("/v1/rejected").json()["items"]
         assert kept["code"] == "hook_failed"
 
@@ -233,8 +233,8 @@ def allow_by_another_status(each: socket.socket) -> None:
 
 
 def modify_by_another_status(each: socket.socket) -> None:
-    said = b'{"action": "modify", "text": "another"}'
-    each.sendall(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n" % len(said) + said)
+    answer = b'{"action": "modify", "text": "another"}'
+    each.sendall(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
 
 
 def cut_off(each: socket.socket) -> None:
@@ -264,7 +264,7 @@ def test_a_hostile_hook_takes_no_longer_than_its_timeout(
     with hostile(behave) as (url, connections):
         hook(opened, url, on_failure, timeout_ms=300)
         started = time.monotonic()
-        answer = say(opened)
+        answer = post_message(opened)
         assert time.monotonic() - started < 3
         assert len(connections) == 1
     as_declared(answer, opened, on_failure)
@@ -280,7 +280,7 @@ def test_a_hook_in_a_private_network_is_not_called(
         installation.post_events(make_conversation(messages=2))
         for host in ("127.0.0.1", "localhost", "0x7f.1"):
             hook(installation, url.replace("127.0.0.1", host), on_failure)
-        as_declared(say(installation), installation, on_failure)
+        as_declared(post_message(installation), installation, on_failure)
         assert connections == []
 
 
@@ -302,11 +302,11 @@ def test_all_hooks_together_have_a_time_limit(
             hook(opened, url, timeout_ms=300)
         hook(opened, receiver.url)
         started = time.monotonic()
-        assert say(opened).status_code == 201
+        assert post_message(opened).status_code == 201
         assert time.monotonic() - started < 1.5
         assert 2 <= len(connections) <= 3  # the last moment may be enough to connect
-    assert receiver.tried == []  # its turn did not come: it has failed, as it declared
-    assert asks(opened)["failed"] == 6
+    assert receiver.attempts == []  # its turn did not come: it has failed, as it declared
+    assert hook_results(opened)["failed"] == 6
 
 
 # --- who is asked about what
@@ -317,14 +317,14 @@ def test_hooks_are_called_for_posted_public_messages_only(
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
     opened.post_events([make_event(text="a fact"), make_event(event_id="e9")])
-    assert say(opened, visibility="internal", participant_id="helper").status_code == 201
-    assert say(opened, conversation_id="nowhere").json()["code"] == "unknown_conversation"
-    assert say(opened, participant_id="stranger").status_code == 422
+    assert post_message(opened, visibility="internal", participant_id="helper").status_code == 201
+    assert post_message(opened, conversation_id="nowhere").json()["code"] == "unknown_conversation"
+    assert post_message(opened, participant_id="stranger").status_code == 422
     path = "/v1/conversations/c1/messages/c1-m0"
     assert opened.http.patch(path, json={"text": "edited"}).status_code == 201
-    assert receiver.tried == []
-    assert say(opened).status_code == 201
-    assert len(receiver.tried) == 1
+    assert receiver.attempts == []
+    assert post_message(opened).status_code == 201
+    assert len(receiver.attempts) == 1
 
 
 def test_a_hook_is_called_for_its_roles_and_channels_only(
@@ -333,9 +333,9 @@ def test_a_hook_is_called_for_its_roles_and_channels_only(
     hook(opened, receiver.url, roles=["bot"], channels=["email"])
     bot = {"participant_id": "helper", "control_epoch": 1}
     for conversation_id in ("c1", "c2"):
-        assert say(opened, "hello", conversation_id).status_code == 201
-        assert say(opened, "hello", conversation_id, **bot).status_code == 201
-    (ask,) = receiver.taken
+        assert post_message(opened, "hello", conversation_id).status_code == 201
+        assert post_message(opened, "hello", conversation_id, **bot).status_code == 201
+    (ask,) = receiver.accepted
     assert ask.event["conversation_id"] == "c2"
     assert ask.event["participant_role"] == "bot"
 
@@ -345,11 +345,11 @@ def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_on
 ) -> None:
     with webhook_receiver() as second, webhook_receiver() as third:
         made = [hook(opened, each.url) for each in (receiver, second, third)]
-        receiver.answer = says("modify", text="one")
-        third.answer = says("modify", text="three")
-        second.answer = says("allow")
-        assert say(opened).status_code == 201
-        assert [each.taken[0].event["text"] for each in (receiver, second, third)] == [
+        receiver.answer = hook_answer("modify", text="one")
+        third.answer = hook_answer("modify", text="three")
+        second.answer = hook_answer("allow")
+        assert post_message(opened).status_code == 201
+        assert [each.accepted[0].event["text"] for each in (receiver, second, third)] == [
             CARD,
             "one",
             "one",
@@ -358,9 +358,9 @@ def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_on
         assert message["text"] == "three"
         ids = [made[0]["hook_id"], made[2]["hook_id"]]
         assert message["payload"]["modified_by"] == ids
-        second.answer = says("reject", reason="no")
-        assert say(opened).json()["code"] == "refused_by_hook"
-        assert len(third.tried) == 1
+        second.answer = hook_answer("reject", reason="no")
+        assert post_message(opened).json()["code"] == "refused_by_hook"
+        assert len(third.attempts) == 1
 
 
 # --- sent again
@@ -371,7 +371,7 @@ def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_cal
     opened: Installation, receiver: Receiver, names_event: bool
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
-    receiver.answer = says("modify", text=MASKED)
+    receiver.answer = hook_answer("modify", text=MASKED)
     path = "/v1/conversations/c1/messages"
     body = {"participant_id": "ada", "text": CARD}
     headers = {}
@@ -381,7 +381,7 @@ def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_cal
         headers["idempotency-key"] = "k1"
     first = opened.post(path, body, **headers)
     assert first.status_code == 201
-    receiver.answer = says("reject")
+    receiver.answer = hook_answer("reject")
     again = opened.post(path, body, **headers)
     assert again.json()["sequence"] == first.json()["sequence"]
     if names_event:
@@ -390,9 +390,9 @@ def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_cal
         assert (again.status_code, again.content) == (201, first.content)
     other = opened.post(path, body | {"text": "other"}, **headers)
     assert other.status_code == 409
-    assert len(receiver.tried) == 1
+    assert len(receiver.attempts) == 1
     assert len(messages(opened)) == 1
-    assert accounts_agree(opened) == {
+    assert stats_balance(opened) == {
         "accepted": 6 + 1, "duplicate": 1, "conflict": 1, "rejected": 0,
     }  # fmt: skip
 
@@ -402,50 +402,50 @@ def test_a_message_that_was_not_stored_calls_the_hook_again_with_the_same_id(
 ) -> None:
     hook(opened, receiver.url, on_failure="reject")
     receiver.answer = lambda _: 503
-    assert say(opened, event_id="e1").status_code == 424
-    receiver.answer = says("allow")
-    assert say(opened, event_id="e1").status_code == 201
-    first, again = receiver.tried
+    assert post_message(opened, event_id="e1").status_code == 424
+    receiver.answer = hook_answer("allow")
+    assert post_message(opened, event_id="e1").status_code == 201
+    first, again = receiver.attempts
     assert first.id == again.id
-    assert say(opened, event_id="e2").status_code == 201
-    assert receiver.tried[-1].id != first.id
+    assert post_message(opened, event_id="e2").status_code == 201
+    assert receiver.attempts[-1].id != first.id
 
 
 def test_a_replay_of_a_rejected_message_calls_the_hooks_again(
     opened: Installation, receiver: Receiver
 ) -> None:
     hook(opened, receiver.url)
-    receiver.answer = says("reject", reason="no")
-    assert say(opened, event_id="e1").status_code == 422
+    receiver.answer = hook_answer("reject", reason="no")
+    assert post_message(opened, event_id="e1").status_code == 422
     (kept,) = opened.http.get("/v1/rejected").json()["items"]
     path = f"/v1/rejected/{kept['rejected_id']}/replay"
     answer = opened.post(path, None)
     assert (answer.status_code, answer.json()["code"]) == (422, "refused_by_hook")
-    receiver.answer = says("modify", text=MASKED)
+    receiver.answer = hook_answer("modify", text=MASKED)
     assert opened.post(path, None).status_code == 201
     assert [each["text"] for each in messages(opened)] == [MASKED]
     assert opened.post(path, None).json()["status"] == "duplicate"
-    assert len(receiver.tried) == 3
-    assert accounts_agree(opened)["rejected"] == 2
+    assert len(receiver.attempts) == 3
+    assert stats_balance(opened)["rejected"] == 2
 
 
 def test_a_message_created_with_its_conversation_does_not_bypass_hooks(
     installation: Installation, receiver: Receiver
 ) -> None:
     hook(installation, receiver.url, on_failure="reject")
-    receiver.answer = says("reject")
+    receiver.answer = hook_answer("reject")
     people = [{"participant_id": "ada", "participant_role": "customer"}]
 
     async def both(http: httpx2.AsyncClient, number: int) -> int:
         name = f"new-{number}"
         opening = {"channel": "web", "conversation_id": name, "participants": people}
         message = {"participant_id": "ada", "text": CARD}
-        opened, said = await asyncio.gather(
+        opened, answer = await asyncio.gather(
             http.post("/v1/conversations", json=opening),
             http.post(f"/v1/conversations/{name}/messages", json=message),
         )
         assert opened.status_code == 201
-        return int(said.status_code)
+        return int(answer.status_code)
 
     async def all_of_them() -> set[int]:
         headers = dict(installation.http.headers)
@@ -469,7 +469,7 @@ def test_a_message_retried_after_a_hook_failure_is_not_stored_twice_by_a_replay(
     named = {"idempotency-key": "k1"}
     assert opened.http.post(path, json=body, headers=named).status_code == 424
     assert opened.http.post(path, json=body).status_code == 424
-    receiver.answer = says("allow")
+    receiver.answer = hook_answer("allow")
     assert opened.http.post(path, json=body, headers=named).status_code == 201
     nameless, keyed = opened.http.get("/v1/rejected").json()["items"]
     for kept, first in ((keyed, "duplicate"), (nameless, "accepted")):
@@ -502,9 +502,9 @@ def test_a_slow_hook_delays_no_other_message_and_sequence_is_commit_order(
         target=lambda: answers.append(httpx2.post(path, json=body, headers=headers, timeout=WAIT))
     )
     posting.start()
-    wait_until(lambda: len(receiver.tried) == 1, WAIT, "the slow one is asked about")
-    assert say(opened, "elsewhere", "c2").status_code == 201
-    assert say(opened, "quick").status_code == 201
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "the slow one is asked about")
+    assert post_message(opened, "elsewhere", "c2").status_code == 201
+    assert post_message(opened, "quick").status_code == 201
     assert answers == []
     held.set()
     posting.join()
@@ -527,7 +527,10 @@ def test_a_bot_message_allowed_after_a_handover_is_rejected(
         return b'{"action": "allow"}'
 
     receiver.answer = answer
-    assert say(opened, participant_id="helper", control_epoch=1).json()["code"] == "stale_epoch"
+    assert (
+        post_message(opened, participant_id="helper", control_epoch=1).json()["code"]
+        == "stale_epoch"
+    )
 
 
 # --- hooks themselves
@@ -539,10 +542,10 @@ def test_during_a_secret_rotation_both_secrets_verify(
     made = hook(opened, receiver.url)
     path = f"/v1/hooks/{made['hook_id']}"
     changed = opened.post(f"{path}/rotate", None).json()
-    say(opened)
+    post_message(opened)
     opened.clock.forward(hours=25)
-    say(opened)
-    first, later = (each.headers["webhook-signature"].split() for each in receiver.taken)
+    post_message(opened)
+    first, later = (each.headers["webhook-signature"].split() for each in receiver.accepted)
     assert (len(first), len(later)) == (2, 1)
     assert made["secret"] != changed["secret"]
     assert "whsec" not in opened.http.get("/v1/hooks").text
@@ -555,15 +558,15 @@ def test_hooks_survive_a_restart_and_are_not_called_after_removal(
         installation.post_events(make_conversation(messages=2))
         made = hook(installation, receiver.url)
     with running(settings, clock, "later") as installation:
-        say(installation)
-        assert len(receiver.tried) == 1
+        post_message(installation)
+        assert len(receiver.attempts) == 1
         path = f"/v1/hooks/{made['hook_id']}"
         assert installation.http.get(path).json()["url"] == receiver.url
         assert installation.http.delete(path).status_code == 204
         assert installation.http.get(path).status_code == 404
         assert installation.http.get("/v1/hooks").json() == {"items": []}
-        say(installation)
-        assert len(receiver.tried) == 1
+        post_message(installation)
+        assert len(receiver.attempts) == 1
 
 
 @pytest.mark.parametrize(
@@ -617,6 +620,6 @@ def test_hooks_are_not_called_for_forbidden_messages(
     forged = {"participant_id": "helper", "text": "I am the bot"}
     answer = opened.post("/v1/conversations/c1/messages", forged, **customer)
     assert answer.status_code == 403
-    assert receiver.tried == []
+    assert receiver.attempts == []
     assert opened.post("/v1/conversations/c1/messages", body, **customer).status_code == 201
-    assert len(receiver.tried) == 1
+    assert len(receiver.attempts) == 1

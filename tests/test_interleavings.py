@@ -44,13 +44,13 @@ class Interleavings(RuleBasedStateMachine):
         self.record = Record(Settings(data=Path(self._folder.name)), Clock())
         self.number = 0
         self.sent: list[Event] = []
-        self.told: dict[str, int] = {}
-        self.said: set[tuple[str, str]] = set()
+        self.acknowledged: dict[str, int] = {}
+        self.accepted_keys: set[tuple[str, str]] = set()
         self.receipts: dict[tuple[str, str], set[str]] = {}
         self.epochs: dict[str, int] = dict.fromkeys(CONVERSATIONS, 1)
 
     @initialize()
-    def open_both(self) -> None:
+    def open_conversations(self) -> None:
         for each in CONVERSATIONS:
             people = [
                 {"participant_id": "ada", "participant_role": "customer"},
@@ -74,7 +74,7 @@ class Interleavings(RuleBasedStateMachine):
         answers = self.record.write(events, command=command)
         for event, answer in zip(events, answers, strict=True):
             if answer.status in ("accepted", "duplicate") and answer.sequence is not None:
-                before = self.told.setdefault(event["event_id"], answer.sequence)
+                before = self.acknowledged.setdefault(event["event_id"], answer.sequence)
                 assert before == answer.sequence, "an event moved"
         return [answer.status for answer in answers]
 
@@ -82,13 +82,13 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), message=st.sampled_from(MESSAGES),
           who=st.sampled_from(("ada", "helper", "mira")))  # fmt: skip
-    def say(self, conversation: str, message: str, who: str) -> None:
+    def post_message(self, conversation: str, message: str, who: str) -> None:
         event = self.event("message.created", conversation, participant_id=who, text="x",
                            message_id=f"{conversation}-{message}")  # fmt: skip
         key = conversation, f"{conversation}-{message}"
         (status,) = self.send([event])
-        assert status == "accepted" or (status == "rejected" and key in self.said)
-        self.said.add(key)
+        assert status == "accepted" or (status == "rejected" and key in self.accepted_keys)
+        self.accepted_keys.add(key)
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), message=st.sampled_from(MESSAGES),
           status=st.sampled_from(sorted(RANKS)))  # fmt: skip
@@ -126,7 +126,7 @@ class Interleavings(RuleBasedStateMachine):
         assert self.send([event]) == ["duplicate"]
 
     @rule(seconds=st.sampled_from((1, 600, -600, 1900, 90_000, 3 * 86_400)))
-    def time_passes(self, seconds: int) -> None:
+    def advance_clock(self, seconds: int) -> None:
         self.record.clock.forward(seconds=seconds)
 
     @rule()
@@ -177,16 +177,16 @@ class Interleavings(RuleBasedStateMachine):
         ids = [(row["source"], row["event_id"]) for row in rows]
         assert len(ids) == len(set(ids))
         stored = {row["event_id"]: row["sequence"] for row in rows}
-        assert self.told.items() <= stored.items(), "an acknowledged event is not there"
-        said = [
+        assert self.acknowledged.items() <= stored.items(), "an acknowledged event is not there"
+        accepted_keys = [
             (row["conversation_id"], row["message_id"])
             for row in rows
             if row["event_type"] == "message.created"
         ]
-        assert len(said) == len(set(said)), "two messages share an id"
+        assert len(accepted_keys) == len(set(accepted_keys)), "two messages share an id"
         self.hold_receipts(rows)
         self.hold_control(rows)
-        self.hold_accounts()
+        self.hold_stats()
         self.hold_fold()
 
     def hold_receipts(self, rows: list[Event]) -> None:
@@ -210,7 +210,7 @@ class Interleavings(RuleBasedStateMachine):
             ]
             assert [each["epoch"] for each in changes] == list(range(2, len(changes) + 2))
 
-    def hold_accounts(self) -> None:
+    def hold_stats(self) -> None:
         for row in self.record.log("select * from ingest_stats"):
             assert row["received"] == sum(
                 row[name] for name in ("accepted", "duplicate", "conflict", "rejected", "parked")

@@ -14,44 +14,44 @@ URL = "https://convolake.example"
 LOST = UnreachableError(URL, httpx2.ConnectError("lost"))
 
 
-def a_listening(conversation_id: str | None = "c1", after: int = 4) -> ListenerPosition:
+def new_position(conversation_id: str | None = "c1", after: int = 4) -> ListenerPosition:
     patience = Patience(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
     return ListenerPosition(conversation_id, after, patience.for_a_listener())
 
 
 def test_the_position_moves_to_the_last_received_event() -> None:
-    listening = a_listening()
-    assert listening.receive(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
+    position = new_position()
+    assert position.receive(json.dumps({"type": "event", "event": {"sequence": 5}})) == {
         "sequence": 5
     }
-    assert listening.url(URL) == (
+    assert position.url(URL) == (
         "wss://convolake.example/v1/conversations/c1/live?after_sequence=5"
     )
 
 
 def test_a_heartbeat_moves_the_position() -> None:
-    listening = a_listening(conversation_id=None)
-    assert listening.receive(json.dumps({"type": "heartbeat", "after": "W1swLDcwXV0"})) is None
-    assert listening.url(URL) == "wss://convolake.example/v1/live?after=W1swLDcwXV0"
+    position = new_position(conversation_id=None)
+    assert position.receive(json.dumps({"type": "heartbeat", "after": "W1swLDcwXV0"})) is None
+    assert position.url(URL) == "wss://convolake.example/v1/live?after=W1swLDcwXV0"
 
 
 def test_a_frame_without_a_position_does_not_move_it() -> None:
-    listening = a_listening()
-    assert listening.receive(json.dumps({"type": "typing", "items": []})) is None
-    assert listening.url(URL).endswith("?after_sequence=4")
+    position = new_position()
+    assert position.receive(json.dumps({"type": "typing", "items": []})) is None
+    assert position.url(URL).endswith("?after_sequence=4")
 
 
 def test_reconnects_never_stop_and_back_off_until_a_frame_arrives() -> None:
-    listening = a_listening()
-    pauses = [listening.pause_after(LOST) for _ in range(2000)]
+    position = new_position()
+    pauses = [position.pause_after(LOST) for _ in range(2000)]
     assert pauses[:3] == [0.1, 0.2, 0.4]
     assert pauses[-1] == 0.4
-    listening.receive(json.dumps({"type": "live", "after_sequence": 4}))
-    assert listening.pause_after(LOST) == 0.1
+    position.receive(json.dumps({"type": "live", "after_sequence": 4}))
+    assert position.pause_after(LOST) == 0.1
 
 
 def test_a_forbidden_listener_does_not_reconnect() -> None:
     with pytest.raises(ProblemError, match="forbidden"):
-        a_listening().pause_after(
+        new_position().pause_after(
             ProblemError(Problem(status=403, code="forbidden", detail="no such scope"))
         )

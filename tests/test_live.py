@@ -21,26 +21,26 @@ from tests.api_server import WAIT, Installation, run_server, wait_until
 from tests.factories import Clock, Ids, make_conversation, make_event
 
 
-def frame(heard: ClientConnection) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(heard.recv(WAIT))
-    return told
+def frame(subscriber: ClientConnection) -> dict[str, Any]:
+    receive_events: dict[str, Any] = json.loads(subscriber.recv(WAIT))
+    return receive_events
 
 
-def told(heard: ClientConnection, count: int) -> list[dict[str, Any]]:
+def receive_events(subscriber: ClientConnection, count: int) -> list[dict[str, Any]]:
     """The next `count` events."""
     events: list[dict[str, Any]] = []
     while len(events) < count:
-        told = frame(heard)
-        if told["type"] == "event":
-            events.append(told["event"])
+        receive_events = frame(subscriber)
+        if receive_events["type"] == "event":
+            events.append(receive_events["event"])
     return events
 
 
-def close_code(heard: ClientConnection) -> int | None:
+def close_code(subscriber: ClientConnection) -> int | None:
     """Read on until the server closes."""
     try:
         while True:
-            heard.recv(WAIT)
+            subscriber.recv(WAIT)
     except ConnectionClosed as closed:
         return None if closed.rcvd is None else closed.rcvd.code
 
@@ -51,21 +51,21 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
 
 def test_a_subscriber_gets_past_events_and_then_new_ones(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=2))
-    with installation.listen() as heard:
-        assert sequences(told(heard, 4)) == [1, 2, 3, 4]
-        assert frame(heard) == {"type": "live", "after_sequence": 4}
+    with installation.listen() as subscriber:
+        assert sequences(receive_events(subscriber, 4)) == [1, 2, 3, 4]
+        assert frame(subscriber) == {"type": "live", "after_sequence": 4}
         installation.post_events([make_event(text="Hello?")])
-        (event,) = told(heard, 1)
+        (event,) = receive_events(subscriber, 1)
         assert event["sequence"] == 5
         assert event["text"] == "Hello?"
 
 
 def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
-        assert frame(heard)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as subscriber:
+        assert frame(subscriber)["type"] == "live"
         installation.post_events([make_event(payload={"mood": "cross"})])
-        (event,) = told(heard, 1)
+        (event,) = receive_events(subscriber, 1)
     page = installation.http.get("/v1/conversations/c1/events?after_sequence=3").json()
     assert page["items"] == [event]
 
@@ -73,8 +73,8 @@ def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installat
 def test_a_subscriber_that_reconnects_misses_no_event(installation: Installation) -> None:
     count = 3 * broadcaster.PAGE_EVENTS
     installation.post_events(make_conversation(messages=count))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=7") as heard:
-        assert sequences(told(heard, count + 2 - 7)) == list(range(8, count + 3))
+    with installation.listen("/v1/conversations/c1/live?after_sequence=7") as subscriber:
+        assert sequences(receive_events(subscriber, count + 2 - 7)) == list(range(8, count + 3))
 
 
 def test_a_burst_larger_than_the_buffer_arrives_complete_and_in_order(
@@ -82,28 +82,28 @@ def test_a_burst_larger_than_the_buffer_arrives_complete_and_in_order(
 ) -> None:
     installation.post_events(make_conversation(messages=1))
     burst = 3 * broadcaster.MAX_BUFFERED_EVENTS
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
-        assert frame(heard)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as subscriber:
+        assert frame(subscriber)["type"] == "live"
         installation.post_events([make_event(text=f"{number}") for number in range(burst)])
-        assert sequences(told(heard, burst)) == list(range(4, 4 + burst))
+        assert sequences(receive_events(subscriber, burst)) == list(range(4, 4 + burst))
 
 
 def test_two_sockets_on_one_conversation_get_the_same_frames(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     with installation.listen() as first, installation.listen() as second:
         installation.post_events([make_event(text="both?")])
-        assert told(first, 4) == told(second, 4)
+        assert receive_events(first, 4) == receive_events(second, 4)
 
 
 def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=0))
-    all_heard: list[list[int]] = []
+    all_received: list[list[int]] = []
 
     def listen() -> None:
-        with installation.listen() as heard:
-            all_heard.append(sequences(told(heard, 202)))
+        with installation.listen() as subscriber:
+            all_received.append(sequences(receive_events(subscriber, 202)))
 
     def write() -> None:
         for _ in range(5):
@@ -115,7 +115,7 @@ def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert all_heard == [list(range(1, 203))] * 3
+    assert all_received == [list(range(1, 203))] * 3
 
 
 def test_a_customer_gets_hidden_events_as_a_sequence_without_content(
@@ -123,25 +123,25 @@ def test_a_customer_gets_hidden_events_as_a_sequence_without_content(
 ) -> None:
     installation.post_events(make_conversation(messages=1))
     installation.post_events([make_event(visibility="internal", text="a difficult one")])
-    with installation.listen(token=installation.token("c1")) as heard:
-        events = told(heard, 4)
+    with installation.listen(token=installation.token("c1")) as subscriber:
+        events = receive_events(subscriber, 4)
         assert events[-1] == {"sequence": 4, "withheld": True}
         installation.post_events([make_event(visibility="internal", text="again")])
-        assert told(heard, 1) == [{"sequence": 5, "withheld": True}]
+        assert receive_events(subscriber, 1) == [{"sequence": 5, "withheld": True}]
 
 
 def test_a_subscriber_gets_all_typing_participants_and_when_they_stop(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
-        assert frame(heard)["type"] == "live"
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as subscriber:
+        assert frame(subscriber)["type"] == "live"
         installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
-        typing = frame(heard)
+        typing = frame(subscriber)
         assert typing["type"] == "typing"
         assert [each["participant_id"] for each in typing["items"]] == ["ada"]
         installation.http.delete("/v1/conversations/c1/typing/ada")
-        assert frame(heard) == {"type": "typing", "items": []}
+        assert frame(subscriber) == {"type": "typing", "items": []}
 
 
 def test_an_idle_subscriber_of_a_conversation_gets_heartbeats_with_its_sequence(
@@ -149,25 +149,25 @@ def test_an_idle_subscriber_of_a_conversation_gets_heartbeats_with_its_sequence(
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     installation.post_events(make_conversation(messages=1))
-    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as heard:
-        assert frame(heard)["type"] == "live"
-        assert frame(heard) == {"type": "heartbeat", "after_sequence": 3}
+    with installation.listen("/v1/conversations/c1/live?after_sequence=3") as subscriber:
+        assert frame(subscriber)["type"] == "live"
+        assert frame(subscriber) == {"type": "heartbeat", "after_sequence": 3}
 
 
 def test_a_log_subscriber_gets_all_conversations_in_log_order(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
-    with installation.listen("/v1/live") as heard:
-        assert [each["position"] for each in told(heard, 3)] == [1, 2, 3]
-        assert frame(heard) == {"type": "live", "after": encode_cursor({0: 3})}
+    with installation.listen("/v1/live") as subscriber:
+        assert [each["position"] for each in receive_events(subscriber, 3)] == [1, 2, 3]
+        assert frame(subscriber) == {"type": "live", "after": encode_cursor({0: 3})}
         installation.post_events(make_conversation("c2", messages=1))
-        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
+        assert {each["conversation_id"] for each in receive_events(subscriber, 3)} == {"c2"}
 
 
 def test_an_agent_token_gets_its_own_conversations_only(installation: Installation) -> None:
     token = installation.token("c2", view="all", participant_id="mira")
     installation.post_events(make_conversation(messages=1) + make_conversation("c2", messages=1))
-    with installation.listen("/v1/live", token=token) as heard:
-        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
+    with installation.listen("/v1/live", token=token) as subscriber:
+        assert {each["conversation_id"] for each in receive_events(subscriber, 3)} == {"c2"}
 
 
 def test_a_key_of_one_channel_gets_live_events_of_that_channel_only(
@@ -181,8 +181,8 @@ def test_a_key_of_one_channel_gets_live_events_of_that_channel_only(
         1,
         Grant(channels=frozenset({"email"})),
     )
-    with installation.listen("/v1/live") as heard:
-        assert {each["conversation_id"] for each in told(heard, 3)} == {"c2"}
+    with installation.listen("/v1/live") as subscriber:
+        assert {each["conversation_id"] for each in receive_events(subscriber, 3)} == {"c2"}
     with pytest.raises(InvalidStatus, match="404"):
         installation.listen()
 
@@ -198,9 +198,9 @@ def test_a_socket_that_sends_data_is_closed(
     installation: Installation, said: str, code: int
 ) -> None:
     installation.post_events(make_conversation(messages=0))
-    with installation.listen() as heard:
-        heard.send(said)
-        assert close_code(heard) == code
+    with installation.listen() as subscriber:
+        subscriber.send(said)
+        assert close_code(subscriber) == code
 
 
 def test_a_stopping_server_asks_its_subscribers_to_reconnect(
@@ -211,9 +211,9 @@ def test_a_stopping_server_asks_its_subscribers_to_reconnect(
         installation = Installation(url, key, settings, clock)
         with installation.http:
             installation.post_events(make_conversation(messages=0))
-            heard = installation.listen()
-    with heard:
-        assert close_code(heard) == CloseCode.SERVICE_RESTART
+            subscriber = installation.listen()
+    with subscriber:
+        assert close_code(subscriber) == CloseCode.SERVICE_RESTART
 
 
 def test_an_expired_token_closes_its_socket(
@@ -221,10 +221,10 @@ def test_an_expired_token_closes_its_socket(
 ) -> None:
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     installation.post_events(make_conversation(messages=0))
-    with installation.listen(token=installation.token("c1", seconds=60)) as heard:
-        assert frame(heard)["type"] == "event"
+    with installation.listen(token=installation.token("c1", seconds=60)) as subscriber:
+        assert frame(subscriber)["type"] == "event"
         installation.clock.forward(seconds=61)
-        assert close_code(heard) == CloseCode.CREDENTIALS_EXPIRED
+        assert close_code(subscriber) == CloseCode.CREDENTIALS_EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_a_page_of_another_origin_may_listen_only_if_the_settings_name_it(
     installation.post_events(make_conversation(messages=0))
     with pytest.raises(InvalidStatus, match="403"):
         installation.listen(origin="https://evil.example")
-    with installation.listen(origin=installation.url) as heard:
-        assert told(heard, 1)
+    with installation.listen(origin=installation.url) as subscriber:
+        assert receive_events(subscriber, 1)
 
 
 def test_a_long_poll_is_answered_when_an_event_arrives(installation: Installation) -> None:
@@ -302,7 +302,7 @@ def test_a_stalled_subscriber_is_disconnected_while_others_get_all_events(
             installation.post_events([make_event(text=text)])
             count += 1
             assert count < 500
-        events = told(reads, 2 + count)
+        events = receive_events(reads, 2 + count)
         assert sequences(events) == list(range(1, count + 3))
         stands.socket.close()
 
@@ -311,7 +311,7 @@ def test_disconnected_subscribers_are_removed_from_memory(installation: Installa
     installation.post_events(make_conversation(messages=0))
     for _ in range(3):
         with installation.listen() as listener:
-            assert told(listener, 1)
+            assert receive_events(listener, 1)
     installation.http.get("/v1/conversations/c1/events")
     wait_until(lambda: listeners(installation) == 0, WAIT, "no subscriber is left")
 
@@ -322,8 +322,11 @@ def test_an_idle_log_subscriber_gets_heartbeats_with_its_cursor(
     monkeypatch.setattr("ingest.api.routes.live.HEARTBEAT_SECONDS", 0.01)
     token = installation.token("c2", view="all", participant_id="mira")
     installation.post_events(make_conversation(messages=1))
-    with installation.listen("/v1/live", token=token) as heard:
-        while (told_last := frame(heard)) != {"type": "heartbeat", "after": encode_cursor({0: 3})}:
+    with installation.listen("/v1/live", token=token) as subscriber:
+        while (told_last := frame(subscriber)) != {
+            "type": "heartbeat",
+            "after": encode_cursor({0: 3}),
+        }:
             assert told_last["type"] in ("live", "heartbeat")
 
 

@@ -33,7 +33,7 @@ from tests.adbc_process import run_in_adbc_process
 from tests.api_server import WAIT, Installation, run_server, wait_until
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
 from tests.postgres_server import PostgresServer, postgres_server
-from tests.test_live import frame, told
+from tests.test_live import frame, receive_events
 from tests.webhook_receiver import webhook_receiver
 
 pytestmark = pytest.mark.postgresql
@@ -133,7 +133,7 @@ def test_events_posted_to_one_process_reach_subscribers_of_another_in_order(
             for number in range(20):
                 (here, there)[number % 2].post_events([make_event(event_id=f"m{number}")])
             for socket in (near, far):
-                found = told(socket, 22)
+                found = receive_events(socket, 22)
                 assert [each["sequence"] for each in found] == list(range(1, 23))
                 assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(20)]
 
@@ -142,7 +142,7 @@ def test_typing_at_one_process_is_seen_at_another(shared: Settings) -> None:
     with two(shared) as (here, there):
         here.post_events(make_conversation(messages=1))
         with there.listen() as far:
-            assert len(told(far, 3)) == 3
+            assert len(receive_events(far, 3)) == 3
             assert frame(far)["type"] == "live"
             here.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
             assert [each["participant_id"] for each in frame(far)["items"]] == ["ada"]
@@ -158,13 +158,13 @@ def test_one_process_delivers_webhooks_and_another_takes_over(shared: Settings) 
         )
         assert made.status_code == 201
         list(one.record(make_conversation(messages=10)))
-        wait_until(lambda: len(receiver.taken) >= 12, WAIT, "the earlier events")
+        wait_until(lambda: len(receiver.accepted) >= 12, WAIT, "the earlier events")
         first.kill()
         list(other.record([make_event(event_id=f"more-{number}") for number in range(10)]))
         wait_until(
-            lambda: len({each.id for each in receiver.taken}) >= 22, WAIT, "the later events"
+            lambda: len({each.id for each in receiver.accepted}) >= 22, WAIT, "the later events"
         )
-        fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.taken))
+        fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.accepted))
         assert fresh == list(range(1, 23))
 
 
@@ -179,9 +179,9 @@ def test_during_a_database_outage_no_event_is_acknowledged_and_writes_resume(
             Client(url, key) as client,
         ):
             it = Installation(url, key, settings, Clock())
-            with it.http, closing(client.listen(after=0)) as heard:
+            with it.http, closing(client.listen(after=0)) as subscriber:
                 it.post_events(make_conversation(messages=1))
-                assert [next(heard)["position"] for _ in range(3)] == [1, 2, 3]
+                assert [next(subscriber)["position"] for _ in range(3)] == [1, 2, 3]
                 server.stop()
                 refused = it.post("/v1/events", [make_event(event_id="perhaps")])
                 assert refused.status_code == 503
@@ -190,7 +190,7 @@ def test_during_a_database_outage_no_event_is_acknowledged_and_writes_resume(
                 server.start()
                 wait_until(lambda: it.http.get("/readyz").status_code == 200, WAIT, "the log")
                 it.post_events([make_event(event_id="perhaps"), make_event(event_id="after")])
-                assert [next(heard)["event_id"] for _ in range(2)] == ["perhaps", "after"]
+                assert [next(subscriber)["event_id"] for _ in range(2)] == ["perhaps", "after"]
         rows = Record(settings, Clock()).log(ALL)
         assert [row["position"] for row in rows] == list(range(1, 6))
 
@@ -255,7 +255,7 @@ def test_processes_that_start_at_the_same_time_create_one_log(shared: Settings) 
 
 
 def test_a_missing_driver_or_server_is_reported_in_one_line(tmp_path: Path) -> None:
-    def told(place: str, program: str) -> str:
+    def receive_events(place: str, program: str) -> str:
         variables = {"CONVOLAKE_DATA": str(tmp_path), "CONVOLAKE_STORE_URL": place}
         command = [sys.executable, "-c", f"import sys; {program}{_MAIN}"]
         found = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
@@ -265,8 +265,8 @@ def test_a_missing_driver_or_server_is_reported_in_one_line(tmp_path: Path) -> N
         return found.stderr
 
     place = f"postgresql://me:hush@127.0.0.1:{free_port()}/log"
-    assert "extra `postgres`" in told(place, "sys.modules['psycopg'] = None; ")
-    assert "CONVOLAKE_STORE_URL" in told(place, "")
+    assert "extra `postgres`" in receive_events(place, "sys.modules['psycopg'] = None; ")
+    assert "CONVOLAKE_STORE_URL" in receive_events(place, "")
 
 
 _MAIN = "sys.argv = ['convolake', 'serve']; from convolake.__main__ import main; main()"
@@ -297,7 +297,7 @@ def test_unknown_notifications_do_not_stop_the_follower(shared: Settings) -> Non
                 stranger.execute("select pg_notify('convolake_typing', %s)", (words,))
             stranger.execute("notify convolake_log, 'hello'")
         here.post_events(make_conversation(messages=1))
-        assert len(told(far, 3)) == 3
+        assert len(receive_events(far, 3)) == 3
 
 
 def test_control_without_the_lock_writers_collide(

@@ -13,7 +13,7 @@ HEAD = b"POST /v1/conversations/c1/messages HTTP/1.1\r\nHost: x\r\nAuthorization
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, in less time."""
     monkeypatch.setattr("ingest.api.server.HEADER_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr("ingest.api.server.BODY_TIMEOUT_SECONDS", 0.6)

@@ -34,9 +34,9 @@ TEXTS = [
 class Played:
     """The story after it was played: what the API and a socket said of it, and the data folder."""
 
-    def __init__(self, page: list[dict[str, Any]], heard: list[dict[str, Any]], record: Record):
+    def __init__(self, page: list[dict[str, Any]], received: list[dict[str, Any]], record: Record):
         self.page = page
-        self.heard = heard
+        self.received = received
         self.record = record
 
 
@@ -51,11 +51,11 @@ def played(settings: Settings, clock: Clock) -> Played:
             path = f"/v1/conversations/{story.play()}"
             page = http.get(f"{path}/events?limit=100").json()["items"]
             with running.listen(f"{path}/live") as socket:
-                heard = [json.loads(socket.recv(20))["event"] for _ in page]
+                received = [json.loads(socket.recv(20))["event"] for _ in page]
     record = Record(near, clock)
     record.seal()
     record.load()
-    return Played(page, heard, record)
+    return Played(page, received, record)
 
 
 def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
@@ -63,7 +63,7 @@ def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
 ) -> None:
     conversation_id = played.page[0]["conversation_id"]
     assert [each["sequence"] for each in played.page] == list(range(1, len(played.page) + 1))
-    assert played.heard == played.page
+    assert played.received == played.page
 
     said = [each["text"] for each in played.page if each["event_type"] == "message.created"]
     assert said == TEXTS

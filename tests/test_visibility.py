@@ -9,7 +9,7 @@ from ingest.auth.api_keys import create_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock
-from tests.test_conversations import join, opened, read, refused, say, send
+from tests.test_conversations import join, opened, post_message, read, refused, send
 
 __all__ = ["opened"]
 
@@ -18,7 +18,7 @@ __all__ = ["opened"]
 def note(opened: TestClient) -> str:
     """The id of an internal note of the agent mira, in c1."""
     join(opened, "mira")
-    return str(say(opened, "mira", "SECRET1", visibility="internal")["message_id"])
+    return str(post_message(opened, "mira", "SECRET1", visibility="internal")["message_id"])
 
 
 def seen(api: TestClient) -> str:
@@ -41,7 +41,7 @@ def test_a_parked_edit_of_an_internal_note_is_internal(opened: TestClient) -> No
     early = {"event_type": "message.edited", "conversation_id": "c1", "message_id": "n1",
              "participant_id": "helper", "text": "SECRET"}  # fmt: skip
     assert opened.post("/v1/events", json=early).status_code == 202
-    say(opened, "helper", "note", message_id="n1", visibility="internal")
+    post_message(opened, "helper", "note", message_id="n1", visibility="internal")
     assert read(opened, "/c1/messages/n1")["text"] == "SECRET"
     assert "SECRET" not in seen(opened)
 
@@ -62,14 +62,14 @@ def test_internal_messages_are_not_shown_to_customers(opened: TestClient) -> Non
 
 
 def test_a_deleted_message_is_hidden_from_every_customer_view(opened: TestClient) -> None:
-    message = say(opened, text="SECRET")["message_id"]
+    message = post_message(opened, text="SECRET")["message_id"]
     send(opened, "PATCH", f"/c1/messages/{message}", text="SECRET too")
     send(opened, "DELETE", f"/c1/messages/{message}")
     assert "SECRET" not in seen(opened)
 
 
 def test_two_messages_never_share_an_id(opened: TestClient) -> None:
-    say(opened, message_id="mm")
+    post_message(opened, message_id="mm")
     assert refused(opened, "POST", "/c1/messages", 409, participant_id="ada", text="x",
                    message_id="mm") == "message_exists"  # fmt: skip
     assert len(read(opened, "/c1/messages")["items"]) == 1

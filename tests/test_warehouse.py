@@ -38,7 +38,7 @@ def delete_warehouse(record: Record) -> None:
     shutil.rmtree(record.settings.warehouse_path)
 
 
-def a_busy_day(record: Record, seed: int, steps: int = 6) -> None:
+def make_busy_day(record: Record, seed: int, steps: int = 6) -> None:
     """Loads of a few conversations each: new ones, old ones again, handoffs, sessions, tests."""
     random_ = random.Random(seed)  # noqa: S311 (stories, not secrets)
     for step in range(steps):
@@ -82,7 +82,7 @@ def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int) -> None:
-    a_busy_day(record, seed)
+    make_busy_day(record, seed)
     incremental = contents(record)
     delete_warehouse(record)
     record.load()
@@ -118,7 +118,7 @@ def test_segments_loaded_in_any_order_give_the_same_tables(
 
 def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None:
     """Polars reads the segments directly and counts again."""
-    a_busy_day(record, seed=11)
+    make_busy_day(record, seed=11)
     lake = record.settings.lake_path
     events = pl.concat(
         [

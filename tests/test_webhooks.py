@@ -36,7 +36,7 @@ def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[st
 
 
 def arrived(receiver: Receiver, count: int, seconds: float = WAIT) -> None:
-    wait_until(lambda: len(receiver.taken) >= count, seconds, f"{count} deliveries")
+    wait_until(lambda: len(receiver.accepted) >= count, seconds, f"{count} deliveries")
 
 
 def deliveries(
@@ -56,11 +56,11 @@ def test_every_event_arrives_in_order_and_signed(
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
     assert receiver.sequences("c2") == [1, 2, 3, 4, 5]
     verifier = Verifier(made["secret"])
-    for each in receiver.taken:
+    for each in receiver.accepted:
         at = from_micros(installation.clock())
         expected = verifier.sign(each.id, at, each.body.decode())
         assert each.headers["webhook-signature"] == expected
-    assert len({each.id for each in receiver.taken}) == 10
+    assert len({each.id for each in receiver.accepted}) == 10
 
 
 def test_a_delivery_contains_the_event_of_the_page(
@@ -70,7 +70,7 @@ def test_a_delivery_contains_the_event_of_the_page(
     installation.post_events(make_conversation(messages=1))
     arrived(receiver, 3)
     page = installation.http.get("/v1/conversations/c1/events").json()["items"]
-    assert [each.event for each in receiver.taken] == page
+    assert [each.event for each in receiver.accepted] == page
 
 
 def test_only_the_subscribed_event_types_are_delivered(
@@ -81,8 +81,8 @@ def test_only_the_subscribed_event_types_are_delivered(
         make_conversation(messages=1) + make_conversation("c2", 2, channel="email")
     )
     arrived(receiver, 2)
-    assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
-    assert {each.event["event_type"] for each in receiver.taken} == {"message.created"}
+    assert {each.event["conversation_id"] for each in receiver.accepted} == {"c2"}
+    assert {each.event["event_type"] for each in receiver.accepted} == {"message.created"}
 
 
 def test_a_failed_delivery_blocks_its_own_conversation_only_and_is_retried_unchanged(
@@ -94,27 +94,27 @@ def test_a_failed_delivery_blocks_its_own_conversation_only_and_is_retried_uncha
     arrived(receiver, 3)
     assert receiver.sequences("c2") == [3, 4, 5]
     wait_until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three wait")
-    assert len(receiver.tried) == 4
+    assert len(receiver.attempts) == 4
     receiver.answer = lambda _: 200
     clock.forward(seconds=SCHEDULE[0] * 1.2)
     arrived(receiver, 6)
     assert receiver.sequences("c1") == [3, 4, 5]
-    first, again = [each for each in receiver.tried if each.event["event_id"] == "c1-m0"]
+    first, again = [each for each in receiver.attempts if each.event["event_id"] == "c1-m0"]
     assert (first.id, first.body) == (again.id, again.body)
     wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
 
 
 def test_every_delivery_attempt_is_an_event(installation: Installation, receiver: Receiver) -> None:
     hook(installation, receiver, event_types=["message.created"])
-    receiver.answer = lambda _: 500 if len(receiver.tried) == 1 else 200
+    receiver.answer = lambda _: 500 if len(receiver.attempts) == 1 else 200
     installation.post_events(make_conversation(messages=1))
-    wait_until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "it was tried")
     installation.clock.forward(seconds=10)
     arrived(receiver, 1)
     wait_until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
     installation.post_events([make_event()])
     arrived(receiver, 2)
-    assert len(receiver.tried) == 3  # delivery events are not delivered
+    assert len(receiver.attempts) == 3  # delivery events are not delivered
 
 
 def stored(installation: Installation) -> int:
@@ -131,7 +131,7 @@ def test_a_410_disables_the_webhook_until_it_is_enabled(
     wait_until(lambda: installation.http.get(path).json()["disabled_at"], WAIT, "it is disabled")
     installation.post_events([make_event()])
     receiver.answer = lambda _: 200
-    assert len(receiver.tried) == 1
+    assert len(receiver.attempts) == 1
     assert installation.post(f"{path}/enable", None).status_code == 200
     installation.clock.forward(seconds=10)
     arrived(receiver, 2)
@@ -144,12 +144,12 @@ def test_the_dispatcher_obeys_retry_after(
     hook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: (429, {"retry-after": "600"})
     installation.post_events(make_conversation(messages=1))
-    wait_until(lambda: len(receiver.tried) == 1, WAIT, "it was tried")
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "it was tried")
     wait_until(lambda: stored(installation) == 4, WAIT, "the try is on the record")
     receiver.answer = lambda _: 200
     clock.forward(seconds=599)
     installation.post_events([make_event(conversation_id="c1")])
-    assert len(receiver.tried) == 1
+    assert len(receiver.attempts) == 1
     clock.forward(seconds=2)
     arrived(receiver, 2)
 
@@ -171,8 +171,8 @@ def test_a_bot_webhook_gets_no_events_under_human_control_nor_its_own_messages(
     installation.post_events(
         [make_event("handoff.returned", handoff_id="h1"), make_event(text="to the bot")]
     )
-    wait_until(lambda: len(receiver.taken) >= 2, WAIT, "the bot hears again")
-    assert receiver.taken[-1].event["text"] == "to the bot"
+    wait_until(lambda: len(receiver.accepted) >= 2, WAIT, "the bot hears again")
+    assert receiver.accepted[-1].event["text"] == "to the bot"
 
 
 def test_during_a_secret_rotation_both_secrets_verify(
@@ -186,7 +186,7 @@ def test_during_a_secret_rotation_both_secrets_verify(
     installation.clock.forward(hours=25)
     installation.post_events([make_event()])
     arrived(receiver, 2)
-    first, later = (each.headers["webhook-signature"].split() for each in receiver.taken)
+    first, later = (each.headers["webhook-signature"].split() for each in receiver.accepted)
     assert len(first) == 2
     assert len(later) == 1
     assert made["secret"] != changed["secret"]
@@ -200,7 +200,7 @@ def test_a_dead_letter_is_kept_and_can_be_replayed(
     receiver.answer = lambda _: 500
     installation.post_events(make_conversation(messages=2))
     for tries in range(1, len(SCHEDULE) + 2):
-        wait_until(lambda n=tries: len(receiver.tried) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
+        wait_until(lambda n=tries: len(receiver.attempts) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
         wait_until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
         clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
     wait_until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is a dead letter")
@@ -210,7 +210,7 @@ def test_a_dead_letter_is_kept_and_can_be_replayed(
 
     def is_there() -> bool:
         clock.forward(minutes=10)  # the next attempt may have failed a moment ago
-        return bool(receiver.taken)
+        return bool(receiver.accepted)
 
     wait_until(is_there, WAIT, "the deliveries behind it")
     assert receiver.sequences("c1") == [4]
@@ -234,7 +234,9 @@ def test_a_range_of_the_log_can_be_replayed_with_the_same_ids(
     body = {"after": after, "until": until_, "delivered": True}
     assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until": until_}
     arrived(receiver, 9)
-    assert [each.id for each in receiver.taken[6:]] == [each.id for each in receiver.taken[2:5]]
+    assert [each.id for each in receiver.accepted[6:]] == [
+        each.id for each in receiver.accepted[2:5]
+    ]
 
 
 def test_a_new_webhook_can_begin_in_the_past(
@@ -254,7 +256,7 @@ def test_a_deleted_webhook_gets_no_more_events(
     assert installation.http.delete(path).status_code == 204
     assert installation.http.get(path).status_code == 404
     installation.post_events(make_conversation(messages=1))
-    assert receiver.tried == []
+    assert receiver.attempts == []
 
 
 def test_events_committed_before_a_restart_are_delivered_after_it(
@@ -296,7 +298,7 @@ def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_d
             longest = max(longest, time.monotonic() - posted_at)
             clock.forward(seconds=60)
         assert longest < WAIT / 2, longest
-        assert len(receiver.tried) <= 130
+        assert len(receiver.attempts) <= 130
         receiver.answer = lambda _: 200
         clock.forward(seconds=70)
         arrived(receiver, sent, 600)
@@ -304,7 +306,9 @@ def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_d
             expected = list(range(3, 3 + sent // conversations))
             assert receiver.sequences(f"c{number}") == expected
             assert healthy.sequences(f"c{number}") == expected
-        assert len(receiver.ids) == len({(each.id, each.body) for each in receiver.tried}) == sent
+        assert (
+            len(receiver.ids) == len({(each.id, each.body) for each in receiver.attempts}) == sent
+        )
 
 
 @pytest.mark.parametrize("seed", range(30 if WHOLE else 4))
@@ -343,14 +347,14 @@ def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids
                         return len(receiver.ids) == 4 * 5 * 12
 
                     wait_until(has_arrived, 60, "all has arrived")
-    firsts = {each.id: each for each in reversed(receiver.taken)}
+    firsts = {each.id: each for each in reversed(receiver.accepted)}
     for name in names:
         heard = [each for each in firsts.values() if each.event["conversation_id"] == name]
-        order = sorted(heard, key=receiver.taken.index)
+        order = sorted(heard, key=receiver.accepted.index)
         places = [each.event["sequence"] for each in order]
         assert places == sorted(places)  # sessions begin and end between them
-    bodies = {(each.id, each.body) for each in receiver.tried}
-    assert len(bodies) == len({each.id for each in receiver.tried})
+    bodies = {(each.id, each.body) for each in receiver.attempts}
+    assert len(bodies) == len({each.id for each in receiver.attempts})
 
 
 def test_a_webhook_of_another_source_is_404(installation: Installation, receiver: Receiver) -> None:
@@ -378,7 +382,7 @@ def test_a_webhook_of_a_channel_key_gets_that_channel_only(
         make_conversation(messages=1) + make_conversation("c2", 1, channel="email")
     )
     arrived(receiver, 3)
-    assert {each.event["conversation_id"] for each in receiver.taken} == {"c2"}
+    assert {each.event["conversation_id"] for each in receiver.accepted} == {"c2"}
 
 
 def test_a_key_of_one_channel_cannot_read_or_change_other_webhooks(
@@ -410,18 +414,22 @@ def test_an_undeliverable_event_does_not_block_other_conversations(
     installation.post_events(
         [make_event(conversation_id=f"c{n}") for n in range(FAILURE_THRESHOLD + 5)]
     )
-    wait_until(lambda: len(receiver.tried) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
+    wait_until(lambda: len(receiver.attempts) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
     receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
-    while len(receiver.taken) < FAILURE_THRESHOLD + 4:  # it is probed with alternating deliveries
-        tried = len(receiver.tried)
-        assert tried < 5 * FAILURE_THRESHOLD
+    while (
+        len(receiver.accepted) < FAILURE_THRESHOLD + 4
+    ):  # it is probed with alternating deliveries
+        attempts = len(receiver.attempts)
+        assert attempts < 5 * FAILURE_THRESHOLD
         clock.forward(seconds=61)
         wait_until(
-            lambda n=tried: len(receiver.tried) > n or len(receiver.taken) == FAILURE_THRESHOLD + 4,  # type: ignore[misc]
+            lambda n=attempts: (
+                len(receiver.attempts) > n or len(receiver.accepted) == FAILURE_THRESHOLD + 4
+            ),  # type: ignore[misc]
             WAIT,
             "it is tried",
         )
-    assert "c0" not in {each.event["conversation_id"] for each in receiver.taken}
+    assert "c0" not in {each.event["conversation_id"] for each in receiver.accepted}
 
 
 def test_a_replay_of_a_range_includes_dead_letters(

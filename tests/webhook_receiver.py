@@ -32,25 +32,25 @@ class Receiver:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answer: Callable[[Delivery], int | bytes | tuple[int, dict[str, str]]] = lambda _: 200
-        self.tried: list[Delivery] = []
-        self.taken: list[Delivery] = []
+        self.attempts: list[Delivery] = []
+        self.accepted: list[Delivery] = []
 
     def take(self, delivery: Delivery) -> tuple[int, dict[str, str], bytes]:
-        self.tried.append(delivery)
+        self.attempts.append(delivery)
         answer = self.answer(delivery)
         body = answer if isinstance(answer, bytes) else b""
         answer = 200 if isinstance(answer, bytes) else answer
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
         if 200 <= status < 300:
-            self.taken.append(delivery)
+            self.accepted.append(delivery)
         return status, headers, body
 
     @property
     def ids(self) -> set[str]:
-        return {each.id for each in self.taken}
+        return {each.id for each in self.accepted}
 
     def sequences(self, conversation_id: str) -> list[int]:
-        events = [each.event for each in self.taken]
+        events = [each.event for each in self.accepted]
         return [each["sequence"] for each in events if each["conversation_id"] == conversation_id]
 
 

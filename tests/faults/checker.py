@@ -10,7 +10,7 @@ from ingest.settings import Settings
 
 
 @dataclass
-class Told:
+class AcknowledgedEvents:
     """What the clients know: the sequence of every acknowledged event, and what was never answered.
 
     An acknowledgement that arrives once the power is being cut counts as no answer: without
@@ -81,22 +81,22 @@ class Verdict:
 Stored = list[tuple[str, str, str | None, int | None, int]]
 
 
-def check(told: Told, settings: Settings) -> Verdict:
+def check(acknowledged: AcknowledgedEvents, settings: Settings) -> Verdict:
     """Hold the store against what was told. What cannot be read is not there."""
     stored = _read(settings)
     found = {event_id: sequence for _, event_id, _, sequence, _ in stored}
-    here = told.acknowledged.keys() & found.keys()
+    here = acknowledged.acknowledged.keys() & found.keys()
     times = Counter((source, event_id) for source, event_id, *_ in stored)
     return Verdict(
-        acknowledged=len(told.acknowledged),
-        unknown=len(told.unknown),
-        appeared=len(told.unknown & found.keys()),
-        lost=len(told.acknowledged) - len(here),
-        moved=sum(1 for event_id in here if found[event_id] != told.acknowledged[event_id]),
+        acknowledged=len(acknowledged.acknowledged),
+        unknown=len(acknowledged.unknown),
+        appeared=len(acknowledged.unknown & found.keys()),
+        lost=len(acknowledged.acknowledged) - len(here),
+        moved=sum(1 for event_id in here if found[event_id] != acknowledged.acknowledged[event_id]),
         doubled=sum(times.values()) - len(times),
         holes=_holes(stored),
         gone_after_the_cut=sorted(
-            after for event_id, after in told.after_the_cut.items() if event_id not in found
+            after for event_id, after in acknowledged.after_the_cut.items() if event_id not in found
         ),
     )
 

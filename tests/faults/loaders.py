@@ -53,7 +53,7 @@ class Loaded:
     failure: str = ""
 
 
-def load_when_told(line: Connection, settings: Settings, *, locked: bool = True) -> None:
+def load_on_signal(line: Connection, settings: Settings, *, locked: bool = True) -> None:
     """A load for each message; answers with a Loaded. Without its lock if not `locked`."""
     without = patch.object(build, "write_lock", lambda _: nullcontext())
     with nullcontext() if locked else without:
@@ -90,7 +90,7 @@ READ = """
 """
 
 
-def read_until_told(line: Connection, warehouse: Path, *, keep: bool) -> None:
+def read_until_stopped(line: Connection, warehouse: Path, *, keep: bool) -> None:
     """Read on one connection, or on a new one each time; says when it begins, answers with a Seen."""
     kept = connect(warehouse) if keep else None
     line.send("reading")
@@ -100,7 +100,7 @@ def read_until_told(line: Connection, warehouse: Path, *, keep: bool) -> None:
     line.send(seen)
 
 
-def read_file_until_told(line: Connection, file: Path) -> None:
+def read_file_until_stopped(line: Connection, file: Path) -> None:
     """The same on a plain DuckDB file."""
     line.send("reading")
     seen = Seen()

@@ -14,7 +14,7 @@ from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_event
-from tests.faults.checker import Told
+from tests.faults.checker import AcknowledgedEvents
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 4
@@ -79,7 +79,7 @@ def open_conversations(client: Client) -> None:
     assert [result.rejected for result in client.record(events)] == [0]
 
 
-def lake_catches_up(settings: Settings) -> bool:
+def wait_for_the_lake(settings: Settings) -> bool:
     """Whether all that the log holds is sealed before long."""
     wanted = Record(settings, Clock()).log("select max(position) as last from events")[0]["last"]
     deadline = time.monotonic() + 40
@@ -94,11 +94,18 @@ def lake_catches_up(settings: Settings) -> bool:
 class Load:
     """Clients that write until they are told to stop, or until the server is gone."""
 
-    def __init__(self, settings: Settings, key: str, told: Told, prefix: str, enough: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        key: str,
+        acknowledged: AcknowledgedEvents,
+        prefix: str,
+        enough: int,
+    ) -> None:
         """`enough` is set when that number of events was acknowledged here."""
         self.enough = threading.Event()
         self.failures: list[ClientError] = []
-        self._settings, self._key, self._told, self._prefix = settings, key, told, prefix
+        self._settings, self._key, self._told, self._prefix = settings, key, acknowledged, prefix
         self._left = enough
         self._lock = threading.Lock()
         self._stop = threading.Event()

@@ -63,7 +63,7 @@ class Listener:
 
     def __init__(self, port: int, place: Target, newest: Newest | None) -> None:
         """With `newest` it resumes at that sequence, not after the last one it saw."""
-        self.heard: list[int] = []
+        self.received: list[int] = []
         self.is_live = False
         self.live_at: list[float] = []
         """When it was level with the log, once for each connection."""
@@ -87,7 +87,7 @@ class Listener:
     async def _after(self) -> int:
         if self._newest is not None and self.live_at:
             return await self._newest(self.place.conversation_id)
-        return self.heard[-1] if self.heard else 0
+        return self.received[-1] if self.received else 0
 
     async def _listen(self) -> ClientError:
         """One connection, until it is lost; why."""
@@ -130,11 +130,11 @@ class _Connection(Socket):
     def opened(self) -> None:
         self._answered.set()
 
-    def hear(self, frame: bytes) -> None:
-        told = _DECODER.decode(frame)
-        if told.event is not None:
-            self._listener.heard.append(told.event.sequence)
-        elif told.type == "live":
+    def receive(self, frame: bytes) -> None:
+        acknowledged = _DECODER.decode(frame)
+        if acknowledged.event is not None:
+            self._listener.received.append(acknowledged.event.sequence)
+        elif acknowledged.type == "live":
             self._listener.is_live = True
             self._listener.live_at.append(time.monotonic())
 

@@ -15,9 +15,9 @@ from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process, seal
 from tests.factories import Clock, Record, free_port
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import RESULTS, Found
-from tests.faults.processes import Load, lake_catches_up, open_conversations, running
+from tests.faults.processes import Load, open_conversations, running, wait_for_the_lake
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -33,7 +33,7 @@ class Jumped:
     """A record written while the clock jumped; `sealed`: whether the lake caught up after each."""
 
     settings: Settings
-    told: Told
+    acknowledged: AcknowledgedEvents
     events: list[dict[str, Any]]
     sealed: list[bool]
 
@@ -42,13 +42,15 @@ class Jumped:
 def jumped(tmp_path_factory: pytest.TempPathFactory) -> Jumped:
     folder = tmp_path_factory.mktemp("clock") / "place"
     settings = Settings(data=folder / "data", port=free_port(), seal_seconds=0.1)
-    told = Told()
-    sealed = write_while_the_clock_jumps(settings, told, 10 if RESULTS else 1)
+    acknowledged = AcknowledgedEvents()
+    sealed = write_while_the_clock_jumps(settings, acknowledged, 10 if RESULTS else 1)
     events = Record(settings, Clock()).log("select * from events order by position")
-    return Jumped(settings, told, events, sealed)
+    return Jumped(settings, acknowledged, events, sealed)
 
 
-def write_while_the_clock_jumps(settings: Settings, told: Told, rounds: int) -> list[bool]:
+def write_while_the_clock_jumps(
+    settings: Settings, acknowledged: AcknowledgedEvents, rounds: int
+) -> list[bool]:
     """Clients at work during every jump; whether the lake caught up after each."""
     offset = settings.data.parent / "offset"
     sealed: list[bool] = []
@@ -63,10 +65,10 @@ def write_while_the_clock_jumps(settings: Settings, told: Told, rounds: int) -> 
         open_conversations(client)
         for number in range(rounds):
             for jump, seconds in enumerate(JUMPS):
-                with Load(settings, key, told, f"j{number}-{jump}", 40) as load:
+                with Load(settings, key, acknowledged, f"j{number}-{jump}", 40) as load:
                     jump_to(offset, seconds)
                     assert load.enough.wait(60)
-                sealed.append(lake_catches_up(settings))
+                sealed.append(wait_for_the_lake(settings))
     return sealed
 
 
@@ -93,7 +95,7 @@ def sessions_ended_wrongly(events: list[dict[str, Any]], timeout: int) -> int:
 @pytest.mark.fault("clock")
 def test_clock_jumps_do_not_change_order_sessions_or_sealing(jumped: Jumped, found: Found) -> None:
     settings, events, sealed = jumped.settings, jumped.events, jumped.sealed
-    verdict = check(jumped.told, settings)
+    verdict = check(jumped.acknowledged, settings)
     wrong = sessions_ended_wrongly(events, TIMEOUT)
     late = sum(each["happened_at"] > each["received_at"] for each in events)
     ended = sum(each["event_type"] == "session.ended" for each in events)

@@ -89,9 +89,9 @@ def test_a_seal_killed_at_any_point_is_finished_by_the_next_one(
     run_in_adbc_process(steps.seal, done)
     expected = sealed_rows(done)
     all_of_them = points(steps.seal, settings, tmp_path)
-    tried = some(all_of_them, whole)
+    attempts = some(all_of_them, whole)
     lost, doubled, left = 0, 0, 0
-    for point in tried:
+    for point in attempts:
         broken = kill_at(point, steps.seal, settings, tmp_path)
         run_in_adbc_process(steps.seal, broken)
         rows = sealed_rows(broken)
@@ -99,10 +99,12 @@ def test_a_seal_killed_at_any_point_is_finished_by_the_next_one(
         lost += len([row for row in expected if row not in rows])
         doubled += sum(times.values()) - len(times)
         left += len(files(broken.lake_path)) - len(read_manifest(broken.lake_path)[0])
-    note = f"{len(tried)} of {len(all_of_them)} points; {left} files left over after the next seal"
-    found(cycles=len(tried), lost=lost, doubled=doubled, note=note)
+    note = (
+        f"{len(attempts)} of {len(all_of_them)} points; {left} files left over after the next seal"
+    )
+    found(cycles=len(attempts), lost=lost, doubled=doubled, note=note)
     assert len(all_of_them) > 20
-    assert (lost, doubled, left) == (0, 0, 0), tried
+    assert (lost, doubled, left) == (0, 0, 0), attempts
 
 
 def files(folder: Path) -> list[Path]:
@@ -144,10 +146,10 @@ def test_a_load_killed_at_any_point_is_finished_by_the_next_one(
     done.load()
     expected = contents(done)
     all_of_them = points(steps.load, settings, tmp_path)
-    tried = some(all_of_them, whole)
+    attempts = some(all_of_them, whole)
     halves, wrong, orphans, kept = [], [], 0, 0
     lost, doubled = 0, 0
-    for point in tried:
+    for point in attempts:
         broken = Record(kill_at(point, steps.load, settings, tmp_path), Clock())
         if contents(broken) not in (before, expected):
             halves.append(point)
@@ -162,8 +164,8 @@ def test_a_load_killed_at_any_point_is_finished_by_the_next_one(
         if left > orphans:
             orphans = left
             kept += unnamed_after_upkeep(broken)
-    note = f"{len(tried)} of {len(all_of_them)} points; half a load was seen after {len(halves)}, other tables than without a kill after {len(wrong)}; at most {orphans} data files that no snapshot names, {kept} after the upkeep of a day later"
-    found(cycles=len(tried), lost=lost, doubled=doubled, note=note)
+    note = f"{len(attempts)} of {len(all_of_them)} points; half a load was seen after {len(halves)}, other tables than without a kill after {len(wrong)}; at most {orphans} data files that no snapshot names, {kept} after the upkeep of a day later"
+    found(cycles=len(attempts), lost=lost, doubled=doubled, note=note)
     assert len(all_of_them) > 50
     assert (halves, wrong, kept) == ([], [], 0)
 

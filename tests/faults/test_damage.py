@@ -51,7 +51,7 @@ class Round:
     """Some segments are damaged, the warehouse is rebuilt from the rest, then all are repaired."""
 
     def __init__(self, record: Record, segments: list[Segment], chance: random.Random) -> None:
-        self.missed = 0
+        self.missing = 0
         self.wrong_rows = 0
         self.found = 0
         self._record, self._segments, self._chance = record, segments, chance
@@ -81,17 +81,17 @@ class Round:
         self._load_and_compare(set())
         found = _verify(self._record.settings)
         self.found += count if f"{count} files that are not in the manifest" in found else 0
-        self.missed += 0 if f"{count} files that are not in the manifest" in found else count
+        self.missing += 0 if f"{count} files that are not in the manifest" in found else count
         for alien in aliens:
             alien.unlink()
 
     def _load_and_compare(self, damaged: set[str]) -> None:
-        report = _load_anew(self._record)
+        report = rebuild_warehouse(self._record)
         quarantined = {each.segment.path for each in report.damaged}
         self.found += len(damaged & quarantined)
-        self.missed += len(damaged ^ quarantined)
+        self.missing += len(damaged ^ quarantined)
         if damaged and f"{len(damaged)} damaged or missing" not in _verify(self._record.settings):
-            self.missed += len(damaged)
+            self.missing += len(damaged)
         left_out = {
             position
             for each in self._segments
@@ -108,7 +108,7 @@ def _rows(record: Record) -> dict[int, Any]:
     return {row["position"]: row["text"] for row in record.log("select position, text from events")}
 
 
-def _load_anew(record: Record) -> LoadReport:
+def rebuild_warehouse(record: Record) -> LoadReport:
     shutil.rmtree(record.settings.warehouse_path, ignore_errors=True)
     return record.load()
 
@@ -131,10 +131,10 @@ def test_all_damage_is_found_and_none_is_loaded_into_the_warehouse(
     for _ in range(cuts // 10):
         round_.run(cut_short, 10)
     round_.run_aliens(aliens)
-    note = f"{flips} flipped bits, {cuts} truncations, {aliens} alien files over {len(segments)} segments: {round_.found} found, {round_.missed} missed, {round_.wrong_rows} wrong rows in the warehouse"
-    found(cycles=flips + cuts + aliens, lost=round_.missed, note=note)
+    note = f"{flips} flipped bits, {cuts} truncations, {aliens} alien files over {len(segments)} segments: {round_.found} found, {round_.missing} missed, {round_.wrong_rows} wrong rows in the warehouse"
+    found(cycles=flips + cuts + aliens, lost=round_.missing, note=note)
     assert len(segments) == SEGMENTS
-    assert (round_.found, round_.missed, round_.wrong_rows) == (flips + cuts + aliens, 0, 0)
+    assert (round_.found, round_.missing, round_.wrong_rows) == (flips + cuts + aliens, 0, 0)
 
 
 @pytest.mark.control("damage")

@@ -18,7 +18,7 @@ from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import CONVERSATIONS, Load, open_conversations, running
 from tests.webhook_receiver import Receiver, webhook_receiver
@@ -44,7 +44,7 @@ def first_arrivals(receiver: Receiver) -> dict[str, list[int]]:
     """Positions by conversation, in the order in which they came for the first time."""
     found: dict[str, list[int]] = defaultdict(list)
     seen: set[str] = set()
-    for each in receiver.taken:
+    for each in receiver.accepted:
         if each.id not in seen:
             seen.add(each.id)
             found[each.event["conversation_id"]].append(each.event["position"])
@@ -62,7 +62,7 @@ def deliver_through_kills(
     Returns how many events came twice.
     """
     key = get_or_create_local_key(settings, wall_clock())
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     for cycle in range(cycles):
         with (
             running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR) as process,
@@ -78,7 +78,7 @@ def deliver_through_kills(
                 )
                 assert made.status_code == 201
             enough = random.randint(20, 100)  # noqa: S311 (when to kill)
-            with Load(settings, key, told, f"d{cycle}", enough) as load:
+            with Load(settings, key, acknowledged, f"d{cycle}", enough) as load:
                 assert load.enough.wait(60)
                 process.send_signal(signal.SIGKILL)
         process.wait()
@@ -87,7 +87,7 @@ def deliver_through_kills(
     # A failed assertion names the missing events.
     with running(settings, CONVOLAKE_WEBHOOK_NETWORKS=NEAR), suppress(pytest.fail.Exception):
         wait_until(lambda: len(receiver.ids) >= wanted, 60, "all is delivered")
-    return len(receiver.taken) - len(receiver.ids)
+    return len(receiver.accepted) - len(receiver.ids)
 
 
 @pytest.mark.fault("deliveries")
@@ -97,9 +97,9 @@ def test_kills_between_commit_and_delivery_lose_no_event_and_keep_the_order(
 ) -> None:
     with webhook_receiver() as receiver:
         twice = deliver_through_kills(settings, receiver, cycles(4, 30))
-        wanted, came = positions(settings), first_arrivals(receiver)
+        wanted, arrived = positions(settings), first_arrivals(receiver)
     count = sum(map(len, wanted.values()))
-    lost = count - sum(map(len, came.values()))
+    lost = count - sum(map(len, arrived.values()))
     found(
         cycles=cycles(4, 30),
         acknowledged=count,
@@ -108,7 +108,7 @@ def test_kills_between_commit_and_delivery_lose_no_event_and_keep_the_order(
         "with the same id",
     )
     assert count > 20 * cycles(4, 30)
-    assert came == wanted
+    assert arrived == wanted
 
 
 @pytest.mark.control("deliveries")
@@ -143,7 +143,7 @@ class Listening(threading.Thread):
 
     def __init__(self, settings: Settings, key: str, conversation_id: str) -> None:
         super().__init__()
-        self.heard: list[int] = []
+        self.received: list[int] = []
         self.conversation_id = conversation_id
         self._is_over = threading.Event()
         self._client = Client(settings.url, key, retries=0, wait=self._pause)
@@ -155,7 +155,7 @@ class Listening(threading.Thread):
     def run(self) -> None:
         with suppress(StoppedError), self._client:
             for event in self._client.listen(self.conversation_id, after=0):
-                self.heard.append(event["sequence"])
+                self.received.append(event["sequence"])
 
     def stop(self) -> None:
         """Once the API is gone."""
@@ -169,7 +169,7 @@ def test_subscribers_get_sequences_1_to_n_through_kills(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     key = get_or_create_local_key(settings, wall_clock())
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     listeners = [
         Listening(settings, key, CONVERSATIONS[number % len(CONVERSATIONS)]) for number in range(14)
     ]
@@ -181,17 +181,19 @@ def test_subscribers_get_sequences_1_to_n_through_kills(
                 for each in listeners:
                     each.start()
             enough = random.randint(20, 100)  # noqa: S311 (when to kill)
-            with Load(settings, key, told, f"l{cycle}", enough) as load:
+            with Load(settings, key, acknowledged, f"l{cycle}", enough) as load:
                 assert load.enough.wait(60)
                 process.send_signal(signal.SIGKILL)
     with running(settings), Client(settings.url, key) as client:
         client.wait_until_ready()
         last = {name: client.conversation(name).last_sequence for name in CONVERSATIONS}
         expected = [list(range(1, last[each.conversation_id] + 1)) for each in listeners]
-        wait_until(lambda: [each.heard for each in listeners] == expected, 60, "all is heard, once")
+        wait_until(
+            lambda: [each.received for each in listeners] == expected, 60, "all is heard, once"
+        )
     for each in listeners:
         each.stop()
-    verdict = check(told, settings)
+    verdict = check(acknowledged, settings)
     found(
         cycles=cycles(3, 30),
         **verdict.figures(),
@@ -207,8 +209,8 @@ def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
 ) -> None:
     """`after` is where they came in at each connection: "latest only", as elsewhere."""
     key = get_or_create_local_key(settings, wall_clock())
-    told = Told()
-    heard: set[int] = set()
+    acknowledged = AcknowledgedEvents()
+    received: set[int] = set()
 
     def gone(_: float) -> None:
         raise StoppedError
@@ -216,14 +218,14 @@ def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
     def listen() -> None:
         with suppress(StoppedError), Client(settings.url, key, retries=0, wait=gone) as client:
             for event in client.listen(CONVERSATIONS[0]):  # starts with the next event
-                heard.add(event["sequence"])
+                received.add(event["sequence"])
 
     for cycle in range(3):
         with running(settings) as process, Client(settings.url, key) as client:
             client.wait_until_ready()
             if cycle == 0:
                 open_conversations(client)
-            with Load(settings, key, told, f"n{cycle}", 60) as load:
+            with Load(settings, key, acknowledged, f"n{cycle}", 60) as load:
                 listener = threading.Thread(target=listen)
                 listener.start()
                 assert load.enough.wait(60)
@@ -232,6 +234,6 @@ def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
     rows = Record(settings, Clock()).log(
         f"select count(*) as n from events where conversation_id = '{CONVERSATIONS[0]}'"
     )
-    missed = rows[0]["n"] - len(heard)
-    found(loss=f"coming back with what is newest: {missed} of {rows[0]['n']} events missed")
-    assert missed > 0
+    missing = rows[0]["n"] - len(received)
+    found(loss=f"coming back with what is newest: {missing} of {rows[0]['n']} events missed")
+    assert missing > 0

@@ -10,10 +10,10 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.factories import free_port
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.disks import enlarge, needs_mounts, small_disk
-from tests.faults.processes import lake_catches_up, open_conversations, running
+from tests.faults.processes import open_conversations, running, wait_for_the_lake
 from tests.faults.writing import Writer
 
 pytestmark = needs_mounts
@@ -33,25 +33,25 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 def test_a_full_disk_is_reported_and_no_acknowledged_event_is_lost(
     settings: Settings, whole: bool, found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     with running(settings) as api, running(settings, "lake"):
         with Client(settings.url, key) as client:
             client.wait_until_ready()
             open_conversations(client)
-        assert lake_catches_up(settings)
-        with Writer(settings, key, told, TEXT) as writer:
-            writer.write_until_full(FULL)
+        assert wait_for_the_lake(settings)
+        with Writer(settings, key, acknowledged, TEXT) as writer:
+            writer.write_until_rejected(FULL)
             writer.write_for(20 if whole else 1.5)  # the lake meets the full disk too
             refused = [each for each in writer.answers if not each.is_success]
             enlarge(settings.data.parent, 64)
-            waited = writer.write_until_taken(20)
+            waited = writer.write_until_accepted(20)
             assert writer.write().is_success
-        assert lake_catches_up(settings)
+        assert wait_for_the_lake(settings)
         still_runs = api.poll() is None
-    verdict = check(told, settings)
+    verdict = check(acknowledged, settings)
     codes = sorted({each.status_code for each in refused})
-    note = f"{len(refused)} requests refused, all with {codes}; taken again {waited:.1f} s after there was room, without a restart"
+    note = f"{len(refused)} requests rejected, all with {codes}; accepted again {waited:.1f} s after there was room, without a restart"
     found(cycles=1, **verdict.figures(), note=note)
     assert len(refused) >= FULL
     assert codes == [503]
@@ -67,15 +67,15 @@ def test_a_full_disk_is_reported_and_no_acknowledged_event_is_lost(
 def test_control_an_api_that_ignores_failed_commits_loses_events(
     settings: Settings, found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     with running(settings, variant="careless"):
         with Client(settings.url, key) as client:
             client.wait_until_ready()
             open_conversations(client)
-        with Writer(settings, key, told, TEXT) as writer:
+        with Writer(settings, key, acknowledged, TEXT) as writer:
             for _ in range(600):
                 writer.write()
-    verdict = check(told, settings)
+    verdict = check(acknowledged, settings)
     found(loss=f"ignoring failed commits: {verdict.lost} of {verdict.acknowledged} lost")
     assert verdict.lost > 0

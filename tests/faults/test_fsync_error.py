@@ -14,7 +14,7 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.factories import free_port, make_event
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import open_conversations, running
 from tests.faults.tracing import needs_strace, traced
@@ -31,7 +31,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def write_while_fsync_fails(
-    settings: Settings, key: str, told: Told, when: str | None, variant: str | None = None
+    settings: Settings,
+    key: str,
+    acknowledged: AcknowledgedEvents,
+    when: str | None,
+    variant: str | None = None,
 ) -> tuple[Writer, httpx2.Response]:
     """Start the API, write; the fsyncs `when` of strace fail (None: all succeed)."""
     options = ["-e", "trace=fsync,fdatasync"]
@@ -43,7 +47,7 @@ def write_while_fsync_fails(
             open_conversations(client)
         with (
             traced(api.pid, settings.data.parent / "trace", *options),
-            Writer(settings, key, told, prefix=when or "all") as writer,
+            Writer(settings, key, acknowledged, prefix=when or "all") as writer,
         ):
             for _ in range(EVENTS):
                 writer.write()
@@ -51,45 +55,45 @@ def write_while_fsync_fails(
     return writer, ready
 
 
-def send_again(settings: Settings, key: str, told: Told) -> None:
-    """After a restart every event that was refused is taken, or was there already."""
+def send_again(settings: Settings, key: str, acknowledged: AcknowledgedEvents) -> None:
+    """After a restart every rejected event is accepted, or was stored before."""
     events = [
         make_event(event_id=each, conversation_id="c0", text="hello")
-        for each in sorted(told.unknown)
+        for each in sorted(acknowledged.unknown)
     ]
     with running(settings), Client(settings.url, key) as client:
         client.wait_until_ready()
         for result in client.record(events):
             for each in result.results:
                 assert each.status in ("accepted", "duplicate")
-                told.acknowledge(each.event_id or "", each.sequence or 0)
-        told.unknown.clear()
+                acknowledged.acknowledge(each.event_id or "", each.sequence or 0)
+        acknowledged.unknown.clear()
 
 
 @pytest.mark.fault("fsync error")
 def test_after_a_failed_fsync_no_event_is_acknowledged_until_a_restart(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     late: list[int] = []
     ready: list[tuple[int, str]] = []
     once = ["1", "4", *map(str, range(5, 30, 3))]
     tries = [f"{number}{more}" for number in once[: cycles(2, 10)] for more in ("", "+")][1:-1]
     for when in tries:
-        writer, answer = write_while_fsync_fails(settings, key, told, when)
+        writer, answer = write_while_fsync_fails(settings, key, acknowledged, when)
         late.append(writer.accepted_after_the_first_refusal())
         ready.append((answer.status_code, answer.json().get("detail", "")))
         assert {each.status_code for each in writer.answers} <= {200, 201, 503}
-    verdict = check(told, settings)
+    verdict = check(acknowledged, settings)
     note = f"the n-th fsync fails, once or from then on; {sum(late)} events acknowledged after it; /readyz answers {ready[0][0]}: “{ready[0][1]}”"
     found(cycles=len(tries), **verdict.figures(), note=note)
     assert verdict.ok, verdict
     assert verdict.unknown >= len(tries)
     assert sum(late) == 0
     assert all(status == 503 and "restart" in detail for status, detail in ready)
-    send_again(settings, key, told)
-    assert check(told, settings).ok
+    send_again(settings, key, acknowledged)
+    assert check(acknowledged, settings).ok
 
 
 @pytest.mark.control("fsync error")
@@ -97,15 +101,15 @@ def test_control_an_api_that_ignores_failed_commits_keeps_acknowledging(
     settings: Settings, found: Found
 ) -> None:
     key = get_or_create_local_key(settings, wall_clock())
-    undisturbed, _ = write_while_fsync_fails(settings, key, Told(), None)
-    taken = sum(each.is_success for each in undisturbed.answers)
-    told = Told()
-    careless, _ = write_while_fsync_fails(settings, key, told, "5", "careless")
-    wrongly = sum(each.is_success for each in careless.answers[5:])
-    verdict = check(told, settings)
+    undisturbed, _ = write_while_fsync_fails(settings, key, AcknowledgedEvents(), None)
+    accepted = sum(each.is_success for each in undisturbed.answers)
+    acknowledged = AcknowledgedEvents()
+    unsafe_variant, _ = write_while_fsync_fails(settings, key, acknowledged, "5", "careless")
+    wrongly = sum(each.is_success for each in unsafe_variant.answers[5:])
+    verdict = check(acknowledged, settings)
     found(
         loss=f"ignoring failed commits: {wrongly} acknowledged after a failed fsync, {verdict.lost} lost; "
-        f"without the fault {taken} of {EVENTS} acknowledged"
+        f"without the fault {accepted} of {EVENTS} acknowledged"
     )
-    assert taken == EVENTS
+    assert accepted == EVENTS
     assert wrongly > 0

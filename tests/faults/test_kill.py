@@ -13,7 +13,7 @@ from ingest.client import Client, ClientError
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.factories import Clock, Record, free_port, make_event
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import Load, open_conversations, running
 
@@ -23,7 +23,9 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
-def kill_under_load(settings: Settings, told: Told, cycle: int, variant: str | None = None) -> None:
+def kill_under_load(
+    settings: Settings, acknowledged: AcknowledgedEvents, cycle: int, variant: str | None = None
+) -> None:
     """Start the API, write to it, kill it in the middle."""
     key = get_or_create_local_key(settings, wall_clock())
     with (
@@ -33,7 +35,7 @@ def kill_under_load(settings: Settings, told: Told, cycle: int, variant: str | N
         client.wait_until_ready()
         open_conversations(client)
         enough = random.randint(20, 200)  # noqa: S311 (when to kill)
-        with Load(settings, key, told, f"k{cycle}", enough) as load:
+        with Load(settings, key, acknowledged, f"k{cycle}", enough) as load:
             assert load.enough.wait(60)
             process.send_signal(signal.SIGKILL)
 
@@ -43,10 +45,10 @@ def kill_under_load(settings: Settings, told: Told, cycle: int, variant: str | N
 def test_kills_under_load_lose_duplicate_and_skip_no_event(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     for cycle in range(cycles(10, 50)):
-        kill_under_load(settings, told, cycle)
-    verdict = check(told, settings)
+        kill_under_load(settings, acknowledged, cycle)
+    verdict = check(acknowledged, settings)
     note = f"{verdict.appeared} of {verdict.unknown} unanswered events were there, once"
     found(cycles=cycles(10, 50), **verdict.figures(), note=note)
     assert verdict.acknowledged > 20 * cycles(10, 50)
@@ -57,10 +59,10 @@ def test_kills_under_load_lose_duplicate_and_skip_no_event(
 def test_control_an_api_that_acknowledges_before_it_commits_loses_events(
     settings: Settings, found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     for cycle in range(1, 11):
-        kill_under_load(settings, told, cycle, "early")
-        verdict = check(told, settings)
+        kill_under_load(settings, acknowledged, cycle, "early")
+        verdict = check(acknowledged, settings)
         if verdict.lost:
             break
     found(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import Record, make_conversation
 from tests.faults.conftest import Found
-from tests.faults.loaders import Loaded, answer, load_when_told, processes
+from tests.faults.loaders import Loaded, answer, load_on_signal, processes
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(1800)
 def load_at_once(record: Record, loaders: int, rounds: int, *, locked: bool) -> list[list[Loaded]]:
     """Rounds in which all loaders are told to load the same new segments at the same time."""
     answers = []
-    with processes(loaders, load_when_told, record.settings, locked=locked) as lines:
+    with processes(loaders, load_on_signal, record.settings, locked=locked) as lines:
         for number in range(rounds):
             for part in range(3):
                 record.write(make_conversation(f"c{loaders}-{number}-{part}"))

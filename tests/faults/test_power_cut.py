@@ -24,10 +24,10 @@ from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process, seal
 from tests.factories import Clock, Record, free_port, make_conversation
 from tests.faults import steps
-from tests.faults.checker import Told, check
+from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import RESULTS, Found
 from tests.faults.disks import CutDisk, cut_disk, needs_mounts
-from tests.faults.processes import Load, lake_catches_up, open_conversations, running
+from tests.faults.processes import Load, open_conversations, running, wait_for_the_lake
 
 pytestmark = [needs_mounts, pytest.mark.timeout(1800)]
 
@@ -44,7 +44,12 @@ def settings(disk: CutDisk) -> Settings:
 
 
 def cut_under_load(
-    disk: CutDisk, settings: Settings, key: str, told: Told, cycle: int, variant: str | None = None
+    disk: CutDisk,
+    settings: Settings,
+    key: str,
+    acknowledged: AcknowledgedEvents,
+    cycle: int,
+    variant: str | None = None,
 ) -> None:
     """API and lake at work, then no power, then the disk as the next start finds it."""
     with (
@@ -54,15 +59,15 @@ def cut_under_load(
     ):
         client.wait_until_ready()
         open_conversations(client)
-        assert lake_catches_up(settings)
+        assert wait_for_the_lake(settings)
         enough = random.randint(100, 1500)  # noqa: S311 (when to cut)
-        with Load(settings, key, told, f"p{cycle}", enough) as load:
+        with Load(settings, key, acknowledged, f"p{cycle}", enough) as load:
             assert load.enough.wait(60)
-            told.cut()
+            acknowledged.cut()
             disk.cut()
             for process in (api, lake):
                 process.send_signal(signal.SIGKILL)
-    told.restore()
+    acknowledged.restore()
     disk.unmount()
     disk.mount()
 
@@ -81,17 +86,17 @@ def broken_segments(settings: Settings) -> list[str]:
 def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
     disk: CutDisk, settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     broken: list[str] = []
     for cycle in range(cycles(3, 40)):
-        cut_under_load(disk, settings, key, told, cycle)
+        cut_under_load(disk, settings, key, acknowledged, cycle)
         broken += broken_segments(settings)
-    verdict = check(told, settings)
+    verdict = check(acknowledged, settings)
     segments = len(read_manifest(settings.lake_path)[0])
     note = (
         f"{segments} sealed segments, {len(broken)} of them short, missing or without their sha256; "
-        f"{len(told.after_the_cut)} acknowledgements came once the power was being cut, "
+        f"{len(acknowledged.after_the_cut)} acknowledgements came once the power was being cut, "
         f"{len(verdict.gone_after_the_cut)} of these events are not there"
         f"{''.join(f', {after * 1000:.1f} ms' for after in verdict.gone_after_the_cut[:5])}"
     )
@@ -100,10 +105,10 @@ def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
     assert verdict.acknowledged > 100 * cycles(3, 40)
     assert segments > 0
     assert broken == []
-    the_rest_goes_on(settings)
+    the_rest_continues(settings)
 
 
-def the_rest_goes_on(settings: Settings) -> None:
+def the_rest_continues(settings: Settings) -> None:
     """Sealed to the end, loaded, and proven: log = Parquet = warehouse."""
     run_in_adbc_process(seal, settings, 50_000, from_micros(wall_clock()))
     Record(settings, Clock()).load()
@@ -117,11 +122,11 @@ def the_rest_goes_on(settings: Settings) -> None:
 def test_control_commits_that_are_not_flushed_are_lost(
     disk: CutDisk, settings: Settings, level: str, found: Found
 ) -> None:
-    told = Told()
+    acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     for cycle in range(1, 41):
-        cut_under_load(disk, settings, key, told, cycle, level)
-        verdict = check(told, settings)
+        cut_under_load(disk, settings, key, acknowledged, cycle, level)
+        verdict = check(acknowledged, settings)
         if verdict.lost:
             break
     found(

@@ -16,8 +16,8 @@ from tests.faults.loaders import (
     answer,
     dismiss,
     processes,
-    read_file_until_told,
-    read_until_told,
+    read_file_until_stopped,
+    read_until_stopped,
 )
 from warehouse import build
 from warehouse.maintenance import FILE_GRACE, maintain
@@ -51,8 +51,8 @@ def test_readers_see_whole_snapshots_and_no_errors_during_loads_and_maintenance(
     record.publish(make_conversation())
     warehouse = record.settings.warehouse_path
     with (
-        processes(2, read_until_told, warehouse, keep=True) as keeping,
-        processes(1, read_until_told, warehouse, keep=False) as anew,
+        processes(2, read_until_stopped, warehouse, keep=True) as keeping,
+        processes(1, read_until_stopped, warehouse, keep=False) as anew,
     ):
         lines = [*keeping, *anew]
         assert {answer(line) for line in lines} == {"reading"}
@@ -87,7 +87,7 @@ def test_control_a_load_that_commits_each_table_is_seen_half_done(
     record: Record, found: Found
 ) -> None:
     record.publish(make_conversation())
-    with processes(2, read_until_told, record.settings.warehouse_path, keep=True) as lines:
+    with processes(2, read_until_stopped, record.settings.warehouse_path, keep=True) as lines:
         assert {answer(line) for line in lines} == {"reading"}
         one_commit_for_each_table(record, 2)
         seen = dismiss(lines)
@@ -101,17 +101,17 @@ def test_control_a_plain_database_file_locks_readers_out(tmp_path: Path, found: 
     file = tmp_path / "plain.duckdb"
     duckdb.connect(file).execute("create table events (number bigint)").close()
     end = time.monotonic() + 2
-    with processes(2, read_file_until_told, file) as lines:
+    with processes(2, read_file_until_stopped, file) as lines:
         assert {answer(line) for line in lines} == {"reading"}
         while time.monotonic() < end:
-            insert_if_nobody_reads(file)
+            insert_if_unlocked(file)
         seen = dismiss(lines)
     errors, reads = sum(each.errors for each in seen), sum(each.reads for each in seen)
     found(loss=f"a plain .duckdb file: {errors} of {errors + reads} reads failed")
     assert errors > 0
 
 
-def insert_if_nobody_reads(file: Path) -> None:
+def insert_if_unlocked(file: Path) -> None:
     try:
         with duckdb.connect(file) as con:
             con.execute("insert into events select range from range(50000)")

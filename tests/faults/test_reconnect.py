@@ -21,7 +21,7 @@ from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.factories import free_port, make_event
-from tests.faults.checker import Told, Verdict, check
+from tests.faults.checker import AcknowledgedEvents, Verdict, check
 from tests.faults.conftest import Found
 from tests.faults.processes import running
 from tests.faults.subscribers import Poller, Subscribers, Target, open_files
@@ -53,11 +53,13 @@ def settings(tmp_path: Path) -> Settings:
 class Posting(threading.Thread):
     """A message to every conversation, again and again until it is acknowledged."""
 
-    def __init__(self, client: Client, told: Told, names: Sequence[str], number: int) -> None:
+    def __init__(
+        self, client: Client, acknowledged: AcknowledgedEvents, names: Sequence[str], number: int
+    ) -> None:
         super().__init__()
         self.half = threading.Event()
         """Half of it is acknowledged."""
-        self._client, self._told = client, told
+        self._client, self._told = client, acknowledged
         self._events = [
             make_event(conversation_id=each, event_id=f"{each}-{number}") for each in names
         ]
@@ -78,7 +80,7 @@ class Posting(threading.Thread):
 class Storm:
     """The result; `back_in` and `down_for` are seconds since the kill."""
 
-    told: Told
+    acknowledged: AcknowledgedEvents
     listeners: Subscribers
     asking: Poller
     last: int
@@ -90,25 +92,25 @@ class Storm:
     """How many listen, as the API says."""
 
     @property
-    def heard(self) -> list[list[int]]:
-        return [each.heard for each in self.listeners.all]
+    def received(self) -> list[list[int]]:
+        return [each.received for each in self.listeners.all]
 
     @property
-    def missed(self) -> int:
-        return sum(len(set(range(1, self.last + 1)) - set(each)) for each in self.heard)
+    def missing(self) -> int:
+        return sum(len(set(range(1, self.last + 1)) - set(each)) for each in self.received)
 
     @property
     def doubled(self) -> int:
-        return sum(len(each) - len(set(each)) for each in self.heard)
+        return sum(len(each) - len(set(each)) for each in self.received)
 
     def figures(self, verdict: Verdict) -> dict[str, int]:
         """Lost and doubled on disk, or on the way to a listener."""
-        return {"lost": verdict.lost + self.missed, "doubled": verdict.doubled + self.doubled}
+        return {"lost": verdict.lost + self.missing, "doubled": verdict.doubled + self.doubled}
 
     def note(self) -> str:
         failures = self.listeners.failures
         return (
-            f"{len(self.heard):,} listeners heard {sum(map(len, self.heard)):,} events, each 1 to n; "
+            f"{len(self.received):,} listeners heard {sum(map(len, self.received)):,} events, each 1 to n; "
             f"opened in {self.opened_in:.0f} s; down for {self.down_for:.1f} s; all back "
             f"{self.back_in:.0f} s after the kill, of {sum(failures.values()):,} failed attempts "
             f"{failures['429']:,} for the limit of a key; a reader at the same time waited for at most "
@@ -138,23 +140,23 @@ def serving(settings: Settings, limit: int) -> Iterator[Any]:
         yield process
 
 
-def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False) -> Storm:
+def kill_with_all_connected(settings: Settings, count: int, *, naive: bool = False) -> Storm:
     """Kill the API in the middle of a round of messages, restart it, and wait for the reconnects.
 
     The key that half of them share may open fewer sockets at once than it has. If `naive`, they come
     back to what is newest then, and there is no limit.
     """
     open_files(count + 500)
-    key, told = get_or_create_local_key(settings, wall_clock()), Told()
+    key, acknowledged = get_or_create_local_key(settings, wall_clock()), AcknowledgedEvents()
     names = [f"s{number}" for number in range(count)]
     limit = 0 if naive else count // 25
     listeners = Subscribers(settings, places(settings, names), key if naive else "")
     with serving(settings, limit) as process, Client(settings.url, key, retries=30) as client:
         client.wait_until_ready()
-        create(client, told, names)
+        create(client, acknowledged, names)
         with listeners, Poller(settings, key, names[0]) as asking:
-            opened_in = seconds_until_live(listeners)
-            posting = Posting(client, told, names, 1)
+            opened_in = time_until_live(listeners)
+            posting = Posting(client, acknowledged, names, 1)
             posting.start()
             assert posting.half.wait(120)
             process.send_signal(signal.SIGKILL)
@@ -163,17 +165,17 @@ def kill_while_all_listen(settings: Settings, count: int, *, naive: bool = False
             with serving(settings, limit):
                 client.wait_until_ready()
                 down_for = time.monotonic() - killed
-                seconds_until_live(listeners)
+                time_until_live(listeners)
                 back_in = time.monotonic() - killed
                 posting.join(120)
-                Posting(client, told, names, 2).run()
+                Posting(client, acknowledged, names, 2).run()
                 last = client.conversation(names[0]).last_sequence
-                all_hear(listeners, last)
+                all_received(listeners, last)
                 counted = run_server(client)
-    return Storm(told, listeners, asking, last, opened_in, down_for, back_in, counted)
+    return Storm(acknowledged, listeners, asking, last, opened_in, down_for, back_in, counted)
 
 
-def create(client: Client, told: Told, names: Sequence[str]) -> None:
+def create(client: Client, acknowledged: AcknowledgedEvents, names: Sequence[str]) -> None:
     """The conversations, and a first message in each."""
     events = [
         event
@@ -185,20 +187,22 @@ def create(client: Client, told: Told, names: Sequence[str]) -> None:
     ]
     answers = [each for result in client.record(events) for each in result.results]
     for event, answer in zip(events, answers, strict=True):
-        told.acknowledge(event["event_id"], answer.sequence or 0)
+        acknowledged.acknowledge(event["event_id"], answer.sequence or 0)
 
 
-def seconds_until_live(listeners: Subscribers) -> float:
+def time_until_live(listeners: Subscribers) -> float:
     """How long it took until all were level with the log."""
     start = time.monotonic()
     wait_until(lambda: listeners.live == len(listeners.all), 240, "all listen")
     return time.monotonic() - start
 
 
-def all_hear(listeners: Subscribers, last: int) -> None:
+def all_received(listeners: Subscribers, last: int) -> None:
     """Return when every subscriber received the last event of its conversation."""
-    heard = [each.heard for each in listeners.all]
-    wait_until(lambda: all(each[-1:] == [last] for each in heard), 120, "the last event is heard")
+    received = [each.received for each in listeners.all]
+    wait_until(
+        lambda: all(each[-1:] == [last] for each in received), 120, "the last event is heard"
+    )
 
 
 def run_server(client: Client) -> int:
@@ -212,11 +216,11 @@ def test_all_subscribers_reconnect_automatically_and_miss_no_event(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     count = cycles(QUICK_SOCKETS, SOCKETS)
-    storm = kill_while_all_listen(settings, count)
-    verdict = check(storm.told, settings)
+    storm = kill_with_all_connected(settings, count)
+    verdict = check(storm.acknowledged, settings)
     found(cycles=1, **(verdict.figures() | storm.figures(verdict)), note=storm.note())
     assert verdict.ok, verdict
-    assert storm.heard == [list(range(1, storm.last + 1))] * count
+    assert storm.received == [list(range(1, storm.last + 1))] * count
     assert storm.counted == count
     assert storm.back_in < BACK_SECONDS, storm.note()
     assert storm.listeners.failures.keys() <= {"unreachable", "408", "429"}
@@ -229,11 +233,11 @@ def test_all_subscribers_reconnect_automatically_and_miss_no_event(
 def test_control_a_client_that_reconnects_without_its_last_sequence_misses_events(
     settings: Settings, found: Found
 ) -> None:
-    storm = kill_while_all_listen(settings, QUICK_SOCKETS, naive=True)
+    storm = kill_with_all_connected(settings, QUICK_SOCKETS, naive=True)
     expected = QUICK_SOCKETS * storm.last
     found(
-        loss=f"coming back to what is newest: {storm.missed} of {expected:,} events missed by "
+        loss=f"coming back to what is newest: {storm.missing} of {expected:,} events missed by "
         f"{QUICK_SOCKETS} listeners"
     )
-    assert check(storm.told, settings).ok
-    assert storm.missed > 0
+    assert check(storm.acknowledged, settings).ok
+    assert storm.missing > 0

@@ -51,13 +51,13 @@ def ignore_failed_commits() -> None:
 def _ignore_failures(name: str) -> None:
     real = getattr(Store, name)
 
-    def careless(self: Store, *args: Any) -> None:
+    def unsafe_variant(self: Store, *args: Any) -> None:
         try:
             real(self, *args)
         except Exception:
             self.rollback()
 
-    setattr(Store, name, careless)
+    setattr(Store, name, unsafe_variant)
 
 
 def jump_with_the_clock() -> None:

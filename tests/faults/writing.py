@@ -1,4 +1,4 @@
-"""One client that writes on, whatever it is answered, and remembers it."""
+"""A client that keeps writing after any response, and keeps the responses."""
 
 import time
 from typing import Self
@@ -7,18 +7,23 @@ import httpx2
 
 from ingest.settings import Settings
 from tests.factories import make_event
-from tests.faults.checker import Told
+from tests.faults.checker import AcknowledgedEvents
 
 
 class Writer:
-    """Writes one event after the other to conversation c0; `answers` are all it was told."""
+    """Writes one event after the other to conversation c0; `answers` are all responses."""
 
     def __init__(
-        self, settings: Settings, key: str, told: Told, text: str = "hello", prefix: str = "w"
+        self,
+        settings: Settings,
+        key: str,
+        acknowledged: AcknowledgedEvents,
+        text: str = "hello",
+        prefix: str = "w",
     ) -> None:
         self.answers: list[httpx2.Response] = []
         self._prefix = prefix
-        self._told = told
+        self._told = acknowledged
         self._text = text
         self._http = httpx2.Client(
             base_url=settings.url, headers={"authorization": f"Bearer {key}"}, timeout=30
@@ -41,8 +46,8 @@ class Writer:
             self._told.leave_open(event_id)
         return answer
 
-    def write_until_full(self, refusals: int) -> None:
-        """Until nothing was taken so many times in a row."""
+    def write_until_rejected(self, refusals: int) -> None:
+        """Write until `refusals` events in a row were rejected."""
         for _ in range(3000):
             self.write()
             if not any(each.is_success for each in self.answers[-refusals:]):
@@ -53,17 +58,17 @@ class Writer:
         while time.monotonic() - start < seconds:
             self.write()
 
-    def write_until_taken(self, seconds: float) -> float:
-        """Seconds until an event is taken again; at most `seconds`."""
+    def write_until_accepted(self, seconds: float) -> float:
+        """Return the seconds until an event is accepted again; at most `seconds`."""
         start = time.monotonic()
         while not self.write().is_success and time.monotonic() - start < seconds:
             time.sleep(0.1)
         return time.monotonic() - start
 
     def accepted_after_the_first_refusal(self) -> int:
-        """How many were taken after one was not."""
-        taken = [each.is_success for each in self.answers]
-        return sum(taken[taken.index(False) :]) if False in taken else 0
+        """Return how many events were accepted after the first rejected one."""
+        accepted = [each.is_success for each in self.answers]
+        return sum(accepted[accepted.index(False) :]) if False in accepted else 0
 
     def readiness(self) -> httpx2.Response:
         return self._http.get("/readyz")

@@ -27,7 +27,7 @@ RULES = LifecyclePolicy.from_settings(Settings())
 NOW = 1_800_000_000_000_000
 
 
-def a_dialogue(*given: dict[str, Any], level: str = "Complete") -> dict[str, Any]:
+def make_dialogue(*given: dict[str, Any], level: str = "Complete") -> dict[str, Any]:
     return {
         "DialogueID": 7,
         "BatchID": "woz_1589401608",
@@ -65,7 +65,7 @@ def fold(given: list[dict[str, Any]]) -> list[StoredEvent]:
 
 
 def test_a_dialogue_starts_with_its_participants_and_attributes() -> None:
-    first = next(events(a_dialogue(make_event("User", "utter", 5, Text="Hello"))))
+    first = next(events(make_dialogue(make_event("User", "utter", 5, Text="Hello"))))
     assert first["event_type"] == "conversation.created"
     assert (first["conversation_id"], first["channel"]) == ("star-7", "web")
     assert first["contact_id"] == "ada"
@@ -97,7 +97,7 @@ def test_a_dialogue_starts_with_its_participants_and_attributes() -> None:
 def test_each_action_has_its_event_type(
     agent: str, action: str, event_type: str, participant_id: str, visibility: str | None
 ) -> None:
-    event = list(events(a_dialogue(make_event(agent, action, Text="One cake, please"))))[1]
+    event = list(events(make_dialogue(make_event(agent, action, Text="One cake, please"))))[1]
     assert event["event_type"] == event_type
     assert event["participant_id"] == participant_id
     assert event.get("visibility") == visibility
@@ -108,7 +108,7 @@ def test_fields_without_a_column_stay_in_the_payload_under_their_own_names() -> 
     pick = make_event(
         "Wizard", "pick_suggestion", Text="Hi", ActionLabelOptions=["a", "b"], X={"y": 1}
     )
-    event = list(events(a_dialogue(pick)))[1]
+    event = list(events(make_dialogue(pick)))[1]
     assert event["payload"] == {
         "Action": "pick_suggestion",
         "ActionLabelOptions": ["a", "b"],
@@ -117,7 +117,7 @@ def test_fields_without_a_column_stay_in_the_payload_under_their_own_names() -> 
 
 
 def test_a_knowledge_base_event_without_a_time_gets_the_time_of_the_previous_event() -> None:
-    given = a_dialogue(
+    given = make_dialogue(
         make_event("Wizard", "query", 9),
         make_event("KnowledgeBase", "return_item", None, TotalItems=2),
     )
@@ -125,14 +125,14 @@ def test_a_knowledge_base_event_without_a_time_gets_the_time_of_the_previous_eve
 
 
 def test_a_completed_dialogue_is_resolved_and_confirmed_by_the_customer() -> None:
-    event = list(events(a_dialogue(make_event("User", "complete"))))[-1]
+    event = list(events(make_dialogue(make_event("User", "complete"))))[-1]
     assert event["payload"]["resolved_by"] == "customer"
     assert event["payload"]["is_confirmed"] is True
 
 
 @pytest.mark.parametrize("level", ["DisconnectDuringDialogue", "EarlyDisconnectDuringDialogue"])
 def test_a_disconnect_is_a_leave_event_that_ends_the_session(level: str) -> None:
-    given = a_dialogue(make_event("User", "utter", 3, Text="Hello"), level=level)
+    given = make_dialogue(make_event("User", "utter", 3, Text="Hello"), level=level)
     last = list(events(given))[-1]
     assert (last["event_type"], last["participant_id"]) == ("participant.left", "customer-ada")
     assert last["payload"] == {"reason": "disconnected"}
@@ -142,13 +142,13 @@ def test_a_disconnect_is_a_leave_event_that_ends_the_session(level: str) -> None
 
 
 def test_a_dialogue_without_events_gets_the_time_of_its_batch() -> None:
-    given = list(events(a_dialogue(level="EarlyDisconnectDuringDialogue")))
+    given = list(events(make_dialogue(level="EarlyDisconnectDuringDialogue")))
     assert [event["event_type"] for event in given] == ["conversation.created", "participant.left"]
     assert [seconds(event) for event in given] == [1_589_401_608] * 2
 
 
 def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
-    given = a_dialogue(*[make_event("User", "utter", n, Text="Hello") for n in range(3)])
+    given = make_dialogue(*[make_event("User", "utter", n, Text="Hello") for n in range(3)])
     first = list(events(given))
     assert first == list(events(given))
     assert len({event["event_id"] for event in first}) == len(first)
@@ -157,7 +157,7 @@ def test_importing_again_gives_the_same_events_under_distinct_ids() -> None:
 
 def test_an_unknown_agent_is_damage_with_its_place() -> None:
     with pytest.raises(StarError, match="dialogue 7, event 0"):
-        list(events(a_dialogue(make_event("Parrot", "utter", Text="Hello"))))
+        list(events(make_dialogue(make_event("Parrot", "utter", Text="Hello"))))
 
 
 def read(path: Path) -> list[ImportedEvent | Damage]:
@@ -166,10 +166,10 @@ def read(path: Path) -> list[ImportedEvent | Damage]:
 
 @pytest.mark.parametrize("name", ["star.jsonl", "star.jsonl.gz"])
 def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> None:
-    body = f"{json.dumps(a_dialogue())}\n\n{json.dumps(a_dialogue())}\n".encode()
+    body = f"{json.dumps(make_dialogue())}\n\n{json.dumps(make_dialogue())}\n".encode()
     path = tmp_path / name
     path.write_bytes(gzip.compress(body) if name.endswith("gz") else body)
-    expected = list(events(a_dialogue()))
+    expected = list(events(make_dialogue()))
     assert [item.event for item in read(path) if isinstance(item, ImportedEvent)] == expected * 2
     assert {item.place for item in read(path)} == {"line 1", "line 3"}
 
@@ -182,14 +182,14 @@ def test_dialogues_are_read_plain_or_compressed(tmp_path: Path, name: str) -> No
         "\xff",
         '{"text": "hello"}',
         '{"DialogueID": 1, "Events": []}',
-        json.dumps(a_dialogue() | {"Events": [5]}),
-        json.dumps(a_dialogue(make_event("Parrot", "utter"))),
-        json.dumps(a_dialogue(make_event("User", "utter", 10**15))),
+        json.dumps(make_dialogue() | {"Events": [5]}),
+        json.dumps(make_dialogue(make_event("Parrot", "utter"))),
+        json.dumps(make_dialogue(make_event("User", "utter", 10**15))),
     ],
 )
 def test_an_invalid_line_is_damage_and_the_next_line_is_read(tmp_path: Path, line: str) -> None:
     path = tmp_path / "star.jsonl"
-    path.write_text(f"{json.dumps(a_dialogue())}\n{line}\n{json.dumps(a_dialogue())}\n")
+    path.write_text(f"{json.dumps(make_dialogue())}\n{line}\n{json.dumps(make_dialogue())}\n")
     items = read(path)
     assert [item.place for item in items if isinstance(item, Damage)] == ["line 2"]
     assert [item.place for item in items if isinstance(item, ImportedEvent)][-1] == "line 3"
@@ -198,7 +198,7 @@ def test_an_invalid_line_is_damage_and_the_next_line_is_read(tmp_path: Path, lin
 @pytest.mark.parametrize("damage", [lambda body: body[:-20], lambda _: b"not compressed at all"])
 def test_a_damaged_archive_is_damage(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "star.jsonl.gz"
-    path.write_bytes(damage(gzip.compress(json.dumps(a_dialogue()).encode())))
+    path.write_bytes(damage(gzip.compress(json.dumps(make_dialogue()).encode())))
     last = read(path)[-1]
     assert isinstance(last, Damage)
     assert "damaged gzip" in last.reason
