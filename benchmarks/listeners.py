@@ -77,15 +77,15 @@ class Listener(Socket):
         self.sequence = 0
         self._heard = heard
 
-    def hear(self, frame: bytes) -> None:
+    def receive(self, frame: bytes) -> None:
         """Note an event, and when it is level with the log."""
         if frame.startswith(b'{"type":"event"'):
             self._hear(frame)
         elif frame.startswith(b'{"type":"live"') and not self.is_live.done():
             self.is_live.set_result(None)
 
-    def refused(self, answer: bytes) -> None:
-        """Ignore refusals: there are none here."""
+    def rejected(self, answer: bytes) -> None:
+        """Ignore rejected handshakes: there are none here."""
         if not self.is_live.done():
             self.is_live.set_exception(ListeningFailedError(repr(answer[:400])))
 

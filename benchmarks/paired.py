@@ -28,7 +28,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured against what, round by round: how many `unit` a second, or `scale`."""
+    """Two measured variants, round by round: `unit` a second, or `scale`."""
 
     name: str
     unit: str
@@ -61,7 +61,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Level:
-    """What was measured for itself, round by round, in `unit`; less is better."""
+    """One measured variant, round by round, in `unit`; less is better."""
 
     name: str
     unit: str

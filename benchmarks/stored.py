@@ -1,4 +1,4 @@
-"""What the log holds after a run: every acknowledged event, once, without a hole."""
+"""Check the log after a run: every acknowledged event, once, without a gap."""
 
 import sqlite3
 from contextlib import closing

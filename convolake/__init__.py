@@ -1,4 +1,4 @@
-"""What people start, and `Client` and `AsyncClient`, with which they write bots."""
+"""The commands that people start, and `Client` and `AsyncClient`, with which they write bots."""
 
 from ingest.client import AsyncClient, Client
 

@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Exit 1 with one line for what was expected, 130 for Ctrl-C."""
+    """Run the command line. Exit with 1 and one line for an expected error, with 130 for Ctrl-C."""
     try:
         from convolake.cli import app
 

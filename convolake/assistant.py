@@ -1,4 +1,4 @@
-"""The bot of the demo's web chat: what a bot has to do, and no more."""
+"""The bot of the demo's web chat: a minimal bot."""
 
 import re
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ def serve(client: Client, bot: str) -> None:
 
 
 def is_for_us(event: dict[str, Any]) -> bool:
-    """Return whether a customer of the web chat said something, or came in."""
+    """Return whether a customer of the web chat wrote a message, or joined."""
     new = ("conversation.created", "chat"), ("message.created", "chat~user")
     return (event["event_type"], event["source"]) in new
 
 
 def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
-    """Say something, while the bot has control. Safe to repeat: the answer's id is the event's."""
+    """Post a message while the bot has control. Safe to repeat: its id is derived from the event's."""
     conversation = client.conversation(event["conversation_id"])
     if conversation.control.owner != "bot":
         return
@@ -52,7 +52,7 @@ def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
 
 def wants_a_person(text: str) -> bool:
     """Return whether the customer asks for a human."""
-    return any(word in text.lower() for word in ("person", "human", "agent", "somebody"))
+    return any(word in text.lower() for word in ("person", "human", "agent", "someone"))
 
 
 def reply_to(text: str) -> tuple[str, list[dict[str, str]]]:
@@ -63,11 +63,11 @@ def reply_to(text: str) -> tuple[str, list[dict[str, str]]]:
         return f"Order {number.group()} is on its way and comes tomorrow.", CHOICES[1:]
     if "order" in text.lower():
         return "Which number does your order have?", []
-    return "I know about orders only. What is your order's number?", CHOICES
+    return "I answer questions about orders only. Which number does your order have?", CHOICES
 
 
 def hand_off(conversation: Conversation, event_id: str) -> Iterator[dict[str, Any]]:
-    """Ask for a person, once."""
+    """Request a human, once."""
     if conversation.handoff is None:
         yield {
             "event_type": "handoff.requested",

@@ -1,6 +1,6 @@
 """Backup and restore of a data folder: the store and the lake. The warehouse is derived.
 
-A backup holds everything that was acknowledged before it started. It copies the manifest before the
+A backup has every event that was acknowledged before it started. It copies the manifest before the
 store, so that its lake is never ahead of its log; a restore seals the rest again. Writers never wait:
 segments never change, the manifest only grows, and SQLite's own backup reads one snapshot.
 """
@@ -34,7 +34,7 @@ FORMAT_VERSION = 2
 
 
 class BackupError(Exception):
-    """A backup cannot be made here, or a folder is not one that can be restored."""
+    """A backup cannot be made here, or a folder cannot be restored."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def back_up(
         raise BackupError("the store is not SQLite: back it up with the database's own tools")
     if not settings.store_path.exists():
         raise BackupError(f"there is no log in {settings.data}")
-    _refuse_content(folder)
+    _require_empty(folder)
     (folder / LAKE).mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     segments = _copy_manifest(settings.lake_path, folder / LAKE)
@@ -77,13 +77,13 @@ def back_up(
     return contents
 
 
-def _refuse_content(folder: Path) -> None:
+def _require_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{folder} is not empty; name another folder, or empty this one")
 
 
 def _copy_manifest(lake: Path, target: Path) -> list[Segment]:
-    """Copy its whole lines and return what they name, proven."""
+    """Copy the whole lines of the manifest and return the verified segments that they name."""
     if not manifest_path(lake).exists():
         return []
     content = manifest_path(lake).read_bytes()
@@ -99,7 +99,7 @@ def _copy_segment(lake: Path, folder: Path, segment: Segment) -> str:
     if found != segment.sha256:
         raise BackupError(
             f"{segment.path} is damaged or missing; restore it from an older backup, or move "
-            "the lake away to have it sealed again from the log. This backup is not complete"
+            "the lake away, and the log is sealed again. This backup is not complete"
         )
     return found
 
@@ -125,7 +125,7 @@ def restore(
 
     Every checksum is checked before anything is written. Raises BackupError.
     """
-    _refuse_content(settings.data)
+    _require_empty(settings.data)
     if not settings.database_url.startswith("sqlite:///") or settings.store_path.exists():
         raise BackupError(f"cannot put a store at {settings.database_url}")
     contents = read_contents(folder)
@@ -153,7 +153,7 @@ def read_contents(folder: Path) -> Contents:
 
 
 def _upcast(values: dict[str, Any]) -> dict[str, Any]:
-    """Bring contents of format version 1 up to the present one."""
+    """Convert contents of format version 1 to the current one."""
     if values.get("format_version") != 1:
         return values
     names = {"last_position": "events", "sealed_position": "sealed_events"}
@@ -162,7 +162,7 @@ def _upcast(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _targets(settings: Settings, contents: Contents) -> Iterator[tuple[str, Path]]:
-    """Yield where each file goes; the store last: a folder without it is no record yet."""
+    """Yield the target of each file; the store last: a folder without it is not a record."""
     for name in contents.files:
         if name != STORE:
             yield name, settings.lake_path / PurePosixPath(name).relative_to(LAKE)

@@ -1,7 +1,7 @@
 """Prints `docs/event-log.md`: the format as a contract, with a worked example that really ran.
 
-A small conversation goes through the writer and the sealer with a clock and ids of its own;
-what lies on disk afterwards is what the page shows. `make docs`; a test fails when they differ.
+A small conversation goes through the writer and the sealer with its own clock and ids; the page shows the
+resulting files. `make docs` prints it; a test fails when they differ.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ STORY: list[tuple[int, dict[str, Any]]] = [
          "in_reply_to": "e2", "text": "It will be with you tomorrow. 📦"}),
     (3600, {"event_type": "message.created", "event_id": "e4", "participant_id": "ada", "text": "Thank you!"}),
 ]  # fmt: skip
-"""Seconds after BEGIN, and what is sent; the third is sent twice, the last comes an hour later."""
+"""Seconds after BEGIN, and the events; the third is sent twice, the last one arrives an hour later."""
 
 SHOWN = (
     "position",
@@ -127,7 +127,7 @@ def _example() -> Iterator[str]:
         _seal(path)
         yield "\n## A worked example\n"
         yield "Ada asks on the web, a bot answers, its answer is sent twice, and Ada is back an hour later.\n"
-        yield "What was sent, and what the log answered:\n"
+        yield "The events that were sent, and the answers of the log:\n"
         yield from _sent(answers)
         yield "\nThe rows of the segment (some columns). The server added the sessions; the second delivery is missing:\n"
         yield from _stored(path / "lake")
@@ -136,7 +136,7 @@ def _example() -> Iterator[str]:
 
 
 def write(folder: Path) -> list[tuple[str, int | None]]:
-    """Put the story on the record in `folder`; status and sequence of each answer."""
+    """Record the story in `folder`; return status and sequence of each answer."""
     return asyncio.run(_write(folder))
 
 

@@ -1,4 +1,4 @@
-"""The sockets' part of `docs/reference.md`: the API page cannot show them, for OpenAPI knows only HTTP."""
+"""The sockets' part of `docs/reference.md`: OpenAPI describes HTTP only."""
 
 import ast
 import inspect
@@ -23,7 +23,7 @@ EXAMPLES: dict[Callable[..., bytes], bytes] = {
         [{"participant_id": "ada", "until": "2030-01-01T10:00:05+00:00"}]
     ),
 }
-"""Every frame, by what makes it."""
+"""Example arguments of every frame, by its function."""
 
 FIGURES: list[tuple[ModuleType, str]] = [
     (protocol, "SUBPROTOCOL"),
@@ -35,17 +35,17 @@ FIGURES: list[tuple[ModuleType, str]] = [
     (delivery, "PAGE_EVENTS"),
     (tokens, "MAX_TOKEN_SECONDS"),
 ]
-"""Constants that a client has to know."""
+"""Constants that a client author needs."""
 
 
 def sockets() -> list[APIWebSocketRoute]:
-    """Return the sockets that there are."""
+    """Return the WebSocket routes."""
     return [route for route in live.router.routes if isinstance(route, APIWebSocketRoute)]
 
 
 def socket_rows() -> Rows:
-    """Path, parameters and meaning of each socket."""
-    yield "socket", "parameter", "what it tells"
+    """Yield path, parameters and meaning of each socket."""
+    yield "socket", "parameter", "meaning"
     for route in sockets():
         parameters = [
             f"`{field.alias}`: {field.field_info.description}; {field.field_info.default} if unset"
@@ -55,14 +55,14 @@ def socket_rows() -> Rows:
 
 
 def frame_rows() -> Rows:
-    """Yield what each frame looks like, and its meaning."""
+    """Yield an example of each frame, and its meaning."""
     yield "frame", "meaning"
     for make, example in EXAMPLES.items():
         yield f"`{example.decode()}`", _sentence(make)
 
 
 def close_rows() -> Rows:
-    """Why the server closes a socket."""
+    """Yield the close codes and their reasons."""
     yield "close code", "meaning, and what to do"
     for close in protocol.CloseCode:
         yield f"{close.value}", close.meaning
@@ -77,7 +77,7 @@ def figure_rows() -> Rows:
         yield figure, _said_of(module, name)
 
 
-def refusals() -> str:
+def handshake_errors() -> str:
     """Return the errors that may answer a WebSocket handshake."""
     return ", ".join(f"`{kind.code}` ({kind.status})" for kind in live.HANDSHAKE_ERRORS)
 
@@ -87,7 +87,7 @@ def _sentence(thing: Callable[..., object]) -> str:
 
 
 def _said_of(module: ModuleType, name: str) -> str:
-    """Return the string under a constant: Python keeps it in the source only."""
+    """Return the docstring of a constant: Python keeps it in the source only."""
     body = ast.parse(inspect.getsource(module)).body
     for line, after in pairwise(body):
         names = [ast.unparse(each) for each in line.targets] if isinstance(line, ast.Assign) else []

@@ -49,7 +49,7 @@ def _settings() -> Iterator[str]:
 
 
 def _default(value: object) -> str:
-    """As the environment would hold it: spans are ISO 8601, what is several is JSON."""
+    """Return a default as the environment would hold it: durations as ISO 8601, collections as JSON."""
     if value is None or value is PydanticUndefined:
         return ""
     if isinstance(value, dict | set | timedelta):
@@ -82,7 +82,7 @@ def _live() -> Iterator[str]:
     yield "## Sockets\n"
     yield (
         "Of all routes these alone are not on the API's own page, `/docs`. "
-        "Instead of opening, a socket may be answered by HTTP: " + live.refusals() + ".\n"
+        "Instead of opening, a socket may be answered by HTTP: " + live.handshake_errors() + ".\n"
     )
     yield (
         "A client that lost its socket reconnects after a pause that grows with each failed attempt and varies "

@@ -1,4 +1,4 @@
-"""Which processes an installation is made of, and how each is started."""
+"""The processes of an installation, and how each is started."""
 
 import errno
 import socket
@@ -19,7 +19,9 @@ class PortTakenError(AddressError):
 
     def __init__(self, name: str, port: int, variable: str) -> None:
         """`variable`: the setting that chooses another port."""
-        super().__init__(f"{name}: port {port} is taken; stop who uses it, or set {variable}")
+        super().__init__(
+            f"{name}: port {port} is in use; stop the other process, or set {variable}"
+        )
 
 
 def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]:
@@ -31,7 +33,7 @@ def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]
 
 
 def all_services(settings: Settings) -> list[Service]:
-    """Return everything: what records, what loads, what shows."""
+    """Return every process: API, lake, Dagster, dashboard."""
     _check_port("dagster", settings.host, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
     _check_port("dashboard", settings.host, settings.dashboard_port, "CONVOLAKE_DASHBOARD_PORT")
     return [

@@ -1,7 +1,7 @@
 """Believable support conversations: a history of some days, and a live trickle.
 
 The story depends on seed and calendar only: the events of a date do not depend on when they are
-generated, `now` only cuts them off. So a later simulation adds the new events and repeats the others as
+generated; `now` only cuts them off. A later simulation therefore adds the new events and repeats the others as
 duplicates.
 """
 
@@ -30,7 +30,7 @@ GROWTH_A_DAY = 0.0012
 GROWTH_SINCE = date(2026, 9, 1)
 
 BATCH = 2000
-"""Events a request: large enough for speed, small enough for a progress bar that moves."""
+"""Events of one request: large enough for speed, small enough for a progress bar that moves."""
 
 MAX_WAIT_SECONDS = 1.0
 """Maximum seconds between two checks whether a live simulation has to stop."""
@@ -38,7 +38,7 @@ MAX_WAIT_SECONDS = 1.0
 
 @dataclass
 class RecordCounts:
-    """What has become of the simulated events so far."""
+    """The results of the simulated events so far."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -71,7 +71,7 @@ def history(seed: int, days: int, now: datetime) -> Iterator[Event]:
 
 
 def contacts() -> Iterator[Event]:
-    """Yield everybody who may write in, with the address that they write from."""
+    """Yield every possible customer, with the channel address."""
     for number in range(PERSONS):
         customer = person(number)
         address = {"channel": "email", "address": f"{customer.contact_id}@example.org"}
@@ -90,7 +90,7 @@ def contacts() -> Iterator[Event]:
 
 
 def conversations(seed: int, day: date) -> Iterator[Script]:
-    """Yield every conversation that begins on `day`, with all that it will ever hold."""
+    """Yield every conversation that starts on `day`, with all its later events."""
     random = Random(f"{seed}/{day}")  # noqa: S311
     growth = max(0.5, 1 + GROWTH_A_DAY * (day - GROWTH_SINCE).days)
     expected = CONVERSATIONS_A_DAY * WEEKDAYS[day.weekday()] * growth
@@ -118,7 +118,7 @@ def live(seed: int, since: datetime, per_minute: float = 2.0) -> Iterator[Event]
 
 
 class Stop(Protocol):
-    """Says when to stop; a `threading.Event` does."""
+    """Stop signal, such as a `threading.Event`."""
 
     def is_set(self) -> bool:
         """Return whether it is time."""
@@ -131,9 +131,9 @@ def simulate_history(
     now: datetime,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> RecordCounts:
-    """Post the history; `on_progress` is told how many events each batch had. Safe to repeat.
+    """Post the history; `on_progress` gets the number of events of each batch. Safe to repeat.
 
-    Raises what the client raises; what was acknowledged until then is on disk.
+    Raises what the client raises; events acknowledged until then are on disk.
     """
     counts = RecordCounts()
     for result in client.record(chain(contacts(), history(seed, days, now)), BATCH):
@@ -153,7 +153,7 @@ def simulate_live(
 ) -> RecordCounts:
     """Post events as they occur, with `per_minute` new conversations, until `stop` is set.
 
-    `clock` gives aware instants, `wait` lets seconds pass. Raises what the client raises.
+    `clock` gives aware instants, `wait` pauses for seconds. Raises what the client raises.
     """
     counts = RecordCounts()
     for event in live(seed, clock(), per_minute):

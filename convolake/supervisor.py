@@ -1,8 +1,7 @@
 """Runs several processes as one foreground program: start, show, restart, stop.
 
-Each process writes to its own log file; the screen shows one line for each, with its URL, when it
-answers. A process that dies is started again. If this program is killed, its processes get SIGTERM on
-Linux.
+Each process writes to its own log file. The screen shows one line for each, with its URL, when it answers.
+A process that dies is restarted. If this program is killed, its processes get SIGTERM on Linux.
 """
 
 import ctypes
@@ -21,13 +20,13 @@ from urllib.request import urlopen
 
 STEP_SECONDS = 0.2
 STOP_SECONDS = 30.0
-"""Longer than the lake waits for the end of the API; a process that still runs then is killed, safely."""
+"""Maximum time for a stop, longer than the lake waits for the end of the API. Then the process is killed, which is safe."""
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
 
 
 class ServiceFailedError(Exception):
-    """A process did not stay up; its last words are in the message."""
+    """A process did not stay up; the message has its last output."""
 
     def __init__(self, service: "Service", log: Path) -> None:
         """`log`: the process's log file."""
@@ -66,7 +65,7 @@ class Supervisor:
         self._running: list[_Running] = []
 
     def __enter__(self) -> Self:
-        """Take over Ctrl-C and SIGTERM."""
+        """Handle Ctrl-C and SIGTERM."""
         self._logs.mkdir(parents=True, exist_ok=True)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
@@ -77,7 +76,7 @@ class Supervisor:
         self.stop()
 
     def run(self, services: Sequence[Service]) -> None:
-        """Start `services` and stay with them. Raises ServiceFailedError."""
+        """Start `services` and supervise them. Raises ServiceFailedError."""
         self._running = [self._start(service) for service in services]
         while not self._stopping:
             for running in self._running:
@@ -85,7 +84,7 @@ class Supervisor:
             time.sleep(STEP_SECONDS)
 
     def stop(self) -> None:
-        """Ask all to stop, wait for them, kill who does not."""
+        """Send a stop signal to all, wait for them, and kill those that do not stop."""
         self._stopping = True
         for running in self._running:
             _signal_group(running.process, signal.SIGTERM)
@@ -97,7 +96,7 @@ class Supervisor:
                 self._say(
                     f"{running.service.name} did not stop in {STOP_SECONDS:.0f} s and was killed"
                 )
-            # What a process leaves behind in its group goes with it.
+            # Remaining processes of its group are stopped too.
             _signal_group(running.process, signal.SIGKILL)
             running.process.wait()
         self._running = []

@@ -22,7 +22,7 @@ from ingest.settings import Settings
 
 @dataclass
 class Verdict:
-    """All checks, and what is on its way: neither lost nor wrong, only not there yet."""
+    """All checks, and the events that are not sealed or loaded yet: neither lost nor wrong."""
 
     checks: list[Check] = field(default_factory=list)
     events: int = 0
@@ -31,11 +31,11 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether everything holds."""
+        """Whether every check passed."""
         return all(check.ok for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the result for machines."""
         return {
             "ok": self.ok,
             "events": self.events,
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: None) -> Verdict:
-    """Check the whole record; `on_check` hears of each result as it comes."""
+    """Check the whole record; `on_check` gets each result."""
     verdict = Verdict()
     for check in _checks(settings, verdict):
         verdict.checks.append(check)
@@ -130,10 +130,10 @@ _LOG_CHECKS = {
         ) as figures where kept <> waiting
     """,
     "rejected events are kept": """
-        select kept, refused from (
+        select kept, rejected from (
             select (select count(*) from rejected_events) as kept,
-                (select coalesce(sum(conflict + rejected), 0) from ingest_stats) as refused
-        ) as figures where kept <> refused
+                (select coalesce(sum(conflict + rejected), 0) from ingest_stats) as rejected
+        ) as figures where kept <> rejected
     """,
     "no event is stored twice": """
         select source, event_id from events group by source, event_id having count(*) > 1 limit 3
@@ -199,7 +199,7 @@ def _check_parquet(lake: Path, good: list[Segment], log: LogReader, head: Cursor
 
 
 def _parts(path: Path) -> Iterator[pa.Table]:
-    """Yield a segment in parts that fit into memory: a compacted one holds up to a million events."""
+    """Yield a segment in parts that fit into memory: a compacted one has up to a million events."""
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number)

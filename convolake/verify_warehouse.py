@@ -1,7 +1,7 @@
-"""The part of `verify` that holds the warehouse against the lake, value by value.
+"""The part of `verify` that compares the warehouse with the lake, value by value.
 
-All of it reads one snapshot, taken before the manifest is read: what is loaded meanwhile is not
-in it, and what it holds is in the manifest.
+It reads one snapshot, taken before the manifest is read: events loaded later are not in it, and its events are
+in the manifest.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Span = ledger.Span
 
 @dataclass
 class Check:
-    """One thing that must hold. `detail`: the figures, or the place where it breaks."""
+    """One check. `detail`: the figures, or the damaged place."""
 
     name: str
     ok: bool
@@ -31,7 +31,7 @@ class Check:
 
 @contextmanager
 def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Yield the warehouse as it is now, for the duration; None if nothing was ever loaded."""
+    """Yield the current snapshot of the warehouse; None if nothing was ever loaded."""
     if not catalog_path(warehouse).exists():
         yield None
         return
@@ -44,7 +44,7 @@ def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
 
 
 def unloaded(con: duckdb.DuckDBPyConnection | None, segments: list[Segment]) -> list[Span]:
-    """Positions that are sealed and not loaded."""
+    """Return the positions that are sealed and not loaded."""
     loaded = {} if con is None else ledger.loaded_spans(con)
     return [span for segment in segments for span in ledger.gaps(loaded, segment)]
 
@@ -56,7 +56,7 @@ def check_warehouse(
     good: list[Segment],
     reporting_zone: str,
 ) -> Iterator[Check]:
-    """Hold the snapshot `con` against `segments`, of which `good` are whole."""
+    """Compare the snapshot `con` with `segments`, of which `good` are whole."""
     if con is None:
         yield Check("warehouse", ok=not segments, detail="not there yet; `convolake load` makes it")
         return
@@ -98,7 +98,7 @@ def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
 
 
 def _differing(con: duckdb.DuckDBPyConnection, model: Model) -> int:
-    """Rows that are stored and should not be, and rows that should be and are not."""
+    """Return the rows that should not be stored, and the rows that are missing."""
     computed = exp.select("*").from_(model.query.copy().subquery("computed"))
     sides = computed, exp.select("*").from_(incremental.stored_table(model.name))
     return sum(

@@ -1,1 +1,1 @@
-"""What people see: Streamlit pages over the warehouse, read only."""
+"""Streamlit pages over the warehouse, read only."""

@@ -1,4 +1,4 @@
-"""What a page asks for: a period, channels, a search. Plain values, the keys of the caches."""
+"""The filters of a page: period, channels, search. Plain values, used as cache keys."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,17 +16,17 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days it has."""
+        """Number of days."""
         return (self.last_on - self.first_on).days + 1
 
     @property
     def before(self) -> "Period":
-        """As many days, right before."""
+        """Return the period of the same length right before."""
         length = timedelta(days=self.days)
         return Period(self.first_on - length, self.last_on - length)
 
     def last(self, days: int) -> "Period":
-        """Its last `days` days, or all of it if it is shorter."""
+        """Return its last `days` days, or all of it if it is shorter."""
         return Period(max(self.first_on, self.last_on - timedelta(days=days - 1)), self.last_on)
 
     def within(self, whole: "Period") -> "Period | None":
@@ -36,7 +36,7 @@ class Period:
 
     @property
     def grain(self) -> Grain:
-        """The step that gives a chart of it about 10 to 60 points."""
+        """Return the step that gives a chart of it about 10 to 60 points."""
         if self.days <= 62:
             return "day"
         return "week" if self.days <= 420 else "month"
@@ -44,7 +44,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the record has to choose from. `period` is None as long as it is empty."""
+    """The available periods and channels. `period` is None if the record is empty."""
 
     period: Period | None
     channels: tuple[str, ...]
@@ -53,14 +53,14 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Scope:
-    """What the filters chose; no channel means every channel."""
+    """The chosen filters; no channel means every channel."""
 
     period: Period
     channels: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters of queries that read a scope."""
+        """Return the parameters of queries that read a scope."""
         return {
             "first_on": self.period.first_on,
             "last_on": self.period.last_on,

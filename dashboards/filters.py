@@ -1,6 +1,6 @@
 """The filters and their place in the URL: a link shows what its sender saw.
 
-Anyone can write a URL. A value that makes no sense is ignored with a hint and never repeated on the page.
+Anyone can write a URL. An invalid value is ignored with a hint and never repeated on the page.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -15,7 +15,7 @@ from dashboards.filter_state import Bounds, Period, Scope, Search
 
 DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
-"""Filters that every page has; they stay when one goes from page to page."""
+"""Filters of every page; they stay on a change of page."""
 
 STATES = {each: formatting.name(each) for each in ("active", "inactive", "resolved", "closed")}
 PASSED = {"yes": "Yes", "no": "No"}
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 
 def choose_scope(bounds: Bounds, whole: Period) -> Scope:
-    """Return the period and channels chosen here or named in the address.
+    """Return the period and channels chosen here or named in the URL.
 
-    `whole` is all that there is to choose from; the default is its last DEFAULT_DAYS days.
+    `whole` is the available period; the default is its last DEFAULT_DAYS days.
     """
     _recall()
     given, named = _period_of_address(whole), _channels_of_address(bounds.channels)
@@ -40,7 +40,7 @@ def choose_scope(bounds: Bounds, whole: Period) -> Scope:
 
 
 def _recall() -> None:
-    """Put the filters of the page before into an address that has none."""
+    """Copy the filters of the previous page into a URL that has none."""
     kept: dict[str, list[str]] = st.session_state.get("filters", {})
     if not any(key in st.query_params for key in SHARED):
         for key, values in kept.items():
@@ -64,7 +64,9 @@ def _period_of_address(whole: Period) -> Period:
         _hint("The period in the address has no day on record; this is the default period.")
         return default
     if inside != wished:
-        _hint("The period in the address goes beyond the record; this is what there is of it.")
+        _hint(
+            "The period in the URL is longer than the record; the page shows the part that exists."
+        )
     return inside
 
 
@@ -170,7 +172,7 @@ def _choose_tests() -> bool:
 
 
 def page_of(key: str, listed: Hashable) -> int:
-    """Return the page (from 1) that the address names; the first if what is listed has changed."""
+    """Return the page (from 1) of the URL; the first if the filters have changed."""
     before = st.session_state.get(f"{key} of")
     if before is not None and before != listed:
         _write(key, [])
@@ -183,7 +185,7 @@ def page_of(key: str, listed: Hashable) -> int:
 
 
 def choose_page(key: str, current: int, pages: int) -> None:
-    """Let people leaf through `pages`; the address keeps the page."""
+    """Show the page controls for `pages`; the URL keeps the page."""
     if pages < 2:
         return
     chosen = st.pagination(pages, default=current)
@@ -193,7 +195,7 @@ def choose_page(key: str, current: int, pages: int) -> None:
 
 
 def link(key: str, value: str) -> str:
-    """Return the address of this page with nothing but `key` in it."""
+    """Return the URL of this page with no parameter but `key`."""
     base = (st.context.url or "").partition("?")[0]
     return f"{base}?{urlencode({key: value})}"
 
@@ -211,7 +213,7 @@ def _begin(widget: str, keys: list[str], given: object) -> None:
 
 
 def _settle(widget: str, keys: list[str], given: object) -> None:
-    """Note that the address now says what the widget says."""
+    """Record that the URL now has the widget's value."""
     st.session_state[f"{widget} settled"] = (_named(keys), given)
 
 

@@ -1,6 +1,6 @@
-"""Values as words for the page: numbers, times, names, and text that cannot deceive.
+"""Formats values for the page: numbers, times, names, and text that cannot deceive.
 
-What people wrote is data. `reveal` makes every character visible that would hide, reorder or
+User text is data. `reveal` makes every character visible that would hide, reorder or
 fake something on the screen; the pages show the result as plain text, never as Markdown.
 """
 
@@ -18,16 +18,16 @@ CHANNELS = {
     "line": "LINE",
 }
 
-# Nothing to see, though not of a control category: fillers and a blank braille cell.
+# Invisible, but not in a control category: fillers and a blank braille cell.
 _INVISIBLE = set("\u115f\u1160\u2800\u3164\uffa0\u034f")
 _JOINERS = set("\u200c\u200d")
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
 _JOINED_CATEGORIES = {"Lo", "Mn", "Mc", "So", "Sk"}
-"""Scripts that join letters, and emoji: there a joiner is part of the writing."""
+"""Scripts that join letters, and emoji: there a joiner is part of the text."""
 
 
 def reveal(text: str) -> str:
-    """`text` with control, direction and zero-width characters written out as ⟨U+…⟩.
+    """Return `text` with control, direction and zero-width characters escaped as ⟨U+…⟩.
 
     Line breaks and tabs stay; so do joiners inside emoji and inside joining scripts.
     """
@@ -52,7 +52,7 @@ def _is_joined(character: str) -> bool:
 
 
 def quote(value: object) -> str:
-    """Return a value from the record for use in one of our sentences, on one line, in its own direction."""
+    """Return a value of the record for a sentence of the page, on one line, in its own direction."""
     text = " ".join(reveal(str(value)).split())
     # First-strong isolate: a Hebrew name does not reorder the words around it.
     return f"\u2068{text}\u2069"
@@ -64,12 +64,12 @@ def shorten(text: str, length: int = 160) -> str:
 
 
 def name(value: str | None) -> str:
-    """Return a name of our own vocabulary (`handed_off`) as words."""
+    """Return a name of our vocabulary (`handed_off`) as words."""
     return UNKNOWN if value is None else value.replace("_", " ").capitalize()
 
 
 def channel(value: str | None) -> str:
-    """Return a channel as people write it."""
+    """Return a channel's display name."""
     return CHANNELS.get(value or "", name(value))
 
 
@@ -84,7 +84,7 @@ def counted(value: int, thing: str, things: str | None = None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in percent; a dash where there is none, which is not the same as none at all."""
+    """Return a share in percent; a dash if there is none, which differs from 0 %."""
     return UNKNOWN if value is None else f"{value:.1%}".replace("%", " %")
 
 
@@ -131,7 +131,7 @@ def day(value: date) -> str:
 
 
 def days(first_on: date, last_on: date) -> str:
-    """Return a run of days, both ends included."""
+    """Return a period, both ends included."""
     return day(first_on) if first_on == last_on else f"{day(first_on)} to {day(last_on)}"
 
 
@@ -141,7 +141,7 @@ def moment(value: datetime | None) -> str:
 
 
 def age(since: datetime, now: datetime) -> str:
-    """Return how long ago; a clock that lags behind makes it no less than now."""
+    """Return how long ago; never negative if a clock lags behind."""
     elapsed = max(now - since, timedelta())
     return "just now" if elapsed < timedelta(seconds=5) else f"{_largest(elapsed)} ago"
 

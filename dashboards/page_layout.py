@@ -22,7 +22,7 @@ Content = Callable[[Path, Bounds, Period], None]
 def show_page(title: str, content: Content, *, first: Callable[[], None] | None = None) -> None:
     """Show the page `title`, filled by `content` if the warehouse has data.
 
-    `first` comes before it and needs no warehouse.
+    `first` is shown before it and needs no warehouse.
     """
     st.html(STYLE)
     st.title(title, anchor=False)
@@ -73,7 +73,7 @@ def _warn_of_quarantine(freshness: Freshness) -> None:
     events = formatting.counted(int(freshness.quarantined["rows"].sum()), "event")
     st.warning(
         f"{segments} with {events} quarantined: damaged files are left out of every figure "
-        "below until they are whole again. `convolake verify` tells more.",
+        "below until they are whole again. `convolake verify` has the details.",
         icon=":material/warning:",
     )
     st.dataframe(
@@ -105,6 +105,6 @@ def _say_that_it_is_not_ready() -> None:
     st.info(
         "**The warehouse cannot be read at this moment.**  \n"
         "A process creates or rebuilds it: reload this page in a moment. If this stays, run "
-        "`convolake load`; the dashboard's log says what is wrong.",
+        "`convolake load`; the dashboard's log has the reason.",
         icon=":material/hourglass_top:",
     )

@@ -1,4 +1,4 @@
-"""What every page needs: the bounds of its filters, and how fresh the warehouse is."""
+"""The bounds of the filters, and how current the warehouse is."""
 
 from dataclasses import dataclass
 from datetime import datetime

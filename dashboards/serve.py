@@ -1,4 +1,4 @@
-"""How the dashboard is started: one command line, the same for `up`, tests and people."""
+"""The command line of the dashboard, the same for `up`, tests and people."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Runs the pages' queries on one connection to the warehouse.
 
-The frames of one call come from one transaction, so they belong to one state of the warehouse, however many
+The frames of one call come from one transaction, so they belong to one snapshot of the warehouse, however many
 loads commit meanwhile. Callers cache them for TTL_SECONDS: a new load shows after that time at the latest.
 """
 
@@ -48,7 +48,7 @@ def _identity(connection: duckdb.DuckDBPyConnection) -> str:
 def _is_current(attached: _Attached) -> bool:
     """Return whether the connection's catalog is the one on disk.
 
-    After a delete and rebuild, DuckDB would read the new files by what it remembers of the old ones.
+    After a delete and rebuild, DuckDB would read the new files with cached metadata of the old ones.
     """
     try:
         return _identity(attached.connection) == attached.identity

@@ -1,1 +1,1 @@
-"""The only writer of the event log: API, log, lake. Outside, import `contract`, `settings`, `client`."""
+"""The only writer of the event log: API, log, lake. Other packages import `contract`, `manifest`, `settings` and `client` only."""

@@ -13,7 +13,7 @@ NewId = Callable[[], str]
 
 
 def wall_clock() -> int:
-    """Now, in microseconds since 1970."""
+    """Return the current time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 

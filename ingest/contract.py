@@ -13,7 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 
 FORMAT_VERSION = 1
-"""Version of columns, paths and manifest. Frozen: 1 means what this file says."""
+"""Version of columns, paths and manifest. Frozen: version 1 is this file."""
 
 
 NAMESPACE = UUID("6f1f3e0a-2b7c-5d6e-9c55-0c0a1a6be001")
@@ -40,7 +40,7 @@ Visibility = Literal["public", "internal"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an event: the same name in JSON, Parquet, SQL and on the page."""
+    """One column of an event: the same name in JSON, Parquet, SQL and on the dashboard."""
 
     name: str
     type: pa.DataType
@@ -59,13 +59,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("event_type", pa.string(), "`noun.past_participle`"),
     Column("schema_version", pa.int16(), "version of the payload"),
     Column("shard", pa.int16(), "number of the log"),
-    Column("position", pa.int64(), "place in the log: 1, 2, 3 … without a hole"),
+    Column("position", pa.int64(), "place in the shard: 1, 2, 3 … without a gap"),
     Column(
         "conversation_id",
         pa.string(),
         "conversation it belongs to; null outside the conversation stream",
     ),
-    Column("sequence", pa.int64(), "place in the conversation: 1, 2, 3 … without a hole"),
+    Column("sequence", pa.int64(), "place in the conversation: 1, 2, 3 … without a gap"),
     Column("session_id", pa.string(), "session it fell into, stamped at commit"),
     Column("participant_id", pa.string(), "who did it"),
     Column("participant_role", pa.string(), "customer, bot, agent or system"),
@@ -79,7 +79,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("bot_version", pa.string(), "version of the bot that answered"),
     Column("queue", pa.string(), "where a handoff waits"),
     Column("visibility", pa.string(), "public, or internal: never shown to a customer"),
-    Column("is_test", pa.bool_(), "kept, counted nowhere"),
+    Column("is_test", pa.bool_(), "stored, but excluded from every metric"),
     Column("occurred_at", _TIME, "producer's clock; never used for order"),
     Column("received_at", _TIME, "server clock, when the request arrived"),
     Column("committed_at", _TIME, "our clock, at the commit"),
@@ -95,17 +95,17 @@ SCHEMA = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
 
 
 def to_micros(moment: datetime) -> int:
-    """Return an aware instant as microseconds since 1970, the store's form of it."""
+    """Return an aware instant as microseconds since 1970, as the store has it."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the instant that `to_micros` was given, in UTC."""
+    """Return the instant of `to_micros`, in UTC."""
     return EPOCH + micros * MICROSECOND
 
 
 def segment_path(received_on: date, shard: int, first: int, last: int) -> str:
-    """Path of a segment below the lake folder. Frozen. Made of our clock and numbers only."""
+    """Return the path of a segment below the lake folder. Frozen. Contains the server's clock and numbers only."""
     return f"events/received_on={received_on.isoformat()}/{shard}-{first:012d}-{last:012d}.parquet"
 
 

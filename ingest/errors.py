@@ -17,7 +17,7 @@ IngestError
 │   ├── StaleEpochError          control has changed since the bot read it
 │   ├── HandoffStateError        the status of the handoff does not allow this step
 │   ├── VersionMismatchError     the object changed meanwhile
-│   ├── RefusedByHookError       a hook rejected the message
+│   ├── RejectedByHookError       a hook rejected the message
 │   ├── HookFailedError          a required hook did not answer
 │   └── EventConflictError       another event has the id or the Idempotency-Key
 └── LogUnavailableError          nothing is wrong with the event; try again
@@ -28,14 +28,14 @@ from typing import Any
 
 
 class IngestError(Exception):
-    """Base of all; `code` is stable, `status` is the HTTP status, `field` where it is wrong."""
+    """Base of all; `code` is stable, `status` is the HTTP status, `field` is the place of the fault."""
 
     status = 500
     code = "internal_error"
     title = "Something went wrong on our side"
     retryable = False
     retry_after: int | None = None
-    """Seconds after which it is worth trying again."""
+    """Seconds after which a retry may succeed."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         """`detail`: what is wrong and what to do. `field`: a JSON path such as `$.text`."""
@@ -59,7 +59,7 @@ class IngestError(Exception):
 
 
 class InvalidRequestError(IngestError):
-    """The body or a parameter does not have the form the API page gives. Nothing was stored."""
+    """The body or a parameter does not have the form that the API page gives. Nothing was stored."""
 
     status = 422
     code = "invalid_request"
@@ -75,7 +75,7 @@ class MalformedBodyError(InvalidRequestError):
 
 
 class TooLargeError(InvalidRequestError):
-    """The body or an event in it is over the limit. Nothing of it was stored; send less at once."""
+    """The body or an event in it is over the limit. Nothing of it was stored; send smaller batches."""
 
     status = 413
     code = "too_large"
@@ -91,7 +91,7 @@ class UnsupportedMediaTypeError(InvalidRequestError):
 
 
 class NotFoundError(IngestError):
-    """There is no such page."""
+    """No route has this path."""
 
     status = 404
     code = "not_found"
@@ -99,7 +99,7 @@ class NotFoundError(IngestError):
 
 
 class MethodNotAllowedError(IngestError):
-    """The page exists, the method does not."""
+    """The route exists, but not with this method."""
 
     status = 405
     code = "method_not_allowed"
@@ -107,15 +107,15 @@ class MethodNotAllowedError(IngestError):
 
 
 class UnknownRejectedEventError(IngestError):
-    """There is no refused event with this id, or it is not yours to see."""
+    """No rejected event has this id, or it is of another source."""
 
     status = 404
     code = "unknown_rejected_event"
-    title = "Unknown refused event"
+    title = "Unknown rejected event"
 
 
 class UnauthorizedError(IngestError):
-    """No key was sent, or one that we do not know. Nothing was stored."""
+    """No key was sent, or an unknown one. Nothing was stored."""
 
     status = 401
     code = "unauthorized"
@@ -123,7 +123,7 @@ class UnauthorizedError(IngestError):
 
 
 class MissingScopeError(IngestError):
-    """The key or the token does not have the scope that this needs. Nothing was stored."""
+    """The key or the token does not have a scope that this needs. Nothing was stored."""
 
     status = 403
     code = "missing_scope"
@@ -131,7 +131,7 @@ class MissingScopeError(IngestError):
 
 
 class ForbiddenError(IngestError):
-    """The key or the token is not for this. Nothing was stored."""
+    """The key or the token does not allow this. Nothing was stored."""
 
     status = 403
     code = "forbidden"
@@ -153,7 +153,7 @@ class RateLimitedError(IngestError):
 
 
 class EventRejectedError(IngestError):
-    """The event can never be accepted as it stands. It was not stored."""
+    """The event can never be accepted in this form. It was not stored."""
 
     status = 422
     code = "event_rejected"
@@ -169,7 +169,7 @@ class ForbiddenTypeError(EventRejectedError):
 
 
 class UnknownConversationError(EventRejectedError):
-    """There is no such conversation; create it first, then send the same event again."""
+    """No conversation has this id; create it first, then send the same event again."""
 
     status = 404
     code = "unknown_conversation"
@@ -193,7 +193,7 @@ class MessageExistsError(EventRejectedError):
 
 
 class UnknownMessageError(EventRejectedError):
-    """There is no such message in this conversation. Nothing was stored."""
+    """No message of this conversation has this id. Nothing was stored."""
 
     status = 404
     code = "unknown_message"
@@ -209,7 +209,7 @@ class UnknownParticipantError(EventRejectedError):
 
 
 class UnknownContactError(EventRejectedError):
-    """There is no contact with this id. Nothing was stored."""
+    """No contact has this id. Nothing was stored."""
 
     status = 404
     code = "unknown_contact"
@@ -233,7 +233,7 @@ class ConversationClosedError(EventRejectedError):
 
 
 class StaleEpochError(EventRejectedError):
-    """Control has passed on since the bot read its epoch. It was not delivered."""
+    """Control has changed since the bot read its epoch. The message was not stored."""
 
     status = 409
     code = "stale_epoch"
@@ -241,7 +241,7 @@ class StaleEpochError(EventRejectedError):
 
 
 class HandoffStateError(EventRejectedError):
-    """The handoff is not in a status that this leads on from. It was not stored."""
+    """The status of the handoff does not allow this step. It was not stored."""
 
     status = 409
     code = "handoff_state"
@@ -249,15 +249,15 @@ class HandoffStateError(EventRejectedError):
 
 
 class VersionMismatchError(EventRejectedError):
-    """It was changed since the version in If-Match. Read it, then change it."""
+    """The object changed since the version in If-Match. Read it again, then change it."""
 
     status = 412
     code = "version_mismatch"
-    title = "It was changed meanwhile"
+    title = "The object has changed"
 
 
 class EventConflictError(EventRejectedError):
-    """The event_id is taken by an event with other content. The first one stands."""
+    """Another event with other content has this event_id. The first one is stored."""
 
     status = 409
     code = "event_conflict"
@@ -265,7 +265,7 @@ class EventConflictError(EventRejectedError):
 
 
 class UnknownWebhookError(IngestError):
-    """There is no webhook with this id, or it is not of this key's source."""
+    """No webhook has this id, or it is of another source."""
 
     status = 404
     code = "unknown_webhook"
@@ -273,23 +273,23 @@ class UnknownWebhookError(IngestError):
 
 
 class UnknownHookError(IngestError):
-    """There is no hook with this id, or it is not of this key's source."""
+    """No hook has this id, or it is of another source."""
 
     status = 404
     code = "unknown_hook"
     title = "Unknown hook"
 
 
-class RefusedByHookError(EventRejectedError):
-    """A hook refused the message; the detail has its reason. It was not stored."""
+class RejectedByHookError(EventRejectedError):
+    """A hook rejected the message; the detail has its reason. It was not stored."""
 
     status = 422
-    code = "refused_by_hook"
-    title = "A hook refused the message"
+    code = "rejected_by_hook"
+    title = "A hook rejected the message"
 
 
 class HookFailedError(EventRejectedError):
-    """A hook that must be asked did not answer in time, or not as a hook may. It was not stored."""
+    """A required hook did not answer in time, or not in the required form. The message was not stored."""
 
     status = 424
     code = "hook_failed"
@@ -298,7 +298,7 @@ class HookFailedError(EventRejectedError):
 
 
 class LogUnavailableError(IngestError):
-    """The log cannot take events now. Nothing of this request was stored; send it again later."""
+    """The log cannot store events now. Nothing of this request was stored; send it again later."""
 
     status = 503
     retry_after = 1

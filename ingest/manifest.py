@@ -13,10 +13,10 @@ from ingest.contract import FORMAT_VERSION, Shard, manifest_path
 
 @dataclass(frozen=True)
 class Segment:
-    """One line of the manifest: a Parquet file and what it must contain.
+    """One line of the manifest: a Parquet file and its contents.
 
-    A segment that was compacted from others names them in `replaces`: it holds their rows, so
-    they are no longer read and their files go after a while.
+    A segment that was compacted from others names them in `replaces`: it has their rows, so
+    they are no longer read and their files are removed later.
     """
 
     path: str
@@ -32,13 +32,13 @@ class Segment:
 
     @property
     def received_on(self) -> date:
-        """The day of its folder: all its events were received on it."""
+        """Return the day of its folder: all its events were received on it."""
         return date.fromisoformat(Path(self.path).parent.name.removeprefix("received_on="))
 
     def line(self, previous: str) -> tuple[str, str]:
         """Return this entry as a manifest line, and the chain value in it.
 
-        The value also vouches for the line before, whose own is `previous`.
+        The value also covers the previous line, whose value is `previous`.
         """
         body = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.replaces:
@@ -50,10 +50,10 @@ class Segment:
 
 
 class ManifestError(Exception):
-    """The manifest cannot be what the sealer wrote: a line was changed, lost or reordered."""
+    """The manifest is not what the sealer wrote: a line was changed, lost or reordered."""
 
     def __init__(self, path: Path, number: int, why: str) -> None:
-        """Say which line (`number` from 1) of which file is wrong, and why."""
+        """Name the invalid line (`number` from 1), its file, and the reason."""
         self.path = path
         self.number = number
         super().__init__(
@@ -63,7 +63,7 @@ class ManifestError(Exception):
 
 
 def chain_hash(previous: str, body: dict[str, Any]) -> str:
-    """sha256 over the chain value before and this entry: a changed line breaks all that follow."""
+    """Return the sha256 of the previous chain value and this entry: a changed line breaks all later ones."""
     text = previous + json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -71,10 +71,10 @@ def chain_hash(previous: str, body: dict[str, Any]) -> str:
 def read_manifest(lake: Path) -> tuple[list[Segment], str]:
     """Return the segments of the record, by shard and position, and the last chain value ("" if empty).
 
-    What was compacted is in the `replaces` of the segment that took its place. A last line
+    Compacted segments are in the `replaces` of the segment that took their place. A last line
     without its newline was never committed and is not read.
-    Raises ManifestError where the chain breaks, positions leave a hole, or a compacted segment
-    is not exactly what it says it replaces.
+    Raises ManifestError where the chain breaks, positions have a gap, or a compacted segment
+    does not cover exactly the segments that it replaces.
     """
     path = manifest_path(lake)
     record: Record = {}
@@ -104,7 +104,7 @@ def sealed_cursor(segments: Sequence[Segment]) -> dict[Shard, int]:
 
 
 def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
-    """Line number, segment, what it replaces, chain value, of each line that can be trusted."""
+    """Yield line number, segment, replaced segments and chain value of each valid line."""
     value = ""
     for number, line in enumerate(_whole_lines(path), 1):
         try:
@@ -123,7 +123,7 @@ def _entries(path: Path) -> Iterator[tuple[int, Segment, list[list[str]], str]]:
 def _compacted(
     record: Record, segment: Segment, replaced: list[list[str]], path: Path, number: int
 ) -> Segment:
-    """`segment` with those that it replaces, which are taken out of `record`."""
+    """Return `segment` with the segments that it replaces, and remove them from `record`."""
     old: list[Segment] = []
     position = segment.first_position
     for name in replaced:
@@ -145,13 +145,13 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes. Parquet does not notice a flipped bit; this does."""
+    """Return the sha256 of a file's bytes. Parquet does not detect a flipped bit; this does."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_intact(lake: Path, segment: Segment) -> bool:
-    """Return whether the segment's file is there, with the bytes that the manifest vouches for."""
+    """Return whether the segment's file exists with the sha256 of the manifest."""
     try:
         return file_sha256(lake / segment.path) == segment.sha256
     except OSError:

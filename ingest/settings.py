@@ -1,4 +1,4 @@
-"""Every setting, read from the environment (prefix `CONVOLAKE_`) when asked for, never at import."""
+"""Every setting, read from the environment (prefix `CONVOLAKE_`) on demand, never at import."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -44,9 +44,7 @@ class Settings(BaseSettings):
     chat: bool = Field(
         False, description="Whether visitors may open conversations at /chat, as in the demo."
     )
-    chat_bot: str = Field(
-        "assistant", description="The bot that takes part in the conversations that /chat opens."
-    )
+    chat_bot: str = Field("assistant", description="The bot in conversations that /chat opens.")
     requests_per_second: int = Field(
         0,
         ge=0,
@@ -162,17 +160,17 @@ class Settings(BaseSettings):
 
     @property
     def lock_path(self) -> Path:
-        """Held by the one process that writes the log, for as long as it lives."""
+        """Lock file of the one process that writes the log."""
         return self.data / "log.lock"
 
     @property
     def local_key_path(self) -> Path:
-        """The key that clients on this machine made for themselves (mode 600)."""
+        """The API key that clients on this machine created (mode 600)."""
         return self.data / "local.key"
 
     @property
     def token_secret_path(self) -> Path:
-        """What users' tokens are signed with (mode 600)."""
+        """The secret that signs user tokens (mode 600)."""
         return self.data / "token.secret"
 
     @property
@@ -192,10 +190,10 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where clients find the API."""
+        """Base URL of the API for clients."""
         return self.api_url or self.local_url
 
     @property
     def local_url(self) -> str:
-        """Where this installation's own API listens."""
+        """URL of this installation's own API."""
         return f"http://{self.host}:{self.port}"

@@ -1,1 +1,1 @@
-"""When things run: Dagster definitions made from the SQL models."""
+"""Schedules: Dagster definitions made from the SQL models."""

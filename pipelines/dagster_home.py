@@ -1,4 +1,4 @@
-"""Dagster's home in the data folder, and the processes that live from it."""
+"""Dagster's home in the data folder, and its processes."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ retention:
 
 
 def prepare(settings: Settings) -> Path:
-    """Dagster's home, made if it is missing. Safe to repeat."""
+    """Return Dagster's home; create it if it is missing. Safe to repeat."""
     home = settings.dagster_path.resolve()
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
@@ -38,7 +38,7 @@ def prepare(settings: Settings) -> Path:
 
 
 def command(settings: Settings) -> list[str]:
-    """Return the command line of Dagster's pages and daemon; run it with `environment`."""
+    """Return the command line of Dagster's web server and daemon; run it with `environment`."""
     address = ["--host", settings.host, "--port", str(settings.dagster_port)]
     module = ["-m", "pipelines.definitions"]
     return [sys.executable, "-m", "dagster", "dev", *module, *address, "--log-level", "warning"]

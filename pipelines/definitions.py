@@ -1,4 +1,4 @@
-"""What Dagster loads: the lake as a source, the load, its job, and the sensor that starts it."""
+"""Dagster's definitions: the lake as a source, the load, its job, and the sensor that starts it."""
 
 import json
 import time
@@ -11,11 +11,11 @@ from pipelines.maintenance import daily, maintenance_jobs, many_loads
 
 SENSOR_SECONDS = 10
 RETRY_SECONDS = 60.0
-"""A load that did not come through is started again after so long."""
+"""Time after which a failed load is started again."""
 
 
 def load_job(settings: Settings) -> dg.Definitions:
-    """Return everything that runs for one installation."""
+    """Return all definitions of one installation."""
     asset = load_asset(settings)
     job = dg.define_asset_job(
         "load",
@@ -36,7 +36,7 @@ def load_job(settings: Settings) -> dg.Definitions:
 
 
 def new_segments(settings: Settings) -> dg.SensorDefinition:
-    """Return a sensor that starts the load when a segment was sealed since the last one that came through."""
+    """Return a sensor that starts the load when a segment was sealed since the last successful load."""
 
     @dg.sensor(
         name="new_segments",
@@ -45,7 +45,7 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Look at the manifest's last line."""
+        """Read the manifest's last line."""
         forget_old_runs(context.instance)
         mark = sealed_mark(settings)
         cursor = json.loads(context.cursor or "{}")
@@ -70,7 +70,7 @@ KEPT_RUNS = 200
 
 
 def forget_old_runs(instance: dg.DagsterInstance, kept: int = KEPT_RUNS) -> int:
-    """Delete finished runs but the newest `kept`, a few at a time; how many were deleted."""
+    """Delete finished runs but the newest `kept`, a few at a time; return how many were deleted."""
     finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     old = list(instance.get_runs(finished, limit=kept + 20))[kept:]
     for run in old:
@@ -98,5 +98,5 @@ def _last_succeeded(instance: dg.DagsterInstance) -> bool:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Made when Dagster asks, so that importing this reads no setting."""
+    """Return the definitions when Dagster asks, so that an import reads no setting."""
     return load_job(Settings())

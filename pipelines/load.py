@@ -15,8 +15,9 @@ from warehouse.model import SOURCE, Model, models
 
 POOL = "warehouse"
 MAX_RUNTIME = timedelta(minutes=30)
-"""Dagster does not notice a dead worker; after this it takes the run for dead. The lock of the
-warehouse is the kernel's, so the next run can start whenever the process is really gone."""
+"""Dagster does not detect a dead worker; after this time it treats the run as dead. The kernel holds the
+warehouse's lock, so the next run can start when the process has ended.
+"""
 
 
 def _spec(model: Model) -> dg.AssetSpec:
@@ -84,10 +85,10 @@ def describe(report: LoadReport) -> str:
 
 
 def sealed_mark(settings: Settings) -> str:
-    """Return a word that changes whenever a segment was sealed; empty for an empty lake."""
+    """Return a string that changes whenever a segment was sealed; empty for an empty lake."""
     return read_manifest(settings.lake_path)[1]
 
 
 def is_missing(warehouse: Path) -> bool:
-    """Return whether the warehouse was deleted, or never made."""
+    """Return whether the warehouse is missing."""
     return not catalog_path(warehouse).exists()

@@ -1,4 +1,4 @@
-"""The warehouse's upkeep in Dagster: files are merged as loads make them, the rest is daily."""
+"""The warehouse's maintenance in Dagster: merges after a number of loads, the rest daily."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ SENSOR_SECONDS = 60
 
 
 def maintenance_jobs(settings: Settings) -> list[dg.JobDefinition]:
-    """`merge` and `maintain`, each one step that waits for a load and lets the next one wait."""
+    """Return `merge` and `maintain`, each one step that excludes loads while it runs."""
     return [
         _job(
             "merge",
@@ -37,7 +37,7 @@ def _job(name: str, description: str, work: Callable[[], Report]) -> dg.JobDefin
         retry_policy=dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL),
     )
     def step(context: dg.OpExecutionContext) -> dg.Output[str]:
-        """Do it, and show what was done."""
+        """Run the maintenance, and show the result."""
         report = work()
         context.log.info(str(report))
         figures = {"live_files": report.files_after, "seconds": round(report.seconds, 3)}
@@ -56,7 +56,7 @@ def _job(name: str, description: str, work: Callable[[], Report]) -> dg.JobDefin
 
 
 def daily() -> dg.ScheduleDefinition:
-    """`maintain`, once a day."""
+    """Return the schedule of `maintain`: daily."""
     return dg.ScheduleDefinition(
         name="daily_maintenance",
         job_name="maintain",
@@ -66,7 +66,7 @@ def daily() -> dg.ScheduleDefinition:
 
 
 def many_loads() -> dg.SensorDefinition:
-    """Return a sensor that starts `merge` when MERGE_LOADS loads came through since the last one."""
+    """Return a sensor that starts `merge` after MERGE_LOADS successful loads."""
 
     @dg.sensor(
         name="many_loads",
@@ -75,7 +75,7 @@ def many_loads() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Count the loads since the last merge began."""
+        """Count the loads since the last merge started."""
         last = context.instance.get_run_records(dg.RunsFilter(job_name="merge"), limit=1)
         if last and not last[0].dagster_run.is_finished:
             return dg.SkipReason("a merge is running")

@@ -44,8 +44,8 @@ class Network(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         await self.real_async.aclose()
 
 
-def refused(_: httpx2.Request) -> httpx2.Response:
-    raise httpx2.ConnectError("connection refused")
+def refuse_connection(_: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ConnectError("no server listens")
 
 
 def lose_the_answer(request: httpx2.Request) -> httpx2.Response:

@@ -102,7 +102,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     if place is None:
         pytest.skip("PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="postgres"))
-    # The server refuses to run as root.
+    # The server does not run as root.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     shutil.chown(folder, user)
     server = PostgresServer(folder, place, user)

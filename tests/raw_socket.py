@@ -9,7 +9,7 @@ from typing import cast
 class Socket(asyncio.Protocol):
     """One socket that is told things: its handshake, then its frames.
 
-    The callbacks: `refused` with a response, or `opened`, then `hear` for each frame; at last `lost`.
+    The callbacks: `rejected` with a response, or `opened`, then `receive` for each frame; at last `lost`.
     """
 
     def __init__(self, host: str, path: str, key: str) -> None:
@@ -29,7 +29,7 @@ class Socket(asyncio.Protocol):
         """A frame of text came."""
         raise NotImplementedError
 
-    def refused(self, answer: bytes) -> None:
+    def rejected(self, answer: bytes) -> None:
         """So far, this was answered instead of opening the socket."""
         raise NotImplementedError
 
@@ -54,7 +54,7 @@ class Socket(asyncio.Protocol):
             if not end:
                 return
             if b" 101 " not in head[:20]:
-                self.refused(self._buffer)
+                self.rejected(self._buffer)
                 return
             self._is_open, self._buffer = True, rest
             self.opened()

@@ -179,7 +179,7 @@ def test_a_log_without_segments_can_be_backed_up(
     assert len(Record(empty, record.clock).seal()) == 1
 
 
-# --- refused ----------------------------------------------------------------------------
+# --- rejected ----------------------------------------------------------------------------
 
 
 def test_a_folder_that_is_not_empty_is_not_changed(

@@ -27,7 +27,7 @@ from ingest.client.calls import BATCH_BYTES
 from ingest.log.cursor import encode_cursor
 from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
-from tests.clients import Fault, Network, answering, lose_the_answer, make_client, refused
+from tests.clients import Fault, Network, answering, lose_the_answer, make_client, refuse_connection
 
 ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
@@ -105,7 +105,9 @@ def test_a_conversation_is_created_written_to_and_read_back(client: Client) -> N
 
 def test_a_retry_creates_no_second_event(client: Client, connect: Callable[..., Client]) -> None:
     client.create_conversation("web", conversation_id="retried", participants=[ADA])
-    unlucky = connect(lose_the_answer, refused, answering(503), answering(429), answering(502))
+    unlucky = connect(
+        lose_the_answer, refuse_connection, answering(503), answering(429), answering(502)
+    )
     posted = unlucky.post_message("retried", "ada", "Hello")
     assert posted.status == "duplicate"
     assert [message.text for message in client.messages("retried")] == ["Hello"]
@@ -116,7 +118,7 @@ def test_the_client_does_not_use_the_global_random_generator(
 ) -> None:
     random.seed(7)
     before = random.getstate()
-    client = connect(refused, refused)
+    client = connect(refuse_connection, refuse_connection)
     assert client.create_conversation("web", participants=[ADA]).status == "accepted"
     assert random.getstate() == before
 
@@ -240,7 +242,7 @@ def test_the_client_obeys_retry_after(
 
 def test_the_client_backs_off_while_the_server_is_down(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
-    connect(*[refused] * 5, wait=pauses.append).create_conversation("web")
+    connect(*[refuse_connection] * 5, wait=pauses.append).create_conversation("web")
     assert pauses == sorted(pauses)
     assert len(set(pauses)) == 5
 
@@ -253,7 +255,7 @@ def test_a_retry_after_over_a_minute_is_raised(connect: Callable[..., Client]) -
 
 
 def test_an_unreachable_server_is_named_with_what_to_do(connect: Callable[..., Client]) -> None:
-    client = connect(*[refused] * 3, retries=2)
+    client = connect(*[refuse_connection] * 3, retries=2)
     with pytest.raises(UnreachableError, match="convolake serve") as caught:
         client.create_conversation("web")
     assert client.url in str(caught.value)
@@ -314,14 +316,16 @@ def test_a_batch_without_one_result_for_each_event_is_an_error(
 
 def test_wait_until_ready_returns_when_the_api_is_ready(connect: Callable[..., Client]) -> None:
     pauses: list[float] = []
-    connect(refused, answering(503), refused, wait=pauses.append).wait_until_ready()
+    connect(
+        refuse_connection, answering(503), refuse_connection, wait=pauses.append
+    ).wait_until_ready()
     assert len(pauses) == 3
 
 
 def test_wait_until_ready_raises_after_its_timeout(connect: Callable[..., Client]) -> None:
     now = [0.0]
     client = connect(
-        *[refused] * 100,
+        *[refuse_connection] * 100,
         clock=lambda: now[0],
         wait=lambda pause: now.__setitem__(0, now[0] + pause),
     )

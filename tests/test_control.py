@@ -13,7 +13,7 @@ from tests.test_conversations import (
     opened,
     post_message,
     read,
-    refused,
+    rejected,
     send,
     step,
     types,
@@ -35,8 +35,12 @@ def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
     closed = read(opened, "/c1/events", order="desc")["items"][1]
     assert (closed["event_type"], closed["handoff_id"]) == ("handoff.closed", handoff)
     assert closed["payload"] == {"reason": "conversation_closed"}
-    accepted = refused(opened, "POST", f"/c1/handoffs/{handoff}/accept", 409, participant_id="mira")
-    asked = refused(opened, "POST", "/c1/handoffs", 409, participant_id="helper", reason="too_hard")
+    accepted = rejected(
+        opened, "POST", f"/c1/handoffs/{handoff}/accept", 409, participant_id="mira"
+    )
+    asked = rejected(
+        opened, "POST", "/c1/handoffs", 409, participant_id="helper", reason="too_hard"
+    )
     assert (accepted, asked) == ("conversation_closed", "conversation_closed")
     assert read(opened)["session_id"] is None
 
@@ -106,7 +110,7 @@ def test_an_internal_note_does_not_reopen_a_conversation(opened: TestClient, clo
 )
 def test_only_an_agent_takes_a_handoff(opened: TestClient, name: str, who: str | None) -> None:
     handoff = ask_for_a_person(opened)
-    assert refused(opened, "POST", f"/c1/handoffs/{handoff}/{name}", 422, participant_id=who) == (
+    assert rejected(opened, "POST", f"/c1/handoffs/{handoff}/{name}", 422, participant_id=who) == (
         "event_rejected"
     )
     assert owner(opened)[0] == "bot"
@@ -116,11 +120,11 @@ def test_an_agent_cannot_decline_or_transfer_the_handoff_of_another(opened: Test
     handoff = ask_for_a_person(opened)
     step(opened, handoff, "assign", participant_id="mira")
     path = f"/c1/handoffs/{handoff}"
-    assert refused(opened, "POST", f"{path}/decline", 409, participant_id="jonas") == (
+    assert rejected(opened, "POST", f"{path}/decline", 409, participant_id="jonas") == (
         "handoff_state"
     )
     step(opened, handoff, "accept", participant_id="mira")
-    assert refused(opened, "POST", f"{path}/transfer", 422, participant_id="ada", queue="vip") == (
+    assert rejected(opened, "POST", f"{path}/transfer", 422, participant_id="ada", queue="vip") == (
         "event_rejected"
     )
     assert owner(opened) == ("human", "mira")

@@ -44,7 +44,7 @@ def read(api: TestClient, path: str = "/c1", **params: Any) -> Any:
     return response.json()
 
 
-def refused(api: TestClient, method: str, path: str, status: int, **body: Any) -> str:
+def rejected(api: TestClient, method: str, path: str, status: int, **body: Any) -> str:
     return str(send(api, method, path, status, **body)["code"])
 
 
@@ -95,7 +95,7 @@ def test_a_conversation_keeps_its_attributes_and_is_found_by_its_key(api: TestCl
     assert {name: found[name] for name in given} == given
     listed = read(api, "", conversation_key="order-7")["items"]
     assert [each["conversation_id"] for each in listed] == ["c1"]
-    code = refused(api, "POST", "", 409, channel="web", conversation_key="order-7")
+    code = rejected(api, "POST", "", 409, channel="web", conversation_key="order-7")
     assert code == "conversation_exists"
 
 
@@ -155,20 +155,20 @@ def test_participants_join_change_and_leave(opened: TestClient) -> None:
     assert people["mira"]["attributes"] == {"name": "Mira"}
     send(opened, "DELETE", "/c1/participants/mira")
     assert "mira" not in {p["participant_id"] for p in read(opened)["participants"]}
-    assert refused(opened, "DELETE", "/c1/participants/mira", 404) == "unknown_participant"
+    assert rejected(opened, "DELETE", "/c1/participants/mira", 404) == "unknown_participant"
     send(opened, "DELETE", "/c1/participants/ada")
     assert types(opened)[-2:] == ["participant.left", "session.ended"]
 
 
 def test_contacts_are_created_updated_and_linked(api: TestClient) -> None:
     send(api, "POST", "//contacts", contact_id="ada", attributes={"name": "Ada"})
-    assert refused(api, "POST", "//contacts", 409, contact_id="ada") == "contact_exists"
+    assert rejected(api, "POST", "//contacts", 409, contact_id="ada") == "contact_exists"
     send(api, "PATCH", "//contacts/ada", attributes={"language": "en"})
     send(api, "POST", "//contacts/ada/addresses", channel="email", address="ada@example.org")
     found = read(api, "//contacts/ada")
     assert found["attributes"] == {"name": "Ada", "language": "en"}
     assert found["addresses"] == [{"channel": "email", "address": "ada@example.org"}]
-    assert refused(api, "PATCH", "//contacts/bob", 404, attributes={}) == "unknown_contact"
+    assert rejected(api, "PATCH", "//contacts/bob", 404, attributes={}) == "unknown_contact"
     etag = {"if-match": '"1"'}
     assert send(api, "PATCH", "//contacts/ada", 412, headers=etag, attributes={})
 
@@ -191,7 +191,7 @@ def test_messages_have_attachments_and_choices(opened: TestClient) -> None:
     found = read(opened, "/c1/messages")["items"][0]["payload"]
     assert found == {"attachments": [picture], "quick_replies": [{"title": "Yes"}]}
     bad = [{"url": "javascript:alert(1)", "content_type": "x"}]
-    assert refused(opened, "POST", "/c1/messages", 422, participant_id="ada", attachments=bad)
+    assert rejected(opened, "POST", "/c1/messages", 422, participant_id="ada", attachments=bad)
 
 
 def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
@@ -215,7 +215,7 @@ def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
         opened, "PATCH", f"/c1/messages/{first}", 412, headers={"if-match": '"0"'}, text="x"
     )
     assert stale["code"] == "version_mismatch"
-    assert refused(opened, "PATCH", "/c1/messages/none", 404, text="x") == "unknown_message"
+    assert rejected(opened, "PATCH", "/c1/messages/none", 404, text="x") == "unknown_message"
 
 
 def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
@@ -416,7 +416,7 @@ def test_after_an_explicit_session_end_the_next_message_starts_a_session(
 ) -> None:
     first = post_message(opened)["session_id"]
     send(opened, "POST", "/c1/session/end")
-    assert refused(opened, "POST", "/c1/session/end", 422) == "event_rejected"
+    assert rejected(opened, "POST", "/c1/session/end", 422) == "event_rejected"
     second = post_message(opened)["session_id"]
     assert first != second
     started = [
@@ -458,8 +458,8 @@ def test_a_customer_message_after_the_close_opens_a_linked_successor(
     opened: TestClient,
 ) -> None:
     send(opened, "POST", "/c1/state", to="closed", reason="done")
-    assert refused(opened, "PATCH", "/c1", 409, subject="x") == "conversation_closed"
-    code = refused(
+    assert rejected(opened, "PATCH", "/c1", 409, subject="x") == "conversation_closed"
+    code = rejected(
         opened, "POST", "/c1/messages", 409, participant_id="helper", text="x", control_epoch=1
     )
     assert code == "conversation_closed"
@@ -513,14 +513,14 @@ def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestCl
     step(opened, handoff, "accept", participant_id="mira")
     assert read(opened)["control"] == {"owner": "human", "participant_id": "mira", "epoch": 2}
     late = {"participant_id": "helper", "text": "too late", "control_epoch": 1}
-    assert refused(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
+    assert rejected(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
     assert opened.get("/v1/rejected").json()["items"][0]["code"] == "stale_epoch"
     fact = {"event_type": "message.created", "conversation_id": "c1",
-            "participant_id": "helper", "text": "was said all the same"}  # fmt: skip
+            "participant_id": "helper", "text": "was said anyway"}  # fmt: skip
     opened.post("/v1/events", json=fact)
     assert read(opened, "/c1/messages")["items"][-1]["payload"] == {"was_stale": True}
     step(opened, handoff, "return", participant_id="mira")
-    assert refused(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
+    assert rejected(opened, "POST", "/c1/messages", 409, **late) == "stale_epoch"
     post_message(opened, "helper", "here again", control_epoch=3)
 
 
@@ -546,7 +546,7 @@ def test_one_of_two_concurrent_accepts_wins(opened: TestClient) -> None:
 def test_a_handoff_is_queued_offered_declined_transferred_and_closed(opened: TestClient) -> None:
     join(opened, "mira", "jonas")
     handoff = ask_for_a_person(opened)
-    assert refused(opened, "POST", "/c1/handoffs", 409, reason="again") == "handoff_state"
+    assert rejected(opened, "POST", "/c1/handoffs", 409, reason="again") == "handoff_state"
     step(opened, handoff, "queue", queue="orders")
     step(opened, handoff, "assign", participant_id="mira")
     assert step(opened, handoff, "accept", 409, participant_id="jonas")["code"] == "handoff_state"
@@ -591,7 +591,7 @@ def test_only_the_server_sets_a_successor(opened: TestClient) -> None:
         event = {"event_type": "conversation.updated", "conversation_id": "c1",
                  "payload": {"successor_id": successor, "predecessor_id": successor}}  # fmt: skip
         assert opened.post("/v1/events", json=event).status_code == 201
-    assert refused(opened, "PATCH", "/c1", 422, successor_id="c1") == "invalid_request"
+    assert rejected(opened, "PATCH", "/c1", 422, successor_id="c1") == "invalid_request"
     send(opened, "POST", "/c1/state", to="closed")
     continued = post_message(opened)["conversation_id"]
     assert continued not in ("c1", "none")

@@ -225,7 +225,7 @@ def texts(app: AppTest) -> list[str]:
     return [re.sub("[\u2068\u2069]", "", each.value) for each in app.text]
 
 
-def started(events: pl.DataFrame) -> pl.DataFrame:
+def started_conversations(events: pl.DataFrame) -> pl.DataFrame:
     """One row per conversation that counts: day, channel and whether it was handed off."""
     passed = events.filter(pl.col("event_type") == "handoff.requested")["conversation_id"]
     return events.filter(pl.col("event_type") == "conversation.created", ~pl.col("is_test")).select(
@@ -248,7 +248,7 @@ def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
     internal = counted.filter(
         pl.col("event_type") == "message.created", pl.col("visibility") == "internal"
     ).height
-    started = in_period(started(events), period)
+    started = in_period(started_conversations(events), period)
     asked = counted.filter(pl.col("event_type") == "handoff.requested")
     accepted = events.filter(pl.col("event_type") == "handoff.accepted")
     waits = asked.join(accepted, on=["conversation_id", "handoff_id"]).select(
@@ -381,7 +381,7 @@ def test_the_series_agree_with_the_events_and_with_the_headline(
     history: Settings, events: pl.DataFrame
 ) -> None:
     found = load_overview(history.warehouse_path, Scope(LAST_30))
-    started = in_period(started(events), LAST_30)
+    started = in_period(started_conversations(events), LAST_30)
     expected = started.group_by("on", "channel").len().sort("on", "channel")
     shown = found.conversations.filter(pl.col("conversations") > 0)
     assert shown.rows() == [tuple(row) for row in expected.rows()]
@@ -424,7 +424,7 @@ def test_no_step_loses_a_conversation(
     last_on = date(2030, 3, 31)
     period = Period(last_on - timedelta(days=grain_days - 1), last_on)
     found = load_overview(history.warehouse_path, Scope(period))
-    assert found.conversations["conversations"].sum() == in_period(started(events), period).height
+    assert found.conversations["conversations"].sum() == in_period(started_conversations(events), period).height
 
 
 # --- the conversations ----------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_the_list_shows_the_newest_first_without_tests(
     shown = app.dataframe[0].value
     assert list(shown["conversation_id"])[:2] == ["long", "hostile"]
     assert len(shown) == PAGE_SIZE
-    matches = in_period(started(events), LAST_30).height
+    matches = in_period(started_conversations(events), LAST_30).height
     assert any(f"1 to 25 of {matches} conversations" in each.value for each in app.caption)
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from convolake import event_log_page
+from convolake import contributing_page, event_log_page
 from convolake.cli import app
 from convolake.live_reference import EXAMPLES, sockets
 from convolake.reference import error_types, reference
@@ -32,6 +32,12 @@ def test_the_reference_is_what_the_code_prints() -> None:
 
 def test_the_event_log_page_shows_the_real_files() -> None:
     assert (ROOT / "docs/event-log.md").read_text() == event_log_page.page(), "run `make docs`"
+
+
+def test_contributing_contains_the_glossary() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert page == contributing_page.page(), "run `make docs`"
+    assert "| unit of work |" in page
 
 
 def test_everything_that_has_a_name_is_in_the_reference() -> None:
@@ -85,10 +91,18 @@ def test_every_command_of_the_readme_has_a_help_text(line: str) -> None:
     assert "Usage" in result.output
 
 
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 def test_every_make_target_of_the_documents_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
-        assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
+        assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= make_targets(), page
+
+
+def test_make_help_lists_every_target() -> None:
+    output = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^  make ([a-z-]+) ", output.stdout, re.MULTILINE)) == make_targets()
 
 
 def test_links_between_documents_have_targets() -> None:
@@ -98,12 +112,23 @@ def test_links_between_documents_have_targets() -> None:
 
 
 def test_files_named_in_the_documents_exist() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
-        for name in re.findall(
-            r"`((?:ingest|warehouse|pipelines|dashboards|convolake|tests|docs)/[\w/.]+)`",
-            page.read_text(),
-        ):
-            assert (ROOT / name).exists(), f"{page}: {name}"
+    roots = "ingest|warehouse|pipelines|dashboards|convolake|tests|docs|benchmarks"
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    named = [
+        (page, name)
+        for page in pages
+        for name in re.findall(rf"`((?:{roots})/[\w/.-]+)`", page.read_text())
+    ]
+    assert len({page for page, _ in named}) >= 5
+    assert [(page.name, name) for page, name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_path_of_a_message_is_as_long_as_the_page_says() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    section = page.split("## The path of a message", 1)[1].split("\n## ", 1)[0]
+    table, _, rest = section.partition("That is ")
+    files = set(re.findall(r"`([\w/]+\.(?:py|sql))`", table))
+    assert int(rest.split()[0]) == len(files)
 
 
 def test_every_runtime_dependency_has_a_reason() -> None:

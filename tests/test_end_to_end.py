@@ -142,7 +142,7 @@ def test_simulated_history_is_posted_loaded_verified_and_counted(
         lines_until(process, "api")
         convolake(free, "simulate", "--days", "2", "--seed", "3")
         again = convolake(free, "simulate", "--days", "2", "--seed", "3")
-        assert "refused" not in again.stderr
+        assert "rejected" not in again.stderr
         convolake(free, "load")
         verdict = json.loads(convolake(free, "verify", "--json").stdout)
         assert (verdict["ok"], verdict["unsealed_events"], verdict["unloaded_events"]) == (

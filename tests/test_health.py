@@ -49,13 +49,13 @@ def test_the_page_shows_ingest_stats_and_rejected_events(
         "Received": "9",
         "Accepted": "4",
         "Duplicates": "4",
-        "Refused": "1",
+        "Rejected": "1",
         "Stored": "5",
     }
     assert "agree" in app.success[0].value
-    refused = app.dataframe[1].value
-    assert list(refused["code"]) == ["event_rejected"]
-    assert "beacon" in refused["raw"][0]
+    rejected = app.dataframe[1].value
+    assert list(rejected["code"]) == ["event_rejected"]
+    assert "beacon" in rejected["raw"][0]
     assert not any("beacon" in each.value for each in (*app.markdown, *app.caption))
 
 

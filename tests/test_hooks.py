@@ -87,7 +87,7 @@ def stats_balance(installation: Installation) -> dict[str, int]:
 
 def hook_results(installation: Installation) -> dict[str, int]:
     lines = installation.http.get("/metrics").text.splitlines()
-    found = (each.split('"') for each in lines if each.startswith("convolake_hook_asks_total"))
+    found = (each.split('"') for each in lines if each.startswith("convolake_hook_calls_total"))
     return {name: int(float(count.removeprefix("} "))) for _, name, count in found}
 
 
@@ -142,12 +142,12 @@ def test_a_rejected_message_is_counted_and_kept_with_the_reason(
     receiver.answer = hook_answer("reject", reason="no card\x00 numbers\n please" + "!" * 500)
     answer = post_message(opened)
     problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (422, "refused_by_hook")
+    assert (answer.status_code, problem["code"]) == (422, "rejected_by_hook")
     assert "no card numbers please!!!" in problem["detail"]
     assert len(problem["detail"]) < 300
     assert messages(opened) == []
     (kept,) = opened.http.get("/v1/rejected").json()["items"]
-    assert (kept["code"], kept["detail"]) == ("refused_by_hook", problem["detail"])
+    assert (kept["code"], kept["detail"]) == ("rejected_by_hook", problem["detail"])
     assert json.loads(kept["raw"])["text"] == CARD
     assert stats_balance(opened)["rejected"] == 1
     assert hook_results(opened)["rejected"] == 1
@@ -159,7 +159,7 @@ def test_a_rejection_counts_whatever_its_reason_is(
 ) -> None:
     hook(opened, receiver.url, on_failure="allow")
     receiver.answer = hook_answer("reject", **reason)
-    assert post_message(opened).json()["code"] == "refused_by_hook"
+    assert post_message(opened).json()["code"] == "rejected_by_hook"
 
 
 # --- what else may happen: the declared counts
@@ -359,7 +359,7 @@ def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_on
         ids = [made[0]["hook_id"], made[2]["hook_id"]]
         assert message["payload"]["modified_by"] == ids
         second.answer = hook_answer("reject", reason="no")
-        assert post_message(opened).json()["code"] == "refused_by_hook"
+        assert post_message(opened).json()["code"] == "rejected_by_hook"
         assert len(third.attempts) == 1
 
 
@@ -420,7 +420,7 @@ def test_a_replay_of_a_rejected_message_calls_the_hooks_again(
     (kept,) = opened.http.get("/v1/rejected").json()["items"]
     path = f"/v1/rejected/{kept['rejected_id']}/replay"
     answer = opened.post(path, None)
-    assert (answer.status_code, answer.json()["code"]) == (422, "refused_by_hook")
+    assert (answer.status_code, answer.json()["code"]) == (422, "rejected_by_hook")
     receiver.answer = hook_answer("modify", text=MASKED)
     assert opened.post(path, None).status_code == 201
     assert [each["text"] for each in messages(opened)] == [MASKED]
@@ -596,8 +596,8 @@ def test_a_key_of_one_channel_creates_and_sees_hooks_of_that_channel_only(
     headers = {"authorization": f"Bearer {create_key(engine, 'mail', 1, grant)}"}
     everywhere = hook(opened, receiver.url)
     body: dict[str, Any] = {"url": receiver.url, "on_failure": "allow"}
-    refused = opened.post("/v1/hooks", body | {"channels": ["web"]}, **headers)
-    assert refused.status_code == 403
+    rejected = opened.post("/v1/hooks", body | {"channels": ["web"]}, **headers)
+    assert rejected.status_code == 403
     assert opened.post("/v1/hooks", body, **headers).json()["channels"] == ["email"]
     items = opened.http.get("/v1/hooks", headers=headers).json()["items"]
     assert [each["channels"] for each in items] == [["email"]]

@@ -32,7 +32,7 @@ def counts(api: TestClient, source: str = "local") -> dict[str, int]:
     )
 
 
-def refused(api: TestClient) -> list[dict[str, Any]]:
+def rejected(api: TestClient) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = api.get("/v1/rejected").json()["items"]
     return items
 
@@ -73,7 +73,7 @@ def test_a_rejected_event_is_kept_with_its_bytes_and_the_reason(
     api: TestClient, settings: Settings, path: str, body: bytes, code: str
 ) -> None:
     api.post(path, content=body)
-    (event,) = refused(api)
+    (event,) = rejected(api)
     assert (event["path"], event["code"], event["source"]) == (path, code, "local")
     raw = body[1:-1] if body.startswith(b"[") else body
     assert event["size"] == len(raw)
@@ -84,19 +84,19 @@ def test_a_rejected_event_is_kept_with_its_bytes_and_the_reason(
 
 def test_an_oversized_body_is_counted_but_not_kept(api: TestClient) -> None:
     api.post("/v1/conversations/c1/messages", content=b"x" * 300_000)
-    (event,) = refused(api)
+    (event,) = rejected(api)
     assert (event["code"], event["raw"]) == ("too_large", "")
     assert counts(api)["rejected"] == 1
 
 
 def test_a_replayed_event_is_stored_when_it_became_valid(api: TestClient) -> None:
     api.post("/v1/events", json=[make_event(event_id="e1")])  # its conversation is not there yet
-    (event,) = refused(api)
+    (event,) = rejected(api)
     api.post("/v1/events", json=[make_event("conversation.created")])
     path = f"/v1/rejected/{event['rejected_id']}/replay"
     first = api.post(path)
     assert (first.status_code, first.json()["event_id"]) == (201, "e1")
-    (event,) = refused(api)
+    (event,) = rejected(api)
     assert event["replayed_event_id"] == "e1"
     assert event["replayed_at"] is not None
     assert api.post(path).json()["status"] == "duplicate"
@@ -111,7 +111,7 @@ def test_a_rejected_message_and_conversation_are_replayed_by_their_own_route(
     api: TestClient,
 ) -> None:
     api.post("/v1/conversations/c1/messages", json={"participant_id": "ada", "text": "x"})
-    (message,) = refused(api)
+    (message,) = rejected(api)
     people = [{"participant_id": "ada", "participant_role": "customer"}]
     api.post(
         "/v1/conversations",
@@ -123,10 +123,10 @@ def test_a_rejected_message_and_conversation_are_replayed_by_their_own_route(
 
 def test_an_event_rejected_again_stays_with_the_new_reason(api: TestClient) -> None:
     api.post("/v1/events", json=[{"event_type": "message.sent"}])
-    (event,) = refused(api)
+    (event,) = rejected(api)
     answer = api.post(f"/v1/rejected/{event['rejected_id']}/replay")
     assert (answer.status_code, answer.json()["code"]) == (422, "event_rejected")
-    assert [each["replayed_at"] for each in refused(api)] == [None, None]
+    assert [each["replayed_at"] for each in rejected(api)] == [None, None]
     for unknown in (99, 2**63 - 1):
         assert api.post(f"/v1/rejected/{unknown}/replay").status_code == 404
 
@@ -146,7 +146,7 @@ def test_a_source_sees_only_its_own_ingest_stats(
     assert [
         row["source"] for row in api.get("/v1/ingest-stats", headers=theirs).json()["sources"]
     ] == ["mybot"]
-    assert len(refused(api)) == 2
+    assert len(rejected(api)) == 2
 
 
 def test_a_replay_writes_as_the_original_source(
@@ -157,7 +157,7 @@ def test_a_replay_writes_as_the_original_source(
         "/v1/events", json=[make_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
     )
     api.post("/v1/events", json=[make_event("conversation.created")])
-    (event,) = refused(api)
+    (event,) = rejected(api)
     api.post(f"/v1/rejected/{event['rejected_id']}/replay")
     # The bot meets its own event as a duplicate: nothing is doubled.
     again = api.post(

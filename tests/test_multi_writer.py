@@ -1,4 +1,4 @@
-"""Several API processes on one PostgreSQL: one log, without a hole, heard everywhere."""
+"""Several API processes on one PostgreSQL: one log, without a gap, the same for every subscriber."""
 
 import asyncio
 import os

@@ -65,7 +65,7 @@ def known(served: Served) -> dict[str, Any]:
         },
         {"event_type": "message.created", "text": "Hello", "message_id": ids["message_id"], **ada},
         {"event_type": "handoff.requested", "handoff_id": ids["handoff_id"]},
-        {"event_type": "message.created", **ada},  # refused: it says nothing
+        {"event_type": "message.created", **ada},  # rejected: it has no text
     ]
     answer = httpx2.post(
         f"{served.url}/v1/events",

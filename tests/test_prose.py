@@ -30,6 +30,7 @@ BANNED = (
     r"nobody", r"somebody", r"(?<!-)beside", r"ever less", r"cannot but", r"is to be", r"are to be", r"were to be",
     r"have (?:it|them|all|everything|something) \w+ed", r"out of time", r"given up", r"gives? up", r"lies? in",
     r"looked? (?:through|at|anew|after)", r"looks? (?:through|anew|after)", r"a look", r"all else", r"else than", r"save for",
+    r"refus(?:e|es|ed|al[s]?)", r"came in", r"was asked about", r"at hand", r"without a hole", r"in mind", r"all the same",
 )  # fmt: skip
 PATTERN = re.compile(rf"\b(?:{'|'.join(BANNED)})\b", re.IGNORECASE)
 SUBJECT = re.compile(r'(?:^|[.;:]\s|""")What (?:is|was|has|waits|came|they|it)\b')

@@ -9,7 +9,7 @@ from ingest.auth.api_keys import create_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock
-from tests.test_conversations import join, opened, post_message, read, refused, send
+from tests.test_conversations import join, opened, post_message, read, rejected, send
 
 __all__ = ["opened"]
 
@@ -70,7 +70,7 @@ def test_a_deleted_message_is_hidden_from_every_customer_view(opened: TestClient
 
 def test_two_messages_never_share_an_id(opened: TestClient) -> None:
     post_message(opened, message_id="mm")
-    assert refused(opened, "POST", "/c1/messages", 409, participant_id="ada", text="x",
+    assert rejected(opened, "POST", "/c1/messages", 409, participant_id="ada", text="x",
                    message_id="mm") == "message_exists"  # fmt: skip
     assert len(read(opened, "/c1/messages")["items"]) == 1
 

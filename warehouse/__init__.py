@@ -1,1 +1,1 @@
-"""SQL models of the record, and the little Python that builds them. Derived: may be deleted."""
+"""SQL models of the record, and the Python that builds them. Derived: may be deleted."""

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class LoadReport:
-    """What a load did; `rows` are those written, by model."""
+    """The result of a load; `rows` are those written, by model."""
 
     segments: int = 0
     events: int = 0
@@ -71,7 +71,7 @@ def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> Lo
 
 
 def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> bool:
-    """Drop everything if the models or the zone were others; whether anything was dropped."""
+    """Drop all tables if the models or the zone have changed; return whether anything was dropped."""
     ledger.create(con)
     if ledger.has_definition(con, definition_hash(reporting_zone)):
         return False
@@ -85,7 +85,7 @@ def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: st
 
 
 def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that are not there, with the comments that their headers hold."""
+    """Create missing tables, with the comments of their headers."""
     existing = {
         row[0]
         for row in con.execute(
@@ -128,7 +128,7 @@ def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Se
 
 
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
-    """Every model from all events: there was nothing before."""
+    """Build every model from all events: the warehouse was empty."""
     for model in models():
         if model.load_by != "append":
             report.rows[model.name] = _insert(con, model, model.query.copy())

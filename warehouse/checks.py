@@ -1,4 +1,4 @@
-"""What must hold before a load may commit: keys are unique and not null, checks find nothing."""
+"""Checks before a load may commit: keys are unique and not null, and each check finds no row."""
 
 import duckdb
 from sqlglot import exp
@@ -10,7 +10,7 @@ class CheckError(Exception):
     """A check found rows; the load was rolled back and the warehouse is as it was."""
 
     def __init__(self, name: str, found: list[tuple[object, ...]]) -> None:
-        """`found`: the first rows that the check `name` gave."""
+        """`found`: the first rows that the check `name` returned."""
         self.name = name
         self.found = found
         super().__init__(
@@ -35,7 +35,7 @@ def check_key(
 
 
 def run_checks(con: duckdb.DuckDBPyConnection) -> None:
-    """Run `sql/checks`, each named for what must hold. Raises CheckError."""
+    """Run `sql/checks`, each named for its promise. Raises CheckError."""
     for name, query in checks().items():
         _must_find_nothing(con, name, query.copy().limit(5))
 

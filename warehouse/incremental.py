@@ -1,6 +1,6 @@
-"""What one load touches, and the temporary tables that narrow the models to it.
+"""The changes of one load, and the temporary tables that narrow the models to them.
 
-A model's SQL reads `events` or `messages`. During a load a temporary table of that name holds only the
+A model's SQL reads `events` or `messages`. During a load a temporary table of that name has only the
 conversations with new events, so the same file serves a full build and an incremental one.
 """
 

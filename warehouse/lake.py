@@ -39,7 +39,7 @@ class WarehouseBusyError(Exception):
 
 
 def extension_directory() -> Path:
-    """Return where DuckDB's extensions lie; unpacked from their wheels when they are not there yet."""
+    """Return the folder of DuckDB's extensions; unpack them from their wheels on first use."""
     directory = Path(sys.prefix) / "duckdb_extensions"
     marker = directory / f"{duckdb.__version__}.ready"
     if marker.exists():
@@ -87,7 +87,7 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
     """Return a connection with the warehouse as its default database, in UTC.
 
     Keep it and take a cursor for each query: attaching costs up to 0.9 s.
-    Raises WarehouseMissingError when reading what was never written.
+    Raises WarehouseMissingError when reading a warehouse that was never written.
     """
     if read_only and not catalog_path(warehouse).exists():
         raise WarehouseMissingError(warehouse)
@@ -113,7 +113,7 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection, warehouse: Path) -> Iterator[None]:
-    """Yield all or nothing of what the block does, on disk when it ends.
+    """Commit all changes of the block, or none; they are on disk when it ends.
 
     DuckLake flushes its catalog but not the files that the catalog names: after a power cut
     they were empty and the segments in them counted as loaded. So they are flushed first.

@@ -1,7 +1,7 @@
-"""One SQL file as a model: what its header promises and what it reads.
+"""One SQL file as a model: the promises of its header and the tables it reads.
 
 The header is documentation and test at once: the grain, the key, how it is loaded, then every
-column in order. `checks` holds the key, the tests hold the columns, `build` publishes both.
+column in order. `checks` checks the key, tests check the columns, `build` publishes both.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from sqlglot import exp
 
 DIRECTORY = Path(__file__).parent / "sql"
 SOURCE = "sealed_events"
-"""The relation that the loader puts before the first model: the events of the waiting segments."""
+"""The relation that the loader creates before the first model: the events of the waiting segments."""
 
 LoadBy = Literal["append", "conversation_id", "active_on"]
 
@@ -42,7 +42,7 @@ class Model:
 
 
 def parse(path: Path) -> Model:
-    """Return the model in the file `path`. Raises ModelError if the header is not complete."""
+    """Return the model in the file `path`. Raises ModelError if the header is incomplete."""
     text = path.read_text()
     header = [
         line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")
@@ -113,9 +113,9 @@ def models() -> tuple[Model, ...]:
 
 
 def columns_read(of: Model) -> tuple[str, ...]:
-    """Columns of the model `of` that models by conversation and checks name, in its order.
+    """Return the columns of the model `of` that models by conversation and checks name, in its order.
 
-    By name alone: a column of another relation that has the same name counts too.
+    By name alone: a column of another relation with the same name counts too.
     """
     queries = [model.query for model in models() if model.load_by == "conversation_id"]
     readers = [query for query in (*queries, *checks().values()) if of.name in _reads(query)]
@@ -132,7 +132,7 @@ def _has_star(query: exp.Query) -> bool:
 
 @cache
 def checks() -> dict[str, exp.Query]:
-    """Return the queries that must find nothing, by the name of the promise."""
+    """Return the queries that must find no row, by the name of the promise."""
     return {path.stem: _parse_select(path) for path in sorted((DIRECTORY / "checks").glob("*.sql"))}
 
 

@@ -1,4 +1,4 @@
-"""One file per command, gathered in `convolake.cli`.
+"""One file per command, registered in `convolake.cli`.
 
-What a command needs is imported when it runs: `convolake keys` does not wait for Dagster.
+A command imports what it needs when it runs: `convolake keys` does not load Dagster.
 """

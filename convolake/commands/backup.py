@@ -18,7 +18,7 @@ app = typer.Typer()
 def backup(
     folder: Annotated[Path, typer.Argument(help="An empty folder, or one that is not there yet.")],
 ) -> None:
-    """Copy the record into FOLDER while everything runs: all that was acknowledged before."""
+    """Copy the record into FOLDER while everything runs: all events acknowledged before."""
     from datetime import UTC, datetime
 
     from convolake.backup import BackupError, back_up
@@ -33,7 +33,7 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A backup.")],
 ) -> None:
-    """Put the backup in FOLDER into an empty CONVOLAKE_DATA, and prove it."""
+    """Restore the backup in FOLDER into an empty CONVOLAKE_DATA, and verify it."""
     from convolake.backup import BackupError
     from convolake.backup import restore as restore_record
 

@@ -1,4 +1,4 @@
-"""`compact`: the segments of days that are over, into few."""
+"""`compact`: merges the segments of closed days."""
 
 import typer
 
@@ -28,5 +28,5 @@ def compact() -> None:
     left = plan(after, datetime.now(UTC))
     if left:
         days = ", ".join(str(groups[0][0].received_on) for groups in left)
-        print_line(f"left alone: {days}; `convolake verify` tells why", style="red")
+        print_line(f"skipped: {days}; `convolake verify` has the reason", style="red")
         raise typer.Exit(1)

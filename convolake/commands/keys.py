@@ -1,4 +1,4 @@
-"""`keys`: make, list and revoke API keys."""
+"""`keys`: creates, lists and revokes API keys."""
 
 from datetime import datetime
 from typing import Annotated
@@ -37,7 +37,7 @@ def create(
     ] = [],  # noqa: B006 - as above
     days: Annotated[int | None, typer.Option(min=1, help="It ends after so many days.")] = None,
 ) -> None:
-    """Make a key that writes as SOURCE and print it, this once. Two keys may share a source."""
+    """Create a key that writes as SOURCE and print it, this once. Two keys may share a source."""
     settings = Settings()
     migrate(settings.database_url)
     now = wall_clock()
@@ -76,7 +76,7 @@ def scopes() -> None:
 
 @app.command()
 def revoke(key_id: str) -> None:
-    """Revoke a key by its id (`keys list`); a running API refuses it within five seconds."""
+    """Revoke a key by its id (`keys list`); a running API rejects it within five seconds."""
     settings = Settings()
     migrate(settings.database_url)
     if not revoke_key(open_engine(settings.database_url), key_id, wall_clock()):

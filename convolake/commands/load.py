@@ -1,4 +1,4 @@
-"""`load`: what the log holds, into the warehouse."""
+"""`load`: loads the log into the warehouse."""
 
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ _EXPECTED = {
 
 @app.command()
 def load() -> None:
-    """Load all that the log holds into the warehouse: the job that Dagster runs, once, here."""
+    """Load all events of the log into the warehouse, once: the job that Dagster runs."""
     from ingest.lake.sealer import LakeBehindError, catch_up
     from pipelines.dagster_home import run_once
 

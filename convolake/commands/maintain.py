@@ -1,4 +1,4 @@
-"""`maintain`: the warehouse's daily upkeep, once."""
+"""`maintain`: the warehouse's daily maintenance, once."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def maintain() -> None:
-    """Merge the warehouse's files and remove old ones: the job that Dagster runs daily, here."""
+    """Merge the warehouse's files and remove old ones, once: the job that Dagster runs daily."""
     from pipelines.dagster_home import run_once
 
     with progress_bar("maintaining the warehouse"):

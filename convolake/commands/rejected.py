@@ -1,4 +1,4 @@
-"""`rejected`: what was refused, and trying it again."""
+"""`rejected`: lists and replays rejected events."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +11,8 @@ from ingest.settings import Settings
 if TYPE_CHECKING:
     from ingest.client import Client
 
-app = typer.Typer(help="Events that were refused: read them, try them again.", no_args_is_help=True)
-Code = Annotated[str | None, typer.Option(help="Only those refused with this code.")]
+app = typer.Typer(help="Rejected events: list and replay them.", no_args_is_help=True)
+Code = Annotated[str | None, typer.Option(help="Only those with this error code.")]
 
 
 @app.command("list")
@@ -20,7 +20,7 @@ def list_(
     code: Code = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
 ) -> None:
-    """List refused events: id, time, source, reason, and how they begin."""
+    """List rejected events: id, time, source, reason, and their first characters."""
     from ingest.client import ClientError
 
     with report_errors(ClientError, MissingKeyError), open_client(Settings()) as api:
@@ -29,7 +29,7 @@ def list_(
                 print_line(f"more are there; --limit shows them ({limit} now)")
                 break
             when = f"{event.received_at:%Y-%m-%d %H:%M:%S}"
-            replayed = f"  came in as {event.replayed_event_id}" if event.replayed_at else ""
+            replayed = f"  stored as {event.replayed_event_id}" if event.replayed_at else ""
             place = f" at {event.field}" if event.field else ""
             typer.echo(
                 f"{event.rejected_id}  {when}  {event.source}  {event.code}{place}: {event.detail}{replayed}"
@@ -45,7 +45,7 @@ def replay(
     ] = False,
     code: Code = None,
 ) -> None:
-    """Try refused events again, where they came in, as their own source. Nothing is doubled."""
+    """Replay rejected events by their own routes, as their own sources. Creates no duplicates."""
     from ingest.client import ClientError
 
     if not rejected_id and not everything:
@@ -54,9 +54,9 @@ def replay(
     with report_errors(ClientError, MissingKeyError), open_client(Settings()) as api:
         waiting = [event.rejected_id for event in api.rejected(code) if event.replayed_at is None]
         chosen = rejected_id or sorted(waiting)
-        refused = sum(not _replay(api, each) for each in chosen)
-    print_line(f"{len(chosen) - refused:,} of {len(chosen):,} came in")
-    if refused:
+        rejected = sum(not _replay(api, each) for each in chosen)
+    print_line(f"{len(chosen) - rejected:,} of {len(chosen):,} were stored")
+    if rejected:
         raise typer.Exit(1)
 
 

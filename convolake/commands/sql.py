@@ -1,7 +1,7 @@
-"""`sql`: ask the warehouse, read-only, at any time, also during a load.
+"""`sql`: queries the warehouse, read-only, at any time, also during a load.
 
-Read-only is held twice: only a SELECT (or the EXPLAIN of one) is run, and the connection is
-locked, so that it reaches no file but the warehouse's, no network and nothing of this program.
+Two safeguards: only a SELECT (or the EXPLAIN of one) is run, and the connection is locked, so that it
+reaches only the files of the warehouse, no network and no variable of this program.
 """
 
 import csv
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ROWS = 10_000
-"""Fetched at a time, so that a large result is not held twice."""
+"""Rows fetched at once, so that a large result is not in memory twice."""
 
 _EXPLAIN = re.compile(r"\s*explain\b\s*(analyze\b|\([^()]*\))?", re.IGNORECASE)
 _READERS = {
@@ -34,7 +34,7 @@ _READERS = {
     "ducklake_options", "ducklake_settings", "ducklake_snapshots", "ducklake_table_changes",
     "ducklake_table_deletions", "ducklake_table_info", "ducklake_table_insertions",
 }  # fmt: skip
-"""DuckLake's functions that only look; its others rewrite or delete files."""
+"""DuckLake's functions that only read; its others rewrite or delete files."""
 
 
 class NotOneSelectError(Exception):
@@ -42,7 +42,7 @@ class NotOneSelectError(Exception):
 
 
 class Format(enum.StrEnum):
-    """How a result is written."""
+    """Output format of a result."""
 
     table = "table"
     csv = "csv"
@@ -85,7 +85,7 @@ def sql(
 
 
 def lock_down(con: "duckdb.DuckDBPyConnection", warehouse: Path) -> None:
-    """From here on `con` reads the warehouse's files only, and no setting of it can be changed."""
+    """Restrict `con` to the warehouse's files, and lock its configuration."""
     from sqlglot import exp
 
     files = exp.Literal.string(f"{(warehouse / 'files').resolve()}/").sql("duckdb")
@@ -98,7 +98,7 @@ def lock_down(con: "duckdb.DuckDBPyConnection", warehouse: Path) -> None:
 def one_select(con: "duckdb.DuckDBPyConnection", query: str) -> str:
     """Return the query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
 
-    Raises NotOneSelectError; duckdb.Error when it cannot be read.
+    Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
     """
     import duckdb
 
@@ -115,13 +115,13 @@ def one_select(con: "duckdb.DuckDBPyConnection", query: str) -> str:
     if parsed["error"]:
         raise NotOneSelectError(f"give one SELECT instead: {parsed['error_message']}")
     for name in sorted(set(_functions(parsed))):
-        if _is_refused(name):
+        if _is_forbidden(name):
             raise NotOneSelectError(f"{name}() reaches past the warehouse's tables; leave it out")
     return query
 
 
 def _functions(node: Any) -> Iterator[str]:
-    """Names of all functions that a statement's tree calls."""
+    """Return the names of all functions in a statement's tree."""
     if isinstance(node, dict):
         if "function_name" in node:
             yield str(node["function_name"]).lower()
@@ -131,7 +131,7 @@ def _functions(node: Any) -> Iterator[str]:
             yield from _functions(each)
 
 
-def _is_refused(name: str) -> bool:
+def _is_forbidden(name: str) -> bool:
     # DuckDB's lock does not hold the SQLite extension, and `query` hides what it calls.
     if name.startswith("ducklake_"):
         return name not in _READERS
@@ -154,7 +154,7 @@ def _write(result: "duckdb.DuckDBPyRelation", form: Format) -> None:
 
 
 def _write_csv(result: "duckdb.DuckDBPyRelation") -> None:
-    """Every value in DuckDB's own words, so that lists and intervals have a text too."""
+    """Cast every value to DuckDB's own text, so that lists and intervals have one too."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(result.columns)
     texts = result.project("cast(columns(*) as varchar)")
@@ -163,7 +163,7 @@ def _write_csv(result: "duckdb.DuckDBPyRelation") -> None:
 
 
 def _write_json(result: "duckdb.DuckDBPyRelation") -> None:
-    """One array, an object a row and line."""
+    """Write one array, with one object a row and line."""
     objects = result.set_alias("answer").project("cast(to_json(answer) as varchar)")
     before = "["
     while rows := objects.fetchmany(ROWS):

@@ -1,4 +1,4 @@
-"""`verify`: prove the record, or name the place where it breaks."""
+"""`verify`: verifies the record, or names the damaged place."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ def verify(
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Prove that log, Parquet and warehouse hold the same events without a hole; else exit 1."""
+    """Verify that log, Parquet and warehouse have the same events without a gap; exit 1 if not."""
     from convolake.verify import verify as verify_record
 
     verdict = verify_record(Settings(), _print)

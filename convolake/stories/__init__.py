@@ -1,1 +1,1 @@
-"""What happens in a simulated conversation: who takes part, what is said, how it goes."""
+"""The content of simulated conversations: cast, texts, scenes."""

@@ -1,4 +1,4 @@
-"""Who takes part in a simulated conversation: channels, customers, agents, versions of the bot."""
+"""The cast of simulated conversations: channels, customers, agents, versions of the bot."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ from convolake.stories.translations import LANGUAGES
 
 @dataclass(frozen=True)
 class Channel:
-    """Where it happens. `pace` stretches a customer's pauses, `handoff` the need for a person."""
+    """A channel. `pace` multiplies a customer's pauses, `handoff` the share of handoffs."""
 
     name: str
     account: str
@@ -35,7 +35,7 @@ BOT = "bot"
 
 @dataclass(frozen=True)
 class Release:
-    """A version of the bot; `handoff` and `fallback` say how often it needs a person, or is lost."""
+    """A version of the bot; `handoff` and `fallback` are the shares of handoffs and of fallback answers."""
 
     version: str
     handoff: float
@@ -45,11 +45,11 @@ class Release:
 FIRST_RELEASE_ON = date(2026, 8, 10)
 RELEASE_DAYS = 21
 CANARY_DAYS = 3
-"""So long a new release answers half of the conversations only."""
+"""Time in which a new release answers half of the conversations only."""
 
 
 def release_on(day: date, random: Random) -> Release:
-    """Return the release that answers on `day`. They get better; every fourth one is a step back."""
+    """Return the release that answers on `day`. Releases improve; every fourth one is a step back."""
     number, age = divmod((day - FIRST_RELEASE_ON).days, RELEASE_DAYS)
     if age < CANARY_DAYS and random.random() < 0.5:
         number -= 1
@@ -61,7 +61,7 @@ def release_on(day: date, random: Random) -> Release:
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent; `pace` stretches their pauses, `kindness` raises ratings."""
+    """An agent; `pace` multiplies the pauses, `kindness` raises ratings."""
 
     name: str
     pace: float
@@ -69,7 +69,7 @@ class Agent:
 
     @property
     def participant_id(self) -> str:
-        """Who it is in a conversation."""
+        """The participant fields of the customer."""
         return f"agent-{self.name}"
 
 
@@ -112,12 +112,12 @@ class Person:
 
     @property
     def contact_id(self) -> str:
-        """The person, across channels."""
+        """The contact id."""
         return f"contact-{self.number:04d}"
 
     @property
     def participant_id(self) -> str:
-        """Who it is in a conversation."""
+        """The participant fields of the agent."""
         return f"customer-{self.number:04d}"
 
 

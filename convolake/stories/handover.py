@@ -1,14 +1,14 @@
-"""How control passes from the bot to a person, or fails to, and how that ends."""
+"""How control passes from the bot to a human, and how the handoff ends."""
 
 from convolake.stories.cast import AGENTS, Agent
 from convolake.stories.script import Script
 
 SCORES = (6, 7, 13, 32, 42)
-"""Weights of the scores 1 to 5 that agents get."""
+"""Weights of the scores 1 to 5 for agents."""
 
 
 def hand_over(script: Script, reason: str) -> str | None:
-    """Return the bot asks for a person. Gives "agent" if one solved it."""
+    """Play a handoff that the bot requests. Return "agent" if an agent solved the demand."""
     phrases = script.person.language.phrases
     if reason == "customer_request":
         script.think(12)
@@ -57,7 +57,7 @@ def _pass_on(script: Script, handoff: dict[str, str], agent: Agent, colleague: A
 
 
 def _wait_in_queue(script: Script) -> None:
-    """20 seconds to 8 minutes, longer at noon when most people write."""
+    """Return a wait of 20 seconds to 8 minutes, longer at noon when most people write."""
     before = script.at
     script.pause(85 if 11 <= script.at.hour < 15 else 55)
     seconds = (script.at - before).total_seconds()

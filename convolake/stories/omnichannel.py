@@ -1,8 +1,8 @@
 """One conversation across channels, people and a bot, played through the HTTP API alone.
 
-A customer asks on WhatsApp; the bot, told by webhook, answers and hands off; a person accepts and goes
-on in the same conversation; a late answer of the bot is refused; days later the customer writes an
-email, and the bot has it again.
+A customer writes on WhatsApp. The bot, called by webhook, answers and hands off. An agent accepts and answers in
+the same conversation. A late answer of the bot is rejected. Days later the customer writes an email, and the
+bot has control again.
 """
 
 import threading
@@ -17,15 +17,15 @@ import msgspec
 
 BOT, AGENT, CUSTOMER = "helper", "mira", "ada"
 SECONDS = 30.0
-"""So long the story waits for the bot."""
+"""Maximum time that the story waits for the bot."""
 
 
 class StoryError(RuntimeError):
-    """Something did not happen as the story has it; says what the API answered instead."""
+    """A step had another result than the story expects; the message has the API's answer."""
 
 
 class Story:
-    """The story on one API. `play` it once; a second time is a second conversation."""
+    """The story on one API. `play` it once; a second `play` is a second conversation."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Story:
         days_pass: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        """`http` has the API's address and a key; `name` makes the conversation's own key."""
+        """`http` has the API's address and a key; `name` becomes the conversation key."""
         self._http = http
         self._name = name
         self._days_pass = days_pass
@@ -43,16 +43,16 @@ class Story:
         self._path = ""
 
     def play(self) -> str:
-        """Play it, and give the id of the conversation. Raises StoryError."""
+        """Play it, and return the id of the conversation. Raises StoryError."""
         self._open()
         with self._bot():
             self._ask("whatsapp", "Where is my order 4711?", answers=1)
-            self._say("the bot has answered on WhatsApp, told by webhook")
+            self._say("the bot has answered on WhatsApp, called by webhook")
             epoch = self._control()["epoch"]
             self._hand_off()
             self._say("a person has taken over, and has read everything")
-            self._refuse_late_answer(epoch)
-            self._say("a late answer of the bot was refused: 409 stale_epoch")
+            self._check_late_answer(epoch)
+            self._say("a late answer of the bot was rejected: 409 stale_epoch")
             self._solve()
             self._days_pass()
             self._ask("email", "It has come, but it is broken. Photo attached.", answers=2)
@@ -114,11 +114,11 @@ class Story:
             self._call("POST", f"{self._path}/messages/{said['message_id']}/receipts", {
                 "participant_id": CUSTOMER, "status": status})  # fmt: skip
 
-    def _refuse_late_answer(self, epoch: int) -> None:
+    def _check_late_answer(self, epoch: int) -> None:
         late = {"participant_id": BOT, "text": "It is still in our house.", "control_epoch": epoch}
         answer = self._http.post(f"{self._path}/messages", json=late)
         if (answer.status_code, answer.json().get("code")) != (409, "stale_epoch"):
-            raise StoryError(f"the late bot was not refused: {answer.status_code} {answer.text}")
+            raise StoryError(f"the late bot was not rejected: {answer.status_code} {answer.text}")
 
     def _solve(self) -> None:
         handoff = self._call("GET", self._path)["handoff"]["handoff_id"]
@@ -144,7 +144,7 @@ class Story:
 
 @contextmanager
 def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    """Yield the URL of a web server on this machine that takes events until the block ends."""
+    """Yield the URL of a web server on this machine that receives events until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -154,7 +154,7 @@ def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
             take(msgspec.json.decode(body)["data"])
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Suppress the access log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.1,))

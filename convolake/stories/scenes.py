@@ -1,4 +1,4 @@
-"""How a simulated support conversation goes: a demand, the bot, a person if need be, a rating."""
+"""A simulated support conversation: a demand, the bot, an agent if needed, a rating."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from convolake.stories.handover import hand_over
 from convolake.stories.script import Script
 
 FALLBACK = "fallback"
-"""The intent of a bot that is lost."""
+"""The intent of a fallback answer."""
 
 LANGUAGE_PENALTY = 1.6
-"""The bot learned English first: elsewhere it is lost more often."""
+"""Factor of fallback answers in other languages: the bot was trained in English first."""
 
 SCORES = {
     "bot": (4, 5, 12, 34, 45),
@@ -96,9 +96,9 @@ def _fallback_rate(script: Script) -> float:
 def _bot_turn(
     script: Script, asked: str, choices: tuple[str, ...], intent: str | None = None
 ) -> dict[str, Any]:
-    """Return the bot answers the message `asked`; it looks things up if that is about the topic.
+    """Answer the message `asked` as the bot, with a tool call if the topic has one.
 
-    Gives the answer.
+    Return the answer.
     """
     script.pause(1.1)
     if script.topic.tool and intent is None and script.chance(0.6):
@@ -127,7 +127,7 @@ def _understanding(script: Script, intent: str) -> dict[str, Any]:
 
 
 def _misunderstand(script: Script, asked: str) -> str:
-    """Return the bot is lost and the customer tries again. Gives the message_id of the new try."""
+    """Play a fallback answer, after which the customer tries again. Return the new message_id."""
     if script.chance(0.05):
         failed = {"error": "model_timeout"}
         script.add("bot.turn_failed", **script.bot(), visibility="internal", payload=failed)
@@ -164,7 +164,7 @@ def _walk_away(script: Script) -> None:
 
 
 def _come_back_later(script: Script) -> None:
-    """Hours later the same person writes again, about something else."""
+    """Let the same person write again hours later, about something else."""
     script.pause(6 * 3600, longest=4.0)
     script.release = release_on(script.at.date(), script.random)
     script.pick_topic()
@@ -172,7 +172,7 @@ def _come_back_later(script: Script) -> None:
 
 
 def _reopen(script: Script) -> None:
-    """Days later it turns out that it was not solved."""
+    """Reopen the demand days later: it was not solved."""
     script.pause(1.5 * 86400, longest=3.0)
     script.release = release_on(script.at.date(), script.random)
     script.add("conversation.reopened", **script.customer())

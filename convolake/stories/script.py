@@ -1,4 +1,4 @@
-"""One simulated conversation as it is written down: events with a clock that only goes forward."""
+"""Writes one simulated conversation: events with a clock that only moves forward."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -24,12 +24,12 @@ PRODUCTS = (
 
 
 class Script:
-    """Writes the events of one conversation; the same arguments write the same events."""
+    """Writes the events of one conversation; the same arguments give the same events."""
 
     def __init__(
         self, conversation_id: str, opened_at: datetime, random: Random, person: Person
     ) -> None:
-        """`random` is this conversation's alone."""
+        """`random` is for this conversation only."""
         self.conversation_id = conversation_id
         self.at = opened_at
         self.random = random
@@ -49,15 +49,15 @@ class Script:
         return self.random.random() < probability
 
     def pause(self, median: float, longest: float = 8.0) -> None:
-        """Let time pass: about `median` seconds, at most `longest` times that."""
+        """Move the clock by about `median` seconds, at most `longest` times that."""
         self.at += timedelta(seconds=median * min(self.random.lognormvariate(0, 0.6), longest))
 
     def think(self, median: float = 25.0) -> None:
-        """Let the customer take their time, as one does on this channel."""
+        """Move the clock by a customer's pause on this channel."""
         self.pause(median * self.channel.pace)
 
     def add(self, event_type: str, **columns: Any) -> dict[str, Any]:
-        """Write an event down, now."""
+        """Add an event at the current time."""
         name = f"simulated/{self.conversation_id}/{len(self.events)}"
         now = self.at.isoformat(timespec="microseconds")
         event = {
@@ -72,7 +72,7 @@ class Script:
         return event
 
     def customer(self) -> dict[str, str]:
-        """Return the columns that say: the customer did it."""
+        """Return the participant fields of the customer."""
         return {
             "participant_id": self.person.participant_id,
             "participant_role": "customer",
@@ -80,7 +80,7 @@ class Script:
         }
 
     def bot(self) -> dict[str, str]:
-        """Return the columns that say: the bot did it, in this version."""
+        """Return the participant fields of the bot, in this version."""
         return {
             "participant_id": BOT,
             "participant_role": "bot",
@@ -88,24 +88,24 @@ class Script:
         }
 
     def agent(self, agent: Agent) -> dict[str, str]:
-        """Return the columns that say: this agent did it."""
+        """Return the participant fields of this agent."""
         return {"participant_id": agent.participant_id, "participant_role": "agent"}
 
     def customer_says(self, choices: tuple[str, ...]) -> str:
-        """Return one of `choices`, as this customer would type it. Gives its message_id."""
+        """Add one of `choices` as a customer message, with typing errors. Return its message_id."""
         text = self._word(choices)
         if self.channel.is_chatty and self.chance(0.12):
             text += self.random.choice(EMOJI)
         return self._say(self.customer(), text)
 
     def other_says(self, who: dict[str, str], choices: tuple[str, ...]) -> None:
-        """One of `choices`, from the bot or an agent, with the receipts of the channel."""
+        """Add one of `choices` as a message of the bot or an agent, with the channel's receipts."""
         self.give_receipts(self.answer(who, choices))
 
     def answer(
         self, who: dict[str, str], choices: tuple[str, ...], **columns: Any
     ) -> dict[str, Any]:
-        """Return one of `choices`, from the bot or an agent; `give_receipts` of it when they come in."""
+        """Add one of `choices` as a message of the bot or an agent; `give_receipts` adds its receipts later."""
         self._say(who, self._word(choices), **columns)
         return self.events[-1]
 
@@ -173,7 +173,7 @@ class Script:
         self.add("conversation.resolved", **who, payload=outcome)
 
     def ask_for_rating(self, weights: tuple[int, ...], kindness: float = 0.0) -> None:
-        """Ask, mostly, and get an answer, sometimes; `weights` are those of the scores 1 to 5."""
+        """Request a rating, in most cases, and add the answer, in some; `weights` are those of the scores 1 to 5."""
         if not self.chance(0.7):
             return
         self.pause(2)
@@ -188,11 +188,11 @@ class Script:
 
     @property
     def lines(self) -> Lines:
-        """The topic's lines in the customer's language."""
+        """Return the topic's texts in the customer's language."""
         return self.person.language.lines[self.topic.intent]
 
     def pick_topic(self) -> None:
-        """Take up a topic that the customer has words for, the frequent ones more often."""
+        """Choose a topic that the customer's language has, the frequent ones more often."""
         known = [each for each in TOPICS if each.intent in self.person.language.lines]
         self.topic = self.random.choices(known, [each.share for each in known])[0]
 
@@ -203,7 +203,7 @@ class Script:
         return message_id
 
     def _word(self, choices: tuple[str, ...]) -> str:
-        """Return one of `choices`, rather one that was not said here before."""
+        """Return one of `choices`, preferably one that this conversation does not have yet."""
         fresh = [each for each in choices if each not in self._said]
         template = self.random.choice(fresh or choices)
         self._said.add(template)

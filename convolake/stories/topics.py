@@ -1,7 +1,7 @@
-"""What people write to a shop's support, and what is written back: topics and their texts.
+"""Texts of a shop's support: topics, questions and answers.
 
-Texts are templates; `DETAILS` names what a conversation must fill in. A language need not have
-every topic: its speakers ask about those it has.
+Texts are templates; `DETAILS` names the values that a conversation fills in. A language need not have
+every topic: its speakers ask about the topics that it has.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DETAILS = ("order", "amount", "city", "street", "day", "product", "name")
 
 @dataclass(frozen=True)
 class Topic:
-    """A demand. `handoff` is how often it needs a person, `tool` what the bot looks up for it."""
+    """A demand. `handoff` is its share of handoffs, `tool` the bot's tool call for it."""
 
     intent: str
     share: float
@@ -45,7 +45,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Phrases:
-    """What is said whatever the topic."""
+    """Phrases for every topic."""
 
     fallbacks: tuple[str, ...]
     wants_human: tuple[str, ...]
@@ -61,7 +61,7 @@ class Phrases:
 
 @dataclass(frozen=True)
 class Language:
-    """A language: its phrases and the topics it has. `share` is of the customers."""
+    """A language: its phrases and its topics. `share` is its share of customers."""
 
     code: str
     share: float

@@ -1,4 +1,4 @@
-"""What is said in other languages: fewer topics, the same form."""
+"""Texts in other languages: fewer topics, the same form."""
 
 from convolake.stories.topics import ENGLISH, Language, Lines, Phrases
 

@@ -1,4 +1,4 @@
-"""Conversations: find one, and read what was said."""
+"""The conversations page: find a conversation, and read its transcript."""
 
 from pathlib import Path
 from typing import Any

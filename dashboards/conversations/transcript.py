@@ -1,7 +1,7 @@
-"""One conversation on the page: who said what when, and what happened around it.
+"""A transcript: messages with their authors and times, and the events around them.
 
 Everything from the record goes through `formatting.reveal` or `formatting.quote` and then `st.text`,
-which shows characters and nothing else: no Markdown, no HTML, no image that is fetched.
+which shows plain characters: no Markdown, no HTML, no image that is loaded.
 """
 
 import json
@@ -101,7 +101,7 @@ def _body(row: Row) -> list[str]:
 
 
 def _attachments(row: Row) -> list[str]:
-    """Return one line each; they are named, never fetched."""
+    """Return one line for each attachment; they are named, never loaded."""
     given = _payload(row).get("attachments")
     return [
         f"Attachment: {formatting.quote(formatting.shorten(_json(each)))}"
@@ -172,7 +172,7 @@ def describe(row: Row) -> str:
 
 
 def _owner(payload: Row) -> str:
-    """Who may speak now, by name if it is a person."""
+    """Return the owner of control, by name if it is a person."""
     who = payload.get("participant_id")
     owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "no one")
     return owner if who is None else formatting.quote(who)
@@ -222,5 +222,5 @@ def _clock(value: datetime) -> str:
 
 
 def _when(value: datetime, said_at: datetime) -> str:
-    """Return the time of day alone as long as that is the message's own day."""
+    """Return the time of day, with the date if it is not the message's own day."""
     return _clock(value) if value.date() == said_at.date() else formatting.moment(value)

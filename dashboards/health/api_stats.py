@@ -12,12 +12,12 @@ from ingest.settings import Settings
 TTL_SECONDS = 5
 TIMEOUT_SECONDS = 2.0
 MAX_REJECTED_EVENTS = 25
-"""So many refused events are shown; `convolake rejected list` shows all."""
+"""Maximum number of rejected events on the page; `convolake rejected list` shows all."""
 
 
 @dataclass(frozen=True)
 class ApiStats:
-    """Counts by source and the newest refused events; `stored` is the log's newest position."""
+    """Counters by source and the newest rejected events; `stored` is the number of stored events."""
 
     stored: int
     counters: pl.DataFrame
@@ -25,7 +25,7 @@ class ApiStats:
 
     @property
     def agrees(self) -> bool:
-        """Whether came = accepted + duplicate + conflict + rejected + parked, and stored = accepted + generated."""
+        """Return whether received = accepted + duplicate + conflict + rejected + parked, and stored = accepted + generated."""
         parts = pl.sum_horizontal("accepted", "duplicate", "conflict", "rejected", "parked")
         each = self.counters.select((pl.col("received") == parts).all()).item()
         total = self.counters.select(pl.sum("accepted", "generated")).sum_horizontal().sum()
@@ -34,11 +34,11 @@ class ApiStats:
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_api_stats() -> ApiStats | str:
-    """Return the stats, or why the API gives none."""
+    """Return the stats, or why the API returns none."""
     settings = Settings()
     key = _key(settings)
     if key is None:
-        return "No API key is at hand: set CONVOLAKE_API_KEY, or run `convolake keys create`."
+        return "There is no API key: set CONVOLAKE_API_KEY, or run `convolake keys create`."
     try:
         with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
             stats = client.ingest_stats()

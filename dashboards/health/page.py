@@ -1,4 +1,4 @@
-"""Health: whether the accounts agree, what was refused, and how far the record has come."""
+"""The health page: ingest stats, rejected events, and how current the warehouse is."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def show_api_stats() -> None:
     """Show the stats, or why there are none."""
     found = api_stats.load_api_stats()
     if isinstance(found, str):
-        st.warning("The conversation API does not answer, so nothing can be said of it now:")
+        st.warning("The conversation API does not answer:")
         st.code(formatting.reveal(found), language=None, wrap_lines=True)
         return
     _show_accounts(found)
@@ -23,7 +23,7 @@ def show_api_stats() -> None:
 
 
 def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
-    """Show what the warehouse holds; its freshness is above."""
+    """Show what the warehouse contains; its freshness is above."""
     st.caption(
         f"The warehouse holds {formatting.days(whole.first_on, whole.last_on)} ({bounds.reporting_zone}). "
         "`convolake verify` proves that log, Parquet and warehouse hold the same events."
@@ -33,7 +33,7 @@ def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
 def _show_accounts(found: ApiStats) -> None:
     if found.agrees:
         st.success(
-            "The accounts agree: nothing that came was lost or counted twice.",
+            "Ingest stats are balanced: no received event was lost or counted twice.",
             icon=":material/check_circle:",
         )
     else:
@@ -48,7 +48,7 @@ def _show_accounts(found: ApiStats) -> None:
         "Received": "received",
         "Accepted": "accepted",
         "Duplicates": "duplicate",
-        "Refused": "rejected",
+        "Rejected": "rejected",
     }
     row = totals.row(0, named=True)
     row["rejected"] += row["conflict"]
@@ -69,7 +69,7 @@ def _show_accounts(found: ApiStats) -> None:
 
 
 def _show_rejected(found: ApiStats) -> None:
-    st.subheader("Refused events", anchor=False)
+    st.subheader("Rejected events", anchor=False)
     if not found.rejected.height:
         st.caption("None so far.")
         return
@@ -87,8 +87,8 @@ def _show_rejected(found: ApiStats) -> None:
             "source": "Source",
             "code": "Reason",
             "detail": "What is wrong",
-            "raw": "As it came",
-            "replayed_at": "Came in again",
+            "raw": "Bytes",
+            "replayed_at": "Replayed",
         },
     )
 

@@ -1,7 +1,7 @@
-"""Charts: a frame in, an Altair chart out. Nothing is read here and nothing is computed.
+"""Charts: a frame in, an Altair chart out. Charts read no data and compute nothing.
 
 Days are ISO texts on an ordinal axis, so that a browser in another time zone does not move
-them. Colours hold on a light and on a dark page.
+them. Colours work on a light and on a dark page.
 """
 
 import zlib
@@ -25,19 +25,19 @@ _AXIS_DAY = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
 
 def channel_colours(channels: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each channel of the record, whichever of them a chart shows."""
+    """Return a colour for each channel of the record, whichever channels a chart shows."""
     return {each: PALETTE[place % len(PALETTE)] for place, each in enumerate(channels)}
 
 
 def _colour_of(channel: str, colours: dict[str, str]) -> str:
-    """Return the channel's colour; always the same one for a channel newer than `colours`."""
+    """Return the channel's colour; a fixed one for a channel that is not in `colours`."""
     return colours.get(channel, PALETTE[zlib.crc32(channel.encode()) % len(PALETTE)])
 
 
 def conversations_by_channel(
     frame: pl.DataFrame, grain: Grain, colours: dict[str, str]
 ) -> alt.Chart:
-    """Conversations begun in each step, stacked by channel."""
+    """Return conversations started in each step, stacked by channel."""
     named = frame.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
     )
@@ -48,7 +48,7 @@ def conversations_by_channel(
 
 
 def messages_by_role(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
-    """Public messages in each step, stacked by the role of who said them."""
+    """Return public messages in each step, stacked by the sender's role."""
     said = frame.group_by("role").agg(pl.col("messages").sum()).filter(pl.col("messages") > 0)
     present = set(said["role"])
     named = frame.filter(pl.col("role").is_in(list(present))).with_columns(
@@ -80,7 +80,7 @@ def _stacked(
 
 
 def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
-    """Share of conversations handed off, by the step in which they began; a gap is no data."""
+    """Return the share of conversations handed off, by the step in which they started; a gap is no data."""
     chart: alt.Chart = (
         alt.Chart(_with_days(frame))
         .mark_line(point=alt.OverlayMarkDef(size=28, color=PALETTE[0]), color=PALETTE[0])
@@ -95,7 +95,7 @@ def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
 
 
 def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
-    """Share of conversations handed off on each channel, in the channel's colour."""
+    """Return the share of conversations handed off on each channel, in the channel's colour."""
     named = frame.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
     )

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Overview:
-    """The frames of the overview page, all of one state of the warehouse."""
+    """The frames of the overview page, all of one snapshot of the warehouse."""
 
     headline: dict[str, Any]
     conversations: pl.DataFrame

@@ -1,4 +1,4 @@
-"""Overview: how much is going on, where, and how much of it needs a human."""
+"""The overview page: activity by time and channel, and the handoff share."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
-    """Arrange the figures of the chosen period."""
+    """Show the figures of the chosen period."""
     scope = choose_scope(bounds, whole)
     found = data.load_overview(warehouse, scope)
     _show_headline(found, scope, bounds)

@@ -1,4 +1,4 @@
-"""A command as a route: what a client asks to become, one event, refused if it saw too little."""
+"""Commands as routes: one request becomes one event, rejected if the client saw an outdated state."""
 
 import re
 from collections.abc import Callable
@@ -36,7 +36,7 @@ Text = Annotated[str, Meta(max_length=2000)]
 
 
 class Body(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every command may say: its id, who gave it, when."""
+    """Fields that every command has: its id, its participant, its time."""
 
     event_id: Id | None = None
     participant_id: Id | None = None
@@ -44,9 +44,9 @@ class Body(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ConversationChange(ConversationFields, kw_only=True, forbid_unknown_fields=True):
-    """The fields to change; attributes are merged, null removes one (RFC 7396).
+    """The fields to change. Attributes are merged; null removes one (RFC 7396).
 
-    A Struct cannot inherit the fields of two others, so it repeats those that every command has.
+    A Struct cannot inherit the fields of two others, so it repeats those of every command.
     """
 
     event_id: Id | None = None
@@ -58,7 +58,7 @@ B = TypeVar("B", bound=Body | ConversationChange)
 
 
 class Reason(Body, kw_only=True, forbid_unknown_fields=True):
-    """Why."""
+    """The reason."""
 
     reason: Text | None = None
 
@@ -67,7 +67,7 @@ class CommandRouter(APIRouter):
     """Routes that each command one event."""
 
     def __init__(self) -> None:
-        """They are hot routes, below /v1."""
+        """Register the routes below /v1, as hot routes."""
         super().__init__(prefix="/v1", route_class=RawRoute)
 
     def command(
@@ -84,8 +84,8 @@ class CommandRouter(APIRouter):
     ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
         """Return a decorator for a function that builds the draft of an event from the body.
 
-        Path parameters fill the columns of the same names. `is_edit`: If-Match with the ETag that was
-        read refuses the command if the object changed. `scopes`: scopes that allow it in addition to
+        Path parameters fill the columns of the same names. `is_edit`: If-Match with the ETag of the last read
+        rejects the command if the object changed. `scopes`: scopes that allow it in addition to
         conversations:write.
         """
 

@@ -26,7 +26,7 @@ class ParticipantView(BaseModel):
 
 
 class ControlView(BaseModel):
-    """Who may speak for us; a bot's message carries the epoch."""
+    """The owner of control; a bot's message has its epoch."""
 
     owner: str = Field(description="bot, human or none")
     participant_id: str | None
@@ -34,7 +34,7 @@ class ControlView(BaseModel):
 
 
 class HandoffView(BaseModel):
-    """The handoff under way."""
+    """The open handoff."""
 
     handoff_id: str
     status: str = Field(description="requested, queued, assigned or accepted")
@@ -46,7 +46,7 @@ class HandoffView(BaseModel):
 
 
 class ConversationView(BaseModel):
-    """A conversation as it stands."""
+    """A conversation in its current state."""
 
     conversation_id: str
     conversation_key: str | None = Field(description="your own name for it; unique")
@@ -93,7 +93,7 @@ def to_conversation_view(state: Conversation) -> ConversationView:
 
 
 def to_participant_views(state: Conversation) -> list[ParticipantView]:
-    """Return everybody in it, as the API shows them."""
+    """Return every participant, as the API shows them."""
     return [
         ParticipantView.model_validate({"participant_id": key, **struct_fields(member)})
         for key, member in state.participants.items()
@@ -101,5 +101,5 @@ def to_participant_views(state: Conversation) -> list[ParticipantView]:
 
 
 def struct_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """Return every field, also those that have their default."""
+    """Return every field, also fields with their default."""
     return msgspec.structs.asdict(value)

@@ -1,4 +1,4 @@
-"""What the routes share: the log's writer, the keys, a reader of the store, the counters."""
+"""The dependencies of the routes: the log's writer, the credentials, the store, the counters."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 PARALLEL_CATCH_UPS = 4
-"""So many listeners are let in at a time, and so many read the log; the other threads are for requests."""
+"""Maximum number of subscribers that are admitted, and that read the log, at the same time. The other threads serve requests."""
 
 
 @dataclass(frozen=True)
 class AppContext:
-    """Made at start-up, one for each application."""
+    """The state of one application, created by its lifespan."""
 
     writer: Writer
     api_keys: ApiKeyAuthenticator
@@ -67,7 +67,7 @@ class AppContext:
 
 
 def get_context(connection: HTTPConnection) -> AppContext:
-    """Return the application's state; kept in the scope, for every part of a request asks."""
+    """Return the application's context; kept in the scope, because every part of a request needs it."""
     api: AppContext | None = connection.scope.get("convolake.api")
     if api is None:
         api = connection.scope["convolake.api"] = cast("AppContext", connection.app.state.context)
@@ -75,7 +75,7 @@ def get_context(connection: HTTPConnection) -> AppContext:
 
 
 def authenticate(connection: HTTPConnection) -> Caller:
-    """Who asks: an API key, or a user with a token. Raises UnauthorizedError."""
+    """Return the caller: an API key, or a user with a token. Raises UnauthorizedError."""
     authorization = header(connection, b"authorization")
     api = get_context(connection)
     if authorization.startswith("Bearer ey"):
@@ -84,7 +84,7 @@ def authenticate(connection: HTTPConnection) -> Caller:
 
 
 async def preload_credentials(connection: HTTPConnection) -> None:
-    """Have the caller's key at hand, so that nothing on the event loop waits for a far database.
+    """Preload the caller's key, so that the event loop never waits for the database.
 
     Raises UnauthorizedError.
     """
@@ -97,7 +97,7 @@ async def preload_credentials(connection: HTTPConnection) -> None:
 
 
 def authorize(connection: HTTPConnection, *scopes: str) -> Caller:
-    """Who asks, if they have one of `scopes` and may reach the conversation that the path names.
+    """Return the caller, if it has one of `scopes` and may access the conversation of the path.
 
     Raises UnauthorizedError, MissingScopeError, UnknownConversationError.
     """
@@ -109,7 +109,7 @@ def authorize(connection: HTTPConnection, *scopes: str) -> Caller:
 
 
 def require_read(connection: HTTPConnection) -> Caller:
-    """Who asks for what keys may read."""
+    """Return the caller, who may read with an API key."""
     return authorize(connection, "read")
 
 
@@ -121,17 +121,17 @@ def require_pii(connection: HTTPConnection) -> Caller:
 
 
 def require_participation_read(connection: HTTPConnection) -> Caller:
-    """Return the caller, who may read, or takes part in the conversation."""
+    """Return the caller, who may read, or is a participant of the conversation."""
     return authorize(connection, "read", PARTICIPATE)
 
 
 def require_participation(connection: HTTPConnection) -> Caller:
-    """Return the caller, who may write, or takes part in the conversation."""
+    """Return the caller, who may write, or is a participant of the conversation."""
     return authorize(connection, "conversations:write", PARTICIPATE)
 
 
 def require_events_write(connection: HTTPConnection) -> Caller:
-    """Who asks to record facts."""
+    """Return the caller, who may record facts."""
     return authorize(connection, "events:write")
 
 
@@ -139,10 +139,10 @@ def resolve_view(
     caller: Annotated[Caller, Depends(require_participation_read)],
     view: Annotated[
         Literal["all", "customer"],
-        Query(description="`customer` withholds internal events, and says so"),
+        Query(description="`customer` replaces internal events by `withheld`"),
     ] = "all",
 ) -> str:
-    """As whom the caller reads: a customer's token sees what a customer may see."""
+    """Return the view of the caller: a customer's token gets the customer view."""
     return view if caller.user is None or caller.user.view == "all" else "customer"
 
 
@@ -156,7 +156,7 @@ View = Annotated[str, Depends(resolve_view)]
 
 
 def get_visible_conversation(api: AppContext, conversation_id: str, caller: Caller) -> Conversation:
-    """Return the conversation, if the caller may know of it. Raises UnknownConversationError."""
+    """Return the conversation, if the caller may access it. Raises UnknownConversationError."""
     found = queries.get_conversation(api.engine, conversation_id)
     if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")

@@ -17,11 +17,11 @@ from ingest.log.writer_requests import IncomingEvent
 async def run_hooks(
     api: AppContext, source: str, channels: frozenset[str], arrival: IncomingEvent
 ) -> IncomingEvent:
-    """Return a message as the hooks leave it: unchanged, with another text, or refused.
+    """Return a message with the result of the hooks: unchanged, with another text, or rejected.
 
-    Hooks do not run for stored and internal messages, nor when the log will refuse the message because it
+    Hooks do not run for stored and internal messages, nor when the log will reject the message because it
     knows neither the conversation nor the participant. If the participant joins at the same moment, the
-    log refuses the message, so no message bypasses the hooks.
+    log rejects the message, so no message bypasses the hooks.
     """
     draft = arrival.draft
     if draft is None or draft.visibility == "internal":
@@ -50,6 +50,8 @@ def _proposal(
         if queries.event_exists(api.engine, source, draft.event_id):
             return None
         named = str(uuid5(NAMESPACE, f"proposal/{source}/{draft.event_id}"))
-    said = msgspec.to_builtins(draft)
-    del said["event_type"]
-    return ProposedMessage(f"msg_{named}", state.channel, member.participant_role, draft.text, said)
+    fields = msgspec.to_builtins(draft)
+    del fields["event_type"]
+    return ProposedMessage(
+        f"msg_{named}", state.channel, member.participant_role, draft.text, fields
+    )

@@ -25,13 +25,14 @@ from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent, S
 
 ParsedEvent = tuple[Draft, Command | None]
 Parser = Callable[[bytes, str | None], ParsedEvent]
-"""From a body, and the event id that it gets if it names none, to what it asks for.
+"""Returns the draft of a body; `event_id` is for a body without one.
 
-Raises InvalidRequestError or a child of it."""
+Raises InvalidRequestError or a subclass.
+"""
 
 
 class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A file that lies elsewhere."""
+    """A file that another service stores."""
 
     url: Annotated[str, Meta(pattern=r"^https?://[^\s]{1,2000}\Z")]
     content_type: Annotated[str, Meta(max_length=128)]
@@ -40,7 +41,7 @@ class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Choice(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A quick reply or a button: what it says, and what choosing it sends or opens."""
+    """A quick reply or a button: its label, and the text or the URL behind it."""
 
     title: Annotated[str, Meta(min_length=1, max_length=256)]
     value: Annotated[str, Meta(max_length=2000)] | None = None
@@ -48,9 +49,9 @@ class Choice(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=Tru
 
 
 class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message to put on the record and deliver. `event_id` makes it safe to send again.
+    """A message to record and deliver. With `event_id` it is safe to repeat.
 
-    A bot gives the `control_epoch` that it saw: if control has passed on since, it may not speak.
+    A bot sends the `control_epoch` that it saw. If control has changed since, the message is rejected.
     """
 
     participant_id: Id
@@ -69,7 +70,7 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewConversation(ConversationFields, kw_only=True, forbid_unknown_fields=True):
-    """A conversation to open. `conversation_id` and `event_id` make it safe to send again."""
+    """A conversation to create. With `conversation_id` and `event_id` it is safe to repeat."""
 
     channel: Name
     conversation_id: Id | None = None
@@ -88,7 +89,7 @@ _DRAFT = msgspec.json.Decoder(Draft)
 
 
 def parse_event(raw: bytes, event_id: str | None = None) -> ParsedEvent:
-    """Return a body of `POST /v1/events`: a fact. Raises InvalidRequestError or a child of it."""
+    """Return the draft of a body of `POST /v1/events`: a fact. Raises InvalidRequestError or a subclass."""
     draft = request_body.decode_event(raw, _DRAFT)
     if event_id is not None and draft.event_id is None:
         draft.event_id = event_id
@@ -96,7 +97,7 @@ def parse_event(raw: bytes, event_id: str | None = None) -> ParsedEvent:
 
 
 def parse_message(conversation_id: str, raw: bytes, event_id: str | None = None) -> ParsedEvent:
-    """Return a body of `POST …/messages`. Raises InvalidRequestError or a child of it."""
+    """Return the draft of a body of `POST …/messages`. Raises InvalidRequestError or a subclass."""
     new = request_body.decode_event(raw, _MESSAGE)
     draft = Draft(
         event_type="message.created",
@@ -124,10 +125,10 @@ def _with_rest(new: NewMessage) -> dict[str, Any]:
 def parse_conversation(
     source: str, new_id: Callable[[], str], raw: bytes, event_id: str | None = None
 ) -> ParsedEvent:
-    """Return a body of `POST /v1/conversations`. Raises InvalidRequestError or a child of it.
+    """Return the draft of a body of `POST /v1/conversations`. Raises InvalidRequestError or a subclass.
 
-    Without a conversation_id it gets one: from its event_id if it names one, so that it may be
-    sent again, else a new one.
+    Without a conversation_id it gets one: derived from its event_id, so that it may be repeated, or else a
+    new one.
     """
     new = request_body.decode_event(raw, _CONVERSATION)
     event_id = new.event_id or event_id
@@ -148,7 +149,7 @@ def parse_conversation(
 
 
 def conversation_fields(given: ConversationFields) -> dict[str, Any]:
-    """Return the fields that a body sets, as a payload has them."""
+    """Return the fields that a body sets, as payload fields."""
     names = (
         name for name in ConversationFields.__struct_fields__ if getattr(given, name) is not None
     )
@@ -160,7 +161,7 @@ def _conversation_id(source: str, event_id: str | None) -> str | None:
 
 
 def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
-    """Return how a body that came in at `path` is read; for replays."""
+    """Return the parser for the bodies of `path`; for replays."""
     if path == "/v1/events":
         return parse_event
     if path == "/v1/conversations":
@@ -179,9 +180,9 @@ def _read_no_command(_raw: bytes, _event_id: str | None) -> ParsedEvent:
 def parse(
     raw: bytes, reader: Parser, event_id: str | None = None, caller: Caller | None = None
 ) -> IncomingEvent:
-    """`raw` as an arrival, whatever it is; `event_id` is for an event that names none.
+    """Return `raw` as a submission, valid or not; `event_id` is for an event without one.
 
-    What `caller` may not say is refused; without one it was allowed before (a replay).
+    An event that `caller` may not write is rejected. Without a caller it was allowed before (a replay).
     """
     try:
         draft, command = reader(raw, event_id)
@@ -214,7 +215,7 @@ def idempotent_event_id(request: Request, caller: Caller) -> str | None:
 
 
 def _with_idempotency_key(arrival: IncomingEvent, key: str | None) -> IncomingEvent:
-    """Refuse an event id in addition to an Idempotency-Key: two names could disagree."""
+    """Reject an event id in addition to an Idempotency-Key: two names could disagree."""
     if key is None or arrival.draft is None or arrival.draft.event_id == key:
         return arrival
     error = InvalidRequestError("send an Idempotency-Key or an event_id, not both", "$.event_id")
@@ -222,7 +223,7 @@ def _with_idempotency_key(arrival: IncomingEvent, key: str | None) -> IncomingEv
 
 
 async def submit(state: AppContext, submission: Append) -> list[Acknowledgement]:
-    """Hand a submission to the log and count it. Raises LogUnavailableError."""
+    """Submit a request to the log and count it. Raises LogUnavailableError."""
     state.metrics.count_received(submission.received)
     answers = await state.writer.submit(submission)
     state.metrics.count_acknowledgements(answers)
@@ -230,12 +231,12 @@ async def submit(state: AppContext, submission: Append) -> list[Acknowledgement]
 
 
 async def ingest_one(
-    request: Request, reader: Parser, *scopes: str, is_asked: bool = False
+    request: Request, reader: Parser, *scopes: str, runs_hooks: bool = False
 ) -> Response:
-    """Put the one event of a request on the record: 201, 200 for a duplicate, or its problem.
+    """Ingest the one event of a request: 201, 200 for a duplicate, or a problem.
 
     With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
-    conversations:write or one of `scopes`. `is_asked`: the hooks are asked about it before.
+    conversations:write or one of `scopes`. `runs_hooks`: hooks run before it is stored.
     """
     await preload_credentials(request)
     caller = authorize(request, "conversations:write", *scopes)
@@ -244,7 +245,7 @@ async def ingest_one(
         event_id = idempotent_event_id(request, caller)
         raw = await request_body.read_body(request, request_body.MAX_EVENT_BYTES)
         arrival = _with_idempotency_key(parse(raw, reader, event_id, caller), event_id)
-        if is_asked and get_context(request).hooks.hooks:
+        if runs_hooks and get_context(request).hooks.hooks:
             arrival = await run_hooks(get_context(request), caller.source, caller.channels, arrival)
     except IngestError as error:
         arrival = IncomingEvent(b"", error=error)
@@ -253,9 +254,9 @@ async def ingest_one(
 
 
 async def ingest_batch(request: Request) -> Sequence[Acknowledgement] | Response:
-    """Record the events of `POST /v1/events`; for a single event return its response.
+    """Ingest the events of `POST /v1/events`. Return the response to a single event.
 
-    Raises an error of the body as a whole, and then records none of its events.
+    Raises an error of the whole body, and then stores none of its events.
     """
     await preload_credentials(request)
     caller = authorize(request, "events:write")

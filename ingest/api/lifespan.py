@@ -117,7 +117,7 @@ def _check_lake(lake: Path, head: Cursor) -> None:
 def _commit_follower(
     app: FastAPI, settings: Settings, engine: Engine, broadcaster: Broadcaster
 ) -> "CommitFollower | None":
-    """Return what follows the commits of other processes; None on SQLite."""
+    """Return the follower of other processes' commits; None on SQLite."""
     if not is_multi_writer(settings.database_url):
         return None
     from ingest.cluster.commit_follower import CommitFollower

@@ -12,7 +12,7 @@ from ingest.events.message_state import Message
 
 
 class ReceiptView(BaseModel):
-    """The delivery state of a message for one recipient; null is a channel that names none."""
+    """The delivery state of a message for one recipient. Null: the channel named no recipient."""
 
     participant_id: str | None
     status: str = Field(description="submitted, delivered, read or failed")
@@ -29,7 +29,7 @@ class ReactionView(BaseModel):
 
 
 class MessageView(BaseModel):
-    """A message, in the place that `sequence` gives it, as it reads now."""
+    """A message in its current state; `sequence` is its place in the conversation."""
 
     conversation_id: str
     sequence: int
@@ -55,7 +55,7 @@ class MessageView(BaseModel):
 
 
 class Withheld(BaseModel):
-    """Something is in this place that this view does not show."""
+    """A place in the conversation that this view does not show."""
 
     sequence: int
     withheld: Literal[True] = True

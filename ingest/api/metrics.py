@@ -17,7 +17,7 @@ from ingest.log.writer_requests import Acknowledgement, Status
 class Metrics(Collector):
     """The metrics; `docs/reference.md` is printed from the registry.
 
-    Plain integers that become metrics when Prometheus scrapes them: its own counters cost more for each
+    Plain integers that become metrics when Prometheus scrapes them. The client library's counters cost more for each
     event than the state of a conversation does.
     """
 
@@ -27,7 +27,7 @@ class Metrics(Collector):
         hub: Broadcaster | None = None,
         hooks: HookRunner | None = None,
     ) -> None:
-        """Start at zero; the gauges are those of `writer` and of `hub`, the asks of `hooks`."""
+        """Start at zero. Gauges read `writer` and `hub`; hook calls come from `hooks`."""
         self._writer = writer
         self._hub = hub
         self._hooks = hooks
@@ -46,7 +46,7 @@ class Metrics(Collector):
             self._became[answer.status] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric as it is now."""
+        """Yield every metric with its current value."""
         yield CounterMetricFamily(
             "convolake_events_received",
             "Events received, counted before parsing.",
@@ -79,17 +79,17 @@ class Metrics(Collector):
             0 if self._hub is None else self._hub.subscription_count,
         )
 
-        yield self._asks()
+        yield self._hook_calls()
 
-    def _asks(self) -> Metric:
-        asks = CounterMetricFamily(
-            "convolake_hook_asks",
-            "Times that a hook was asked, by outcome: allowed, modified, rejected, failed.",
+    def _hook_calls(self) -> Metric:
+        calls = CounterMetricFamily(
+            "convolake_hook_calls",
+            "Hook calls, by outcome: allowed, modified, rejected, failed.",
             labels=["outcome"],
         )
         for outcome in OUTCOMES:
-            asks.add_metric([outcome], 0 if self._hooks is None else self._hooks.outcomes[outcome])
-        return asks
+            calls.add_metric([outcome], 0 if self._hooks is None else self._hooks.outcomes[outcome])
+        return calls
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -22,7 +22,7 @@ class FastPathMiddleware:
     """ASGI middleware: calls the endpoint of a hot request directly, and the application for all others."""
 
     def __init__(self, app: FastAPI) -> None:
-        """`app`: what serves everything else."""
+        """`app`: the application for all other requests."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

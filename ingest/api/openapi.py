@@ -47,7 +47,7 @@ READ_ERRORS = (
 
 
 def problem_responses(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
-    """Responses of a route that may raise `errors`, with an example of each."""
+    """Return the responses of a route that may raise `errors`, with an example of each."""
     by_status: dict[int, list[type[IngestError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
@@ -77,7 +77,7 @@ def describe_raw_route(
     errors: tuple[type[IngestError], ...] = (),
     is_edit: bool = False,
 ) -> dict[str, Any]:
-    """`openapi_extra` of a hot route: its body, its parameters, its answers, its errors."""
+    """Return `openapi_extra` of a hot route: its body, its parameters, its responses, its errors."""
     body_schema = _schema(body)
     content = {"application/json": {"schema": body_schema, "example": example}}
     if many:
@@ -91,7 +91,7 @@ def describe_raw_route(
         "202": "On disk, and waits for the message that it speaks of",
     }
     if many:
-        answers["207"] = "A batch of which some events were refused"
+        answers["207"] = "A batch with some rejected events"
     extra: dict[str, Any] = {
         "requestBody": {"required": True, "content": content},
         "responses": {
@@ -141,7 +141,7 @@ def _in_path(parameters: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _schema(kind: type) -> dict[str, Any]:
-    """JSON schema of a struct, with nothing left to look up elsewhere."""
+    """Return the JSON schema of a struct, with its references resolved."""
     schemas, components = msgspec.json.schema_components(
         [kind], ref_template="#/{name}", schema_hook=lambda _: {"type": "object"}
     )

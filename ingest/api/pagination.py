@@ -1,4 +1,4 @@
-"""Opaque cursors: a place in a list, which clients hand back and never read."""
+"""Opaque page cursors: a place in a list, which clients return unread."""
 
 import base64
 import binascii

@@ -27,7 +27,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def problem_response(error: IngestError) -> Response:
-    """`error` as the API answers it."""
+    """Return `error` as a response."""
     headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"

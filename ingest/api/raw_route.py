@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 
 class RawRoute(APIRoute):
-    """A route whose endpoint takes the request and gives the response, with nothing between."""
+    """A route whose endpoint takes the request and returns the response, without FastAPI in between."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the endpoint itself."""

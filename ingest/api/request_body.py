@@ -29,7 +29,7 @@ JSON_TYPES = ("application/json", "")
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 _TREES = ("payload", "attributes", "session_attributes")
-"""Fields that hold whatever a client likes."""
+"""Fields with free content."""
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def limit_body(receive: Receive) -> Receive:
-    """`receive` for routes that read the body whole: TooLargeError is raised beyond the limit."""
+    """Return a `receive` for routes that read the whole body; it raises TooLargeError beyond the limit."""
     size = 0
 
     async def counting() -> Message:
@@ -87,7 +87,7 @@ def media_type(request: Request) -> str:
 
 
 def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
-    """`body` as the decoder's type. Raises InvalidRequestError with the place of the fault."""
+    """Return `body` as the decoder's type. Raises InvalidRequestError with the place of the fault."""
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -156,7 +156,7 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def decode_event(event: Any, decoder: "msgspec.json.Decoder[T]") -> T:
-    """Return one event of a batch. Raises InvalidRequestError or a child of it."""
+    """Return one event of a batch. Raises InvalidRequestError or a subclass."""
     if len(bytes(event)) > MAX_EVENT_BYTES:
         raise TooLargeError(f"at most {MAX_EVENT_BYTES} bytes an event")
     return decode(event, decoder)

@@ -18,41 +18,41 @@ from ingest.delivery.live.protocol import (
 
 HEADER_TIMEOUT_SECONDS = 10.0
 BODY_TIMEOUT_SECONDS = 60.0
-"""A request's head, and its body, have to be there after so long; 8 MiB need 1.1 Mbit/s."""
+"""Time-outs of the head and of the body of a request: 10 s and 60 s. 8 MiB in 60 s is 1.1 Mbit/s."""
 
 
 class TimeoutHttpProtocol(HttpToolsProtocol):
     """HTTP with time-outs for slow requests.
 
-    One timer for each connection checks at an interval, so a request costs none.
+    One timer for each connection checks at an interval, so a request costs no timer.
     """
 
     _watch: asyncio.TimerHandle | None = None
     _until: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Expect a head."""
+        """Start the time-out of the head."""
         super().connection_made(transport)
         self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
         self._look()
 
     def on_message_begin(self) -> None:
-        """Expect the rest of the head."""
+        """Restart the time-out of the head."""
         super().on_message_begin()
         self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
 
     def on_headers_complete(self) -> None:
-        """Expect the body."""
+        """Start the time-out of the body."""
         super().on_headers_complete()
         self._until = self.loop.time() + BODY_TIMEOUT_SECONDS
 
     def on_message_complete(self) -> None:
-        """Expect nothing: uvicorn itself ends a connection that has nothing more to say."""
+        """Stop the time-out: uvicorn closes idle connections."""
         super().on_message_complete()
         self._until = None
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on the socket pings."""
+        """Stop the time-out: the socket has its own pings."""
         self._end()
         super().handle_websocket_upgrade()
 
@@ -77,7 +77,7 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: c
 
 
 CLIENT_DISCONNECTED = "convolake.is_gone"
-"""Where a socket's scope has whether the client has left; ASGI tells only those who wait for it."""
+"""Key in a socket's scope: a function that returns whether the client has disconnected. ASGI reports that only to a reader."""
 
 
 class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -86,7 +86,7 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
     _stalled: asyncio.TimerHandle | None = None
 
     async def run_asgi(self) -> None:
-        """Do nothing for a client that gave up; say whether it has, while its socket is not open."""
+        """Skip a client that has disconnected; put `_is_gone` into the scope while the socket is not open."""
         if not self._is_gone():
             self.scope[CLIENT_DISCONNECTED] = self._is_gone  # type: ignore[literal-required]
             await super().run_asgi()
@@ -128,7 +128,7 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def raise_open_file_limit() -> None:
-    """Let this process have as many files open as the system allows: a socket is one.
+    """Raise this process's limit of open files to the system's maximum: a socket is a file.
 
     The usual limit, 1024, is for programs that use `select`; this one does not.
     """
@@ -137,7 +137,7 @@ def raise_open_file_limit() -> None:
 
 
 def uvicorn_config(application: ASGIApp, **over: Any) -> uvicorn.Config:
-    """Return how uvicorn serves the API; `over` says where."""
+    """Return the uvicorn configuration of the API; `over` overrides it."""
     given: dict[str, Any] = {
         "loop": "uvloop",
         "http": TimeoutHttpProtocol,

@@ -1,8 +1,8 @@
 """API keys: `ck_<key id>_<256-bit secret>_<checksum>`.
 
-Only a SHA-256 of the secret is kept (it is random, so a slow hash would add nothing). Prefix
+Only a SHA-256 of the secret is stored (it is random, so a slow hash would add nothing). Prefix
 and checksum let secret scanners find a leaked key. A key writes as its `source`; two keys may
-share one, which is how a key is rotated without doubling events.
+share one, so a key can be rotated without duplicate events.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What a caller may do, and whether this one may."""
+"""Scopes and access: what a caller may do."""
 
 from msgspec import Struct
 
@@ -18,13 +18,13 @@ SCOPES = {
 """Scopes of API keys."""
 
 PARTICIPATE = "take_part"
-"""What a customer's token allows, and no key: to write and read as that participant."""
+"""Scopes of a customer's token, which API keys cannot have: write and read as that participant."""
 
 CUSTOMER_SCOPES = frozenset({PARTICIPATE})
 
 
 class User(Struct, frozen=True):
-    """Whom a token was made for: a participant, in some conversations, for a while."""
+    """The user of a token: a participant, in some conversations, for a limited time."""
 
     participant_id: str
     conversation_ids: frozenset[str]
@@ -44,11 +44,11 @@ class Caller(Struct, frozen=True):
 
     @property
     def is_admin(self) -> bool:
-        """Whether they see what others sent."""
+        """Whether the caller sees events of other sources."""
         return "admin" in self.scopes
 
     def require_scope(self, *scopes: str) -> None:
-        """Raise MissingScopeError unless they have one of `scopes`, if any are named."""
+        """Raise MissingScopeError unless the caller has one of `scopes`, if any are named."""
         if scopes and not self.is_admin and self.scopes.isdisjoint(scopes):
             raise MissingScopeError(
                 f"this needs the scope {scopes[0]}; `convolake keys create --scope` gives it"
@@ -76,9 +76,9 @@ class Caller(Struct, frozen=True):
             )
 
     def act_as(self, draft: Draft, key: str | None = None) -> None:
-        """Set the participant of a user's draft; `key` is the event id of their Idempotency-Key.
+        """Set the participant of a user's draft; `key` is the event id of the Idempotency-Key.
 
-        Raises ForbiddenError if it belongs to another participant, MissingScopeError without the scope.
+        Raises ForbiddenError if the draft names another participant, MissingScopeError without the scope.
         """
         if draft.happened_at is not None:
             self.require_scope("import")

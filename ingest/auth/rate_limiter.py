@@ -62,7 +62,7 @@ class TokenBuckets:
 
 
 class RateLimiter:
-    """The limits of this installation: requests a second, 0 is any number."""
+    """The rate limits of this installation, in requests a second; 0: no limit."""
 
     def __init__(self, per_key: int, per_user: int, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""

@@ -17,7 +17,7 @@ from ingest.settings import Settings
 ALGORITHM = "HS256"
 AUDIENCE = "convolake"
 MAX_TOKEN_SECONDS = 3600
-"""Seconds that a token may be good for; then a page needs a new one, from the server that it came from."""
+"""Maximum lifetime of a token, in seconds. Then the page needs a new one from its server."""
 AGENT_SCOPES = frozenset({"read", "conversations:write"})
 """Scopes of a staff token, if the key that issued it has them."""
 
@@ -35,7 +35,7 @@ def get_or_create_token_secret(settings: Settings) -> str:
 
 
 class UserTokens:
-    """Makes and reads tokens."""
+    """Creates and reads tokens."""
 
     def __init__(self, secret: str, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""
@@ -43,7 +43,7 @@ class UserTokens:
         self._clock = clock
 
     def issue(self, caller: Caller, user: User) -> str:
-        """Return a token for `user`, who can do no more than `caller`."""
+        """Return a token for `user`, with no more rights than `caller`."""
         is_customer = user.view == "customer"
         given = AGENT_SCOPES if caller.is_admin else AGENT_SCOPES & caller.scopes
         scopes = CUSTOMER_SCOPES if is_customer else given
@@ -60,7 +60,7 @@ class UserTokens:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     def verify(self, token: str) -> Caller:
-        """Whom a token is for. Raises UnauthorizedError."""
+        """Return the user of a token. Raises UnauthorizedError."""
         try:
             claims = jwt.decode(
                 token,

@@ -1,9 +1,9 @@
 """The Python clients of the conversation API: `Client` blocks, `AsyncClient` is awaited.
 
-Every write has ids that are created before the first attempt, and a retry sends the same bytes. A call
-that returns says that its events are on disk, once. A call that raises may be repeated with the same ids
-and never leaves a second event.
-Requests and responses (calls, answers, outcomes), retries (retries) and the place of a listener
+Every write has ids that are created before the first attempt, and a retry sends the same bytes. When a call
+returns, its events are on disk, once. A call that raises may be repeated with the same ids and never leaves a
+second event.
+Requests and responses (calls, answers, outcomes), retries (retries) and the position of a listener
 (listening) are written once; the two clients only send and wait.
 """
 

@@ -1,4 +1,4 @@
-"""What the conversation API answers with. Fields that it may add later are passed over."""
+"""Responses of the conversation API. Unknown fields are ignored."""
 
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Problem(Struct, kw_only=True):
-    """Why something was refused (RFC 9457); `code` is stable, `field` is the place of the fault."""
+    """Why a request was rejected (RFC 9457); `code` is stable, `field` is the place of the fault."""
 
     status: int
     code: str
@@ -35,7 +35,7 @@ class Acknowledgement(Struct, kw_only=True):
 
 
 class BatchResult(Struct, kw_only=True):
-    """How many events of a batch became what, and an acknowledgement for each, in the order sent."""
+    """The numbers of events of a batch by result, and an acknowledgement for each event, in the order sent."""
 
     accepted: int
     duplicate: int
@@ -46,7 +46,7 @@ class BatchResult(Struct, kw_only=True):
 
 
 class Participant(Struct, kw_only=True, omit_defaults=True):
-    """A participant of a conversation; `contact_id` is for opening one, and is not listed later."""
+    """A participant of a conversation; `contact_id` is for creating one, and is not listed later."""
 
     participant_id: str
     participant_role: Role
@@ -54,7 +54,7 @@ class Participant(Struct, kw_only=True, omit_defaults=True):
 
 
 class Control(Struct, kw_only=True):
-    """Who may speak: bot, human or none. A bot's message carries the epoch it saw."""
+    """The owner of control: bot, human or none. A bot's message has the epoch it saw."""
 
     owner: str
     epoch: int
@@ -62,7 +62,7 @@ class Control(Struct, kw_only=True):
 
 
 class Handoff(Struct, kw_only=True):
-    """The handoff under way: requested, queued, assigned or accepted."""
+    """The open handoff: requested, queued, assigned or accepted."""
 
     handoff_id: str
     status: str
@@ -72,7 +72,7 @@ class Handoff(Struct, kw_only=True):
 
 
 class Conversation(Struct, kw_only=True):
-    """A conversation as it stands; `state` is active, inactive, resolved or closed."""
+    """A conversation in its current state; `state` is active, inactive, resolved or closed."""
 
     conversation_id: str
     state: str
@@ -114,7 +114,7 @@ class Message(Struct, kw_only=True):
 
 
 class SourceStats(Struct, kw_only=True):
-    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
+    """Counters of one source; received = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
     received: int
@@ -127,7 +127,7 @@ class SourceStats(Struct, kw_only=True):
 
 
 class IngestStats(Struct, kw_only=True):
-    """All counts; stored = accepted + generated over all sources."""
+    """All counters; stored = accepted + generated over all sources."""
 
     stored: int
     head: str
@@ -135,7 +135,7 @@ class IngestStats(Struct, kw_only=True):
 
 
 class RejectedEvent(Struct, kw_only=True):
-    """An event that was refused: where it came in, its first 256 KiB, and the reason."""
+    """A rejected event: its route, its first 256 KiB, and the reason."""
 
     rejected_id: int
     received_at: datetime
@@ -151,7 +151,7 @@ class RejectedEvent(Struct, kw_only=True):
 
 
 class Page(Struct, Generic[T]):
-    """Some items; `cursor` leads to the next page and is None on the last."""
+    """A page of items; `cursor` leads to the next page and is None on the last."""
 
     items: list[T]
     cursor: str | None

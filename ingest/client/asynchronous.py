@@ -1,4 +1,4 @@
-"""The client for asyncio: a call is awaited, and others run meanwhile."""
+"""The client for asyncio: calls are awaited and may run concurrently."""
 
 import asyncio
 import time
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 
 class AsyncClient(Caller):
-    """Speaks to one conversation API with one key; every method may raise a ClientError.
+    """A client of one conversation API with one key; every method may raise a ClientError.
 
-    Has the methods of `Client`, with their contracts; what that one iterates over, `async for` does.
+    It has the methods of `Client`, with their contracts; iterators are async iterators.
     One client is for one event loop and any number of tasks; a task may be cancelled at any time.
-    Close the client, or use it in `async with`. Who leaves a `listen` before its end, and wants its
-    socket closed at once and not some time later, puts it into `contextlib.aclosing`.
+    Close the client, or use it in `async with`. To close the socket of an unfinished `listen` at once, use
+    `contextlib.aclosing`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class AsyncClient(Caller):
         jitter: Callable[[], float] = JITTER,
         new_id: Callable[[], str] = new_uuid7,
     ) -> None:
-        """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
+        """`timeout` is in seconds and for one attempt; after `retries` more the failure is raised."""
         super().__init__(url, key, Patience(retries, clock, jitter), new_id)
         self._wait = wait
         self._timeout = timeout

@@ -37,7 +37,7 @@ class Client(Caller):
         jitter: Callable[[], float] = JITTER,
         new_id: Callable[[], str] = new_uuid7,
     ) -> None:
-        """`timeout` is in seconds and for one try; after `retries` more the failure is raised."""
+        """`timeout` is in seconds and for one attempt; after `retries` more the failure is raised."""
         super().__init__(url, key, Patience(retries, clock, jitter), new_id)
         self._wait = wait
         self._timeout = timeout

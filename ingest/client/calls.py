@@ -26,7 +26,7 @@ from ingest.contract import Visibility
 
 BATCH_EVENTS = 10_000
 BATCH_BYTES = 8 * 1024 * 1024
-"""What the API takes in one request; more is sent as several."""
+"""Maximum size of one request to the API; larger batches are split."""
 
 PAGE_ITEMS = 100
 
@@ -48,10 +48,10 @@ class Call(Generic[T]):
     content_type: str = "application/json"
     params: Mapping[str, str] = field(default_factory=dict)
     is_whole: Callable[[T], bool] = _any
-    """An answer that is not is none."""
+    """The request of a call that has none."""
 
     def request(self, http: httpx2.Client | httpx2.AsyncClient, url: str) -> httpx2.Request:
-        """Return the request for the API at `url`. Raises InvalidURL."""
+        """Return the HTTP request for the API at `url`. Raises InvalidURL."""
         return http.build_request(
             self.method,
             url + self.path,
@@ -65,10 +65,10 @@ READY = Call("GET", "/readyz", dict[str, str])
 
 
 class Calls:
-    """Every operation, with its contract: what a client does by its method of the same name."""
+    """Every operation, with its contract: the methods of both clients."""
 
     def __init__(self, new_id: Callable[[], str]) -> None:
-        """`new_id` makes the ids that the caller does not give: a retry must not make others."""
+        """`new_id` creates the ids that the caller does not give: a retry must use the same ones."""
         self._new_id = new_id
 
     def create_conversation(
@@ -84,9 +84,9 @@ class Calls:
         occurred_at: datetime | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Call[Acknowledgement]:
-        """Open a conversation; its id is in the acknowledgement. Safe to repeat with both ids.
+        """Create a conversation; its id is in the acknowledgement. Safe to repeat with both ids.
 
-        Raises ProblemError `conversation_exists` if another event opened one with this id.
+        Raises ProblemError `conversation_exists` if another event created one with this id.
         """
         body = _encode_given(
             channel=channel,
@@ -150,22 +150,22 @@ class Calls:
             yield _batch_call(part)
 
     def conversations(self, channel: str | None = None) -> Call[Page[Conversation]]:
-        """Return every conversation, the newest first; pages are fetched as they are asked for."""
+        """Return every conversation, newest first; pages are fetched as they are needed."""
         return _page_call("/v1/conversations", Page[Conversation], channel=channel)
 
     def conversation(self, conversation_id: str) -> Call[Conversation]:
-        """Return a conversation as it stands. Raises ProblemError `unknown_conversation`."""
+        """Return a conversation in its current state. Raises ProblemError `unknown_conversation`."""
         return Call("GET", conversation_path(conversation_id), Conversation)
 
     def messages(self, conversation_id: str) -> Call[Page[Message]]:
-        """Return every message of a conversation, in order; pages are fetched as they are asked for.
+        """Return every message of a conversation, in order; pages are fetched as they are needed.
 
-        Raises ProblemError `unknown_conversation` when the first one is asked for.
+        Raises ProblemError `unknown_conversation` when the first message is read.
         """
         return _page_call(messages_path(conversation_id), Page[Message])
 
     def ingest_stats(self) -> Call[IngestStats]:
-        """Return the counters of this key's source; of all with a local key."""
+        """Return the counters of this key's source; of all sources with a local key."""
         return Call("GET", "/v1/ingest-stats", IngestStats)
 
     def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
@@ -173,7 +173,7 @@ class Calls:
         return _page_call("/v1/rejected", Page[RejectedEvent], code=code)
 
     def replay(self, rejected_id: int) -> Call[Acknowledgement]:
-        """Try a refused event again. Raises ProblemError with the reason if it is refused again."""
+        """Replay a rejected event. Raises ProblemError with the reason if it is rejected again."""
         return Call("POST", f"/v1/rejected/{rejected_id}/replay", Acknowledgement)
 
     def _id(self, given: str | None) -> str:
@@ -188,12 +188,12 @@ def next_page(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
 
 
 def conversation_path(conversation_id: str) -> str:
-    """Return where a conversation is."""
+    """Return the path of a conversation."""
     return f"/v1/conversations/{quote(conversation_id, safe='')}"
 
 
 def messages_path(conversation_id: str) -> str:
-    """Return where the messages of a conversation are posted and listed."""
+    """Return the path at which messages of a conversation are posted and listed."""
     return f"{conversation_path(conversation_id)}/messages"
 
 

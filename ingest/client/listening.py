@@ -1,4 +1,4 @@
-"""The place of one listener: which WebSocket it opens next, and which events it has seen."""
+"""The position of one listener: which WebSocket it opens next, and which events it has seen."""
 
 from typing import Any
 from urllib.parse import quote

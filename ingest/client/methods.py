@@ -15,7 +15,7 @@ from ingest.client.retries import Patience
 
 
 class Caller:
-    """What a client knows before it sends anything: whom, as whom, in what words, how often."""
+    """What a client knows before it sends: its headers, its ids, its retries."""
 
     def __init__(self, url: str, key: str, patience: Patience, new_id: Callable[[], str]) -> None:
         """`new_id` creates the ids that the caller does not give."""
@@ -34,7 +34,7 @@ R = TypeVar("R")
 def method_of(
     operation: Callable[Concatenate[Calls, P], C], make: Callable[[S, C], R]
 ) -> Callable[Concatenate[S, P], R]:
-    """Return the method of a client that has what `operation` says made by its own `make`."""
+    """Return the client method for `operation`, made by the client's own `make`."""
 
     def method(client: S, /, *args: P.args, **given: P.kwargs) -> R:
         return make(client, operation(client._calls, *args, **given))

@@ -1,7 +1,7 @@
 """The outcome of a call: its response, or a ClientError.
 
 ClientError
-├── ProblemError            the API refused the request
+├── ProblemError            the API rejected the request
 ├── UnreachableError        no response; the request may or may not be on disk
 └── UnexpectedAnswerError   the response is not from the conversation API
 """
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class ClientError(Exception):
-    """Base of all; `is_retryable` says that the same call may succeed later."""
+    """Base of all client errors; with `is_retryable` the same call may succeed later."""
 
     is_retryable = False
     retry_after: float | None = None
@@ -33,9 +33,9 @@ PASSING = frozenset({408, 429, 502, 503, 504})
 
 
 class ProblemError(ClientError):
-    """The API refused the call. `status`, `code`, `detail` and `field` are those of its answer.
+    """The API rejected the call. `status`, `code`, `detail` and `field` are those of its response.
 
-    What may pass is raised only after the retries.
+    A temporary error is raised only after the retries.
     """
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
@@ -54,22 +54,22 @@ _PASSING = (httpx2.TransportError, httpx2.DecodingError, OSError, EOFError, WebS
 
 
 class UnreachableError(ClientError):
-    """No answer came. Make the call again with the same ids: it cannot leave a second event."""
+    """No response arrived. Repeat the call with the same ids: it cannot leave a second event."""
 
     def __init__(self, url: str, error: Exception) -> None:
-        """`error` is what the connection said; a URL that is none is not worth a retry."""
+        """`error` is the connection's error; an invalid URL is not retryable."""
         self.url = url
         self.is_retryable = isinstance(error, _PASSING)
         self.is_retryable &= not isinstance(error, httpx2.UnsupportedProtocol | InvalidURI)
         reason = str(error) or type(error).__name__
         super().__init__(
             f"no answer from {url} ({reason}). Is the API running there? "
-            "`convolake serve` starts it, CONVOLAKE_API_URL says where to look."
+            "`convolake serve` starts it, CONVOLAKE_API_URL sets its address."
         )
 
 
 class UnexpectedAnswerError(ClientError):
-    """What answered does not speak as the conversation API does; the address may be wrong."""
+    """The response is not from the conversation API; the URL may be wrong."""
 
     def __init__(self, url: str, status: int) -> None:
         """`url` is the requested URL, `status` the HTTP status of the response."""
@@ -82,7 +82,7 @@ class UnexpectedAnswerError(ClientError):
 
 @contextmanager
 def request_failures(url: str) -> Iterator[None]:
-    """Say of a request that was not answered what the clients say of it."""
+    """Raise the client error for a request without a response."""
     try:
         yield
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
@@ -91,11 +91,11 @@ def request_failures(url: str) -> Iterator[None]:
 
 @contextmanager
 def socket_failures(url: str) -> Iterator[None]:
-    """Say of a socket what the clients say of it; one that only comes to its end is lost, too."""
+    """Raise the client error for a socket; a socket that ends is a lost connection too."""
     try:
         yield
-    except InvalidStatus as refused:
-        raise _refusal(_answered_instead(url, refused)) from refused
+    except InvalidStatus as rejected:
+        raise _error_of(_answered_instead(url, rejected)) from rejected
     except (OSError, EOFError, WebSocketException) as error:
         raise UnreachableError(url, error) from error
     raise UnreachableError(url, EOFError("the server closed the socket"))
@@ -104,26 +104,26 @@ def socket_failures(url: str) -> Iterator[None]:
 def read_answer(call: Call[T], response: httpx2.Response) -> T:
     """Return the decoded response. Raises ProblemError, UnexpectedAnswerError."""
     if not response.is_success:
-        raise _refusal(response)
+        raise _error_of(response)
     answer = _decode(response, call.answer)
     if not call.is_whole(answer):
         raise UnexpectedAnswerError(str(response.url), response.status_code)
     return answer
 
 
-def _refusal(response: httpx2.Response) -> ClientError:
+def _error_of(response: httpx2.Response) -> ClientError:
     if response.is_success:
         return UnexpectedAnswerError(str(response.url), response.status_code)
     problem = _decode(response, Problem) if "problem" in _media_type(response) else _bare(response)
     return ProblemError(problem, retry_after(response))
 
 
-def _answered_instead(url: str, refused: InvalidStatus) -> httpx2.Response:
-    """Return the response that refused a WebSocket handshake."""
+def _answered_instead(url: str, rejected: InvalidStatus) -> httpx2.Response:
+    """Return the response that rejected a WebSocket handshake."""
     return httpx2.Response(
-        refused.response.status_code,
-        headers=list(refused.response.headers.raw_items()),
-        content=bytes(refused.response.body or b""),
+        rejected.response.status_code,
+        headers=list(rejected.response.headers.raw_items()),
+        content=bytes(rejected.response.body or b""),
         request=httpx2.Request("GET", url),
     )
 
@@ -140,13 +140,13 @@ def _media_type(response: httpx2.Response) -> str:
 
 
 def _bare(response: httpx2.Response) -> Problem:
-    """Return a refusal by something between us and the API, or by `/readyz`."""
+    """Return the error for a response of a gateway, or of `/readyz`."""
     status = response.status_code
     return Problem(status=status, code=f"http_{status}", detail=response.text[:200] or "no detail")
 
 
 def retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server asks us to wait; a date counts from the server's own `Date`."""
+    """Return the seconds of Retry-After; a date counts from the server's own `Date`."""
     value = response.headers.get("retry-after", "")
     if value.isascii() and value.isdigit():
         return float(value)

@@ -1,4 +1,4 @@
-"""When a call that failed is made again, and after what pause. Never waits itself."""
+"""When a failed call is retried, and after what pause. Never waits itself."""
 
 import random
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from typing import Protocol
 from ingest.client.outcomes import ClientError
 
 LONGEST_PAUSE = 60.0
-"""Seconds. A server that asks for more patience than this is reported instead of waited for."""
+"""Maximum Retry-After that a client obeys, in seconds; a longer one is raised."""
 
 POLL_SECONDS = 0.1
 
 JITTER = random.SystemRandom().random
-"""Not `random.random`: a program that seeded that one counts on its numbers."""
+"""Not `random.random`: a program that seeded it depends on its numbers."""
 
 
 class Policy(Protocol):
-    """Whether there is another try, and when."""
+    """Decides whether there is another attempt, and when."""
 
     def pause_after(self, failure: ClientError) -> float:
-        """Seconds until the next try. Raises the failure if there is none."""
+        """Return the seconds until the next attempt. Raises the failure if there is none."""
         ...
 
 
 @dataclass
 class Retrying:
-    """Retries with growing pauses; with `is_endless` without a limit."""
+    """Retries with growing pauses; without a limit if `is_endless`."""
 
     retries: int
     jitter: Callable[[], float]
@@ -34,7 +34,7 @@ class Retrying:
     failures: int = 0
 
     def pause_after(self, failure: ClientError) -> float:
-        """Seconds until the next try. Raises the failure if there is none."""
+        """Return the seconds until the next attempt. Raises the failure if there is none."""
         pause = pause_before_retry(failure, min(self.failures, self.retries), self.jitter())
         if pause is None or (self.failures >= self.retries and not self.is_endless):
             raise failure
@@ -42,19 +42,19 @@ class Retrying:
         return pause
 
     def begin_anew(self) -> None:
-        """There was an answer: the next failure is a first one."""
+        """Reset after a response: the next failure counts as the first."""
         self.failures = 0
 
 
 @dataclass
 class Polling:
-    """A try every moment until `deadline`."""
+    """Retries at a short interval until `deadline`."""
 
     deadline: float
     clock: Callable[[], float]
 
     def pause_after(self, failure: ClientError) -> float:
-        """Seconds until the next try. Raises the failure if there is none."""
+        """Return the seconds until the next attempt. Raises the failure if there is none."""
         if not failure.is_retryable or self.clock() >= self.deadline:
             raise failure
         return POLL_SECONDS
@@ -69,11 +69,11 @@ class Patience:
     jitter: Callable[[], float]
 
     def for_a_call(self) -> Retrying:
-        """Return some tries more."""
+        """Return retries with a limit, for one call."""
         return Retrying(self.retries, self.jitter)
 
     def for_a_listener(self) -> Retrying:
-        """As long as it takes."""
+        """Return retries without a limit, for a listener."""
         return Retrying(self.retries, self.jitter, is_endless=True)
 
     def until_ready(self, seconds: float) -> Polling:
@@ -82,10 +82,10 @@ class Patience:
 
 
 def pause_before_retry(failure: ClientError, attempt: int, jitter: float) -> float | None:
-    """Seconds until the next try, None if it is of no use. `attempt` counts from 0.
+    """Return the seconds until the next attempt; None if there is none. `attempt` counts from 0.
 
-    Never earlier than the server asks. `jitter` (0 to 1) keeps clients that failed together
-    from coming back together.
+    Never earlier than the server asks. `jitter` (0 to 1) spreads the retries of clients that failed
+    together.
     """
     asked = failure.retry_after or 0.0
     if not failure.is_retryable or asked > LONGEST_PAUSE:

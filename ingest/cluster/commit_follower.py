@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 BROADCAST_CHANNEL = "convolake_typing"
-"""Where processes tell each other who types: it is not stored, so it can be read nowhere."""
+"""Channel on which processes send each other who is typing. It is not stored, so no process could read it elsewhere."""
 
 
 PAGE_EVENTS = 500
@@ -61,7 +61,7 @@ class CommitFollower:
             self._woken.set()
 
     def broadcast(self, words: dict[str, Any]) -> None:
-        """Tell every other process; nothing is kept. At most 8,000 bytes. Blocks."""
+        """Send a message to every other process; it is not stored. At most 8,000 bytes. Blocks."""
         told = json.dumps([self._name, words])
         with self._engine.begin() as connection:
             connection.execute(select(func.pg_notify(BROADCAST_CHANNEL, told)))

@@ -10,7 +10,7 @@ import psycopg
 from ingest.log.storage.postgres import SESSION_SETTINGS, connect_args
 
 LEADER_LOCK = 0x636F6E766F6C
-"""The advisory lock of the process that delivers webhooks, for as long as it is connected."""
+"""The advisory lock of the process that delivers webhooks. Its connection holds it."""
 
 
 LOCK_CHECK_SECONDS = 3.0

@@ -93,7 +93,7 @@ class BotWatchdog:
             await asyncio.sleep(POLL_SECONDS)
 
     def _is_due(self, webhook: Webhook) -> bool:
-        """Return whether the dispatcher has had its turn: after a restart the bot goes first."""
+        """Return whether the dispatcher has run: after a restart the bot gets the event first."""
         webhook_id, dispatcher = webhook.webhook_id, self._dispatcher
         is_served = dispatcher.is_caught_up(webhook_id) or dispatcher.is_paused(webhook_id)
         return webhook.disabled_at is not None or is_served
@@ -158,7 +158,7 @@ class BotWatchdog:
             yield webhook_registry.update_webhook(webhook.webhook_id, watchdog_cursor=cursor)
 
     def _failed_turns(self, webhook: Webhook, event: RowMapping) -> Iterable[IncomingEvent]:
-        """Yield the failed turn, unless the bot has no turn any more."""
+        """Yield the failed turn, unless control or the conversation has changed."""
         state = queries.get_conversation(self._engine, event["conversation_id"])
         if state is None or state.state == "closed" or state.control.owner != BOT:
             return

@@ -12,7 +12,7 @@ HOUR = 3_600 * SECOND
 
 
 class CircuitBreaker:
-    """Opens after repeated failures; after each pause it lets one delivery through as a probe."""
+    """Opens after repeated failures. After each pause it permits one delivery as a probe."""
 
     def __init__(self) -> None:
         """Start closed."""

@@ -54,7 +54,7 @@ class DeliveryRound:
         clock: Clock,
         jitter: Callable[[], float],
     ) -> None:
-        """Start with nothing to record. `clock` gives microseconds, `jitter` 0 to 1."""
+        """Start with nothing to record. `clock` gives microseconds, `jitter` returns 0 to 1."""
         self._destination = destination
         self._registry = registry
         self._egress = egress
@@ -143,7 +143,7 @@ class DeliveryRound:
     def _schedule(
         self, delivery: Delivery, result: EgressResult, reason: str, retry_after: int | None
     ) -> None:
-        """Schedule the next attempt, or give the delivery up."""
+        """Schedule the next attempt, or make the delivery a dead letter."""
         now, attempts = self._clock(), delivery.attempts + 1
         first = now if delivery.first_attempt_at is None else delivery.first_attempt_at
         next_at = next_attempt_at(now, first, attempts, retry_after, self._jitter)

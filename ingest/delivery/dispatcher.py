@@ -172,7 +172,7 @@ class Dispatcher:
         due = await run_in_threadpool(queue.list_due, self._engine, destination_id, now, limit)
         place = (due[0]["shard"], due[0]["position"]) if is_probe and due else None
         if place is not None and place == self._probed.get(destination_id):
-            # Perhaps the destination refuses this one event only: probe with a new one.
+            # Perhaps the destination rejects this one event only: probe with a new one.
             due, place = [], None
         self._probed[destination_id] = place
         return due

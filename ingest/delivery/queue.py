@@ -162,7 +162,7 @@ def reschedule(
 
 
 def dead_letter(key: DeliveryKey, attempts: int, now: int, last_result: str) -> ClauseElement:
-    """Give a delivery up, and keep it."""
+    """Make a delivery a dead letter."""
     return _update(
         key,
         attempts=attempts,

@@ -22,19 +22,19 @@ REQUEST_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 MAX_DRAINED_BYTES = 64 * 1024
 MAX_RESPONSE_BYTES = 256 * 1024
-"""An answer that was asked for may be as long as an event."""
+"""Maximum size of a response that matters: the size of an event."""
 
 DRAIN_SECONDS = 1.0
 HTTPS_PORT = 443
-"""Other ports, and plain http, are for networks that the settings allow."""
+"""Scheme and port that public addresses must have. Other ports and plain http need `allowed` networks."""
 
 
 class ForbiddenAddressError(Exception):
-    """The address may not be called; it says which rule is against it, never what it resolved to."""
+    """The address may not be called. The message names the rule, never the resolved address."""
 
 
 class ResponseTooLargeError(ValueError):
-    """No more of it is read."""
+    """The response is larger than the maximum; the rest is not read."""
 
 
 class EgressResult(Struct, frozen=True):
@@ -44,16 +44,16 @@ class EgressResult(Struct, frozen=True):
     error: str | None
     seconds: float
     retry_after: int | None = None
-    """Seconds that the receiver asked for."""
+    """Retry-After in seconds."""
 
     @property
     def is_success(self) -> bool:
-        """Whether it arrived."""
+        """Whether the status is 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def check_url(url: str, *, allows_http: bool) -> None:
-    """Raise ForbiddenAddressError if nothing may ever be sent there, whatever the name means."""
+    """Raise ForbiddenAddressError if no request to this URL is ever allowed, whatever its name resolves to."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,7 +75,7 @@ Read = Callable[[httpcore2.Response], Awaitable[bytes]]
 
 
 class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to public addresses and to those in `allowed`, and to no other."""
+    """A network backend that connects to public addresses and to those in `allowed` only."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         """Allow private networks that the operator trusts."""
@@ -110,14 +110,14 @@ class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
     def _may_call(self, address: str, port: int) -> bool:
-        """Return a public address by https; any port of one that the operator trusts."""
+        """Return whether the URL is public https, or any port of an allowed address."""
         if port != HTTPS_PORT and not is_in_networks(address, self._allowed):
             return False
         return is_allowed(address, self._allowed)
 
 
 class EgressClient:
-    """Sends webhooks. Close it at the end."""
+    """Sends requests. Close it at the end."""
 
     def __init__(self, allowed: Sequence[Network] = (), seconds: float = REQUEST_SECONDS) -> None:
         """Send with a time-out for a whole request; `allowed`: private networks that may be called."""
@@ -132,11 +132,11 @@ class EgressClient:
         await self._pool.aclose()
 
     def validate_url(self, url: str) -> None:
-        """Raise ForbiddenAddressError if nothing may ever be sent there."""
+        """Raise ForbiddenAddressError if no request to this URL is ever allowed."""
         check_url(url, allows_http=self._allows_http)
 
     async def send(self, url: str, headers: Headers, body: bytes) -> EgressResult:
-        """Send `body`. Never raises for what a receiver does."""
+        """Send `body`. Never raises for the behaviour of a receiver."""
         outcome, _ = await self._try(url, headers, body, self._seconds, _let_go)
         return outcome
 

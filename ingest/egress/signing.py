@@ -20,7 +20,7 @@ def new_secret() -> str:
 def active_secrets(
     secret: str, old: str | None, old_secret_until: int | None, now: int
 ) -> list[str]:
-    """Return the secrets that are signed with: two while they are changed."""
+    """Return the signing secrets: two during a rotation."""
     return [secret, old] if old is not None and (old_secret_until or 0) > now else [secret]
 
 
@@ -29,7 +29,7 @@ def sign(
 ) -> list[tuple[bytes, bytes]]:
     """Return the three headers of a delivery at `seconds` since 1970, signed with each of `keys`.
 
-    While a secret is changed there are two, so that no receiver refuses what it gets meanwhile.
+    During a rotation there are two, so that a receiver with either secret accepts the request.
     `delivery_id` has no full stop: it would make the signed text ambiguous.
     """
     signed = f"{delivery_id}.{seconds}.".encode() + body

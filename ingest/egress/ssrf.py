@@ -18,13 +18,14 @@ BLOCKED_NETWORKS = tuple(
     )
 )  # fmt: skip
 """This network, IETF protocols, 6to4 relays, reserved; IPv4-compatible, NAT64, discard, Teredo, 6to4,
-documentation, SRv6, site-local: each may lead elsewhere than it says."""
+documentation, SRv6, site-local: each may lead to another address than it shows.
+"""
 
 
 def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
     """Return whether a request may go to this address: a public one, or one in `allowed`.
 
-    Raises ValueError if it is no address.
+    Raises ValueError if it is not an address.
     """
     if is_in_networks(address, allowed):
         return True
@@ -34,13 +35,13 @@ def is_allowed(address: str, allowed: Sequence[Network] = ()) -> bool:
 
 
 def is_in_networks(address: str, networks: Sequence[Network]) -> bool:
-    """Return whether the address is in one of them. Raises ValueError if it is no address."""
+    """Return whether the address is in one of them. Raises ValueError if it is not an address."""
     ip = _unmapped(address)
     return any(_is_in(ip, network) for network in networks)
 
 
 def _unmapped(address: str) -> IPv4Address | IPv6Address:
-    """Return the address itself, however it is wrapped."""
+    """Return the embedded IPv4 address, or the address itself."""
     ip = ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     return ip if mapped is None else mapped

@@ -106,7 +106,7 @@ def _check_command(
     policy: LifecyclePolicy,
     command: Command,
 ) -> None:
-    """Raise the reason why the state refuses a command."""
+    """Raise the reason why the state rejects a command."""
     if event.event_type == "message.created":
         _check_message(event, state, command)
         return
@@ -131,7 +131,7 @@ def _check_handoff(
         raise EventRejectedError(
             f"a {event.participant_role} cannot accept or transfer a handoff", "$.participant_id"
         )
-    reason = handoff_state.refusal_reason(event, state)
+    reason = handoff_state.rejection_reason(event, state)
     if reason is None and handoff_state.is_assigned_to_other(event, state):
         reason = "this handoff is assigned to another agent"
     if reason is not None:
@@ -188,14 +188,14 @@ def _check_epoch(state: Conversation, command: Command) -> None:
 
 
 def _is_stale(event: StoredEvent, state: Conversation, rules: EventType) -> bool:
-    """Return whether the state would refuse this event as a command."""
+    """Return whether the state would reject this event as a command."""
     if state.state == "closed" and rules.about in ("conversation", "handoff"):
         return True
     if event.event_type == "message.created":
         is_bot_message = event.participant_role == "bot" and event.visibility == "public"
         return state.state == "closed" or (is_bot_message and state.control.owner == HUMAN)
     is_step = rules.handoff is not None and event.event_type != "handoff.requested"
-    return is_step and handoff_state.refusal_reason(event, state) is not None
+    return is_step and handoff_state.rejection_reason(event, state) is not None
 
 
 def _record_previous_values(event: StoredEvent, state: Conversation) -> None:

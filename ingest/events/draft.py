@@ -51,7 +51,7 @@ class Draft(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Command(Struct, frozen=True):
-    """What a commanding client has seen. The log refuses the command if the state differs.
+    """What a commanding client has seen. The log rejects the command if the state differs.
 
     A fact (`POST /v1/events`) has no command: it happened, and is stored whatever the state is.
     """
@@ -63,7 +63,8 @@ class Command(Struct, frozen=True):
     valid for one conversation, so its messages do not follow."""
     skipped_hooks: bool = False
     """Hooks did not run, because the conversation did not have the participant. If it has by the time of
-    the commit, the message is refused, so that no message bypasses the hooks."""
+    the commit, the message is rejected, so that no message bypasses the hooks.
+    """
 
 
 def validate_draft(draft: Draft, command: Command | None) -> EventType:

@@ -9,11 +9,11 @@ _PATTERN = re.compile(
 )
 _SECONDS = (604_800, 86_400, 3_600, 60, 1)
 MIN_SECONDS = {"inactive_after": 60, "closed_after": 600}
-"""Seconds. Shorter timers would fire between two words (Twilio has the same: 1 and 10 minutes)."""
+"""Minimum duration of a timer, in seconds. Shorter ones would fire between two words (Twilio has the same: 1 and 10 minutes)."""
 
 
 def parse_iso(text: str) -> int:
-    """Microseconds. Raises ValueError if it is not such a duration, or nothing."""
+    """Return the microseconds of a duration. Raises ValueError if it is not a duration, or zero."""
     found = _PATTERN.match(text)
     parts = found.groups() if found else ()
     if not any(parts):

@@ -18,8 +18,8 @@ _TIMES = tuple(column.name for column in COLUMNS if column.name.endswith("_at"))
 def render_event(row: EventRow, view: str, *, is_deleted: bool = False) -> dict[str, Any]:
     """Return the columns of an event that `view` (all or customer) shows.
 
-    A customer sees that a place is taken, not by what: `{sequence, withheld: true}`.
-    `is_deleted`: the message of the event was deleted.
+    A customer sees that the place is taken: `{sequence, withheld: true}`. `is_deleted`: the message of the
+    event was deleted.
     """
     if view == "all":
         return _all_columns(row)

@@ -10,7 +10,7 @@ from ingest.events.stored_event import StoredEvent, decode_payload_as
 from ingest.events.types import WAITING, rules_of
 
 
-def refusal_reason(event: StoredEvent, state: Conversation) -> str | None:
+def rejection_reason(event: StoredEvent, state: Conversation) -> str | None:
     """Return why this handoff event does not fit the open handoff; None if it fits."""
     current = state.handoff
     if event.event_type == "handoff.requested":
@@ -44,7 +44,7 @@ def apply_handoff(state: Conversation, event: StoredEvent) -> None:
     A request always counts: the newest request is the open handoff.
     """
     is_request = event.event_type == "handoff.requested"
-    if not is_request and refusal_reason(event, state) is not None:
+    if not is_request and rejection_reason(event, state) is not None:
         return
     if is_request and state.state == "closed":
         return

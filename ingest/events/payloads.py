@@ -60,7 +60,7 @@ class ConversationCreated(ConversationFields):
 
 
 class WithReason(Payload):
-    """Why it happened, in the producer's words."""
+    """The producer's reason."""
 
     reason: PersonalText | None = None
 

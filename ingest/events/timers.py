@@ -23,7 +23,7 @@ SETTLED_AFTER = 15 * 60 * 1_000_000
 
 @dataclass(frozen=True)
 class LifecyclePolicy:
-    """The settings that a decision depends on. `session_timeouts` is by channel, "" for all others."""
+    """The settings that a decision depends on. `session_timeouts` is by channel; "" is for all others."""
 
     session_timeouts: Mapping[str, int]
     session_roles: frozenset[str]
@@ -67,7 +67,7 @@ def _optional_micros(duration: timedelta | None) -> int | None:
 
 
 class Timer(NamedTuple):
-    """When the server writes which event, and why."""
+    """An event that the server will write, its time and its reason."""
 
     at: int
     event_type: str

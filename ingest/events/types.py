@@ -402,7 +402,7 @@ CUSTOM = EventType(
 UNKNOWN = EventType(
     name="unknown", stream="conversation", meaning="a type that this version does not know"
 )
-"""What a stored event of a later version is treated as."""
+"""The rules of a stored event of a later version."""
 
 
 def find_event_type(name: str) -> EventType | None:

@@ -11,7 +11,7 @@ _SAFE_PREFIXES = (
     "Invalid RFC3339",
     "Number out of range",
 )
-"""Messages of msgspec that name types and our own field names, never a value that was sent."""
+"""Messages of msgspec that name types and our own field names, never a value of the request."""
 
 
 def explain(error: msgspec.ValidationError, root: str = "$") -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Hooks in the store: who is asked before a message is stored, and what counts if they fail."""
+"""Hooks in the store: endpoints that run before a message is stored."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Hook(Struct, frozen=True):
 
 
 def list_hooks(engine: Engine) -> list[Hook]:
-    """Return every hook, in the order in which they are asked: the oldest first."""
+    """Return every hook, in the order in which they run: oldest first."""
     query = select(hooks).order_by(hooks.c.created_at, hooks.c.hook_id)
     with engine.connect() as connection:
         return [_hook(row) for row in connection.execute(query).mappings()]
@@ -56,7 +56,7 @@ def _hook(row: RowMapping) -> Hook:
 
 
 def insert_hook(hook: Hook) -> ClauseElement:
-    """Return a new hook."""
+    """Return the statement that adds a hook."""
     values = {name: getattr(hook, name) for name in Hook.__struct_fields__}
     for name in ("channels", "roles"):
         values[name] = " ".join(sorted(values[name]))
@@ -64,10 +64,10 @@ def insert_hook(hook: Hook) -> ClauseElement:
 
 
 def update_hook(hook_id: str, **values: Any) -> ClauseElement:
-    """Other values."""
+    """Return the statement that changes fields of a hook."""
     return update(hooks).where(hooks.c.hook_id == hook_id).values(**values)
 
 
 def delete_hook(hook_id: str) -> ClauseElement:
-    """No hook any more."""
+    """Return the statement that deletes a hook."""
     return delete(hooks).where(hooks.c.hook_id == hook_id)

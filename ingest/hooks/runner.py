@@ -1,7 +1,7 @@
-"""Asks hooks about a message before it is stored: one after the other, each within its time.
+"""Runs hooks before a message is stored: one after the other, each within its timeout.
 
-What a hook says is one of three things; whatever else happens is a failure, and then counts what
-was declared for it. So a message waits for hooks as long as was agreed, and no longer.
+A hook allows, modifies or rejects. Any other outcome is a failure, and the declared `on_failure` decides. A
+message therefore waits for its hooks for a limited time.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ingest.clock import Clock
 from ingest.contract import from_micros
 from ingest.egress import signing
 from ingest.egress.client import EgressClient
-from ingest.errors import EventRejectedError, HookFailedError, RefusedByHookError
+from ingest.errors import EventRejectedError, HookFailedError, RejectedByHookError
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
 from ingest.log.writer_requests import HookModification
@@ -26,7 +26,7 @@ from ingest.log.writer_requests import HookModification
 logger = logging.getLogger(__name__)
 
 TOTAL_SECONDS = 3.0
-"""So long a message waits for all hooks together; those whose turn does not come have failed."""
+"""Maximum time that a message waits for all its hooks. Hooks that did not start within it have failed."""
 
 MAX_REASON_CHARACTERS = 200
 """Maximum characters of a hook's reason that the sender sees."""
@@ -55,7 +55,7 @@ class ProposedMessage(Struct, frozen=True):
 
 
 class HookVerdict(Struct, frozen=True):
-    """What all hooks together say: the message as it is, another text, or an error."""
+    """The result of all hooks: the unchanged message, another text, or an error."""
 
     modified: HookModification | None = None
     error: EventRejectedError | None = None
@@ -71,11 +71,11 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class _FailedError(Exception):
-    """The hook gave no answer that counts."""
+    """The hook gave no valid answer."""
 
 
 class HookRunner:
-    """The hooks of an installation, kept at hand: without any a message costs one look here."""
+    """The hooks of an installation, in memory: without any, a message costs one check."""
 
     def __init__(self, engine: Engine, sender: EgressClient, clock: Clock) -> None:
         """`engine` only reads; `clock` gives microseconds. Reads the store."""
@@ -84,18 +84,18 @@ class HookRunner:
         self._clock = clock
         self._reading = asyncio.Lock()
         self.hooks: tuple[Hook, ...] = tuple(registry.list_hooks(engine))
-        """In the order in which they are asked."""
+        """The hooks in the order in which they run."""
         self.outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self.last_failures: dict[str, str] = {}
-        """Why each hook failed last, since the start."""
+        """The last failure of each hook since the start."""
 
     async def reload(self) -> None:
-        """Hooks were changed."""
+        """Reload the hooks after a change."""
         async with self._reading:
             self.hooks = tuple(await run_in_threadpool(registry.list_hooks, self._engine))
 
     async def run(self, proposal: ProposedMessage) -> HookVerdict:
-        """Ask each hook that wants to be asked; each sees what the one before made of it."""
+        """Run each hook that wants the message; each gets the output of the previous one."""
         until = asyncio.get_running_loop().time() + TOTAL_SECONDS
         text, modified_by = proposal.text, list[str]()
         for hook in self.hooks:
@@ -110,7 +110,7 @@ class HookRunner:
                 continue
             if answer.action == "reject":
                 self.outcomes["rejected"] += 1
-                return HookVerdict(error=RefusedByHookError(_why(hook, answer.reason)))
+                return HookVerdict(error=RejectedByHookError(_why(hook, answer.reason)))
             self.outcomes["modified" if answer.action == "modify" else "allowed"] += 1
             if answer.action == "modify":
                 text = answer.text
@@ -147,12 +147,12 @@ class HookRunner:
         logger.warning("hook %s failed: %s", hook.hook_id, why)
 
 
-_NO_ANSWER = "hook {} gave no answer in time, and without one nothing is said here; try again"
+_NO_ANSWER = "hook {} did not answer in time, and this conversation requires its answer; try again"
 
 
 def _why(hook: Hook, reason: object) -> str:
     """Return the detail that the sender sees: the hook's reason, short and printable."""
-    told = f"hook {hook.hook_id} refused this message"
+    detail = f"hook {hook.hook_id} rejected this message"
     if not isinstance(reason, str) or not reason:
-        return told
-    return f"{told}: {''.join(filter(str.isprintable, reason[:MAX_REASON_CHARACTERS]))}"
+        return detail
+    return f"{detail}: {''.join(filter(str.isprintable, reason[:MAX_REASON_CHARACTERS]))}"

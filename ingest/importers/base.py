@@ -26,7 +26,7 @@ class Importer(Protocol):
     """Reads one format.
 
     Event ids are derived from the file, so reading it again gives the same events: an import may be
-    repeated after a crash without doubles. Events of a conversation come in order.
+    repeated after a crash without duplicates. Events of a conversation are in order.
     """
 
     name: str

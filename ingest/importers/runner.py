@@ -12,7 +12,7 @@ from ingest.importers.base import Damage, Importer
 
 @dataclass(frozen=True)
 class RejectedPlace:
-    """An event that the log refused, and the place in the file that it comes from."""
+    """An event that the log rejected, and the place in the file that it comes from."""
 
     place: str
     code: str
@@ -32,13 +32,13 @@ class ImportReport:
 
     @property
     def is_reconciled(self) -> bool:
-        """Whether every event that was read has a result."""
+        """Return whether every event that was read has a result."""
         results = self.accepted + self.duplicate + self.parked + len(self.rejected)
         return self.read == results
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole file is on the record."""
+        """Return whether the whole file is on the record."""
         return self.is_reconciled and not self.rejected and not self.damage
 
     def count(self, batch: BatchResult, places: deque[str]) -> None:

@@ -4,8 +4,8 @@ A dialogue becomes the conversation `star-<DialogueID>`, and each of its events 
 a column stays in the payload under the file's own name. Ids are derived from the dialogue and the place in
 it, so a second import makes only duplicates.
 
-The file's times are Unix seconds. An event without one (the knowledge base has no clock) takes the time of
-the event before it. A dialogue without events takes the time in its BatchID ("woz_1589458635", when its
+The file's times are Unix seconds. An event without one (the knowledge base has no clock) gets the time of
+the previous event. A dialogue without events gets the time in its BatchID ("woz_1589458635", when its
 batch was created).
 """
 
@@ -26,7 +26,7 @@ from ingest.importers.base import Damage, ImportedEvent
 CHANNEL = "web"
 
 MESSAGES = {("User", "utter"), ("Wizard", "utter"), ("Wizard", "pick_suggestion")}
-"""Actions that the other side could read. A wizard's other actions stayed on the wizard's desk."""
+"""Actions that the other side could read. A wizard's other actions are internal."""
 
 DISCONNECTED = {"EarlyDisconnectDuringDialogue", "DisconnectDuringDialogue"}
 
@@ -57,7 +57,7 @@ class _Dialogue(Struct):
 
 
 class StarError(ValueError):
-    """A dialogue is not what STAR publishes."""
+    """A dialogue does not have the format of STAR."""
 
 
 class StarImporter:

@@ -30,7 +30,7 @@ GRACE = timedelta(days=1)
 
 ROWS = 1_000_000
 BYTES = 256 * 1024 * 1024
-"""Most of one compacted segment; bytes as they were before."""
+"""Maximum rows and bytes of one compacted segment; bytes before compaction."""
 
 ROW_GROUP = 122_880
 """Rows held in memory at once, and DuckDB's own number for a row group."""
@@ -77,7 +77,7 @@ def _plan_shard(segments: Sequence[Segment], now: datetime) -> list[list[Group]]
 
 
 def _groups(run: list[Segment]) -> Iterator[Group]:
-    """Cut a run of neighbours where a segment would grow too big; one alone is no group."""
+    """Split adjacent segments at the maximum size; a single one is no group."""
     start = rows = size = 0
     for end, segment in enumerate(run):
         if rows + segment.rows > ROWS or size + segment.bytes > BYTES:
@@ -118,7 +118,7 @@ def _check_files(lake: Path, groups: list[Group]) -> None:
 
 
 def _read_checked(lake: Path, segment: Segment) -> bytes:
-    """Bytes of a segment's file. Raises NotCompactedError unless they are those of the manifest."""
+    """Return the bytes of a segment's file. Raises NotCompactedError if they differ from the manifest."""
     try:
         content = (lake / segment.path).read_bytes()
     except FileNotFoundError:
@@ -129,7 +129,7 @@ def _read_checked(lake: Path, segment: Segment) -> bytes:
 
 
 def _write(lake: Path, group: Group, go_on: Callable[[], bool]) -> bool:
-    """Write the rows of `group` to a partial file and read them back; return False if told to stop."""
+    """Write the rows of `group` to a partial file and read them back; return False if stopped."""
     partial = partial_path(lake / compacted_path(group))
     is_done = False
     try:

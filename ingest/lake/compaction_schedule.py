@@ -49,7 +49,7 @@ class CompactionScheduler:
 
 
 def compact_now(settings: Settings, seconds: float = 600.0) -> None:
-    """Have every closed day compacted: by the lake process if one runs, else here.
+    """Compact every closed day: in the lake process if one runs, or else here.
 
     Raises LakeBehindError if that takes longer than `seconds`.
     """

@@ -1,7 +1,7 @@
-"""The log as the lake and `verify` read it: events in Arrow, in order of position.
+"""The log reader of the lake and of `verify`: events in Arrow, in order of position.
 
-SQLite is read with ADBC, 4x faster than rows through Python. It carries its own SQLite: two copies
-of SQLite in one process on one file cancel each other's locks, so never in the API process.
+ADBC reads SQLite, 4x faster than rows through Python. It has its own SQLite: two copies of SQLite in one
+process on one file cancel each other's locks, so never use it in the API process.
 """
 
 from collections.abc import Sequence

@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 API_STOP_SECONDS = 20.0
-"""At shutdown the API may still commit; so long the lake waits for its end before the last seal."""
+"""Maximum time that the lake waits at shutdown for the last commit of the API."""
 
 
 class Sealer:
-    """Seals what the log holds and the lake does not."""
+    """Seals the events that the log has and the lake does not have."""
 
     def __init__(
         self, log: LogReader, lake: Lake, rows: int, seconds: float, monotonic: Callable[[], float]
@@ -83,7 +83,7 @@ def _check_not_behind(head: Cursor, sealed: Cursor) -> None:
 
 
 def catch_up(settings: Settings, seconds: float = 60.0) -> None:
-    """Have all that the log holds now sealed: by the lake process if one runs, else here.
+    """Seal all events of the log: in the lake process if one runs, or else here.
 
     Raises LakeBehindError after `seconds`, GapError if the log ends before the lake.
     """
@@ -173,7 +173,7 @@ def _report(sealed: list[Segment]) -> None:
 
 
 def _log_is_there(settings: Settings, stop: Event) -> bool:
-    """Wait until the API has made its tables; False if `stop` was set before."""
+    """Wait until the API has created its tables; False if `stop` was set before."""
     while True:
         try:
             with open_log(settings) as log:

@@ -23,7 +23,7 @@ DICTIONARY = [
     "event_type", "conversation_id", "session_id", "participant_id", "participant_role", "contact_id",
     "channel", "channel_account", "handoff_id", "bot_version", "queue", "visibility", "source",
 ]  # fmt: skip
-"""Columns that repeat; the others (ids, texts) only grow when a dictionary is tried."""
+"""Columns with repeated values. A dictionary only enlarges the others (ids, texts)."""
 
 
 DELTA = {
@@ -45,7 +45,7 @@ PARQUET: dict[str, Any] = {
 """How every segment is written."""
 
 HOT_LEVEL = 3
-"""zstd level of a segment as it is sealed; compaction takes its time and a higher one."""
+"""zstd level of a sealed segment; compaction uses a higher one."""
 
 
 class GapError(RuntimeError):
@@ -56,7 +56,7 @@ class Lake:
     """The writing end of a lake folder. One process at a time (the sealer holds its lock)."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lake after a crash: drop what was never committed."""
+        """Open the lake after a crash: remove uncommitted files."""
         self.path = path
         self.path.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(manifest_path(path))
@@ -65,7 +65,7 @@ class Lake:
         sweep(path, segments)
 
     def seal(self, table: pa.Table, sealed_at: datetime) -> list[Segment]:
-        """Make `table` (whole events, in order of shard and position) part of the record.
+        """Append `table` (whole events, in order of shard and position) to the record.
 
         Writes one segment for each run of events of one shard and day. Raises GapError before it
         writes anything if positions of a shard are missing.
@@ -233,7 +233,7 @@ def partial_path(path: Path) -> Path:
 
 
 def settle(path: Path) -> None:
-    """Give a file that is wholly written its name, and survive a power cut from here on."""
+    """Rename a complete file into place, and flush its folder: it survives a power cut."""
     with partial_path(path).open("rb") as file:
         os.fsync(file.fileno())
     partial_path(path).rename(path)
@@ -241,7 +241,7 @@ def settle(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk as they can be read now."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

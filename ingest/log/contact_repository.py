@@ -17,7 +17,7 @@ class ContactRepository:
     """Loads each contact once, and saves those that changed."""
 
     def __init__(self, store: Store) -> None:
-        """Know no contact yet."""
+        """Start without contacts."""
         self._store = store
         self._contacts: dict[str, Contact] = {}
         self._changes: list[tuple[Contact, StoredEvent]] = []

@@ -91,7 +91,7 @@ class ConversationRepository:
             number += 1
 
     def check_channel(self, draft: Draft, channels: frozenset[str]) -> None:
-        """Refuse a draft for a conversation of a channel that the API key does not have.
+        """Reject a draft for a conversation of a channel that the API key does not have.
 
         The answer is the same as for a conversation that does not exist. Raises
         UnknownConversationError, ForbiddenError.

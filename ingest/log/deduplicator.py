@@ -95,7 +95,7 @@ class Deduplicator:
         ]
 
     def release(self, parked: ParkedEvent) -> None:
-        """Stop waiting: the event was accepted or rejected."""
+        """Release a parked event: it was accepted or rejected."""
         key = (parked.source, parked.event_id)
         self._parked.pop(key, None)
         if self._new.pop(key, None) is None:

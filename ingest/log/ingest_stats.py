@@ -45,7 +45,7 @@ class IngestStats:
             self._replayed.append((request.replay_of, result.event_id or ""))
 
     def record_unparked(self, source: str) -> None:
-        """Count that a parked event of `source` waits no longer."""
+        """Count that a parked event of `source` was released."""
         self._counters[source].parked -= 1
 
     def save(self, received_at: int) -> None:

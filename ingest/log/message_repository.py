@@ -19,7 +19,7 @@ class MessageRepository:
     """Knows which messages exist, and saves those that changed after their creation."""
 
     def __init__(self, store: Store) -> None:
-        """Know no message yet."""
+        """Start without messages."""
         self._store = store
         self._visibilities: dict[MessageKey, str] = {}
         self._states: dict[MessageKey, Message] = {}

@@ -90,8 +90,8 @@ def list_conversations(
 ) -> list[Conversation]:
     """Return at most `limit` conversations, newest first, created before position `before`.
 
-    With the values of `equal` in the columns that it names; None is any value. In one of
-    `channels`, if there are any.
+    `equal` gives values that columns must have; None: any value. With `channels`, only of those
+    channels.
     """
     query = select(conversations.c.projection).order_by(
         conversations.c.created_position.desc(), conversations.c.conversation_id.desc()
@@ -242,7 +242,7 @@ def head(engine: Engine) -> Cursor:
 def count_unread(
     engine: Engine, conversation_id: str, participant_id: str, after: int, role: str
 ) -> int:
-    """Messages of others above `after`; those that a customer may see, for a customer."""
+    """Count messages of other participants above `after`; for a customer, those in the customer view."""
     query = select(func.count()).where(
         *_is_message(conversation_id),
         events.c.sequence > after,
@@ -255,7 +255,7 @@ def count_unread(
 
 
 def event_exists(engine: Engine, source: str, event_id: str) -> bool:
-    """Return whether this source's event of this id is on the record."""
+    """Return whether this source's event of this id is stored."""
     query = select(events.c.position).where(
         events.c.event_id == event_id, events.c.source == source
     )
@@ -276,7 +276,7 @@ def list_ingest_stats(engine: Engine) -> Sequence[RowMapping]:
 def list_rejected_events(
     engine: Engine, limit: int, before: int | None, source: str | None, code: str | None
 ) -> Sequence[RowMapping]:
-    """Return at most `limit` refused events, newest first, with an id below `before`.
+    """Return at most `limit` rejected events, newest first, with an id below `before`.
 
     Of one `source` and with one `code`, if given.
     """
@@ -292,7 +292,7 @@ def list_rejected_events(
 
 
 def get_rejected_event(engine: Engine, rejected_id: int, source: str | None) -> RowMapping | None:
-    """Return a refused event; None if there is none, or it is not of `source`."""
+    """Return a rejected event; None if there is none, or it is not of `source`."""
     query = select(rejected_events).where(rejected_events.c.rejected_id == rejected_id)
     if source is not None:
         query = query.where(rejected_events.c.source == source)

@@ -58,7 +58,7 @@ def _chunks(engine: Engine) -> Iterator[list[StoredEvent]]:
 
 
 class _ChunkProjection:
-    """One chunk: what it touches is read, folded and written."""
+    """One chunk: reads the states that it touches, projects its events, writes the states."""
 
     def __init__(self, store: Store, rules: LifecyclePolicy) -> None:
         self._store = store

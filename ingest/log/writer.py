@@ -1,7 +1,7 @@
 """Group commit: one thread drains the queue into one transaction, then acknowledges.
 
 The seam between the API and the log: a request in (`submit`), an acknowledgement for each event of an
-`Append` out, in order, once they are on disk. A full queue refuses requests at once with
+`Append` out, in order, once they are on disk. A full queue rejects requests at once with
 LogUnavailableError. Nothing is acknowledged early.
 """
 
@@ -54,8 +54,8 @@ class Writer:
     """The one writer of the log. `start` it, `submit` to it from an event loop, `stop` it.
 
     An error before the commit is rolled back, and so is a commit that found a full disk or a locked file.
-    After any other failed commit to SQLite the state on disk is unknown (after a failed fsync above all),
-    so the writer stops acknowledging; `failure` says why, and a restart reads the truth from disk. A
+    After any other failed commit to SQLite the state on disk is unknown (above all after a failed fsync),
+    so the writer stops acknowledging; `failure` has the reason, and a restart reads the disk. A
     connection to PostgreSQL is opened again.
     """
 
@@ -101,7 +101,7 @@ class Writer:
 
     @property
     def last_error(self) -> str | None:
-        """Why the last commit failed, or that it hangs; None if all is well."""
+        """Why the last commit failed, or that it hangs; None if the writer is healthy."""
         started_at = self._commit_started_at
         if started_at is not None and self._clock() - started_at > SLOW_COMMIT_SECONDS * 1_000_000:
             return f"a commit takes longer than {SLOW_COMMIT_SECONDS} s; check its disk or database"
@@ -268,7 +268,7 @@ class Writer:
     ) -> None:
         for number, queued in enumerate(batch):
             self._queued_events -= queued.event_count
-            if queued.result.done():  # the client disconnected; its events are durable all the same
+            if queued.result.done():  # the client disconnected; its events are durable anyway
                 continue
             if isinstance(results, LogUnavailableError):
                 queued.result.set_exception(results)

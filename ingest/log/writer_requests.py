@@ -27,10 +27,10 @@ class HookModification(Struct, frozen=True):
 
 
 class IncomingEvent(Struct):
-    """One event as it was received: its bytes, and what intake made of them.
+    """One event as it was received: its bytes, and the result of intake.
 
-    Either `draft` is set, or the `error` for which intake rejected it. The log may refuse a draft with a
-    `command`; without one it is a fact. The draft of a `modified` message stays what the client sent, so
+    Either `draft` is set, or the `error` for which intake rejected it. The log may reject a draft with a
+    `command`; without one it is a fact. The draft of a `modified` message stays as the client sent it, so
     that a repeat is recognised. `event_id`: the id that a repeat of a rejected event will have.
     """
 

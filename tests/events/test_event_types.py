@@ -121,8 +121,8 @@ def test_a_rejected_payload_leaves_the_conversation_readable(record: Record) -> 
     wrong = make_event(
         "participant.read_advanced", participant_id="ada", payload={"sequence": True}
     )
-    (refused,) = record.write([wrong])
-    assert (refused.status, refused.error.field if refused.error else None) == (
+    (rejected,) = record.write([wrong])
+    assert (rejected.status, rejected.error.field if rejected.error else None) == (
         "rejected",
         "$.payload.sequence",
     )
@@ -132,8 +132,8 @@ def test_a_rejected_payload_leaves_the_conversation_readable(record: Record) -> 
 
 def test_a_contact_cannot_be_merged_into_itself(record: Record) -> None:
     merge = {"event_type": "contact.merged", "contact_id": "ada", "payload": {"into": "ada"}}
-    (refused,) = record.write([merge])
-    assert refused.status == "rejected"
+    (rejected,) = record.write([merge])
+    assert rejected.status == "rejected"
 
 
 def test_personal_fields_are_marked_in_the_structs() -> None:

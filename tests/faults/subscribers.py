@@ -138,7 +138,7 @@ class _Connection(Socket):
             self._listener.is_live = True
             self._listener.live_at.append(time.monotonic())
 
-    def refused(self, answer: bytes) -> None:
+    def rejected(self, answer: bytes) -> None:
         self._answer = answer
         self._answered.set()
 

@@ -207,7 +207,7 @@ def test_subscribers_get_sequences_1_to_n_through_kills(
 def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
     settings: Settings, found: Found
 ) -> None:
-    """`after` is where they came in at each connection: "latest only", as elsewhere."""
+    """`after` is the cursor of each connection: "latest only", as elsewhere."""
     key = get_or_create_local_key(settings, wall_clock())
     acknowledged = AcknowledgedEvents()
     received: set[int] = set()

@@ -20,7 +20,7 @@ pytestmark = needs_mounts
 
 TEXT = "x" * 20_000
 FULL = 10
-"""So many refusals in a row are a full disk."""
+"""Consecutive rejections that show a full disk."""
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def test_a_full_disk_is_reported_and_no_acknowledged_event_is_lost(
         with Writer(settings, key, acknowledged, TEXT) as writer:
             writer.write_until_rejected(FULL)
             writer.write_for(20 if whole else 1.5)  # the lake meets the full disk too
-            refused = [each for each in writer.answers if not each.is_success]
+            rejected = [each for each in writer.answers if not each.is_success]
             enlarge(settings.data.parent, 64)
             waited = writer.write_until_accepted(20)
             assert writer.write().is_success
         assert wait_for_the_lake(settings)
         still_runs = api.poll() is None
     verdict = check(acknowledged, settings)
-    codes = sorted({each.status_code for each in refused})
-    note = f"{len(refused)} requests rejected, all with {codes}; accepted again {waited:.1f} s after there was room, without a restart"
+    codes = sorted({each.status_code for each in rejected})
+    note = f"{len(rejected)} requests rejected, all with {codes}; accepted again {waited:.1f} s after there was room, without a restart"
     found(cycles=1, **verdict.figures(), note=note)
-    assert len(refused) >= FULL
+    assert len(rejected) >= FULL
     assert codes == [503]
-    assert {each.headers["content-type"] for each in refused} == {"application/problem+json"}
-    assert all(int(each.headers["retry-after"]) > 0 for each in refused)
+    assert {each.headers["content-type"] for each in rejected} == {"application/problem+json"}
+    assert all(int(each.headers["retry-after"]) > 0 for each in rejected)
     assert still_runs
     assert waited < 10
     assert verdict.ok, verdict

@@ -46,11 +46,11 @@ class Writer:
             self._told.leave_open(event_id)
         return answer
 
-    def write_until_rejected(self, refusals: int) -> None:
-        """Write until `refusals` events in a row were rejected."""
+    def write_until_rejected(self, rejections: int) -> None:
+        """Write until `rejections` events in a row were rejected."""
         for _ in range(3000):
             self.write()
-            if not any(each.is_success for each in self.answers[-refusals:]):
+            if not any(each.is_success for each in self.answers[-rejections:]):
                 return
 
     def write_for(self, seconds: float) -> None:

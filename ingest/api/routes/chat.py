@@ -29,7 +29,7 @@ PAGE = (Path(__file__).parent / "chat.html").read_text()
 
 
 def _policy() -> str:
-    """Nothing but the page's own script runs, whatever a message says."""
+    """The content security policy: only the page's own script runs, whatever a message contains."""
     script = re.search(r"<script>(.*?)</script>", PAGE, re.DOTALL)
     digest = hashlib.sha256(script.group(1).encode() if script else b"").digest()
     return (
@@ -49,7 +49,7 @@ router = APIRouter(tags=["chat"])
 
 
 class NewChat(BaseModel):
-    """A conversation for a visitor, and the token that is theirs."""
+    """A conversation for a visitor, and the visitor's token."""
 
     conversation_id: str
     participant_id: str

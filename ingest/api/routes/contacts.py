@@ -56,7 +56,7 @@ CONTACT_ERRORS = (ContactExistsError, UnknownContactError, VersionMismatchError)
     errors=CONTACT_ERRORS,
 )
 def create_contact(body: NewContact) -> Draft:
-    """Make a contact known."""
+    """Create a contact."""
     return Draft(
         event_type="contact.created",
         contact_id=body.contact_id,
@@ -88,7 +88,7 @@ def update_contact(body: ContactChange) -> Draft:
     is_edit=True,
 )
 def link_address(body: NewAddress) -> Draft:
-    """Say that an address is this person's."""
+    """Add an address to a contact."""
     given = {"channel": body.channel, "address": body.address}
     return Draft(event_type="contact.linked", payload=given)
 
@@ -99,7 +99,7 @@ router = APIRouter(
 
 
 class AddressView(BaseModel):
-    """How a contact is reached."""
+    """An address of the person."""
 
     channel: str
     address: str

@@ -61,7 +61,7 @@ class ConversationPage(BaseModel):
     ),
 )
 async def create_conversation(request: Request) -> Response:
-    """Open a conversation with its participants. 201 says that it is on disk."""
+    """Create a conversation with its participants. 201: it is on disk."""
     source = authenticate(request).source
     return await ingest_one(request, partial(parse_conversation, source, request.app.state.new_id))
 
@@ -76,7 +76,7 @@ def list_conversations(
     conversation_key: Annotated[str | None, Query(max_length=128)] = None,
     contact_id: Annotated[str | None, Query(max_length=128)] = None,
 ) -> ConversationPage:
-    """Conversations, the newest first; by your own key, or of one contact, if you name it."""
+    """List conversations, newest first; optionally by your own key, or of one contact."""
     found = queries.list_conversations(
         api.engine,
         limit + 1,
@@ -97,7 +97,7 @@ def list_conversations(
 def get_conversation(
     api: Context, caller: RequireRead, conversation_id: str, response: Response
 ) -> ConversationView:
-    """Return a conversation as it stands, with its ETag."""
+    """Return a conversation in its current state, with its ETag."""
     state = get_visible_conversation(api, conversation_id, caller)
     response.headers["etag"] = f'"{state.version}"'
     return to_conversation_view(state)
@@ -111,7 +111,7 @@ class StateChange(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class Resolution(Body, kw_only=True, forbid_unknown_fields=True):
-    """Who met the demand, and whether the customer said so."""
+    """Who met the demand, and whether the customer confirmed it."""
 
     resolved_by: Literal["bot", "agent", "customer"] | None = None
     is_confirmed: bool = False
@@ -127,9 +127,9 @@ class Resolution(Body, kw_only=True, forbid_unknown_fields=True):
     is_edit=True,
 )
 def update_conversation(body: ConversationChange) -> Draft:
-    """Change a conversation.
+    """Update a conversation.
 
-    `If-Match` with the ETag that you read keeps two people from undoing each other's changes.
+    With `If-Match` and the ETag of your last read, two concurrent updates cannot overwrite each other.
     """
     return Draft(event_type="conversation.updated", payload=conversation_fields(body) or None)
 
@@ -157,7 +157,7 @@ def change_state(body: StateChange) -> Draft:
     is_edit=True,
 )
 def resolve_conversation(body: Resolution) -> Draft:
-    """Say that the demand is met. The customer's next message reopens it."""
+    """Mark the demand as met. The customer's next message reopens it."""
     given = payload(
         resolved_by=body.resolved_by, is_confirmed=body.is_confirmed, reason=body.reason
     )
@@ -173,7 +173,7 @@ def resolve_conversation(body: Resolution) -> Draft:
     is_edit=True,
 )
 def reopen_conversation(body: Reason) -> Draft:
-    """Say that the demand is back."""
+    """Mark the demand as open again."""
     return Draft(event_type="conversation.reopened", payload=payload(reason=body.reason))
 
 
@@ -185,5 +185,5 @@ def reopen_conversation(body: Reason) -> Draft:
     example={"reason": "explicit"},
 )
 def end_session(body: Reason) -> Draft:
-    """End the open session. The next message begins another."""
+    """End the open session. The next message starts another."""
     return Draft(event_type="session.ended", payload={"reason": body.reason or "explicit"})

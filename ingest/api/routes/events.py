@@ -48,7 +48,7 @@ Wait = Annotated[
 
 
 class BatchResponse(Struct, kw_only=True):
-    """How many events became what, and an acknowledgement for each, in the order sent."""
+    """The numbers of events by result, and an acknowledgement for each event, in the order sent."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -123,10 +123,9 @@ async def list_events(
     view: View,
     wait: Wait = 0,
 ) -> EventPage:
-    """Return every durable event of a conversation, in order and without a hole.
+    """Return every durable event of a conversation, in order and without a gap.
 
-    With `wait` an empty page is not answered at once: as soon as something comes, or when the
-    seconds are over.
+    With `wait`, an empty page is answered as soon as an event arrives, or after that number of seconds.
     """
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
 

@@ -1,4 +1,4 @@
-"""How a conversation passes to a person and back."""
+"""Handoffs: request, assign, accept, transfer, return, close."""
 
 from ingest.api.command_router import Body, CommandRouter, Text, payload
 from ingest.events.draft import Draft
@@ -24,7 +24,7 @@ class HandoffStep(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class Transfer(HandoffStep, kw_only=True, forbid_unknown_fields=True):
-    """To whom it passes: an agent, or a queue."""
+    """The agent or the queue that receives the handoff."""
 
     to_participant_id: Id | None = None
 
@@ -32,12 +32,12 @@ class Transfer(HandoffStep, kw_only=True, forbid_unknown_fields=True):
 HANDOFFS = "/conversations/{conversation_id}/handoffs"
 STEPS = {
     "queue": ("handoff.queued", "Put a handoff into a queue"),
-    "assign": ("handoff.assigned", "Offer a handoff to an agent"),
+    "assign": ("handoff.assigned", "Assign a handoff to an agent"),
     "accept": (
         "handoff.accepted",
-        "Take a handoff: control passes to this agent; of two, one wins",
+        "Accept a handoff: control passes to this agent; one of two concurrent accepts wins",
     ),
-    "decline": ("handoff.declined", "Refuse a handoff that was offered"),
+    "decline": ("handoff.declined", "Decline an assigned handoff"),
     "expire": ("handoff.expired", "Expire a handoff that no agent accepted"),
     "return": ("handoff.returned", "Give control back to the bot"),
     "close": ("handoff.closed", "End a handoff"),
@@ -52,7 +52,7 @@ STEPS = {
     example={"participant_id": "helper", "reason": "customer_request", "queue": "orders"},
 )
 def request_handoff(body: NewHandoff) -> Draft:
-    """Ask for a person. The answer's event_id is the handoff_id, unless you gave one."""
+    """Request a human. The event_id in the response is the handoff_id, unless the request named one."""
     return Draft(
         event_type="handoff.requested",
         handoff_id=body.handoff_id,
@@ -69,7 +69,7 @@ def request_handoff(body: NewHandoff) -> Draft:
     example={"participant_id": "mira", "to_participant_id": "jonas"},
 )
 def transfer_handoff(body: Transfer) -> Draft:
-    """Pass a handoff on to another agent, or to a queue."""
+    """Transfer a handoff to another agent, or to a queue."""
     given = payload(reason=body.reason, to_participant_id=body.to_participant_id)
     return Draft(event_type="handoff.transferred", queue=body.queue, payload=given)
 

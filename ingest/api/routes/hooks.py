@@ -1,4 +1,4 @@
-"""Hooks: who is asked before a message is stored, and may change or refuse it."""
+"""Hooks: endpoints that run before a message is stored, and may change or reject it."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -46,10 +46,10 @@ router = APIRouter(prefix="/v1/hooks", tags=["hooks"], responses=problem_respons
 
 
 class NewHook(BaseModel):
-    """Who is asked about messages: of which channels, of whom (no roles: of everybody).
+    """The endpoint, and the messages it runs for: channels and roles (none: all).
 
-    It has `timeout_ms` to answer 200 with `{"action": "allow"}`, `{"action": "modify", "text": …}`
-    or `{"action": "reject", "reason": …}`. After anything else, or nothing, `on_failure` counts.
+    The endpoint has `timeout_ms` to answer 200 with `{"action": "allow"}`, `{"action": "modify", "text": …}`
+    or `{"action": "reject", "reason": …}`. After any other answer, or none, `on_failure` decides.
     """
 
     model_config = ConfigDict(extra="forbid", regex_engine="python-re")
@@ -64,7 +64,7 @@ class NewHook(BaseModel):
 
 
 class HookView(BaseModel):
-    """A hook. Its secret is shown once, when it is made or changed."""
+    """A hook. Its secret is shown once, when it is created or rotated."""
 
     hook_id: str
     url: str
@@ -78,7 +78,7 @@ class HookView(BaseModel):
 
 
 class HookList(BaseModel):
-    """Every hook of your source, in the order in which they are asked; of all, with admin."""
+    """Every hook of the caller's source, in the order in which they run; of all sources with admin."""
 
     items: list[HookView]
 
@@ -90,7 +90,7 @@ _EXAMPLE = {"url": "https://guard.example/check", "on_failure": "allow", "roles"
 async def create_hook(
     request: Request, api: Context, caller: RequireWebhooksAdmin, body: NewHook
 ) -> HookView:
-    """Be asked before a message is stored. The answer has the secret that asks are signed with."""
+    """Create a hook. The response has the secret that signs its requests, this once."""
     validate_target(api, caller, body.url, body.channels)
     hook = Hook(
         hook_id=request.app.state.new_id(),
@@ -111,7 +111,7 @@ async def create_hook(
 
 @router.get("")
 def list_hooks(api: Context, caller: RequireWebhooksAdmin) -> HookList:
-    """Who is asked, in the order in which they are."""
+    """List hooks, in the order in which they run."""
     found = registry.list_hooks(api.engine)
     return HookList(
         items=[_view(api, each) for each in found if caller.owns(each.source, each.channels)]
@@ -120,13 +120,13 @@ def list_hooks(api: Context, caller: RequireWebhooksAdmin) -> HookList:
 
 @router.get("/{hook_id}")
 def get_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
-    """Return a hook as it stands."""
+    """Return a hook."""
     return _view(api, _existing(api, caller, hook_id))
 
 
 @router.delete("/{hook_id}", status_code=204)
 async def remove_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> Response:
-    """Ask it nothing any more."""
+    """Delete a hook."""
     await run_in_threadpool(_existing, api, caller, hook_id)
     await _change(api, registry.delete_hook(hook_id))
     return Response(status_code=204)
@@ -134,7 +134,7 @@ async def remove_hook(api: Context, caller: RequireWebhooksAdmin, hook_id: str) 
 
 @router.post("/{hook_id}/rotate")
 async def rotate_hook_secret(api: Context, caller: RequireWebhooksAdmin, hook_id: str) -> HookView:
-    """Return a new secret. For a day asks are signed with the old one, too."""
+    """Create a new secret. For a day requests carry a signature of the old one too."""
     hook = await run_in_threadpool(_existing, api, caller, hook_id)
     secret = signing.new_secret()
     until = api.clock() + ROTATION_SECONDS * 1_000_000
@@ -155,7 +155,7 @@ def _existing(api: AppContext, caller: Caller, hook_id: str) -> Hook:
 
 
 async def _change(api: AppContext, change: ClauseElement) -> None:
-    """Have the store changed, and see to it that the next message knows."""
+    """Change the store, and reload the hooks before the next message."""
     await api.writer.execute(Execute([change]))
     await api.hooks.reload()
 

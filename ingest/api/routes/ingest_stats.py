@@ -24,7 +24,7 @@ router = APIRouter(
 
 
 class SourceStats(BaseModel):
-    """Counts of one source; came = accepted + duplicate + conflict + rejected + parked."""
+    """Counters of one source; received = accepted + duplicate + conflict + rejected + parked."""
 
     source: str
     received: int = Field(description="events received, counted before parsing")
@@ -37,7 +37,7 @@ class SourceStats(BaseModel):
 
 
 class IngestStats(BaseModel):
-    """All counts; stored = accepted + generated."""
+    """All counters; stored = accepted + generated."""
 
     stored: int
     head: str = Field(description="cursor after the newest event; for `WS /v1/live?after=`")

@@ -120,11 +120,11 @@ HANDSHAKE_ERRORS = (
     InvalidRequestError,
     RateLimitedError,
 )
-"""What may be answered by HTTP, as everywhere, instead of opening a socket."""
+"""Errors that may answer the handshake by HTTP instead of opening a socket."""
 
 
 def _authorize_socket(socket: WebSocket, *scopes: str) -> Caller:
-    """Who listens. Raises what stands against it."""
+    """Return the caller who subscribes. Raises an error if the caller may not."""
     _check_origin(socket)
     for protocol in socket.scope["subprotocols"]:
         if protocol.startswith("token."):
@@ -137,7 +137,7 @@ def _authorize_socket(socket: WebSocket, *scopes: str) -> Caller:
 
 
 def _caller(socket: WebSocket, *scopes: str) -> Caller:
-    """Who listens now: a key may have been revoked since, a token may have ended."""
+    """Return the caller again: its key may have been revoked, or its token may have expired."""
     caller = authenticate(socket)
     caller.require_scope(*scopes)
     if conversation_id := socket.path_params.get("conversation_id"):
@@ -146,7 +146,7 @@ def _caller(socket: WebSocket, *scopes: str) -> Caller:
 
 
 def _check_origin(socket: WebSocket) -> None:
-    """Refuse a browser page of another site: a browser lets any page open a socket, and names the page."""
+    """Reject a page of another origin: a browser lets any page open a socket, and sends the page's origin."""
     origin = socket.headers.get("origin")
     if origin is None or origin in get_context(socket).allowed_origins:
         return
@@ -163,8 +163,8 @@ async def _run_limited(
 ) -> T:
     """Read the store in a limited number of threads, so that mass reconnects do not block other requests.
 
-    Raises WebSocketDisconnect if the client disconnected while it waited: reads for clients that gave up
-    would delay all that reconnect.
+    Raises WebSocketDisconnect if the client disconnected while it waited: reads for clients that left
+    would delay all others.
     """
     async with turns:
         if socket.scope.get(CLIENT_DISCONNECTED, bool)():
@@ -229,13 +229,13 @@ def _log_feed(socket: WebSocket, caller: Caller) -> Feed[Cursor]:
 
 
 async def _serve(socket: WebSocket, feed: Feed[Place], after: Place, name: str) -> None:
-    """Tell until the client goes. What it says is not for here."""
+    """Send frames until the client disconnects. Close a socket on which the client sends."""
     offered = socket.scope["subprotocols"]
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
     telling = asyncio.create_task(_send_frames(socket, feed, after, name))
     try:
         while (await socket.receive())["type"] != "websocket.disconnect":
-            await socket.close(CloseCode.SEND_ONLY, "this socket only tells; write by HTTP")
+            await socket.close(CloseCode.SEND_ONLY, "this socket only sends; write by HTTP")
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
@@ -250,7 +250,7 @@ async def _send_frames(socket: WebSocket, feed: Feed[Place], after: Place, name:
     except WebSocketDisconnect:
         return  # the client went away in the middle of it
     except Exception:
-        logger.exception("a listener could not be told any more")
+        logger.exception("sending to a subscriber failed")
         await socket.close(
             CloseCode.INTERNAL_ERROR, "an internal error; reconnect after the last place you saw"
         )
@@ -290,5 +290,5 @@ def _event_cursor(place: object) -> str | None:
 
 
 def _encode_place(place: object) -> int | str:
-    """Encode a sequence as it is, and a cursor as an opaque string."""
+    """Encode a sequence as a number, and a cursor as an opaque string."""
     return place if isinstance(place, int) else encode_cursor(cast("Cursor", place))

@@ -34,7 +34,7 @@ from ingest.errors import (
     ConversationClosedError,
     HookFailedError,
     MessageExistsError,
-    RefusedByHookError,
+    RejectedByHookError,
     StaleEpochError,
     UnknownMessageError,
 )
@@ -75,7 +75,7 @@ def list_messages(
     *,
     view: View,
 ) -> MessagePage:
-    """Messages of a conversation, in order, as they read now."""
+    """List messages of a conversation, in order, in their current state."""
     get_visible_conversation(api, conversation_id, caller)
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
     found = queries.list_messages(api.engine, conversation_id, limit + 1, span)
@@ -130,20 +130,20 @@ def get_message(
             ConversationClosedError,
             MessageExistsError,
             StaleEpochError,
-            RefusedByHookError,
+            RejectedByHookError,
             HookFailedError,
         ),
         parameters={"conversation_id": ID_PATTERN},
     ),
 )
 async def create_message(request: Request) -> Response:
-    """Put a message on the record. 201 says that it is on disk; 200 that it already was."""
+    """Record a message. 201: it is on disk; 200: it was on disk already."""
     reader = partial(parse_message, request.path_params["conversation_id"])
-    return await ingest_one(request, reader, PARTICIPATE, is_asked=True)
+    return await ingest_one(request, reader, PARTICIPATE, runs_hooks=True)
 
 
 class Edit(Body, kw_only=True, forbid_unknown_fields=True):
-    """What a message says from now on."""
+    """The new text of a message."""
 
     text: str
 
@@ -156,7 +156,7 @@ class Reaction(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReceiptReport(Body, kw_only=True, forbid_unknown_fields=True):
-    """What a channel says of a delivery to `participant_id`; `attempt` counts from 1."""
+    """The receipt of a delivery to `participant_id`; `attempt` counts from 1."""
 
     status: Literal["submitted", "delivered", "read", "failed"]
     attempt: Annotated[int, Meta(ge=1, le=1000)] = 1
@@ -175,7 +175,7 @@ MESSAGE = "/conversations/{conversation_id}/messages/{message_id}"
     is_edit=True,
 )
 def edit_message(body: Edit) -> Draft:
-    """Change what a message says. What it said before stays on the record."""
+    """Edit the text of a message. The earlier text stays in the record."""
     return Draft(event_type="message.edited", text=body.text)
 
 
@@ -188,7 +188,7 @@ def edit_message(body: Edit) -> Draft:
     is_edit=True,
 )
 def delete_message(body: Reason) -> Draft:
-    """Take a message's text away. Its place stays, as a tombstone."""
+    """Delete the text of a message. The message stays as a tombstone."""
     return Draft(event_type="message.deleted", payload=payload(reason=body.reason))
 
 
@@ -201,7 +201,7 @@ def delete_message(body: Reason) -> Draft:
     scopes=(PARTICIPATE,),
 )
 def react_to_message(body: Reaction) -> Draft:
-    """React to a message, or take the reaction back."""
+    """Add a reaction to a message, or remove it."""
     return Draft(event_type="message.reacted", payload={"reaction": body.reaction})
 
 
@@ -214,6 +214,6 @@ def react_to_message(body: Reaction) -> Draft:
     scopes=(PARTICIPATE,),
 )
 def report_receipt(body: ReceiptReport) -> Draft:
-    """Report a receipt. A late one of a lower rank is kept and changes nothing."""
+    """Record a receipt. A late one of a lower rank is stored and changes nothing."""
     given = payload(attempt=None if body.attempt == 1 else body.attempt, error_code=body.error_code)
     return Draft(event_type=f"message.{body.status}", payload=given)

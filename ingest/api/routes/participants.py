@@ -121,14 +121,14 @@ router = APIRouter(
 
 
 class ParticipantList(BaseModel):
-    """Everybody in a conversation."""
+    """The participants of a conversation."""
 
     items: list[ParticipantView]
 
 
 @router.get("/conversations/{conversation_id}/participants", tags=["participants"])
 def list_participants(api: Context, caller: RequireRead, conversation_id: str) -> ParticipantList:
-    """Return everybody in a conversation, with how much each has not read."""
+    """Return every participant of a conversation, with the number of unread messages."""
     state = get_visible_conversation(api, conversation_id, caller)
     people = to_participant_views(state)
     for each in people:

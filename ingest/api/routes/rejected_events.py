@@ -21,7 +21,7 @@ from ingest.errors import (
     InvalidRequestError,
     MissingScopeError,
     RateLimitedError,
-    RefusedByHookError,
+    RejectedByHookError,
     UnauthorizedError,
     UnknownRejectedEventError,
 )
@@ -38,16 +38,16 @@ router = APIRouter(
 
 
 class RejectedEventView(BaseModel):
-    """An event that was refused, with its bytes and the reason."""
+    """A rejected event, with its bytes and the reason."""
 
     rejected_id: int
     received_at: datetime
     source: str
-    path: str = Field(description="where it came in")
+    path: str = Field(description="the route that received it")
     code: str
     detail: str
     field: str | None
-    size: int = Field(description="bytes that came")
+    size: int = Field(description="number of bytes received")
     raw: str = Field(description="the first 256 KiB; bytes that are not UTF-8 are replaced")
     replayed_at: datetime | None
     replayed_event_id: str | None
@@ -89,7 +89,7 @@ def list_rejected(
         201: {"description": "On disk"},
         202: {"description": "On disk, and waits for the message that it speaks of"},
         **problem_responses(
-            (UnknownRejectedEventError, RefusedByHookError, HookFailedError, *WRITE_ERRORS)
+            (UnknownRejectedEventError, RejectedByHookError, HookFailedError, *WRITE_ERRORS)
         ),
     },
 )
@@ -99,13 +99,13 @@ async def replay_rejected(
     caller: RequireEventsWrite,
     rejected_id: Annotated[int, Path(ge=1, lt=2**63)],
 ) -> Response:
-    """Try a refused event again, as its own source, where it came in. Safe to repeat: it is stored once.
+    """Replay a rejected event by its own route, as its own source. Safe to repeat: it is stored once.
 
-    Hooks are asked again about a message that was posted; they may refuse it again.
+    Hooks run again for a posted message; they may reject it again.
     """
     row = queries.get_rejected_event(api.engine, rejected_id, _source_filter(caller))
     if row is None:
-        raise UnknownRejectedEventError("there is no refused event with this id", "rejected_id")
+        raise UnknownRejectedEventError("there is no rejected event with this id", "rejected_id")
     if row["code"] == ForbiddenError.code:
         raise ForbiddenError("the source may not send this event, and a replay cannot change that")
     read = parser_for(row["path"], row["source"], request.app.state.new_id)

@@ -52,7 +52,7 @@ _EXAMPLE = {"participant_id": "ada", "conversation_ids": ["order-7"]}
 
 
 def require_conversations_write(connection: HTTPConnection) -> Caller:
-    """Who asks to command."""
+    """Return the caller, who may write commands."""
     return authorize(connection, "conversations:write")
 
 
@@ -74,7 +74,7 @@ def require_conversations_write(connection: HTTPConnection) -> Caller:
 def create_token(
     api: Context, caller: Annotated[Caller, Depends(require_conversations_write)], body: NewToken
 ) -> Token:
-    """Make a short-lived token for a web chat or an agent's page. Nothing of it is kept."""
+    """Create a short-lived token for a web chat or an agent's page. The server does not store it."""
     if caller.user is not None:
         raise ForbiddenError("a token makes no tokens; ask with an API key")
     caller.require_scope(

@@ -43,7 +43,7 @@ class Typing(BaseModel):
 
 
 class TypingList(BaseModel):
-    """Everybody who types now, and until when: always the whole list, which replaces the last."""
+    """Everyone who is typing, and until when: always the whole list, which replaces the last."""
 
     items: list[dict[str, str]]
 
@@ -84,7 +84,7 @@ async def stop_typing(
 
 @router.get("/conversations/{conversation_id}/typing")
 def list_typing(api: Context, caller: RequireParticipationRead, conversation_id: str) -> TypingList:
-    """Who types now."""
+    """List who is typing."""
     get_visible_conversation(api, conversation_id, caller)
     return _list(api, conversation_id)
 
@@ -107,7 +107,7 @@ def _list(api: AppContext, conversation_id: str) -> TypingList:
 
 
 async def _say(api: Context, conversation_id: str, participant_id: str, seconds: int) -> bool:
-    """Tell it here and in every other process; whether it is new."""
+    """Publish it here and in every other process; return whether it is new."""
     is_new = update_typing(api, conversation_id, participant_id, seconds)
     if api.broadcast is not None:
         words = {

@@ -133,7 +133,7 @@ class Replay(BaseModel):
 
 
 class Replayed(BaseModel):
-    """How many events are sent again, and the cursor to continue from."""
+    """The number of events that are sent again, and the cursor to continue from."""
 
     count: int
     until: str
@@ -191,7 +191,7 @@ def _decode(text: str, field: str) -> Cursor:
 
 
 def validate_target(context: AppContext, caller: Caller, url: str, channels: list[str]) -> None:
-    """Check that the caller may send what these channels say to this URL.
+    """Check that the caller may send events of these channels to this URL.
 
     Raises ForbiddenError, InvalidRequestError, MissingScopeError.
     """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class TypingRegistry:
-    """Who types where, by our clock; in memory only."""
+    """The typing participants by conversation, in memory only, with the server's clock."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds."""
@@ -12,18 +12,18 @@ class TypingRegistry:
         self._until: dict[str, dict[str, int]] = {}
 
     def start(self, conversation_id: str, participant_id: str, seconds: int) -> bool:
-        """Note it; whether they did not type before."""
+        """Add an indicator; return whether the participant was not typing before."""
         typing = self._until.setdefault(conversation_id, {})
         is_new = typing.get(participant_id, 0) <= self._clock()
         typing[participant_id] = self._clock() + seconds * 1_000_000
         return is_new
 
     def stop(self, conversation_id: str, participant_id: str) -> bool:
-        """Forget it; whether they typed."""
+        """Remove an indicator; return whether the participant was typing."""
         return self._until.get(conversation_id, {}).pop(participant_id, 0) > self._clock()
 
     def active(self, conversation_id: str) -> dict[str, int]:
-        """Who types now, and until when."""
+        """Return who is typing, and until when."""
         now = self._clock()
         left = {who: at for who, at in self._until.get(conversation_id, {}).items() if at > now}
         if left:

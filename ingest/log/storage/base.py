@@ -1,4 +1,4 @@
-"""What a commit of the log needs of its database."""
+"""The database interface that a commit of the log needs."""
 
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ class UnusableDatabaseError(RuntimeError):
 
 
 class Database(Protocol):
-    """What a commit of the log asks of its database."""
+    """The differences between databases that the writer depends on."""
 
     multi_writer: bool
     """Whether other processes may write the log as well."""
@@ -17,7 +17,7 @@ class Database(Protocol):
         """Wait for the write lock; until the end of the transaction no other process writes."""
 
     def notify(self, cursor: Any, position: int) -> None:
-        """Tell every process, with the commit, up to where the log goes."""
+        """Notify every process of the last position, with the commit."""
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Return whether the state on disk is unknown after this error."""

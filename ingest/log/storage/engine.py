@@ -69,4 +69,4 @@ def migrate(url: str, version: str = "head") -> None:
 
 
 _MIGRATING = threading.Lock()
-"""Alembic keeps what it works on in globals: one migration at a time in a process."""
+"""Alembic keeps its state in globals: one migration at a time in a process."""

@@ -22,7 +22,7 @@ _CONNECT: dict[str, Any] = {
     "application_name": "convolake",
     "client_encoding": "utf8",
     "connect_timeout": 10,
-    # A server that is gone without a word is noticed within half a minute, not after hours.
+    # A server that disappears is detected within half a minute, not after hours.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -38,14 +38,15 @@ SESSION_SETTINGS = """
 """Settings of the server's side: a process that died or hangs in a commit releases the lock."""
 
 _WRITING = "set enable_seqscan = off"
-"""Whatever the writer looks up has an index. Plans that were made while the tables were small, and are kept,
-would read all of them: 421 messages a second after some seconds, in place of 1,967."""
+"""Plans without sequential scans: every query of the writer has an index. Cached plans from the time when the tables
+were small would read them completely: 421 messages a second after some seconds, instead of 1,967.
+"""
 
 _READING = "set plan_cache_mode = force_custom_plan"
-"""For the same reason; here a plan for each question is cheap enough."""
+"""Plan each query again, for the same reason; a plan is cheap enough here."""
 
 MAX_READERS = 40
-"""As many connections as requests may read at once (Starlette's threads): none waits for one."""
+"""Size of the connection pool: the number of requests that may read at once (Starlette's threads)."""
 
 _SET_UP = """
     select current_setting('fsync'), current_setting('server_encoding'),
@@ -56,12 +57,12 @@ _SET_UP = """
 
 
 def connect_args(url: str) -> dict[str, Any]:
-    """Return how to connect, where the URL does not say otherwise."""
+    """Return the connection settings; those of the URL win."""
     return {name: value for name, value in _CONNECT.items() if name not in make_url(url).query}
 
 
 class PostgresDatabase:
-    """Every process writes in its turn."""
+    """PostgreSQL: every process writes, one at a time."""
 
     multi_writer = True
 
@@ -70,7 +71,7 @@ class PostgresDatabase:
         cursor.execute("select pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
     def notify(self, cursor: Any, position: int) -> None:
-        """Is sent by the commit, or not at all."""
+        """Notify on commit only."""
         cursor.execute("select pg_notify(%s, %s)", (COMMIT_CHANNEL, str(position)))
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
@@ -79,10 +80,10 @@ class PostgresDatabase:
 
 
 class _Text(StrDumper):
-    """PostgreSQL's text holds no U+0000. No stored text does; a path that is looked up may."""
+    """PostgreSQL's text cannot hold U+0000. No stored text has it; a path in a request may."""
 
     def dump(self, obj: str) -> Any:
-        """As it is, or as a text that nothing is named by."""
+        """Return the text, or a text that no id has if it cannot be stored."""
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
@@ -101,7 +102,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
     def prepare(connection: "psycopg.Connection[Any]", _record: object) -> None:
         connection.autocommit = True  # else the first rollback would undo these settings
         try:
-            _refuse_unsafe(*connection.execute(_SET_UP).fetchone() or ())
+            _require_durability(*connection.execute(_SET_UP).fetchone() or ())
             connection.execute(SESSION_SETTINGS)
             connection.execute(_READING if read_only else _WRITING)
         except Exception:
@@ -114,7 +115,7 @@ def open_postgres(url: str, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def _refuse_unsafe(fsync: str, encoding: str, _: object) -> None:
+def _require_durability(fsync: str, encoding: str, _: object) -> None:
     if fsync == "off":
         raise UnusableDatabaseError(
             "this PostgreSQL runs with fsync=off: a power cut would lose acknowledged events; set it on"

@@ -7,7 +7,7 @@ TRANSIENT_ERRORS = ("disk is full", "database is locked", "database table is loc
 
 
 class SqliteDatabase:
-    """One process writes, held to that by the log's lock."""
+    """SQLite: one process writes, guarded by the log's lock."""
 
     multi_writer = False
 
@@ -18,7 +18,7 @@ class SqliteDatabase:
         """Do nothing: no other process listens."""
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
-        """Return a commit that failed, but for no space or a lock; after a failed fsync least of all."""
+        """Return whether a failed commit leaves the disk in an unknown state: all errors but a full disk or a lock."""
         words = str(error)
         passing = any(each in words for each in TRANSIENT_ERRORS)
         return "disk I/O error" in words or (is_committing and not passing)

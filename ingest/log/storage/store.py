@@ -83,7 +83,7 @@ class Store:
         return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
     def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
-        """State of those of `conversation_ids` that exist."""
+        """Return the state of those of `conversation_ids` that exist."""
         known = self._states
         unknown = [key for key in conversation_ids if key not in known]
         found = {key: known[key] for key in conversation_ids if key in known}
@@ -94,11 +94,11 @@ class Store:
         return found
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
-        """Return at most `most` conversations that something may be due in, the longest due first."""
+        """Return at most `most` conversations with a due timer, the longest due first."""
         return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
-        """Who has which of these conversation keys."""
+        """Return the owners of these conversation keys."""
         return dict(self._sql.find_keys(self._execute, keys))
 
     def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
@@ -146,7 +146,7 @@ class Store:
     def save_conversations(
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
-        """Write states back; `new` have no row yet, `keyed` may have another key than before."""
+        """Write states to the store; `new` have no row yet, `keyed` may have a new key."""
         self._states.update((each.conversation_id, each) for each in states)
         old = [each for each in states if each.conversation_id not in new]
         self._execute_many(
@@ -239,7 +239,7 @@ class Store:
         self._parked += len(parked) - len(done)
 
     def delete_projections(self) -> None:
-        """Delete all that is derived: the state of conversations, messages and contacts."""
+        """Delete all projections: the states of conversations, messages and contacts."""
         self._clear_cache()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
@@ -252,20 +252,20 @@ class Store:
             if self._cursor.rowcount == 0:
                 self._cursor.execute(self._sql.insert_counters, (source, *values))
 
-    def add_rejected_events(self, refusals: Sequence[RejectedEvent]) -> None:
+    def add_rejected_events(self, rejected: Sequence[RejectedEvent]) -> None:
         """Insert rejected events."""
         self._execute_many(
-            self._sql.insert_rejected_event, [msgspec.structs.astuple(each) for each in refusals]
+            self._sql.insert_rejected_event, [msgspec.structs.astuple(each) for each in rejected]
         )
 
     def mark_replayed(self, replayed: Sequence[tuple[int, str]], at: int) -> None:
-        """Note which refused events came in after all, as which event."""
+        """Record which rejected events were replayed, and as which event."""
         self._execute_many(
             self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed]
         )
 
     def execute(self, statement: ClauseElement) -> None:
-        """Run a statement that is not hot, within the transaction."""
+        """Execute a statement outside of the hot path, within the transaction."""
         compiled = statement.compile(
             dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
         )
@@ -274,7 +274,7 @@ class Store:
         self._cursor.execute(str(compiled), [values[name] for name in names])
 
     def commit(self) -> None:
-        """Make all that was added durable: it is on disk when this returns."""
+        """Commit the transaction: it is on disk when this returns."""
         if self._added:
             self._database.notify(self._cursor, self._added)
             self._added = 0
@@ -300,7 +300,7 @@ class Store:
         return self._database.is_fatal(error, is_committing=is_committing)
 
     def close(self) -> None:
-        """Close the connection; SQLite folds its write-ahead log back into the file."""
+        """Close the connection; SQLite checkpoints its write-ahead log into the file."""
         if not self.is_disconnected:
             self._connection.close()
 

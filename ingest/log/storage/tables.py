@@ -88,9 +88,9 @@ conversations = Table(
     Column("next_check_at", BigInteger, index=True),
     Column("projection", LargeBinary, nullable=False),
 )
-"""State of each conversation: a fold of its events, written in the same transaction.
+"""The state of each conversation: a projection of its events, written in the same transaction.
 
-`projection` is all of it (`state.Conversation`, MessagePack); the others are there to be searched.
+`projection` is the whole state (`conversation_state.Conversation`, MessagePack); the other columns are for searches.
 """
 
 messages = Table(
@@ -108,7 +108,7 @@ contacts = Table(
     Column("contact_id", String, primary_key=True),
     Column("projection", LargeBinary, nullable=False),
 )
-"""The people behind customers (`state.Contact`)."""
+"""The people behind customers (`contact_state.Contact`)."""
 
 parked_events = Table(
     "parked_events",
@@ -126,7 +126,7 @@ parked_events = Table(
     UniqueConstraint("event_id", "source"),
     Index("parked_by_message", "message_id", "conversation_id"),
 )
-"""Events that came before the message they speak of, and wait for it."""
+"""Parked events: they wait for the message they refer to."""
 
 ingest_stats = Table(
     "ingest_stats",
@@ -163,7 +163,7 @@ rejected_events = Table(
     Column("replayed_event_id", String),
     Column("event_id", String),
 )
-"""What was refused, with its bytes (at most 256 KiB) and the reason; replayed ones stay."""
+"""Rejected events, with their bytes (at most 256 KiB) and the reason; replayed ones stay."""
 
 webhooks = Table(
     "webhooks",
@@ -222,7 +222,7 @@ hooks = Table(
     Column("old_secret_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
 )
-"""Who is asked before a message is stored, in the order of `created_at`."""
+"""Hooks. They run in the order of `created_at`."""
 
 api_keys = Table(
     "api_keys",
@@ -237,4 +237,4 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
-"""API keys; the secret itself is kept nowhere. Scopes and channels are words; no channel: all."""
+"""API keys, without the secret. Scopes and channels are words; no channel: all."""

@@ -3,22 +3,22 @@
 -- load: by conversation_id on started_on
 --
 -- conversation_id          id of the conversation
--- channel                  where it began
--- channel_account          which number, page or inbox of ours
+-- channel                  channel of its creation
+-- channel_account          the organisation's number, page or inbox
 -- contact_id               the person behind the customer
--- conversation_key         your own name for it
--- subject                  what it is about, as it was set last
+-- conversation_key         the client's own key
+-- subject                  last subject that was set
 -- predecessor_id           the closed conversation that it continues
 -- successor_id             the conversation that continues it
--- is_test                  kept, counted nowhere
+-- is_test                  stored, but excluded from every metric
 -- created_at               first event, UTC
 -- started_on               day of created_at in the reporting zone
--- latest_at                latest event that somebody caused, UTC
+-- latest_at                latest event except the server's own, UTC
 -- first_on                 first day with an event in it, in the reporting zone
 -- last_on                  last day with an event in it
--- state                    active, inactive, resolved (until the customer's next word) or closed
+-- state                    active, inactive, resolved (until the customer's next message) or closed
 -- resolved_at              last conversation.resolved, UTC; null if it is not resolved now
--- resolved_by              who resolved it, as that event says
+-- resolved_by              role that resolved it, from that event
 -- message_count            public messages
 -- customer_message_count   of those, from customers
 -- bot_message_count        of those, from bots

@@ -2,22 +2,22 @@
 -- key: conversation_id, handoff_id
 -- load: by conversation_id on requested_on
 --
--- conversation_id   conversation whose control is to pass
+-- conversation_id   conversation of the handoff
 -- handoff_id        id shared by every event of one handoff
--- channel           where the request was made
--- is_test           kept, counted nowhere
+-- channel           channel of the request
+-- is_test           stored, but excluded from every metric
 -- requested_at      first handoff.requested, UTC
 -- requested_on      day of requested_at in the reporting zone
--- reason            why, as the request says; 'unknown' if it does not
--- queue             where it waited first
--- bot_version       version of the bot that asked
--- accepted_at       first handoff.accepted, UTC; null if nobody accepted
+-- reason            reason of the request; 'unknown' if it has none
+-- queue             first queue
+-- bot_version       version of the bot that requested it
+-- accepted_at       first handoff.accepted, UTC; null if no agent accepted
 -- agent_id          participant who accepted first
--- transfer_count    how often an agent passed it to a colleague or a queue
--- decline_count     how often an agent it was offered to declined
--- returned_at       last handoff.returned, UTC; null if control never went back
+-- transfer_count    number of transfers to an agent or a queue
+-- decline_count     number of declined assignments
+-- returned_at       last handoff.returned, UTC; null if control never returned
 -- closed_at         first handoff.closed, UTC; null while open
--- wait_seconds      requested_at to accepted_at; null if nobody accepted
+-- wait_seconds      requested_at to accepted_at; null if no agent accepted
 -- outcome           accepted; else expired, declined, abandoned (closed unaccepted) or waiting
 
 with
@@ -46,7 +46,7 @@ milestones as (
     from events
     where
         handoff_id is not null
-        -- A step that was reported when it could not be taken any more changed nothing.
+        -- A stale step changed nothing.
         and coalesce(payload ->> '$.was_stale', 'false') <> 'true'
     group by conversation_id, handoff_id
 )

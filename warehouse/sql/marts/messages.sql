@@ -1,24 +1,24 @@
--- One row per message, with its edits and receipts folded in.
+-- One row per message, with its edits and receipts.
 -- key: conversation_id, message_id
 -- load: by conversation_id on happened_on
 --
--- conversation_id     conversation it was said in
+-- conversation_id     conversation of the message
 -- message_id          id of the message
--- sequence            its place in the conversation
--- session_id          session it fell into
--- participant_id      who said it
+-- sequence            place in the conversation
+-- session_id          session of the message
+-- participant_id      sender
 -- participant_role    customer, bot, agent or system
--- channel             where it was said
+-- channel             channel of the message
 -- in_reply_to         message_id it answers
--- bot_version         version of the bot that said it
+-- bot_version         version of the bot that sent it
 -- visibility          public, or internal (a note)
--- text                what it says now: the last edit; null once deleted
+-- text                current text: the last edit; null if deleted
 -- payload             attachments, nlu and the like, as JSON
--- is_edited           its text was changed
--- is_deleted          its text is gone, the row stays
--- was_stale           it came when its bot might not speak any more; kept as a fact
--- is_test             kept, counted nowhere
--- happened_at         when it was said, UTC
+-- is_edited           the text was edited
+-- is_deleted          deleted: the text is removed, the row stays
+-- was_stale           received after its bot had lost control; stored as a fact
+-- is_test             stored, but excluded from every metric
+-- happened_at         time of the message, UTC
 -- happened_on         day of happened_at in the reporting zone
 -- delivered_at        first message.delivered, UTC
 -- read_at             first message.read, UTC

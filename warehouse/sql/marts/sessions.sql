@@ -1,17 +1,17 @@
--- One row per session: a run of activity in a conversation, as the log stamped it.
+-- One row per session: a run of activity in a conversation, with the boundaries that the log wrote.
 -- key: session_id
 -- load: by conversation_id on started_on
 --
 -- session_id               id on every event of the session
--- conversation_id          conversation it is part of
+-- conversation_id          conversation of the session
 -- session_number           first, second ... session of the conversation, from 1
 -- channel                  channel of the conversation
--- is_test                  kept, counted nowhere
--- started_at               its first event, UTC
+-- is_test                  stored, but excluded from every metric
+-- started_at               first event, UTC
 -- started_on               day of started_at in the reporting zone
 -- ended_at                 session.ended, UTC; null while it is open
--- end_reason               timeout, max_length, participant_left, conversation_closed or as asked
--- latest_at                latest event in it that somebody caused, UTC
+-- end_reason               timeout, max_length, participant_left, conversation_closed or explicit
+-- latest_at                latest event other than session.ended, UTC
 -- active_seconds           started_at to latest_at
 -- message_count            public messages
 -- customer_message_count   of those, from customers
@@ -32,14 +32,14 @@ boundaries as (
         arg_min(happened_on, sequence) as started_on,
         min(happened_at) filter (where event_type = 'session.ended') as ended_at,
         min(payload ->> '$.reason') filter (where event_type = 'session.ended') as end_reason,
-        -- session.ended happens at the due time: nobody was there any more.
+        -- session.ended has the time at which the timer was due: no activity.
         max(happened_at) filter (where event_type <> 'session.ended') as latest_at
     from events
     where session_id is not null
     group by session_id
 ),
 
-said as (
+counted as (
     select
         session_id,
         count(*) as message_count,
@@ -67,9 +67,9 @@ select
         date_trunc('second', boundaries.started_at),
         date_trunc('second', boundaries.latest_at)
     ) as active_seconds,
-    coalesce(said.message_count, 0) as message_count,
-    coalesce(said.customer_message_count, 0) as customer_message_count,
-    coalesce(said.bot_message_count, 0) as bot_message_count,
-    coalesce(said.agent_message_count, 0) as agent_message_count
+    coalesce(counted.message_count, 0) as message_count,
+    coalesce(counted.customer_message_count, 0) as customer_message_count,
+    coalesce(counted.bot_message_count, 0) as bot_message_count,
+    coalesce(counted.agent_message_count, 0) as agent_message_count
 from boundaries
-left join said on boundaries.session_id = said.session_id
+left join counted on boundaries.session_id = counted.session_id

@@ -2,34 +2,34 @@
 -- key: shard, position
 -- load: append on happened_on
 --
--- shard               number of the log
--- position            place in the log, from 1 without a hole
+-- shard               partition of the log
+-- position            place in the shard, from 1 without a gap
 -- event_id            id given by the producer, unique within its source
 -- event_type          noun.past_participle
 -- schema_version      version of the payload
--- source              credential or adapter that wrote it
--- conversation_id     conversation it belongs to; null outside the conversation stream
--- sequence            place in the conversation, from 1 without a hole
--- session_id          session it fell into
--- participant_id      who did it
+-- source              API key or adapter that wrote it
+-- conversation_id     conversation of the event; null outside the conversation stream
+-- sequence            place in the conversation, from 1 without a gap
+-- session_id          session of the event
+-- participant_id      participant who caused it
 -- participant_role    customer, bot, agent or system
 -- contact_id          the person behind a customer, across channels
 -- channel             whatsapp, sms, messenger, slack, email, web ...
--- channel_account     which number, page or inbox of ours
--- message_id          message it creates or speaks of
--- handoff_id          handoff it belongs to
+-- channel_account     the organisation's number, page or inbox
+-- message_id          message that it creates or refers to
+-- handoff_id          handoff of the event
 -- in_reply_to         message_id it answers
 -- caused_by           event_id of its cause
 -- bot_version         version of the bot that answered
 -- queue               where a handoff waits
 -- visibility          public, or internal: never shown to a customer
 -- text                message text, byte-exact
--- payload             the rest, per type, as JSON
--- is_test             kept, counted nowhere
+-- payload             type-specific fields, as JSON
+-- is_test             stored, but excluded from every metric
 -- occurred_at         producer's clock, UTC; never used for order
--- received_at         our clock at the door, UTC
--- committed_at        our clock at the commit, UTC
--- happened_at         the clock the models reckon with, UTC
+-- received_at         server clock when the request arrived, UTC
+-- committed_at        server clock at the commit, UTC
+-- happened_at         clock of the models, UTC
 -- happened_on         day of happened_at in the reporting zone
 
 select

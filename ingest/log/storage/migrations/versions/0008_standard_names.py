@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def upgrade() -> None:
-    """Rename the table of counters, then columns, then the indexes that are named after columns."""
+    """Rename the table of counters, then columns, the indexes named after columns, and an error code."""
     op.rename_table("tallies", "ingest_stats")
     for table, names in COLUMNS.items():
         for old, new in names.items():
@@ -38,3 +38,6 @@ def upgrade() -> None:
     op.create_index("ix_conversations_next_check_at", "conversations", ["next_check_at"])
     op.drop_index("webhook_queue_asked", "webhook_queue")
     op.create_index("webhook_queue_waiting", "webhook_queue", ["webhook_id", "waiting_since"])
+    op.execute(
+        "UPDATE rejected_events SET code = 'rejected_by_hook' WHERE code = 'refused_by_hook'"
+    )
