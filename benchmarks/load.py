@@ -66,7 +66,7 @@ class Loading:
 def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Leave the warehouse as a load that found no segment leaves it, and the reference's table."""
     con.execute("begin")
-    build._forget_other_definitions(con, ZONE)
+    build._drop_outdated_tables(con, ZONE)
     incremental.create_source(con, Path(), [], ZONE)
     build._create_tables(con)
     con.execute(f"create table copied as select * from {SOURCE} limit 0")

@@ -46,18 +46,18 @@ def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
     except ProblemError as problem:
         if problem.code != "stale_epoch":  # a person was faster
             raise
-    if text is not None and wants_a_person(text):
+    if text is not None and requests_human(text):
         list(client.record(hand_off(conversation, event["event_id"])))
 
 
-def wants_a_person(text: str) -> bool:
+def requests_human(text: str) -> bool:
     """Return whether the customer asks for a human."""
     return any(word in text.lower() for word in ("person", "human", "agent", "someone"))
 
 
 def reply_to(text: str) -> tuple[str, list[dict[str, str]]]:
     """Return the reply, and the choices to offer."""
-    if wants_a_person(text):
+    if requests_human(text):
         return "I have asked a person to help. This is on the record.", []
     if number := re.search(r"[0-9]+", text):
         return f"Order {number.group()} is on its way and comes tomorrow.", CHOICES[1:]

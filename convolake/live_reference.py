@@ -74,7 +74,7 @@ def figure_rows() -> Rows:
     for module, name in FIGURES:
         value = getattr(module, name)
         figure = f"{value:g} s" if isinstance(value, float) else f"{value}"
-        yield figure, _said_of(module, name)
+        yield figure, _docstring_of(module, name)
 
 
 def handshake_errors() -> str:
@@ -86,7 +86,7 @@ def _sentence(thing: Callable[..., object]) -> str:
     return " ".join((inspect.getdoc(thing) or "").split())
 
 
-def _said_of(module: ModuleType, name: str) -> str:
+def _docstring_of(module: ModuleType, name: str) -> str:
     """Return the docstring of a constant: Python keeps it in the source only."""
     body = ast.parse(inspect.getsource(module)).body
     for line, after in pairwise(body):

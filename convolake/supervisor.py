@@ -80,7 +80,7 @@ class Supervisor:
         self._running = [self._start(service) for service in services]
         while not self._stopping:
             for running in self._running:
-                self._look_after(running)
+                self._supervise(running)
             time.sleep(STEP_SECONDS)
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Supervisor:
         log = self._logs / f"{service.name}.log"
         return _Running(service, log, _spawn(service, log))
 
-    def _look_after(self, running: _Running) -> None:
+    def _supervise(self, running: _Running) -> None:
         if running.process.poll() is not None and not self._stopping:
             self._restart(running)
         elif not running.is_shown and _answers(running.service):

@@ -28,7 +28,7 @@ def choose_scope(bounds: Bounds, whole: Period) -> Scope:
 
     `whole` is the available period; the default is its last DEFAULT_DAYS days.
     """
-    _recall()
+    _restore_filters()
     given, named = _period_of_address(whole), _channels_of_address(bounds.channels)
     left, right = st.columns([2, 3])
     with left:
@@ -39,7 +39,7 @@ def choose_scope(bounds: Bounds, whole: Period) -> Scope:
     return Scope(period, channels)
 
 
-def _recall() -> None:
+def _restore_filters() -> None:
     """Copy the filters of the previous page into a URL that has none."""
     kept: dict[str, list[str]] = st.session_state.get("filters", {})
     if not any(key in st.query_params for key in SHARED):
@@ -85,7 +85,7 @@ def _choose_period(whole: Period, given: Period) -> Period:
     is_default = period == whole.last(DEFAULT_DAYS)
     _write("from", [] if is_default else [period.first_on.isoformat()])
     _write("to", [] if is_default else [period.last_on.isoformat()])
-    _settle("period", ["from", "to"], (given.first_on, given.last_on))
+    _sync_widget("period", ["from", "to"], (given.first_on, given.last_on))
     return period
 
 
@@ -107,7 +107,7 @@ def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
         key="channels",
     )
     _write("channel", chosen)
-    _settle("channels", ["channel"], given)
+    _sync_widget("channels", ["channel"], given)
     return tuple(chosen)
 
 
@@ -144,7 +144,7 @@ def _choose_option(label: str, key: str, options: dict[str, str], given: str | N
         key=f"chosen {key}",
     )
     _write(key, [] if chosen is None else [chosen])
-    _settle(f"chosen {key}", [key], given)
+    _sync_widget(f"chosen {key}", [key], given)
     return chosen
 
 
@@ -158,7 +158,7 @@ def _choose_text() -> str:
         key="text",
     ).strip()
     _write("search", [chosen] if chosen else [])
-    _settle("text", ["search"], given)
+    _sync_widget("text", ["search"], given)
     return chosen
 
 
@@ -167,7 +167,7 @@ def _choose_tests() -> bool:
     _begin("with tests", ["tests"], given)
     chosen = st.toggle("Show test conversations", key="with tests")
     _write("tests", ["yes"] if chosen else [])
-    _settle("with tests", ["tests"], given)
+    _sync_widget("with tests", ["tests"], given)
     return chosen
 
 
@@ -212,7 +212,7 @@ def _begin(widget: str, keys: list[str], given: object) -> None:
         state[widget] = given
 
 
-def _settle(widget: str, keys: list[str], given: object) -> None:
+def _sync_widget(widget: str, keys: list[str], given: object) -> None:
     """Record that the URL now has the widget's value."""
     st.session_state[f"{widget} settled"] = (_named(keys), given)
 

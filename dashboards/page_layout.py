@@ -34,13 +34,13 @@ def show_page(title: str, content: Content, *, first: Callable[[], None] | None 
         _show_freshness(load_freshness(settings.warehouse_path, settings.lake_path))
         bounds = load_bounds(settings.warehouse_path)
         if bounds.period is None:
-            _say_that_it_is_empty()
+            _show_empty()
         else:
             content(settings.warehouse_path, bounds, bounds.period)
     except WarehouseMissingError:
-        _say_that_it_is_missing()
+        _show_missing()
     except WarehouseNotReadyError:
-        _say_that_it_is_not_ready()
+        _show_not_ready()
 
 
 def _show_freshness(freshness: Freshness) -> None:
@@ -58,7 +58,7 @@ def _show_freshness(freshness: Freshness) -> None:
         )
         st.code(formatting.reveal(freshness.manifest_error), language=None, wrap_lines=True)
     if freshness.quarantined.height:
-        _warn_of_quarantine(freshness)
+        _show_quarantine(freshness)
 
 
 def _waiting(freshness: Freshness) -> str:
@@ -68,7 +68,7 @@ def _waiting(freshness: Freshness) -> str:
     return f"{segments} ({formatting.counted(freshness.waiting_events, 'event')}) not loaded yet"
 
 
-def _warn_of_quarantine(freshness: Freshness) -> None:
+def _show_quarantine(freshness: Freshness) -> None:
     segments = formatting.counted(freshness.quarantined.height, "segment")
     events = formatting.counted(int(freshness.quarantined["rows"].sum()), "event")
     st.warning(
@@ -83,7 +83,7 @@ def _warn_of_quarantine(freshness: Freshness) -> None:
     )
 
 
-def _say_that_it_is_missing() -> None:
+def _show_missing() -> None:
     st.info(
         "**There is no warehouse in this data folder yet.**  \n"
         "`convolake load` makes it from the sealed events; `make demo` starts everything with "
@@ -92,7 +92,7 @@ def _say_that_it_is_missing() -> None:
     )
 
 
-def _say_that_it_is_empty() -> None:
+def _show_empty() -> None:
     st.info(
         "**The warehouse holds no conversation yet.**  \n"
         "Post events to the API (`/docs` on its port shows how), or run `convolake simulate`; "
@@ -101,7 +101,7 @@ def _say_that_it_is_empty() -> None:
     )
 
 
-def _say_that_it_is_not_ready() -> None:
+def _show_not_ready() -> None:
     st.info(
         "**The warehouse cannot be read at this moment.**  \n"
         "A process creates or rebuilds it: reload this page in a moment. If this stays, run "

@@ -46,7 +46,7 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Read the manifest's last line."""
-        forget_old_runs(context.instance)
+        delete_old_runs(context.instance)
         mark = sealed_mark(settings)
         cursor = json.loads(context.cursor or "{}")
         if not mark:
@@ -69,7 +69,7 @@ KEPT_RUNS = 200
 """Days that runs are kept. Dagster keeps a file of 0.2 MB for each run: with a load every 15 s, 1 GB a day."""
 
 
-def forget_old_runs(instance: dg.DagsterInstance, kept: int = KEPT_RUNS) -> int:
+def delete_old_runs(instance: dg.DagsterInstance, kept: int = KEPT_RUNS) -> int:
     """Delete finished runs but the newest `kept`, a few at a time; return how many were deleted."""
     finished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     old = list(instance.get_runs(finished, limit=kept + 20))[kept:]

@@ -331,7 +331,7 @@ def test_a_period_without_a_complete_previous_one_has_no_comparison(
         ({"from_": "yesterday"}, "“from” in the address is not a day"),
         ({"from_": "2030-03-20", "to": "2030-03-10"}, "has no day on record"),
         ({"from_": "1999-01-01", "to": "1999-12-31"}, "has no day on record"),
-        ({"from_": "0001-01-01", "to": "9999-12-31"}, "goes beyond the record"),
+        ({"from_": "0001-01-01", "to": "9999-12-31"}, "longer than the record"),
         ({"channel": "<script>"}, "A channel in the address is not on record"),
         ({"channel": ["web", "![x](y)"]}, "A channel in the address is not on record"),
     ],
@@ -424,7 +424,10 @@ def test_no_step_loses_a_conversation(
     last_on = date(2030, 3, 31)
     period = Period(last_on - timedelta(days=grain_days - 1), last_on)
     found = load_overview(history.warehouse_path, Scope(period))
-    assert found.conversations["conversations"].sum() == in_period(started_conversations(events), period).height
+    assert (
+        found.conversations["conversations"].sum()
+        == in_period(started_conversations(events), period).height
+    )
 
 
 # --- the conversations ----------------------------------------------------------------

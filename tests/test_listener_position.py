@@ -8,15 +8,15 @@ import pytest
 from ingest.client.answers import Problem
 from ingest.client.listening import ListenerPosition
 from ingest.client.outcomes import ProblemError, UnreachableError
-from ingest.client.retries import Patience
+from ingest.client.retries import RetryPolicy
 
 URL = "https://convolake.example"
 LOST = UnreachableError(URL, httpx2.ConnectError("lost"))
 
 
 def new_position(conversation_id: str | None = "c1", after: int = 4) -> ListenerPosition:
-    patience = Patience(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
-    return ListenerPosition(conversation_id, after, patience.for_a_listener())
+    patience = RetryPolicy(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
+    return ListenerPosition(conversation_id, after, patience.for_listeners())
 
 
 def test_the_position_moves_to_the_last_received_event() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.settings import Settings
 from pipelines.dagster_home import command, prepare, run_once
-from pipelines.definitions import forget_old_runs, load_job
+from pipelines.definitions import delete_old_runs, load_job
 from tests.factories import Record, make_conversation
 from warehouse.model import models
 
@@ -110,5 +110,5 @@ def test_old_runs_are_deleted_and_the_newest_kept(record: Record) -> None:
     record.seal()
     runs = [run_once(record.settings).run_id for _ in range(3)]
     with dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance:
-        assert forget_old_runs(instance, kept=2) == 1
+        assert delete_old_runs(instance, kept=2) == 1
         assert {run.run_id for run in instance.get_runs()} == set(runs[1:])

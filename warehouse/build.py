@@ -53,7 +53,7 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
 
 
 def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
-    rebuilt = _forget_other_definitions(con, reporting_zone)
+    rebuilt = _drop_outdated_tables(con, reporting_zone)
     sealed, _ = read_manifest(lake)
     waiting = ledger.pending_segments(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)
@@ -70,7 +70,7 @@ def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> Lo
     return report
 
 
-def _forget_other_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> bool:
+def _drop_outdated_tables(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> bool:
     """Drop all tables if the models or the zone have changed; return whether anything was dropped."""
     ledger.create(con)
     if ledger.has_definition(con, definition_hash(reporting_zone)):

@@ -27,7 +27,7 @@ def check_key(
     for key in keys:
         broken = broken.or_(key.copy().is_(exp.null()))
     query = exp.select(*keys).from_(model.name).group_by(*keys).having(broken).limit(5)
-    _must_find_nothing(
+    _raise_if_found(
         con,
         f"{model.name} has one row per {', '.join(model.key)}",
         query.where(where) if where else query,
@@ -37,10 +37,10 @@ def check_key(
 def run_checks(con: duckdb.DuckDBPyConnection) -> None:
     """Run `sql/checks`, each named for its promise. Raises CheckError."""
     for name, query in checks().items():
-        _must_find_nothing(con, name, query.copy().limit(5))
+        _raise_if_found(con, name, query.copy().limit(5))
 
 
-def _must_find_nothing(con: duckdb.DuckDBPyConnection, name: str, query: exp.Query) -> None:
+def _raise_if_found(con: duckdb.DuckDBPyConnection, name: str, query: exp.Query) -> None:
     found = con.execute(query.sql("duckdb")).fetchall()
     if found:
         raise CheckError(name, found)

@@ -21,11 +21,11 @@ def maintain() -> None:
     with progress_bar("maintaining the warehouse"):
         result = run_once(Settings(), "maintain")
     if not result.success:
-        _complain(result)
+        _report_failure(result)
         raise typer.Exit(1)
     print_line(str(result.output_for_node("maintain_files")))
 
 
-def _complain(result: "dg.ExecuteInProcessResult") -> None:
+def _report_failure(result: "dg.ExecuteInProcessResult") -> None:
     for event in result.get_step_failure_events():
         print_line(str(event.step_failure_data.error_display_string), style="red")

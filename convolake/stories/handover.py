@@ -11,8 +11,8 @@ def hand_over(script: Script, reason: str) -> str | None:
     """Play a handoff that the bot requests. Return "agent" if an agent solved the demand."""
     phrases = script.person.language.phrases
     if reason == "customer_request":
-        script.think(12)
-        script.customer_says(phrases.wants_human)
+        script.customer_pause(12)
+        script.add_customer_message(phrases.wants_human)
     script.pause(1.0)
     message = script.answer(script.bot(), phrases.hands_over)
     script.handoffs += 1
@@ -39,12 +39,12 @@ def _accepted(script: Script, handoff: dict[str, str]) -> str | None:
     _offer(script, handoff, agent, "handoff.accepted")
     script.add("participant.joined", **script.agent(agent))
     if script.chance(0.06):
-        _pass_on(script, handoff, agent, colleague)
+        _transfer(script, handoff, agent, colleague)
         agent = colleague
     return _agent_talks(script, handoff, agent)
 
 
-def _pass_on(script: Script, handoff: dict[str, str], agent: Agent, colleague: Agent) -> None:
+def _transfer(script: Script, handoff: dict[str, str], agent: Agent, colleague: Agent) -> None:
     """Transfer the handoff from one agent to another, who knows the topic better."""
     script.pause(30 * agent.pace)
     script.note(agent, f"{script.topic.queue}: please take over.")
@@ -74,14 +74,14 @@ def _agent_talks(script: Script, handoff: dict[str, str], agent: Agent) -> str |
     phrases = script.person.language.phrases
     who = script.agent(agent)
     script.pause(15 * agent.pace)
-    script.other_says(who, phrases.agent_hellos)
+    script.add_staff_message(who, phrases.agent_hellos)
     for _ in range(script.random.choices((0, 1, 2, 3), (20, 40, 28, 12))[0]):
         script.pause(40 * agent.pace)
-        script.other_says(who, phrases.agent_checks)
-        script.think()
-        script.customer_says(phrases.answers)
+        script.add_staff_message(who, phrases.agent_checks)
+        script.customer_pause()
+        script.add_customer_message(phrases.answers)
     if script.chance(0.02):
-        script.take_back(script.answer(who, phrases.agent_checks))
+        script.delete(script.answer(who, phrases.agent_checks))
     if script.chance(0.2):
         script.note(agent, f"Asked {script.topic.queue}, waiting for word.")
     script.pause(55 * agent.pace)
@@ -101,8 +101,8 @@ def _agent_ends(script: Script, handoff: dict[str, str], agent: Agent) -> str:
     who = script.agent(agent)
     is_confirmed = script.chance(0.7)
     if is_confirmed:
-        script.think()
-        script.customer_says(script.person.language.phrases.thanks)
+        script.customer_pause()
+        script.add_customer_message(script.person.language.phrases.thanks)
     script.pause(10 * agent.pace)
     is_returned = script.chance(0.15)
     script.add("handoff.returned" if is_returned else "handoff.closed", **who, **handoff)
@@ -124,16 +124,16 @@ def _expired(script: Script, handoff: dict[str, str]) -> None:
     script.add("handoff.expired", **handoff)
     script.pause(1)
     # No agent took control, so none returns it.
-    script.other_says(script.bot(), script.person.language.phrases.nobody_free)
+    script.add_staff_message(script.bot(), script.person.language.phrases.nobody_free)
 
 
 def _back_to_bot(script: Script, handoff: dict[str, str]) -> None:
     script.add("handoff.returned", **handoff)
-    script.other_says(script.bot(), script.person.language.phrases.nobody_free)
+    script.add_staff_message(script.bot(), script.person.language.phrases.nobody_free)
 
 
 def _abandoned(script: Script, handoff: dict[str, str]) -> None:
-    script.think(70)
+    script.customer_pause(70)
     script.add("participant.left", **script.customer(), payload={"reason": "gave_up_waiting"})
     script.pause(2)
     script.add("handoff.closed", **handoff, payload={"reason": "abandoned"})

@@ -29,7 +29,7 @@ def play(script: Script) -> None:
         script.add("conversation.updated", payload={"priority": "high", "labels": ["complaint"]})
     solved_by = _demand(script)
     if script.chance(0.07):
-        _come_back_later(script)
+        _return_later(script)
     elif solved_by is not None and script.chance(0.06):
         _reopen(script)
     elif solved_by is None and script.chance(0.25):
@@ -60,19 +60,19 @@ def _open(script: Script) -> None:
 def _demand(script: Script) -> str | None:
     """Play one demand. Return who solved it: "bot", "agent" or None."""
     reason = _handoff_reason(script)
-    asked = script.customer_says(script.lines.openings)
+    asked = script.add_customer_message(script.lines.openings)
     if reason == "not_understood" or script.chance(_fallback_rate(script)):
-        asked = _misunderstand(script, asked)
+        asked = _add_fallback(script, asked)
     if reason == "not_understood":
-        _misunderstand(script, asked)
+        _add_fallback(script, asked)
         return hand_over(script, reason)
     for _ in range(script.random.choices((1, 2), (75, 25))[0]):
         _bot_turn(script, asked, script.lines.questions)
         if script.chance(0.07):
-            _walk_away(script)
+            _leave(script)
             return None
-        script.think()
-        asked = script.customer_says(script.lines.details)
+        script.customer_pause()
+        asked = script.add_customer_message(script.lines.details)
     if reason is not None:
         return hand_over(script, reason)
     return _bot_solves(script, asked)
@@ -126,14 +126,14 @@ def _understanding(script: Script, intent: str) -> dict[str, Any]:
     return {"intent": intent, "confidence": round(confidence, 3), "is_fallback": is_fallback}
 
 
-def _misunderstand(script: Script, asked: str) -> str:
+def _add_fallback(script: Script, asked: str) -> str:
     """Play a fallback answer, after which the customer tries again. Return the new message_id."""
     if script.chance(0.05):
         failed = {"error": "model_timeout"}
         script.add("bot.turn_failed", **script.bot(), visibility="internal", payload=failed)
     _bot_turn(script, asked, script.person.language.phrases.fallbacks, FALLBACK)
-    script.think(18)
-    return script.customer_says(script.lines.openings)
+    script.customer_pause(18)
+    return script.add_customer_message(script.lines.openings)
 
 
 def _bot_solves(script: Script, asked: str) -> str | None:
@@ -141,14 +141,14 @@ def _bot_solves(script: Script, asked: str) -> str | None:
     solution = _bot_turn(script, asked, script.lines.solutions)
     script.read_all()
     if script.chance(0.08):
-        _walk_away(script)
+        _leave(script)
         return None
     is_confirmed = script.chance(0.55)
     if is_confirmed:
-        script.think()
+        script.customer_pause()
         if script.chance(0.15):
             script.react(solution["message_id"])
-        thanked = script.customer_says(phrases.thanks)
+        thanked = script.add_customer_message(phrases.thanks)
         _bot_turn(script, thanked, phrases.goodbyes, "thanks")
     script.pause(4)
     script.resolve("bot", is_confirmed)
@@ -156,14 +156,14 @@ def _bot_solves(script: Script, asked: str) -> str | None:
     return "bot"
 
 
-def _walk_away(script: Script) -> None:
+def _leave(script: Script) -> None:
     """Let the customer leave without a message; only a web page reports it."""
     if script.channel.name == "web" and script.chance(0.7):
-        script.think(60)
+        script.customer_pause(60)
         script.add("participant.left", **script.customer(), payload={"reason": "page_closed"})
 
 
-def _come_back_later(script: Script) -> None:
+def _return_later(script: Script) -> None:
     """Let the same person write again hours later, about something else."""
     script.pause(6 * 3600, longest=4.0)
     script.release = release_on(script.at.date(), script.random)
@@ -176,7 +176,7 @@ def _reopen(script: Script) -> None:
     script.pause(1.5 * 86400, longest=3.0)
     script.release = release_on(script.at.date(), script.random)
     script.add("conversation.reopened", **script.customer())
-    asked = script.customer_says(script.person.language.phrases.not_solved)
+    asked = script.add_customer_message(script.person.language.phrases.not_solved)
     if script.chance(0.45):
         hand_over(script, "customer_request")
         return

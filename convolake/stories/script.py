@@ -38,7 +38,7 @@ class Script:
         self.handoffs = 0
         self._messages = 0
         self._said: set[str] = set()
-        self._details = self._make_up_details()
+        self._details = self._invent_details()
 
     channel: Channel
     release: Release
@@ -52,7 +52,7 @@ class Script:
         """Move the clock by about `median` seconds, at most `longest` times that."""
         self.at += timedelta(seconds=median * min(self.random.lognormvariate(0, 0.6), longest))
 
-    def think(self, median: float = 25.0) -> None:
+    def customer_pause(self, median: float = 25.0) -> None:
         """Move the clock by a customer's pause on this channel."""
         self.pause(median * self.channel.pace)
 
@@ -91,14 +91,14 @@ class Script:
         """Return the participant fields of this agent."""
         return {"participant_id": agent.participant_id, "participant_role": "agent"}
 
-    def customer_says(self, choices: tuple[str, ...]) -> str:
+    def add_customer_message(self, choices: tuple[str, ...]) -> str:
         """Add one of `choices` as a customer message, with typing errors. Return its message_id."""
         text = self._word(choices)
         if self.channel.is_chatty and self.chance(0.12):
             text += self.random.choice(EMOJI)
         return self._say(self.customer(), text)
 
-    def other_says(self, who: dict[str, str], choices: tuple[str, ...]) -> None:
+    def add_staff_message(self, who: dict[str, str], choices: tuple[str, ...]) -> None:
         """Add one of `choices` as a message of the bot or an agent, with the channel's receipts."""
         self.give_receipts(self.answer(who, choices))
 
@@ -120,7 +120,7 @@ class Script:
             return
         submitted = self.add("message.submitted", message_id=message_id)
         if self.chance(0.02):
-            _antedate(submitted, message)
+            _move_before(submitted, message)
         self.pause(1.2)
         if self.chance(0.02):  # the channel tells the second thing first
             self.add("message.read", message_id=message_id)
@@ -144,7 +144,7 @@ class Script:
         text = f"{message['text']} (corrected)"
         self.add("message.edited", **who, message_id=message["message_id"], text=text)
 
-    def take_back(self, message: dict[str, Any]) -> None:
+    def delete(self, message: dict[str, Any]) -> None:
         """Delete a message that went to the wrong conversation."""
         who = {name: message[name] for name in ("participant_id", "participant_role")}
         self.pause(6)
@@ -180,7 +180,7 @@ class Script:
         self.add("feedback.requested", **self.bot(), payload={"kind": "csat"})
         if not self.chance(0.45):
             return
-        self.think(40)
+        self.customer_pause(40)
         score = self.random.choices((1, 2, 3, 4, 5), weights)[0]
         if self.chance(abs(kindness)):
             score = min(5, max(1, score + (1 if kindness > 0 else -1)))
@@ -209,7 +209,7 @@ class Script:
         self._said.add(template)
         return template.format_map(self._details)
 
-    def _make_up_details(self) -> dict[str, str]:
+    def _invent_details(self) -> dict[str, str]:
         random = self.random
         return {
             "order": f"{random.choice('ABKX')}-{random.randrange(10_000, 99_999)}",
@@ -222,7 +222,7 @@ class Script:
         }
 
 
-def _antedate(receipt: dict[str, Any], message: dict[str, Any]) -> None:
+def _move_before(receipt: dict[str, Any], message: dict[str, Any]) -> None:
     """Move a receipt before its message: the channel's clock is ahead."""
     before = datetime.fromisoformat(message["happened_at"]) - timedelta(milliseconds=200)
     receipt["occurred_at"] = receipt["happened_at"] = before.isoformat(timespec="microseconds")

@@ -27,50 +27,50 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
     One timer for each connection checks at an interval, so a request costs no timer.
     """
 
-    _watch: asyncio.TimerHandle | None = None
-    _until: float | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _deadline: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time-out of the head."""
         super().connection_made(transport)
-        self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
-        self._look()
+        self._deadline = self.loop.time() + HEADER_TIMEOUT_SECONDS
+        self._check_deadline()
 
     def on_message_begin(self) -> None:
         """Restart the time-out of the head."""
         super().on_message_begin()
-        self._until = self.loop.time() + HEADER_TIMEOUT_SECONDS
+        self._deadline = self.loop.time() + HEADER_TIMEOUT_SECONDS
 
     def on_headers_complete(self) -> None:
         """Start the time-out of the body."""
         super().on_headers_complete()
-        self._until = self.loop.time() + BODY_TIMEOUT_SECONDS
+        self._deadline = self.loop.time() + BODY_TIMEOUT_SECONDS
 
     def on_message_complete(self) -> None:
         """Stop the time-out: uvicorn closes idle connections."""
         super().on_message_complete()
-        self._until = None
+        self._deadline = None
 
     def handle_websocket_upgrade(self) -> None:
         """Stop the time-out: the socket has its own pings."""
-        self._end()
+        self._cancel_timer()
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timer."""
-        self._end()
+        self._cancel_timer()
         super().connection_lost(exc)
 
-    def _look(self) -> None:
-        if self._until is not None and self._until <= self.loop.time():
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and self._deadline <= self.loop.time():
             self.transport.write(_TOO_SLOW)
             self.transport.close()
         else:
-            self._watch = self.loop.call_later(HEADER_TIMEOUT_SECONDS / 4, self._look)
+            self._timer = self.loop.call_later(HEADER_TIMEOUT_SECONDS / 4, self._check_deadline)
 
-    def _end(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -101,7 +101,7 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """Start the time-out: the client is behind by a whole buffer, 64 KiB."""
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALLED_SECONDS, self._let_go)
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self._disconnect)
 
     def resume_writing(self) -> None:
         """Cancel the time-out: the client reads again."""
@@ -116,7 +116,7 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
             self._stalled.cancel()
         super().connection_lost(exc)
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         if not self.close_sent and not self.transport.is_closing():
             self.conn.send_close(
                 CloseCode.SLOW_CONSUMER, "slow consumer; reconnect after the last place you saw"

@@ -13,7 +13,7 @@ from ingest.client.calls import READY, Call, Calls, next_page
 from ingest.client.listening import ListenerPosition
 from ingest.client.methods import Caller, method_of
 from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
-from ingest.client.retries import JITTER, Patience, Policy
+from ingest.client.retries import JITTER, Policy, RetryPolicy
 from ingest.clock import new_uuid7
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class AsyncClient(Caller):
         new_id: Callable[[], str] = new_uuid7,
     ) -> None:
         """`timeout` is in seconds and for one attempt; after `retries` more the failure is raised."""
-        super().__init__(url, key, Patience(retries, clock, jitter), new_id)
+        super().__init__(url, key, RetryPolicy(retries, clock, jitter), new_id)
         self._wait = wait
         self._timeout = timeout
         self._http = httpx2.AsyncClient(
@@ -66,7 +66,7 @@ class AsyncClient(Caller):
 
         Raises the last ClientError after `timeout` seconds, or at once if waiting cannot help.
         """
-        await self._try(READY, self._patience.until_ready(timeout))
+        await self._attempt(READY, self._retry_policy.until_ready(timeout))
 
     async def listen(
         self, conversation_id: str | None = None, after: int | str | None = None
@@ -79,7 +79,7 @@ class AsyncClient(Caller):
         """
         if after is None:
             after = await self._newest(conversation_id)
-        listening = ListenerPosition(conversation_id, after, self._patience.for_a_listener())
+        listening = ListenerPosition(conversation_id, after, self._retry_policy.for_listeners())
         while True:
             address = listening.url(self.url)
             try:
@@ -114,9 +114,9 @@ class AsyncClient(Caller):
             yield await self._send(call)
 
     async def _send(self, call: Call[T]) -> T:
-        return await self._try(call, self._patience.for_a_call())
+        return await self._attempt(call, self._retry_policy.for_calls())
 
-    async def _try(self, call: Call[T], policy: Policy) -> T:
+    async def _attempt(self, call: Call[T], policy: Policy) -> T:
         while True:
             try:
                 with request_failures(self.url):

@@ -27,7 +27,7 @@ class ListenerPosition:
 
     def receive(self, frame: str | bytes) -> dict[str, Any] | None:
         """Advance past a frame. Return its event, or None if it has none."""
-        self._retrying.begin_anew()
+        self._retrying.reset()
         decoded: dict[str, Any] = msgspec.json.decode(frame)
         event: dict[str, Any] | None = decoded.get("event")
         self._after = decoded.get(self._name, self._after)

@@ -11,17 +11,19 @@ from inspect import iscoroutinefunction, signature
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
 
 from ingest.client.calls import Calls
-from ingest.client.retries import Patience
+from ingest.client.retries import RetryPolicy
 
 
 class Caller:
     """What a client knows before it sends: its headers, its ids, its retries."""
 
-    def __init__(self, url: str, key: str, patience: Patience, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, url: str, key: str, retry_policy: RetryPolicy, new_id: Callable[[], str]
+    ) -> None:
         """`new_id` creates the ids that the caller does not give."""
         self.url = url.rstrip("/")
         self.headers = {"authorization": f"Bearer {key}"}
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._calls = Calls(new_id)
 
 

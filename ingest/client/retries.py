@@ -41,7 +41,7 @@ class Retrying:
         self.failures += 1
         return pause
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Reset after a response: the next failure counts as the first."""
         self.failures = 0
 
@@ -61,18 +61,18 @@ class Polling:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How a client retries: `retries` after the first attempt of a call."""
 
     retries: int
     clock: Callable[[], float]
     jitter: Callable[[], float]
 
-    def for_a_call(self) -> Retrying:
+    def for_calls(self) -> Retrying:
         """Return retries with a limit, for one call."""
         return Retrying(self.retries, self.jitter)
 
-    def for_a_listener(self) -> Retrying:
+    def for_listeners(self) -> Retrying:
         """Return retries without a limit, for a listener."""
         return Retrying(self.retries, self.jitter, is_endless=True)
 

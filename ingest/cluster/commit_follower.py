@@ -42,27 +42,27 @@ class CommitFollower:
         engine: Engine,
         cursor: Cursor,
         publish: Callable[[Sequence[StoredEvent]], None],
-        hear: Callable[[dict[str, Any]], None],
+        on_message: Callable[[dict[str, Any]], None],
     ) -> None:
         """`publish` receives events after `cursor`, `on_message` the messages of other processes."""
         self._url = url
         self._engine = engine
         self._cursor = cursor
         self._publish = publish
-        self._hear = hear
+        self._on_message = on_message
         self._woken = asyncio.Event()
         self._name = secrets.token_hex(8)
 
     def on_commit(self, rows: Sequence[StoredEvent]) -> None:
         """Publish events that this process committed. Earlier commits of others go first."""
         if rows and rows[0].position == self._cursor.get(rows[0].shard, 0) + 1:
-            self._hand_on(rows)
+            self._publish_in_order(rows)
         elif rows:
             self._woken.set()
 
-    def broadcast(self, words: dict[str, Any]) -> None:
+    def broadcast(self, text: dict[str, Any]) -> None:
         """Send a message to every other process; it is not stored. At most 8,000 bytes. Blocks."""
-        told = json.dumps([self._name, words])
+        told = json.dumps([self._name, text])
         with self._engine.begin() as connection:
             connection.execute(select(func.pg_notify(BROADCAST_CHANNEL, told)))
 
@@ -93,10 +93,10 @@ class CommitFollower:
             if row["position"] > self._cursor.get(row["shard"], 0)
         ]
         if rows:
-            self._hand_on(rows)
+            self._publish_in_order(rows)
         return len(found)
 
-    def _hand_on(self, rows: Sequence[StoredEvent]) -> None:
+    def _publish_in_order(self, rows: Sequence[StoredEvent]) -> None:
         self._cursor = advance(self._cursor, rows)
         self._publish(rows)
 
@@ -116,9 +116,9 @@ class CommitFollower:
             if told.channel == COMMIT_CHANNEL:
                 self._woken.set()
                 return
-            name, words = json.loads(told.payload)
+            name, text = json.loads(told.payload)
             if name != self._name:
-                self._hear(words)
+                self._on_message(text)
         except (ValueError, TypeError):
             logger.warning(
                 "a message of another process cannot be decoded; does it run another version?"

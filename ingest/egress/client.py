@@ -137,7 +137,7 @@ class EgressClient:
 
     async def send(self, url: str, headers: Headers, body: bytes) -> EgressResult:
         """Send `body`. Never raises for the behaviour of a receiver."""
-        outcome, _ = await self._try(url, headers, body, self._seconds, _let_go)
+        outcome, _ = await self._attempt(url, headers, body, self._seconds, _drain)
         return outcome
 
     async def request(
@@ -147,9 +147,9 @@ class EgressClient:
 
         Never raises for the behaviour of a receiver.
         """
-        return await self._try(url, headers, body, seconds, _whole)
+        return await self._attempt(url, headers, body, seconds, _read_body)
 
-    async def _try(
+    async def _attempt(
         self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
     ) -> tuple[EgressResult, bytes]:
         started = time.monotonic()
@@ -192,7 +192,7 @@ class EgressClient:
             return answer.status, retry_after, content
 
 
-async def _let_go(answer: httpcore2.Response) -> bytes:
+async def _drain(answer: httpcore2.Response) -> bytes:
     """Drain the response, so that the connection can be used again. Only the status matters."""
     with suppress(
         TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError, ResponseTooLargeError
@@ -202,7 +202,7 @@ async def _let_go(answer: httpcore2.Response) -> bytes:
     return b""
 
 
-async def _whole(answer: httpcore2.Response) -> bytes:
+async def _read_body(answer: httpcore2.Response) -> bytes:
     """Return the response body. Raises ResponseTooLargeError."""
     return await _read(answer, MAX_RESPONSE_BYTES)
 

@@ -120,7 +120,7 @@ def events(dialogue: dict[str, Any]) -> Iterator[dict[str, Any]]:
         at = source_event.get("UnixTime", at)
         yield _event(dialogue, people, index, at)
     if dialogue["CompletionLevel"] in DISCONNECTED:
-        left = _stamped(dialogue, "left", "participant.left", at)
+        left = _timed_event(dialogue, "left", "participant.left", at)
         yield left | people["User"] | {"payload": {"reason": "disconnected"}}
 
 
@@ -147,14 +147,14 @@ def _batch_time(dialogue: dict[str, Any]) -> int:
     return int(digits)
 
 
-def _stamped(dialogue: dict[str, Any], place: str, event_type: str, at: int) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(at, UTC).isoformat()
+def _timed_event(dialogue: dict[str, Any], place: str, event_type: str, at: int) -> dict[str, Any]:
+    iso_time = datetime.fromtimestamp(at, UTC).isoformat()
     return {
         "event_id": str(uuid5(NAMESPACE, f"star/{dialogue['DialogueID']}/{place}")),
         "event_type": event_type,
         "conversation_id": f"star-{dialogue['DialogueID']}",
-        "occurred_at": moment,
-        "happened_at": moment,
+        "occurred_at": iso_time,
+        "happened_at": iso_time,
     }
 
 
@@ -163,7 +163,7 @@ def _created(
 ) -> dict[str, Any]:
     rest = {name: value for name, value in dialogue.items() if name != "Events"}
     return {
-        **_stamped(dialogue, "created", "conversation.created", at),
+        **_timed_event(dialogue, "created", "conversation.created", at),
         "channel": CHANNEL,
         "contact_id": people["User"]["contact_id"],
         "payload": {"participants": list(people.values()), **rest},
@@ -178,7 +178,7 @@ def _event(
     if agent not in people:
         raise StarError(f"dialogue {dialogue['DialogueID']}, event {index}: unknown agent")
     event_type, extra = _event_type(agent, action)
-    event = _stamped(dialogue, str(index), event_type, at) | people[agent]
+    event = _timed_event(dialogue, str(index), event_type, at) | people[agent]
     if "Text" in source_event:
         event["text"] = source_event["Text"]
     if event_type == "message.created":

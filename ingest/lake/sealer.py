@@ -99,10 +99,10 @@ def catch_up(settings: Settings, seconds: float = 60.0) -> None:
         while is_behind(_sealed(settings.lake_path), head):
             if time.monotonic() > deadline:
                 raise LakeBehindError("the lake did not seal everything in time; see logs/lake.log")
-            _seal_or_ask(settings, log)
+            _seal_or_request(settings, log)
 
 
-def _seal_or_ask(settings: Settings, log: LogReader) -> None:
+def _seal_or_request(settings: Settings, log: LogReader) -> None:
     try:
         with take_lock(settings.lake_path / "lake.lock"):
             lake = Lake(settings.lake_path)
@@ -142,7 +142,7 @@ def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
 
 def _seal_until(settings: Settings, stop: Event, rounds: CompactionScheduler) -> None:
     lake = Lake(settings.lake_path)
-    if not _log_is_there(settings, stop):
+    if not _wait_for_log(settings, stop):
         return
     with open_log(settings) as log:
         sealer = Sealer(log, lake, settings.seal_rows, settings.seal_seconds, time.monotonic)
@@ -172,7 +172,7 @@ def _report(sealed: list[Segment]) -> None:
         logger.info("sealed %s: %d events, %d bytes", segment.path, segment.rows, segment.bytes)
 
 
-def _log_is_there(settings: Settings, stop: Event) -> bool:
+def _wait_for_log(settings: Settings, stop: Event) -> bool:
     """Wait until the API has created its tables; False if `stop` was set before."""
     while True:
         try:

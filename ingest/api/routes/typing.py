@@ -123,15 +123,15 @@ def update_typing(api: AppContext, conversation_id: str, participant_id: str, se
     """Start or stop (0) a typing indicator and publish it; return whether it changed."""
     if seconds:
         loop = asyncio.get_running_loop()
-        loop.call_later(seconds + 0.01, _tell, api, conversation_id)  # it expires automatically
+        loop.call_later(seconds + 0.01, _publish, api, conversation_id)  # it expires automatically
         is_new = api.typing.start(conversation_id, participant_id, seconds)
     else:
         is_new = api.typing.stop(conversation_id, participant_id)
-    _tell(api, conversation_id)
+    _publish(api, conversation_id)
     return is_new
 
 
-def _tell(api: AppContext, conversation_id: str) -> None:
+def _publish(api: AppContext, conversation_id: str) -> None:
     api.broadcaster.publish_typing(conversation_id, _list(api, conversation_id).items)
 
 
