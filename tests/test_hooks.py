@@ -193,7 +193,7 @@ BAD_ANSWERS: list[Any] = [
 
 
 @pytest.mark.parametrize("on_failure", ["allow", "reject"])
-@pytest.mark.parametrize("said", BAD_ANSWERS, ids=lambda answer: str(answer)[:40])
+@pytest.mark.parametrize("answer", BAD_ANSWERS, ids=lambda answer: str(answer)[:40])
 def test_an_invalid_hook_response_is_a_failure(
     opened: Installation, receiver: Receiver, on_failure: str, answer: Any
 ) -> None:
