@@ -194,6 +194,17 @@ class Statements:
         )
 
 
+def compiled_statements(dialect: Dialect) -> Statements:
+    """Return the statements of a database and driver, compiled once in a process: it takes 0.1 s."""
+    key = (dialect.name, dialect.driver)
+    if key not in _compiled:
+        _compiled[key] = Statements(dialect)
+    return _compiled[key]
+
+
+_compiled: dict[tuple[str, str], Statements] = {}
+
+
 def _update(sql: Callable[[ClauseElement], str], names: Sequence[str]) -> str:
     return sql(
         update(conversations)

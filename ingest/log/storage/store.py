@@ -14,7 +14,7 @@ from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import next_check_at
 from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
 from ingest.log.storage.engine import database_for
-from ingest.log.storage.statements import Statements
+from ingest.log.storage.statements import compiled_statements
 
 CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
@@ -31,7 +31,7 @@ class Store:
         self._engine = engine
         self._shard = shard
         self._database = database_for(engine)
-        self._sql = Statements(engine.dialect)
+        self._sql = compiled_statements(engine.dialect)
         self._connect()
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
