@@ -1,5 +1,7 @@
-"""What most tests need: a clock of their own, a data folder, the API, the way to the warehouse."""
+"""Fixtures of most tests: a clock, a data folder, the API, the record, a browser."""
 
+import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +18,32 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
-from tests.factories import Clock, Ids, Record
+from tests.factories import Clock, Ids, Record, create_store
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.webhook_receiver import Receiver, webhook_receiver
+
+SEED = "CONVOLAKE_TEST_SEED"
+"""Environment variable: the workers of pytest-xdist inherit it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed = config.getoption("--seed")
+    if seed is not None:
+        os.environ[SEED] = str(seed)
+    os.environ.setdefault(SEED, str(random.randrange(10**6)))  # noqa: S311
 
 
 def pytest_report_header() -> str:
     return (
-        f"duckdb {duckdb.__version__}, pyarrow {pyarrow.__version__}, dagster {dagster.__version__}"
+        f"duckdb {duckdb.__version__}, pyarrow {pyarrow.__version__}, dagster {dagster.__version__}, "
+        f"repeat the random choices with --seed {os.environ[SEED]}"
     )
+
+
+@pytest.fixture(autouse=True)
+def seeded(request: pytest.FixtureRequest) -> None:
+    """Seed each test separately, so that a failed one can be repeated alone."""
+    random.seed(f"{os.environ[SEED]} {request.node.nodeid}")
 
 
 @pytest.fixture
@@ -35,14 +54,15 @@ def clock() -> Clock:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database", choices=("sqlite", "postgresql"), default="sqlite",
-        help="where the logs of tests lie that use the fixture `store_url`",
+        help="database of the log in tests that use the fixture `store_url`",
     )  # fmt: skip
+    parser.addoption("--seed", type=int, help="seed of the random choices; printed at the start")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[database]
-    skipped = pytest.mark.skip(reason=f"of {other} alone")
+    skipped = pytest.mark.skip(reason=f"for {other} only")
     for item in items:
         if item.get_closest_marker(other):
             item.add_marker(skipped)
@@ -73,20 +93,21 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, store_url: str | No
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Takes webhooks, or is asked as a hook."""
+    """A receiver of webhooks and hook calls."""
     with webhook_receiver() as found:
         yield found
 
 
 @pytest.fixture
 def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is ours: the deliverer looks at it often."""
+    """Poll often: the dispatcher cannot see that the test moved its clock."""
     monkeypatch.setattr("ingest.delivery.dispatcher.POLL_SECONDS", 0.02)
 
 
 @pytest.fixture
 def api(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """The API over a fresh data folder, with a key."""
+    create_store(settings)
     key = get_or_create_local_key(settings, clock())
     with TestClient(
         FastPathMiddleware(create_app(settings, clock, Ids())), raise_server_exceptions=False
@@ -97,12 +118,13 @@ def api(settings: Settings, clock: Clock) -> Iterator[TestClient]:
 
 @pytest.fixture
 def record(settings: Settings, clock: Clock) -> Record:
-    """The log, lake and warehouse of a fresh data folder, without HTTP between."""
+    """The log, lake and warehouse of a new data folder, without HTTP."""
     return Record(settings, clock)
 
 
 @pytest.fixture
 def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
+    create_store(settings)
     key = get_or_create_local_key(settings, clock())
     with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)

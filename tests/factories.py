@@ -3,8 +3,11 @@
 import asyncio
 import socket
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -111,6 +114,23 @@ def make_submission(
     return Append(source, "/v1/events", len(drafts), arrivals)
 
 
+def create_store(settings: Settings) -> None:
+    """Create a migrated store. A new SQLite file is a copy of one that was migrated before."""
+    if is_multi_writer(settings.database_url) or settings.store_path.exists():
+        migrate(settings.database_url)
+        return
+    settings.store_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.store_path.write_bytes(_migrated_store())
+
+
+@cache
+def _migrated_store() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder))
+        migrate(settings.database_url)
+        return settings.store_path.read_bytes()
+
+
 class Record:
     """A data folder worked on step by step: `write`, `seal`, `load`, `query`."""
 
@@ -119,7 +139,7 @@ class Record:
         self.clock = clock
         self.new_id = Ids()
         self.shard = 0
-        migrate(settings.database_url)
+        create_store(settings)
 
     def write(
         self,

@@ -80,7 +80,7 @@ def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record:
     ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(20 if os.environ.get("PROVE") else 2))
 def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int) -> None:
     make_busy_day(record, seed)
     incremental = contents(record)
@@ -91,7 +91,9 @@ def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int)
 
 @given(order=st.permutations(range(5)))
 @hypothesis_settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30 if os.environ.get("PROVE") else 3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_segments_loaded_in_any_order_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]

@@ -125,7 +125,7 @@ def test_all_damage_is_found_and_none_is_loaded_into_the_warehouse(
 ) -> None:
     record, segments = sealed
     flips, cuts, aliens = cycles(40, 500), cycles(10, 100), cycles(3, 20)
-    round_ = Round(record, segments, random.Random())  # noqa: S311 (where to damage)
+    round_ = Round(record, segments, random.Random(random.random()))  # noqa: S311 (where to damage)
     for _ in range(flips // AT_ONCE):
         round_.run(flip_a_bit, AT_ONCE)
     for _ in range(cuts // 10):
