@@ -93,8 +93,8 @@ def _check_model(con: duckdb.DuckDBPyConnection, model: Model) -> Check:
     """Compute a model again from the tables that it reads, which were checked before it."""
     differing = _differing(con, model)
     rows = _count(con, incremental.stored_table(model.name))
-    detail = f"{model.name}: {rows:,} rows, {differing:,} differ from what their events say"
-    return Check(f"{model.name} hold what their events say", ok=differing == 0, detail=detail)
+    detail = f"{model.name}: {rows:,} rows, {differing:,} differ from their events"
+    return Check(f"{model.name} match their events", ok=differing == 0, detail=detail)
 
 
 def _differing(con: duckdb.DuckDBPyConnection, model: Model) -> int:

@@ -111,18 +111,18 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
         in_warehouse("update events set text = 'x' where position = 9"), "Parquet and warehouse", "2 differ",
     ),
     "a message lost in the warehouse": (
-        in_warehouse("delete from messages where message_id = 'c1-m0'"), "messages hold", "messages: 11",
+        in_warehouse("delete from messages where message_id = 'c1-m0'"), "messages match", "messages: 11",
     ),
     "a message changed in the warehouse": (
         in_warehouse("update messages set text = 'x', participant_role = 'agent' where message_id = 'c1-m0'"),
-        "messages hold", "2 differ",
+        "messages match", "2 differ",
     ),
     "a state changed in the warehouse": (
         in_warehouse("update conversations set state = 'closed' where conversation_id = 'c1'"),
-        "conversations hold", "2 differ",
+        "conversations match", "2 differ",
     ),
     "a figure changed in the warehouse": (
-        in_warehouse("update daily_activity set conversations_started = 777"), "daily_activity hold", "2 differ",
+        in_warehouse("update daily_activity set conversations_started = 777"), "daily_activity match", "2 differ",
     ),
 }  # fmt: skip
 
