@@ -219,7 +219,8 @@ class DeliveryRound:
                     dead_lettered_at,
                     last_result,
                     waiting_since=committed_at,
-                )
+                ),
+                self._registry.exists(self._destination.destination_id),
             )
         )
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ingest.contract import Cursor
-from ingest.log.storage.tables import events, webhook_queue, webhooks
+from ingest.log.storage.tables import events, webhook_queue
 
 _Q = webhook_queue.c
 
@@ -136,16 +136,18 @@ def list_blocked_keys(engine: Engine, destination_id: str, keys: Iterable[str]) 
         return set(connection.execute(query.distinct()).scalars())
 
 
-def enqueue(delivery: QueuedDelivery) -> ClauseElement:
-    """Add a delivery; does nothing if it is in the queue, or if the destination was deleted."""
+def enqueue(delivery: QueuedDelivery, exists: ColumnElement[bool]) -> ClauseElement:
+    """Add a delivery; does nothing if it is in the queue.
+
+    `exists`: the condition that the destination was not deleted.
+    """
     key, *rest = delivery
     columns = dict(zip(("webhook_id", "shard", "position"), key, strict=True)) | dict(
         zip(QueuedDelivery._fields[1:], rest, strict=True)
     )
-    exists = select(_Q.position).where(key.where)
-    destination = select(webhooks.c.webhook_id).where(webhooks.c.webhook_id == key.destination_id)
+    queued = select(_Q.position).where(key.where)
     values = select(*(literal(value, _Q[name].type) for name, value in columns.items())).where(
-        ~exists.exists(), destination.exists()
+        ~queued.exists(), exists
     )
     return insert(webhook_queue).from_select(list(columns), values)
 

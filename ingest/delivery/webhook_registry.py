@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import ClauseElement, Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Engine,
+    RowMapping,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from ingest.clock import Clock
 from ingest.contract import Cursor
@@ -36,6 +45,10 @@ class WebhookRegistry:
     def destination(self, webhook: Webhook) -> WebhookDestination:
         """Return a webhook as a destination."""
         return WebhookDestination(webhook, self._engine, self._channels, self._clock)
+
+    def exists(self, destination_id: str) -> ColumnElement[bool]:
+        """Return the condition that a webhook was not deleted."""
+        return select(webhooks).where(webhooks.c.webhook_id == destination_id).exists()
 
     def save_cursor(self, destination_id: str, cursor: Cursor) -> ClauseElement:
         """Return the statement that saves how far a webhook has read."""

@@ -1,11 +1,11 @@
-"""Webhooks: create, list, rotate, enable, delete; deliveries and their replay."""
+"""Webhooks: create, list, rotate, enable, delete."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ClauseElement, RowMapping
+from sqlalchemy import ClauseElement
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
@@ -13,9 +13,8 @@ from ingest.api.dependencies import AppContext, Context, authorize
 from ingest.api.openapi import problem_responses
 from ingest.auth.permissions import Caller
 from ingest.contract import Cursor, from_micros
-from ingest.delivery import queue, webhook_registry
+from ingest.delivery import webhook_registry
 from ingest.delivery.destinations.webhook import Webhook
-from ingest.delivery.queue import DeliveryKey, QueuedDelivery
 from ingest.egress import signing
 from ingest.egress.client import ForbiddenAddressError
 from ingest.errors import (
@@ -35,9 +34,6 @@ from ingest.log.writer_requests import Execute
 
 ROTATION_SECONDS = 24 * 3600
 """Time for which the old secret signs in addition to the new one."""
-
-MAX_REPLAYED_EVENTS = 1_000
-"""Maximum events that one replay sends again."""
 
 ERRORS = (
     UnauthorizedError,
@@ -100,45 +96,6 @@ class WebhookList(BaseModel):
     items: list[WebhookView]
 
 
-class DeliveryView(BaseModel):
-    """A delivery in the queue, or a dead letter."""
-
-    shard: int
-    position: int
-    ordering_key: str = Field(description="deliveries with the same key go out in order")
-    attempts: int
-    next_attempt_at: datetime | None = Field(description="null: behind another one, or dead")
-    dead_lettered_at: datetime | None
-    last_result: str | None = Field(description="result of the last attempt")
-
-
-class DeliveryList(BaseModel):
-    """A page of deliveries; `cursor` is the `after` of the next page."""
-
-    items: list[DeliveryView]
-    cursor: str
-
-
-class Replay(BaseModel):
-    """What to send again: dead letters, or with `delivered` every event that the webhook wants.
-
-    After one cursor and up to another. At most 1,000 events at once.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    after: LogCursor = ""
-    until: LogCursor | None = None
-    delivered: bool = False
-
-
-class Replayed(BaseModel):
-    """The number of events that are sent again, and the cursor to continue from."""
-
-    count: int
-    until: str
-
-
 def example(body: dict[str, Any]) -> dict[str, Any]:
     """Return `openapi_extra` with an example of the body."""
     return {"requestBody": {"content": {"application/json": {"example": body}}}}
@@ -171,7 +128,7 @@ async def create_webhook(
         cursor=cursor,
         watchdog_cursor=START,
     )
-    await _execute(context, webhook_registry.insert_webhook(webhook))
+    await execute(context, webhook_registry.insert_webhook(webhook))
     return _view(webhook, secret=webhook.secret)
 
 
@@ -179,11 +136,12 @@ def _start_cursor(context: AppContext, body: NewWebhook) -> Cursor:
     head = queries.head(context.engine)
     if body.after is None:
         return head
-    after = _decode(body.after, "body.after")
+    after = parse_cursor(body.after, "body.after")
     return {shard: min(after.get(shard, 0), position) for shard, position in head.items()}
 
 
-def _decode(text: str, field: str) -> Cursor:
+def parse_cursor(text: str, field: str) -> Cursor:
+    """Return the cursor in a field of the request. Raises InvalidRequestError with the field."""
     try:
         return decode_cursor(text) if text else START
     except InvalidRequestError as error:
@@ -229,7 +187,7 @@ def list_webhooks(context: Context, caller: RequireWebhooksAdmin) -> WebhookList
 @router.get("/{webhook_id}")
 def get_webhook(context: Context, caller: RequireWebhooksAdmin, webhook_id: str) -> WebhookView:
     """Return a webhook."""
-    return _view(_require_webhook(context, caller, webhook_id))
+    return _view(require_webhook(context, caller, webhook_id))
 
 
 @router.delete("/{webhook_id}", status_code=204)
@@ -237,8 +195,8 @@ async def remove_webhook(
     context: Context, caller: RequireWebhooksAdmin, webhook_id: str
 ) -> Response:
     """Delete a webhook and its queue."""
-    await run_in_threadpool(_require_webhook, context, caller, webhook_id)
-    await _execute(context, *webhook_registry.delete_webhook(webhook_id))
+    await run_in_threadpool(require_webhook, context, caller, webhook_id)
+    await execute(context, *webhook_registry.delete_webhook(webhook_id))
     return Response(status_code=204)
 
 
@@ -247,10 +205,10 @@ async def rotate_secret(
     context: Context, caller: RequireWebhooksAdmin, webhook_id: str
 ) -> WebhookView:
     """Create a new secret. For a day deliveries carry a signature of the old one too."""
-    webhook = await run_in_threadpool(_require_webhook, context, caller, webhook_id)
+    webhook = await run_in_threadpool(require_webhook, context, caller, webhook_id)
     secret = signing.new_secret()
     until = context.clock() + ROTATION_SECONDS * 1_000_000
-    await _execute(
+    await execute(
         context,
         webhook_registry.update_webhook(
             webhook_id, secret=secret, old_secret=webhook.secret, old_secret_until=until
@@ -264,104 +222,23 @@ async def enable_webhook(
     context: Context, caller: RequireWebhooksAdmin, webhook_id: str
 ) -> WebhookView:
     """Enable a disabled webhook; it continues from its cursor. Safe to repeat."""
-    await run_in_threadpool(_require_webhook, context, caller, webhook_id)
-    await _execute(
+    await run_in_threadpool(require_webhook, context, caller, webhook_id)
+    await execute(
         context,
         webhook_registry.update_webhook(webhook_id, disabled_at=None, disabled_reason=None),
     )
-    return _view(await run_in_threadpool(_require_webhook, context, caller, webhook_id))
+    return _view(await run_in_threadpool(require_webhook, context, caller, webhook_id))
 
 
-@router.get("/{webhook_id}/deliveries")
-def list_deliveries(
-    context: Context,
-    caller: RequireWebhooksAdmin,
-    webhook_id: str,
-    status: Literal["waiting", "dead"] = "waiting",
-    after: Annotated[
-        str, Query(max_length=MAX_BYTES, description="`cursor` of the page before")
-    ] = "",
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-) -> DeliveryList:
-    """List waiting deliveries, or dead letters, by shard and position."""
-    _require_webhook(context, caller, webhook_id)
-    cursor = _decode(after, "after")
-    rows = queue.list_queue(context.engine, webhook_id, limit, cursor, is_dead=status == "dead")
-    return DeliveryList(
-        items=[_delivery(row) for row in rows], cursor=encode_cursor(_advance(cursor, rows))
-    )
-
-
-@router.post("/{webhook_id}/replay", openapi_extra=example({"delivered": True}))
-async def replay_deliveries(
-    context: Context, caller: RequireWebhooksAdmin, webhook_id: str, body: Replay
-) -> Replayed:
-    """Send dead letters or delivered events again. Their ids stay the same."""
-    webhook = await run_in_threadpool(_require_webhook, context, caller, webhook_id)
-    find = _find_delivered if body.delivered else _find_dead_letters
-    rows, until = await run_in_threadpool(find, context, webhook, body)
-    now = context.clock()
-    destination = context.webhooks.destination(webhook)
-    statements: list[ClauseElement] = []
-    ordering_keys: dict[str, None] = {}
-    for row in rows:
-        key = DeliveryKey(webhook_id, row["shard"], row["position"])
-        ordering_key = destination.ordering_key(row) if body.delivered else row["ordering_key"]
-        ordering_keys[ordering_key] = None
-        statements.append(queue.requeue(key, now))
-        if body.delivered:
-            statements.append(queue.enqueue(QueuedDelivery(key, ordering_key, now)))
-    statements += [queue.unblock_next(webhook_id, key, now) for key in ordering_keys]
-    await _execute(context, *statements)
-    return Replayed(count=len(rows), until=encode_cursor(until))
-
-
-def _find_dead_letters(
-    context: AppContext, webhook: Webhook, body: Replay
-) -> tuple[list[RowMapping], Cursor]:
-    after = _decode(body.after, "body.after")
-    rows = list(
-        queue.list_queue(
-            context.engine, webhook.webhook_id, MAX_REPLAYED_EVENTS, after, is_dead=True
-        )
-    )
-    if body.until is not None:
-        until = _decode(body.until, "body.until")
-        rows = [row for row in rows if row["position"] <= until.get(row["shard"], 0)]
-    return rows, _advance(after, rows)
-
-
-def _find_delivered(
-    context: AppContext, webhook: Webhook, body: Replay
-) -> tuple[list[RowMapping], Cursor]:
-    """Find the events of the range that the webhook has passed; it receives the others anyway."""
-    after, last = _decode(body.after, "body.after"), webhook.cursor
-    if body.until is not None:
-        until = _decode(body.until, "body.until")
-        last = {shard: min(position, until.get(shard, 0)) for shard, position in last.items()}
-    destination = context.webhooks.destination(webhook)
-    rows: list[RowMapping] = []
-    while len(rows) < MAX_REPLAYED_EVENTS:
-        page = queries.list_positions(context.engine, after, last, MAX_REPLAYED_EVENTS - len(rows))
-        if not page:
-            break
-        after = _advance(after, page)
-        rows += context.dispatcher.filter_wanted(destination, page)
-    return rows, after
-
-
-def _advance(cursor: Cursor, rows: Any) -> Cursor:
-    return {**cursor, **{row["shard"]: row["position"] for row in rows}}
-
-
-def _require_webhook(context: AppContext, caller: Caller, webhook_id: str) -> Webhook:
+def require_webhook(context: AppContext, caller: Caller, webhook_id: str) -> Webhook:
+    """Return the webhook, if the caller may manage it. Raises UnknownWebhookError."""
     webhook = webhook_registry.get_webhook(context.engine, webhook_id)
     if webhook is None or not caller.owns(webhook.source, webhook.channels):
         raise UnknownWebhookError("there is no webhook with this id", "webhook_id")
     return webhook
 
 
-async def _execute(context: AppContext, *statements: ClauseElement) -> None:
+async def execute(context: AppContext, *statements: ClauseElement) -> None:
     """Change the store, and let the dispatcher read the webhooks again."""
     await context.writer.execute(Execute(statements))
     context.dispatcher.refresh()
@@ -376,23 +253,12 @@ def _view(webhook: Webhook, secret: str | None = None) -> WebhookView:
         bot_id=webhook.bot_id,
         created_at=from_micros(webhook.created_at),
         cursor=encode_cursor(webhook.cursor),
-        disabled_at=_instant(webhook.disabled_at),
+        disabled_at=optional_instant(webhook.disabled_at),
         disabled_reason=webhook.disabled_reason,
         secret=secret,
     )
 
 
-def _delivery(row: RowMapping) -> DeliveryView:
-    return DeliveryView(
-        shard=row["shard"],
-        position=row["position"],
-        ordering_key=row["ordering_key"],
-        attempts=row["attempts"],
-        next_attempt_at=_instant(row["next_attempt_at"]),
-        dead_lettered_at=_instant(row["dead_lettered_at"]),
-        last_result=row["last_result"],
-    )
-
-
-def _instant(micros: int | None) -> datetime | None:
+def optional_instant(micros: int | None) -> datetime | None:
+    """Return the instant, or None."""
     return None if micros is None else from_micros(micros)

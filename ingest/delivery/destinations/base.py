@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
-from sqlalchemy import ClauseElement, RowMapping
+from sqlalchemy import ClauseElement, ColumnElement, RowMapping
 
 from ingest.contract import Cursor
 from ingest.egress.client import EgressResult, Headers
@@ -85,6 +85,9 @@ class DestinationRegistry(Protocol):
 
     def get_destination(self, destination_id: str) -> Destination | None:
         """Return a destination, or None."""
+
+    def exists(self, destination_id: str) -> ColumnElement[bool]:
+        """Return the condition that a destination was not deleted, for the delivery queue."""
 
     def save_cursor(self, destination_id: str, cursor: Cursor) -> ClauseElement:
         """Return the statement that saves how far the destination has read."""
