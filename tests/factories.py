@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from ingest.contract import from_micros, to_micros
 from ingest.events.draft import Command, Draft
 from ingest.events.timers import LifecyclePolicy
+from ingest.events.types import EventType
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
@@ -112,6 +113,26 @@ def make_submission(
         IncomingEvent(msgspec.json.encode(draft), draft, command=command) for draft in drafts
     ]
     return Append(source, "/v1/events", len(drafts), arrivals)
+
+
+def sample_payload(kind: EventType) -> dict[str, Any]:
+    """Return the smallest payload that the type accepts: its required fields."""
+    fields = msgspec.inspect.type_info(kind.payload)
+    assert isinstance(fields, msgspec.inspect.StructType)
+    return {each.encode_name: _sample(each.type) for each in fields.fields if each.required}
+
+
+def _sample(info: msgspec.inspect.Type) -> Any:
+    match info:
+        case msgspec.inspect.Metadata():
+            return _sample(info.type)
+        case msgspec.inspect.LiteralType():
+            return info.values[-1]
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            return info.ge or 1
+        case msgspec.inspect.StrType():
+            return "another"
+    raise TypeError(f"give a sample of {info}")
 
 
 def create_store(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from convolake.verify import verify
 from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
 from ingest.events.timers import LifecyclePolicy
-from ingest.events.types import EVENT_TYPES
+from ingest.events.types import EVENT_TYPES, rules_of
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import metadata
@@ -35,6 +35,7 @@ from tests.factories import (
     make_conversation,
     make_event,
     make_submission,
+    sample_payload,
 )
 
 ALL = "select * from events order by position"
@@ -454,12 +455,6 @@ def test_every_client_event_type_goes_from_the_api_to_the_warehouse(record: Reco
         "channel": "web",
         "address": "a@b.example",
     }
-    needed: dict[str, dict[str, Any]] = {
-        "conversation.state_changed": {"to": "inactive"},
-        "participant.read_advanced": {"sequence": 1},
-        "contact.merged": {"into": "another"},
-        "feedback.submitted": {"score": 4.5},
-    }
     names = [
         name
         for name, kind in EVENT_TYPES.items()
@@ -470,7 +465,7 @@ def test_every_client_event_type_goes_from_the_api_to_the_warehouse(record: Reco
         if name == "conversation.created":
             conversation = {"conversation_id": "c2"}
         said = {"message_id": "c1-other"} if name == "message.created" else {}
-        payload = unknown | needed.get(name, {})
+        payload = unknown | sample_payload(rules_of(name))
         answers = record.write(
             [{"event_type": name, **conversation, **full, **said, "payload": payload}]
         )
