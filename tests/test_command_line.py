@@ -324,3 +324,18 @@ def test_an_unknown_channel_has_a_colour() -> None:
     shares = shares.with_columns(conversations=10, handed_off=1, handoffs=1)
     drawn = charts.handoff_share_by_channel(shares, colours).to_dict()
     assert drawn == charts.handoff_share_by_channel(shares, colours).to_dict()
+
+
+def test_keys_are_created_listed_and_revoked(settings: Settings) -> None:
+    def keys(*arguments: str) -> Result:
+        return CliRunner().invoke(
+            app, ["keys", *arguments], env={"CONVOLAKE_DATA": str(settings.data)}
+        )
+
+    key = keys("create", "mybot").stdout.strip()
+    listed = keys("list").stdout
+    assert "mybot" in listed
+    assert key not in listed
+    assert keys("revoke", key.split("_")[1]).exit_code == 0
+    assert "revoked" in keys("list").stdout
+    assert keys("revoke", "nothing").exit_code == 1

@@ -177,16 +177,6 @@ def test_a_used_port_is_reported_with_the_setting_that_changes_it(free: Settings
         assert "CONVOLAKE_PORT" in convolake(other, "serve", expect=1).stderr
 
 
-def test_keys_are_created_listed_and_revoked(free: Settings) -> None:
-    key = convolake(free, "keys", "create", "mybot").stdout.strip()
-    listed = convolake(free, "keys", "list").stdout
-    assert "mybot" in listed
-    assert key not in listed
-    convolake(free, "keys", "revoke", key.split("_")[1])
-    assert "revoked" in convolake(free, "keys", "list").stdout
-    convolake(free, "keys", "revoke", "nothing", expect=1)
-
-
 def test_a_process_that_dies_is_restarted(free: Settings) -> None:
     with running(free, "serve") as process:
         lines_until(process, "api", "lake")

@@ -52,7 +52,7 @@ def test_the_page_shows_ingest_stats_and_rejected_events(
         "Rejected": "1",
         "Stored": "5",
     }
-    assert "agree" in app.success[0].value
+    assert "balanced" in app.success[0].value
     rejected = app.dataframe[1].value
     assert list(rejected["code"]) == ["event_rejected"]
     assert "beacon" in rejected["raw"][0]

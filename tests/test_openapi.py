@@ -23,7 +23,7 @@ from ingest.settings import Settings
 from tests.api_server import run_server
 
 EXAMPLES = hypothesis.settings(
-    max_examples=1000 if os.environ.get("PROVE") else 50,
+    max_examples=1000 if os.environ.get("PROVE") else 20,
     deadline=None,
     derandomize=True,
     database=None,

@@ -280,7 +280,7 @@ def test_events_committed_before_a_restart_are_delivered_after_it(
 def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_delaying_others(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    steps, each_step, conversations = 60, 600 if WHOLE else 10, 20
+    steps, each_step, conversations = 60, 600 if WHOLE else 20, 20
     with webhook_receiver() as healthy:
         hook(installation, receiver, event_types=["message.created"])
         hook(installation, healthy, event_types=["message.created"])

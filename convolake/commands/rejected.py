@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolake.api_client import MissingKeyError, open_client
 from convolake.console import print_line, report_errors
 from ingest.settings import Settings
 
@@ -21,6 +20,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
 ) -> None:
     """List rejected events: id, time, source, reason, and their first characters."""
+    from convolake.api_client import MissingKeyError, open_client
     from ingest.client import ClientError
 
     with report_errors(ClientError, MissingKeyError), open_client(Settings()) as api:
@@ -46,6 +46,7 @@ def replay(
     code: Code = None,
 ) -> None:
     """Replay rejected events by their own routes, as their own sources. Creates no duplicates."""
+    from convolake.api_client import MissingKeyError, open_client
     from ingest.client import ClientError
 
     if not rejected_id and not everything:

@@ -12,7 +12,6 @@ import typer
 
 from convolake.console import print_line, report_errors
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
-from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 
@@ -97,6 +96,7 @@ def assistant() -> None:
     """Run the bot of the demo's web chat."""
     from convolake.assistant import serve as answer_all
     from ingest.auth.api_keys import get_or_create_local_key
+    from ingest.client import Client
 
     settings = Settings()
     with (

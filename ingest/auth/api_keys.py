@@ -18,7 +18,7 @@ from typing import NamedTuple
 from cachetools import TTLCache
 from sqlalchemy import ClauseElement, Engine, func, insert, select, update
 
-from ingest.auth.permissions import SCOPES, Caller
+from ingest.auth.permissions import DEFAULT_SCOPES, SCOPES, Caller
 from ingest.auth.secret_files import write_private
 from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
@@ -41,10 +41,6 @@ class UnknownScopeError(ValueError):
 
 class InvalidSourceError(ValueError):
     """A key cannot write under this name; no key was created."""
-
-
-DEFAULT_SCOPES = frozenset({"events:write", "conversations:write", "read"})
-"""Scopes that a bot or a channel needs."""
 
 
 class Grant(NamedTuple):

@@ -17,6 +17,9 @@ SCOPES = {
 }
 """Scopes of API keys."""
 
+DEFAULT_SCOPES = frozenset({"events:write", "conversations:write", "read"})
+"""Scopes that a bot or a channel needs."""
+
 PARTICIPATE = "take_part"
 """Scopes of a customer's token, which API keys cannot have: write and read as that participant."""
 

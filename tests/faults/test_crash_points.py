@@ -28,7 +28,7 @@ pytestmark = [needs_strace, pytest.mark.timeout(3600)]
 Point = tuple[str, int]
 """The n-th time that a thread makes a system call."""
 
-QUICK = 3
+QUICK = 2
 
 
 def prepared(folder: Path, *, sealed: bool) -> Settings:

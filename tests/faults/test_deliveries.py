@@ -96,18 +96,18 @@ def test_kills_between_commit_and_delivery_lose_no_event_and_keep_the_order(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     with webhook_receiver() as receiver:
-        twice = deliver_through_kills(settings, receiver, cycles(4, 30))
+        twice = deliver_through_kills(settings, receiver, cycles(3, 30))
         wanted, arrived = positions(settings), first_arrivals(receiver)
     count = sum(map(len, wanted.values()))
     lost = count - sum(map(len, arrived.values()))
     found(
-        cycles=cycles(4, 30),
+        cycles=cycles(3, 30),
         acknowledged=count,
         lost=lost,
         note=f"{count:,} events delivered in the order of their conversations; {twice} came twice, "
         "with the same id",
     )
-    assert count > 20 * cycles(4, 30)
+    assert count > 20 * cycles(3, 30)
     assert arrived == wanted
 
 

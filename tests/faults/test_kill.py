@@ -46,12 +46,12 @@ def test_kills_under_load_lose_duplicate_and_skip_no_event(
     settings: Settings, cycles: Callable[[int, int], int], found: Found
 ) -> None:
     acknowledged = AcknowledgedEvents()
-    for cycle in range(cycles(10, 50)):
+    for cycle in range(cycles(5, 50)):
         kill_under_load(settings, acknowledged, cycle)
     verdict = check(acknowledged, settings)
     note = f"{verdict.appeared} of {verdict.unknown} unanswered events were there, once"
-    found(cycles=cycles(10, 50), **verdict.figures(), note=note)
-    assert verdict.acknowledged > 20 * cycles(10, 50)
+    found(cycles=cycles(5, 50), **verdict.figures(), note=note)
+    assert verdict.acknowledged > 20 * cycles(5, 50)
     assert verdict.ok, verdict
 
 

@@ -89,7 +89,7 @@ def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
     acknowledged = AcknowledgedEvents()
     key = get_or_create_local_key(settings, wall_clock())
     broken: list[str] = []
-    for cycle in range(cycles(3, 40)):
+    for cycle in range(cycles(2, 40)):
         cut_under_load(disk, settings, key, acknowledged, cycle)
         broken += broken_segments(settings)
     verdict = check(acknowledged, settings)
@@ -100,9 +100,9 @@ def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
         f"{len(verdict.gone_after_the_cut)} of these events are not there"
         f"{''.join(f', {after * 1000:.1f} ms' for after in verdict.gone_after_the_cut[:5])}"
     )
-    found(cycles=cycles(3, 40), **verdict.figures(), note=note)
+    found(cycles=cycles(2, 40), **verdict.figures(), note=note)
     assert verdict.ok, verdict
-    assert verdict.acknowledged > 100 * cycles(3, 40)
+    assert verdict.acknowledged > 100 * cycles(2, 40)
     assert segments > 0
     assert broken == []
     the_rest_continues(settings)
@@ -165,12 +165,12 @@ def test_after_a_power_cut_during_a_load_the_warehouse_continues(
 ) -> None:
     broken = 0
     Record(settings, Clock()).publish(make_conversation())
-    for cycle in range(cycles(3, 40)):
+    for cycle in range(cycles(2, 40)):
         seconds = random.random() if cycle % 2 else None  # noqa: S311 (when to cut)
         loaded_and_cut(disk, settings, cycle, seconds)
         broken += not is_whole(settings)
-    note = f"log = Parquet = warehouse (`convolake verify`) was broken after {broken} of {cycles(3, 40)} cuts"
-    found(cycles=cycles(3, 40), lost=broken, note=note)
+    note = f"log = Parquet = warehouse (`convolake verify`) was broken after {broken} of {cycles(2, 40)} cuts"
+    found(cycles=cycles(2, 40), lost=broken, note=note)
     assert broken == 0
 
 

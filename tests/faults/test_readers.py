@@ -56,7 +56,7 @@ def test_readers_see_whole_snapshots_and_no_errors_during_loads_and_maintenance(
     ):
         lines = [*keeping, *anew]
         assert {answer(line) for line in lines} == {"reading"}
-        loads, maintained = load_for(record, 600 if whole else 6)
+        loads, maintained = load_for(record, 600 if whole else 3)
         seen: list[Seen] = dismiss(lines)
     reads, mixed, errors = (
         sum(getattr(each, name) for each in seen) for name in ("reads", "mixed", "errors")

@@ -171,7 +171,7 @@ def kill_with_all_connected(settings: Settings, count: int, *, naive: bool = Fal
                 Posting(client, acknowledged, names, 2).run()
                 last = client.conversation(names[0]).last_sequence
                 all_received(listeners, last)
-                counted = run_server(client)
+                counted = count_subscribers(client)
     return Storm(acknowledged, listeners, asking, last, opened_in, down_for, back_in, counted)
 
 
@@ -205,8 +205,8 @@ def all_received(listeners: Subscribers, last: int) -> None:
     )
 
 
-def run_server(client: Client) -> int:
-    """How many listen, as the API says."""
+def count_subscribers(client: Client) -> int:
+    """Return the number of open subscriptions, from the metrics."""
     text = httpx2.get(f"{client.url}/metrics", headers=client.headers).text
     return int(float(text.rpartition("convolake_live_listeners ")[2].split()[0]))
 

@@ -95,7 +95,7 @@ def test_no_request_causes_a_server_error(
     chosen = random.Random(7)  # noqa: S311 (a fuzzer, not a secret)
     all_routes = list(routes(page))
     seen: Counter[int] = Counter()
-    requests = cycles(6_000, 100_000)
+    requests = cycles(4_000, 100_000)
     for number in range(requests):
         route = all_routes[number % len(all_routes)]
         url, body = fill(route.path, chosen), mutated(route.example, chosen)
