@@ -1,4 +1,4 @@
-"""The lake: sealed once, whole, and picked up where any crash left it."""
+"""The lake: each event is sealed exactly once, and sealing resumes after any crash."""
 
 import os
 import sqlite3
@@ -83,19 +83,19 @@ def test_a_clock_that_jumps_back_over_midnight_loses_no_event(record: Record) ->
     assert [row["position"] for row in sealed_rows(record)] == list(range(1, 13))
 
 
-def test_a_table_that_does_not_continue_the_lake_is_rejected(record: Record) -> None:
+def test_a_seal_rejects_a_table_with_missing_positions(record: Record) -> None:
     record.write(make_conversation(messages=5))
     lake = Lake(record.settings.lake_path)
-    whole = run_in_adbc_process(read, record.settings, 0, 100)
+    table = run_in_adbc_process(read, record.settings, 0, 100)
     with pytest.raises(GapError):
-        lake.seal(whole.slice(1), NOW)
+        lake.seal(table.slice(1), NOW)
     with pytest.raises(GapError):
-        lake.seal(whole.filter([position != 3 for position in whole["position"].to_pylist()]), NOW)
+        lake.seal(table.filter([position != 3 for position in table["position"].to_pylist()]), NOW)
     assert lake.cursor == {}
 
 
-class Crash(Exception):  # noqa: N818 (not an error of anything)
-    """The process dies here."""
+class Crash(Exception):  # noqa: N818 (a simulated crash, not an error)
+    """Simulates a process that crashes here."""
 
 
 STEPS = [
@@ -109,11 +109,11 @@ STEPS = [
 
 
 def seal_and_crash(settings: Settings, step: str) -> None:
-    """Seal, and die right after `step` reached the disk."""
+    """Seal, and crash right after `step` is on disk."""
     fsyncs = {"fsync of a file": 1, "fsync of a folder": 2, "fsync of the manifest": 5}
     seen = {"fsync": 0}
 
-    def dying(action: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def crash_after(action: Callable[..., Any], name: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             result = action(*args, **kwargs)
             seen["fsync"] += name == "fsync"
@@ -124,16 +124,16 @@ def seal_and_crash(settings: Settings, step: str) -> None:
         return run
 
     with (
-        patch.object(pq, "write_table", dying(pq.write_table, "write_table")),
-        patch.object(os, "fsync", dying(os.fsync, "fsync")),
-        patch.object(Path, "rename", dying(Path.rename, "rename")),
-        patch.object(Segment, "line", dying(Segment.line, "line in the manifest")),
+        patch.object(pq, "write_table", crash_after(pq.write_table, "write_table")),
+        patch.object(os, "fsync", crash_after(os.fsync, "fsync")),
+        patch.object(Path, "rename", crash_after(Path.rename, "rename")),
+        patch.object(Segment, "line", crash_after(Segment.line, "line in the manifest")),
     ):
         seal(settings, 50_000, NOW)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_duplicates(
+def test_a_crash_at_any_step_of_a_seal_neither_loses_nor_duplicates_events(
     record: Record, step: str
 ) -> None:
     record.write(make_conversation(messages=6))
@@ -159,19 +159,19 @@ def test_a_torn_manifest_line_is_dropped_and_its_events_are_sealed_again(record:
 def test_foreign_files_in_the_lake_are_not_touched(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
-    alien = (
+    foreign_file = (
         record.settings.lake_path
         / "events/received_on=2030-01-01/0-000000000900-000000000901.parquet"
     )
-    alien.write_bytes(b"x")
+    foreign_file.write_bytes(b"x")
     Lake(record.settings.lake_path)
-    assert alien.exists()
+    assert foreign_file.exists()
 
 
 # --- when to seal ----------------------------------------------------------------------
 
 
-class Stage:
+class OpenSealer:
     """A sealer that stays open in the other process while this one writes."""
 
     seconds = 0.0
@@ -200,29 +200,29 @@ class Stage:
 
 def test_a_segment_is_sealed_at_enough_rows_or_after_enough_time(record: Record) -> None:
     record.write(make_conversation(messages=3))
-    run_in_adbc_process(Stage.open, record.settings)
-    assert run_in_adbc_process(Stage.step, 0.0) == []
-    assert run_in_adbc_process(Stage.step, 14.9) == []
-    assert run_in_adbc_process(Stage.step, 15.0) == [5]
+    run_in_adbc_process(OpenSealer.open, record.settings)
+    assert run_in_adbc_process(OpenSealer.step, 0.0) == []
+    assert run_in_adbc_process(OpenSealer.step, 14.9) == []
+    assert run_in_adbc_process(OpenSealer.step, 15.0) == [5]
     record.write(make_conversation("c2", messages=9))
-    assert run_in_adbc_process(Stage.step, 15.0) == [10, 1]
-    run_in_adbc_process(Stage.close)
+    assert run_in_adbc_process(OpenSealer.step, 15.0) == [10, 1]
+    run_in_adbc_process(OpenSealer.close)
 
 
 def test_the_reader_sees_events_committed_after_it_was_opened(record: Record) -> None:
     record.write(make_conversation(messages=1))
-    run_in_adbc_process(Stage.open, record.settings)
-    assert run_in_adbc_process(Stage.position) == 3
+    run_in_adbc_process(OpenSealer.open, record.settings)
+    assert run_in_adbc_process(OpenSealer.position) == 3
     record.write(make_conversation("c2", messages=1))
-    assert run_in_adbc_process(Stage.position) == 6
-    run_in_adbc_process(Stage.close)
+    assert run_in_adbc_process(OpenSealer.position) == 6
+    run_in_adbc_process(OpenSealer.close)
 
 
 @pytest.mark.sqlite
 def test_the_reader_waits_for_an_exclusive_lock_on_the_store(record: Record) -> None:
-    """As the last closing connection does while it checkpoints the write-ahead log."""
+    """SQLite takes this lock when the last connection closes and checkpoints the WAL."""
     record.write(make_conversation())
-    run_in_adbc_process(os.getpid)  # so that it runs and the seal begins at once
+    run_in_adbc_process(os.getpid)  # start the process, so that the seal begins at once
     with closing(sqlite3.connect(record.settings.store_path, check_same_thread=False)) as holder:
         holder.execute("PRAGMA locking_mode=EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
@@ -233,7 +233,7 @@ def test_the_reader_waits_for_an_exclusive_lock_on_the_store(record: Record) -> 
 
 
 def run_and_stop(settings: Settings) -> None:
-    """The lake process, told to stop as soon as it runs."""
+    """Run the lake process and stop it at once."""
     stop = threading.Event()
     runner = threading.Thread(target=sealer.run, args=(settings, stop))
     runner.start()
@@ -242,8 +242,8 @@ def run_and_stop(settings: Settings) -> None:
     assert not runner.is_alive()
 
 
-def run_and_ask(settings: Settings) -> None:
-    """The lake process, asked to seal before it is due."""
+def run_and_request_seal(settings: Settings) -> None:
+    """Run the lake process and request a seal before it is due."""
     stop = threading.Event()
     runner = threading.Thread(target=sealer.run, args=(settings, stop))
     runner.start()
@@ -264,7 +264,9 @@ def test_the_next_lake_process_seals_remaining_events(record: Record) -> None:
 
 def test_a_seal_request_makes_a_running_lake_process_seal_at_once(record: Record) -> None:
     record.write(make_conversation(messages=4))
-    run_in_adbc_process(run_and_ask, record.settings.model_copy(update={"seal_seconds": 3600}))
+    run_in_adbc_process(
+        run_and_request_seal, record.settings.model_copy(update={"seal_seconds": 3600})
+    )
     assert len(sealed_rows(record)) == 6
 
 

@@ -1,4 +1,4 @@
-"""The position at which a listener resumes after a lost socket, and when; without any socket."""
+"""Where and when a listener resumes after it loses its socket, tested without a socket."""
 
 import json
 
@@ -15,8 +15,8 @@ LOST = UnreachableError(URL, httpx2.ConnectError("lost"))
 
 
 def new_position(conversation_id: str | None = "c1", after: int = 4) -> ListenerPosition:
-    patience = RetryPolicy(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
-    return ListenerPosition(conversation_id, after, patience.for_listeners())
+    policy = RetryPolicy(retries=2, clock=lambda: 0.0, jitter=lambda: 0.0)
+    return ListenerPosition(conversation_id, after, policy.for_listeners())
 
 
 def test_the_position_moves_to_the_last_received_event() -> None:

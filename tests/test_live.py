@@ -1,4 +1,4 @@
-"""Sockets and long polls: in order and without a gap, also after a long absence."""
+"""WebSockets and long polls deliver events in order and without a gap, also after a long absence."""
 
 import json
 import socket
@@ -22,22 +22,22 @@ from tests.factories import Clock, Ids, make_conversation, make_event
 
 
 def frame(subscriber: ClientConnection) -> dict[str, Any]:
-    receive_events: dict[str, Any] = json.loads(subscriber.recv(WAIT))
-    return receive_events
+    received: dict[str, Any] = json.loads(subscriber.recv(WAIT))
+    return received
 
 
 def receive_events(subscriber: ClientConnection, count: int) -> list[dict[str, Any]]:
-    """The next `count` events."""
+    """Return the next `count` events."""
     events: list[dict[str, Any]] = []
     while len(events) < count:
-        receive_events = frame(subscriber)
-        if receive_events["type"] == "event":
-            events.append(receive_events["event"])
+        received = frame(subscriber)
+        if received["type"] == "event":
+            events.append(received["event"])
     return events
 
 
 def close_code(subscriber: ClientConnection) -> int | None:
-    """Read on until the server closes."""
+    """Read until the server closes the socket, and return its close code."""
     try:
         while True:
             subscriber.recv(WAIT)
@@ -60,7 +60,7 @@ def test_a_subscriber_gets_past_events_and_then_new_ones(installation: Installat
         assert event["text"] == "Hello?"
 
 
-def test_an_event_on_the_socket_is_the_event_of_the_page(installation: Installation) -> None:
+def test_the_socket_sends_the_same_event_as_the_events_route(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/conversations/c1/live?after_sequence=3") as subscriber:
         assert frame(subscriber)["type"] == "live"
@@ -188,18 +188,18 @@ def test_a_key_of_one_channel_gets_live_events_of_that_channel_only(
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("data", "code"),
     [
         ("hello", CloseCode.SEND_ONLY),
         ("x" * (MAX_CLIENT_FRAME_BYTES + 1), CloseCode.MESSAGE_TOO_BIG),
     ],
 )
 def test_a_socket_that_sends_data_is_closed(
-    installation: Installation, said: str, code: int
+    installation: Installation, data: str, code: int
 ) -> None:
     installation.post_events(make_conversation(messages=0))
     with installation.listen() as subscriber:
-        subscriber.send(said)
+        subscriber.send(data)
         assert close_code(subscriber) == code
 
 
@@ -243,13 +243,13 @@ def test_a_forbidden_subscriber_gets_the_reason_before_the_socket_opens(
 ) -> None:
     installation.post_events(make_conversation(messages=0) + make_conversation("c2", messages=0))
     tokens = {"": None, "ada": installation.token("c1"), "garbage": "eyJhbGciOiJub25lIn0.e30."}
-    with pytest.raises(InvalidStatus) as refused:
+    with pytest.raises(InvalidStatus) as rejected:
         installation.listen(path, tokens[token])
-    assert refused.value.response.status_code == status
-    assert json.loads(refused.value.response.body or b"")["status"] == status
+    assert rejected.value.response.status_code == status
+    assert json.loads(rejected.value.response.body or b"")["status"] == status
 
 
-def test_a_page_of_another_origin_may_listen_only_if_the_settings_name_it(
+def test_a_websocket_from_another_origin_is_rejected(
     installation: Installation,
 ) -> None:
     installation.post_events(make_conversation(messages=0))
@@ -291,20 +291,20 @@ def test_a_stalled_subscriber_is_disconnected_while_others_get_all_events(
     monkeypatch.setattr("ingest.api.server.STALLED_SECONDS", 0.2)
     installation.post_events(make_conversation(messages=0))
     port = int(installation.url.rpartition(":")[2])
-    with installation.listen(max_queue=None) as reads, socket.socket() as narrow:
+    with installation.listen(max_queue=None) as healthy, socket.socket() as narrow:
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         narrow.connect(("127.0.0.1", port))
-        stands = installation.listen(sock=narrow, max_queue=1)
-        wait_until(lambda: listeners(installation) == 2, WAIT, "both listen")
+        stalled = installation.listen(sock=narrow, max_queue=1)
+        wait_until(lambda: listeners(installation) == 2, WAIT, "two subscribers")
         text = "x" * 200_000
         count = 0
         while listeners(installation) == 2:
             installation.post_events([make_event(text=text)])
             count += 1
             assert count < 500
-        events = receive_events(reads, 2 + count)
+        events = receive_events(healthy, 2 + count)
         assert sequences(events) == list(range(1, count + 3))
-        stands.socket.close()
+        stalled.socket.close()
 
 
 def test_disconnected_subscribers_are_removed_from_memory(installation: Installation) -> None:
@@ -323,11 +323,11 @@ def test_an_idle_log_subscriber_gets_heartbeats_with_its_cursor(
     token = installation.token("c2", view="all", participant_id="mira")
     installation.post_events(make_conversation(messages=1))
     with installation.listen("/v1/live", token=token) as subscriber:
-        while (told_last := frame(subscriber)) != {
+        while (received := frame(subscriber)) != {
             "type": "heartbeat",
             "after": encode_cursor({0: 3}),
         }:
-            assert told_last["type"] in ("live", "heartbeat")
+            assert received["type"] in ("live", "heartbeat")
 
 
 def test_a_long_poll_does_not_end_on_typing(installation: Installation) -> None:
@@ -340,7 +340,7 @@ def test_a_long_poll_does_not_end_on_typing(installation: Installation) -> None:
 
     thread = threading.Thread(target=poll)
     thread.start()
-    wait_until(lambda: listeners(installation) == 1, WAIT, "it waits")
+    wait_until(lambda: listeners(installation) == 1, WAIT, "the waiting poll")
     installation.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
     installation.post_events([make_event(text="now")])
     thread.join(WAIT)

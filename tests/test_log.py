@@ -1,4 +1,4 @@
-"""The record's rules: order, duplicates, sessions, state, and what a commit is worth."""
+"""The rules of the log: order, duplicates, sessions, state and durable commits."""
 
 import asyncio
 import sqlite3
@@ -67,7 +67,7 @@ def test_a_conversation_begins_with_its_creation_and_then_its_session(record: Re
     ]
 
 
-def test_a_repeated_event_gets_its_first_answer(record: Record) -> None:
+def test_a_repeated_event_is_a_duplicate_with_the_sequence_of_the_first(record: Record) -> None:
     first = record.write(make_conversation())
     again = record.write(make_conversation())
     assert statuses(again) == ["duplicate"] * 3
@@ -80,7 +80,9 @@ def test_an_event_twice_in_one_commit_is_stored_once(record: Record) -> None:
     assert statuses(answers) == ["accepted"] * 3 + ["duplicate"] * 3
 
 
-def test_the_same_id_with_another_body_is_a_conflict_and_the_first_stands(record: Record) -> None:
+def test_the_same_id_with_another_body_is_a_conflict_and_the_first_event_is_kept(
+    record: Record,
+) -> None:
     record.write(make_conversation())
     answers = record.write([make_event(event_id="c1-m0", text="something else")])
     assert statuses(answers) == ["conflict"]
@@ -117,10 +119,10 @@ def test_a_session_ends_after_thirty_minutes_at_the_time_it_was_due(record: Reco
     assert ended["happened_at"] == in_time["happened_at"] + 30 * MINUTE
     assert ended["session_id"] == in_time["session_id"] != started["session_id"]
     assert started["session_id"] == late["session_id"]
-    assert ended["caused_by"] is None  # a timer ended it, no event
+    assert ended["caused_by"] is None  # a timer ended it, not an event
 
 
-def test_an_older_event_that_comes_late_opens_no_session(record: Record) -> None:
+def test_a_late_event_with_an_old_time_opens_no_session(record: Record) -> None:
     record.write(make_conversation())
     before = (START - timedelta(days=2)).isoformat()
     record.write([make_event(event_id="late", happened_at=before), make_event(event_id="next")])
@@ -222,7 +224,7 @@ def test_each_event_gets_the_channel_and_session_of_its_conversation(record: Rec
         (make_event(happened_at="0001-01-01T00:00:00Z"), "$.happened_at"),
     ],
 )
-def test_a_rejected_event_has_a_place_and_changes_no_state(
+def test_a_rejected_event_names_its_field_and_changes_no_state(
     record: Record, event: dict[str, Any], field: str
 ) -> None:
     record.write(make_conversation())
@@ -299,10 +301,10 @@ def test_for_any_input_each_event_is_stored_once_and_sequences_have_no_gap(
                 accepted[answer.event_id] = answer.sequence
             elif answer.status == "duplicate":
                 assert accepted[answer.event_id or ""] == answer.sequence
-    _must_be_whole(record, accepted)
+    _assert_consistent(record, accepted)
 
 
-def _must_be_whole(record: Record, accepted: dict[str, int | None]) -> None:
+def _assert_consistent(record: Record, accepted: dict[str, int | None]) -> None:
     rows = record.log(ALL)
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
     stored = {row["event_id"]: row["sequence"] for row in rows if row["source"] == "test"}
@@ -311,12 +313,12 @@ def _must_be_whole(record: Record, accepted: dict[str, int | None]) -> None:
         own = [row for row in rows if row["conversation_id"] == state["conversation_id"]]
         assert [row["sequence"] for row in own] == list(range(1, len(own) + 1))
         assert state["last_sequence"] == len(own)
-        _sessions_must_follow_each_other(own)
+        _assert_sessions_do_not_overlap(own)
 
 
-def _sessions_must_follow_each_other(rows: list[dict[str, Any]]) -> None:
+def _assert_sessions_do_not_overlap(rows: list[dict[str, Any]]) -> None:
     open_session = None
-    for row in rows[1:]:  # the first is the creation, which stands before its session
+    for row in rows[1:]:  # the first is the creation, before its session starts
         match row["event_type"]:
             case "session.started":
                 assert open_session is None
@@ -332,7 +334,7 @@ def _sessions_must_follow_each_other(rows: list[dict[str, Any]]) -> None:
 
 
 class BrokenDisk(Store):
-    """A real store whose disk fails at a commit, as the database reports it."""
+    """A real store whose disk fails at a commit: it raises the error of the database."""
 
     message = "disk I/O error"
 
@@ -373,19 +375,19 @@ def test_after_a_full_disk_the_writer_continues(settings: Settings) -> None:
     assert writer.failure is None
 
 
-@pytest.mark.parametrize("words", ["database is locked", "database or disk is full"])
-def test_a_transient_error_does_not_stop_the_writer(settings: Settings, words: str) -> None:
+@pytest.mark.parametrize("error_message", ["database is locked", "database or disk is full"])
+def test_a_transient_error_does_not_stop_the_writer(settings: Settings, error_message: str) -> None:
     migrate(settings.database_url)
 
-    class Passing(BrokenDisk):
-        message = words
+    class Recovering(BrokenDisk):
+        message = error_message
         failures = 2
 
         def commit(self) -> None:
             self.failures -= 1
             super().commit() if self.failures >= 0 else Store.commit(self)
 
-    store = Passing(open_engine(settings.database_url))
+    store = Recovering(open_engine(settings.database_url))
     writer, answers = asyncio.run(_submit(store, 3))
     assert [isinstance(answer, LogUnavailableError) for answer in answers] == [True, True, False]
     assert writer.failure is None
@@ -394,21 +396,21 @@ def test_a_transient_error_does_not_stop_the_writer(settings: Settings, words: s
 def test_a_failure_before_the_commit_fails_its_own_request_only(settings: Settings) -> None:
     migrate(settings.database_url)
 
-    class Picky(Store):
+    class FailsForOneConversation(Store):
         def add_events(self, rows: Any) -> None:
             if any(row.conversation_id == "bad" for row in rows):
                 raise sqlite3.IntegrityError("UNIQUE constraint failed")
             super().add_events(rows)
 
     async def write() -> list[Any]:
-        store = Picky(open_engine(settings.database_url))
+        store = FailsForOneConversation(open_engine(settings.database_url))
         writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
         drafts = [
             msgspec.convert(make_event("conversation.created", conversation_id=key), Draft)
             for key in ("c1", "bad", "c2")
         ]
         waiting = [writer.submit(make_submission([draft])) for draft in drafts]
-        writer.start()  # so that all three fall into one commit
+        writer.start()  # so that one commit has all three
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert writer.failure is None
         await asyncio.to_thread(writer.stop)
@@ -438,8 +440,8 @@ def test_a_customer_message_reopens_resolved_but_not_closed(record: Record) -> N
     assert record.log(state) == [{"state": "closed"}]
 
 
-def test_every_client_event_type_goes_from_the_api_to_the_warehouse(record: Record) -> None:
-    """Each with all the columns that it may have: no accepted event may stop a load."""
+def test_every_client_event_type_reaches_the_warehouse(record: Record) -> None:
+    """Each event has every column it may have, because no accepted event may stop a load."""
     record.write(make_conversation())
     full: dict[str, Any] = {
         "participant_id": "ada", "participant_role": "customer", "contact_id": "ada", "channel": "web",
@@ -464,10 +466,10 @@ def test_every_client_event_type_goes_from_the_api_to_the_warehouse(record: Reco
         conversation = {} if name.startswith("contact.") else {"conversation_id": "c1"}
         if name == "conversation.created":
             conversation = {"conversation_id": "c2"}
-        said = {"message_id": "c1-other"} if name == "message.created" else {}
+        message = {"message_id": "c1-other"} if name == "message.created" else {}
         payload = unknown | sample_payload(rules_of(name))
         answers = record.write(
-            [{"event_type": name, **conversation, **full, **said, "payload": payload}]
+            [{"event_type": name, **conversation, **full, **message, "payload": payload}]
         )
         assert statuses(answers) == ["accepted"], (name, answers)
         record.seal()
@@ -496,11 +498,11 @@ def test_a_parked_event_is_not_rejected_in_the_commit_that_releases_it(record: R
     engine.dispose()
     assert statuses(answers) == ["accepted"]
     assert record.log("select code from rejected_events") == []
-    (tally,) = record.log("select * from ingest_stats where source <> 'convolake'")
-    assert (tally["parked"], tally["received"]) == (0, tally["accepted"])
+    (stats,) = record.log("select * from ingest_stats where source <> 'convolake'")
+    assert (stats["parked"], stats["received"]) == (0, stats["accepted"])
 
 
-def test_a_full_queue_rejects_at_once(settings: Settings) -> None:
+def test_a_full_queue_rejects_requests_at_once(settings: Settings) -> None:
     migrate(settings.database_url)
 
     async def flood() -> list[Any]:

@@ -1,6 +1,6 @@
-"""Upkeep of the warehouse: fewer files, the same rows, and readers notice nothing.
+"""Maintenance of the warehouse: fewer files, the same rows, and no effect on readers.
 
-Many readers during many loads and upkeeps are in `tests/faults/test_readers.py`.
+Many readers during many loads and maintenance runs are in `tests/faults/test_readers.py`.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from tests.test_warehouse import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge
 
-# Snapshots carry the machine's clock; the upkeep gets the clock as an argument.
+# Snapshots have the machine's time; maintenance gets its time as an argument.
 TODAY = datetime.now(UTC)
 NEXT_WEEK = TODAY + timedelta(days=8)
 
@@ -38,7 +38,7 @@ def small_loads(record: Record, loads: int = 6) -> None:
 
 @pytest.fixture(scope="module")
 def loaded_often(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder after many small loads; to be copied, not to be changed."""
+    """A data folder after many small loads; tests copy it and do not change it."""
     data = tmp_path_factory.mktemp("loaded") / "data"
     small_loads(Record(Settings(data=data), Clock()))
     return data
@@ -57,12 +57,12 @@ def files_on_disk(record: Record) -> int:
     return len(list((record.settings.warehouse_path / "files").rglob("*.parquet")))
 
 
-def live(record: Record) -> int:
+def live_file_count(record: Record) -> int:
     with connect(record.settings.warehouse_path) as con:
         return live_files(con)
 
 
-def versions(record: Record) -> int:
+def snapshot_count(record: Record) -> int:
     return int(record.query("select count(*) as n from ducklake_snapshots('lake')")[0]["n"])
 
 
@@ -70,16 +70,16 @@ def test_a_merge_leaves_fewer_files_and_the_same_rows(scattered: Record) -> None
     before = contents(scattered)
     report = merge(scattered.settings.warehouse_path)
     assert report.files_after < report.files_before
-    assert report.files_after == live(scattered)
+    assert report.files_after == live_file_count(scattered)
     assert contents(scattered) == before
 
 
-def test_daily_maintenance_leaves_one_file_a_table_and_the_same_rows(scattered: Record) -> None:
+def test_daily_maintenance_leaves_one_file_per_table_and_the_same_rows(scattered: Record) -> None:
     before, on_disk = contents(scattered), files_on_disk(scattered)
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
     assert contents(scattered) == before
-    assert live(scattered) <= len(before) + 2  # and the two tables of the ledger
-    assert files_on_disk(scattered) <= live(scattered) < on_disk
+    assert live_file_count(scattered) <= len(before) + 2  # plus the two tables of the ledger
+    assert files_on_disk(scattered) <= live_file_count(scattered) < on_disk
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
     assert contents(scattered) == before
 
@@ -94,17 +94,17 @@ def test_loads_after_maintenance_give_the_tables_of_a_rebuild(scattered: Record)
 
 
 def test_snapshots_are_kept_for_their_days_and_unused_files_for_a_day(scattered: Record) -> None:
-    before, on_disk = versions(scattered), files_on_disk(scattered)
+    before, on_disk = snapshot_count(scattered), files_on_disk(scattered)
     maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
     assert files_on_disk(scattered) >= on_disk
     earlier = "select count(*) as n from messages at (version => 4)"
     found = scattered.query(earlier)
     maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=6), snapshot_days=7)
-    assert versions(scattered) >= before
+    assert snapshot_count(scattered) >= before
     assert files_on_disk(scattered) < on_disk
     assert scattered.query(earlier) == found
     maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
-    assert versions(scattered) < before
+    assert snapshot_count(scattered) < before
 
 
 def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
@@ -114,7 +114,7 @@ def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
     with connect(scattered.settings.warehouse_path) as reader:
         reader.execute("begin")
         before = reader.execute(query).fetchall()
-        # Rows are deleted from files that had deleted rows before: here the catalog went wrong.
+        # Deletes rows from files that already have deleted rows, which once broke the catalog.
         scattered.publish([make_event(conversation_id="c1"), *make_conversation("meanwhile")])
         assert reader.execute(query).fetchall() == before
         maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
@@ -139,7 +139,7 @@ def test_files_of_a_killed_load_are_removed_also_in_a_moved_folder(
 
 
 def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
-    """As after a crash between removing files and noting that they are removed."""
+    """As after a crash between the removal of files and its record in the catalog."""
     warehouse = scattered.settings.warehouse_path
     maintain(warehouse, TODAY, snapshot_days=7)
     before, live_now = contents(scattered), live_paths(scattered)
@@ -174,13 +174,13 @@ def test_maintenance_waits_for_the_writer(
 
 
 def test_a_failed_step_changes_nothing(scattered: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the flush: files that could not be flushed do not get into the catalog."""
-    before, files = contents(scattered), live(scattered)
+    """The control of the flush: files that could not be flushed are not added to the catalog."""
+    before, files = contents(scattered), live_file_count(scattered)
     monkeypatch.setattr("warehouse.lake._flush", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         merge(scattered.settings.warehouse_path)
     monkeypatch.undo()
-    assert (contents(scattered), live(scattered)) == (before, files)
+    assert (contents(scattered), live_file_count(scattered)) == (before, files)
 
 
 def test_maintenance_without_a_warehouse_does_nothing(settings: Settings) -> None:
@@ -216,9 +216,9 @@ def tick(settings: Settings) -> object:
         return sensor(dg.build_sensor_context(instance=instance))
 
 
-def test_the_command_runs_once_and_reports(scattered: Record) -> None:
+def test_the_maintain_command_merges_files_and_prints_a_report(scattered: Record) -> None:
     runner = CliRunner(env={"CONVOLAKE_DATA": str(scattered.settings.data)})
     done = runner.invoke(app, ["maintain"])
     assert done.exit_code == 0, done.output
     assert "live files before" in done.output
-    assert live(scattered) < 20
+    assert live_file_count(scattered) < 20

@@ -1,4 +1,4 @@
-"""Each model on small cases: `cases/<model>/<what_it_shows>.yaml`, columns left out are null."""
+"""Each model on small cases, `cases/<model>/<what_it_shows>.yaml`. Omitted columns are null."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ BY_NAME = {model.name: model for model in models()}
 
 @pytest.fixture(scope="module")
 def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """The real columns of every model, from a warehouse that was really built."""
+    """Return the columns and types of every model in a real warehouse."""
     record = Record(Settings(data=tmp_path_factory.mktemp("types")), Clock())
     record.publish(make_conversation())
     with connect(record.settings.warehouse_path) as con:
@@ -34,7 +34,7 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]
 
 
 def run_case(path: Path, types: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-    """Rows of the model over the case's tables, in the order of its key."""
+    """Return the rows of the model for the case's tables, in the order of its key."""
     model = BY_NAME[path.parent.name]
     con = duckdb.connect()
     for name, rows in yaml.safe_load(path.read_text())["given"].items():
@@ -92,7 +92,7 @@ def test_the_staging_model_carries_every_column_of_the_contract() -> None:
     assert len(SCHEMA) == len(COLUMNS)
 
 
-def test_headers_are_published_as_comments(record: Record) -> None:
+def test_model_headers_become_column_comments(record: Record) -> None:
     record.publish(make_conversation())
     comments = {
         (row["table_name"], row["column_name"]): row["comment"]
@@ -105,7 +105,7 @@ def test_headers_are_published_as_comments(record: Record) -> None:
             assert comments[model.name, name] == meaning
 
 
-def test_models_are_built_after_what_they_read() -> None:
+def test_models_are_built_after_the_tables_they_read() -> None:
     seen: set[str] = {SOURCE}
     for model in models():
         assert set(model.reads) <= seen

@@ -1,4 +1,4 @@
-"""Several API processes on one PostgreSQL: one log, without a gap, the same for every subscriber."""
+"""Several API processes on one PostgreSQL share one log: no gaps, and the same order for every subscriber."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ def shared(postgres: PostgresServer, tmp_path: Path) -> Settings:
 
 @contextmanager
 def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Client]]:
-    """An API process of its own, and a client of it."""
+    """Run an API in a separate process, with a client."""
     port = free_port()
     variables = os.environ | {
         "CONVOLAKE_DATA": str(settings.data),
@@ -72,8 +72,8 @@ def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Clien
 
 
 @contextmanager
-def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
-    """Two APIs on one log, each on an event loop of its own."""
+def two_apis(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
+    """Run two APIs on one log, each on its own event loop."""
     key = get_or_create_local_key(settings, 0)
     with ExitStack() as stack:
         both = []
@@ -87,7 +87,7 @@ def two(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
 def test_concurrent_writers_and_a_crash_leave_a_log_without_a_gap(
     shared: Settings,
 ) -> None:
-    """Each writes to the same conversations, with retries; one is killed and its clients use the others."""
+    """Six writers share four conversations and retry; one process is killed, and its writers use another."""
     acknowledged: list[tuple[str, str, int]] = []
     with ExitStack() as stack:
         running = [stack.enter_context(process(shared)) for _ in range(3)]
@@ -103,7 +103,7 @@ def test_concurrent_writers_and_a_crash_leave_a_log_without_a_gap(
                 try:
                     (result,) = client.record([event])
                 except ClientError:
-                    client = clients[0]  # the outcome is unknown: it is sent again
+                    client = clients[0]  # the outcome is unknown, so retry
                     (result,) = client.record([event])
                 sequence = result.results[0].sequence or 0
                 acknowledged.append((conversation, event["event_id"], sequence))
@@ -127,7 +127,7 @@ def test_concurrent_writers_and_a_crash_leave_a_log_without_a_gap(
 def test_events_posted_to_one_process_reach_subscribers_of_another_in_order(
     shared: Settings,
 ) -> None:
-    with two(shared) as (here, there):
+    with two_apis(shared) as (here, there):
         here.post_events(make_conversation(messages=0))
         with here.listen() as near, there.listen() as far:
             for number in range(20):
@@ -138,8 +138,8 @@ def test_events_posted_to_one_process_reach_subscribers_of_another_in_order(
                 assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(20)]
 
 
-def test_typing_at_one_process_is_seen_at_another(shared: Settings) -> None:
-    with two(shared) as (here, there):
+def test_typing_in_one_process_reaches_subscribers_of_another(shared: Settings) -> None:
+    with two_apis(shared) as (here, there):
         here.post_events(make_conversation(messages=1))
         with there.listen() as far:
             assert len(receive_events(far, 3)) == 3
@@ -178,34 +178,34 @@ def test_during_a_database_outage_no_event_is_acknowledged_and_writes_resume(
             run_server(FastPathMiddleware(create_app(settings))) as url,
             Client(url, key) as client,
         ):
-            it = Installation(url, key, settings, Clock())
-            with it.http, closing(client.listen(after=0)) as subscriber:
-                it.post_events(make_conversation(messages=1))
+            api = Installation(url, key, settings, Clock())
+            with api.http, closing(client.listen(after=0)) as subscriber:
+                api.post_events(make_conversation(messages=1))
                 assert [next(subscriber)["position"] for _ in range(3)] == [1, 2, 3]
                 server.stop()
-                refused = it.post("/v1/events", [make_event(event_id="perhaps")])
-                assert refused.status_code == 503
-                assert it.http.get("/readyz").status_code == 503
-                assert it.http.get("/v1/conversations/c1").status_code == 503
+                rejected = api.post("/v1/events", [make_event(event_id="perhaps")])
+                assert rejected.status_code == 503
+                assert api.http.get("/readyz").status_code == 503
+                assert api.http.get("/v1/conversations/c1").status_code == 503
                 server.start()
-                wait_until(lambda: it.http.get("/readyz").status_code == 200, WAIT, "the log")
-                it.post_events([make_event(event_id="perhaps"), make_event(event_id="after")])
+                wait_until(lambda: api.http.get("/readyz").status_code == 200, WAIT, "the log")
+                api.post_events([make_event(event_id="perhaps"), make_event(event_id="after")])
                 assert [next(subscriber)["event_id"] for _ in range(2)] == ["perhaps", "after"]
         rows = Record(settings, Clock()).log(ALL)
         assert [row["position"] for row in rows] == list(range(1, 6))
 
 
-def test_lost_connections_under_load_neither_lose_nor_duplicate(
+def test_lost_connections_under_load_neither_lose_nor_duplicate_events(
     shared: Settings, postgres: PostgresServer
 ) -> None:
-    """A change whose answer was lost is sent again, and gets its first answer."""
-    with two(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
+    """The client retries an event whose response was lost, and the log stores it once."""
+    with two_apis(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
         here.post_events(make_conversation(messages=0))
         lost = 0
         for number in range(100):
             if number % 10 == 5:
                 with psycopg.connect(shared.database_url, autocommit=True) as killer:
-                    lost += len(killer.execute(_END_WRITERS).fetchall())
+                    lost += len(killer.execute(_TERMINATE_WRITERS).fetchall())
             list(client.record([make_event(event_id=f"m{number}")]))
         assert lost > 10
         rows = Record(shared, Clock()).log(ALL)
@@ -213,7 +213,7 @@ def test_lost_connections_under_load_neither_lose_nor_duplicate(
     assert [row["sequence"] for row in rows] == list(range(1, 103))
 
 
-_END_WRITERS = """
+_TERMINATE_WRITERS = """
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'convolake' and datname = current_database()
 """
@@ -237,25 +237,25 @@ def test_every_text_survives_from_postgresql_to_the_warehouse(shared: Settings) 
 
 
 def test_a_name_that_postgresql_cannot_store_is_rejected(shared: Settings) -> None:
-    with two(shared) as (here, _):
+    with two_apis(shared) as (here, _):
         assert here.http.get("/v1/conversations/a%00b").status_code == 404
-        refused = here.post(
+        rejected = here.post(
             "/v1/conversations/a%00b/messages", {"participant_id": "a", "text": "x"}
         )
-        assert refused.status_code == 404
+        assert rejected.status_code == 404
         assert here.http.get("/v1/rejected").status_code == 200
 
 
 def test_processes_that_start_at_the_same_time_create_one_log(shared: Settings) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as starting:
         list(starting.map(migrate, [shared.database_url] * 3))
-    with two(shared) as (here, there):
+    with two_apis(shared) as (here, there):
         here.post_events(make_conversation(messages=1))
         assert there.http.get("/v1/conversations/c1").status_code == 200
 
 
 def test_a_missing_driver_or_server_is_reported_in_one_line(tmp_path: Path) -> None:
-    def receive_events(place: str, program: str) -> str:
+    def error_output(place: str, program: str) -> str:
         variables = {"CONVOLAKE_DATA": str(tmp_path), "CONVOLAKE_STORE_URL": place}
         command = [sys.executable, "-c", f"import sys; {program}{_MAIN}"]
         found = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
@@ -265,8 +265,8 @@ def test_a_missing_driver_or_server_is_reported_in_one_line(tmp_path: Path) -> N
         return found.stderr
 
     place = f"postgresql://me:hush@127.0.0.1:{free_port()}/log"
-    assert "extra `postgres`" in receive_events(place, "sys.modules['psycopg'] = None; ")
-    assert "CONVOLAKE_STORE_URL" in receive_events(place, "")
+    assert "extra `postgres`" in error_output(place, "sys.modules['psycopg'] = None; ")
+    assert "CONVOLAKE_STORE_URL" in error_output(place, "")
 
 
 _MAIN = "sys.argv = ['convolake', 'serve']; from convolake.__main__ import main; main()"
@@ -290,12 +290,12 @@ def test_an_unsafe_database_configuration_is_rejected(tmp_path: Path) -> None:
 
 
 def test_unknown_notifications_do_not_stop_the_follower(shared: Settings) -> None:
-    """As of a process of another version, while all are replaced one by one."""
-    with two(shared) as (here, there), there.listen("/v1/live") as far:
-        with psycopg.connect(shared.database_url, autocommit=True) as stranger:
+    """A process of another version sends these during a rolling update."""
+    with two_apis(shared) as (here, there), there.listen("/v1/live") as far:
+        with psycopg.connect(shared.database_url, autocommit=True) as other_version:
             for words in ("hello", "[1]", '["x", {"unknown": 1}]'):
-                stranger.execute("select pg_notify('convolake_typing', %s)", (words,))
-            stranger.execute("notify convolake_log, 'hello'")
+                other_version.execute("select pg_notify('convolake_typing', %s)", (words,))
+            other_version.execute("notify convolake_log, 'hello'")
         here.post_events(make_conversation(messages=1))
         assert len(receive_events(far, 3)) == 3
 
@@ -303,8 +303,8 @@ def test_unknown_notifications_do_not_stop_the_follower(shared: Settings) -> Non
 def test_control_without_the_lock_writers_collide(
     shared: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else nothing above would show that the lock is what holds the order."""
-    with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+    """Shows that the order in the tests above depends on the lock."""
+    with two_apis(shared) as (here, there), ThreadPoolExecutor(2) as writers:
         here.post_events(make_conversation(messages=0))
         monkeypatch.setattr(PostgresDatabase, "acquire_write_lock", lambda *_: None)
 
@@ -321,7 +321,7 @@ def test_commits_see_each_other_at_any_default_isolation_level(shared: Settings)
         owner.execute(
             f"alter database {name} set default_transaction_isolation = 'repeatable read'".encode()
         )
-    with two(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+    with two_apis(shared) as (here, there), ThreadPoolExecutor(2) as writers:
         here.post_events(make_conversation(messages=0))
 
         def write(side: Installation) -> None:
@@ -336,7 +336,7 @@ def test_commits_see_each_other_at_any_default_isolation_level(shared: Settings)
 def test_a_new_webhook_starts_after_the_events_of_every_process(
     shared: Settings,
 ) -> None:
-    with two(shared) as (here, there), webhook_receiver() as receiver:
+    with two_apis(shared) as (here, there), webhook_receiver() as receiver:
         for number in range(5):
             here.post_events(make_conversation(f"c{number}", 2))
             made = there.post("/v1/webhooks", {"url": receiver.url}).json()
@@ -358,7 +358,7 @@ def test_options_of_the_url_are_kept(shared: Settings) -> None:
 
 
 def test_a_change_repeated_after_a_lost_answer_is_stored_once(settings: Settings) -> None:
-    """The deliverer repeats a change whose outcome it does not know; it may be on disk."""
+    """The dispatcher repeats a change whose outcome is unknown; it may be stored already."""
     migrate(settings.database_url)
 
     async def change_twice() -> None:
@@ -399,7 +399,7 @@ def test_a_hanging_database_is_reported_and_blocks_no_process(tmp_path: Path) ->
                 wait_until(lambda: ready(client) == 503, 2 * WAIT, "the outage is reported")
             finally:
                 server.resume()
-            wait_until(lambda: ready(client) == 200, 2 * WAIT, "all is well")
+            wait_until(lambda: ready(client) == 200, 2 * WAIT, "the database is ready again")
             assert running.poll() is None
 
 

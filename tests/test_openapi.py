@@ -1,4 +1,4 @@
-"""The API keeps to its own page: requests made from it, and what each answer must look like."""
+"""The API conforms to its OpenAPI document: generated requests get documented responses."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """An API that listens, and a header with a key for it."""
+    """A running API, and a header with a key for it."""
     settings = Settings(data=tmp_path_factory.mktemp("openapi") / "data")
     headers = {"authorization": f"Bearer {get_or_create_local_key(settings, 0)}"}
     with run_server(FastPathMiddleware(create_app(settings))) as url:
@@ -50,8 +50,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture
-def known(served: Served) -> dict[str, Any]:
-    """Path parameters that name something: what was just made."""
+def existing_ids(served: Served) -> dict[str, Any]:
+    """Path parameters that name existing objects."""
     ids: dict[str, Any] = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
            "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7(),
            "hook_id": new_uuid7()}  # fmt: skip
@@ -85,9 +85,9 @@ def known(served: Served) -> dict[str, Any]:
     ids=lambda operation: operation.label,
 )
 def test_every_response_is_documented(
-    operation: Any, served: Served, known: dict[str, Any]
+    operation: Any, served: Served, existing_ids: dict[str, Any]
 ) -> None:
-    # What fits its schema need not be granted; a batch is answered event by event, with 207.
+    # A valid request may still be rejected. A batch gets a result for each event, with 207.
     not_checked = [positive_data_acceptance]
     if operation.path == "/v1/events":
         not_checked.append(negative_data_rejection)
@@ -95,30 +95,30 @@ def test_every_response_is_documented(
 
     @given(valid | invalid, booleans())
     @EXAMPLES
-    def ask(case: schemathesis.Case[Any], names_what_is_there: bool) -> None:
-        if names_what_is_there:
+    def send_request(case: schemathesis.Case[Any], uses_existing_ids: bool) -> None:
+        if uses_existing_ids:
             for name in case.path_parameters:
-                case.path_parameters[name] = known[name]
+                case.path_parameters[name] = existing_ids[name]
         if case.query.get("wait") in range(1, 31):
-            case.query["wait"] = 0  # it would be answered as well, when it has waited
+            case.query["wait"] = 0  # a long poll would only slow the test down
         case.call_and_validate(
             base_url=served.url, headers=served.headers, excluded_checks=not_checked
         )
 
-    ask()
+    send_request()
 
 
 @pytest.fixture
-def page(api: TestClient) -> dict[str, Any]:
+def document(api: TestClient) -> dict[str, Any]:
     found: dict[str, Any] = api.get("/openapi.json").json()
     return found
 
 
 def test_every_operation_has_a_summary_an_example_and_its_errors(
-    page: dict[str, Any],
+    document: dict[str, Any],
 ) -> None:
-    poor = []
-    for path, operations in page["paths"].items():
+    incomplete = []
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             is_ours = path.startswith("/v1/")
@@ -127,14 +127,14 @@ def test_every_operation_has_a_summary_an_example_and_its_errors(
                 or (is_ours and "401" not in operation["responses"])
                 or (body and "example" not in body)
             ):
-                poor.append((method, path))
-    assert poor == []
+                incomplete.append((method, path))
+    assert incomplete == []
 
 
-def test_every_error_code_is_on_the_page(page: dict[str, Any]) -> None:
+def test_every_error_code_is_in_the_openapi_document(document: dict[str, Any]) -> None:
     from convolake.reference import error_types
 
-    text = json.dumps(page)
+    text = json.dumps(document)
     missing = {kind.code for kind in error_types() if f'"{kind.code}"' not in text}
-    # These answer requests that belong to no operation: an unknown page, a method, a server error.
+    # These belong to no operation: an unknown path, a wrong method, a server error.
     assert missing <= {"internal_error", "not_found", "method_not_allowed"}

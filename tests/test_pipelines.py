@@ -1,4 +1,4 @@
-"""Dagster: definitions made from the models, the load as a job, the sensor that starts it."""
+"""Dagster: definitions from the models, the load job, and the sensor that starts it."""
 
 import dagster as dg
 import pytest
@@ -22,7 +22,7 @@ def test_the_definitions_load_and_name_every_model(settings: Settings) -> None:
     assert keys == {"lake", *(model.name for model in models())}
 
 
-def test_assets_say_what_they_read_and_what_their_columns_mean(settings: Settings) -> None:
+def test_assets_have_parents_a_description_and_a_column_schema(settings: Settings) -> None:
     graph = load_job(settings).resolve_asset_graph()
     node = graph.get(dg.AssetKey("conversations"))
     assert {key.to_user_string() for key in node.parent_keys} == {
@@ -36,7 +36,7 @@ def test_assets_say_what_they_read_and_what_their_columns_mean(settings: Setting
     assert schema.columns[0].name == "conversation_id"
 
 
-def test_the_job_loads_what_is_sealed_and_counts_the_rows(record: Record) -> None:
+def test_the_job_loads_sealed_events_and_reports_row_counts(record: Record) -> None:
     record.write(make_conversation(messages=3))
     record.seal()
     result = run_once(record.settings)
@@ -85,14 +85,14 @@ def test_the_sensor_starts_a_load_for_new_segments_only(
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
 
-def test_a_warehouse_that_was_deleted_is_loaded_again(
+def test_the_sensor_starts_another_load_if_the_warehouse_is_missing(
     record: Record, instance: dg.DagsterInstance
 ) -> None:
     record.write(make_conversation())
     record.seal()
     first = tick(record.settings, instance, None)
     assert isinstance(first, dg.SensorResult)
-    # The load never received: there is no warehouse.
+    # The load did not run, so there is no warehouse.
     assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
 
 

@@ -1,4 +1,4 @@
-"""Simulated conversations are the same again for the same seed, and the API takes all of them."""
+"""A simulation makes the same conversations for the same seed, and the API accepts all events."""
 
 import threading
 from collections import Counter, defaultdict
@@ -33,13 +33,13 @@ def events() -> list[Event]:
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Client]:
-    """A client of the real API, called without a socket, whose clock is at NOW."""
+    """A client of the real API without a socket; the API's clock is at NOW."""
     settings = Settings(data=tmp_path)
     key = get_or_create_local_key(settings, 0)
     app = create_app(settings, clock=lambda: to_micros(NOW))
     with (
-        TestClient(app) as inside,
-        Client("http://testserver", key, transport=inside._transport) as client,
+        TestClient(app) as test_client,
+        Client("http://testserver", key, transport=test_client._transport) as client,
     ):
         yield client
 
@@ -106,8 +106,8 @@ def test_days_are_busier_than_nights(events: list[Event]) -> None:
     assert sum(hours[hour] for hour in range(9, 17)) > 8 * sum(hours[hour] for hour in range(6))
 
 
-def handed_over(events: list[Event], group: dict[str, str]) -> dict[str, float]:
-    """Share of conversations with a handoff, by `group` (conversation_id to its group)."""
+def handoff_shares(events: list[Event], group: dict[str, str]) -> dict[str, float]:
+    """Return the share of conversations with a handoff, by `group` (conversation_id to its group)."""
     asked = {event["conversation_id"] for event in of_type(events, "handoff.requested")}
     sizes = Counter(group.values())
     hits = Counter(name for key, name in group.items() if key in asked)
@@ -116,10 +116,10 @@ def handed_over(events: list[Event], group: dict[str, str]) -> dict[str, float]:
 
 def test_every_channel_is_used_and_has_its_own_handoff_share(events: list[Event]) -> None:
     created = of_type(events, "conversation.created")
-    shares = handed_over(events, {each["conversation_id"]: each["channel"] for each in created})
+    shares = handoff_shares(events, {each["conversation_id"]: each["channel"] for each in created})
     assert set(shares) == {"web", "whatsapp", "sms", "messenger", "email", "slack"}
     assert shares["email"] > shares["web"] + 0.03
-    everything = handed_over(events, {each["conversation_id"]: "all" for each in created})
+    everything = handoff_shares(events, {each["conversation_id"]: "all" for each in created})
     assert 0.15 < everything["all"] < 0.25
 
 
@@ -128,7 +128,7 @@ def test_a_newer_bot_version_hands_off_less_often(events: list[Event]) -> None:
     for event in events:
         if "bot_version" in event:
             versions.setdefault(event["conversation_id"], event["bot_version"])
-    shares = handed_over(events, versions)
+    shares = handoff_shares(events, versions)
     assert set(shares) == {"1.8", "1.9", "2.0"}
     assert shares["2.0"] < shares["1.8"] - 0.02
 
@@ -186,18 +186,18 @@ def test_ratings_answer_a_request_and_are_mostly_good(events: list[Event]) -> No
     assert 0.6 < share(scores[4] + scores[5], len(ratings)) < 0.9
 
 
-def test_bot_answers_say_what_was_understood(events: list[Event]) -> None:
-    said = [each["payload"]["nlu"] for each in events if "nlu" in each.get("payload", {})]
-    assert {each["intent"] for each in said} == {
+def test_bot_messages_have_an_intent_and_a_confidence(events: list[Event]) -> None:
+    nlu = [each["payload"]["nlu"] for each in events if "nlu" in each.get("payload", {})]
+    assert {each["intent"] for each in nlu} == {
         *(topic.intent for topic in TOPICS),
         "fallback",
         "thanks",
     }
-    assert all(0 <= each["confidence"] <= 1 for each in said)
-    assert 0.03 < share(sum(each["is_fallback"] for each in said), len(said)) < 0.15
+    assert all(0 <= each["confidence"] <= 1 for each in nlu)
+    assert 0.03 < share(sum(each["is_fallback"] for each in nlu), len(nlu)) < 0.15
 
 
-def test_receipts_are_of_whatsapp_only_and_of_messages_that_exist(events: list[Event]) -> None:
+def test_only_existing_whatsapp_messages_have_receipts(events: list[Event]) -> None:
     channels = {
         each["conversation_id"]: each["channel"] for each in of_type(events, "conversation.created")
     }
@@ -220,7 +220,7 @@ def test_a_language_has_only_topics_that_exist(language: Any) -> None:
     assert set(language.lines) <= {topic.intent for topic in TOPICS}
 
 
-def test_the_api_accepts_every_event_and_a_repeat_is_all_duplicates(api: Client) -> None:
+def test_the_api_accepts_every_event_and_a_repeat_makes_only_duplicates(api: Client) -> None:
     counts: list[int] = []
     first = simulate_history(api, 7, 20, NOW, counts.append)
     assert (first.duplicate, first.rejected) == (0, 0)
@@ -276,10 +276,10 @@ def test_a_live_simulation_follows_the_clock_and_stops_on_request(api: Client) -
         if now[0] > NOW + timedelta(minutes=20):
             stop.set()
 
-    tally = simulate_live(api, 7, lambda: now[0], wait, stop, per_minute=2.0)
+    stats = simulate_live(api, 7, lambda: now[0], wait, stop, per_minute=2.0)
     due = [event for event in islice(live(7, NOW, 2.0), 3_000) if moment(event) <= now[0]]
-    assert tally.rejected == 0
-    assert abs(tally.accepted - len(due)) <= 3
+    assert stats.rejected == 0
+    assert abs(stats.accepted - len(due)) <= 3
     assert now[0] < NOW + timedelta(minutes=20, seconds=2)
 
 

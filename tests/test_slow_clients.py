@@ -1,4 +1,4 @@
-"""A client that sends slowly, or nothing, is disconnected in time, and others are served meanwhile."""
+"""A client that sends slowly, or nothing, is disconnected after a timeout; others are served meanwhile."""
 
 import socket
 import threading
@@ -14,24 +14,24 @@ HEAD = b"POST /v1/conversations/c1/messages HTTP/1.1\r\nHost: x\r\nAuthorization
 
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, in less time."""
+    """Shorten the server's timeouts."""
     monkeypatch.setattr("ingest.api.server.HEADER_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr("ingest.api.server.BODY_TIMEOUT_SECONDS", 0.6)
 
 
-def dripping(whole: bytes) -> Iterator[bytes]:
-    """A byte, and then a byte."""
-    for number in range(len(whole)):
-        yield whole[number : number + 1]
+def byte_by_byte(data: bytes) -> Iterator[bytes]:
+    """Yield one byte at a time."""
+    for number in range(len(data)):
+        yield data[number : number + 1]
 
 
-def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
-    """Return the response; check that the connection is then closed, although data is left."""
+def send_slowly(installation: Installation, pieces: Iterator[bytes]) -> bytes:
+    """Send pieces with pauses; return the response when the server closes the connection."""
     ended = threading.Event()
     port = int(installation.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as slow:
 
-        def drip() -> None:
+        def send_pieces() -> None:
             for piece in pieces:
                 if ended.wait(0.02):
                     return
@@ -40,7 +40,7 @@ def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
                 except OSError:
                     return
 
-        sender = threading.Thread(target=drip)
+        sender = threading.Thread(target=send_pieces)
         sender.start()
         answer = b""
         try:
@@ -55,7 +55,8 @@ def answer_to(installation: Installation, pieces: Iterator[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "kind", ["a head that drips", "a body that drips", "half a head", "nothing at all"]
+    "kind",
+    ["a head sent byte by byte", "a body sent byte by byte", "half a head", "nothing at all"],
 )
 def test_a_slow_client_is_disconnected_while_others_are_served(
     installation: Installation, kind: str
@@ -63,13 +64,13 @@ def test_a_slow_client_is_disconnected_while_others_are_served(
     installation.post_events(make_conversation(messages=0))
     head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
     pieces = {
-        "a head that drips": dripping(HEAD + b"x" * 100_000),
-        "a body that drips": iter([head, *dripping(b" " * 100_000)]),
+        "a head sent byte by byte": byte_by_byte(HEAD + b"x" * 100_000),
+        "a body sent byte by byte": iter([head, *byte_by_byte(b" " * 100_000)]),
         "half a head": iter([HEAD]),
         "nothing at all": iter([b""]),
     }[kind]
     answers: list[bytes] = []
-    slow = threading.Thread(target=lambda: answers.append(answer_to(installation, pieces)))
+    slow = threading.Thread(target=lambda: answers.append(send_slowly(installation, pieces)))
     slow.start()
     served = 0
     while slow.is_alive():
@@ -84,7 +85,7 @@ def test_a_truncated_body_stores_no_event(installation: Installation) -> None:
     installation.post_events(make_conversation(messages=0))
     head = HEAD + installation.key.encode() + b"\r\nContent-Length: 100000\r\n\r\n"
     body = b'{"participant_id": "ada", "participant_role": "customer", "text": "hello"}'
-    answer_to(installation, iter([head, body]))
+    send_slowly(installation, iter([head, body]))
     page = installation.http.get("/v1/conversations/c1/messages").json()
     assert page["items"] == []
 

@@ -1,4 +1,4 @@
-"""A real support conversation with bot, person and customer, and where it can be read afterwards."""
+"""A support conversation between a customer, a bot and an agent, and every place that shows it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ TEXTS = [
 
 
 class Played:
-    """The story after it was played: what the API and a socket said of it, and the data folder."""
+    """A played story: its events from the API, its events from a socket, and its record."""
 
     def __init__(self, page: list[dict[str, Any]], received: list[dict[str, Any]], record: Record):
         self.page = page
@@ -104,7 +104,7 @@ def test_an_email_days_later_reopens_the_conversation_with_a_new_session(
             and each["event_type"] == "message.created"] == ["whatsapp", "email"]  # fmt: skip
 
 
-def test_the_command_plays_the_story_and_prints_each_step(settings: Settings) -> None:
+def test_the_simulate_command_plays_the_story_and_prints_each_step(settings: Settings) -> None:
     near = Settings(data=settings.data, webhook_networks={"127.0.0.0/8"})
     key = get_or_create_local_key(near, wall_clock())
     with run_server(FastPathMiddleware(create_app(near))) as url:

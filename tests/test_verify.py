@@ -1,4 +1,4 @@
-"""`verify` finds what is broken and names the place; each case is a control of one check."""
+"""`verify` finds damage and names its place. Each case is a control of one check."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ from tests.factories import Record, damage, make_conversation
 from warehouse.lake import connect
 
 
-def verdict_on(settings: Settings) -> Verdict:
+def run_verify(settings: Settings) -> Verdict:
     return run_in_adbc_process(verify, settings)
 
 
 @pytest.fixture
-def whole(record: Record) -> Record:
-    """A record of three segments, wholly loaded."""
+def intact(record: Record) -> Record:
+    """A record of three segments, all loaded."""
     record.write(
         [event for number in range(3) for event in make_conversation(f"c{number}", messages=4)]
     )
@@ -33,8 +33,8 @@ def whole(record: Record) -> Record:
     return record
 
 
-def test_a_whole_record_is_clean(whole: Record) -> None:
-    verdict = verdict_on(whole.settings)
+def test_an_intact_record_passes_verify(intact: Record) -> None:
+    verdict = run_verify(intact.settings)
     assert [check for check in verdict.checks if not check.ok] == []
     assert (verdict.ok, verdict.events, verdict.unsealed_events, verdict.unloaded_events) == (
         True,
@@ -44,11 +44,11 @@ def test_a_whole_record_is_clean(whole: Record) -> None:
     )
 
 
-def test_unsealed_and_unloaded_events_are_reported_and_are_not_damage(whole: Record) -> None:
-    whole.write(make_conversation("c8"))
-    whole.seal()
-    whole.write(make_conversation("c9"))
-    verdict = verdict_on(whole.settings)
+def test_unsealed_and_unloaded_events_are_reported_and_are_not_damage(intact: Record) -> None:
+    intact.write(make_conversation("c8"))
+    intact.seal()
+    intact.write(make_conversation("c9"))
+    verdict = run_verify(intact.settings)
     assert (verdict.ok, verdict.unsealed_events, verdict.unloaded_events) == (True, 4, 4)
 
 
@@ -64,21 +64,21 @@ def in_warehouse(statement: str) -> Callable[[Settings], None]:
     return damage
 
 
-def segment(settings: Settings) -> Path:
+def second_segment(settings: Settings) -> Path:
     return sorted(settings.lake_path.glob("events/*/*.parquet"))[1]
 
 
-def flip(settings: Settings) -> None:
-    content = bytearray(segment(settings).read_bytes())
+def flip_a_bit(settings: Settings) -> None:
+    content = bytearray(second_segment(settings).read_bytes())
     content[500] ^= 4
-    segment(settings).write_bytes(content)
+    second_segment(settings).write_bytes(content)
 
 
-def alien(settings: Settings) -> None:
-    (segment(settings).parent / "alien.parquet").write_bytes(b"x")
+def add_foreign_file(settings: Settings) -> None:
+    (second_segment(settings).parent / "alien.parquet").write_bytes(b"x")
 
 
-def forget_a_line(settings: Settings) -> None:
+def delete_manifest_line(settings: Settings) -> None:
     path = manifest_path(settings.lake_path)
     lines = path.read_text().splitlines(keepends=True)
     path.write_text(lines[0] + lines[2])
@@ -97,14 +97,14 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
     "a changed time": (
         in_log("update events set happened_at = 0 where position = 9"), "log and Parquet", "column happened_at",
     ),
-    "a flipped bit": (flip, "segments are the bytes", "0-000000000007"),
-    "a lost segment": (lambda settings: segment(settings).unlink(), "segments are the bytes", "0-000000000007"),
-    "a foreign file": (alien, "segments are the bytes", "alien.parquet"),
-    "a lost line of the manifest": (forget_a_line, "the manifest is whole", "line 2"),
+    "a flipped bit": (flip_a_bit, "segments are the bytes", "0-000000000007"),
+    "a lost segment": (lambda settings: second_segment(settings).unlink(), "segments are the bytes", "0-000000000007"),
+    "a foreign file": (add_foreign_file, "segments are the bytes", "alien.parquet"),
+    "a lost line of the manifest": (delete_manifest_line, "the manifest is whole", "line 2"),
     "an event lost in the warehouse": (
         in_warehouse("delete from events where position = 9"), "Parquet and warehouse", "18 sealed, 17 loaded",
     ),
-    "an event doubled in the warehouse": (
+    "an event duplicated in the warehouse": (
         in_warehouse("insert into events select * from events where position = 9"), "Parquet and warehouse", "19 loaded",
     ),
     "an event changed in the warehouse": (
@@ -128,30 +128,30 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_found_and_its_place_named(whole: Record, name: str) -> None:
+def test_verify_reports_each_damage_with_its_place(intact: Record, name: str) -> None:
     harm, check_name, place = DAMAGES[name]
-    harm(whole.settings)
-    broken = [check for check in verdict_on(whole.settings).checks if not check.ok]
+    harm(intact.settings)
+    broken = [check for check in run_verify(intact.settings).checks if not check.ok]
     assert broken, name
     assert any(check.name.startswith(check_name) and place in check.detail for check in broken), (
         broken
     )
 
 
-def test_the_command_exits_with_1_when_something_is_broken(whole: Record) -> None:
-    assert run_in_adbc_process(command, whole.settings) == (0, True)
-    flip(whole.settings)
-    assert run_in_adbc_process(command, whole.settings) == (1, False)
+def test_the_verify_command_exits_with_1_when_a_check_fails(intact: Record) -> None:
+    assert run_in_adbc_process(run_verify_command, intact.settings) == (0, True)
+    flip_a_bit(intact.settings)
+    assert run_in_adbc_process(run_verify_command, intact.settings) == (1, False)
 
 
-def command(settings: Settings) -> tuple[int, bool]:
+def run_verify_command(settings: Settings) -> tuple[int, bool]:
     places = {"CONVOLAKE_DATA": str(settings.data), "CONVOLAKE_STORE_URL": settings.database_url}
     found = CliRunner(env=places).invoke(app, ["verify", "--json"])
     return found.exit_code, json.loads(found.stdout)["ok"]
 
 
-def test_a_running_installation_is_clean(record: Record) -> None:
-    """Events, seals and loads between any two steps of the proof: ahead is not wrong."""
+def test_verify_passes_during_writes_seals_and_loads(record: Record) -> None:
+    """Events are written, sealed and loaded between any two checks; newer events are not damage."""
     record.publish(make_conversation())
     number = 0
 
@@ -168,33 +168,33 @@ def test_a_running_installation_is_clean(record: Record) -> None:
             add_a_conversation()
 
 
-class Underway:
-    """A proof that runs step by step in the other process."""
+class RunningVerify:
+    """A `verify` that runs check by check in the other process."""
 
     verdict: Verdict
     checks: Iterator[Check]
 
 
 def begin_verify(settings: Settings) -> None:
-    Underway.verdict = Verdict()
-    Underway.checks = _checks(settings, Underway.verdict)
-    next(Underway.checks)  # everything is pinned or read once by now
+    RunningVerify.verdict = Verdict()
+    RunningVerify.checks = _checks(settings, RunningVerify.verdict)
+    next(RunningVerify.checks)  # by now all data is pinned or read
 
 
 def step_verify() -> list[str] | None:
-    check = next(Underway.checks, None)
+    check = next(RunningVerify.checks, None)
     return None if check is None else [] if check.ok else [f"{check.name}: {check.detail}"]
 
 
-def test_a_catalog_without_a_load_is_distinguished(record: Record) -> None:
+def test_verify_reports_a_warehouse_without_a_load(record: Record) -> None:
     record.write(make_conversation())
     record.seal()
     connect(record.settings.warehouse_path, read_only=False).close()
-    verdict = verdict_on(record.settings)
+    verdict = run_verify(record.settings)
     assert [check.detail for check in verdict.checks if not check.ok] == [
         "not there yet; `convolake load` makes it"
     ]
 
 
-def test_an_empty_folder_is_distinguished_from_a_clean_record(settings: Settings) -> None:
-    assert not verdict_on(settings).ok
+def test_verify_fails_on_an_empty_folder(settings: Settings) -> None:
+    assert not run_verify(settings).ok

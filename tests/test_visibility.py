@@ -21,8 +21,8 @@ def note(opened: TestClient) -> str:
     return str(post_message(opened, "mira", "SECRET1", visibility="internal")["message_id"])
 
 
-def seen(api: TestClient) -> str:
-    """All that a customer's views of c1 hold."""
+def customer_views(api: TestClient) -> str:
+    """Return a customer's views of c1 as one JSON text."""
     pages = [read(api, f"/c1/{name}", view="customer") for name in ("events", "messages")]
     return json.dumps(pages)
 
@@ -34,7 +34,7 @@ def test_edits_and_reactions_of_an_internal_note_are_internal(
     send(opened, "PATCH", path, participant_id="mira", text="SECRET2")
     send(opened, "POST", f"{path}/reactions", participant_id="mira", reaction="SECRET3")
     send(opened, "DELETE", path, participant_id="mira", reason="SECRET4")
-    assert "SECRET" not in seen(opened)
+    assert "SECRET" not in customer_views(opened)
 
 
 def test_a_parked_edit_of_an_internal_note_is_internal(opened: TestClient) -> None:
@@ -43,7 +43,7 @@ def test_a_parked_edit_of_an_internal_note_is_internal(opened: TestClient) -> No
     assert opened.post("/v1/events", json=early).status_code == 202
     post_message(opened, "helper", "note", message_id="n1", visibility="internal")
     assert read(opened, "/c1/messages/n1")["text"] == "SECRET"
-    assert "SECRET" not in seen(opened)
+    assert "SECRET" not in customer_views(opened)
 
 
 def test_customers_get_404_for_the_page_of_an_internal_note(opened: TestClient, note: str) -> None:
@@ -51,21 +51,21 @@ def test_customers_get_404_for_the_page_of_an_internal_note(opened: TestClient, 
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_message")
 
 
-def test_internal_messages_are_not_shown_to_customers(opened: TestClient) -> None:
+def test_internal_fields_and_events_are_not_shown_to_customers(opened: TestClient) -> None:
     send(opened, "PATCH", "/c1", attributes={"a": "SECRET5"}, labels=["SECRET6"])
     send(opened, "PATCH", "/c1/participants/ada", attributes={"b": "SECRET7"})
     send(opened, "POST", "/c1/handoffs", reason="too_hard", text="SECRET8")
     failed = {"event_type": "bot.turn_failed", "conversation_id": "c1", "participant_id": "helper",
               "visibility": "public", "payload": {"error": "SECRET9"}}  # fmt: skip
     assert opened.post("/v1/events", json=failed).status_code == 201
-    assert "SECRET" not in seen(opened)
+    assert "SECRET" not in customer_views(opened)
 
 
 def test_a_deleted_message_is_hidden_from_every_customer_view(opened: TestClient) -> None:
     message = post_message(opened, text="SECRET")["message_id"]
     send(opened, "PATCH", f"/c1/messages/{message}", text="SECRET too")
     send(opened, "DELETE", f"/c1/messages/{message}")
-    assert "SECRET" not in seen(opened)
+    assert "SECRET" not in customer_views(opened)
 
 
 def test_two_messages_never_share_an_id(opened: TestClient) -> None:

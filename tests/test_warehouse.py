@@ -1,4 +1,4 @@
-"""The warehouse: the same log gives the same tables, whatever happens on the way."""
+"""The warehouse: the same log gives the same tables, in any order of loads and after any failure."""
 
 import os
 import random
@@ -26,7 +26,7 @@ from warehouse.model import models
 
 
 def contents(record: Record) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every model, in the order of its key."""
+    """Return every row of every model, in the order of its key."""
     with connect(record.settings.warehouse_path) as con:
         return {
             model.name: rows_of(con, f"select * from {model.name} order by {', '.join(model.key)}")
@@ -39,7 +39,7 @@ def delete_warehouse(record: Record) -> None:
 
 
 def make_busy_day(record: Record, seed: int, steps: int = 6) -> None:
-    """Loads of a few conversations each: new ones, old ones again, handoffs, sessions, tests."""
+    """Make several loads of a few new and old conversations, with handoffs, sessions and tests."""
     random_ = random.Random(seed)  # noqa: S311 (stories, not secrets)
     for step in range(steps):
         events: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ def make_busy_day(record: Record, seed: int, steps: int = 6) -> None:
     record.load()
 
 
-def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record: Record) -> None:
+def test_repeated_loads_store_each_event_once(record: Record) -> None:
     first = record.publish(make_conversation(messages=3))
     assert (first.events, first.conversations) == (5, 1)
     assert record.load().events == 0
@@ -81,7 +81,7 @@ def test_every_event_is_in_the_warehouse_once_however_often_it_is_loaded(record:
 
 
 @pytest.mark.parametrize("seed", range(20 if os.environ.get("PROVE") else 2))
-def test_many_small_loads_give_what_one_rebuild_gives(record: Record, seed: int) -> None:
+def test_many_small_loads_give_the_same_tables_as_one_rebuild(record: Record, seed: int) -> None:
     make_busy_day(record, seed)
     incremental = contents(record)
     delete_warehouse(record)
@@ -211,17 +211,19 @@ def test_a_segment_that_differs_from_the_manifest_is_not_loaded(record: Record, 
 def test_a_load_that_would_break_a_key_changes_nothing(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control of the checks: rows doubled on the way must not get in."""
+    """The control of the checks: a load must not store duplicated rows."""
     record.publish(make_conversation())
     before = contents(record)
     record.write(make_conversation("c2"))
     record.seal()
     real = incremental.create_source
 
-    def doubled(con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Any], zone: str) -> None:
+    def duplicate_source(
+        con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Any], zone: str
+    ) -> None:
         real(con, lake, segments * 2, zone)
 
-    monkeypatch.setattr(incremental, "create_source", doubled)
+    monkeypatch.setattr(incremental, "create_source", duplicate_source)
     with pytest.raises(CheckError):
         record.load()
     monkeypatch.undo()
@@ -229,7 +231,7 @@ def test_a_load_that_would_break_a_key_changes_nothing(
     assert record.load().events == 4
 
 
-# --- killed, at once, moved ------------------------------------------------------------
+# --- killed loads, concurrent loads, a moved folder ----------------------------------
 
 LOADER = """
 import sys, time
@@ -265,7 +267,7 @@ def test_a_killed_load_leaves_no_trace_and_the_next_one_completes(
     )
     assert loader.stdout is not None
     assert loader.stdout.readline() == b"now\n"
-    assert contents(record) == before  # readers see nothing of it
+    assert contents(record) == before  # readers see no part of the load
     os.kill(loader.pid, signal.SIGKILL)
     loader.wait()
     loader.stdout.close()
@@ -347,7 +349,7 @@ def test_a_data_folder_that_was_moved_still_works(record: Record, tmp_path: Path
     assert there.query("select count(*) as n from events") == [{"n": 36}]
 
 
-def test_reading_an_unloaded_warehouse_says_what_to_do(record: Record) -> None:
+def test_opening_a_missing_warehouse_names_the_load_command(record: Record) -> None:
     with pytest.raises(WarehouseMissingError, match="convolake load"):
         connect(record.settings.warehouse_path)
 
@@ -363,7 +365,7 @@ def test_an_empty_lake_makes_empty_tables(record: Record) -> None:
 
 def test_a_missing_table_is_not_resolved_to_a_python_variable(record: Record) -> None:
     record.publish(make_conversation())
-    massages = [1]  # misspelt, as a table would be
+    massages = [1]  # a misspelt table name
     with pytest.raises(duckdb.CatalogException, match="massages"):
         record.query(f"from massages -- {len(massages)}")
     with connect(record.settings.warehouse_path) as con:

@@ -1,4 +1,4 @@
-"""Webhooks: everything arrives, in the order of its conversation, with the same ids, signed."""
+"""Webhooks: every event arrives signed, in the order of its conversation and with the same id."""
 
 import os
 import random
@@ -28,14 +28,14 @@ WHOLE = bool(os.environ.get("PROVE"))
 pytestmark = [pytest.mark.allows_loopback, pytest.mark.usefixtures("fast_polling")]
 
 
-def hook(installation: Installation, receiver: Receiver, **over: Any) -> dict[str, Any]:
+def create_webhook(installation: Installation, receiver: Receiver, **over: Any) -> dict[str, Any]:
     answer = installation.post("/v1/webhooks", {"url": receiver.url} | over)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-def arrived(receiver: Receiver, count: int, seconds: float = WAIT) -> None:
+def wait_for_deliveries(receiver: Receiver, count: int, seconds: float = WAIT) -> None:
     wait_until(lambda: len(receiver.accepted) >= count, seconds, f"{count} deliveries")
 
 
@@ -50,9 +50,9 @@ def deliveries(
 def test_every_event_arrives_in_order_and_signed(
     installation: Installation, receiver: Receiver
 ) -> None:
-    made = hook(installation, receiver)
+    made = create_webhook(installation, receiver)
     installation.post_events(make_conversation(messages=3) + make_conversation("c2", messages=3))
-    arrived(receiver, 10)
+    wait_for_deliveries(receiver, 10)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
     assert receiver.sequences("c2") == [1, 2, 3, 4, 5]
     verifier = Verifier(made["secret"])
@@ -63,12 +63,12 @@ def test_every_event_arrives_in_order_and_signed(
     assert len({each.id for each in receiver.accepted}) == 10
 
 
-def test_a_delivery_contains_the_event_of_the_page(
+def test_a_delivery_contains_the_same_event_as_the_events_route(
     installation: Installation, receiver: Receiver
 ) -> None:
-    hook(installation, receiver)
+    create_webhook(installation, receiver)
     installation.post_events(make_conversation(messages=1))
-    arrived(receiver, 3)
+    wait_for_deliveries(receiver, 3)
     page = installation.http.get("/v1/conversations/c1/events").json()["items"]
     assert [each.event for each in receiver.accepted] == page
 
@@ -76,11 +76,11 @@ def test_a_delivery_contains_the_event_of_the_page(
 def test_only_the_subscribed_event_types_are_delivered(
     installation: Installation, receiver: Receiver
 ) -> None:
-    hook(installation, receiver, event_types=["message.created"], channels=["email"])
+    create_webhook(installation, receiver, event_types=["message.created"], channels=["email"])
     installation.post_events(
         make_conversation(messages=1) + make_conversation("c2", 2, channel="email")
     )
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
     assert {each.event["conversation_id"] for each in receiver.accepted} == {"c2"}
     assert {each.event["event_type"] for each in receiver.accepted} == {"message.created"}
 
@@ -88,43 +88,43 @@ def test_only_the_subscribed_event_types_are_delivered(
 def test_a_failed_delivery_blocks_its_own_conversation_only_and_is_retried_unchanged(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    made = hook(installation, receiver, event_types=["message.created"])
+    made = create_webhook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda each: 500 if each.event["conversation_id"] == "c1" else 200
     installation.post_events(make_conversation(messages=3) + make_conversation("c2", messages=3))
-    arrived(receiver, 3)
+    wait_for_deliveries(receiver, 3)
     assert receiver.sequences("c2") == [3, 4, 5]
-    wait_until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three wait")
+    wait_until(lambda: len(deliveries(installation, made)) == 3, WAIT, "three queued deliveries")
     assert len(receiver.attempts) == 4
     receiver.answer = lambda _: 200
     clock.forward(seconds=SCHEDULE[0] * 1.2)
-    arrived(receiver, 6)
+    wait_for_deliveries(receiver, 6)
     assert receiver.sequences("c1") == [3, 4, 5]
     first, again = [each for each in receiver.attempts if each.event["event_id"] == "c1-m0"]
     assert (first.id, first.body) == (again.id, again.body)
-    wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
+    wait_until(lambda: deliveries(installation, made) == [], WAIT, "an empty delivery queue")
 
 
 def test_every_delivery_attempt_is_an_event(installation: Installation, receiver: Receiver) -> None:
-    hook(installation, receiver, event_types=["message.created"])
+    create_webhook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: 500 if len(receiver.attempts) == 1 else 200
     installation.post_events(make_conversation(messages=1))
-    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "it was tried")
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "the first attempt")
     installation.clock.forward(seconds=10)
-    arrived(receiver, 1)
-    wait_until(lambda: stored(installation) == 5, WAIT, "two tries are on the record")
+    wait_for_deliveries(receiver, 1)
+    wait_until(lambda: stored_count(installation) == 5, WAIT, "two stored attempts")
     installation.post_events([make_event()])
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
     assert len(receiver.attempts) == 3  # delivery events are not delivered
 
 
-def stored(installation: Installation) -> int:
+def stored_count(installation: Installation) -> int:
     return int(installation.http.get("/v1/ingest-stats").json()["stored"])
 
 
 def test_a_410_disables_the_webhook_until_it_is_enabled(
     installation: Installation, receiver: Receiver
 ) -> None:
-    made = hook(installation, receiver, event_types=["message.created"])
+    made = create_webhook(installation, receiver, event_types=["message.created"])
     path = f"/v1/webhooks/{made['webhook_id']}"
     receiver.answer = lambda _: 410
     installation.post_events(make_conversation(messages=1))
@@ -134,32 +134,32 @@ def test_a_410_disables_the_webhook_until_it_is_enabled(
     assert len(receiver.attempts) == 1
     assert installation.post(f"{path}/enable", None).status_code == 200
     installation.clock.forward(seconds=10)
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
     assert receiver.sequences("c1") == [3, 4]
 
 
 def test_the_dispatcher_obeys_retry_after(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    hook(installation, receiver, event_types=["message.created"])
+    create_webhook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: (429, {"retry-after": "600"})
     installation.post_events(make_conversation(messages=1))
-    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "it was tried")
-    wait_until(lambda: stored(installation) == 4, WAIT, "the try is on the record")
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "the first attempt")
+    wait_until(lambda: stored_count(installation) == 4, WAIT, "the stored attempt")
     receiver.answer = lambda _: 200
     clock.forward(seconds=599)
     installation.post_events([make_event(conversation_id="c1")])
     assert len(receiver.attempts) == 1
     clock.forward(seconds=2)
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
 
 
 def test_a_bot_webhook_gets_no_events_under_human_control_nor_its_own_messages(
     installation: Installation, receiver: Receiver
 ) -> None:
-    hook(installation, receiver, event_types=["message.created"], bot_id="helper")
+    create_webhook(installation, receiver, event_types=["message.created"], bot_id="helper")
     installation.post_events(make_conversation(messages=2))
-    arrived(receiver, 1)
+    wait_for_deliveries(receiver, 1)
     assert receiver.sequences("c1") == [3]
     installation.post_events(
         [
@@ -171,21 +171,21 @@ def test_a_bot_webhook_gets_no_events_under_human_control_nor_its_own_messages(
     installation.post_events(
         [make_event("handoff.returned", handoff_id="h1"), make_event(text="to the bot")]
     )
-    wait_until(lambda: len(receiver.accepted) >= 2, WAIT, "the bot hears again")
+    wait_until(lambda: len(receiver.accepted) >= 2, WAIT, "the event after the handoff")
     assert receiver.accepted[-1].event["text"] == "to the bot"
 
 
 def test_during_a_secret_rotation_both_secrets_verify(
     installation: Installation, receiver: Receiver
 ) -> None:
-    made = hook(installation, receiver, event_types=["message.created"])
+    made = create_webhook(installation, receiver, event_types=["message.created"])
     path = f"/v1/webhooks/{made['webhook_id']}"
     changed = installation.post(f"{path}/rotate", None).json()
     installation.post_events(make_conversation(messages=1))
-    arrived(receiver, 1)
+    wait_for_deliveries(receiver, 1)
     installation.clock.forward(hours=25)
     installation.post_events([make_event()])
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
     first, later = (each.headers["webhook-signature"].split() for each in receiver.accepted)
     assert len(first) == 2
     assert len(later) == 1
@@ -196,13 +196,13 @@ def test_during_a_secret_rotation_both_secrets_verify(
 def test_a_dead_letter_is_kept_and_can_be_replayed(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    made = hook(installation, receiver, event_types=["message.created"])
+    made = create_webhook(installation, receiver, event_types=["message.created"])
     receiver.answer = lambda _: 500
     installation.post_events(make_conversation(messages=2))
-    for tries in range(1, len(SCHEDULE) + 2):
-        wait_until(lambda n=tries: len(receiver.attempts) >= n, WAIT, f"try {tries}")  # type: ignore[misc]
-        wait_until(lambda n=tries: stored(installation) >= 4 + n, WAIT, "it is noted")  # type: ignore[misc]
-        clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
+    for attempts in range(1, len(SCHEDULE) + 2):
+        wait_until(lambda n=attempts: len(receiver.attempts) >= n, WAIT, f"attempt {attempts}")  # type: ignore[misc]
+        wait_until(lambda n=attempts: stored_count(installation) >= 4 + n, WAIT, "its event")  # type: ignore[misc]
+        clock.forward(seconds=SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * 1.2)
     wait_until(lambda: deliveries(installation, made, "dead"), WAIT, "the first is a dead letter")
     (dead,) = deliveries(installation, made, "dead")
     assert (dead["attempts"], dead["last_result"]) == (len(SCHEDULE) + 1, "status 500")
@@ -216,7 +216,7 @@ def test_a_dead_letter_is_kept_and_can_be_replayed(
     assert receiver.sequences("c1") == [4]
     answer = installation.post(f"/v1/webhooks/{made['webhook_id']}/replay", {})
     assert answer.json()["count"] == 1
-    arrived(receiver, 2)
+    wait_for_deliveries(receiver, 2)
     assert receiver.sequences("c1") == [4, 3]
     assert deliveries(installation, made, "dead") == []
 
@@ -224,34 +224,34 @@ def test_a_dead_letter_is_kept_and_can_be_replayed(
 def test_a_range_of_the_log_can_be_replayed_with_the_same_ids(
     installation: Installation, receiver: Receiver
 ) -> None:
-    made = hook(installation, receiver)
+    made = create_webhook(installation, receiver)
     installation.post_events(make_conversation(messages=4))
-    arrived(receiver, 6)
+    wait_for_deliveries(receiver, 6)
     path = f"/v1/webhooks/{made['webhook_id']}"
     end = encode_cursor({0: 6})
     wait_until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
     after, until_ = encode_cursor({0: 2}), encode_cursor({0: 5})
     body = {"after": after, "until": until_, "delivered": True}
     assert installation.post(f"{path}/replay", body).json() == {"count": 3, "until": until_}
-    arrived(receiver, 9)
+    wait_for_deliveries(receiver, 9)
     assert [each.id for each in receiver.accepted[6:]] == [
         each.id for each in receiver.accepted[2:5]
     ]
 
 
-def test_a_new_webhook_can_begin_in_the_past(
+def test_a_new_webhook_can_start_at_an_earlier_cursor(
     installation: Installation, receiver: Receiver
 ) -> None:
     installation.post_events(make_conversation(messages=2))
-    hook(installation, receiver, after=encode_cursor({0: 1}))
-    arrived(receiver, 3)
+    create_webhook(installation, receiver, after=encode_cursor({0: 1}))
+    wait_for_deliveries(receiver, 3)
     assert receiver.sequences("c1") == [2, 3, 4]
 
 
 def test_a_deleted_webhook_gets_no_more_events(
     installation: Installation, receiver: Receiver
 ) -> None:
-    made = hook(installation, receiver)
+    made = create_webhook(installation, receiver)
     path = f"/v1/webhooks/{made['webhook_id']}"
     assert installation.http.delete(path).status_code == 204
     assert installation.http.get(path).status_code == 404
@@ -267,23 +267,23 @@ def test_events_committed_before_a_restart_are_delivered_after_it(
     with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         running = Installation(url, key, settings, clock)
         with running.http:
-            hook(running, receiver)
+            create_webhook(running, receiver)
             running.post_events(make_conversation(messages=3))
     receiver.answer = lambda _: 200
     clock.forward(minutes=2)
     with run_server(FastPathMiddleware(create_app(settings, clock, Ids("later")))):
-        arrived(receiver, 5)
+        wait_for_deliveries(receiver, 5)
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.timeout(900)
-def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_delaying_others(
+def test_after_an_hour_of_downtime_all_events_arrive_in_order_without_delaying_other_receivers(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
     steps, each_step, conversations = 60, 600 if WHOLE else 20, 20
     with webhook_receiver() as healthy:
-        hook(installation, receiver, event_types=["message.created"])
-        hook(installation, healthy, event_types=["message.created"])
+        create_webhook(installation, receiver, event_types=["message.created"])
+        create_webhook(installation, healthy, event_types=["message.created"])
         for number in range(conversations):
             installation.post_events(make_conversation(f"c{number}", messages=0))
         receiver.answer = lambda _: 503
@@ -294,14 +294,14 @@ def test_after_an_hour_of_downtime_a_receiver_gets_all_events_in_order_without_d
             )
             sent += each_step
             posted_at = time.monotonic()
-            arrived(healthy, sent)
+            wait_for_deliveries(healthy, sent)
             longest = max(longest, time.monotonic() - posted_at)
             clock.forward(seconds=60)
         assert longest < WAIT / 2, longest
         assert len(receiver.attempts) <= 130
         receiver.answer = lambda _: 200
         clock.forward(seconds=70)
-        arrived(receiver, sent, 600)
+        wait_for_deliveries(receiver, sent, 600)
         for number in range(conversations):
             expected = list(range(3, 3 + sent // conversations))
             assert receiver.sequences(f"c{number}") == expected
@@ -322,12 +322,12 @@ def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids
     receiver.answer = lambda _: chosen.choice(answers)
     key = get_or_create_local_key(settings, clock())
     names = [f"c{number}" for number in range(5)]
-    for start in range(4):  # each time a new process, as far as the deliverer can tell
+    for start in range(4):  # each run is a new process to the dispatcher
         with run_server(FastPathMiddleware(create_app(settings, clock, Ids(f"r{start}")))) as url:
             running = Installation(url, key, settings, clock)
             with running.http:
                 if start == 0:
-                    hook(running, receiver, event_types=["message.created"])
+                    create_webhook(running, receiver, event_types=["message.created"])
                     running.post_events(
                         [each for name in names for each in make_conversation(name, 0)]
                     )
@@ -335,7 +335,7 @@ def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids
                     running.post_events(
                         [make_event(conversation_id=chosen.choice(names)) for _ in range(12)]
                     )
-                    for _ in range(20):  # meanwhile it delivers, or leaves the endpoint alone
+                    for _ in range(20):  # meanwhile the dispatcher delivers, or its circuit is open
                         running.http.get("/readyz")
                     clock.forward(seconds=chosen.randint(1, 900))
                 if start == 3:
@@ -346,11 +346,11 @@ def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids
                         clock.forward(minutes=10)  # some attempts failed a moment ago
                         return len(receiver.ids) == 4 * 5 * 12
 
-                    wait_until(has_arrived, 60, "all has arrived")
+                    wait_until(has_arrived, 60, "all deliveries")
     firsts = {each.id: each for each in reversed(receiver.accepted)}
     for name in names:
-        heard = [each for each in firsts.values() if each.event["conversation_id"] == name]
-        order = sorted(heard, key=receiver.accepted.index)
+        received = [each for each in firsts.values() if each.event["conversation_id"] == name]
+        order = sorted(received, key=receiver.accepted.index)
         places = [each.event["sequence"] for each in order]
         assert places == sorted(places)  # sessions begin and end between them
     bodies = {(each.id, each.body) for each in receiver.attempts}
@@ -358,7 +358,7 @@ def test_for_any_receiver_responses_all_events_arrive_in_order_with_the_same_ids
 
 
 def test_a_webhook_of_another_source_is_404(installation: Installation, receiver: Receiver) -> None:
-    made = hook(installation, receiver)
+    made = create_webhook(installation, receiver)
     engine = open_engine(installation.settings.database_url)
     other = create_key(engine, "other", 1, Grant(frozenset({"webhooks:admin"})))
     for path in (made["webhook_id"], "none"):
@@ -381,7 +381,7 @@ def test_a_webhook_of_a_channel_key_gets_that_channel_only(
     installation.post_events(
         make_conversation(messages=1) + make_conversation("c2", 1, channel="email")
     )
-    arrived(receiver, 3)
+    wait_for_deliveries(receiver, 3)
     assert {each.event["conversation_id"] for each in receiver.accepted} == {"c2"}
 
 
@@ -406,7 +406,7 @@ def test_a_key_of_one_channel_cannot_read_or_change_other_webhooks(
 def test_an_undeliverable_event_does_not_block_other_conversations(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    hook(installation, receiver, event_types=["message.created"])
+    create_webhook(installation, receiver, event_types=["message.created"])
     installation.post_events(
         [each for n in range(20) for each in make_conversation(f"c{n}", messages=0)]
     )
@@ -414,7 +414,7 @@ def test_an_undeliverable_event_does_not_block_other_conversations(
     installation.post_events(
         [make_event(conversation_id=f"c{n}") for n in range(FAILURE_THRESHOLD + 5)]
     )
-    wait_until(lambda: len(receiver.attempts) >= FAILURE_THRESHOLD, WAIT, "it is left alone")
+    wait_until(lambda: len(receiver.attempts) >= FAILURE_THRESHOLD, WAIT, "the open circuit")
     receiver.answer = lambda each: 422 if each.event["conversation_id"] == "c0" else 200
     while (
         len(receiver.accepted) < FAILURE_THRESHOLD + 4
@@ -427,7 +427,7 @@ def test_an_undeliverable_event_does_not_block_other_conversations(
                 len(receiver.attempts) > n or len(receiver.accepted) == FAILURE_THRESHOLD + 4
             ),  # type: ignore[misc]
             WAIT,
-            "it is tried",
+            "the probe",
         )
     assert "c0" not in {each.event["conversation_id"] for each in receiver.accepted}
 
@@ -435,28 +435,28 @@ def test_an_undeliverable_event_does_not_block_other_conversations(
 def test_a_replay_of_a_range_includes_dead_letters(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    made = hook(installation, receiver, event_types=["message.created"])
+    made = create_webhook(installation, receiver, event_types=["message.created"])
     installation.post_events(make_conversation(messages=3))
-    arrived(receiver, 3)
+    wait_for_deliveries(receiver, 3)
     path = f"/v1/webhooks/{made['webhook_id']}"
     end = encode_cursor({0: 5})
     wait_until(lambda: installation.http.get(path).json()["cursor"] == end, WAIT, "cursor saved")
-    for _ in range(2):  # the second time the first is not over yet, or is: both are well
+    for _ in range(2):  # the second request may come before the first replay ends
         assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 3
-    arrived(receiver, 6)
-    wait_until(lambda: deliveries(installation, made) == [], WAIT, "nothing waits")
+    wait_for_deliveries(receiver, 6)
+    wait_until(lambda: deliveries(installation, made) == [], WAIT, "an empty delivery queue")
 
 
-# --- when, and when not
+# --- retry times and the circuit breaker
 
 
 def test_attempts_are_spread_over_76_hours() -> None:
     now = since = 0
-    tries = 1
-    while (due := next_attempt_at(now, since, tries, None, lambda: 0.5)) is not None:
+    attempts = 1
+    while (due := next_attempt_at(now, since, attempts, None, lambda: 0.5)) is not None:
         now = due
-        tries += 1
-    assert tries == 12
+        attempts += 1
+    assert attempts == 12
     assert now == sum(SCHEDULE) * 1_000_000
 
 

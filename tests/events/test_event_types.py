@@ -1,4 +1,4 @@
-"""Event types: one place states the rules of each type, and every payload is validated."""
+"""Event types: one module has the rules of each type, and every payload is validated."""
 
 import ast
 from pathlib import Path
@@ -40,7 +40,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("event_type", TYPES, ids=lambda each: each.name)
-def test_every_type_names_a_noun_and_a_past_participle(event_type: EventType) -> None:
+def test_every_event_type_name_has_a_noun_and_a_past_participle(event_type: EventType) -> None:
     noun, _, verb = event_type.name.partition(".")
     assert noun == event_type.about
     assert verb.endswith(("ed", "left", "read", "sent")), event_type.name
@@ -92,7 +92,7 @@ def test_an_invalid_payload_value_is_rejected_with_the_name_of_its_field(
             assert (caught.value.field or "").startswith("$.payload.")
 
 
-def test_a_payload_never_takes_a_bool_for_a_number() -> None:
+def test_a_payload_value_is_never_converted_to_another_type() -> None:
     for event_type, payload in (
         ("participant.updated", {"unread_sequence": True}),
         ("participant.read_advanced", {"sequence": True}),

@@ -1,4 +1,4 @@
-"""Every importer keeps one contract; a new one needs a sample file here and nothing else."""
+"""Every importer fulfils one contract. A new importer needs only a sample file here."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def _dialogue(number: int) -> bytes:
 
 
 class LinesImporter:
-    """The smallest importer: one message a line. Shows that a new format needs one module."""
+    """The smallest importer: one conversation per line. It shows that a new format needs one module."""
 
     name = "lines"
     description = "Import one message a line."

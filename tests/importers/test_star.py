@@ -1,4 +1,4 @@
-"""STAR dialogues become events: every one of them, each in its place and at its time."""
+"""Every event of a STAR dialogue becomes one event, in its order and with its time."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def seconds(event: dict[str, Any]) -> float:
 
 
 def fold(given: list[dict[str, Any]]) -> list[StoredEvent]:
-    """The rows that the log makes of these events, by its own rules."""
+    """Return the stored events that the log makes from these events."""
     rows: list[StoredEvent] = []
     state: Conversation | None = None
     for each in given:

@@ -1,4 +1,4 @@
-"""Every reader of the log keeps one contract, with several shards too."""
+"""Every reader of the log fulfils one contract, also with several shards."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ Place = tuple[int, int]
 
 
 class Reader(NamedTuple):
-    """One implementation: its head, and the places of what it reads after a cursor."""
+    """One implementation: its head, and the shard and position of each event after a cursor."""
 
     head: Callable[[Settings], dict[int, int]]
     read: Callable[[Settings, Cursor, int], list[Place]]
