@@ -1,4 +1,4 @@
-"""Who may do what: every route, with every credential that is not good for it."""
+"""Access control: every route, with every credential that must not open it."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ from tests.api_server import run_server, wait_until
 from tests.factories import Clock, Ids, make_conversation, make_event
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
-"""Pages for everybody; the last opens a conversation only where a setting says so."""
+"""Routes without a credential; the last one opens a conversation only if a setting allows it."""
 
 PAGE = create_app(Settings()).openapi()
 ROUTES = [
@@ -56,7 +56,7 @@ CUSTOMERS = {
     ("POST", "/v1/conversations/{conversation_id}/participants/{participant_id}/read"),
     ("POST", "/v1/conversations/{conversation_id}/participants/{participant_id}/unread"),
 }
-"""All that a customer's token is good for."""
+"""The routes that a customer token may call."""
 
 
 def key_for(settings: Settings, *scopes: str, **grant: Any) -> str:
@@ -76,7 +76,7 @@ def unsigned(token: str) -> str:
 
 
 def signed(settings: Settings, token: str, **claims: Any) -> str:
-    """The claims of a token with others over them, signed as ours are; None takes one away."""
+    """A token with changed claims, signed with the server's secret; None removes a claim."""
     old = jwt.decode(token, options={"verify_signature": False})
     new = {name: value for name, value in (old | claims).items() if value is not None}
     return jwt.encode(new, get_or_create_token_secret(settings), "HS256")
@@ -95,7 +95,7 @@ def filled(api: TestClient) -> TestClient:
 
 @pytest.fixture
 def credentials(filled: TestClient, settings: Settings, clock: Clock) -> dict[str, str | None]:
-    """Everything that is not good for anything in c1."""
+    """Credentials that give no access to c1."""
     good = token_for(filled, "c1", seconds=60)
     revoked = key_for(settings, "admin")
     revoke_key(open_engine(settings.database_url), revoked.split("_")[1], 2)
@@ -121,21 +121,21 @@ def credentials(filled: TestClient, settings: Settings, clock: Clock) -> dict[st
     }
 
 
-def ask(api: TestClient, method: str, path: str, authorization: str | None) -> Any:
+def call_route(api: TestClient, method: str, path: str, authorization: str | None) -> Any:
     headers: dict[str, Any] = {"content-type": "application/json"}
     headers["authorization"] = (authorization or "").encode("latin-1")
     return api.request(method, path.format(**IDS), headers=headers, content=b"{}")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
-def test_an_invalid_credential_gets_401_and_no_data(
+def test_an_invalid_credential_gets_an_error_and_no_data(
     filled: TestClient, credentials: dict[str, str | None], method: str, path: str
 ) -> None:
     for name, authorization in credentials.items():
         if name == "foreign channel" and path in ("/v1/conversations", "/v1/ingest-stats",
                                                   "/v1/rejected", "/v1/contacts/{contact_id}"):  # fmt: skip
-            continue  # these it may ask; what they hold of others is tested below
-        answer = ask(filled, method, path, authorization)
+            continue  # it may call these; the tests below check the channels in the responses
+        answer = call_route(filled, method, path, authorization)
         assert answer.status_code in (401, 403, 404), (name, answer.text)
         assert TEXT not in answer.text
         assert answer.headers["content-type"] == "application/problem+json"
@@ -148,7 +148,7 @@ def test_rejected_requests_store_no_events(
     before = filled.get("/v1/conversations/c1/events").json()
     for method, path in ROUTES:
         for authorization in credentials.values():
-            ask(filled, method, path, authorization)
+            call_route(filled, method, path, authorization)
     assert filled.get("/v1/conversations/c1/events").json() == before
 
 
@@ -159,7 +159,7 @@ def test_a_customer_token_gives_access_to_its_own_conversation_only(
     allowed = {
         (method, path)
         for method, path in ROUTES
-        if ask(filled, method, path, authorization).status_code != 403
+        if call_route(filled, method, path, authorization).status_code != 403
     }
     assert allowed == CUSTOMERS
 
@@ -279,7 +279,8 @@ def test_a_replay_does_not_store_events_rejected_for_their_sender(
     assert filled.post(f"/v1/rejected/{own}/replay", headers=writer).status_code == 403
     foreign = codes["forbidden"]["rejected_id"]
     assert filled.post(f"/v1/rejected/{foreign}/replay").status_code == 403
-    assert filled.post(f"/v1/rejected/{own}/replay").status_code == 201  # who may import, may
+    # The local key has the scope import.
+    assert filled.post(f"/v1/rejected/{own}/replay").status_code == 201
 
 
 def test_a_key_of_one_channel_does_not_read_rejected_events_of_others(
@@ -300,7 +301,7 @@ def test_reading_personal_data_needs_the_scope_pii_read(
 
 
 def test_a_customer_token_ends_when_its_conversation_is_closed(filled: TestClient) -> None:
-    """Their message would go where the token does not lead."""
+    """The message would go to the successor, to which the token gives no access."""
     headers = {"authorization": f"Bearer {token_for(filled, 'c1')}"}
     closed = make_event("conversation.state_changed", payload={"to": "closed"})
     assert filled.post("/v1/events", json=closed).status_code == 201
@@ -326,7 +327,7 @@ def test_the_last_use_of_a_key_is_recorded(
     engine = open_engine(settings.database_url)
     with run_server(FastPathMiddleware(create_app(settings, clock, Ids()))) as url:
         httpx2.get(f"{url}/v1/conversations", headers={"authorization": f"Bearer {key}"})
-        wait_until(lambda: list_keys(engine)[0].last_used_at == clock(), 20, "it is noted")
+        wait_until(lambda: list_keys(engine)[0].last_used_at == clock(), 20, "the use is recorded")
 
 
 def test_concurrent_processes_use_the_same_token_secret(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP contract: what is answered, and that nothing a client sends makes a 5xx or an echo."""
+"""The HTTP contract: responses, and that no client input causes a 5xx or is echoed."""
 
 import json
 from typing import Any
@@ -191,13 +191,13 @@ BAD_MESSAGES: dict[str, tuple[bytes, int, str | None]] = {
     "a string": (b'"x"', 422, "$"),
     "a missing field": (b'{"text":"x"}', 422, "$.participant_id"),
     "a wrong type": (b'{"participant_id":"ada","text":1}', 422, "$.text"),
-    "null where it must not be": (b'{"participant_id":null,"text":"x"}', 422, "$.participant_id"),
+    "null in a required field": (b'{"participant_id":null,"text":"x"}', 422, "$.participant_id"),
     "an unknown field": (b'{"participant_id":"ada","text":"x","X9marker9X":1}', 422, "$"),
     "a value that is not allowed": (b'{"participant_id":"ada","text":"x","visibility":"X9marker9X"}', 422, "$.visibility"),
     "an id with a slash": (b'{"participant_id":"../X9marker9X","text":"x"}', 422, "$.participant_id"),
     "an id with a newline": (b'{"participant_id":"ada\\n","text":"x"}', 422, "$.participant_id"),
     "a time without a zone": (b'{"participant_id":"ada","text":"x","occurred_at":"2030-01-01T00:00:00"}', 422, "$.occurred_at"),
-    "a time that is none": (b'{"participant_id":"ada","text":"x","occurred_at":"X9marker9X"}', 422, "$.occurred_at"),
+    "an invalid time": (b'{"participant_id":"ada","text":"x","occurred_at":"X9marker9X"}', 422, "$.occurred_at"),
     "U+0000": (b'{"participant_id":"ada","text":"\\u0000X9marker9X"}', 422, "$.text"),
     "an unknown participant": (b'{"participant_id":"X9marker9X","text":"x"}', 422, "$.participant_id"),
     "no text": (b'{"participant_id":"ada"}', 422, "$.text"),
@@ -289,7 +289,7 @@ def test_a_message_to_an_unknown_conversation_gets_404(api: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_conversation")
 
 
-def test_another_method_is_405(api: TestClient) -> None:
+def test_an_unsupported_method_is_405(api: TestClient) -> None:
     assert api.put("/v1/conversations").json()["code"] == "method_not_allowed"
 
 

@@ -18,12 +18,12 @@ from tests.api_server import WAIT, run_server
 
 ADA = Participant(participant_id="ada", participant_role="customer")
 CONNECTIONS = 100
-"""As many as a client opens at the most."""
+"""The maximum number of connections of a client."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """URL and key of an API that really listens."""
+    """URL and key of an API on a real port."""
     settings = Settings(data=tmp_path)
     key = get_or_create_local_key(settings, 0)
     with run_server(create_app(settings)) as url:
@@ -38,7 +38,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(in_time())
 
 
-async def opened(client: AsyncClient, conversation_id: str = "c1") -> str:
+async def open_conversation(client: AsyncClient, conversation_id: str = "c1") -> str:
     await client.create_conversation("web", conversation_id=conversation_id, participants=[ADA])
     return conversation_id
 
@@ -48,7 +48,7 @@ async def post_numbered(client: AsyncClient, number: int) -> None:
 
 
 async def sequences_until(client: AsyncClient, last: str) -> list[int]:
-    """The sequences of a conversation's events, to the message with this text."""
+    """The sequences of a conversation's events, up to the message with this text."""
     sequences: list[int] = []
     async with aclosing(client.listen("c1", after=0)) as events:
         async for event in events:
@@ -118,7 +118,7 @@ def test_every_client_method_has_types_and_a_docstring() -> None:
 def test_many_concurrent_calls_over_one_client_all_arrive(server: tuple[str, str]) -> None:
     async def main() -> None:
         async with AsyncClient(*server) as client:
-            await opened(client)
+            await open_conversation(client)
             await asyncio.gather(*(post_numbered(client, number) for number in range(300)))
             texts = [message.text async for message in client.messages("c1")]
         assert sorted(texts, key=int) == [f"{number}" for number in range(300)]  # type: ignore[arg-type]
@@ -129,7 +129,7 @@ def test_many_concurrent_calls_over_one_client_all_arrive(server: tuple[str, str
 def test_with_many_writers_every_subscriber_gets_sequences_1_to_n(server: tuple[str, str]) -> None:
     async def main() -> None:
         async with AsyncClient(*server) as client:
-            await opened(client)
+            await open_conversation(client)
             listeners = [asyncio.create_task(sequences_until(client, "last")) for _ in range(10)]
             await asyncio.gather(*(post_numbered(client, number) for number in range(100)))
             await client.post_message("c1", "ada", "last")
@@ -147,7 +147,7 @@ def test_cancelled_calls_leave_the_client_usable_and_may_be_repeated(
     async def main() -> None:
         async with run_gate(server[0]) as (url, gate), AsyncClient(url, server[1]) as client:
             async with AsyncClient(*server) as other:
-                await opened(other)
+                await open_conversation(other)
             calls = [asyncio.create_task(post_numbered(client, number)) for number in range(150)]
             for _ in range(CONNECTIONS):
                 await gate.held.acquire()
@@ -191,7 +191,7 @@ def test_a_closed_or_cancelled_listener_leaves_no_open_socket(
 ) -> None:
     async def main() -> None:
         async with AsyncClient(*server) as client:
-            await opened(client)
+            await open_conversation(client)
             await post_numbered(client, 1)
             assert await sequences_until(client, "1")
             listens = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A bot that its webhook does not reach has failed its turn: told once, and a human is asked for."""
+"""Bot watchdog: an undelivered customer message is one failed turn and requests a human."""
 
 import signal
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from ingest.events.draft import Command
 from ingest.settings import Settings
 from tests.api_server import WAIT, Installation, run_server, wait_until
 from tests.factories import Clock, Ids, Record, damage, free_port, make_event
-from tests.faults.processes import running as a_process
+from tests.faults.processes import running as running_process
 from tests.webhook_receiver import Receiver
 
 SILENCE = 31
-"""A bot is taken to be silent after 30 seconds."""
+"""The bot timeout is 30 seconds."""
 
 
 pytestmark = [pytest.mark.allows_loopback, pytest.mark.usefixtures("fast_polling")]
@@ -44,7 +44,7 @@ def running(settings: Settings, clock: Clock, ids: str) -> Iterator[Installation
             yield found
 
 
-def hook(installation: Installation, receiver: Receiver, **over: Any) -> str:
+def create_webhook(installation: Installation, receiver: Receiver, **over: Any) -> str:
     body = {"url": receiver.url, "event_types": ["message.created"], "bot_id": "helper"} | over
     answer = installation.post("/v1/webhooks", body)
     assert answer.status_code == 201, answer.text
@@ -78,22 +78,26 @@ def events(
 
 
 def failed(installation: Installation, conversation_id: str = "c1") -> list[str]:
-    """The messages that the bot is known not to have heard."""
+    """The messages with a recorded failed turn."""
     return [each["caused_by"] for each in events(installation, "bot.turn_failed", conversation_id)]
 
 
 def wait_for_attempts(receiver: Receiver, count: int = 1) -> None:
-    wait_until(lambda: len(receiver.attempts) >= count, WAIT, f"{count} tries")
+    wait_until(lambda: len(receiver.attempts) >= count, WAIT, f"{count} attempts")
 
 
-def polled(installation: Installation, path: str, queued: int) -> None:
-    """The round is written down: `queued` deliveries wait."""
+def wait_until_queued(installation: Installation, path: str, queued: int) -> None:
+    """Wait until the delivery queue has `queued` deliveries."""
     url = f"{path}/deliveries?limit=100"
-    wait_until(lambda: len(installation.http.get(url).json()["items"]) == queued, WAIT, "they wait")
+    wait_until(
+        lambda: len(installation.http.get(url).json()["items"]) == queued,
+        WAIT,
+        f"{queued} in the queue",
+    )
 
 
 def attempts(installation: Installation, path: str) -> int:
-    """How often the delivery that waits longest was tried; 0 if none waits."""
+    """The attempts of the oldest queued delivery; 0 if the queue is empty."""
     items = installation.http.get(f"{path}/deliveries").json()["items"]
     return items[0]["attempts"] if items else 0
 
@@ -101,9 +105,9 @@ def attempts(installation: Installation, path: str) -> int:
 def test_an_undelivered_message_is_a_failed_turn_and_requests_a_human(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     installation.post_events([conversation_created(), customer_message("m1")])
-    polled(installation, path, 1)
+    wait_until_queued(installation, path, 1)
     assert failed(installation) == []
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation) == ["m1"], WAIT, "the turn has failed")
@@ -120,14 +124,14 @@ def test_an_undelivered_message_is_a_failed_turn_and_requests_a_human(
 def test_each_failed_turn_is_recorded_once_also_for_queued_messages(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     installation.post_events(
         [conversation_created(), *(customer_message(f"m{n}") for n in range(5))]
     )
-    polled(installation, path, 5)
-    for tries, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
+    wait_until_queued(installation, path, 5)
+    for attempt, seconds in enumerate((SILENCE, 60, 300, 1200), start=2):
         clock.forward(seconds=seconds)
-        wait_until(lambda n=tries: attempts(installation, path) == n, WAIT, "it is tried again")  # type: ignore[misc]
+        wait_until(lambda n=attempt: attempts(installation, path) == n, WAIT, "it is retried")  # type: ignore[misc]
     wait_until(lambda: len(failed(installation)) == 5, WAIT, "all failed turns are recorded")
     assert sorted(failed(installation)) == [f"m{n}" for n in range(5)]
     assert len(events(installation, "handoff.requested")) == 1
@@ -136,26 +140,26 @@ def test_each_failed_turn_is_recorded_once_also_for_queued_messages(
 def test_a_message_delivered_in_time_or_replayed_is_not_a_failed_turn(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     installation.post_events([conversation_created(), customer_message("m1")])
-    polled(installation, path, 1)
+    wait_until_queued(installation, path, 1)
     receiver.answer = lambda _: 200
     clock.forward(seconds=10)
     wait_until(lambda: len(receiver.accepted) == 1, WAIT, "it arrives")
-    polled(installation, path, 0)
+    wait_until_queued(installation, path, 0)
     receiver.answer = lambda _: 503
     assert installation.post(f"{path}/replay", {"delivered": True}).json()["count"] == 1
     wait_for_attempts(receiver, 3)
-    polled(installation, path, 1)
+    wait_until_queued(installation, path, 1)
     installation.post_events([customer_message("m2")])
     clock.forward(seconds=SILENCE)
-    wait_until(lambda: failed(installation) == ["m2"], WAIT, "only what it never heard")
+    wait_until(lambda: failed(installation) == ["m2"], WAIT, "only the undelivered message")
 
 
 def test_with_an_open_circuit_each_customer_message_still_fails_in_time(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    hook(installation, receiver)
+    create_webhook(installation, receiver)
     names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 5)]
     installation.post_events([conversation_created(name) for name in names])
     installation.post_events([customer_message(f"{name}-1", name) for name in names])
@@ -173,17 +177,17 @@ def test_with_an_open_circuit_each_customer_message_still_fails_in_time(
     receiver.answer = lambda _: 200
 
     def arrived() -> bool:
-        clock.forward(seconds=30)  # however long it is left alone after its last failure
+        clock.forward(seconds=30)  # again, until the circuit breaker sends a probe
         return len(receiver.ids) == 2 * len(names) + 1  # the note, too
 
-    wait_until(arrived, WAIT, "all arrives")
+    wait_until(arrived, WAIT, "all messages arrive")
     assert sum(len(failed(installation, name)) for name in names) == 2 * len(names)
 
 
 def test_a_disabled_bot_fails_every_message_at_once(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     receiver.answer = lambda _: 410
     installation.post_events(
         [conversation_created(), customer_message("m1"), customer_message("m2")]
@@ -194,14 +198,14 @@ def test_a_disabled_bot_fails_every_message_at_once(
     receiver.answer = lambda _: 200
     assert installation.post(f"{path}/enable", None).status_code == 200
     clock.forward(seconds=10)
-    wait_until(lambda: len(receiver.accepted) == 3, WAIT, "it hears them after all")
+    wait_until(lambda: len(receiver.accepted) == 3, WAIT, "the webhook gets them after all")
     assert len(failed(installation)) == 3
 
 
 def test_a_disabled_bot_fails_no_turn_under_human_control(
     installation: Installation, receiver: Receiver
 ) -> None:
-    hook(installation, receiver)
+    create_webhook(installation, receiver)
     receiver.answer = lambda _: 410
     installation.post_events(
         [conversation_created(), customer_message("m1"), conversation_created("c2")]
@@ -227,17 +231,17 @@ def test_a_message_dead_lettered_early_is_a_failed_turn(
     patient = settings.model_copy(update={"bot_timeout_seconds": 30 * 86_400.0})
     last = len(SCHEDULE) + 1
     with running(patient, clock, "id") as installation:
-        path = hook(installation, receiver)
+        path = create_webhook(installation, receiver)
         installation.post_events([conversation_created(), customer_message("m1")])
-        for tries in range(1, last + 1):
-            wait_for_attempts(receiver, tries)
+        for attempt in range(1, last + 1):
+            wait_for_attempts(receiver, attempt)
             wait_until(
-                lambda n=tries: attempts(installation, path) == n % last,  # type: ignore[misc]
+                lambda n=attempt: attempts(installation, path) == n % last,  # type: ignore[misc]
                 WAIT,
-                "it is noted",
+                "the attempt is recorded",
             )
-            assert failed(installation) == [] or tries == last
-            clock.forward(seconds=SCHEDULE[min(tries, len(SCHEDULE)) - 1] * 1.2)
+            assert failed(installation) == [] or attempt == last
+            clock.forward(seconds=SCHEDULE[min(attempt, len(SCHEDULE)) - 1] * 1.2)
         wait_until(
             lambda: failed(installation) == ["m1"], WAIT, "it is dead-lettered and the turn failed"
         )
@@ -246,7 +250,7 @@ def test_a_message_dead_lettered_early_is_a_failed_turn(
 def test_no_failed_turn_is_recorded_under_human_control(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     installation.post_events(
         [
             conversation_created(),
@@ -255,7 +259,7 @@ def test_no_failed_turn_is_recorded_under_human_control(
             customer_message("other", "c2"),
         ]
     )
-    polled(installation, path, 2)
+    wait_until_queued(installation, path, 2)
     installation.post_events(
         [
             make_event("handoff.requested", handoff_id="h1"),
@@ -289,7 +293,7 @@ def test_a_handover_just_before_the_timeout_prevents_the_failed_turn(
 def test_a_bot_that_is_not_a_participant_fails_no_turn(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     installation.post_events(
         [
             conversation_created("c2", bot="other"),
@@ -298,7 +302,7 @@ def test_a_bot_that_is_not_a_participant_fails_no_turn(
             customer_message("m1"),
         ]
     )
-    polled(installation, path, 2)
+    wait_until_queued(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation) == ["m1"], WAIT, "its own turn failed")
     assert failed(installation, "c2") == []
@@ -309,7 +313,7 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
 ) -> None:
     """Undo the writes that follow the event, as a kill -9 in between would."""
     with running(settings, clock, "id") as installation:
-        hook(installation, receiver)
+        create_webhook(installation, receiver)
         names = [f"c{n}" for n in range(FAILURE_THRESHOLD + 2)]
         installation.post_events(
             [
@@ -322,7 +326,7 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
         wait_until(
             lambda: stored(installation) >= 2 * len(names) + FAILURE_THRESHOLD,
             WAIT,
-            "it is written down",
+            "the events are stored",
         )
         installation.post_events([customer_message("late", "c0")])
         clock.forward(seconds=SILENCE)
@@ -341,7 +345,9 @@ def test_after_a_crash_at_any_step_each_failed_turn_is_recorded_once(
         clock.forward(seconds=SILENCE)
         wait_until(lambda: "new" in failed(installation, "c1"), WAIT, "the new turn failed")
         wait_until(
-            lambda: duplicates(installation) >= len(names), WAIT, "the others were told again"
+            lambda: duplicates(installation) >= len(names),
+            WAIT,
+            "the other turns were written again",
         )
         assert sorted(failed(installation, "c0")) == ["c0", "late"]
         for name in names[1:]:
@@ -367,16 +373,16 @@ def test_after_an_api_outage_the_bot_gets_its_full_timeout(
     settings: Settings, clock: Clock, receiver: Receiver
 ) -> None:
     with running(settings, clock, "id") as installation:
-        path = hook(installation, receiver)
+        path = create_webhook(installation, receiver)
         installation.post_events(
             [conversation_created(), *(customer_message(f"m{n}") for n in range(6))]
         )
-        polled(installation, path, 6)
+        wait_until_queued(installation, path, 6)
     receiver.answer = lambda _: 200
     clock.forward(minutes=10)
     with running(settings, clock, "later") as installation:
-        wait_until(lambda: len(receiver.accepted) == 6, WAIT, "all arrives")
-        polled(installation, path, 0)
+        wait_until(lambda: len(receiver.accepted) == 6, WAIT, "all messages arrive")
+        wait_until_queued(installation, path, 0)
         assert failed(installation) == []
 
 
@@ -404,14 +410,14 @@ def test_through_kills_each_failed_turn_is_recorded_once(
 
     for cycle in range(4):
         with (
-            a_process(settings, files=None, **environment) as process,
+            running_process(settings, files=None, **environment) as process,
             Client(settings.url, key) as client,
         ):
             client.wait_until_ready()
             if cycle == 0:
                 running = Installation(settings.url, key, settings, Clock())
                 with running.http:
-                    hook(running, receiver)
+                    create_webhook(running, receiver)
                 assert [
                     each.rejected for each in client.record(map(conversation_created, names))
                 ] == [0]
@@ -431,9 +437,9 @@ def test_messages_older_than_the_webhook_are_not_failed_turns(
 ) -> None:
     installation.post_events([conversation_created(), customer_message("m1")])
     clock.forward(minutes=5)
-    path = hook(installation, receiver, after="")
+    path = create_webhook(installation, receiver, after="")
     installation.post_events([customer_message("m2")])
-    polled(installation, path, 2)
+    wait_until_queued(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: "m2" in failed(installation), WAIT, "the later turn failed")
     assert failed(installation) == ["m2"]
@@ -442,12 +448,12 @@ def test_messages_older_than_the_webhook_are_not_failed_turns(
 def test_imported_messages_are_not_failed_turns(
     installation: Installation, receiver: Receiver, clock: Clock
 ) -> None:
-    path = hook(installation, receiver)
+    path = create_webhook(installation, receiver)
     old = customer_message("old", happened_at="2029-12-30T10:00:00Z")
     installation.post_events(
         [conversation_created(), old, conversation_created("c2"), customer_message("m1", "c2")]
     )
-    polled(installation, path, 2)
+    wait_until_queued(installation, path, 2)
     clock.forward(seconds=SILENCE)
     wait_until(lambda: failed(installation, "c2") == ["m1"], WAIT, "today's turn failed")
     assert failed(installation) == []

@@ -1,4 +1,4 @@
-"""The web chat in a browser, with the demo's bot: nothing is lost, nothing said twice."""
+"""The web chat in a browser, with the demo's bot: no message is lost or posted twice."""
 
 import threading
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def shows(browser: Any, text: str) -> None:
 
 
 def answer_all(client: Client, count: int) -> None:
-    """The bot, until it has answered `count` events."""
+    """Run the bot until it has answered `count` events."""
     for event in client.listen(after=0):
         if assistant.is_for_us(event):
             assistant.answer(client, "assistant", event)
@@ -125,7 +125,9 @@ def test_without_the_setting_the_chat_is_404(browser: Any, settings: Settings) -
         browser.get(f"{url}/chat")
         state = "return document.getElementById('state').innerText"
         wait_until(
-            lambda: "opens no conversations" in browser.execute_script(state), 20, "it says so"
+            lambda: "opens no conversations" in browser.execute_script(state),
+            20,
+            "the page says so",
         )
 
 

@@ -1,4 +1,4 @@
-"""The client against the real API, over a network that loses what it can."""
+"""The client against the real API, over a network that loses requests and responses."""
 
 import random
 import re
@@ -33,20 +33,20 @@ ROOT = Path(__file__).parent.parent
 ADA = Participant(participant_id="ada", participant_role="customer", contact_id="person-1")
 
 
-def never(_: float) -> None:
-    pytest.fail("it waited")
+def fail_on_wait(_: float) -> None:
+    pytest.fail("the client waited")
 
 
 @pytest.fixture(scope="module", params=[Client, AsyncClient])
 def kind(request: pytest.FixtureRequest) -> type:
-    """Every promise is one of both clients."""
+    """Every test runs with both clients."""
     kind: type = request.param
     return kind
 
 
 @pytest.fixture(scope="module")
 def server(kind: type, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """URL and key of an API that really listens."""
+    """URL and key of an API on a real port."""
     settings = Settings(data=Path(tmp_path_factory.mktemp(kind.__name__)))
     key = get_or_create_local_key(settings, 0)
     with run_server(create_app(settings)) as url:
@@ -55,7 +55,7 @@ def server(kind: type, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 @pytest.fixture
 def connect(kind: type, server: tuple[str, str]) -> Iterator[Callable[..., Client]]:
-    """Make clients of the server, over `faults`; their pauses take no time and are kept."""
+    """Make clients of the server with network faults; their pauses take no time."""
     clients: list[Client] = []
 
     def make(*faults: Fault, **over: Any) -> Client:
@@ -189,7 +189,7 @@ def test_an_id_with_unusual_characters_finds_its_conversation(client: Client) ->
     assert [message.text for message in client.messages("a+b@c:d=~")] == ["Hello"]
 
 
-def test_a_problem_says_what_where_and_why(client: Client) -> None:
+def test_a_problem_error_has_its_status_code_and_field(client: Client) -> None:
     client.create_conversation("web", conversation_id="strict", participants=[ADA])
     with pytest.raises(
         ProblemError, match=r"422 event_rejected: .* \(at \$\.participant_id\)"
@@ -248,7 +248,7 @@ def test_the_client_backs_off_while_the_server_is_down(connect: Callable[..., Cl
 
 
 def test_a_retry_after_over_a_minute_is_raised(connect: Callable[..., Client]) -> None:
-    busy = connect(answering(429, {"retry-after": "3600"}), wait=never)
+    busy = connect(answering(429, {"retry-after": "3600"}), wait=fail_on_wait)
     with pytest.raises(ProblemError) as caught:
         busy.create_conversation("web")
     assert (caught.value.status, caught.value.retry_after) == (429, 3600.0)
@@ -264,7 +264,7 @@ def test_an_unreachable_server_is_named_with_what_to_do(connect: Callable[..., C
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost"])
 def test_an_invalid_url_is_reported_at_once(connect: Callable[..., Client], url: str) -> None:
-    client = connect(url=url, wait=never)
+    client = connect(url=url, wait=fail_on_wait)
     with pytest.raises(ClientError):
         client.create_conversation("web")
     with pytest.raises(ClientError):
@@ -335,7 +335,7 @@ def test_wait_until_ready_raises_after_its_timeout(connect: Callable[..., Client
 
 
 def test_a_listener_without_access_raises_the_reason(connect: Callable[..., Client]) -> None:
-    client = connect(wait=never)
+    client = connect(wait=fail_on_wait)
     for begin in (None, 0):
         with pytest.raises(ProblemError, match="unknown_conversation"):
             next(client.listen("no-such-conversation", begin))

@@ -1,4 +1,4 @@
-"""What the command line answers: results as they are, mistakes in one line, nothing written by asking."""
+"""The command line: complete results, errors in one line, and queries that write nothing."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def rows(settings: Settings, query: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A warehouse with one conversation of two messages; these tests only ask it."""
+    """A warehouse with one conversation of two messages; these tests only read it."""
     record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
     record.publish(make_conversation())
     return record.settings
@@ -60,7 +60,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "select channel, count(*) from conversations group by all; -- done",
     ],
 )
-def test_every_kind_of_query_is_answered(loaded: Settings, query: str) -> None:
+def test_every_kind_of_query_returns_a_result(loaded: Settings, query: str) -> None:
     for form in ("table", "csv", "json", "parquet"):
         assert convolake(loaded, "sql", query, "--format", form).exit_code == 0
 
@@ -77,12 +77,12 @@ def test_a_query_cannot_change_the_log(loaded: Settings) -> None:
         f"from query('from sqlite' || '_scan(''{store}'', ''events'')')",
         f"from '{store}'",
     ):
-        assert refused(loaded, query)
+        assert query_error(loaded, query)
     assert store.read_bytes() == before
 
 
-def refused(settings: Settings, query: str) -> str:
-    """The message of a query that ends in an error and not in a stack."""
+def query_error(settings: Settings, query: str) -> str:
+    """The error message of a query that fails without a traceback."""
     found = convolake(settings, "sql", query)
     assert found.exit_code == 1, query
     assert "Traceback" not in found.stderr
@@ -126,8 +126,8 @@ def test_a_query_writes_no_file_and_reads_only_the_warehouse(
     loaded: Settings, tmp_path: Path, query: str
 ) -> None:
     (tmp_path / "secret.txt").write_text("hush")
-    before = written(loaded, tmp_path)
-    message = refused(
+    before = files_in(loaded, tmp_path)
+    message = query_error(
         loaded,
         query.format(
             out=tmp_path / "out.csv",
@@ -138,10 +138,10 @@ def test_a_query_writes_no_file_and_reads_only_the_warehouse(
         or " ",
     )
     assert "hush" not in message
-    assert written(loaded, tmp_path) == before
+    assert files_in(loaded, tmp_path) == before
 
 
-def written(settings: Settings, *folders: Path) -> list[Path]:
+def files_in(settings: Settings, *folders: Path) -> list[Path]:
     """Every file except those that SQLite keeps next to its own while it reads."""
     found = [path for folder in (settings.data, *folders) for path in folder.rglob("*.*")]
     return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))

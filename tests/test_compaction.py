@@ -35,7 +35,7 @@ NEXT = datetime(2030, 1, 2, 2, tzinfo=UTC)
 
 @pytest.fixture
 def two_days(record: Record) -> Record:
-    """Three segments of one day that is over, and one of the next."""
+    """Three segments of a closed day, and one of the next day."""
     record.write(
         [event for number in range(3) for event in make_conversation(f"c{number}", messages=2)]
     )
@@ -72,10 +72,10 @@ def files(record: Record) -> list[str]:
     return sorted(path.relative_to(lake).as_posix() for path in lake.glob("events/*/*"))
 
 
-# --- what is compacted, and when --------------------------------------------------------
+# --- which days are compacted, and when -------------------------------------------------
 
 
-def test_a_day_that_is_over_becomes_one_segment_with_the_same_rows(two_days: Record) -> None:
+def test_a_closed_day_becomes_one_segment_with_the_same_rows(two_days: Record) -> None:
     before, old = rows(two_days), read_manifest(lake_of(two_days))[0]
     (segment,) = compacted(two_days)
     assert segment.path == "events/received_on=2030-01-01/0-000000000001-000000000012.parquet"
@@ -132,8 +132,8 @@ def test_a_compacted_segment_has_a_maximum_size_and_is_compacted_once(
 STEPS = ["ParquetWriter", "read back", "fsync 1", "rename", "fsync 2", "line", "fsync 3"]
 
 
-def dying(action: Callable[..., Any], at: int = 1) -> Callable[..., Any]:
-    """`action`, and then the process dies, the first time or a later one."""
+def crash_after(action: Callable[..., Any], at: int = 1) -> Callable[..., Any]:
+    """`action`, with a crash after its call number `at`."""
     calls = [0]
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -157,8 +157,8 @@ def test_a_crash_at_any_step_of_a_compaction_undoes_or_completes_it(
         "rename": (Path, "rename"),
         "line": (Segment, "line"),
     }.get(step, (os, "fsync"))
-    action = dying(getattr(place, name), int(step[-1]) if "fsync" in step else 1)
-    # A process that dies does not tidy up after itself.
+    action = crash_after(getattr(place, name), int(step[-1]) if "fsync" in step else 1)
+    # A killed process does not clean up.
     with (
         patch.object(place, name, action),
         patch.object(Path, "unlink", lambda *_, **__: None),
@@ -265,7 +265,7 @@ def test_replaced_files_stay_for_a_day_and_until_the_new_file_is_verified(
 def test_a_manifest_line_that_replaces_the_wrong_segments_is_damage(
     two_days: Record, changed: dict[str, Any], why: str
 ) -> None:
-    """Even if its checksum is right: what is replaced must be exactly there."""
+    """Even with a correct checksum, the manifest must have exactly the replaced segments."""
     _, value = read_manifest(lake_of(two_days))
     (segment,) = compacted(two_days)
     part = changed.pop("replaces", slice(0, 3))
@@ -281,7 +281,7 @@ def test_a_manifest_line_that_replaces_the_wrong_segments_is_damage(
 
 
 def load_only(record: Record, chosen: tuple[int, ...]) -> None:
-    """Load some of the three segments: the others are not there."""
+    """Load the chosen ones of the three segments; the others are missing meanwhile."""
     lake = lake_of(record)
     away = [each for n, each in enumerate(read_manifest(lake)[0][:3]) if n not in chosen]
     for each in away:
@@ -319,7 +319,7 @@ def broken(settings: Settings) -> list[str]:
     return [check.name for check in run_in_adbc_process(verify, settings).checks if not check.ok]
 
 
-def test_verify_proves_a_compacted_record_before_and_after_it_is_loaded(two_days: Record) -> None:
+def test_verify_passes_for_a_compacted_record_before_and_after_its_load(two_days: Record) -> None:
     load_only(two_days, (0, 2))
     (segment,) = compacted(two_days)
     verdict = run_in_adbc_process(verify, two_days.settings)
@@ -337,7 +337,7 @@ def test_verify_proves_a_compacted_record_before_and_after_it_is_loaded(two_days
 
 @pytest.fixture
 def old_days(record: Record) -> Record:
-    """Two days that are over by the machine's own clock too."""
+    """Two days that are closed by the real clock, too."""
     record.clock.set(datetime(2020, 1, 1, 10, tzinfo=UTC))
     record.write(make_conversation(messages=6))
     record.seal(rows=3)
@@ -350,7 +350,7 @@ def run_and_ask_to_compact(settings: Settings) -> None:
     runner = threading.Thread(target=sealer.run, args=(settings, stop))
     runner.start()
     try:
-        sealer.catch_up(settings, seconds=30)  # now it runs
+        sealer.catch_up(settings, seconds=30)  # the lake process runs now
         compact_now(settings, seconds=30)
     finally:
         stop.set()
@@ -367,8 +367,8 @@ def test_the_command_compacts_and_reports_failures(old_days: Record) -> None:
     runner = CliRunner(env={"CONVOLAKE_DATA": str(old_days.settings.data)})
     first = lake_of(old_days) / read_manifest(lake_of(old_days))[0][0].path
     first.rename(first.with_suffix(".away"))
-    refused = runner.invoke(app, ["compact"])
-    assert (refused.exit_code, "skipped: 2020-01-01" in refused.output) == (1, True)
+    failed = runner.invoke(app, ["compact"])
+    assert (failed.exit_code, "skipped: 2020-01-01" in failed.output) == (1, True)
     first.with_suffix(".away").rename(first)
     done = runner.invoke(app, ["compact"])
     assert (done.exit_code, "4 segments before, 2 now" in done.output) == (0, True)

@@ -1,4 +1,4 @@
-"""The record's format: frozen, and provably whole."""
+"""The record's format is frozen, and damage to the manifest is detected."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def write_manifest(lake: Path, *segments: Segment) -> list[str]:
 
 
 def test_the_format_is_frozen() -> None:
-    """Another hash means another format: raise FORMAT_VERSION and upcast on read."""
+    """Another hash means another format: increase FORMAT_VERSION and upcast on read."""
     text = "\n".join(f"{field.name} {field.type}" for field in contract.SCHEMA)
     assert contract.FORMAT_VERSION == 1
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "11186eaa2e32e52b"
@@ -103,7 +103,7 @@ def test_every_flipped_bit_of_a_manifest_is_detected(tmp_path: Path) -> None:
     write_manifest(tmp_path, make_segment(1, 10), make_segment(11, 20))
     whole = manifest_path(tmp_path).read_bytes()
     unnoticed = []
-    for place in range(len(whole) - 1):  # the last newline lost is a line that was never committed
+    for place in range(len(whole) - 1):  # without its last newline the line is not committed
         changed = bytearray(whole)
         changed[place] ^= 1 << (place % 8)
         manifest_path(tmp_path).write_bytes(changed)

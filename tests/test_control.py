@@ -1,4 +1,4 @@
-"""Who may speak, and that closed is final: also for handoffs, control, timers and sessions."""
+"""Control and closed conversations: closing also ends handoffs, timers and sessions."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from fastapi.testclient import TestClient
 
 from tests.factories import Clock
 from tests.test_conversations import (
-    ask_for_a_person,
-    due,
     join,
     opened,
     post_message,
     read,
     rejected,
+    request_handoff,
+    run_due_timers,
     send,
     step,
     types,
@@ -30,7 +30,7 @@ def owner(api: TestClient) -> tuple[str, str | None]:
 def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
     opened: TestClient,
 ) -> None:
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     send(opened, "POST", "/c1/state", to="closed")
     closed = read(opened, "/c1/events", order="desc")["items"][1]
     assert (closed["event_type"], closed["handoff_id"]) == ("handoff.closed", handoff)
@@ -47,7 +47,7 @@ def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
 
 def test_closing_takes_control_from_the_agent(opened: TestClient) -> None:
     join(opened, "mira")
-    step(opened, ask_for_a_person(opened), "accept", participant_id="mira")
+    step(opened, request_handoff(opened), "accept", participant_id="mira")
     send(opened, "POST", "/c1/state", to="closed")
     assert (owner(opened), read(opened)["handoff"]) == (("bot", None), None)
 
@@ -84,13 +84,13 @@ def test_the_timers_of_a_reopened_conversation_count_from_its_reopening(
     clock.forward(hours=23)
     send(opened, "POST", "/c1/reopen")
     clock.forward(minutes=59)
-    due(opened)
+    run_due_timers(opened)
     assert read(opened)["state"] == "active"
     clock.forward(minutes=1)
-    due(opened)
+    run_due_timers(opened)
     assert read(opened)["state"] == "inactive"
     clock.forward(hours=23)
-    due(opened)
+    run_due_timers(opened)
     assert read(opened)["state"] == "closed"
 
 
@@ -99,7 +99,7 @@ def test_an_internal_note_does_not_reopen_a_conversation(opened: TestClient, clo
     send(opened, "PATCH", "/c1", inactive_after="PT1H")
     post_message(opened)
     clock.forward(hours=2)
-    due(opened)
+    run_due_timers(opened)
     post_message(opened, "mira", visibility="internal")
     assert (read(opened)["state"], read(opened)["session_id"]) == ("inactive", None)
     assert types(opened)[-1] == "message.created"
@@ -109,7 +109,7 @@ def test_an_internal_note_does_not_reopen_a_conversation(opened: TestClient, clo
     ("name", "who"), [("accept", "ada"), ("accept", "helper"), ("assign", "ada"), ("accept", None)]
 )
 def test_only_an_agent_takes_a_handoff(opened: TestClient, name: str, who: str | None) -> None:
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     assert rejected(opened, "POST", f"/c1/handoffs/{handoff}/{name}", 422, participant_id=who) == (
         "event_rejected"
     )
@@ -117,7 +117,7 @@ def test_only_an_agent_takes_a_handoff(opened: TestClient, name: str, who: str |
 
 
 def test_an_agent_cannot_decline_or_transfer_the_handoff_of_another(opened: TestClient) -> None:
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     step(opened, handoff, "assign", participant_id="mira")
     path = f"/c1/handoffs/{handoff}"
     assert rejected(opened, "POST", f"{path}/decline", 409, participant_id="jonas") == (
@@ -133,12 +133,12 @@ def test_an_agent_cannot_decline_or_transfer_the_handoff_of_another(opened: Test
 def test_an_expired_transfer_gives_control_back_to_the_bot(
     opened: TestClient, clock: Clock
 ) -> None:
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     step(opened, handoff, "accept", participant_id="mira")
     step(opened, handoff, "transfer", participant_id="mira", queue="vip")
     assert owner(opened) == ("human", "mira")
     clock.forward(days=3)
-    due(opened)
+    run_due_timers(opened)
     assert (owner(opened), read(opened)["handoff"]) == (("bot", None), None)
     epoch = read(opened)["control"]["epoch"]
     post_message(opened, "helper", control_epoch=epoch)

@@ -21,7 +21,7 @@ PEOPLE = [
 
 @pytest.fixture
 def opened(api: TestClient) -> TestClient:
-    """With a conversation `c1` of a customer and a bot."""
+    """An API with a conversation `c1` of a customer and a bot."""
     send(api, "POST", "", conversation_id="c1", channel="web", participants=PEOPLE)
     return api
 
@@ -29,7 +29,7 @@ def opened(api: TestClient) -> TestClient:
 def send(
     api: TestClient, method: str, path: str, expect: int = 201, headers: Any = None, **body: Any
 ) -> dict[str, Any]:
-    """One command to `/v1/conversations{path}`; paths of others begin with `//`."""
+    """One command to `/v1/conversations{path}`; paths of other resources begin with `//`."""
     url = f"/v1{path[1:]}" if path.startswith("//") else f"/v1/conversations{path}"
     response = api.request(method, url, json=body, headers=headers)
     assert response.status_code == expect, response.text
@@ -65,15 +65,15 @@ def stats_of(api: TestClient) -> dict[str, int]:
     return next(each for each in sources if each["source"] == "local")
 
 
-def due(api: TestClient) -> None:
-    """Have done what the clock says is due, now rather than within a second."""
+def run_due_timers(api: TestClient) -> None:
+    """Run the timers that are due now instead of within a second."""
     app: Any = api.app
     portal = api.portal
     assert portal is not None
-    portal.call(_run_due, app._app)
+    portal.call(_run_due_timers, app._app)
 
 
-async def _run_due(app: Any) -> None:
+async def _run_due_timers(app: Any) -> None:
     await app.state.context.writer.run_timers()
 
 
@@ -117,7 +117,7 @@ def test_the_second_of_two_concurrent_updates_gets_412(opened: TestClient) -> No
     lost = send(opened, "PATCH", "/c1", 412, headers={"if-match": etag}, subject="second")
     assert lost["code"] == "version_mismatch"
     assert read(opened)["subject"] == "first"
-    post_message(opened)  # a message is no edit
+    post_message(opened)  # a message does not change the ETag
     etag = opened.get("/v1/conversations/c1").headers["etag"]
     send(opened, "PATCH", "/c1", headers={"if-match": etag}, subject="third")
     bad = send(opened, "PATCH", "/c1", 422, headers={"if-match": "x"}, subject="fourth")
@@ -208,8 +208,8 @@ def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
     assert (one["text"], one["is_edited"]) == ("ONE", True)
     assert one["reactions"] == [{"participant_id": "helper", "reaction": "👍"}]
     assert (two["text"], two["is_deleted"]) == (None, True)
-    accepted: dict[str, Any] = {"participant_id": "helper", "reaction": None}
-    send(opened, "POST", f"/c1/messages/{first}/reactions", **accepted)
+    removal: dict[str, Any] = {"participant_id": "helper", "reaction": None}
+    send(opened, "POST", f"/c1/messages/{first}/reactions", **removal)
     assert read(opened, f"/c1/messages/{first}")["reactions"] == []
     stale = send(
         opened, "PATCH", f"/c1/messages/{first}", 412, headers={"if-match": '"0"'}, text="x"
@@ -218,7 +218,7 @@ def test_a_message_has_its_last_edit_and_a_deleted_one_keeps_its_place(
     assert rejected(opened, "PATCH", "/c1/messages/none", 404, text="x") == "unknown_message"
 
 
-def test_pages_go_both_ways_and_between_sequences(opened: TestClient) -> None:
+def test_pages_are_read_in_both_orders_and_between_two_sequences(opened: TestClient) -> None:
     for number in range(7):
         post_message(opened, text=str(number))
     seen: list[str] = []
@@ -269,7 +269,7 @@ def test_the_same_key_and_body_get_the_first_answer_again_byte_for_byte(
     assert [each["text"] for each in read(opened, "/c1/messages")["items"]] == ["once"]
 
 
-def test_a_create_with_the_same_conversation_key_returns_the_same_conversation(
+def test_a_create_with_the_same_idempotency_key_returns_the_same_conversation(
     api: TestClient,
 ) -> None:
     headers = {"idempotency-key": "open"}
@@ -342,7 +342,7 @@ def test_an_expired_parked_event_is_rejected_with_its_reason(
     early = {"event_type": "message.read", "conversation_id": "c1", "message_id": "never"}
     assert opened.post("/v1/events", json=early).status_code == 202
     clock.forward(hours=25)
-    due(opened)
+    run_due_timers(opened)
     (found,) = opened.get("/v1/rejected").json()["items"]
     assert (found["code"], found["detail"]) == (
         "unknown_message",
@@ -361,8 +361,8 @@ def test_a_session_ends_automatically_at_the_time_it_was_due(
     post_message(opened)
     last = clock()
     clock.forward(days=2)  # no process was running
-    due(opened)
-    due(opened)
+    run_due_timers(opened)
+    run_due_timers(opened)
     assert types(opened)[-2:] == ["message.created", "session.ended"]
     ended = read(opened, "/c1/events", order="desc")["items"][0]
     assert ended["payload"] == {"reason": "timeout"}
@@ -390,19 +390,19 @@ def test_an_imported_session_ends_at_its_next_event_or_after_the_import(
 
     imported("e1", "2029-03-01T10:00:00Z")
     clock.forward(minutes=14)
-    due(opened)
+    run_due_timers(opened)
     imported("e2", "2029-03-01T10:29:00Z")  # the same session, from the next file
     assert types(opened, "old").count("session.started") == 1
     clock.forward(minutes=14)
-    due(opened)
+    run_due_timers(opened)
     assert "session.ended" not in types(opened, "old")
     clock.forward(minutes=1)
-    due(opened)
+    run_due_timers(opened)
     ended = read(opened, "/old/events", order="desc")["items"][0]
     assert (ended["event_type"], ended["happened_at"]) == ("session.ended", "2029-03-01T10:59:00Z")
 
 
-def test_a_receipt_keeps_no_session_alive_and_opens_none(opened: TestClient, clock: Clock) -> None:
+def test_a_receipt_neither_extends_nor_starts_a_session(opened: TestClient, clock: Clock) -> None:
     message = post_message(opened)["message_id"]
     for _ in range(4):
         clock.forward(minutes=20)
@@ -437,12 +437,12 @@ def test_a_conversation_becomes_inactive_and_is_closed_when_due(
     send(opened, "PATCH", "/c1", inactive_after="PT1H", closed_after="PT3H")
     post_message(opened)
     clock.forward(hours=1)
-    due(opened)
+    run_due_timers(opened)
     assert read(opened)["state"] == "inactive"
     post_message(opened)
     assert read(opened)["state"] == "active"
     clock.forward(days=1)
-    due(opened)
+    run_due_timers(opened)
     assert read(opened)["state"] == "closed"
     changes = [e["payload"] for e in read(opened, "/c1/events", limit=100)["items"]
                if e["event_type"] == "conversation.state_changed"]  # fmt: skip
@@ -491,7 +491,7 @@ def test_a_customer_message_reopens_a_resolved_conversation_and_records_it(
 # --- handoff and control --------------------------------------------------------------------
 
 
-def ask_for_a_person(api: TestClient) -> str:
+def request_handoff(api: TestClient) -> str:
     asked = send(api, "POST", "/c1/handoffs", participant_id="helper", reason="too_hard")
     return str(asked["event_id"])
 
@@ -508,7 +508,7 @@ def join(api: TestClient, *agents: str) -> None:
 def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestClient) -> None:
     join(opened, "mira")
     assert read(opened)["control"] == {"owner": "bot", "participant_id": None, "epoch": 1}
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     post_message(opened, "helper", "one moment", control_epoch=1)
     step(opened, handoff, "accept", participant_id="mira")
     assert read(opened)["control"] == {"owner": "human", "participant_id": "mira", "epoch": 2}
@@ -525,13 +525,13 @@ def test_a_bot_with_a_stale_epoch_cannot_post_under_human_control(opened: TestCl
 
 
 def test_a_bot_message_without_an_epoch_is_rejected(opened: TestClient) -> None:
-    refusal = send(opened, "POST", "/c1/messages", 422, participant_id="helper", text="x")
-    assert refusal["field"] == "$.control_epoch"
+    problem = send(opened, "POST", "/c1/messages", 422, participant_id="helper", text="x")
+    assert problem["field"] == "$.control_epoch"
 
 
 def test_one_of_two_concurrent_accepts_wins(opened: TestClient) -> None:
     join(opened, "mira", "jonas")
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     url = f"/v1/conversations/c1/handoffs/{handoff}/accept"
     with ThreadPoolExecutor(2) as pool:
         sent = [
@@ -545,7 +545,7 @@ def test_one_of_two_concurrent_accepts_wins(opened: TestClient) -> None:
 
 def test_a_handoff_is_queued_offered_declined_transferred_and_closed(opened: TestClient) -> None:
     join(opened, "mira", "jonas")
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     assert rejected(opened, "POST", "/c1/handoffs", 409, reason="again") == "handoff_state"
     step(opened, handoff, "queue", queue="orders")
     step(opened, handoff, "assign", participant_id="mira")
@@ -564,14 +564,14 @@ def test_a_handoff_is_queued_offered_declined_transferred_and_closed(opened: Tes
 
 
 def test_an_unaccepted_handoff_expires_when_due(opened: TestClient, clock: Clock) -> None:
-    bot_wait_since = clock()
-    ask_for_a_person(opened)
+    requested_at = clock()
+    request_handoff(opened)
     clock.forward(days=5)
-    due(opened)
+    run_due_timers(opened)
     expired = next(
         e for e in read(opened, "/c1/events")["items"] if e["event_type"] == "handoff.expired"
     )
-    assert micros(expired["happened_at"]) == bot_wait_since + 3 * 24 * 60 * MINUTE
+    assert micros(expired["happened_at"]) == requested_at + 3 * 24 * 60 * MINUTE
     assert read(opened)["control"]["owner"] == "bot"
 
 
@@ -600,7 +600,7 @@ def test_only_the_server_sets_a_successor(opened: TestClient) -> None:
 
 
 def test_an_agent_may_accept_a_handoff_without_joining_first(opened: TestClient) -> None:
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     step(opened, handoff, "assign", participant_id="tom")
     step(opened, handoff, "decline", participant_id="tom")
     step(opened, handoff, "accept", participant_id="mira")
@@ -717,7 +717,7 @@ def test_an_edit_without_a_text_is_rejected(opened: TestClient) -> None:
 # --- typing ---------------------------------------------------------------------------------
 
 
-def test_typing_is_sent_complete_expires_and_is_not_stored(
+def test_typing_lists_every_participant_expires_and_is_not_stored(
     opened: TestClient, clock: Clock
 ) -> None:
     before = types(opened)
@@ -734,7 +734,7 @@ def test_typing_is_sent_complete_expires_and_is_not_stored(
     assert types(opened) == before
 
 
-# --- the state is a fold ---------------------------------------------------------------------
+# --- projections -----------------------------------------------------------------------------
 
 
 def test_rebuilt_projections_are_the_same(opened: TestClient, settings: Settings) -> None:
@@ -743,7 +743,7 @@ def test_rebuilt_projections_are_the_same(opened: TestClient, settings: Settings
     from ingest.log.storage.store import Store
 
     join(opened, "mira")
-    handoff = ask_for_a_person(opened)
+    handoff = request_handoff(opened)
     step(opened, handoff, "accept", participant_id="mira")
     message = post_message(opened)["message_id"]
     send(opened, "POST", f"/c1/messages/{message}/receipts", participant_id="mira", status="read")

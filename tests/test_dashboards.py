@@ -1,4 +1,4 @@
-"""What people see: the pages over a real warehouse, their figures against the events themselves."""
+"""The dashboard pages over a real warehouse, and their figures compared with the events."""
 
 import os
 import re
@@ -32,7 +32,7 @@ from tests.factories import Clock, Record, free_port
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
-"""The day on which Berlin puts its clocks forward: an hour at either end of a day is missing."""
+"""Berlin puts its clocks forward on this day, so the day has 23 hours."""
 ZONE = "Europe/Berlin"
 DAYS = 80
 CHANNELS = ("email", "sms", "web")
@@ -82,7 +82,7 @@ def make_story(number: int, random: Random) -> Iterator[dict[str, Any]]:
 
 
 def hostile_conversation(beacon: str) -> list[dict[str, Any]]:
-    """A conversation that has everything a transcript can hold, and means no good."""
+    """A conversation with every kind of transcript entry, and with hostile text."""
     of = {"conversation_id": "hostile", "happened_at": (NOW - timedelta(hours=2)).isoformat()}
     eve = {"participant_id": "eve", "participant_role": "customer"}
     text = hostile_text(beacon)
@@ -168,13 +168,13 @@ def beacon() -> Iterator[Beacon]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Settings:
-    """A data folder with a believable past; tests must not change it."""
+    """A data folder with a realistic history; tests must not change it."""
     settings = settings_of(tmp_path_factory.mktemp("dashboards") / "data")
     random = Random(7)  # noqa: S311 (a story, not a secret)
-    told = [event for number in range(300) for event in make_story(number, random)]
-    told += hostile_conversation(beacon.url) + long_conversation(230)
+    written = [event for number in range(300) for event in make_story(number, random)]
+    written += hostile_conversation(beacon.url) + long_conversation(230)
     record = Record(settings, Clock(NOW))
-    answers = record.write(sorted(told, key=lambda event: event["happened_at"]))
+    answers = record.write(sorted(written, key=lambda event: event["happened_at"]))
     assert {answer.status for answer in answers} == {"accepted"}
     record.seal(rows=1000)
     record.load()
@@ -183,7 +183,7 @@ def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Setting
 
 @pytest.fixture
 def events(history: Settings) -> pl.DataFrame:
-    """The record itself, read by Polars from Parquet: the other way to every figure."""
+    """The events, read from Parquet by Polars: an independent source for every figure."""
     segments, _ = read_manifest(history.lake_path)
     files = [history.lake_path / segment.path for segment in segments]
     zoned = pl.col("happened_at").dt.convert_time_zone(ZONE)
@@ -295,7 +295,7 @@ def test_the_headline_figures_agree_with_the_events(
     }
 
 
-def test_the_page_says_its_period_zone_and_freshness(
+def test_the_page_shows_its_period_zone_and_freshness(
     open_page: Callable[..., AppTest], history: Settings, events: pl.DataFrame
 ) -> None:
     app = open_page(history)
@@ -412,13 +412,13 @@ def test_a_day_without_conversations_has_no_share_instead_of_zero(
 
 
 @pytest.mark.parametrize(("days", "grain"), [(1, "day"), (62, "day"), (63, "week"), (421, "month")])
-def test_the_step_follows_the_length_of_the_period(days: int, grain: str) -> None:
+def test_the_grain_depends_on_the_length_of_the_period(days: int, grain: str) -> None:
     last_on = date(2030, 3, 31)
     assert Period(last_on - timedelta(days=days - 1), last_on).grain == grain
 
 
 @pytest.mark.parametrize("grain_days", [DAYS, 3])
-def test_no_step_loses_a_conversation(
+def test_no_grain_loses_a_conversation(
     history: Settings, events: pl.DataFrame, grain_days: int
 ) -> None:
     last_on = date(2030, 3, 31)
@@ -527,7 +527,7 @@ def test_a_transcript_shows_messages_with_their_authors_and_events(
     assert any(line.endswith("queue billing") and "Handoff requested: " in line for line in shown)
     assert "12:01:03  Handoff accepted by agent-1 after 1 min 3 s" in shown
     assert "12:01:03  Session ended: conversation closed" in shown
-    assert any("Internal note" in each.value for each in app.markdown)  # a badge, with our words
+    assert any("Internal note" in each.value for each in app.markdown)  # a badge with a fixed text
     assert any("conversation=hostile" in each.value for each in app.code)
 
 
@@ -602,7 +602,7 @@ def test_an_invalid_filter_of_the_list_is_dropped_with_a_hint(
     assert len(app.dataframe) == 1
 
 
-# --- what is shown of people's text ---------------------------------------------------
+# --- user text ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -722,17 +722,17 @@ def test_all_queries_of_a_page_read_one_snapshot(
     settings = settings_of(tmp_path)
     record = Record(settings, Clock(NOW))
     record.publish([small("c1")])
-    ask = warehouse_reader.run_query
+    run_query = warehouse_reader.run_query
 
-    def ask_while_a_load_commits(
+    def query_while_a_load_commits(
         cursor: Any, path: Path, parameters: Mapping[str, Any]
     ) -> pl.DataFrame:
-        frame = ask(cursor, path, parameters)
+        frame = run_query(cursor, path, parameters)
         if path.stem == "headline":
             record.publish([small("c2")])
         return frame
 
-    monkeypatch.setattr(warehouse_reader, "run_query", ask_while_a_load_commits)
+    monkeypatch.setattr(warehouse_reader, "run_query", query_while_a_load_commits)
     found = load_overview(settings.warehouse_path, Scope(Period(NOW.date(), NOW.date())))
     assert found.headline["conversations"] == 1
     assert found.conversations["conversations"].sum() == 1
@@ -778,7 +778,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def site(history: Settings) -> Iterator[str]:
-    """The dashboard as it is started for people; its address."""
+    """The URL of a dashboard that is started as in production."""
     settings = history.model_copy(update={"dashboard_port": free_port()})
     environment = {
         **os.environ,

@@ -1,4 +1,4 @@
-"""Hooks: asked before a message is stored; they allow, modify or reject it, within their time."""
+"""Hooks are called before a message is stored; they allow, modify or reject it, within a time limit."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def receiver(receiver: Receiver) -> Receiver:
 
 @pytest.fixture
 def opened(installation: Installation) -> Installation:
-    """With a conversation c1 of ada, a customer, and helper, a bot; and the same c2 by email."""
+    """An API with conversation c1 of ada, a customer, and helper, a bot; c2 is the same by email."""
     installation.post_events(
         make_conversation(messages=2) + make_conversation("c2", 2, channel="email")
     )
@@ -56,7 +56,9 @@ def hook_answer(action: str, **more: Any) -> Callable[[Delivery], bytes]:
     return lambda _: json.dumps({"action": action} | more).encode()
 
 
-def hook(installation: Installation, url: str, on_failure: str = "allow", **over: Any) -> Any:
+def create_hook(
+    installation: Installation, url: str, on_failure: str = "allow", **over: Any
+) -> Any:
     body = {"url": url, "on_failure": on_failure} | over
     answer = installation.post("/v1/hooks", body)
     assert answer.status_code == 201, answer.text
@@ -91,17 +93,17 @@ def hook_results(installation: Installation) -> dict[str, int]:
     return {name: int(float(count.removeprefix("} "))) for _, name, count in found}
 
 
-# --- what a hook may say
+# --- valid hook responses
 
 
 def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged(
     opened: Installation, receiver: Receiver
 ) -> None:
-    made = hook(opened, receiver.url)
+    made = create_hook(opened, receiver.url)
     answer = post_message(opened, in_reply_to="c1-m1", payload={"language": "en"}, event_id="e1")
     assert answer.status_code == 201
-    (ask,) = receiver.accepted
-    body = json.loads(ask.body)
+    (call,) = receiver.accepted
+    body = json.loads(call.body)
     assert body["type"] == "message.proposed"
     assert body["data"] == {
         "conversation_id": "c1",
@@ -114,8 +116,8 @@ def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged
         "payload": {"language": "en"},
     }
     at = from_micros(opened.clock())
-    expected = Verifier(made["secret"]).sign(ask.id, at, ask.body.decode())
-    assert ask.headers["webhook-signature"] == expected
+    expected = Verifier(made["secret"]).sign(call.id, at, call.body.decode())
+    assert call.headers["webhook-signature"] == expected
     (message,) = messages(opened)
     assert (message["text"], message["payload"]) == (CARD, {"language": "en"})
     assert hook_results(opened) == {"allowed": 1, "modified": 0, "rejected": 0, "failed": 0}
@@ -124,7 +126,7 @@ def test_a_hook_gets_a_signed_request_and_an_allowed_message_is_stored_unchanged
 def test_a_modified_message_names_its_hook_and_the_original_text_is_not_stored(
     opened: Installation, receiver: Receiver
 ) -> None:
-    made = hook(opened, receiver.url)
+    made = create_hook(opened, receiver.url)
     receiver.answer = hook_answer("modify", text=MASKED)
     assert post_message(opened, payload={"language": "en"}).status_code == 201
     (message,) = messages(opened)
@@ -138,7 +140,7 @@ def test_a_modified_message_names_its_hook_and_the_original_text_is_not_stored(
 def test_a_rejected_message_is_counted_and_kept_with_the_reason(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url)
+    create_hook(opened, receiver.url)
     receiver.answer = hook_answer("reject", reason="no card\x00 numbers\n please" + "!" * 500)
     answer = post_message(opened)
     problem = answer.json()
@@ -157,12 +159,12 @@ def test_a_rejected_message_is_counted_and_kept_with_the_reason(
 def test_a_rejection_counts_whatever_its_reason_is(
     opened: Installation, receiver: Receiver, reason: dict[str, Any]
 ) -> None:
-    hook(opened, receiver.url, on_failure="allow")
+    create_hook(opened, receiver.url, on_failure="allow")
     receiver.answer = hook_answer("reject", **reason)
     assert post_message(opened).json()["code"] == "rejected_by_hook"
 
 
-# --- what else may happen: the declared counts
+# --- failures: on_failure decides
 
 
 BAD_ANSWERS: list[Any] = [
@@ -196,7 +198,7 @@ BAD_ANSWERS: list[Any] = [
 def test_an_invalid_hook_response_is_a_failure(
     opened: Installation, receiver: Receiver, on_failure: str
 ) -> None:
-    hook(opened, receiver.url, on_failure)
+    create_hook(opened, receiver.url, on_failure)
     for number, answer in enumerate(BAD_ANSWERS, 1):
         receiver.answer = lambda _, answer=answer: answer  # type: ignore[misc]
         response = post_message(opened)
@@ -216,7 +218,7 @@ def test_an_invalid_hook_response_is_a_failure(
     assert shown["last_failure"]
 
 
-def as_declared(answer: httpx2.Response, installation: Installation, on_failure: str) -> None:
+def assert_on_failure(answer: httpx2.Response, installation: Installation, on_failure: str) -> None:
     if on_failure == "allow":
         assert answer.status_code == 201, answer.text
         (message,) = messages(installation)
@@ -231,18 +233,18 @@ def as_declared(answer: httpx2.Response, installation: Installation, on_failure:
         assert kept["code"] == "hook_failed"
 
 
-def drip_an_answer(each: socket.socket) -> None:
+def drip_a_response(each: socket.socket) -> None:
     each.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
     for byte in b'{"action": "allow"' + b" " * 1000:
         each.sendall(bytes([byte]))
         time.sleep(0.02)
 
 
-def allow_by_another_status(each: socket.socket) -> None:
+def allow_with_status_201(each: socket.socket) -> None:
     each.sendall(b'HTTP/1.1 201 Created\r\ncontent-length: 19\r\n\r\n{"action": "allow"}')
 
 
-def modify_by_another_status(each: socket.socket) -> None:
+def modify_with_status_500(each: socket.socket) -> None:
     answer = b'{"action": "modify", "text": "another"}'
     each.sendall(b"HTTP/1.1 500 No\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
 
@@ -258,11 +260,11 @@ def cut_off(each: socket.socket) -> None:
     [
         wait_for_the_end,
         drip,
-        drip_an_answer,
+        drip_a_response,
         endless,
         cut_off,
-        allow_by_another_status,
-        modify_by_another_status,
+        allow_with_status_201,
+        modify_with_status_500,
         reset_at_once,
         lambda each: each.sendall(b"garbage\r\n\r\n"),
         lambda each: each.sendall(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000),
@@ -272,25 +274,25 @@ def test_a_hostile_hook_takes_no_longer_than_its_timeout(
     opened: Installation, behave: Any, on_failure: str
 ) -> None:
     with hostile(behave) as (url, connections):
-        hook(opened, url, on_failure, timeout_ms=300)
+        create_hook(opened, url, on_failure, timeout_ms=300)
         started = time.monotonic()
         answer = post_message(opened)
         assert time.monotonic() - started < 3
         assert len(connections) == 1
-    as_declared(answer, opened, on_failure)
+    assert_on_failure(answer, opened, on_failure)
 
 
 @pytest.mark.parametrize("on_failure", ["allow", "reject"])
 def test_a_hook_in_a_private_network_is_not_called(
     tmp_path: Path, clock: Clock, on_failure: str
 ) -> None:
-    # Something is trusted, so that plain http and any port pass, but not this machine.
+    # A network is trusted, so plain http and any port are allowed, but this machine is not in it.
     far = Settings(data=tmp_path / "data", webhook_networks={"10.99.0.0/16"})
     with hostile(lambda _: None) as (url, connections), running(far, clock) as installation:
         installation.post_events(make_conversation(messages=2))
         for host in ("127.0.0.1", "localhost", "0x7f.1"):
-            hook(installation, url.replace("127.0.0.1", host), on_failure)
-        as_declared(post_message(installation), installation, on_failure)
+            create_hook(installation, url.replace("127.0.0.1", host), on_failure)
+        assert_on_failure(post_message(installation), installation, on_failure)
         assert connections == []
 
 
@@ -309,23 +311,23 @@ def test_all_hooks_together_have_a_time_limit(
     monkeypatch.setattr("ingest.hooks.runner.TOTAL_SECONDS", 0.4)
     with hostile(wait_for_the_end) as (url, connections):
         for _ in range(5):
-            hook(opened, url, timeout_ms=300)
-        hook(opened, receiver.url)
+            create_hook(opened, url, timeout_ms=300)
+        create_hook(opened, receiver.url)
         started = time.monotonic()
         assert post_message(opened).status_code == 201
         assert time.monotonic() - started < 1.5
         assert 2 <= len(connections) <= 3  # the last moment may be enough to connect
-    assert receiver.attempts == []  # its turn did not come: it has failed, as it declared
+    assert receiver.attempts == []  # no time was left for it, which counts as a failure
     assert hook_results(opened)["failed"] == 6
 
 
-# --- who is asked about what
+# --- which messages call a hook
 
 
 def test_hooks_are_called_for_posted_public_messages_only(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url, on_failure="reject")
+    create_hook(opened, receiver.url, on_failure="reject")
     opened.post_events([make_event(text="a fact"), make_event(event_id="e9")])
     assert post_message(opened, visibility="internal", participant_id="helper").status_code == 201
     assert post_message(opened, conversation_id="nowhere").json()["code"] == "unknown_conversation"
@@ -340,21 +342,21 @@ def test_hooks_are_called_for_posted_public_messages_only(
 def test_a_hook_is_called_for_its_roles_and_channels_only(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url, roles=["bot"], channels=["email"])
+    create_hook(opened, receiver.url, roles=["bot"], channels=["email"])
     bot = {"participant_id": "helper", "control_epoch": 1}
     for conversation_id in ("c1", "c2"):
         assert post_message(opened, "hello", conversation_id).status_code == 201
         assert post_message(opened, "hello", conversation_id, **bot).status_code == 201
-    (ask,) = receiver.accepted
-    assert ask.event["conversation_id"] == "c2"
-    assert ask.event["participant_role"] == "bot"
+    (call,) = receiver.accepted
+    assert call.event["conversation_id"] == "c2"
+    assert call.event["participant_role"] == "bot"
 
 
 def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_one(
     opened: Installation, receiver: Receiver
 ) -> None:
     with webhook_receiver() as second, webhook_receiver() as third:
-        made = [hook(opened, each.url) for each in (receiver, second, third)]
+        made = [create_hook(opened, each.url) for each in (receiver, second, third)]
         receiver.answer = hook_answer("modify", text="one")
         third.answer = hook_answer("modify", text="three")
         second.answer = hook_answer("allow")
@@ -373,14 +375,14 @@ def test_hooks_run_in_creation_order_and_each_gets_the_output_of_the_previous_on
         assert len(third.attempts) == 1
 
 
-# --- sent again
+# --- retries and replays
 
 
 @pytest.mark.parametrize("names_event", [True, False])
 def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_call(
     opened: Installation, receiver: Receiver, names_event: bool
 ) -> None:
-    hook(opened, receiver.url, on_failure="reject")
+    create_hook(opened, receiver.url, on_failure="reject")
     receiver.answer = hook_answer("modify", text=MASKED)
     path = "/v1/conversations/c1/messages"
     body = {"participant_id": "ada", "text": CARD}
@@ -410,7 +412,7 @@ def test_a_repeat_of_a_modified_message_gets_the_first_answer_without_a_hook_cal
 def test_a_message_that_was_not_stored_calls_the_hook_again_with_the_same_id(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url, on_failure="reject")
+    create_hook(opened, receiver.url, on_failure="reject")
     receiver.answer = lambda _: 503
     assert post_message(opened, event_id="e1").status_code == 424
     receiver.answer = hook_answer("allow")
@@ -424,7 +426,7 @@ def test_a_message_that_was_not_stored_calls_the_hook_again_with_the_same_id(
 def test_a_replay_of_a_rejected_message_calls_the_hooks_again(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url)
+    create_hook(opened, receiver.url)
     receiver.answer = hook_answer("reject", reason="no")
     assert post_message(opened, event_id="e1").status_code == 422
     (kept,) = opened.http.get("/v1/rejected").json()["items"]
@@ -442,11 +444,11 @@ def test_a_replay_of_a_rejected_message_calls_the_hooks_again(
 def test_a_message_created_with_its_conversation_does_not_bypass_hooks(
     installation: Installation, receiver: Receiver
 ) -> None:
-    hook(installation, receiver.url, on_failure="reject")
+    create_hook(installation, receiver.url, on_failure="reject")
     receiver.answer = hook_answer("reject")
     people = [{"participant_id": "ada", "participant_role": "customer"}]
 
-    async def both(http: httpx2.AsyncClient, number: int) -> int:
+    async def open_and_post(http: httpx2.AsyncClient, number: int) -> int:
         name = f"new-{number}"
         opening = {"channel": "web", "conversation_id": name, "participants": people}
         message = {"participant_id": "ada", "text": CARD}
@@ -457,14 +459,16 @@ def test_a_message_created_with_its_conversation_does_not_bypass_hooks(
         assert opened.status_code == 201
         return int(answer.status_code)
 
-    async def all_of_them() -> set[int]:
+    async def open_and_post_all() -> set[int]:
         headers = dict(installation.http.headers)
         async with httpx2.AsyncClient(
             base_url=installation.url, headers=headers, timeout=60
         ) as http:
-            return set(await asyncio.gather(*(both(http, number) for number in range(200))))
+            return set(
+                await asyncio.gather(*(open_and_post(http, number) for number in range(200)))
+            )
 
-    assert asyncio.run(all_of_them()) <= {404, 422, 424}
+    assert asyncio.run(open_and_post_all()) <= {404, 422, 424}
     rows = Record(installation.settings, installation.clock).log(
         "select 1 from events where event_type = 'message.created'"
     )
@@ -474,7 +478,7 @@ def test_a_message_created_with_its_conversation_does_not_bypass_hooks(
 def test_a_message_retried_after_a_hook_failure_is_not_stored_twice_by_a_replay(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url, on_failure="reject")
+    create_hook(opened, receiver.url, on_failure="reject")
     receiver.answer = lambda _: 503
     body = {"participant_id": "ada", "text": CARD}
     path = "/v1/conversations/c1/messages"
@@ -491,17 +495,17 @@ def test_a_message_retried_after_a_hook_failure_is_not_stored_twice_by_a_replay(
     assert len(messages(opened)) == 2
 
 
-# --- who waits for whom
+# --- slow hooks
 
 
 def test_a_slow_hook_delays_no_other_message_and_sequence_is_commit_order(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url, timeout_ms=2000, on_failure="allow")
+    create_hook(opened, receiver.url, timeout_ms=2000, on_failure="allow")
     held = threading.Event()
 
-    def answer(ask: Delivery) -> bytes:
-        if ask.event["text"] == "slow":
+    def answer(call: Delivery) -> bytes:
+        if call.event["text"] == "slow":
             held.wait(1.5)
         return b'{"action": "allow"}'
 
@@ -514,7 +518,7 @@ def test_a_slow_hook_delays_no_other_message_and_sequence_is_commit_order(
         target=lambda: answers.append(httpx2.post(path, json=body, headers=headers, timeout=WAIT))
     )
     posting.start()
-    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "the slow one is asked about")
+    wait_until(lambda: len(receiver.attempts) == 1, WAIT, "the hook is called for the slow message")
     assert post_message(opened, "elsewhere", "c2").status_code == 201
     assert post_message(opened, "quick").status_code == 201
     assert answers == []
@@ -527,7 +531,7 @@ def test_a_slow_hook_delays_no_other_message_and_sequence_is_commit_order(
 def test_a_bot_message_allowed_after_a_handover_is_rejected(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url)
+    create_hook(opened, receiver.url)
 
     def answer(_: Delivery) -> bytes:
         opened.post_events(
@@ -545,13 +549,13 @@ def test_a_bot_message_allowed_after_a_handover_is_rejected(
     )
 
 
-# --- hooks themselves
+# --- managing hooks
 
 
 def test_during_a_secret_rotation_both_secrets_verify(
     opened: Installation, receiver: Receiver
 ) -> None:
-    made = hook(opened, receiver.url)
+    made = create_hook(opened, receiver.url)
     path = f"/v1/hooks/{made['hook_id']}"
     changed = opened.post(f"{path}/rotate", None).json()
     post_message(opened)
@@ -568,7 +572,7 @@ def test_hooks_survive_a_restart_and_are_not_called_after_removal(
 ) -> None:
     with running(settings, clock) as installation:
         installation.post_events(make_conversation(messages=2))
-        made = hook(installation, receiver.url)
+        made = create_hook(installation, receiver.url)
     with running(settings, clock, "later") as installation:
         post_message(installation)
         assert len(receiver.attempts) == 1
@@ -606,7 +610,7 @@ def test_a_key_of_one_channel_creates_and_sees_hooks_of_that_channel_only(
     engine = open_engine(opened.settings.database_url)
     grant = Grant(frozenset({"webhooks:admin", "read"}), channels=frozenset({"email"}))
     headers = {"authorization": f"Bearer {create_key(engine, 'mail', 1, grant)}"}
-    everywhere = hook(opened, receiver.url)
+    everywhere = create_hook(opened, receiver.url)
     body: dict[str, Any] = {"url": receiver.url, "on_failure": "allow"}
     rejected = opened.post("/v1/hooks", body | {"channels": ["web"]}, **headers)
     assert rejected.status_code == 403
@@ -621,7 +625,7 @@ def test_a_key_of_one_channel_creates_and_sees_hooks_of_that_channel_only(
 def test_hooks_are_not_called_for_forbidden_messages(
     opened: Installation, receiver: Receiver
 ) -> None:
-    hook(opened, receiver.url)
+    create_hook(opened, receiver.url)
     engine = open_engine(opened.settings.database_url)
     grant = Grant(frozenset({"conversations:write"}), channels=frozenset({"email"}))
     headers = {"authorization": f"Bearer {create_key(engine, 'mail', 1, grant)}"}

@@ -89,7 +89,7 @@ def test_an_oversized_body_is_counted_but_not_kept(api: TestClient) -> None:
     assert counts(api)["rejected"] == 1
 
 
-def test_a_replayed_event_is_stored_when_it_became_valid(api: TestClient) -> None:
+def test_a_replay_stores_an_event_that_became_valid(api: TestClient) -> None:
     api.post("/v1/events", json=[make_event(event_id="e1")])  # its conversation is not there yet
     (event,) = rejected(api)
     api.post("/v1/events", json=[make_event("conversation.created")])
@@ -159,7 +159,7 @@ def test_a_replay_writes_as_the_original_source(
     api.post("/v1/events", json=[make_event("conversation.created")])
     (event,) = rejected(api)
     api.post(f"/v1/rejected/{event['rejected_id']}/replay")
-    # The bot meets its own event as a duplicate: nothing is doubled.
+    # The bot's own event is a duplicate: it is not stored twice.
     again = api.post(
         "/v1/events", json=[make_event(event_id="e1")], headers={"authorization": f"Bearer {key}"}
     )

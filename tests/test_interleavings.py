@@ -1,7 +1,7 @@
-"""Whatever comes in whatever order, the record's promises hold: a machine that tries to break them.
+"""A state machine that sends events in any order and checks the record's invariants.
 
 Retries, reorderings, duplicates, crashes before and after the commit, a clock that jumps, timers
-due while no process ran. The model is written down here again, apart from the code.
+due while no process ran. The expected state is computed here again, independently of the code.
 """
 
 import tempfile
@@ -36,7 +36,7 @@ Event = dict[str, Any]
 
 
 class Interleavings(RuleBasedStateMachine):
-    """One record, and the answers it gave."""
+    """One record, and its answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,10 +75,10 @@ class Interleavings(RuleBasedStateMachine):
         for event, answer in zip(events, answers, strict=True):
             if answer.status in ("accepted", "duplicate") and answer.sequence is not None:
                 before = self.acknowledged.setdefault(event["event_id"], answer.sequence)
-                assert before == answer.sequence, "an event moved"
+                assert before == answer.sequence, "an event changed its sequence"
         return [answer.status for answer in answers]
 
-    # --- what happens
+    # --- rules
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), message=st.sampled_from(MESSAGES),
           who=st.sampled_from(("ada", "helper", "mira")))  # fmt: skip
@@ -101,16 +101,16 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
-    def deliver_again(self, data: st.DataObject) -> None:
+    def send_again(self, data: st.DataObject) -> None:
         again = data.draw(st.lists(st.sampled_from(self.sent), min_size=1, max_size=6))
-        waited_in_vain = bool(self.record.log("select 1 from rejected_events"))
+        has_rejected_events = bool(self.record.log("select 1 from rejected_events"))
         statuses = set(self.send(again))
         assert statuses <= {"duplicate", "rejected", "accepted", "parked"}
-        assert "parked" not in statuses or waited_in_vain
+        assert "parked" not in statuses or has_rejected_events
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), data=st.data())
     def crash_before_the_commit(self, conversation: str, data: st.DataObject) -> None:
-        """Nothing of it is there, and the client sends it again."""
+        """The event is not stored, and the client may send it again."""
         who = data.draw(st.sampled_from(("ada", "mira")))
         event = self.event("message.created", conversation, participant_id=who, text="x")
         with failing_commits(), pytest.raises(LogUnavailableError):
@@ -147,49 +147,49 @@ class Interleavings(RuleBasedStateMachine):
         self.send([event], Command() if is_command else None)
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), epoch=st.integers(1, 6))
-    def bot_speaks(self, conversation: str, epoch: int) -> None:
+    def bot_posts(self, conversation: str, epoch: int) -> None:
         state = self.state(conversation)
         event = self.event("message.created", conversation, participant_id="helper", text="x")
         (status,) = self.send([event], Command(control_epoch=epoch))
         may = state.control.owner != "human" and state.control.epoch == epoch
         if status == "accepted":
-            assert may, "a late bot spoke over a human"
+            assert may, "a bot posted without control or with a stale epoch"
 
     def state(self, conversation: str) -> Any:
         found = f"select projection from conversations where conversation_id = '{conversation}'"
         return decode_conversation(self.record.log(found)[0]["projection"])
 
-    # --- what must hold
+    # --- invariants
 
     def teardown(self) -> None:
         try:
-            self.hold()
+            self.check_record()
         finally:
             self._folder.cleanup()
 
-    def hold(self) -> None:
+    def check_record(self) -> None:
         rows = self.record.log("select * from events order by position")
         assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
-        places: dict[str, list[int]] = {}
+        sequences: dict[str, list[int]] = {}
         for row in rows:
-            places.setdefault(row["conversation_id"], []).append(row["sequence"])
-        assert all(each == list(range(1, len(each) + 1)) for each in places.values())
+            sequences.setdefault(row["conversation_id"], []).append(row["sequence"])
+        assert all(each == list(range(1, len(each) + 1)) for each in sequences.values())
         ids = [(row["source"], row["event_id"]) for row in rows]
         assert len(ids) == len(set(ids))
         stored = {row["event_id"]: row["sequence"] for row in rows}
-        assert self.acknowledged.items() <= stored.items(), "an acknowledged event is not there"
+        assert self.acknowledged.items() <= stored.items(), "an acknowledged event is missing"
         accepted_keys = [
             (row["conversation_id"], row["message_id"])
             for row in rows
             if row["event_type"] == "message.created"
         ]
         assert len(accepted_keys) == len(set(accepted_keys)), "two messages share an id"
-        self.hold_receipts(rows)
-        self.hold_control(rows)
-        self.hold_stats()
-        self.hold_fold()
+        self.check_receipts(rows)
+        self.check_control(rows)
+        self.check_stats()
+        self.check_rebuild()
 
-    def hold_receipts(self, rows: list[Event]) -> None:
+    def check_receipts(self, rows: list[Event]) -> None:
         there = {row["message_id"] for row in rows if row["event_type"] == "message.created"}
         folded = {
             each.message_id: each
@@ -201,8 +201,8 @@ class Interleavings(RuleBasedStateMachine):
                 best = max(statuses, key=RANKS.__getitem__)
                 assert folded[key[1]].receipts["ada"].status == best
 
-    def hold_control(self, rows: list[Event]) -> None:
-        for conversation in places_of(rows):
+    def check_control(self, rows: list[Event]) -> None:
+        for conversation in conversations_of(rows):
             changes = [
                 as_payload(row)
                 for row in rows
@@ -210,7 +210,7 @@ class Interleavings(RuleBasedStateMachine):
             ]
             assert [each["epoch"] for each in changes] == list(range(2, len(changes) + 2))
 
-    def hold_stats(self) -> None:
+    def check_stats(self) -> None:
         for row in self.record.log("select * from ingest_stats"):
             assert row["received"] == sum(
                 row[name] for name in ("accepted", "duplicate", "conflict", "rejected", "parked")
@@ -219,7 +219,7 @@ class Interleavings(RuleBasedStateMachine):
         counted = self.record.log("select sum(accepted + generated) as n from ingest_stats")[0]["n"]
         assert stored == counted
 
-    def hold_fold(self) -> None:
+    def check_rebuild(self) -> None:
         before = {name: self.table(name) for name in STATE}
         wakes = self.wakes()
         engine = open_engine(self.record.settings.database_url)
@@ -242,7 +242,7 @@ class Interleavings(RuleBasedStateMachine):
         return [row["next_check_at"] for row in rows]
 
 
-def places_of(rows: list[Event]) -> set[str]:
+def conversations_of(rows: list[Event]) -> set[str]:
     return {row["conversation_id"] for row in rows}
 
 
