@@ -68,7 +68,7 @@ def _levels(heard: Heard, memory: float, sockets: int) -> list[Level]:
 
 
 def _catch_up(server: Server, missed: int) -> Level:
-    """A listener that was away for this many events receives them all, in order."""
+    """Measure how a listener that missed this many events receives them all, in order."""
     created = {"event_type": "conversation.created", "conversation_id": "long", "channel": "web"}
     said = {"event_type": "message.created", "conversation_id": "long", "text": "Hello",
             "participant_id": "ada", "participant_role": "customer"}  # fmt: skip

@@ -31,7 +31,7 @@ class Target:
         self._seconds = self._warm_up + size.pick(2.3, 0.8)
 
     def __call__(self, _round: int) -> float:
-        """Requests per second."""
+        """Return the requests per second."""
         outcome = drive(
             self._server,
             "message",

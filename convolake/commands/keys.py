@@ -23,7 +23,8 @@ app = typer.Typer(help="API keys: who may write, and under which name.", no_args
 def create(
     source: str,
     scope: Annotated[
-        list[str], typer.Option(help="A scope; repeat the option for more. `keys scopes` lists them.")
+        list[str],
+        typer.Option(help="A scope; repeat the option for more. `keys scopes` lists them."),
     ] = sorted(DEFAULT_SCOPES),  # noqa: B008 - typer shows it, and no code changes it
     channel: Annotated[
         list[str], typer.Option(help="Restrict it to a channel; repeat the option for more.")
@@ -73,9 +74,7 @@ def revoke(key_id: str) -> None:
     from ingest.auth.api_keys import revoke_key
 
     if not revoke_key(_open_engine(), key_id, wall_clock()):
-        print_line(
-            "no valid key has this id; `convolake keys list` shows all", style="red"
-        )
+        print_line("no valid key has this id; `convolake keys list` shows all", style="red")
         raise typer.Exit(1)
     print_line("revoked")
 

@@ -122,7 +122,7 @@ class Person:
 
 
 def pick_person(random: Random) -> Person:
-    """A customer; low numbers write more often."""
+    """Return a customer; low numbers write more often."""
     return person(int(PERSONS * random.random() ** 1.6))
 
 

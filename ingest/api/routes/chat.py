@@ -29,7 +29,7 @@ PAGE = (Path(__file__).parent / "chat.html").read_text()
 
 
 def _policy() -> str:
-    """The content security policy: only the page's own script runs, whatever a message contains."""
+    """Return the content security policy: only the page's own script runs, whatever a message contains."""
     script = re.search(r"<script>(.*?)</script>", PAGE, re.DOTALL)
     digest = hashlib.sha256(script.group(1).encode() if script else b"").digest()
     return (

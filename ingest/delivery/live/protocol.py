@@ -51,13 +51,13 @@ class CloseCode(IntEnum):
 
 
 def event_frame(event: bytes, after: str | None = None) -> bytes:
-    """An event with its columns that are not null, or `{"sequence": 8, "withheld": true}` if the client may not see it. On `/v1/live` with `after`, the cursor behind it."""
+    """Send an event with its columns that are not null, or `{"sequence": 8, "withheld": true}` if the client may not see it. On `/v1/live` with `after`, the cursor behind it."""
     cursor = b"" if after is None else b'"after":"' + after.encode() + b'",'
     return b'{"type":"event",' + cursor + b'"event":' + event + b"}"
 
 
 def live_frame(name: str, after: int | str) -> bytes:
-    """The client has every event up to here; later events are sent as they are committed."""
+    """Confirm that the client has every event up to here; later events are sent as they are committed."""
     return encode_json({"type": "live", name: after})
 
 
