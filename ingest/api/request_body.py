@@ -5,6 +5,7 @@ it names unknown fields and values by their place.
 """
 
 import re
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -100,13 +101,20 @@ def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
         raise MalformedBodyError("not UTF-8") from None
     except RecursionError:
         raise InvalidRequestError(f"nested deeper than {MAX_DEPTH}") from None
-    for name in _TREES:
-        tree = getattr(value, name, None)
+    kind: type = type(value)
+    for name in _tree_fields(kind):
+        tree = getattr(value, name)
         if tree is not None:
             _check_tree(tree, 2, f"$.{name}")
     for number, each in enumerate(getattr(value, "participants", ())):
         _check_tree(each.attributes, 4, f"$.participants[{number}].attributes")
     return value
+
+
+@lru_cache
+def _tree_fields(kind: type) -> tuple[str, ...]:
+    """Return those of `_TREES` that a body of this type has."""
+    return tuple(name for name in _TREES if name in getattr(kind, "__struct_fields__", ()))
 
 
 def _explain(message: str) -> tuple[str, str]:

@@ -172,10 +172,11 @@ class ApiKeyAuthenticator:
 
     def authenticate(self, authorization: str) -> Caller:
         """Return the caller whose key is in an Authorization header. Raises UnauthorizedError."""
-        with self._lock:
-            known = self._callers.get(authorization)
-        if known is not None:
-            return known
+        try:
+            with self._lock:
+                return self._callers[authorization]
+        except KeyError:
+            pass
         if not authorization.startswith("Bearer ck_"):
             raise UnauthorizedError(
                 "send `Authorization: Bearer ck_…`; `convolake keys create` makes a key"

@@ -53,14 +53,15 @@ def decide(
     if command is not None:
         _check_participant(event, state, rules, command)
     _complete_columns(event, state, rules)
-    if issubclass(rules.payload, ConversationFields):
+    if event.payload is not None and issubclass(rules.payload, ConversationFields):
         _check_durations(event)
     if command is not None:
         _check_command(event, state, rules, policy, command)
     is_stale = _is_stale(event, state, rules)
     if command is None and is_stale:
         merge_payload(event, was_stale=True)
-    _record_previous_values(event, state)
+    if rules.is_version:
+        _record_previous_values(event, state)
     events = append_with_effects(event, state, policy, is_stale=is_stale)
     timer = next_timer(state, policy)
     state.next_timer_at = None if timer is None else timer.at

@@ -46,13 +46,10 @@ def append_with_effects(
 
 
 def _starts_session(event: StoredEvent, state: Conversation) -> bool:
+    if state.session_id is not None or state.state == "closed":
+        return False
     is_note = event.event_type == "message.created" and event.visibility == "internal"
-    return (
-        state.session_id is None
-        and state.state != "closed"
-        and rules_of(event.event_type).opens_session
-        and not is_note
-    )
+    return rules_of(event.event_type).opens_session and not is_note
 
 
 def _append_effects(events: list[StoredEvent], event: StoredEvent, state: Conversation) -> None:

@@ -50,11 +50,11 @@ def apply(state: Conversation, event: StoredEvent) -> None:
     if rules.handoff is not None:
         handoff_state.apply_handoff(state, event)
     else:
-        _apply(state, event, is_system=is_system)
+        _apply(state, event)
     handoff_state.assign_initial_control(state)
 
 
-def _apply(state: Conversation, event: StoredEvent, *, is_system: bool) -> None:
+def _apply(state: Conversation, event: StoredEvent) -> None:
     match event.event_type:
         case "message.created":
             _apply_message(state, event)
@@ -66,7 +66,7 @@ def _apply(state: Conversation, event: StoredEvent, *, is_system: bool) -> None:
             handoff_state.apply_control_change(state, event)
         case "conversation.created" | "conversation.updated":
             _set_fields(state, event)
-            if is_system:
+            if event.source == SYSTEM_SOURCE:
                 _link(state, event)
         case "conversation.resolved":
             _set_state(state, "resolved")

@@ -7,7 +7,8 @@ the due time as `happened_at`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ingest.contract import MICROSECOND
 from ingest.events.conversation_state import Conversation
@@ -66,7 +67,7 @@ def _optional_micros(duration: timedelta | None) -> int | None:
     return None if duration is None else _micros(duration)
 
 
-class Timer(NamedTuple):
+class Timer(Struct, frozen=True, order=True):
     """An event that the server will write, its time and its reason."""
 
     at: int
@@ -89,7 +90,7 @@ def next_timer(state: Conversation, policy: LifecyclePolicy) -> Timer | None:
         timers.append(
             Timer(state.handoff.since + policy.handoff_expires_after, "handoff.expired", "timeout")
         )
-    return min(timers, default=None)
+    return min(timers) if timers else None
 
 
 def _session_timer(state: Conversation, policy: LifecyclePolicy) -> Timer:

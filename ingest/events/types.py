@@ -7,7 +7,7 @@ gives no conversation a new version, and its text and payload are not shown to c
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import msgspec
@@ -71,12 +71,12 @@ class EventType:
     receipt: ReceiptStatus | None = None
     handoff: HandoffRule | None = None
 
-    @property
+    @cached_property
     def about(self) -> str:
         """The noun of the name: `conversation`, `message`, `handoff` and so on."""
         return self.name.partition(".")[0]
 
-    @property
+    @cached_property
     def is_stored(self) -> bool:
         """Whether the log stores it unless a setting says otherwise."""
         return self.stream != "ephemeral"
@@ -405,11 +405,13 @@ UNKNOWN = EventType(
 """The rules of a stored event of a later version."""
 
 
+@lru_cache(maxsize=4096)
 def find_event_type(name: str) -> EventType | None:
     """Return the type called `name`, or None if there is none."""
     return EVENT_TYPES.get(name) or (CUSTOM if _CUSTOM.match(name) else None)
 
 
+@lru_cache(maxsize=4096)
 def rules_of(name: str) -> EventType:
     """Return the rules of a stored event's type; those of UNKNOWN for a type of a later version."""
     return find_event_type(name) or UNKNOWN

@@ -46,6 +46,8 @@ class ContactRepository:
 
     def save(self) -> None:
         """Project the events, which have positions, and write the contacts to the store."""
+        if not self._changes:
+            return
         for contact, event in self._changes:
             contact_state.apply(contact, event)
         self._store.save_contacts(

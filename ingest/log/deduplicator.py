@@ -79,10 +79,13 @@ class Deduplicator:
         self._new[event.source, event.event_id] = parked
         return acknowledge_parked(parked)
 
+    @property
+    def has_parked(self) -> bool:
+        """Whether any of these parked events still waits."""
+        return bool(self._parked)
+
     def parked_for(self, keys: set[MessageKey]) -> list[ParkedEvent]:
         """Return the events that wait for these messages, in the order received."""
-        if not self._parked:
-            return []
         return [parked for parked in self._parked.values() if parked.message_key in keys]
 
     def expired(self, now: int, limit: int) -> list[ParkedEvent]:
@@ -103,4 +106,5 @@ class Deduplicator:
 
     def save(self) -> None:
         """Write new parked events to the store, and delete those released."""
-        self._store.save_parked(list(self._new.values()), self._released)
+        if self._new or self._released:
+            self._store.save_parked(list(self._new.values()), self._released)

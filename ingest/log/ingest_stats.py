@@ -1,6 +1,7 @@
 """Counts the events that one commit received by their results, and keeps rejected events."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from ingest.errors import IngestError
 from ingest.log.records import IngestCounters, RejectedEvent
@@ -30,19 +31,15 @@ class IngestStats:
         if count:
             self._counters[source].generated += count
 
-    def record(
-        self,
-        incoming: IncomingEvent,
-        result: Acknowledgement,
-        request: Append,
-        received_at: int,
-    ) -> None:
-        """Count the result of an event, and keep it if it was rejected."""
-        self._counters[request.source].count(result.status)
-        if result.error is not None:
-            self._rejected.append(_rejected_event(incoming, result.error, request, received_at))
-        elif request.replay_of is not None:
-            self._replayed.append((request.replay_of, result.event_id or ""))
+    def record(self, request: Append, results: Sequence[Acknowledgement], received_at: int) -> None:
+        """Count the results of a request's events, and keep those that were rejected."""
+        counters = self._counters[request.source]
+        for incoming, result in zip(request.events, results, strict=True):
+            counters.count(result.status)
+            if result.error is not None:
+                self._rejected.append(_rejected_event(incoming, result.error, request, received_at))
+            elif request.replay_of is not None:
+                self._replayed.append((request.replay_of, result.event_id or ""))
 
     def record_unparked(self, source: str) -> None:
         """Count that a parked event of `source` was released."""
@@ -51,8 +48,10 @@ class IngestStats:
     def save(self, received_at: int) -> None:
         """Write everything to the store."""
         self._store.add_counters(self._counters)
-        self._store.add_rejected_events(self._rejected)
-        self._store.mark_replayed(self._replayed, received_at)
+        if self._rejected:
+            self._store.add_rejected_events(self._rejected)
+        if self._replayed:
+            self._store.mark_replayed(self._replayed, received_at)
 
 
 def _rejected_event(

@@ -50,9 +50,8 @@ class MessageRepository:
         If another source's event of the same id created a message (`taken`), derive another id.
         Raises MessageExistsError.
         """
-        key = _key(event)
         if event.message_id is not None:
-            if key in self._visibilities:
+            if _key(event) in self._visibilities:
                 raise MessageExistsError(
                     "another message of this conversation has this message_id", "$.message_id"
                 )
@@ -84,7 +83,8 @@ class MessageRepository:
 
     def save(self) -> None:
         """Write the changed messages to the store."""
-        self._store.save_messages(list(self._changed.values()))
+        if self._changed:
+            self._store.save_messages(list(self._changed.values()))
 
 
 def message_keys(drafts: Iterable[Draft]) -> list[MessageKey]:

@@ -72,11 +72,11 @@ class UnitOfWork:
     ) -> list[Acknowledgement]:
         """Decide each event of a request. `new_ids` are for the events that name no id."""
         self._stats.count_received(request)
-        results: list[Acknowledgement] = []
-        for incoming, new_id in zip(request.events, new_ids, strict=True):
-            result = self._append_one(incoming, request, received_at, new_id)
-            self._stats.record(incoming, result, request, received_at)
-            results.append(result)
+        results = [
+            self._append_one(incoming, request, received_at, new_id)
+            for incoming, new_id in zip(request.events, new_ids, strict=True)
+        ]
+        self._stats.record(request, results, received_at)
         return results
 
     def _append_one(
@@ -131,7 +131,7 @@ class UnitOfWork:
         sent_to = draft.conversation_id or ""
         self._decide(draft, event, command)
         result = self._deduplicator.accept(event)
-        if event.event_type == "message.created":
+        if event.event_type == "message.created" and self._deduplicator.has_parked:
             message_id = event.message_id or ""
             keys = {(sent_to, message_id), (event.conversation_id or "", message_id)}
             for parked in self._deduplicator.parked_for(keys):
@@ -147,7 +147,8 @@ class UnitOfWork:
             self.events.append(event)
             return
         state = self._find_conversation(draft, event, command)
-        self._conversations.check_key(draft, state)
+        if rules.about == "conversation":
+            self._conversations.check_key(draft, state)
         if event.event_type == "message.created":
             self._messages.assign_id(event, self._deduplicator.message_keys)
         elif rules.refers_to_message:
@@ -193,8 +194,8 @@ class UnitOfWork:
 
     def _release(self, parked: ParkedEvent, result: Acknowledgement) -> None:
         self._stats.record_unparked(parked.source)
-        request = Append(parked.source, parked.path, 0, [])
-        self._stats.record(IncomingEvent(parked.raw), result, request, parked.received_at)
+        request = Append(parked.source, parked.path, 0, [IncomingEvent(parked.raw)])
+        self._stats.record(request, [result], parked.received_at)
         self._deduplicator.release(parked)
 
     def run_timers(self, now: int, limit: int) -> None:

@@ -44,10 +44,7 @@ class _Queued:
     received_at: int
     loop: asyncio.AbstractEventLoop
     result: "asyncio.Future[list[Acknowledgement]]"
-
-    @property
-    def event_count(self) -> int:
-        return len(self.request.events) if isinstance(self.request, Append) else 0
+    event_count: int
 
 
 class Writer:
@@ -148,10 +145,10 @@ class Writer:
         if self.failure is not None or self._stopping:
             raise LogUnavailableError("the log accepts no events now; /readyz says why")
         loop = asyncio.get_running_loop()
-        queued = _Queued(request, self._clock(), loop, loop.create_future())
-        count = queued.event_count
+        count = len(request.events) if isinstance(request, Append) else 0
         if self._queued_events + count > self._queue_events and self._queued_events:
             raise LogUnavailableError("the write queue is full; send again in a second")
+        queued = _Queued(request, self._clock(), loop, loop.create_future(), count)
         self._queued_events += count
         self._queue.put(queued)
         return queued.result

@@ -20,13 +20,19 @@ CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
 
 
+class CachedConversation(msgspec.Struct):
+    """The state of a conversation, and its `next_check_at` in the store."""
+
+    state: Conversation
+    stored_check: int | None = None
+
+
 class Store:
     """The writer's view of the store. One thread, one connection, one transaction at a time."""
 
     def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
-        self._states: LRUCache[str, Conversation] = LRUCache(CACHED_STATES)
-        self._stored_checks: LRUCache[str, int | None] = LRUCache(CACHED_STATES)
+        self._cache: LRUCache[str, CachedConversation] = LRUCache(CACHED_STATES)
         self._added = 0
         self._engine = engine
         self._shard = shard
@@ -58,12 +64,8 @@ class Store:
         self._database.acquire_write_lock(self._cursor)
         last, self._parked = self._execute(self._sql.last_position_and_parked, (self._shard,))[0]
         if last != position:
-            self._clear_cache()
+            self._cache.clear()
         return last or 0
-
-    def _clear_cache(self) -> None:
-        self._states.clear()
-        self._stored_checks.clear()
 
     @property
     def has_parked(self) -> bool:
@@ -84,13 +86,17 @@ class Store:
 
     def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
         """Return the state of those of `conversation_ids` that exist."""
-        known = self._states
-        unknown = [key for key in conversation_ids if key not in known]
-        found = {key: known[key] for key in conversation_ids if key in known}
+        found: dict[str, Conversation] = {}
+        unknown: list[str] = []
+        for key in conversation_ids:
+            try:
+                found[key] = self._cache[key].state
+            except KeyError:
+                unknown.append(key)
         for row in self._sql.find_states(self._execute, unknown):
             state = decode_conversation(row[0])
             found[state.conversation_id] = state
-            self._stored_checks[state.conversation_id] = row[1]
+            self._cache[state.conversation_id] = CachedConversation(state, row[1])
         return found
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
@@ -147,8 +153,13 @@ class Store:
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
         """Write states to the store; `new` have no row yet, `keyed` may have a new key."""
-        self._states.update((each.conversation_id, each) for each in states)
+        if new:
+            self._insert_conversations([each for each in states if each.conversation_id in new])
         old = [each for each in states if each.conversation_id not in new]
+        if old:
+            self._update_conversations(old, keyed, now)
+
+    def _insert_conversations(self, states: Sequence[Conversation]) -> None:
         self._execute_many(
             self._sql.insert_state,
             [
@@ -165,9 +176,12 @@ class Store:
                     encode_state(each),
                 )
                 for each in states
-                if each.conversation_id in new
             ],
         )
+
+    def _update_conversations(
+        self, states: Sequence[Conversation], keyed: set[str], now: int
+    ) -> None:
         self._execute_many(
             self._sql.update_state,
             [
@@ -178,29 +192,26 @@ class Store:
                     encode_state(each),
                     each.conversation_id,
                 )
-                for each in old
+                for each in states
             ],
         )
-        self._execute_many(
-            self._sql.update_key,
-            [
+        if keyed:
+            keys = [
                 (each.conversation_key, each.conversation_id)
-                for each in old
+                for each in states
                 if each.conversation_id in keyed
-            ],
-        )
-        self._execute_many(
-            self._sql.update_next_check,
-            [
-                (self._next_check_at(each), each.conversation_id)
-                for each in old
-                if self._needs_earlier_check(each, now)
-            ],
-        )
+            ]
+            self._execute_many(self._sql.update_key, keys)
+        checks = [
+            (self._next_check_at(each), each.conversation_id)
+            for each in states
+            if self._needs_earlier_check(each, now)
+        ]
+        self._execute_many(self._sql.update_next_check, checks)
 
     def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
         """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""
-        stored = self._stored_checks.get(state.conversation_id)
+        stored = self._cached(state).stored_check
         if (
             stored is not None
             and state.next_timer_at is not None
@@ -213,9 +224,16 @@ class Store:
         return wanted < stored or stored <= now
 
     def _next_check_at(self, state: Conversation) -> int | None:
-        check = next_check_at(state)
-        self._stored_checks[state.conversation_id] = check
-        return check
+        cached = self._cached(state)
+        cached.stored_check = next_check_at(state)
+        return cached.stored_check
+
+    def _cached(self, state: Conversation) -> CachedConversation:
+        try:
+            return self._cache[state.conversation_id]
+        except KeyError:
+            cached = self._cache[state.conversation_id] = CachedConversation(state)
+            return cached
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Write the states of messages."""
@@ -240,7 +258,7 @@ class Store:
 
     def delete_projections(self) -> None:
         """Delete all projections: the states of conversations, messages and contacts."""
-        self._clear_cache()
+        self._cache.clear()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
 
@@ -282,7 +300,7 @@ class Store:
 
     def rollback(self) -> None:
         """Undo everything since the last commit, and clear the cache."""
-        self._clear_cache()
+        self._cache.clear()
         if self.is_disconnected:
             return
         try:
