@@ -18,7 +18,7 @@ def show_api_stats() -> None:
         st.warning("The conversation API does not answer:")
         st.code(formatting.reveal(found), language=None, wrap_lines=True)
         return
-    _show_accounts(found)
+    _show_ingest_stats(found)
     _show_rejected(found)
 
 
@@ -30,7 +30,7 @@ def show_record(_warehouse: Path, bounds: Bounds, whole: Period) -> None:
     )
 
 
-def _show_accounts(found: ApiStats) -> None:
+def _show_ingest_stats(found: ApiStats) -> None:
     if found.agrees:
         st.success(
             "Ingest stats are balanced: no received event was lost or counted twice.",
@@ -38,7 +38,7 @@ def _show_accounts(found: ApiStats) -> None:
         )
     else:
         st.error(
-            "The accounts do not agree. `convolake verify` names the place.",
+            "Ingest stats are not balanced: run `convolake verify`, which says where.",
             icon=":material/error:",
         )
     totals = found.counters.select(
@@ -58,8 +58,8 @@ def _show_accounts(found: ApiStats) -> None:
         for column, (label, value) in zip(st.columns(len(values)), values, strict=True):
             column.metric(label, value, border=True)
     st.caption(
-        "Events since the log began. Came = accepted + duplicates + conflicts + rejected + parked, counted at the "
-        "door before anything is parsed; stored = accepted + those that the server added (sessions)."
+        "Events since the log began. Received = accepted + duplicates + conflicts + rejected + parked, counted "
+        "before anything is parsed; stored = accepted + those that the server added (sessions)."
     )
     st.dataframe(
         found.counters.with_columns(pl.col("source").map_elements(formatting.reveal, pl.String)),
@@ -75,7 +75,7 @@ def _show_rejected(found: ApiStats) -> None:
         return
     st.caption(
         f"The newest {found.rejected.height}, times in UTC. `convolake rejected replay` "
-        "tries them again once their cause is mended."
+        "accepts them again after their cause is fixed."
     )
     st.dataframe(
         found.rejected.with_columns(

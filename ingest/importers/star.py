@@ -110,18 +110,18 @@ def events(dialogue: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     Raises StarError for an agent that STAR does not have.
     """
-    people = _participants(dialogue)
+    participants = _participants(dialogue)
     source_events = dialogue["Events"]
     at = source_events[0].get("UnixTime") if source_events else None
     if at is None:
         at = _batch_time(dialogue)
-    yield _created(dialogue, people, at)
+    yield _created(dialogue, participants, at)
     for index, source_event in enumerate(source_events):
         at = source_event.get("UnixTime", at)
-        yield _event(dialogue, people, index, at)
+        yield _event(dialogue, participants, index, at)
     if dialogue["CompletionLevel"] in DISCONNECTED:
         left = _timed_event(dialogue, "left", "participant.left", at)
-        yield left | people["User"] | {"payload": {"reason": "disconnected"}}
+        yield left | participants["User"] | {"payload": {"reason": "disconnected"}}
 
 
 def _participants(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -132,12 +132,12 @@ def _participants(dialogue: dict[str, Any]) -> dict[str, dict[str, str]]:
         "KnowledgeBase": "knowledge-base",
         "UserGuide": "user-guide",
     }
-    people = {
+    participants = {
         name: {"participant_id": ids[name], "participant_role": role}
         for name, role in ROLES.items()
     }
-    people["User"]["contact_id"] = customer
-    return people
+    participants["User"]["contact_id"] = customer
+    return participants
 
 
 def _batch_time(dialogue: dict[str, Any]) -> int:
@@ -159,26 +159,26 @@ def _timed_event(dialogue: dict[str, Any], place: str, event_type: str, at: int)
 
 
 def _created(
-    dialogue: dict[str, Any], people: dict[str, dict[str, str]], at: int
+    dialogue: dict[str, Any], participants: dict[str, dict[str, str]], at: int
 ) -> dict[str, Any]:
     rest = {name: value for name, value in dialogue.items() if name != "Events"}
     return {
         **_timed_event(dialogue, "created", "conversation.created", at),
         "channel": CHANNEL,
-        "contact_id": people["User"]["contact_id"],
-        "payload": {"participants": list(people.values()), **rest},
+        "contact_id": participants["User"]["contact_id"],
+        "payload": {"participants": list(participants.values()), **rest},
     }
 
 
 def _event(
-    dialogue: dict[str, Any], people: dict[str, dict[str, str]], index: int, at: int
+    dialogue: dict[str, Any], participants: dict[str, dict[str, str]], index: int, at: int
 ) -> dict[str, Any]:
     source_event = dialogue["Events"][index]
     agent, action = source_event["Agent"], source_event["Action"]
-    if agent not in people:
+    if agent not in participants:
         raise StarError(f"dialogue {dialogue['DialogueID']}, event {index}: unknown agent")
     event_type, extra = _event_type(agent, action)
-    event = _timed_event(dialogue, str(index), event_type, at) | people[agent]
+    event = _timed_event(dialogue, str(index), event_type, at) | participants[agent]
     if "Text" in source_event:
         event["text"] = source_event["Text"]
     if event_type == "message.created":

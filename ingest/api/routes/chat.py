@@ -74,7 +74,7 @@ async def open_chat(request: Request, api: Context) -> NewChat:
         raise ForbiddenError("this page opens no conversations; the setting `chat` lets it")
     conversation_id = request.app.state.new_id()
     visitor = f"visitor-{conversation_id[-8:]}"
-    people = [
+    participants = [
         {"participant_id": visitor, "participant_role": "customer"},
         {"participant_id": api.chat_bot, "participant_role": "bot"},
     ]
@@ -82,7 +82,7 @@ async def open_chat(request: Request, api: Context) -> NewChat:
         event_type="conversation.created",
         conversation_id=conversation_id,
         channel="web",
-        payload={"participants": people},
+        payload={"participants": participants},
     )
     arrival = IncomingEvent(b"", draft, command=Command())
     (answer,) = await submit(api, Append(SOURCE, "/chat/conversations", 1, [arrival]))

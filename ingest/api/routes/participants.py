@@ -130,8 +130,8 @@ class ParticipantList(BaseModel):
 def list_participants(api: Context, caller: RequireRead, conversation_id: str) -> ParticipantList:
     """Return every participant of a conversation, with the number of unread messages."""
     state = get_visible_conversation(api, conversation_id, caller)
-    people = to_participant_views(state)
-    for each in people:
+    views = to_participant_views(state)
+    for each in views:
         member = state.participants[each.participant_id]
         horizon = member.read_sequence
         if member.unread_sequence is not None:
@@ -139,4 +139,4 @@ def list_participants(api: Context, caller: RequireRead, conversation_id: str) -
         each.unread_count = queries.count_unread(
             api.engine, conversation_id, each.participant_id, horizon, each.participant_role
         )
-    return ParticipantList(items=people)
+    return ParticipantList(items=views)
