@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.contract import Cursor
+from ingest.events.contact_state import decode_contact
+from ingest.events.conversation_state import decode_conversation
+from ingest.events.message_state import decode_message
 from ingest.lake.log_reader import LogReader, open_log
 from ingest.log.cursor import distance
 from ingest.manifest import ManifestError, Segment, is_intact, read_manifest, sealed_cursor
@@ -59,7 +63,7 @@ def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:
         reader = open_log(settings)
     except FileNotFoundError:
         place = "the database" if settings.store_url else settings.data
-        yield Check("log", ok=False, detail=f"no log in {place}; `convolake serve` makes one")
+        yield Check("log", ok=False, detail=f"no log in {place}; `convolake serve` creates one")
         return
     with reader as log:
         yield from _check_record(settings, verdict, log)
@@ -78,6 +82,7 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         verdict.unsealed_events = distance(sealed_cursor(segments), head)
         verdict.unloaded_events = sum(span.rows for span in unloaded(warehouse, segments))
         yield from _check_log(log, verdict.events)
+        yield _check_states(log)
         yield _check_manifest(segments, head)
         lake = settings.lake_path
         good = [segment for segment in segments if is_intact(lake, segment)]
@@ -151,6 +156,36 @@ def _check_log(log: LogReader, events: int) -> Iterator[Check]:
         )
 
 
+_STATES: dict[str, tuple[str, Callable[[bytes], object]]] = {
+    "conversation": (
+        "select conversation_id, projection from conversations",
+        decode_conversation,
+    ),
+    "message": (
+        "select conversation_id || '/' || message_id, projection from messages",
+        decode_message,
+    ),
+    "contact": ("select contact_id, projection from contacts", decode_contact),
+}
+"""Of each kind of state: its rows as (key, projection), and its decoder."""
+
+
+def _check_states(log: LogReader) -> Check:
+    """Decode every state. The API repairs a damaged one when it reads it, and stores it with the next event."""
+    unreadable: list[str] = []
+    count = 0
+    for kind, (query, decode) in _STATES.items():
+        keys, projections = log.query(query).columns
+        count += len(keys)
+        for key, projection in zip(keys, projections, strict=True):
+            try:
+                decode(projection.as_py())
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                unreadable.append(f"{kind} {key}")
+    detail = f"{len(unreadable)}, first {unreadable[0]}" if unreadable else f"{count:,} states"
+    return Check("every state can be read", ok=not unreadable, detail=detail)
+
+
 def _check_manifest(segments: list[Segment], head: Cursor) -> Check:
     name = "the manifest is whole"
     first = {segment.shard: segment.first_position for segment in reversed(segments)}
@@ -167,20 +202,20 @@ def _check_manifest(segments: list[Segment], head: Cursor) -> Check:
 def _check_files(lake: Path, segments: list[Segment], good: list[Segment]) -> Check:
     name = "segments are the bytes that were sealed"
     present = {path for path in lake.glob("events/**/*") if path.is_file()}
-    # What was sealed since the manifest was read is no stranger; a file in the making neither.
+    # A segment sealed since the manifest was read is known too; a temporary file is ignored.
     sealed, _ = read_manifest(lake)
     known = {lake / each.path for one in (*segments, *sealed) for each in (one, *one.replaces)}
-    alien = sorted(path for path in present - known if path.suffix != ".tmp" and path.exists())
+    unknown = sorted(path for path in present - known if path.suffix != ".tmp" and path.exists())
     damaged = [segment.path for segment in segments if segment not in good]
     if damaged:
         return Check(
             name, ok=False, detail=f"{len(damaged)} damaged or missing, first {damaged[0]}"
         )
-    if alien:
+    if unknown:
         return Check(
             name,
             ok=False,
-            detail=f"{len(alien)} files that are not in the manifest, first {alien[0].relative_to(lake)}",
+            detail=f"{len(unknown)} files that are not in the manifest, first {unknown[0].relative_to(lake)}",
         )
     return Check(name, ok=True, detail=f"{sum(segment.bytes for segment in segments):,} bytes")
 

@@ -17,7 +17,8 @@ IngestError
 │   ├── StaleEpochError          control has changed since the bot read it
 │   ├── HandoffStateError        the status of the handoff does not allow this step
 │   ├── VersionMismatchError     the object changed meanwhile
-│   ├── RejectedByHookError       a hook rejected the message
+│   ├── UnreadableStateError     the stored state is damaged
+│   ├── RejectedByHookError      a hook rejected the message
 │   ├── HookFailedError          a required hook did not answer
 │   └── EventConflictError       another event has the id or the Idempotency-Key
 └── LogUnavailableError          nothing is wrong with the event; try again
@@ -166,6 +167,17 @@ class ForbiddenTypeError(EventRejectedError):
     status = 403
     code = "forbidden_type"
     title = "This key may not write this event type"
+
+
+class UnreadableStateError(EventRejectedError):
+    """The stored state of this conversation, message or contact is damaged, and so are its events.
+
+    All others work. The event was not stored; a rejected event is kept and can be replayed after the repair.
+    """
+
+    status = 503
+    code = "unreadable_state"
+    title = "The stored state cannot be read"
 
 
 class UnknownConversationError(EventRejectedError):

@@ -443,6 +443,7 @@ def test_a_customer_message_reopens_resolved_but_not_closed(record: Record) -> N
 def test_every_client_event_type_reaches_the_warehouse(record: Record) -> None:
     """Each event has every column it may have, because no accepted event may stop a load."""
     record.write(make_conversation())
+    record.write([{"event_type": "contact.created", "contact_id": "another"}])
     full: dict[str, Any] = {
         "participant_id": "ada", "participant_role": "customer", "contact_id": "ada", "channel": "web",
         "channel_account": "n1", "message_id": "c1-m0", "handoff_id": "h1", "in_reply_to": "c1-m0",

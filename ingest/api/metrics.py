@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.hooks.runner import OUTCOMES, HookRunner
+from ingest.log.storage.state_reader import unreadable_states
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement, Status
 
@@ -31,35 +32,35 @@ class Metrics(Collector):
         self._writer = writer
         self._hub = hub
         self._hooks = hooks
-        self._came = 0
-        self._became: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
+        self._received = 0
+        self._by_status: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
     def count_received(self, count: int) -> None:
         """Count received events."""
-        self._came += count
+        self._received += count
 
     def count_acknowledgements(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""
         for answer in answers:
-            self._became[answer.status] += 1
+            self._by_status[answer.status] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with its current value."""
         yield CounterMetricFamily(
             "convolake_events_received",
             "Events received, counted before parsing.",
-            self._came,
+            self._received,
         )
-        became = CounterMetricFamily(
+        acknowledged = CounterMetricFamily(
             "convolake_events",
             "Events acknowledged, by status: accepted, duplicate, conflict, rejected, parked.",
             labels=["status"],
         )
-        for status, count in self._became.items():
-            became.add_metric([status], count)
-        yield became
+        for status, count in self._by_status.items():
+            acknowledged.add_metric([status], count)
+        yield acknowledged
         position, commits, waiting = (
             (0, 0, 0)
             if self._writer is None
@@ -80,6 +81,17 @@ class Metrics(Collector):
         )
 
         yield self._hook_calls()
+        yield self._damaged_states()
+
+    def _damaged_states(self) -> Metric:
+        damaged = GaugeMetricFamily(
+            "convolake_damaged_states",
+            "Stored states that could not be read since start, by outcome: repaired from their events, or lost.",
+            labels=["outcome"],
+        )
+        damaged.add_metric(["repaired"], len(unreadable_states.repaired))
+        damaged.add_metric(["lost"], len(unreadable_states.lost))
+        return damaged
 
     def _hook_calls(self) -> Metric:
         calls = CounterMetricFamily(

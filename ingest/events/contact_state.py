@@ -1,5 +1,7 @@
 """The state of a contact: the person behind customers, across channels."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 
@@ -36,23 +38,45 @@ decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
 def decide_contact(
-    draft: Draft, event: StoredEvent, contact: Contact | None, command: Command | None
+    draft: Draft, event: StoredEvent, contacts: Mapping[str, Contact], command: Command | None
 ) -> Contact:
     """Return the contact that the event changes; `apply` the event once it has its position.
 
-    A fact about an unknown contact creates it. Raises EventRejectedError or a subclass.
+    `contacts` are those that exist, of the ids that the draft names (`contact_ids`). A fact about an
+    unknown contact creates it. Raises EventRejectedError or a subclass.
     """
+    contact_id = event.contact_id or ""
+    contact = contacts.get(contact_id)
     if draft.conversation_id is not None:
         raise EventRejectedError(
             "an event of a contact belongs to no conversation", "$.conversation_id"
         )
-    if draft.event_type == "contact.merged" and draft.contact_id == (draft.payload or {}).get(
-        "into"
-    ):
-        raise EventRejectedError("a contact cannot be merged into itself", "$.payload.into")
+    if draft.event_type == "contact.merged":
+        _check_merge(contact_id, contacts.get(_merged_into(draft) or ""))
     if command is not None:
         _check_command(draft, contact, command)
-    return contact or Contact(event.contact_id or "")
+    return contact or Contact(contact_id)
+
+
+def contact_ids(draft: Draft) -> list[str]:
+    """Return the contacts that an event of a contact names: its own, and the one it was merged into."""
+    return [each for each in (draft.contact_id, _merged_into(draft)) if each is not None]
+
+
+def _merged_into(draft: Draft) -> str | None:
+    into = (draft.payload or {}).get("into")
+    return into if isinstance(into, str) else None
+
+
+def _check_merge(contact_id: str, into: Contact | None) -> None:
+    if into is None:
+        raise UnknownContactError("there is no contact with this id", "$.payload.into")
+    if into.contact_id == contact_id:
+        raise EventRejectedError("a contact cannot be merged into itself", "$.payload.into")
+    if into.merged_into == contact_id:
+        raise EventRejectedError(
+            "the other contact was merged into this one; unmerge it first", "$.payload.into"
+        )
 
 
 def _check_command(draft: Draft, contact: Contact | None, command: Command) -> None:

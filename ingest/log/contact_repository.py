@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ingest.errors import VersionMismatchError
 from ingest.events import contact_state
-from ingest.events.contact_state import Contact, decide_contact
+from ingest.events.contact_state import Contact, contact_ids, decide_contact
 from ingest.events.decide import CHANGED_SINCE
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
@@ -26,9 +26,10 @@ class ContactRepository:
         """Load the contacts that these drafts change."""
         self._contacts = self._store.find_contacts(
             unique(
-                draft.contact_id
+                contact_id
                 for draft in drafts
                 if rules_of(draft.event_type).stream == "contact"
+                for contact_id in contact_ids(draft)
             )
         )
 
@@ -40,7 +41,7 @@ class ContactRepository:
         ):
             # A version is a position, which this commit has not assigned yet.
             raise VersionMismatchError(CHANGED_SINCE)
-        contact = decide_contact(draft, event, self._contacts.get(event.contact_id or ""), command)
+        contact = decide_contact(draft, event, self._contacts, command)
         self._contacts[contact.contact_id] = contact
         self._changes.append((contact, event))
 

@@ -1,10 +1,14 @@
 """The conversations that one commit reads and changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import uuid5
 
 from ingest.contract import NAMESPACE
-from ingest.errors import ConversationExistsError, ForbiddenError, UnknownConversationError
+from ingest.errors import (
+    ConversationExistsError,
+    ForbiddenError,
+    UnknownConversationError,
+)
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent
@@ -19,7 +23,7 @@ class ConversationRepository:
     def __init__(self, store: Store, conversation_ids: Iterable[str | None]) -> None:
         """Load the conversations that exist."""
         self._store = store
-        self._states = store.find_conversations(unique(conversation_ids))
+        self._states, self._unreadable = store.find_conversations(unique(conversation_ids))
         self._owners: dict[str, str] = {}
         self._changed: dict[str, Conversation] = {}
         self._created: list[tuple[Conversation, StoredEvent]] = []
@@ -30,20 +34,43 @@ class ConversationRepository:
         self._owners = self._store.find_keys(unique(_conversation_key(draft) for draft in drafts))
 
     def get(self, conversation_id: str | None) -> Conversation | None:
-        """Return a conversation that was loaded, or created in this commit."""
-        return self._states.get(conversation_id or "")
+        """Return a conversation that was loaded, or created in this commit.
+
+        Raises UnreadableStateError.
+        """
+        state = self._states.get(conversation_id or "")
+        if state is None and conversation_id in self._unreadable:
+            raise self._unreadable[conversation_id]
+        return state
 
     def load(self, conversation_ids: Iterable[str]) -> list[Conversation]:
         """Return the conversations that exist; load those that were not loaded."""
         ids = list(conversation_ids)
-        self._states |= self._store.find_conversations(
+        states, unreadable = self._store.find_conversations(
             [key for key in ids if key not in self._states]
         )
+        self._states |= states
+        self._unreadable |= unreadable
         return [self._states[key] for key in ids if key in self._states]
 
     def successor_of(self, state: Conversation) -> Conversation | None:
-        """Return the conversation that continues a closed one."""
-        return None if state.successor_id is None else self.load([state.successor_id])[0]
+        """Return the conversation that continues a closed one. Raises UnreadableStateError."""
+        if state.successor_id is None:
+            return None
+        self.load([state.successor_id])
+        return self.get(state.successor_id)
+
+    def successors(self, conversation_id: str | None) -> Iterator[Conversation]:
+        """Yield the successors of a conversation, as far as they can be read."""
+        state = self._states.get(conversation_id or "")
+        while state is not None and state.successor_id is not None:
+            state = next(iter(self.load([state.successor_id])), None)
+            if state is not None:
+                yield state
+
+    def postpone_unreadable(self, until: int) -> None:
+        """Check the timers of conversations that cannot be read at `until` again."""
+        self._store.postpone_checks(self._unreadable, until)
 
     def change(self, state: Conversation, created_by: StoredEvent | None = None) -> None:
         """Mark a conversation as changed, or as created by an event."""
@@ -86,7 +113,7 @@ class ConversationRepository:
         while True:
             name = f"successor/{conversation_id}" + (f"/{number}" if number > 1 else "")
             successor_id = str(uuid5(NAMESPACE, name))
-            if not self.load([successor_id]):
+            if not self.load([successor_id]) and successor_id not in self._unreadable:
                 return successor_id
             number += 1
 

@@ -25,14 +25,10 @@ class MessageRepository:
         self._states: dict[MessageKey, Message] = {}
         self._changed: dict[MessageKey, Message] = {}
 
-    def load(self, drafts: Collection[Draft]) -> None:
-        """Load the messages that these drafts name."""
-        self._visibilities = self._store.find_created_messages(
-            message_keys(draft for draft in drafts if draft.message_id is not None)
-        )
-        self._states = self._store.find_messages(
-            message_keys(draft for draft in drafts if rules_of(draft.event_type).refers_to_message)
-        )
+    def load(self, named: Iterable[MessageKey], referred: Iterable[MessageKey]) -> None:
+        """Load which of the `named` messages exist, and the states of those `referred` to."""
+        self._visibilities = self._store.find_created_messages(sorted(set(named)))
+        self._states = self._store.find_messages(sorted(set(referred)))
 
     def exists(self, key: tuple[str, str | None]) -> bool:
         """Return whether this message was created."""

@@ -3,6 +3,7 @@
 import heapq
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -21,10 +22,12 @@ from sqlalchemy import (
 )
 
 from ingest.contract import Cursor
-from ingest.events.contact_state import Contact, decode_contact
-from ingest.events.conversation_state import Conversation, decode_conversation
+from ingest.errors import UnreadableStateError
+from ingest.events.contact_state import Contact
+from ingest.events.conversation_state import Conversation
 from ingest.events.event_view import render_event
-from ingest.events.message_state import Message, decode_message
+from ingest.events.message_state import Message
+from ingest.log.storage.state_reader import read_contact, read_conversation, read_message
 from ingest.log.storage.tables import (
     contacts,
     conversations,
@@ -52,8 +55,8 @@ def get_conversation(engine: Engine, conversation_id: str) -> Conversation | Non
         conversations.c.conversation_id == conversation_id
     )
     with engine.connect() as connection:
-        folded = connection.execute(found).scalar()
-    return None if folded is None else decode_conversation(folded)
+        projection = connection.execute(found).scalar()
+    return None if projection is None else read_conversation(engine, conversation_id, projection)
 
 
 class ConversationChannels:
@@ -91,30 +94,35 @@ def list_conversations(
     """Return at most `limit` conversations, newest first, created before position `before`.
 
     `equal` gives values that columns must have; None: any value. With `channels`, only of those
-    channels.
+    channels. Conversations whose state cannot be read are left out; `unreadable_states` has them.
     """
-    query = select(conversations.c.projection).order_by(
-        conversations.c.created_position.desc(), conversations.c.conversation_id.desc()
-    )
-    if before is not None:
-        query = query.where(
-            tuple_(conversations.c.created_position, conversations.c.conversation_id) < before
-        )
+    place = (conversations.c.created_position, conversations.c.conversation_id)
+    query = select(*place, conversations.c.projection).order_by(*(each.desc() for each in place))
     if channels:
         query = query.where(conversations.c.channel.in_(sorted(channels)))
     for name, value in equal.items():
         if value is not None:
             query = query.where(conversations.c[name] == value)
-    with engine.connect() as connection:
-        return [decode_conversation(row[0]) for row in connection.execute(query.limit(limit))]
+    found: list[Conversation] = []
+    while (missing := limit - len(found)) > 0:
+        page = query if before is None else query.where(tuple_(*place) < before)
+        with engine.connect() as connection:
+            rows = connection.execute(page.limit(missing)).all()
+        for position, conversation_id, projection in rows:
+            before = position, conversation_id
+            with suppress(UnreadableStateError):
+                found.append(read_conversation(engine, conversation_id, projection))
+        if len(rows) < missing:
+            break
+    return found
 
 
 def get_contact(engine: Engine, contact_id: str) -> Contact | None:
     """Return a contact, or None."""
     found = select(contacts.c.projection).where(contacts.c.contact_id == contact_id)
     with engine.connect() as connection:
-        folded = connection.execute(found).scalar()
-    return None if folded is None else decode_contact(folded)
+        projection = connection.execute(found).scalar()
+    return None if projection is None else read_contact(engine, contact_id, projection)
 
 
 _MESSAGE_COLUMNS: Sequence[Any] = [
@@ -164,12 +172,15 @@ def find_messages(
     engine: Engine, conversation_id: str, message_ids: Sequence[str]
 ) -> dict[str, Message]:
     """Return the state of those messages that changed after their creation."""
-    query = select(messages.c.projection).where(
+    query = select(messages.c.message_id, messages.c.projection).where(
         messages.c.message_id.in_(message_ids), messages.c.conversation_id == conversation_id
     )
     with engine.connect() as connection:
-        found = [decode_message(row[0]) for row in connection.execute(query)]
-    return {each.message_id: each for each in found}
+        rows = connection.execute(query).all()
+    return {
+        message_id: read_message(engine, conversation_id, message_id, projection)
+        for message_id, projection in rows
+    }
 
 
 def list_events(
@@ -305,11 +316,13 @@ def list_event_views(
 ) -> list[dict[str, Any]]:
     """Return at most `limit` events of a conversation, in order, as `view` shows them."""
     rows = list_events(engine, conversation_id, limit, span)
-    gone = _deleted(engine, conversation_id, rows) if view != "all" else frozenset()
-    return [render_event(row, view, is_deleted=row["message_id"] in gone) for row in rows]
+    deleted = _deleted_messages(engine, conversation_id, rows) if view != "all" else frozenset()
+    return [render_event(row, view, is_deleted=row["message_id"] in deleted) for row in rows]
 
 
-def _deleted(engine: Engine, conversation_id: str, rows: Sequence[RowMapping]) -> frozenset[str]:
+def _deleted_messages(
+    engine: Engine, conversation_id: str, rows: Sequence[RowMapping]
+) -> frozenset[str]:
     ids = [row["message_id"] for row in rows if row["message_id"] is not None]
     states = find_messages(engine, conversation_id, ids).values()
     return frozenset(each.message_id for each in states if each.is_deleted)

@@ -44,7 +44,7 @@ def rebuild_projections(
     """
     store.delete_projections()
     for rows in _chunks(engine):
-        _ChunkProjection(store, rules).fold(rows)
+        _ChunkProjection(store, rules).project(rows)
         on_chunk(rows[-1].position)
     store.commit()
 
@@ -65,35 +65,37 @@ class _ChunkProjection:
         self._rules = rules
         self._new: set[str] = set()
 
-    def fold(self, rows: Sequence[StoredEvent]) -> None:
+    def project(self, rows: Sequence[StoredEvent]) -> None:
         store = self._store
         ids = sorted({row.conversation_id for row in rows if row.conversation_id is not None})
-        states = store.find_conversations(ids)
-        people = sorted(
+        states, _ = store.find_conversations(ids)  # this rebuild wrote them: all are readable
+        contact_ids = sorted(
             {
                 row.contact_id
                 for row in rows
                 if rules_of(row.event_type).stream == "contact" and row.contact_id
             }
         )
-        known = store.find_contacts(people)
+        contacts = store.find_contacts(contact_ids)
         keys = sorted({_key(row) for row in rows if rules_of(row.event_type).refers_to_message})
-        said = store.find_messages(keys)
+        messages = store.find_messages(keys)
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)
                 if rules_of(row.event_type).refers_to_message:
-                    message_state.apply(said.setdefault(_key(row), Message(*_key(row))), row)
+                    message_state.apply(messages.setdefault(_key(row), Message(*_key(row))), row)
             elif rules_of(row.event_type).stream == "contact" and row.contact_id:
-                contact_state.apply(known.setdefault(row.contact_id, Contact(row.contact_id)), row)
+                contact_state.apply(
+                    contacts.setdefault(row.contact_id, Contact(row.contact_id)), row
+                )
         for state in states.values():
             state.next_timer_at = (
                 due.at if (due := next_timer(state, self._rules)) is not None else None
             )
         now = max(row.committed_at for row in rows)
         store.save_conversations(list(states.values()), self._new, set(states), now)
-        store.save_messages([said[key] for key in keys])
-        store.save_contacts([known[each] for each in people])
+        store.save_messages([messages[key] for key in keys])
+        store.save_contacts([contacts[each] for each in contact_ids])
 
     def _apply(self, row: StoredEvent, states: dict[str, Conversation]) -> None:
         conversation_id = row.conversation_id or ""

@@ -4,7 +4,7 @@ Each event passes the same steps: deduplicate, park or decide (with effects), sa
 one after the other, against the state that the earlier ones left.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -28,9 +28,12 @@ from ingest.log.conversation_repository import ConversationRepository
 from ingest.log.deduplicator import Deduplicator
 from ingest.log.ingest_stats import IngestStats
 from ingest.log.message_repository import MessageRepository
-from ingest.log.records import ParkedEvent
+from ingest.log.records import MessageKey, ParkedEvent
 from ingest.log.storage.store import Store
 from ingest.log.writer_requests import Acknowledgement, Append, Execute, IncomingEvent
+
+RECHECK_UNREADABLE_AFTER = 3_600 * 1_000_000
+"""Interval after which the timers of a conversation that cannot be read are tried again: 1 hour, in microseconds."""
 
 
 class UnitOfWork:
@@ -63,9 +66,19 @@ class UnitOfWork:
             if draft.event_type != "message.created" or draft.message_id is not None
         ]
         if rare:
-            self._messages.load(rare)
+            referring = [draft for draft in rare if rules_of(draft.event_type).refers_to_message]
+            self._messages.load(self._message_keys(rare), self._message_keys(referring))
             self._contacts.load(rare)
             self._conversations.load_key_owners(rare)
+
+    def _message_keys(self, drafts: Iterable[Draft]) -> Iterator[MessageKey]:
+        """Yield the messages that drafts name, in their conversations and in the successors of those."""
+        for draft in drafts:
+            if draft.message_id is None:
+                continue
+            yield draft.conversation_id or "", draft.message_id
+            for state in self._conversations.successors(draft.conversation_id):
+                yield state.conversation_id, draft.message_id
 
     def append(
         self, request: Append, received_at: int, new_ids: Sequence[str]
@@ -202,6 +215,7 @@ class UnitOfWork:
         """Run due timers, and reject expired parked events, in at most `limit` conversations."""
         for state in self._conversations.load(self._store.find_due_conversations(now, limit)):
             self._run_timers(state, conversation_time(state, now), now)
+        self._conversations.postpone_unreadable(now + RECHECK_UNREADABLE_AFTER)
         for parked in self._deduplicator.expired(now, limit):
             error = UnknownMessageError("its message did not arrive in time", "$.message_id")
             self._release(parked, reject(parked.event_id, error))

@@ -130,10 +130,21 @@ def test_a_rejected_payload_leaves_the_conversation_readable(record: Record) -> 
     assert accepted.status == "accepted"
 
 
-def test_a_contact_cannot_be_merged_into_itself(record: Record) -> None:
-    merge = {"event_type": "contact.merged", "contact_id": "ada", "payload": {"into": "ada"}}
-    (rejected,) = record.write([merge])
-    assert rejected.status == "rejected"
+def test_a_contact_is_merged_only_into_another_known_one_that_is_not_merged_into_it(
+    record: Record,
+) -> None:
+    record.write([{"event_type": "contact.created", "contact_id": each} for each in ("ada", "eve")])
+
+    def merge(contact_id: str, into: object) -> str:
+        merged = {"event_type": "contact.merged", "contact_id": contact_id}
+        (answer,) = record.write([merged | {"payload": {"into": into}}])
+        return answer.status if answer.error is None else answer.error.code
+
+    assert merge("ada", "ada") == "event_rejected"
+    assert merge("ada", "unknown") == "unknown_contact"
+    assert merge("ada", 40217) == "event_rejected"
+    assert merge("ada", "eve") == "accepted"
+    assert merge("eve", "ada") == "event_rejected"
 
 
 def test_personal_fields_are_marked_in_the_structs() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ClauseElement,
     Column,
+    ColumnElement,
     Dialect,
     Integer,
     Select,
@@ -77,29 +78,36 @@ Execute = Callable[[str, Sequence[Any]], list[Any]]
 
 
 class Lookup:
-    """Rows whose `key` is one of many: a statement for each size of list."""
+    """Rows whose `keys` are among many: a statement for each size of list."""
 
-    def __init__(self, dialect: Dialect, query: Select[Any], key: "Column[Any]") -> None:
-        """Start with `query` without its condition on `key`."""
+    def __init__(self, dialect: Dialect, query: Select[Any], *keys: "Column[Any]") -> None:
+        """Start with `query` without its conditions on `keys`."""
         self._statements = {
-            size: _compile(
-                dialect, query.where(key.in_([bindparam(f"id_{n:04}") for n in range(size)]))
-            )
+            size: _compile(dialect, query.where(*(_is_one_of(key, size) for key in keys)))
             for size in IN_LIST_SIZES
         }
 
-    def __call__(self, execute: Execute, ids: Sequence[str]) -> list[Any]:
-        """Return all rows found."""
+    def __call__(self, execute: Execute, *values: Sequence[str]) -> list[Any]:
+        """Return all rows found. `values` are the values of each key, row by row.
+
+        With two keys, rows that combine values of different rows are found too.
+        """
         found: list[Any] = []
         start = 0
-        while start < len(ids):
-            left = len(ids) - start
+        while start < len(values[0]):
+            left = len(values[0]) - start
             size = next((size for size in IN_LIST_SIZES if size >= left), IN_LIST_SIZES[-1])
-            chunk = list(ids[start : start + size])
-            chunk += chunk[-1:] * (size - len(chunk))
+            chunk: list[str] = []
+            for column in values:
+                chunk += column[start : start + size]
+                chunk += chunk[-1:] * (size - left)
             found += execute(self._statements[size], chunk)
             start += size
         return found
+
+
+def _is_one_of(key: "Column[Any]", size: int) -> ColumnElement[bool]:
+    return key.in_([bindparam(f"{key.name}_{n:04}") for n in range(size)])
 
 
 class Statements:
@@ -127,7 +135,11 @@ class Statements:
         )
         self.find_states = Lookup(
             dialect,
-            select(conversations.c.projection, conversations.c.next_check_at),
+            select(
+                conversations.c.conversation_id,
+                conversations.c.projection,
+                conversations.c.next_check_at,
+            ),
             conversations.c.conversation_id,
         )
         self.find_keys = Lookup(
@@ -146,16 +158,28 @@ class Statements:
         self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
         self._messages(dialect, sql)
         self._parked(dialect, sql)
-        self._accounts(sql)
-        self.find_contacts = Lookup(dialect, select(contacts.c.projection), contacts.c.contact_id)
+        self._ingest_stats(sql)
+        self.find_contacts = Lookup(
+            dialect, select(contacts.c.contact_id, contacts.c.projection), contacts.c.contact_id
+        )
         self.delete_contact = sql(delete(contacts).where(contacts.c.contact_id == bindparam("key")))
         self.insert_contact = sql(insert(contacts))
 
     def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         created = select(events.c.conversation_id, events.c.message_id, events.c.visibility)
         self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
-        self.find_named = Lookup(dialect, created.where(text(NAMED_MESSAGE)), events.c.message_id)
-        self.find_messages = Lookup(dialect, select(messages.c.projection), messages.c.message_id)
+        self.find_named = Lookup(
+            dialect,
+            created.where(text(NAMED_MESSAGE)),
+            events.c.message_id,
+            events.c.conversation_id,
+        )
+        self.find_messages = Lookup(
+            dialect,
+            select(messages.c.conversation_id, messages.c.message_id, messages.c.projection),
+            messages.c.message_id,
+            messages.c.conversation_id,
+        )
         self.delete_message = sql(
             delete(messages).where(
                 messages.c.message_id == bindparam("key"),
@@ -179,7 +203,7 @@ class Statements:
             )
         )
 
-    def _accounts(self, sql: Callable[[ClauseElement], str]) -> None:
+    def _ingest_stats(self, sql: Callable[[ClauseElement], str]) -> None:
         self.update_counters = sql(
             update(ingest_stats)
             .where(ingest_stats.c.source == bindparam("key"))

@@ -1,19 +1,21 @@
 """The store of the log for its writer; `queries` reads it for the API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from cachetools import LRUCache
 from sqlalchemy import ClauseElement, Engine
 
-from ingest.events.contact_state import Contact, decode_contact
-from ingest.events.conversation_state import Conversation, decode_conversation, encode_state
-from ingest.events.message_state import Message, decode_message
+from ingest.errors import UnreadableStateError
+from ingest.events.contact_state import Contact
+from ingest.events.conversation_state import Conversation, encode_state
+from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import next_check_at
 from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
 from ingest.log.storage.engine import database_for
+from ingest.log.storage.state_reader import read_contact, read_conversation, read_message
 from ingest.log.storage.statements import compiled_statements
 
 CACHED_STATES = 50_000
@@ -84,8 +86,10 @@ class Store:
         rows = self._sql.find_events(self._execute, event_ids)
         return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
-    def find_conversations(self, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
-        """Return the state of those of `conversation_ids` that exist."""
+    def find_conversations(
+        self, conversation_ids: Sequence[str]
+    ) -> tuple[dict[str, Conversation], dict[str, UnreadableStateError]]:
+        """Return the state of those of `conversation_ids` that exist, and of which it cannot be read."""
         found: dict[str, Conversation] = {}
         unknown: list[str] = []
         for key in conversation_ids:
@@ -93,11 +97,18 @@ class Store:
                 found[key] = self._cache[key].state
             except KeyError:
                 unknown.append(key)
-        for row in self._sql.find_states(self._execute, unknown):
-            state = decode_conversation(row[0])
-            found[state.conversation_id] = state
-            self._cache[state.conversation_id] = CachedConversation(state, row[1])
-        return found
+        unreadable: dict[str, UnreadableStateError] = {}
+        for conversation_id, projection, stored_check in self._sql.find_states(
+            self._execute, unknown
+        ):
+            try:
+                state = read_conversation(self._engine, conversation_id, projection)
+            except UnreadableStateError as error:
+                unreadable[conversation_id] = error
+                continue
+            found[conversation_id] = state
+            self._cache[conversation_id] = CachedConversation(state, stored_check)
+        return found, unreadable
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
         """Return at most `most` conversations with a due timer, the longest due first."""
@@ -109,24 +120,35 @@ class Store:
 
     def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
         """Return those of these messages that were created, with their visibility."""
-        ids = [key[1] for key in keys]
-        unnamed = self._sql.find_unnamed(self._execute, ids)
-        named = self._sql.find_named(self._execute, ids)
+        conversation_ids, message_ids = _columns(keys)
+        unnamed = self._sql.find_unnamed(self._execute, message_ids)
+        named = self._sql.find_named(self._execute, message_ids, conversation_ids)
         return {(row[0], row[1]): row[2] for row in (*unnamed, *named)}
 
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
         """Return the state of those messages that changed after their creation."""
-        rows = self._sql.find_messages(self._execute, [key[1] for key in keys])
-        found = (decode_message(row[0]) for row in rows)
-        return {(each.conversation_id, each.message_id): each for each in found}
+        conversation_ids, message_ids = _columns(keys)
+        rows = self._sql.find_messages(self._execute, message_ids, conversation_ids)
+        return {
+            (conversation_id, message_id): read_message(
+                self._engine, conversation_id, message_id, projection
+            )
+            for conversation_id, message_id, projection in rows
+        }
 
     def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
         """Return those of these contacts that are known."""
         rows = self._sql.find_contacts(self._execute, contact_ids)
-        return {each.contact_id: each for each in (decode_contact(row[0]) for row in rows)}
+        return {
+            contact_id: read_contact(self._engine, contact_id, projection)
+            for contact_id, projection in rows
+        }
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
-        """Return the events that wait for these messages, in the order received."""
+        """Return the events that wait for messages of these ids in any conversation, in the order received.
+
+        A message to a closed conversation may reach its successor.
+        """
         rows = self._sql.find_parked(self._execute, [key[1] for key in keys])
         return [ParkedEvent(*row[1:]) for row in rows]
 
@@ -235,6 +257,12 @@ class Store:
             cached = self._cache[state.conversation_id] = CachedConversation(state)
             return cached
 
+    def postpone_checks(self, conversation_ids: Collection[str], until: int) -> None:
+        """Check the timers of these conversations at `until` again, and not before."""
+        self._execute_many(
+            self._sql.update_next_check, [(until, each) for each in conversation_ids]
+        )
+
     def save_messages(self, messages: Sequence[Message]) -> None:
         """Write the states of messages."""
         keys = [(each.message_id, each.conversation_id) for each in messages]
@@ -264,8 +292,8 @@ class Store:
 
     def add_counters(self, counts: Mapping[str, IngestCounters]) -> None:
         """Add to the stored counters, by source."""
-        for source, tally in counts.items():
-            values = msgspec.structs.astuple(tally)
+        for source, counters in counts.items():
+            values = msgspec.structs.astuple(counters)
             self._cursor.execute(self._sql.update_counters, (*values, source))
             if self._cursor.rowcount == 0:
                 self._cursor.execute(self._sql.insert_counters, (source, *values))
@@ -329,3 +357,8 @@ class Store:
     def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)
+
+
+def _columns(keys: Sequence[MessageKey]) -> tuple[list[str], list[str]]:
+    """Return the conversations and the messages of these keys."""
+    return [key[0] for key in keys], [key[1] for key in keys]

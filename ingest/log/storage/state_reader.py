@@ -1,0 +1,129 @@
+"""Reads the stored states of conversations, messages and contacts.
+
+A state is derived from events, so one that cannot be read is projected again from them. If that is not
+possible either, only this conversation, message or contact is unavailable.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Engine, select
+
+from ingest.errors import UnreadableStateError
+from ingest.events import contact_state, message_state, projections
+from ingest.events.contact_state import Contact, decode_contact
+from ingest.events.conversation_state import Conversation, decode_conversation
+from ingest.events.message_state import Message, decode_message
+from ingest.events.stored_event import StoredEvent
+from ingest.events.types import rules_of
+from ingest.log.storage.tables import events
+
+logger = logging.getLogger(__name__)
+
+S = TypeVar("S")
+
+
+MAX_UNREADABLE_STATES = 1_000
+"""Maximum number of unreadable states that a process remembers: 1,000."""
+
+
+class UnreadableState(NamedTuple):
+    """What an unreadable state belongs to: `conversation`, `message` or `contact`, and its id."""
+
+    kind: str
+    key: str
+
+
+class UnreadableStates:
+    """The states that this process could not read since it started. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.repaired: set[UnreadableState] = set()
+        """Projected again from their events."""
+        self.lost: set[UnreadableState] = set()
+        """Could not be projected either."""
+
+    def read(self, kind: str, key: str, decode: Callable[[], S], project: Callable[[], S]) -> S:
+        """Return `decode()`, or `project()` if the state cannot be read. Raises UnreadableStateError."""
+        try:
+            return decode()
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass
+        try:
+            state = project()
+        except Exception as error:
+            logger.exception("the state of %s %s cannot be read or projected", kind, key)
+            _remember(self.lost, UnreadableState(kind, key))
+            raise UnreadableStateError(
+                f"the state of this {kind} cannot be read; `convolake verify` lists it"
+            ) from error
+        logger.warning("the state of %s %s was damaged; it was projected again", kind, key)
+        _remember(self.repaired, UnreadableState(kind, key))
+        return state
+
+
+def _remember(states: set[UnreadableState], state: UnreadableState) -> None:
+    if len(states) < MAX_UNREADABLE_STATES:
+        states.add(state)
+
+
+unreadable_states = UnreadableStates()
+"""Those of this process; `/readyz` and the metrics report them."""
+
+
+def read_conversation(engine: Engine, conversation_id: str, projection: bytes) -> Conversation:
+    """Return the state of a conversation. Raises UnreadableStateError."""
+
+    def project() -> Conversation:
+        rows = _read_events(engine, events.c.conversation_id == conversation_id)
+        state = projections.create(rows[0])
+        for row in rows:
+            projections.apply(state, row)
+        # Due at once: the writer then sets the time of the next timer.
+        state.next_timer_at = 0
+        return state
+
+    return unreadable_states.read(
+        "conversation", conversation_id, lambda: decode_conversation(projection), project
+    )
+
+
+def read_message(
+    engine: Engine, conversation_id: str, message_id: str, projection: bytes
+) -> Message:
+    """Return the state of a message. Raises UnreadableStateError."""
+
+    def project() -> Message:
+        state = Message(conversation_id, message_id)
+        is_of_message = events.c.message_id == message_id
+        for row in _read_events(engine, events.c.conversation_id == conversation_id, is_of_message):
+            if rules_of(row.event_type).refers_to_message:
+                message_state.apply(state, row)
+        return state
+
+    key = f"{conversation_id}/{message_id}"
+    return unreadable_states.read("message", key, lambda: decode_message(projection), project)
+
+
+def read_contact(engine: Engine, contact_id: str, projection: bytes) -> Contact:
+    """Return the state of a contact. Raises UnreadableStateError."""
+
+    def project() -> Contact:
+        state = Contact(contact_id)
+        for row in _read_events(engine, events.c.contact_id == contact_id):
+            if rules_of(row.event_type).stream == "contact":
+                contact_state.apply(state, row)
+        return state
+
+    return unreadable_states.read(
+        "contact", contact_id, lambda: decode_contact(projection), project
+    )
+
+
+def _read_events(engine: Engine, *conditions: ColumnElement[bool]) -> list[StoredEvent]:
+    query = select(events).where(*conditions).order_by(events.c.sequence, events.c.position)
+    with engine.connect() as connection:
+        return [StoredEvent(**row) for row in connection.execute(query).mappings()]
