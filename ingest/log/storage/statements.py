@@ -133,6 +133,14 @@ class Statements:
             ),
             events.c.event_id,
         )
+        self._conversations(dialect, sql)
+        self._messages(dialect, sql)
+        self._contacts(dialect, sql)
+        self._parked(dialect, sql)
+        self._ingest_stats(sql)
+        self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
+
+    def _conversations(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         self.find_states = Lookup(
             dialect,
             select(
@@ -155,10 +163,8 @@ class Statements:
             conversations.c.next_check_at <= bindparam("now")
         )
         self.find_due = sql(_at_most(due.order_by(conversations.c.next_check_at)))
-        self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
-        self._messages(dialect, sql)
-        self._parked(dialect, sql)
-        self._ingest_stats(sql)
+
+    def _contacts(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         self.find_contacts = Lookup(
             dialect, select(contacts.c.contact_id, contacts.c.projection), contacts.c.contact_id
         )
