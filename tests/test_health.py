@@ -10,7 +10,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.factories import free_port, make_conversation
+from tests.factories import damage, free_port, make_conversation
 from tests.test_end_to_end import lines_until, running
 
 APP = Path(__file__).parent.parent / "dashboards/app.py"
@@ -57,6 +57,19 @@ def test_the_page_shows_ingest_stats_and_rejected_events(
     assert list(rejected["code"]) == ["event_rejected"]
     assert "beacon" in rejected["raw"][0]
     assert not any("beacon" in each.value for each in (*app.markdown, *app.caption))
+
+
+def test_the_page_warns_of_damaged_states(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(free, "serve") as process:
+        lines_until(process, "api")
+        with Client(free.url, get_or_create_local_key(free, wall_clock())) as client:
+            list(client.record(make_conversation()))
+            damage(free, "update conversations set projection = x''")
+            client.conversation("c1")
+        app = open_health(free, monkeypatch)
+    assert [each.value for each in app.warning] == [
+        "damaged states: 1 repaired, 0 not; run `convolake verify`"
+    ]
 
 
 def test_the_page_says_that_the_api_is_down(

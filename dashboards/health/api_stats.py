@@ -17,11 +17,16 @@ MAX_REJECTED_EVENTS = 25
 
 @dataclass(frozen=True)
 class ApiStats:
-    """Counters by source and the newest rejected events; `stored` is the number of stored events."""
+    """Counters by source and the newest rejected events.
+
+    `stored` is the number of stored events; `warning` says that the log accepts no events, or that states
+    are damaged.
+    """
 
     stored: int
     counters: pl.DataFrame
     rejected: pl.DataFrame
+    warning: str | None = None
 
     @property
     def agrees(self) -> bool:
@@ -43,9 +48,19 @@ def load_api_stats() -> ApiStats | str:
         with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
             stats = client.ingest_stats()
             rejected = list(islice(client.rejected(), MAX_REJECTED_EVENTS))
+            warning = _read_warning(client)
     except ClientError as error:
         return str(error)
-    return ApiStats(stats.stored, _counters_frame(stats.sources), _rejected_frame(rejected))
+    return ApiStats(
+        stats.stored, _counters_frame(stats.sources), _rejected_frame(rejected), warning
+    )
+
+
+def _read_warning(client: Client) -> str | None:
+    try:
+        return client.readiness().detail
+    except ClientError as error:
+        return str(error)
 
 
 def _key(settings: Settings) -> str | None:

@@ -18,6 +18,8 @@ def show_api_stats() -> None:
         st.warning("The conversation API does not answer:")
         st.code(formatting.reveal(found), language=None, wrap_lines=True)
         return
+    if found.warning is not None:
+        st.warning(formatting.reveal(found.warning), icon=":material/warning:")
     _show_ingest_stats(found)
     _show_rejected(found)
 

@@ -15,6 +15,7 @@ from ingest.client.answers import (
     Message,
     Participant,
     Problem,
+    Readiness,
     RejectedEvent,
     SourceStats,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Participant",
     "Problem",
     "ProblemError",
+    "Readiness",
     "RejectedEvent",
     "SourceStats",
     "UnexpectedAnswerError",

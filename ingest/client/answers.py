@@ -134,6 +134,13 @@ class IngestStats(Struct, kw_only=True):
     sources: list[SourceStats]
 
 
+class Readiness(Struct, kw_only=True):
+    """Whether the log accepts events; `detail` says why not, or that stored states were damaged."""
+
+    status: str
+    detail: str | None = None
+
+
 class RejectedEvent(Struct, kw_only=True):
     """A rejected event: its route, its first 256 KiB, and the reason."""
 

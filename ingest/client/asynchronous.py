@@ -133,5 +133,6 @@ class AsyncClient(Caller):
     conversation = method_of(Calls.conversation, _send)
     messages = method_of(Calls.messages, _items)
     ingest_stats = method_of(Calls.ingest_stats, _send)
+    readiness = method_of(Calls.readiness, _send)
     rejected = method_of(Calls.rejected, _items)
     replay = method_of(Calls.replay, _send)

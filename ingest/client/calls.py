@@ -20,6 +20,7 @@ from ingest.client.answers import (
     Message,
     Page,
     Participant,
+    Readiness,
     RejectedEvent,
 )
 from ingest.contract import Visibility
@@ -61,7 +62,7 @@ class Call(Generic[T]):
         )
 
 
-READY = Call("GET", "/readyz", dict[str, str])
+READY = Call("GET", "/readyz", Readiness)
 
 
 class Calls:
@@ -167,6 +168,10 @@ class Calls:
     def ingest_stats(self) -> Call[IngestStats]:
         """Return the counters of this key's source; of all sources with a local key."""
         return Call("GET", "/v1/ingest-stats", IngestStats)
+
+    def readiness(self) -> Call[Readiness]:
+        """Return whether stored states were damaged. Raises a ClientError if the log accepts no events."""
+        return READY
 
     def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
         """List rejected events, newest first; pages are fetched as they are needed."""

@@ -16,7 +16,7 @@ from ingest.log.cursor import encode_cursor
 
 router = APIRouter(
     prefix="/v1",
-    tags=["accounting"],
+    tags=["ingest stats"],
     responses=problem_responses(
         (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
     ),
@@ -33,7 +33,7 @@ class SourceStats(BaseModel):
     conflict: int
     rejected: int
     generated: int = Field(description="events that the server added")
-    parked: int = Field(description="events that wait for the message they speak of")
+    parked: int = Field(description="events that wait for their message")
 
 
 class IngestStats(BaseModel):

@@ -30,7 +30,7 @@ from ingest.log.writer_requests import Append
 
 router = APIRouter(
     prefix="/v1",
-    tags=["accounting"],
+    tags=["ingest stats"],
     responses=problem_responses(
         (UnauthorizedError, RateLimitedError, MissingScopeError, InvalidRequestError)
     ),
