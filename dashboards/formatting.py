@@ -92,6 +92,8 @@ def duration(seconds: float | None) -> str:
     """Return a length of time in its two largest units."""
     if seconds is None:
         return UNKNOWN
+    if round(seconds) < 0:
+        return f"-{duration(-seconds)}"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -114,7 +116,8 @@ def change_in_time(seconds: float | None) -> str | None:
     """Return a change of a length of time."""
     if seconds is None:
         return None
-    return f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
+    text = duration(seconds)
+    return text if text.startswith("-") else f"+{text}"
 
 
 def _signed(text: str) -> str:

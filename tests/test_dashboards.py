@@ -633,6 +633,9 @@ def test_invisible_and_bidirectional_characters_are_escaped(text: str, shown: st
         (63, "1 min 3 s"),
         (3600, "1 h"),
         (90_061, "1 d 1 h"),
+        (-0.4, "0 s"),
+        (-5, "-5 s"),
+        (-3_661, "-1 h 1 min"),
     ],
 )
 def test_a_duration_is_formatted_in_its_two_largest_units(

@@ -1,4 +1,4 @@
-"""Each model on small cases, `cases/<model>/<what_it_shows>.yaml`. Omitted columns are null."""
+"""Each model on small cases, `cases/<model>/<what_it_shows>.yaml`. Omitted columns are null, omitted tables empty."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ def run_case(path: Path, types: dict[str, dict[str, str]]) -> list[dict[str, Any
     """Return the rows of the model for the case's tables, in the order of its key."""
     model = BY_NAME[path.parent.name]
     con = duckdb.connect()
-    for name, rows in yaml.safe_load(path.read_text())["given"].items():
+    given = yaml.safe_load(path.read_text())["given"]
+    for name, rows in (dict.fromkeys(model.reads, ()) | given).items():
         con.execute(
             f"create table {name} ({', '.join(f'{key} {kind}' for key, kind in types[name].items())})"
         )

@@ -27,8 +27,10 @@ def test_assets_have_parents_a_description_and_a_column_schema(settings: Setting
     node = graph.get(dg.AssetKey("conversations"))
     assert {key.to_user_string() for key in node.parent_keys} == {
         "events",
+        "feedback",
         "handoffs",
         "messages",
+        "resolutions",
         "sessions",
     }
     assert node.description == "One row per conversation."
@@ -51,7 +53,9 @@ def test_the_job_loads_sealed_events_and_reports_row_counts(record: Record) -> N
         "events": 5,
         "messages": 3,
         "sessions": 1,
+        "feedback": 0,
         "handoffs": 0,
+        "resolutions": 0,
         "conversations": 1,
         "daily_activity": 1,
     }

@@ -161,9 +161,10 @@ class ToolCalled(Payload):
 
 
 class FeedbackSubmitted(Payload):
-    """A rating."""
+    """A rating; `scale` is the highest possible score."""
 
     score: float | None = None
+    scale: float | None = None
     comment: PersonalText | None = None
 
 

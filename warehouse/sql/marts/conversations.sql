@@ -13,12 +13,12 @@
 -- is_test                  stored, but excluded from every metric
 -- created_at               first event, UTC
 -- started_on               day of created_at in the reporting zone
--- latest_at                latest event except the server's own, UTC
+-- latest_at                latest activity, UTC: an event that the server did not write itself
 -- first_on                 first day with an event in it, in the reporting zone
 -- last_on                  last day with an event in it
 -- state                    active, inactive, resolved (until the customer's next message) or closed
--- resolved_at              last conversation.resolved, UTC; null if it is not resolved now
--- resolved_by              role that resolved it, from that event
+-- resolved_at              last resolution, UTC; null if the conversation was reopened after it
+-- resolved_by              role that resolved it, from that event; closing it changes neither
 -- message_count            public messages
 -- customer_message_count   of those, from customers
 -- bot_message_count        of those, from bots
@@ -28,7 +28,7 @@
 -- handoff_count            handoffs requested
 -- is_handed_off            at least one handoff was requested
 -- bot_version              version of the bot that answered first
--- feedback_score           payload.score of the last feedback.submitted
+-- feedback_score           score of the last rating; null if it cannot be read
 -- event_count              events on the record, equal to the last sequence
 
 with
@@ -38,7 +38,7 @@ facts as (
         conversation_id,
         -- The first event is conversation.created, unless its segment is quarantined.
         arg_min(channel, sequence) as channel,
-        arg_min(channel_account, sequence) as channel_account,
+        arg_min_null(channel_account, sequence) as channel_account,
         arg_max(contact_id, sequence) filter (where contact_id is not null) as contact_id,
         arg_max(payload ->> '$.conversation_key', sequence) filter (
             where event_type in ('conversation.created', 'conversation.updated')
@@ -56,7 +56,7 @@ facts as (
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as created_at,
         arg_min(happened_on, sequence) as started_on,
-        max(happened_at) filter (where event_type <> 'session.ended') as latest_at,
+        max(happened_at) filter (where source is distinct from 'convolake') as latest_at,
         min(happened_on) as first_on,
         max(happened_on) as last_on,
         arg_max(
@@ -64,7 +64,7 @@ facts as (
                 when 'conversation.resolved' then 'resolved'
                 when 'conversation.reopened' then 'active'
                 when 'conversation.state_changed' then payload ->> '$.to'
-                -- The demand is back with the customer's next word.
+                -- A customer's message reopens a resolved conversation.
                 when 'message.created' then 'active'
             end,
             sequence
@@ -77,19 +77,39 @@ facts as (
         count(*) filter (
             where event_type = 'conversation.state_changed' and payload ->> '$.to' = 'closed'
         ) > 0 as is_closed,
-        max(happened_at) filter (where event_type = 'conversation.resolved') as resolved_at,
-        arg_max(payload ->> '$.resolved_by', sequence)
-        filter (where event_type = 'conversation.resolved') as resolved_by,
+        arg_max(event_type, sequence) filter (
+            where (
+                event_type in ('conversation.resolved', 'conversation.reopened')
+                or (event_type = 'message.created' and participant_role = 'customer')
+            )
+            -- A stale event changed nothing.
+            and coalesce(payload ->> '$.was_stale', 'false') <> 'true'
+        ) as last_step,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
-        arg_max(try_cast(payload ->> '$.score' as double), sequence)
-        filter (where event_type = 'feedback.submitted') as feedback_score,
         count(*) as event_count
     from events
     where conversation_id is not null
     group by conversation_id
 ),
 
-said as (
+resolved as (
+    select
+        conversation_id,
+        arg_max(resolved_at, sequence) as resolved_at,
+        arg_max_null(resolved_by, sequence) as resolved_by
+    from resolutions
+    group by conversation_id
+),
+
+rated as (
+    select
+        conversation_id,
+        arg_max_null(score, sequence) as feedback_score
+    from feedback
+    group by conversation_id
+),
+
+message_counts as (
     select
         conversation_id,
         count(*) as message_count,
@@ -102,7 +122,7 @@ said as (
     group by conversation_id
 ),
 
-visited as (
+session_counts as (
     select
         conversation_id,
         count(*) as session_count
@@ -110,7 +130,7 @@ visited as (
     group by conversation_id
 ),
 
-passed as (
+handoff_counts as (
     select
         conversation_id,
         count(*) as handoff_count
@@ -135,23 +155,25 @@ select
     facts.last_on,
     case when facts.is_closed then 'closed' else coalesce(facts.last_state, 'active') end as state,
     case
-        when facts.last_state = 'resolved' and not facts.is_closed then facts.resolved_at
+        when facts.last_step = 'conversation.resolved' then resolved.resolved_at
     end as resolved_at,
     case
-        when facts.last_state = 'resolved' and not facts.is_closed then facts.resolved_by
+        when facts.last_step = 'conversation.resolved' then resolved.resolved_by
     end as resolved_by,
-    coalesce(said.message_count, 0) as message_count,
-    coalesce(said.customer_message_count, 0) as customer_message_count,
-    coalesce(said.bot_message_count, 0) as bot_message_count,
-    coalesce(said.agent_message_count, 0) as agent_message_count,
-    said.first_message_at,
-    coalesce(visited.session_count, 0) as session_count,
-    coalesce(passed.handoff_count, 0) as handoff_count,
-    coalesce(passed.handoff_count, 0) > 0 as is_handed_off,
+    coalesce(message_counts.message_count, 0) as message_count,
+    coalesce(message_counts.customer_message_count, 0) as customer_message_count,
+    coalesce(message_counts.bot_message_count, 0) as bot_message_count,
+    coalesce(message_counts.agent_message_count, 0) as agent_message_count,
+    message_counts.first_message_at,
+    coalesce(session_counts.session_count, 0) as session_count,
+    coalesce(handoff_counts.handoff_count, 0) as handoff_count,
+    coalesce(handoff_counts.handoff_count, 0) > 0 as is_handed_off,
     facts.bot_version,
-    facts.feedback_score,
+    rated.feedback_score,
     facts.event_count
 from facts
-left join said on facts.conversation_id = said.conversation_id
-left join visited on facts.conversation_id = visited.conversation_id
-left join passed on facts.conversation_id = passed.conversation_id
+left join resolved on facts.conversation_id = resolved.conversation_id
+left join rated on facts.conversation_id = rated.conversation_id
+left join message_counts on facts.conversation_id = message_counts.conversation_id
+left join session_counts on facts.conversation_id = session_counts.conversation_id
+left join handoff_counts on facts.conversation_id = handoff_counts.conversation_id

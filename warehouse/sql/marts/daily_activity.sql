@@ -6,7 +6,7 @@
 -- channel                    channel
 -- conversations_started      conversations that began on this day
 -- conversations_handed_off   of those, the ones with a handoff at any time since
--- conversations_resolved     of those, the ones that are resolved now
+-- conversations_resolved     conversations that were resolved on this day, also if reopened later
 -- sessions_started           sessions that began on this day
 -- handoffs_requested         handoffs requested on this day
 -- messages                   public messages of this day
@@ -16,19 +16,28 @@
 
 with
 
-begun as (
+new_conversations as (
     select
         started_on as active_on,
         channel,
         count(*) as conversations_started,
-        count(*) filter (where is_handed_off) as conversations_handed_off,
-        count(*) filter (where state = 'resolved') as conversations_resolved
+        count(*) filter (where is_handed_off) as conversations_handed_off
     from conversations
     where not is_test
     group by started_on, channel
 ),
 
-visited as (
+resolved as (
+    select
+        resolved_on as active_on,
+        channel,
+        count(distinct conversation_id) as conversations_resolved
+    from resolutions
+    where not is_test
+    group by resolved_on, channel
+),
+
+new_sessions as (
     select
         started_on as active_on,
         channel,
@@ -38,7 +47,7 @@ visited as (
     group by started_on, channel
 ),
 
-passed as (
+new_handoffs as (
     select
         requested_on as active_on,
         channel,
@@ -48,7 +57,7 @@ passed as (
     group by requested_on, channel
 ),
 
-said as (
+new_messages as (
     select
         happened_on as active_on,
         channel,
@@ -65,38 +74,49 @@ days as (
     select
         active_on,
         channel
-    from begun
+    from new_conversations
     union
     select
         active_on,
         channel
-    from visited
+    from resolved
     union
     select
         active_on,
         channel
-    from passed
+    from new_sessions
     union
     select
         active_on,
         channel
-    from said
+    from new_handoffs
+    union
+    select
+        active_on,
+        channel
+    from new_messages
 )
 
 select
     days.active_on,
     days.channel,
-    coalesce(begun.conversations_started, 0) as conversations_started,
-    coalesce(begun.conversations_handed_off, 0) as conversations_handed_off,
-    coalesce(begun.conversations_resolved, 0) as conversations_resolved,
-    coalesce(visited.sessions_started, 0) as sessions_started,
-    coalesce(passed.handoffs_requested, 0) as handoffs_requested,
-    coalesce(said.messages, 0) as messages,
-    coalesce(said.customer_messages, 0) as customer_messages,
-    coalesce(said.bot_messages, 0) as bot_messages,
-    coalesce(said.agent_messages, 0) as agent_messages
+    coalesce(new_conversations.conversations_started, 0) as conversations_started,
+    coalesce(new_conversations.conversations_handed_off, 0) as conversations_handed_off,
+    coalesce(resolved.conversations_resolved, 0) as conversations_resolved,
+    coalesce(new_sessions.sessions_started, 0) as sessions_started,
+    coalesce(new_handoffs.handoffs_requested, 0) as handoffs_requested,
+    coalesce(new_messages.messages, 0) as messages,
+    coalesce(new_messages.customer_messages, 0) as customer_messages,
+    coalesce(new_messages.bot_messages, 0) as bot_messages,
+    coalesce(new_messages.agent_messages, 0) as agent_messages
 from days
-left join begun on days.active_on = begun.active_on and days.channel = begun.channel
-left join visited on days.active_on = visited.active_on and days.channel = visited.channel
-left join passed on days.active_on = passed.active_on and days.channel = passed.channel
-left join said on days.active_on = said.active_on and days.channel = said.channel
+left join new_conversations
+    on days.active_on = new_conversations.active_on and days.channel = new_conversations.channel
+left join resolved
+    on days.active_on = resolved.active_on and days.channel = resolved.channel
+left join new_sessions
+    on days.active_on = new_sessions.active_on and days.channel = new_sessions.channel
+left join new_handoffs
+    on days.active_on = new_handoffs.active_on and days.channel = new_handoffs.channel
+left join new_messages
+    on days.active_on = new_messages.active_on and days.channel = new_messages.channel

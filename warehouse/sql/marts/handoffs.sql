@@ -17,7 +17,8 @@
 -- decline_count     number of declined assignments
 -- returned_at       last handoff.returned, UTC; null if control never returned
 -- closed_at         first handoff.closed, UTC; null while open
--- wait_seconds      requested_at to accepted_at; null if no agent accepted
+-- wait_seconds      requested_at to accepted_at; null without accepted_at, and if has_clock_skew
+-- has_clock_skew    accepted_at is before requested_at: the clocks of two systems differ
 -- outcome           accepted; else expired, declined, abandoned (closed unaccepted) or waiting
 
 with
@@ -26,17 +27,20 @@ milestones as (
     select
         conversation_id,
         handoff_id,
-        any_value(channel) filter (where event_type = 'handoff.requested') as channel,
+        arg_min(channel, sequence) filter (where event_type = 'handoff.requested') as channel,
         bool_or(is_test) as is_test,
-        min(happened_at) filter (where event_type = 'handoff.requested') as requested_at,
-        min(happened_on) filter (where event_type = 'handoff.requested') as requested_on,
-        arg_min(payload ->> '$.reason', sequence)
+        arg_min(happened_at, sequence)
+        filter (where event_type = 'handoff.requested') as requested_at,
+        arg_min(happened_on, sequence)
+        filter (where event_type = 'handoff.requested') as requested_on,
+        arg_min_null(payload ->> '$.reason', sequence)
         filter (where event_type = 'handoff.requested') as reason,
         arg_min(queue, sequence) filter (where queue is not null) as queue,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         -- An agent who reconnects accepts again; only the first one ends the wait.
-        min(happened_at) filter (where event_type = 'handoff.accepted') as accepted_at,
-        arg_min(participant_id, sequence)
+        arg_min(happened_at, sequence)
+        filter (where event_type = 'handoff.accepted') as accepted_at,
+        arg_min_null(participant_id, sequence)
         filter (where event_type = 'handoff.accepted') as agent_id,
         max(happened_at) filter (where event_type = 'handoff.returned') as returned_at,
         min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
@@ -67,9 +71,14 @@ select
     decline_count,
     returned_at,
     closed_at,
-    date_diff(
-        'second', date_trunc('second', requested_at), date_trunc('second', accepted_at)
-    ) as wait_seconds,
+    case
+        when accepted_at >= requested_at
+            then
+                date_diff(
+                    'second', date_trunc('second', requested_at), date_trunc('second', accepted_at)
+                )
+    end as wait_seconds,
+    coalesce(accepted_at < requested_at, false) as has_clock_skew,
     case
         when accepted_at is not null then 'accepted'
         when expiries > 0 then 'expired'

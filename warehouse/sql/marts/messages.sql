@@ -55,7 +55,7 @@ changes as (
         conversation_id,
         message_id,
         count(*) filter (where event_type = 'message.edited') > 0 as is_edited,
-        arg_max(text, sequence) filter (where event_type = 'message.edited') as last_text,
+        arg_max_null(text, sequence) filter (where event_type = 'message.edited') as last_text,
         count(*) filter (where event_type = 'message.deleted') > 0 as is_deleted,
         min(happened_at) filter (where event_type = 'message.delivered') as delivered_at,
         min(happened_at) filter (where event_type = 'message.read') as read_at,

@@ -11,7 +11,7 @@
 -- started_on               day of started_at in the reporting zone
 -- ended_at                 session.ended, UTC; null while it is open
 -- end_reason               timeout, max_length, participant_left, conversation_closed or explicit
--- latest_at                latest event other than session.ended, UTC
+-- latest_at                latest activity, UTC: an event that the server did not write itself
 -- active_seconds           started_at to latest_at
 -- message_count            public messages
 -- customer_message_count   of those, from customers
@@ -30,10 +30,14 @@ boundaries as (
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as started_at,
         arg_min(happened_on, sequence) as started_on,
-        min(happened_at) filter (where event_type = 'session.ended') as ended_at,
-        min(payload ->> '$.reason') filter (where event_type = 'session.ended') as end_reason,
-        -- session.ended has the time at which the timer was due: no activity.
-        max(happened_at) filter (where event_type <> 'session.ended') as latest_at
+        arg_min(happened_at, sequence) filter (where event_type = 'session.ended') as ended_at,
+        arg_min_null(payload ->> '$.reason', sequence)
+        filter (where event_type = 'session.ended') as end_reason,
+        -- The server's events have the times at which timers were due: no activity.
+        coalesce(
+            max(happened_at) filter (where source is distinct from 'convolake'),
+            arg_min(happened_at, sequence)
+        ) as latest_at
     from events
     where session_id is not null
     group by session_id

@@ -1,0 +1,58 @@
+-- One row per rating that was submitted.
+-- key: conversation_id, sequence
+-- load: by conversation_id on submitted_on
+--
+-- conversation_id   conversation that was rated
+-- sequence          place of feedback.submitted in the conversation
+-- session_id        session of the rating
+-- channel           channel of the rating
+-- participant_id    who rated; null if the event does not say
+-- is_test           stored, but excluded from every metric
+-- submitted_at      time of the rating, UTC
+-- submitted_on      day of submitted_at in the reporting zone
+-- score             payload.score; null without one, and if it is not a finite number
+-- scale             payload.scale, the highest possible score; null without one
+-- comment           payload.comment
+-- is_unreadable     the event has a score that is not a finite number
+-- control_owner     who had control: bot, human or none; null before the first control.changed
+
+with
+
+ratings as (
+    select
+        conversation_id,
+        sequence,
+        session_id,
+        channel,
+        participant_id,
+        is_test,
+        event_type,
+        happened_at as submitted_at,
+        happened_on as submitted_on,
+        payload ->> '$.score' as score_text,
+        try_cast(payload ->> '$.score' as double) as score_number,
+        try_cast(payload ->> '$.scale' as double) as scale_number,
+        payload ->> '$.comment' as comment,
+        last_value(
+            case when event_type = 'control.changed' then payload ->> '$.owner' end ignore nulls
+        ) over (partition by conversation_id order by sequence) as control_owner
+    from events
+    where event_type in ('feedback.submitted', 'control.changed')
+)
+
+select
+    conversation_id,
+    sequence,
+    session_id,
+    channel,
+    participant_id,
+    is_test,
+    submitted_at,
+    submitted_on,
+    case when isfinite(score_number) then score_number end as score,
+    case when isfinite(scale_number) then scale_number end as scale,
+    comment,
+    score_text is not null and not coalesce(isfinite(score_number), false) as is_unreadable,
+    control_owner
+from ratings
+where event_type = 'feedback.submitted'
