@@ -755,3 +755,22 @@ def test_rebuilt_projections_are_the_same(opened: TestClient, settings: Settings
     store.close()
     engine.dispose()
     assert (read(opened), read(opened, "/c1/messages"), read(opened, "//contacts/ada")) == before
+
+
+def test_the_list_finds_a_conversation_by_the_contact_of_its_customer(opened: TestClient) -> None:
+    people = [
+        {"participant_id": "mira", "participant_role": "agent", "contact_id": "staff"},
+        {"participant_id": "eve", "participant_role": "customer", "contact_id": "eve-1"},
+    ]
+    send(opened, "POST", "", conversation_id="c2", channel="web", participants=people)
+    assert read(opened, "/c2")["contact_id"] == "eve-1"
+    joined: dict[str, Any] = {"participant_id": "ada", "participant_role": "customer"}
+    send(opened, "POST", "/c1/participants", contact_id="ada-1", **joined)
+    send(opened, "POST", "/c1/messages", participant_id="ada", text="hello")
+
+    def found(contact_id: str) -> list[str]:
+        return [
+            each["conversation_id"] for each in read(opened, "", contact_id=contact_id)["items"]
+        ]
+
+    assert (found("eve-1"), found("ada-1"), found("staff")) == (["c2"], ["c1"], [])

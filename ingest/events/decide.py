@@ -17,7 +17,7 @@ from ingest.events import durations, handoff_state
 from ingest.events.conversation_state import HUMAN, Conversation
 from ingest.events.draft import Command, Draft
 from ingest.events.effects import append_with_effects
-from ingest.events.payloads import ConversationFields
+from ingest.events.payloads import ConversationCreated, ConversationFields
 from ingest.events.projections import create
 from ingest.events.stored_event import (
     StoredEvent,
@@ -45,6 +45,7 @@ def decide(
     """
     rules = rules_of(event.event_type)
     if state is None:
+        event.contact_id = event.contact_id or _contact_of_customer(event)
         state = create(event)
     elif draft.event_type == "conversation.created":
         raise ConversationExistsError(
@@ -66,6 +67,14 @@ def decide(
     timer = next_timer(state, policy)
     state.next_timer_at = None if timer is None else timer.at
     return events, state
+
+
+def _contact_of_customer(event: StoredEvent) -> str | None:
+    """Return the contact of the first customer that a new conversation names."""
+    payload = decode_payload_as(event, ConversationCreated)
+    participants = [] if payload is None else payload.participants
+    contacts = (each.contact_id for each in participants if each.participant_role == "customer")
+    return next((each for each in contacts if each is not None), None)
 
 
 def _complete_columns(event: StoredEvent, state: Conversation, rules: EventType) -> None:

@@ -47,6 +47,7 @@ def apply(state: Conversation, event: StoredEvent) -> None:
         state.latest_at = max(state.latest_at, event.happened_at)
         state.received_at = max(state.received_at, event.received_at)
         _add_member(state, event, rules)
+        _set_contact(state, event)
     if rules.handoff is not None:
         handoff_state.apply_handoff(state, event)
     else:
@@ -97,6 +98,13 @@ def _add_member(state: Conversation, event: StoredEvent, rules: EventType) -> No
         )
     else:
         member.participant_role = event.participant_role
+
+
+def _set_contact(state: Conversation, event: StoredEvent) -> None:
+    """Set the customer's contact: the last one of the creation or of a customer's event."""
+    is_customer = event.participant_role == "customer"
+    if event.contact_id is not None and (is_customer or event.event_type == "conversation.created"):
+        state.contact_id = event.contact_id
 
 
 def _apply_message(state: Conversation, event: StoredEvent) -> None:

@@ -28,6 +28,7 @@ class ConversationRepository:
         self._changed: dict[str, Conversation] = {}
         self._created: list[tuple[Conversation, StoredEvent]] = []
         self._changed_keys: set[str] = set()
+        self._changed_contacts: set[str] = set()
 
     def load_key_owners(self, drafts: Iterable[Draft]) -> None:
         """Load which conversations own the conversation keys that these drafts set."""
@@ -84,6 +85,10 @@ class ConversationRepository:
     def change_key(self, state: Conversation) -> None:
         """Mark that the conversation's key may have changed."""
         self._changed_keys.add(state.conversation_id)
+
+    def change_contact(self, state: Conversation) -> None:
+        """Mark that the conversation's contact changed."""
+        self._changed_contacts.add(state.conversation_id)
 
     def open_successor(
         self, event: StoredEvent, state: Conversation
@@ -148,6 +153,9 @@ class ConversationRepository:
         created = {state.conversation_id for state, _ in self._created}
         self._store.save_conversations(
             list(self._changed.values()), created, self._changed_keys, now
+        )
+        self._store.save_contact_ids(
+            [self._changed[key] for key in self._changed_contacts if key not in created]
         )
 
 

@@ -94,6 +94,7 @@ class _ChunkProjection:
             )
         now = max(row.committed_at for row in rows)
         store.save_conversations(list(states.values()), self._new, set(states), now)
+        store.save_contact_ids([each for key, each in states.items() if key not in self._new])
         store.save_messages([messages[key] for key in keys])
         store.save_contacts([contacts[each] for each in contact_ids])
 

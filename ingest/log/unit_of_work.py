@@ -168,8 +168,11 @@ class UnitOfWork:
             self._messages.check_version(event, command)
             if self._messages.is_internal(event):
                 event.visibility = "internal"
+        contact_id = None if state is None else state.contact_id
         events, changed = decide(draft, event, state, self._policy, command)
         self.events += events
+        if changed.contact_id != contact_id:
+            self._conversations.change_contact(changed)
         self._conversations.change(changed, event if state is None else None)
         if event.event_type == "conversation.updated":
             self._conversations.change_key(changed)

@@ -158,6 +158,7 @@ class Statements:
         self.insert_state = sql(insert(conversations))
         self.update_state = _update(sql, UPDATED_COLUMNS)
         self.update_key = _update(sql, ("conversation_key",))
+        self.update_contact_id = _update(sql, ("contact_id",))
         self.update_next_check = _update(sql, ("next_check_at",))
         due = select(conversations.c.conversation_id).where(
             conversations.c.next_check_at <= bindparam("now")

@@ -257,6 +257,13 @@ class Store:
             cached = self._cache[state.conversation_id] = CachedConversation(state)
             return cached
 
+    def save_contact_ids(self, states: Sequence[Conversation]) -> None:
+        """Write the contacts of stored conversations."""
+        self._execute_many(
+            self._sql.update_contact_id,
+            [(each.contact_id, each.conversation_id) for each in states],
+        )
+
     def postpone_checks(self, conversation_ids: Collection[str], until: int) -> None:
         """Check the timers of these conversations at `until` again, and not before."""
         self._execute_many(

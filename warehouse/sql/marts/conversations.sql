@@ -5,7 +5,7 @@
 -- conversation_id          id of the conversation
 -- channel                  channel of its creation
 -- channel_account          the organisation's number, page or inbox
--- contact_id               the person behind the customer
+-- contact_id               the customer's contact: last one of the creation or a customer's event
 -- conversation_key         the client's own key
 -- subject                  last subject that was set
 -- predecessor_id           the closed conversation that it continues
@@ -39,7 +39,10 @@ facts as (
         -- The first event is conversation.created, unless its segment is quarantined.
         arg_min(channel, sequence) as channel,
         arg_min_null(channel_account, sequence) as channel_account,
-        arg_max(contact_id, sequence) filter (where contact_id is not null) as contact_id,
+        arg_max(contact_id, sequence) filter (
+            where contact_id is not null
+            and (event_type = 'conversation.created' or participant_role = 'customer')
+        ) as contact_id,
         arg_max(payload ->> '$.conversation_key', sequence) filter (
             where event_type in ('conversation.created', 'conversation.updated')
         ) as conversation_key,
@@ -72,7 +75,11 @@ facts as (
             where event_type in (
                 'conversation.resolved', 'conversation.reopened', 'conversation.state_changed'
             )
-            or (event_type = 'message.created' and participant_role = 'customer')
+            or (
+                event_type = 'message.created'
+                and participant_role = 'customer'
+                and visibility = 'public'
+            )
         ) as last_state,
         count(*) filter (
             where event_type = 'conversation.state_changed' and payload ->> '$.to' = 'closed'
@@ -80,7 +87,11 @@ facts as (
         arg_max(event_type, sequence) filter (
             where (
                 event_type in ('conversation.resolved', 'conversation.reopened')
-                or (event_type = 'message.created' and participant_role = 'customer')
+                or (
+                    event_type = 'message.created'
+                    and participant_role = 'customer'
+                    and visibility = 'public'
+                )
             )
             -- A stale event changed nothing.
             and coalesce(payload ->> '$.was_stale', 'false') <> 'true'

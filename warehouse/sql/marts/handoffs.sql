@@ -19,7 +19,7 @@
 -- closed_at         first handoff.closed, UTC; null while open
 -- wait_seconds      requested_at to accepted_at; null without accepted_at, and if has_clock_skew
 -- has_clock_skew    accepted_at is before requested_at: the clocks of two systems differ
--- outcome           accepted; else expired, declined, abandoned (closed unaccepted) or waiting
+-- outcome           accepted; else expired, abandoned (ended), superseded, declined or waiting
 
 with
 
@@ -46,7 +46,8 @@ milestones as (
         min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
         count(*) filter (where event_type = 'handoff.transferred') as transfer_count,
         count(*) filter (where event_type = 'handoff.declined') as decline_count,
-        count(*) filter (where event_type = 'handoff.expired') as expiries
+        count(*) filter (where event_type = 'handoff.expired') as expiries,
+        min(sequence) filter (where event_type = 'handoff.requested') as requested_sequence
     from events
     where
         handoff_id is not null
@@ -82,7 +83,13 @@ select
     case
         when accepted_at is not null then 'accepted'
         when expiries > 0 then 'expired'
-        when closed_at is not null then 'abandoned'
+        when coalesce(closed_at, returned_at) is not null then 'abandoned'
+        -- A conversation has one open handoff: the newest request.
+        when
+            lead(requested_sequence) over (
+                partition by conversation_id order by requested_sequence
+            ) is not null
+            then 'superseded'
         when decline_count > 0 then 'declined'
         else 'waiting'
     end as outcome

@@ -20,9 +20,9 @@
 -- is_test             stored, but excluded from every metric
 -- happened_at         time of the message, UTC
 -- happened_on         day of happened_at in the reporting zone
--- delivered_at        first message.delivered, UTC
--- read_at             first message.read, UTC
--- failed_at           first message.failed, UTC
+-- delivered_at        first message.delivered, UTC; not after a failure of the same attempt
+-- read_at             first message.read, UTC; not after a failure of the same attempt
+-- failed_at           first message.failed, UTC, that is the last state for its recipient
 
 with
 
@@ -54,21 +54,102 @@ changes as (
     select
         conversation_id,
         message_id,
-        count(*) filter (where event_type = 'message.edited') > 0 as is_edited,
+        -- An edit after the deletion changes nothing.
+        coalesce(
+            min(sequence) filter (where event_type = 'message.edited')
+            < coalesce(min(sequence) filter (where event_type = 'message.deleted'), 2 ** 62),
+            false
+        ) as is_edited,
         arg_max_null(text, sequence) filter (where event_type = 'message.edited') as last_text,
-        count(*) filter (where event_type = 'message.deleted') > 0 as is_deleted,
-        min(happened_at) filter (where event_type = 'message.delivered') as delivered_at,
-        min(happened_at) filter (where event_type = 'message.read') as read_at,
-        min(happened_at) filter (where event_type = 'message.failed') as failed_at
+        count(*) filter (where event_type = 'message.deleted') > 0 as is_deleted
+    from events
+    where event_type in ('message.edited', 'message.deleted')
+    group by conversation_id, message_id
+),
+
+ranked_receipts as (
+    select
+        conversation_id,
+        message_id,
+        participant_id,
+        sequence,
+        happened_at,
+        coalesce(try_cast(payload ->> '$.attempt' as integer), 1) as attempt,
+        case event_type
+            when 'message.submitted' then 1
+            when 'message.failed' then 2
+            when 'message.delivered' then 3
+            when 'message.read' then 4
+        end as receipt_rank
     from events
     where
         event_type in (
-            'message.edited',
-            'message.deleted',
-            'message.delivered',
-            'message.read',
-            'message.failed'
+            'message.submitted', 'message.failed', 'message.delivered', 'message.read'
         )
+),
+
+ordered_receipts as (
+    select
+        conversation_id,
+        message_id,
+        participant_id,
+        sequence,
+        happened_at,
+        attempt,
+        receipt_rank,
+        max(receipt_rank) over (
+            partition by conversation_id, message_id, participant_id, attempt
+            order by sequence rows between unbounded preceding and 1 preceding
+        ) as rank_before,
+        max(attempt) over (
+            partition by conversation_id, message_id, participant_id
+            order by sequence rows between unbounded preceding and 1 preceding
+        ) as attempt_before
+    from ranked_receipts
+),
+
+-- A failure is final for its attempt, unless the message was delivered before.
+open_receipts as (
+    select
+        conversation_id,
+        message_id,
+        participant_id,
+        sequence,
+        happened_at,
+        receipt_rank,
+        coalesce(attempt >= attempt_before, true)
+        and coalesce(receipt_rank > rank_before, true) as is_progress
+    from ordered_receipts
+    qualify not coalesce(
+        bool_or(receipt_rank = 2 and coalesce(rank_before, 0) < 2) over (
+            partition by conversation_id, message_id, participant_id, attempt
+            order by sequence rows between unbounded preceding and 1 preceding
+        ),
+        false
+    )
+),
+
+recipients as (
+    select
+        conversation_id,
+        message_id,
+        participant_id,
+        min(happened_at) filter (where receipt_rank = 3) as delivered_at,
+        min(happened_at) filter (where receipt_rank = 4) as read_at,
+        arg_max(happened_at, sequence) filter (where is_progress) as last_at,
+        arg_max(receipt_rank, sequence) filter (where is_progress) as last_rank
+    from open_receipts
+    group by conversation_id, message_id, participant_id
+),
+
+receipts as (
+    select
+        conversation_id,
+        message_id,
+        min(delivered_at) as delivered_at,
+        min(read_at) as read_at,
+        min(last_at) filter (where last_rank = 2) as failed_at
+    from recipients
     group by conversation_id, message_id
 )
 
@@ -94,9 +175,13 @@ select
     created.is_test,
     created.happened_at,
     created.happened_on,
-    changes.delivered_at,
-    changes.read_at,
-    changes.failed_at
+    receipts.delivered_at,
+    receipts.read_at,
+    receipts.failed_at
 from created
 left join changes
     on created.conversation_id = changes.conversation_id and created.message_id = changes.message_id
+left join receipts
+    on
+        created.conversation_id = receipts.conversation_id
+        and created.message_id = receipts.message_id

@@ -1,0 +1,219 @@
+"""The API's states and the warehouse's rows agree on every column that both have, for random histories."""
+
+import random
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from ingest.contract import from_micros
+from ingest.events import handoff_state, message_state, projections
+from ingest.events.conversation_state import Conversation, decode_conversation
+from ingest.events.message_state import Message, decode_message
+from tests.factories import Clock, Record
+
+CONVERSATIONS = 60
+EVENTS = 25
+PEOPLE = (
+    ("ada", "customer"),
+    ("eve", "customer"),
+    ("helper", "bot"),
+    ("mira", "agent"),
+    ("tom", "agent"),
+)
+RECEIPTS = ("submitted", "delivered", "read", "failed")
+Event = dict[str, Any]
+
+
+def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
+    """Yield the facts of one conversation, in an order that clients may send."""
+    conversation = {"conversation_id": f"c{number}"}
+    yield conversation | {
+        "event_type": "conversation.created",
+        "channel": chosen.choice(("web", "sms", "email")),
+        "channel_account": chosen.choice((None, "a1")),
+        "contact_id": chosen.choice((None, "contact-0")),
+        "is_test": chosen.random() < 0.1,
+        "payload": {"subject": "first"} if chosen.random() < 0.5 else None,
+    }
+    handoff_id = "h0"
+    for step in range(EVENTS):
+        name, role = chosen.choice(PEOPLE)
+        who = {"participant_id": name, "participant_role": role}
+        if chosen.random() < 0.2:
+            who["contact_id"] = f"contact-{name}"
+        event = _random_event(chosen, number)
+        if event["event_type"] == "handoff.requested":
+            handoff_id = f"h{step + 1}"
+        if event["event_type"].startswith("handoff."):
+            event["handoff_id"] = handoff_id
+        yield conversation | who | event
+
+
+def _random_event(chosen: random.Random, number: int) -> Event:
+    message = {"message_id": f"m{chosen.randrange(6)}"}
+    match chosen.randrange(16):
+        case 0 | 1 | 2 | 3:
+            visibility = chosen.choice(("public", "public", "internal"))
+            return {
+                "event_type": "message.created",
+                "text": f"text {chosen.random()}",
+                "channel_account": chosen.choice((None, "a2")),
+                "visibility": visibility,
+                **(message if chosen.random() < 0.8 else {}),
+            }
+        case 4:
+            text = f"edit {chosen.random()}"
+            return {"event_type": "message.edited", "text": text, **message}
+        case 5:
+            return {"event_type": "message.deleted", **message}
+        case 6 | 12 | 13 | 14 | 15:
+            attempt = {"attempt": chosen.choice((1, 1, 1, 2))}
+            status = chosen.choice(RECEIPTS)
+            return {"event_type": f"message.{status}", "payload": attempt, **message}
+        case 7:
+            name = chosen.choice(("resolved", "reopened"))
+            by = {"resolved_by": chosen.choice(("bot", "agent", "customer"))}
+            return {
+                "event_type": f"conversation.{name}",
+                "payload": by if name == "resolved" and chosen.random() < 0.6 else None,
+            }
+        case 8:
+            to = chosen.choice(("active", "inactive", "inactive", "closed"))
+            return {"event_type": "conversation.state_changed", "payload": {"to": to}}
+        case 9:
+            key = {"conversation_key": f"key-{number}"} if chosen.random() < 0.5 else {}
+            payload = {"subject": chosen.choice(("second", "third"))} | key
+            return {"event_type": "conversation.updated", "payload": payload}
+        case _:
+            steps = (
+                "requested",
+                "queued",
+                "assigned",
+                "accepted",
+                "declined",
+                "returned",
+                "closed",
+            )
+            return {"event_type": f"handoff.{chosen.choice(steps)}"}
+
+
+def write_history(record: Record, clock: Clock) -> None:
+    """Write and load random conversations."""
+    chosen = random.Random(random.randrange(10**9))  # noqa: S311
+    streams = [list(random_history(chosen, number)) for number in range(CONVERSATIONS)]
+    for step in range(EVENTS + 1):
+        clock.forward(minutes=chosen.choice((1, 5, 20, 600)))
+        record.write([stream[step] for stream in streams], at_once=100)
+        if chosen.random() < 0.3:
+            record.run_due()
+    record.seal()
+    record.load()
+
+
+def test_states_and_rows_agree(record: Record, clock: Clock) -> None:
+    write_history(record, clock)
+    assert list(conversation_differences(record)) == []
+    assert list(message_differences(record)) == []
+    assert list(handoff_differences(record)) == []
+
+
+CHANGED_RULES: dict[str, tuple[Any, str, Any]] = {
+    "the contact stays that of the creation": (projections, "_set_contact", lambda *_: None),
+    "every receipt counts": (message_state, "_supersedes", lambda *_: True),
+    "closed is not final": (
+        projections,
+        "_set_state",
+        lambda state, to: setattr(state, "state", to),
+    ),
+    "a handoff is never open": (handoff_state, "apply_handoff", lambda *_: None),
+}
+
+
+@pytest.mark.parametrize("rule", CHANGED_RULES)
+def test_control_a_rule_that_changes_on_one_side_is_found(
+    record: Record, clock: Clock, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    monkeypatch.setattr(*CHANGED_RULES[rule])
+    write_history(record, clock)
+    found = chain(
+        conversation_differences(record), message_differences(record), handoff_differences(record)
+    )
+    assert list(found) != []
+
+
+def states(record: Record) -> Iterator[Conversation]:
+    for row in record.log("select projection from conversations"):
+        yield decode_conversation(row["projection"])
+
+
+def conversation_differences(record: Record) -> Iterator[str]:
+    rows = {row["conversation_id"]: row for row in record.query("select * from conversations")}
+    for state in states(record):
+        row = rows.pop(state.conversation_id)
+        for name, expected in _conversation_columns(state).items():
+            if row[name] != expected:
+                yield f"{state.conversation_id}: {name} is {row[name]!r}, not {expected!r}"
+    yield from (f"{conversation_id} has no state" for conversation_id in rows)
+
+
+def _conversation_columns(state: Conversation) -> dict[str, Any]:
+    return {
+        "channel": state.channel,
+        "channel_account": state.channel_account,
+        "contact_id": state.contact_id,
+        "conversation_key": state.conversation_key,
+        "subject": state.subject,
+        "predecessor_id": state.predecessor_id,
+        "successor_id": state.successor_id,
+        "is_test": state.is_test,
+        "created_at": from_micros(state.created_at).replace(tzinfo=None),
+        "latest_at": from_micros(state.latest_at).replace(tzinfo=None),
+        "state": state.state,
+        "event_count": state.last_sequence,
+        "session_count": state.session_number,
+    }
+
+
+def message_differences(record: Record) -> Iterator[str]:
+    found = (
+        decode_message(row["projection"]) for row in record.log("select projection from messages")
+    )
+    changed = {(each.conversation_id, each.message_id): each for each in found}
+    assert len(changed) > 50, "too few messages change"
+    created = {
+        (row["conversation_id"], row["message_id"]): row["text"]
+        for row in record.log("select * from events where event_type = 'message.created'")
+    }
+    for row in record.query("select * from messages"):
+        key = row["conversation_id"], row["message_id"]
+        state = changed.get(key) or Message(*key)
+        for name, expected in _message_columns(state, created[key], row).items():
+            if row[name] != expected:
+                yield f"{key}: {name} is {row[name]!r}, not {expected!r}"
+
+
+def _message_columns(state: Message, text: str, row: Event) -> dict[str, Any]:
+    statuses = {each.status for each in state.receipts.values()}
+    columns = {
+        "text": None if state.is_deleted else state.text if state.is_edited else text,
+        "is_edited": state.is_edited,
+        "is_deleted": state.is_deleted,
+        "failed_at": (row["failed_at"] or "a time") if "failed" in statuses else None,
+    }
+    for status in ("read", "delivered"):
+        if status in statuses:
+            columns[f"{status}_at"] = row[f"{status}_at"] or "a time"
+    return columns
+
+
+def handoff_differences(record: Record) -> Iterator[str]:
+    waiting: dict[str, set[str]] = {}
+    for row in record.query("select * from handoffs where outcome in ('waiting', 'declined')"):
+        waiting.setdefault(row["conversation_id"], set()).add(row["handoff_id"])
+    for state in states(record):
+        is_waiting = state.handoff is not None and state.handoff.status != "accepted"
+        expected = {state.handoff.handoff_id} if is_waiting and state.handoff else set()
+        if waiting.get(state.conversation_id, set()) != expected:
+            yield f"{state.conversation_id}: {waiting.get(state.conversation_id)} waits, not {expected}"
