@@ -19,6 +19,7 @@ from ingest.errors import (
     TooLargeError,
     UnauthorizedError,
     UnknownConversationError,
+    UnreadableStateError,
     UnsupportedMediaTypeError,
 )
 
@@ -35,6 +36,7 @@ WRITE_ERRORS: tuple[type[IngestError], ...] = (
     UnsupportedMediaTypeError,
     EventRejectedError,
     LogUnavailableError,
+    UnreadableStateError,
 )
 
 READ_ERRORS = (
@@ -43,6 +45,7 @@ READ_ERRORS = (
     MissingScopeError,
     UnknownConversationError,
     InvalidRequestError,
+    UnreadableStateError,
 )
 
 

@@ -19,7 +19,7 @@
 -- state                    active, inactive, resolved (until the customer's next message) or closed
 -- resolved_at              last resolution, UTC; null if the conversation was reopened after it
 -- resolved_by              role that resolved it, from that event; closing it changes neither
--- message_count            public messages
+-- message_count            public messages; test messages only in a test
 -- customer_message_count   of those, from customers
 -- bot_message_count        of those, from bots
 -- agent_message_count      of those, from agents
@@ -122,15 +122,17 @@ rated as (
 
 message_counts as (
     select
-        conversation_id,
+        messages.conversation_id,
         count(*) as message_count,
-        count(*) filter (where participant_role = 'customer') as customer_message_count,
-        count(*) filter (where participant_role = 'bot') as bot_message_count,
-        count(*) filter (where participant_role = 'agent') as agent_message_count,
-        min(happened_at) as first_message_at
+        count(*) filter (where messages.participant_role = 'customer') as customer_message_count,
+        count(*) filter (where messages.participant_role = 'bot') as bot_message_count,
+        count(*) filter (where messages.participant_role = 'agent') as agent_message_count,
+        min(messages.happened_at) as first_message_at
     from messages
-    where visibility = 'public'
-    group by conversation_id
+    inner join facts on messages.conversation_id = facts.conversation_id
+    -- A test message in a real conversation does not count.
+    where messages.visibility = 'public' and messages.is_test is not distinct from facts.is_test
+    group by messages.conversation_id
 ),
 
 session_counts as (

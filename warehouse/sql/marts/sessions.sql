@@ -13,7 +13,7 @@
 -- end_reason               timeout, max_length, participant_left, conversation_closed or explicit
 -- latest_at                latest activity, UTC: an event that the server did not write itself
 -- active_seconds           started_at to latest_at
--- message_count            public messages
+-- message_count            public messages; test messages only in a test
 -- customer_message_count   of those, from customers
 -- bot_message_count        of those, from bots
 -- agent_message_count      of those, from agents
@@ -45,14 +45,18 @@ boundaries as (
 
 counted as (
     select
-        session_id,
+        messages.session_id,
         count(*) as message_count,
-        count(*) filter (where participant_role = 'customer') as customer_message_count,
-        count(*) filter (where participant_role = 'bot') as bot_message_count,
-        count(*) filter (where participant_role = 'agent') as agent_message_count
+        count(*) filter (where messages.participant_role = 'customer') as customer_message_count,
+        count(*) filter (where messages.participant_role = 'bot') as bot_message_count,
+        count(*) filter (where messages.participant_role = 'agent') as agent_message_count
     from messages
-    where visibility = 'public'
-    group by session_id
+    inner join boundaries on messages.session_id = boundaries.session_id
+    -- A test message in a real session does not count.
+    where
+        messages.visibility = 'public'
+        and messages.is_test is not distinct from boundaries.is_test
+    group by messages.session_id
 )
 
 select
