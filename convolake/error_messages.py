@@ -38,7 +38,7 @@ def _settings_message(error: ValidationError) -> str:
     """Name each invalid setting by its environment variable."""
     messages = []
     for each in error.errors():
-        name = "_".join(str(part) for part in each["loc"]).upper()
+        name = str(each["loc"][0]).upper()  # what follows is the place in a list
         reason = each["msg"].removeprefix("Value error, ")
         # A URL may hold a password.
         value = f"={each['input']}" if name not in {"STORE_URL", "API_KEY"} else ""

@@ -1,12 +1,16 @@
 """Every setting, read from the environment (prefix `CONVOLAKE_`) on demand, never at import."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+NAMELESS_ZONES = {"localtime", "posixrules", "Factory"}
+"""Files of the time zone database that name no zone; DuckDB does not know them."""
 
 
 class Settings(BaseSettings):
@@ -37,7 +41,7 @@ class Settings(BaseSettings):
         None,
         description="Secret that signs user tokens; created in the data folder if unset.",
     )
-    allowed_origins: set[str] = Field(
+    allowed_origins: Annotated[set[str], NoDecode] = Field(
         set(),
         description="Origins of web pages (https://shop.example) that may open WebSockets; the API's own always may.",
     )
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Maximum requests per second of each user with a token, and of each visitor; 0: no limit.",
     )
-    webhook_networks: set[IPvAnyNetwork] = Field(
+    webhook_networks: Annotated[set[IPvAnyNetwork], NoDecode] = Field(
         set(),
         description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
@@ -73,7 +77,7 @@ class Settings(BaseSettings):
         },
         description='Time without a message after which a session ends, by channel ("" is all others).',
     )
-    session_roles: set[Literal["customer", "bot", "agent", "system"]] = Field(
+    session_roles: Annotated[set[Literal["customer", "bot", "agent", "system"]], NoDecode] = Field(
         {"customer", "bot", "agent"}, description="Roles whose messages keep a session open."
     )
     session_max_duration: timedelta = Field(
@@ -93,7 +97,7 @@ class Settings(BaseSettings):
     handoff_expires_after: timedelta = Field(
         timedelta(days=3), description="Time after which a handoff that no agent accepted expires."
     )
-    handoff_reasons: set[str] = Field(
+    handoff_reasons: Annotated[set[str], NoDecode] = Field(
         set(), description="Allowed reasons of a handoff command; empty: any."
     )
     parked_ttl: timedelta = Field(
@@ -122,6 +126,21 @@ class Settings(BaseSettings):
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
     )
 
+    @field_validator(
+        "allowed_origins", "webhook_networks", "session_roles", "handoff_reasons", mode="before"
+    )
+    @classmethod
+    def _split_list(cls, given: object) -> object:
+        """Accept `a,b` and the JSON list `["a", "b"]`."""
+        if not isinstance(given, str):
+            return given
+        if not given.lstrip().startswith("["):
+            return {part.strip() for part in given.split(",") if part.strip()}
+        try:
+            return json.loads(given)
+        except ValueError as error:
+            raise ValueError('give a list as a,b or as JSON: ["a", "b"]') from error
+
     @field_validator("session_timeouts")
     @classmethod
     def _is_complete(cls, spans: dict[str, timedelta]) -> dict[str, timedelta]:
@@ -146,6 +165,10 @@ class Settings(BaseSettings):
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError("not a time zone; give a name such as Europe/Berlin") from error
+        if zone in NAMELESS_ZONES:
+            raise ValueError(
+                "not the same zone on every machine; give a name such as Europe/Berlin"
+            )
         return zone
 
     @property

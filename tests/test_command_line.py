@@ -226,6 +226,9 @@ def error_line(data: Path, *arguments: str, **variables: str) -> str:
         (["serve", "--port", "99999"], {}, "CONVOLAKE_PORT=99999"),
         (["serve"], {"CONVOLAKE_PORT": "abc"}, "CONVOLAKE_PORT=abc"),
         (["load"], {"CONVOLAKE_REPORTING_ZONE": "Mars/Olympus"}, "CONVOLAKE_REPORTING_ZONE"),
+        (["verify"], {"CONVOLAKE_REPORTING_ZONE": "localtime"}, "give a name such as"),
+        (["verify"], {"CONVOLAKE_SESSION_ROLES": "robot"}, "CONVOLAKE_SESSION_ROLES=robot: "),
+        (["verify"], {"CONVOLAKE_HANDOFF_REASONS": "[a"}, "give a list as a,b"),
         (["serve"], {"CONVOLAKE_STORE_URL": "mysql://me:hush@there/log"}, "or sqlite:///PATH"),
     ],
 )
@@ -339,3 +342,13 @@ def test_keys_are_created_listed_and_revoked(settings: Settings) -> None:
     assert keys("revoke", key.split("_")[1]).exit_code == 0
     assert "revoked" in keys("list").stdout
     assert keys("revoke", "nothing").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "given", ["refund, complaint", '["refund", "complaint"]', "complaint,,refund,"]
+)
+def test_a_list_in_a_setting_is_separated_by_commas_or_is_json(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVOLAKE_HANDOFF_REASONS", given)
+    assert Settings().handoff_reasons == {"refund", "complaint"}
