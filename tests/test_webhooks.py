@@ -15,11 +15,13 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.contract import from_micros
 from ingest.delivery.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from ingest.delivery.retry_policy import SCHEDULE, next_attempt_at
+from ingest.events import projections
 from ingest.log.cursor import encode_cursor
 from ingest.log.storage.engine import open_engine
+from ingest.log.storage.state_reader import unreadable_states
 from ingest.settings import Settings
 from tests.api_server import WAIT, Installation, run_server, wait_until
-from tests.factories import Clock, Ids, make_conversation, make_event
+from tests.factories import Clock, Ids, damage, make_conversation, make_event
 from tests.webhook_receiver import Receiver, webhook_receiver
 
 WHOLE = bool(os.environ.get("PROVE"))
@@ -430,6 +432,29 @@ def test_an_undeliverable_event_does_not_block_other_conversations(
             "the probe",
         )
     assert "c0" not in {each.event["conversation_id"] for each in receiver.accepted}
+
+
+@pytest.mark.sqlite
+def test_a_conversation_whose_state_is_lost_does_not_stop_deliveries(
+    installation: Installation, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_webhook(
+        installation, receiver, event_types=["message.created"], bot_id="helper", channels=["web"]
+    )
+    receiver.answer = lambda _: 500
+    installation.post_events(make_conversation(messages=1) + make_conversation("c2", messages=1))
+    wait_until(lambda: len(receiver.attempts) >= 2, WAIT, "two failed attempts")
+    damage(
+        installation.settings,
+        "update conversations set projection = x'' where conversation_id = 'c1'",
+    )
+    monkeypatch.setattr(projections, "create", lambda _: 1 / 0)
+    assert installation.http.get("/v1/conversations/c1").status_code == 503
+    receiver.answer = lambda _: 200
+    clock.forward(seconds=SCHEDULE[0] * 1.2)
+    wait_for_deliveries(receiver, 2)
+    assert {each.event["conversation_id"] for each in receiver.accepted} == {"c1", "c2"}
+    unreadable_states.lost.clear()
 
 
 def test_a_replay_of_a_range_includes_dead_letters(

@@ -77,7 +77,7 @@ def _show_rejected(found: ApiStats) -> None:
         return
     st.caption(
         f"The newest {found.rejected.height}, times in UTC. `convolake rejected replay` "
-        "accepts them again after their cause is fixed."
+        "tries them again; fix their cause first."
     )
     st.dataframe(
         found.rejected.with_columns(

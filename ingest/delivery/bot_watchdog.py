@@ -23,7 +23,7 @@ from ingest.delivery.destinations.webhook import Webhook
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.queue import DeliveryKey
 from ingest.delivery.webhook_registry import WebhookRegistry
-from ingest.errors import LogUnavailableError
+from ingest.errors import LogUnavailableError, UnreadableStateError
 from ingest.events.conversation_state import BOT
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import SYSTEM_SOURCE
@@ -159,7 +159,10 @@ class BotWatchdog:
 
     def _failed_turns(self, webhook: Webhook, event: RowMapping) -> Iterable[IncomingEvent]:
         """Yield the failed turn, unless control or the conversation has changed."""
-        state = queries.get_conversation(self._engine, event["conversation_id"])
+        try:
+            state = queries.get_conversation(self._engine, event["conversation_id"])
+        except UnreadableStateError:
+            return  # this conversation accepts no event until the repair
         if state is None or state.state == "closed" or state.control.owner != BOT:
             return
         if webhook.bot_id in state.participants:

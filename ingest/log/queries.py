@@ -76,12 +76,15 @@ class ConversationChannels:
             channel = self._channels.get(conversation_id)
         if channel is not None:
             return channel
-        state = get_conversation(self._engine, conversation_id)
-        if state is None:
-            return None
-        with self._lock:
-            self._channels[conversation_id] = state.channel
-        return state.channel
+        found = select(conversations.c.channel).where(
+            conversations.c.conversation_id == conversation_id
+        )
+        with self._engine.connect() as connection:
+            channel = connection.execute(found).scalar()
+        if channel is not None:
+            with self._lock:
+                self._channels[conversation_id] = channel
+        return channel
 
 
 def list_conversations(

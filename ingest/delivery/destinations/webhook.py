@@ -19,6 +19,7 @@ from ingest.delivery.destinations.base import (
 )
 from ingest.egress import signing
 from ingest.egress.client import EgressResult
+from ingest.errors import UnreadableStateError
 from ingest.events.conversation_state import HUMAN
 from ingest.events.event_view import render_event
 from ingest.events.types import rules_of
@@ -118,7 +119,10 @@ class WebhookDestination:
     def _has_human_control(self, conversation_id: str | None) -> bool:
         if conversation_id is None:
             return False
-        state = queries.get_conversation(self._engine, conversation_id)
+        try:
+            state = queries.get_conversation(self._engine, conversation_id)
+        except UnreadableStateError:
+            return False  # the bot may read the event; its reply is rejected until the repair
         return state is not None and state.control.owner == HUMAN
 
     def interpret(self, result: EgressResult) -> Interpretation:
