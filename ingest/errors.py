@@ -12,9 +12,11 @@ IngestError
 ├── EventRejectedError           the event cannot be accepted as it is
 │   ├── ForbiddenTypeError       this key may not write this type
 │   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
-│   ├── ConversationExistsError, MessageExistsError, ContactExistsError
+│   ├── ConversationExistsError, MessageExistsError, ContactExistsError, RoleConflictError
 │   ├── ConversationClosedError  closed is final
-│   ├── StaleEpochError          control has changed since the bot read it
+│   ├── MessageDeletedError      a deleted message takes no edits and no reactions
+│   ├── StaleEpochError          control has changed since the sender read it
+│   ├── NotInControlError        another agent, or a human instead of the bot, has control
 │   ├── HandoffStateError        the status of the handoff does not allow this step
 │   ├── VersionMismatchError     the object changed meanwhile
 │   ├── UnreadableStateError     the stored state is damaged
@@ -38,11 +40,15 @@ class IngestError(Exception):
     retry_after: int | None = None
     """Seconds after which a retry may succeed."""
 
-    def __init__(self, detail: str, field: str | None = None) -> None:
-        """`detail`: what is wrong and what to do. `field`: a JSON path such as `$.text`."""
+    def __init__(self, detail: str, field: str | None = None, **members: Any) -> None:
+        """`detail`: what is wrong and what to do. `field`: a JSON path such as `$.text`.
+
+        `members`: further members of the problem, such as the id of the object in the way.
+        """
         super().__init__(detail)
         self.detail = detail
         self.field = field
+        self.members = members
 
     def problem(self) -> dict[str, Any]:
         """Return the problem+json body."""
@@ -56,7 +62,7 @@ class IngestError(Exception):
         }
         if self.field is not None:
             body["field"] = self.field
-        return body
+        return body | self.members
 
 
 class InvalidRequestError(IngestError):
@@ -189,7 +195,7 @@ class UnknownConversationError(EventRejectedError):
 
 
 class ConversationExistsError(EventRejectedError):
-    """A conversation with this id was created before, by another event."""
+    """Another conversation has this id, or is open with this key; `conversation_id` names it."""
 
     status = 409
     code = "conversation_exists"
@@ -202,6 +208,14 @@ class MessageExistsError(EventRejectedError):
     status = 409
     code = "message_exists"
     title = "The message exists already"
+
+
+class MessageDeletedError(EventRejectedError):
+    """The message is deleted. It takes no edit and no reaction; nothing was stored."""
+
+    status = 409
+    code = "message_deleted"
+    title = "The message is deleted"
 
 
 class UnknownMessageError(EventRejectedError):
@@ -236,6 +250,14 @@ class ContactExistsError(EventRejectedError):
     title = "The contact exists"
 
 
+class RoleConflictError(EventRejectedError):
+    """The participant has another role in this conversation. Nothing was stored."""
+
+    status = 409
+    code = "role_conflict"
+    title = "The participant has another role"
+
+
 class ConversationClosedError(EventRejectedError):
     """The conversation is closed, and closed is final. It was not stored."""
 
@@ -245,11 +267,22 @@ class ConversationClosedError(EventRejectedError):
 
 
 class StaleEpochError(EventRejectedError):
-    """Control has changed since the bot read its epoch. The message was not stored."""
+    """Control has changed since the sender read its epoch. The message was not stored."""
 
     status = 409
     code = "stale_epoch"
     title = "The control epoch is stale"
+
+
+class NotInControlError(EventRejectedError):
+    """Somebody else has control; `control` says who. The message was not stored.
+
+    A bot waits until control returns. An agent takes control first, with `POST …/control/take`.
+    """
+
+    status = 409
+    code = "not_in_control"
+    title = "Somebody else has control"
 
 
 class HandoffStateError(EventRejectedError):

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     handoff_reasons: Annotated[set[str], NoDecode] = Field(
         set(), description="Allowed reasons of a handoff command; empty: any."
     )
+    agent_left_to: Literal["queue", "bot"] = Field(
+        "queue",
+        description="Where a handoff goes when its agent leaves; without a bot in the conversation always to the queue.",
+    )
     parked_ttl: timedelta = Field(
         timedelta(days=1),
         description="Maximum time that a receipt, an edit or a reaction waits for its message.",

@@ -192,7 +192,7 @@ BAD_MESSAGES: dict[str, tuple[bytes, int, str | None]] = {
     "a missing field": (b'{"text":"x"}', 422, "$.participant_id"),
     "a wrong type": (b'{"participant_id":"ada","text":1}', 422, "$.text"),
     "null in a required field": (b'{"participant_id":null,"text":"x"}', 422, "$.participant_id"),
-    "an unknown field": (b'{"participant_id":"ada","text":"x","X9marker9X":1}', 422, "$"),
+    "an unknown field": (b'{"participant_id":"ada","text":"x","extra":"X9marker9X"}', 422, "$.extra"),
     "a value that is not allowed": (b'{"participant_id":"ada","text":"x","visibility":"X9marker9X"}', 422, "$.visibility"),
     "an id with a slash": (b'{"participant_id":"../X9marker9X","text":"x"}', 422, "$.participant_id"),
     "an id with a newline": (b'{"participant_id":"ada\\n","text":"x"}', 422, "$.participant_id"),
@@ -423,3 +423,59 @@ def test_two_processes_cannot_write_one_log(settings: Settings, api: TestClient)
         TestClient(create_app(settings)),
     ):
         pass
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        (
+            "POST",
+            "/v1/events",
+            b'{"event_type":"conversation.created","conversation_id":"c9","channel":"web"}',
+        ),
+        ("POST", "/v1/conversations", b'{"conversation_id":"c9","channel":"web"}'),
+        ("POST", "/v1/webhooks", b'{"url":"https://bot.example/hook"}'),
+    ],
+)
+def test_every_route_takes_json_without_its_content_type(
+    api: TestClient, content_type: str, method: str, path: str, body: bytes
+) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = api.request(method, path, content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/conversations", "/v1/webhooks"])
+def test_another_content_type_is_415_on_every_route(api: TestClient, path: str) -> None:
+    answer = api.post(path, content=b"<a/>", headers={"content-type": "application/xml"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in answer.json()["detail"]
+
+
+def test_an_unknown_field_is_named(api: TestClient) -> None:
+    answer = api.post("/v1/conversations", json={"channel": "web", "chanel_account": "x"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "$.chanel_account")
+    strange = api.post("/v1/conversations", json={"channel": "web", "my secret": "x"})
+    assert strange.json()["field"] == "$"
+
+
+def test_one_idempotency_key_names_one_event_a_route_and_target(api: TestClient) -> None:
+    headers = {"idempotency-key": "k1"}
+    body = {
+        "channel": "web",
+        "participants": [{"participant_id": "ada", "participant_role": "customer"}],
+    }
+    for conversation_id in ("c1", "c2"):
+        created = api.post("/v1/conversations", json=body | {"conversation_id": conversation_id})
+        assert created.status_code == 201
+        message = {"participant_id": "ada", "text": "hello"}
+        first = api.post(
+            f"/v1/conversations/{conversation_id}/messages", json=message, headers=headers
+        )
+        again = api.post(
+            f"/v1/conversations/{conversation_id}/messages", json=message, headers=headers
+        )
+        assert (first.status_code, again.content) == (201, first.content)
+    resolved = api.post("/v1/conversations/c1/resolve", json={}, headers=headers)
+    assert resolved.status_code == 201

@@ -119,13 +119,18 @@ def test_states_and_rows_agree(record: Record, clock: Clock) -> None:
     assert list(handoff_differences(record)) == []
 
 
+def final(state: Conversation, to: str) -> str:
+    """Return the next state; closed is final."""
+    return "closed" if state.state == "closed" else to
+
+
 CHANGED_RULES: dict[str, tuple[Any, str, Any]] = {
     "the contact stays that of the creation": (projections, "_set_contact", lambda *_: None),
     "every receipt counts": (message_state, "_supersedes", lambda *_: True),
-    "closed is not final": (
+    "a conversation is never resolved": (
         projections,
         "_set_state",
-        lambda state, to: setattr(state, "state", to),
+        lambda state, to: setattr(state, "state", final(state, to.replace("resolved", "active"))),
     ),
     "a handoff is never open": (handoff_state, "apply_handoff", lambda *_: None),
 }

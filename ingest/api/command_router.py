@@ -15,8 +15,11 @@ from ingest.api.openapi import describe_raw_route
 from ingest.api.raw_route import RawRoute
 from ingest.errors import (
     ConversationClosedError,
+    ConversationExistsError,
     HandoffStateError,
     InvalidRequestError,
+    MessageDeletedError,
+    RoleConflictError,
     UnknownMessageError,
     UnknownParticipantError,
     VersionMismatchError,
@@ -29,7 +32,10 @@ ERRORS = (
     UnknownMessageError,
     UnknownParticipantError,
     ConversationClosedError,
+    ConversationExistsError,
     HandoffStateError,
+    MessageDeletedError,
+    RoleConflictError,
     VersionMismatchError,
 )
 Text = Annotated[str, Meta(max_length=2000)]
@@ -97,7 +103,9 @@ class CommandRouter(APIRouter):
                 return await ingest_one(request, reader, *scopes)
 
             parameters = {
-                part[1:-1]: ID_PATTERN for part in path.split("/") if part.startswith("{")
+                part[1:-1].partition(":")[0]: ID_PATTERN
+                for part in path.split("/")
+                if part.startswith("{")
             }
             self.add_api_route(
                 path,
@@ -137,7 +145,7 @@ def _read(
     for name, value in request.path_params.items():
         # An unknown conversation is 404, whatever it is called; a message may yet come, but not this.
         if name != "conversation_id" and not _ID.match(value):
-            raise InvalidRequestError("no id looks like this", name)
+            raise InvalidRequestError(request_body.NOT_AN_ID, name)
         setattr(draft, name, value)
     if draft.event_type == "handoff.requested" and draft.handoff_id is None:
         draft.event_id = draft.event_id or request.app.state.new_id()

@@ -1,6 +1,7 @@
 """Conversations and participants as the API shows them."""
 
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -8,7 +9,10 @@ from pydantic import BaseModel, Field
 
 from ingest.contract import from_micros
 from ingest.events import durations
-from ingest.events.conversation_state import Conversation
+from ingest.events.conversation_state import Conversation, Member
+
+SHOWN_PARTICIPANTS = 100
+"""Maximum number of participants in the view of a conversation."""
 
 
 class ParticipantView(BaseModel):
@@ -66,7 +70,10 @@ class ConversationView(BaseModel):
     message_count: int
     session_id: str | None = Field(description="the open session, if one is open")
     session_attributes: dict[str, Any]
-    participants: list[ParticipantView]
+    participant_count: int
+    participants: list[ParticipantView] = Field(
+        description=f"at most {SHOWN_PARTICIPANTS}; `GET …/participants` lists all"
+    )
     control: ControlView
     handoff: HandoffView | None
     inactive_after: str | None = Field(description="ISO 8601; null is this installation's")
@@ -83,7 +90,11 @@ def to_conversation_view(state: Conversation) -> ConversationView:
         values[name] = from_micros(values[name])
     for name in ("inactive_after", "closed_after"):
         values[name] = None if values[name] is None else durations.format_iso(values[name])
-    values["participants"] = to_participant_views(state)
+    values["participant_count"] = len(state.participants)
+    values["participants"] = [
+        to_participant_view(*each)
+        for each in islice(state.participants.items(), SHOWN_PARTICIPANTS)
+    ]
     values["control"] = ControlView.model_validate(struct_fields(state.control))
     if state.handoff is not None:
         handoff = struct_fields(state.handoff)
@@ -92,12 +103,11 @@ def to_conversation_view(state: Conversation) -> ConversationView:
     return ConversationView.model_validate(values)
 
 
-def to_participant_views(state: Conversation) -> list[ParticipantView]:
-    """Return every participant, as the API shows them."""
-    return [
-        ParticipantView.model_validate({"participant_id": key, **struct_fields(member)})
-        for key, member in state.participants.items()
-    ]
+def to_participant_view(participant_id: str, member: Member) -> ParticipantView:
+    """Return a participant as the API shows them."""
+    return ParticipantView.model_validate(
+        {"participant_id": participant_id, **struct_fields(member)}
+    )
 
 
 def struct_fields(value: msgspec.Struct) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+import ingest.api.id_paths  # noqa: F401  # registers `{name:id}`, which the routes use
 from ingest.api.metrics import Metrics
 from ingest.api.request_body import header
 from ingest.auth.api_keys import ApiKeyAuthenticator

@@ -7,6 +7,7 @@ in the same transaction as all others.
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import unquote
 from uuid import uuid5
 
 import msgspec
@@ -16,6 +17,7 @@ from msgspec import Meta, Struct
 from ingest.api import request_body
 from ingest.api.dependencies import AppContext, authorize, get_context, preload_credentials
 from ingest.api.hook_gate import run_hooks
+from ingest.api.id_paths import path_of
 from ingest.auth.permissions import Caller
 from ingest.contract import NAMESPACE, Visibility
 from ingest.errors import IngestError, InvalidRequestError, LogUnavailableError
@@ -52,6 +54,7 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     """A message to record and deliver. With `event_id` it is safe to repeat.
 
     A bot sends the `control_epoch` that it saw. If control has changed since, the message is rejected.
+    Without a `channel`, a reply has that of the message it replies to, else the customer's last one.
     """
 
     participant_id: Id
@@ -59,6 +62,8 @@ class NewMessage(Struct, kw_only=True, forbid_unknown_fields=True):
     event_id: Id | None = None
     message_id: Id | None = None
     in_reply_to: Id | None = None
+    channel: Name | None = None
+    channel_account: Id | None = None
     bot_version: Id | None = None
     control_epoch: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     visibility: Visibility | None = None
@@ -107,6 +112,8 @@ def parse_message(conversation_id: str, raw: bytes, event_id: str | None = None)
         event_id=new.event_id or event_id,
         message_id=new.message_id,
         in_reply_to=new.in_reply_to,
+        channel=new.channel,
+        channel_account=new.channel_account,
         bot_version=new.bot_version,
         visibility=new.visibility,
         occurred_at=new.occurred_at,
@@ -167,7 +174,7 @@ def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
     if path == "/v1/conversations":
         return partial(parse_conversation, source, new_id)
     if path.endswith("/messages"):
-        return partial(parse_message, path.split("/")[3])
+        return partial(parse_message, unquote(path.split("/")[3]))
     return _read_no_command
 
 
@@ -198,8 +205,8 @@ def parse(
 def idempotent_event_id(request: Request, caller: Caller) -> str | None:
     """Return the event id of the request's Idempotency-Key; None without a key.
 
-    The key belongs to the credential's source and its user, and never expires. Raises
-    InvalidRequestError.
+    The key belongs to the credential's source and its user, to the method and to the path, so that one
+    key names one event a target. It never expires. Raises InvalidRequestError.
     """
     key = request_body.header(request, b"idempotency-key")
     if not key:
@@ -211,7 +218,8 @@ def idempotent_event_id(request: Request, caller: Caller) -> str | None:
     whose = (
         caller.source if caller.user is None else f"{caller.source}/{caller.user.participant_id}"
     )
-    return str(uuid5(NAMESPACE, f"idempotency/{whose}/{key}"))
+    target = f"{request.scope['method']} {request.scope['path']}"
+    return str(uuid5(NAMESPACE, f"idempotency/{whose}/{target}/{key}"))
 
 
 def _with_idempotency_key(arrival: IncomingEvent, key: str | None) -> IncomingEvent:
@@ -243,6 +251,7 @@ async def ingest_one(
     event_id: str | None = None
     try:
         event_id = idempotent_event_id(request, caller)
+        request_body.require_json(request)
         raw = await request_body.read_body(request, request_body.MAX_EVENT_BYTES)
         arrival = _with_idempotency_key(parse(raw, reader, event_id, caller), event_id)
         if runs_hooks and get_context(request).hooks.hooks:
@@ -293,7 +302,7 @@ async def _submit(
         return []
     return await submit(
         get_context(request),
-        Append(caller.source, request.scope["path"], received, arrivals, channels=caller.channels),
+        Append(caller.source, path_of(request.scope), received, arrivals, channels=caller.channels),
     )
 
 

@@ -8,14 +8,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from ingest.api.id_paths import IdConvertor, keep_slashes
 from ingest.api.problems import problem_response, unexpected_response
-from ingest.api.request_body import limit_body
+from ingest.api.request_body import BODY_METHODS, declare_json, limit_body
 from ingest.api.routes.events import record_events
 from ingest.api.routes.messages import create_message
 from ingest.auth.rate_limiter import RATE_LIMIT_STATE, with_rate_limit_headers
-from ingest.errors import (
-    IngestError,
-)
+from ingest.errors import IngestError, UnsupportedMediaTypeError
 
 
 class FastPathMiddleware:
@@ -27,13 +26,13 @@ class FastPathMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] != "lifespan":
+            keep_slashes(scope)
         endpoint = (
             _endpoint(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
         )
         if endpoint is None:
-            if scope["type"] == "http":
-                receive, send = limit_body(receive), with_rate_limit_headers(scope, send)
-            await self._app(scope, receive, send)
+            await self._serve(scope, receive, send)
             return
         scope["app"] = self._app
         try:
@@ -48,6 +47,18 @@ class FastPathMiddleware:
             response.raw_headers += scope[RATE_LIMIT_STATE].headers()
         await response(scope, receive, send)
 
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that is not hot."""
+        if scope["type"] == "http":
+            receive, send = limit_body(receive), with_rate_limit_headers(scope, send)
+            if scope["method"] in BODY_METHODS:
+                try:
+                    declare_json(scope)
+                except UnsupportedMediaTypeError as error:
+                    await problem_response(error)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
 
 def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]] | None:
     path = scope["path"]
@@ -56,8 +67,9 @@ def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]
     found = _MESSAGES.match(path)
     if found is None:
         return None
-    scope["path_params"] = {"conversation_id": found.group(1)}
+    scope["path_params"] = {"conversation_id": _TO_ID(found.group(1))}
     return create_message
 
 
+_TO_ID = IdConvertor().convert
 _MESSAGES = re.compile(r"/v1/conversations/([^/]+)/messages\Z")

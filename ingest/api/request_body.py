@@ -1,7 +1,7 @@
 """JSON bodies under our own limits: bytes in, a typed value out, or an error with its place.
 
-Bare FastAPI answers 500 to lone surrogates and NaN. This reader answers 4xx and never repeats the input:
-it names unknown fields and values by their place.
+Bare FastAPI answers 500 to lone surrogates and NaN. This reader answers 4xx and never repeats values
+of the input: it names a field by its path.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Request
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from ingest.errors import (
     InvalidRequestError,
@@ -19,6 +19,7 @@ from ingest.errors import (
     TooLargeError,
     UnsupportedMediaTypeError,
 )
+from ingest.events.payloads import ID_PATTERN
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -26,15 +27,19 @@ MAX_IDEMPOTENCY_KEY_BYTES = 255
 MAX_BATCH_EVENTS = 10_000
 MAX_DEPTH = 32
 INTEGER_LIMIT = 2**63
-JSON_TYPES = ("application/json", "")
+JSON_TYPES = ("application/json", "", "application/x-www-form-urlencoded", "text/plain")
+"""Media types of a JSON body. Clients such as curl send the last three unless they are told otherwise."""
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 _TREES = ("payload", "attributes", "session_attributes")
 """Fields with free content."""
 
+NOT_AN_ID = "an id has 1 to 512 visible ASCII characters, and the first is not a dot"
+
 T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `(\$[^`]*)`$")
+_FIELD = re.compile(r"unknown field `([A-Za-z_][A-Za-z0-9_-]{0,63})`\Z")
 _OURS = ("Expected ", "Object missing required field", "Invalid RFC3339", "Number out of range")
 
 
@@ -82,9 +87,29 @@ def limit_body(receive: Receive) -> Receive:
     return counting
 
 
-def media_type(request: Request) -> str:
+def media_type(request: HTTPConnection) -> str:
     """Return the body's media type, lower case, without parameters."""
     return header(request, b"content-type").partition(";")[0].strip().lower()
+
+
+def require_json(request: HTTPConnection) -> None:
+    """Raise UnsupportedMediaTypeError if the body is declared as something else than JSON."""
+    if media_type(request) not in JSON_TYPES:
+        raise UnsupportedMediaTypeError("send the body as application/json")
+
+
+def declare_json(scope: Scope) -> None:
+    """Declare a body of one of JSON_TYPES as JSON, for routes that trust the header.
+
+    Raises UnsupportedMediaTypeError.
+    """
+    require_json(HTTPConnection(scope))
+    others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    scope["headers"] = [*others, (b"content-type", b"application/json")]
+    scope.pop("convolake.headers")
+
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def decode(body: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T]") -> T:
@@ -122,12 +147,22 @@ def _explain(message: str) -> tuple[str, str]:
     place = found.group(1) if found else "$"
     text = _PLACE.sub("", message)
     if text.startswith("Object contains unknown field"):
-        return "a field that this object does not have; the API page lists those it has", place
+        name = _unknown_field(text)
+        where = place if name is None else f"{place}.{name}"
+        return "a field that this object does not have; the API page lists those it has", where
     if text.startswith("Object missing required field"):
         return text.replace("`", ""), f"{place}.{text.split('`')[1]}"
+    if ID_PATTERN.encode("unicode_escape").decode() in text or ID_PATTERN in text:
+        return NOT_AN_ID, place
     if not text.startswith(_OURS):
         return "not one of the values allowed here; the API page lists them", place
     return text.replace("`", ""), place
+
+
+def _unknown_field(message: str) -> str | None:
+    """Return the name of an unknown field if it looks like a name; never other input."""
+    found = _FIELD.search(message)
+    return None if found is None else found.group(1)
 
 
 def _check_tree(value: Any, depth: int, place: str) -> None:

@@ -94,6 +94,8 @@ class Caller(Struct, frozen=True):
             return
         if draft.visibility == "internal":
             raise ForbiddenError("a customer writes no internal notes", "$.visibility")
+        if draft.channel is not None:
+            raise ForbiddenError("a customer's token does not choose the channel", "$.channel")
         names_message = draft.event_type == "message.created" and draft.message_id is not None
         if draft.event_id not in (None, key) or names_message:
             raise ForbiddenError("name your message by an Idempotency-Key", "$.event_id")

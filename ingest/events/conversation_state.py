@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from ingest.events.types import HandoffStatus
 
+MAX_PARTICIPANTS = 25_000
+"""Maximum number of participants of a conversation. Each event writes its state, so it has a bound."""
+
 BOT, HUMAN, NO_OWNER = "bot", "human", "none"
 """Owners of control."""
 
@@ -54,7 +57,8 @@ class Conversation(Struct, array_like=True):
     """State of one conversation.
 
     `version` is the sequence of the last event that changed it for editors. `last_message_at` is by
-    role. `last_edited_at` is when a client last set the state or the timers.
+    role. `last_edited_at` is when a client last set the state or the timers. `customer_channel` and
+    `customer_channel_account` are those of the customer's last message.
     """
 
     conversation_id: str
@@ -90,6 +94,8 @@ class Conversation(Struct, array_like=True):
     predecessor_id: str | None = None
     successor_id: str | None = None
     next_timer_at: int | None = None
+    customer_channel: str | None = None
+    customer_channel_account: str | None = None
 
     def has_role(self, role: str) -> bool:
         """Return whether a participant has this role."""

@@ -41,7 +41,7 @@ def append_with_effects(
         if state.state != state_before:
             _append(events, _state_change(event, state, state_before), state)
     elif not is_stale:
-        _append_effects(events, event, state)
+        _append_effects(events, event, state, policy)
     return events
 
 
@@ -52,24 +52,77 @@ def _starts_session(event: StoredEvent, state: Conversation) -> bool:
     return rules_of(event.event_type).opens_session and not is_note
 
 
-def _append_effects(events: list[StoredEvent], event: StoredEvent, state: Conversation) -> None:
+def _append_effects(
+    events: list[StoredEvent], event: StoredEvent, state: Conversation, policy: LifecyclePolicy
+) -> None:
+    if event.event_type == "control.taken":
+        _append_taken_handoff(events, event, state)
+        return
+    if event.event_type == "participant.left" and handoff_state.has_control(event, state):
+        _append_abandoned_handoff(events, event, state, policy)
     _append_control_change(events, event, state)
     if event.event_type == "bot.turn_failed" and _hands_off_on_failure(state):
-        requested = _caused(
-            "handoff.requested", event, state, {"reason": "bot_failed"}, visibility="public"
-        )
-        requested.handoff_id = requested.event_id
-        _append(events, requested, state)
+        _append_handoff_step(events, "handoff.requested", event, state, reason="bot_failed")
     if state.state == "closed" and state.handoff is not None:
-        closed = _caused(
-            "handoff.closed", event, state, {"reason": "conversation_closed"}, visibility="public"
+        closed = _append_handoff_step(
+            events, "handoff.closed", event, state, reason="conversation_closed"
         )
-        closed.handoff_id = state.handoff.handoff_id
-        _append(events, closed, state)
-        _append_effects(events, closed, state)
+        _append_effects(events, closed, state, policy)
     reason = _session_end_reason(event, state)
     if reason is not None and state.session_id is not None:
         _append(events, _caused("session.ended", event, state, {"reason": reason}), state)
+
+
+def _append_taken_handoff(
+    events: list[StoredEvent], event: StoredEvent, state: Conversation
+) -> None:
+    """Pass the open handoff, or a new one, to the agent who took control."""
+    if handoff_state.has_control(event, state):
+        return
+    if state.handoff is None:
+        _append_handoff_step(events, "handoff.requested", event, state, reason="taken")
+    elif state.handoff.status == "accepted":
+        _append_handoff_step(
+            events,
+            "handoff.transferred",
+            event,
+            state,
+            reason="taken",
+            to_participant_id=event.participant_id,
+        )
+    accepted = _append_handoff_step(events, "handoff.accepted", event, state, reason="taken")
+    _append_control_change(events, accepted, state)
+
+
+def _append_abandoned_handoff(
+    events: list[StoredEvent], event: StoredEvent, state: Conversation, policy: LifecyclePolicy
+) -> None:
+    """Pass on the handoff of an agent who left: to the queue, or back to the bot."""
+    if policy.agent_left_to == "bot" and state.has_role("bot"):
+        event_type = "handoff.returned"
+    else:
+        event_type = "handoff.transferred"
+    if state.handoff is not None:
+        _append_handoff_step(events, event_type, event, state, reason="agent_left")
+    elif event_type == "handoff.transferred":
+        _append_handoff_step(events, "handoff.requested", event, state, reason="agent_left")
+
+
+def _append_handoff_step(
+    events: list[StoredEvent],
+    event_type: str,
+    cause: StoredEvent,
+    state: Conversation,
+    **payload: Any,
+) -> StoredEvent:
+    """Append a step of the open handoff, or the request of a new one."""
+    step = _caused(event_type, cause, state, payload, visibility="public")
+    step.handoff_id = step.event_id if state.handoff is None else state.handoff.handoff_id
+    if rules_of(event_type).names_agent:
+        step.participant_id, step.participant_role = cause.participant_id, cause.participant_role
+        step.contact_id = cause.contact_id
+    _append(events, step, state)
+    return step
 
 
 def _append_control_change(
@@ -165,12 +218,14 @@ def run_timers(
     """
     events: list[StoredEvent] = []
     while (timer := next_timer(state, policy)) is not None and timer.at <= until:
-        events += _run_timer(timer, state, received_at)
+        events += _run_timer(timer, state, policy, received_at)
     state.next_timer_at = None if timer is None else timer.at
     return events
 
 
-def _run_timer(timer: Timer, state: Conversation, received_at: int) -> list[StoredEvent]:
+def _run_timer(
+    timer: Timer, state: Conversation, policy: LifecyclePolicy, received_at: int
+) -> list[StoredEvent]:
     payload: dict[str, Any] = {"reason": timer.reason}
     if timer.event_type == "conversation.state_changed":
         payload = {"from": state.state, "to": timer.reason, "reason": "timer"}
@@ -192,5 +247,5 @@ def _run_timer(timer: Timer, state: Conversation, received_at: int) -> list[Stor
     )
     events: list[StoredEvent] = []
     _append(events, event, state)
-    _append_effects(events, event, state)
+    _append_effects(events, event, state, policy)
     return events

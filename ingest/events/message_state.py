@@ -46,7 +46,7 @@ def apply(message: Message, event: StoredEvent) -> None:
             message.text, message.is_edited = event.text, True
         case "message.deleted":
             message.text, message.is_deleted = None, True
-        case "message.reacted":
+        case "message.reacted" if not message.is_deleted:
             _apply_reaction(message, event)
     message.version = event.sequence or 0
 

@@ -10,7 +10,11 @@ from msgspec import Meta, Struct
 
 from ingest.contract import Role
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}\Z"
+ID_PATTERN = r"^[!-\-/-~][!-~]{0,511}\Z"
+"""Visible ASCII, at most 512 bytes, not beginning with a dot. Compared byte for byte: case counts, and ASCII
+has one Unicode form. Email (`<…@…>`), WhatsApp (`wamid…=`), Matrix (`!room:server`) and phone (`+49…`) ids
+are valid as they are.
+"""
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 

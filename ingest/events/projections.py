@@ -86,18 +86,15 @@ def _apply(state: Conversation, event: StoredEvent) -> None:
 
 
 def _add_member(state: Conversation, event: StoredEvent, rules: EventType) -> None:
-    """Add a participant who acts. An agent who is only offered a handoff does not join."""
+    """Add a participant who acts; a role never changes. An agent who is only offered a handoff does not join."""
     if event.participant_id is None or event.participant_role is None:
         return
     if rules.handoff is not None and not rules.handoff.joins:
         return
-    member = state.participants.get(event.participant_id)
-    if member is None:
+    if event.participant_id not in state.participants:
         state.participants[event.participant_id] = Member(
             event.participant_role, event.contact_id, joined_sequence=state.last_sequence
         )
-    else:
-        member.participant_role = event.participant_role
 
 
 def _set_contact(state: Conversation, event: StoredEvent) -> None:
@@ -113,6 +110,11 @@ def _apply_message(state: Conversation, event: StoredEvent) -> None:
         return  # an internal note is no communication with the customer
     role = event.participant_role or ""
     state.last_message_at[role] = max(state.last_message_at.get(role, 0), event.happened_at)
+    if role == "customer":
+        state.customer_channel, state.customer_channel_account = (
+            event.channel,
+            event.channel_account,
+        )
     if role == "customer" or state.state == "inactive":
         _set_state(state, "active")
 

@@ -35,6 +35,7 @@ class LifecyclePolicy:
     handoff_expires_after: int
     handoff_reasons: frozenset[str]
     parked_ttl: int
+    agent_left_to: str
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "LifecyclePolicy":
@@ -51,6 +52,7 @@ class LifecyclePolicy:
             handoff_expires_after=_micros(settings.handoff_expires_after),
             handoff_reasons=frozenset(settings.handoff_reasons),
             parked_ttl=_micros(settings.parked_ttl),
+            agent_left_to=settings.agent_left_to,
         )
 
     def session_timeout(self, channel: str) -> int:

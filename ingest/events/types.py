@@ -30,14 +30,12 @@ class HandoffRule:
     """When a handoff event may happen, and whom it names.
 
     `statuses`: the statuses of the open handoff that allow the event; empty: no handoff is open.
-    `names_agent`: the participant is an agent, in the conversation or not.
     `staff_only`: a customer or a bot cannot do this.
     `joins`: the named participant joins the conversation.
     `answers_assignment`: only the agent to whom the handoff is assigned may send it as a command.
     """
 
     statuses: tuple[HandoffStatus, ...] = ()
-    names_agent: bool = False
     staff_only: bool = False
     joins: bool = True
     answers_assignment: bool = False
@@ -53,6 +51,7 @@ class EventType:
     version. `is_commandable`: a client's command may cause it although only the server writes it.
     `requires_member`: a command needs the participant in the conversation. `refers_to_message`: waits
     for its message if the message has not arrived. `receipt`: the delivery state that it reports.
+    `requires_text`: a deleted message does not take it. `names_agent`: the participant is an agent, in the conversation or not.
     """
 
     name: str
@@ -70,6 +69,8 @@ class EventType:
     refers_to_message: bool = False
     receipt: ReceiptStatus | None = None
     handoff: HandoffRule | None = None
+    requires_text: bool = False
+    names_agent: bool = False
 
     @cached_property
     def about(self) -> str:
@@ -113,6 +114,7 @@ def _message(
     payload: type[Struct],
     *requires: str,
     receipt: ReceiptStatus | None = None,
+    requires_text: bool = False,
 ) -> EventType:
     is_creation = name == "message.created"
     return EventType(
@@ -124,6 +126,7 @@ def _message(
         opens_session=is_creation,
         visible_to_customer=True,
         refers_to_message=not is_creation,
+        requires_text=requires_text,
         receipt=receipt,
     )
 
@@ -135,6 +138,7 @@ def _handoff(
     payload: type[Struct] = payloads.HandoffStep,
     *,
     opens_session: bool = True,
+    names_agent: bool = False,
 ) -> EventType:
     return EventType(
         name=name,
@@ -144,6 +148,7 @@ def _handoff(
         requires=("handoff_id",),
         opens_session=opens_session,
         handoff=rule,
+        names_agent=names_agent,
     )
 
 
@@ -271,7 +276,13 @@ _ALL = (
         "a message; payload.modified_by: the hooks that changed its text",
         payloads.MessageCreated,
     ),
-    _message("message.edited", "the message has a new text", payloads.WithReason, "text"),
+    _message(
+        "message.edited",
+        "the message has a new text",
+        payloads.WithReason,
+        "text",
+        requires_text=True,
+    ),
     _message(
         "message.deleted",
         "the text is removed; the message stays as a tombstone",
@@ -282,6 +293,7 @@ _ALL = (
         "a participant reacted to the message",
         payloads.Reacted,
         "participant_id",
+        requires_text=True,
     ),
     _message("message.submitted", "handed to the channel", payloads.Receipt, receipt="submitted"),
     _message(
@@ -302,19 +314,20 @@ _ALL = (
     _handoff(
         "handoff.assigned",
         "offered to an agent",
-        HandoffRule(WAITING, names_agent=True, staff_only=True, joins=False),
+        HandoffRule(WAITING, staff_only=True, joins=False),
+        names_agent=True,
     ),
     _handoff(
         "handoff.accepted",
         "an agent accepted it",
-        HandoffRule(WAITING, names_agent=True, staff_only=True, answers_assignment=True),
+        HandoffRule(WAITING, staff_only=True, answers_assignment=True),
+        names_agent=True,
     ),
     _handoff(
         "handoff.declined",
         "an agent declined it",
-        HandoffRule(
-            WAITING, names_agent=True, staff_only=True, joins=False, answers_assignment=True
-        ),
+        HandoffRule(WAITING, staff_only=True, joins=False, answers_assignment=True),
+        names_agent=True,
     ),
     _handoff(
         "handoff.expired", "no agent accepted it in time", HandoffRule(WAITING), opens_session=False
@@ -327,6 +340,15 @@ _ALL = (
     ),
     _handoff("handoff.returned", "control returned to the bot", HandoffRule(OPEN)),
     _handoff("handoff.closed", "the handoff ended", HandoffRule(OPEN), opens_session=False),
+    EventType(
+        name="control.taken",
+        stream="conversation",
+        meaning="an agent took control, from the bot or from another agent; payload.reason",
+        payload=payloads.WithReason,
+        requires=("participant_id",),
+        opens_session=True,
+        names_agent=True,
+    ),
     _bot("bot.turn_started", "the bot started to work on a response", payloads.Payload),
     _bot("bot.tool_called", "the bot, or an agent's desk, called a tool", payloads.ToolCalled),
     _bot(

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from ingest.errors import VersionMismatchError
 from ingest.events import contact_state
+from ingest.events.command_rules import CHANGED_SINCE
 from ingest.events.contact_state import Contact, contact_ids, decide_contact
-from ingest.events.decide import CHANGED_SINCE
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
 from ingest.events.types import rules_of

@@ -76,8 +76,11 @@ class ConversationRepository:
     def change(self, state: Conversation, created_by: StoredEvent | None = None) -> None:
         """Mark a conversation as changed, or as created by an event."""
         self._changed[state.conversation_id] = state
-        if state.conversation_key is not None:
-            self._owners[state.conversation_key] = state.conversation_id
+        key = state.conversation_key
+        if key is not None and state.state != "closed":
+            self._owners[key] = state.conversation_id
+        elif key is not None and self._owners.get(key) == state.conversation_id:
+            del self._owners[key]
         if created_by is not None:
             self._states[state.conversation_id] = state
             self._created.append((state, created_by))
@@ -105,7 +108,11 @@ class ConversationRepository:
             successor = self.successor_of(state)
             if successor is None:
                 successor_id = self._free_successor_id(state.conversation_id)
-                events, successor = create_successor(state, event, successor_id)
+                key = state.conversation_key
+                is_free = key is not None and self._owner_of(key) is None
+                events, successor = create_successor(
+                    state, event, successor_id, key if is_free else None
+                )
                 self.change(state)
                 self.change(successor, events[0])
             state = successor
@@ -138,13 +145,23 @@ class ConversationRepository:
             raise ForbiddenError("this key is not for this channel", "$.channel")
 
     def check_key(self, draft: Draft, state: Conversation | None) -> None:
-        """Raise ConversationExistsError if another conversation owns the draft's conversation key."""
+        """Raise ConversationExistsError if another open conversation has the draft's conversation key."""
         key = _conversation_key(draft)
-        owner = None if key is None else self._owners.get(key)
+        owner = None if key is None else self._owner_of(key)
         if owner is not None and (state is None or owner != state.conversation_id):
             raise ConversationExistsError(
-                "another conversation has this key", "$.payload.conversation_key"
+                "another open conversation has this key; `conversation_id` names it",
+                "$.payload.conversation_key",
+                conversation_id=owner,
             )
+
+    def _owner_of(self, key: str) -> str | None:
+        """Return the open conversation with this key."""
+        if key not in self._owners:
+            self._owners |= self._store.find_keys([key])
+        owner = self._owners.get(key)
+        state = self._states.get(owner or "")
+        return None if state is not None and state.state == "closed" else owner
 
     def save(self, now: int) -> None:
         """Write the changed conversations to the store. Their events have positions."""

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable
 from uuid import uuid5
 
 from ingest.contract import NAMESPACE
-from ingest.errors import MessageExistsError, VersionMismatchError
+from ingest.errors import MessageDeletedError, MessageExistsError, VersionMismatchError
 from ingest.events import message_state
-from ingest.events.decide import CHANGED_SINCE
+from ingest.events.command_rules import CHANGED_SINCE
 from ingest.events.draft import Command, Draft
 from ingest.events.message_state import Message
-from ingest.events.stored_event import StoredEvent
+from ingest.events.stored_event import StoredEvent, merge_payload
 from ingest.events.types import rules_of
-from ingest.log.records import MessageKey
+from ingest.log.records import CreatedMessage, MessageKey
 from ingest.log.storage.store import Store
 
 
@@ -21,22 +21,27 @@ class MessageRepository:
     def __init__(self, store: Store) -> None:
         """Start without messages."""
         self._store = store
-        self._visibilities: dict[MessageKey, str] = {}
+        self._created: dict[MessageKey, CreatedMessage] = {}
         self._states: dict[MessageKey, Message] = {}
         self._changed: dict[MessageKey, Message] = {}
 
     def load(self, named: Iterable[MessageKey], referred: Iterable[MessageKey]) -> None:
         """Load which of the `named` messages exist, and the states of those `referred` to."""
-        self._visibilities = self._store.find_created_messages(sorted(set(named)))
+        self._created = self._store.find_created_messages(sorted(set(named)))
         self._states = self._store.find_messages(sorted(set(referred)))
 
     def exists(self, key: tuple[str, str | None]) -> bool:
         """Return whether this message was created."""
-        return key in self._visibilities
+        return key in self._created
 
     def is_internal(self, event: StoredEvent) -> bool:
         """Return whether the event's message is internal."""
-        return self._visibilities.get(_key(event)) == "internal"
+        created = self._created.get(_key(event))
+        return created is not None and created.visibility == "internal"
+
+    def replied_to(self, event: StoredEvent) -> CreatedMessage | None:
+        """Return the message that the event replies to."""
+        return self._created.get((event.conversation_id or "", event.in_reply_to or ""))
 
     def assign_id(
         self, event: StoredEvent, taken: Collection[tuple[str | None, str | None]]
@@ -47,31 +52,40 @@ class MessageRepository:
         Raises MessageExistsError.
         """
         if event.message_id is not None:
-            if _key(event) in self._visibilities:
+            if _key(event) in self._created:
                 raise MessageExistsError(
                     "another message of this conversation has this message_id", "$.message_id"
                 )
             return
         key = (event.conversation_id or "", event.event_id)
-        if key in self._visibilities or key in taken:
+        if key in self._created or key in taken:
             name = f"message/{event.source}/{event.event_id}"
             event.message_id = str(uuid5(NAMESPACE, name))
         else:
             event.message_id = event.event_id
 
-    def check_version(self, event: StoredEvent, command: Command | None) -> None:
-        """Raise VersionMismatchError if the message changed after the client read it."""
-        if command is None or command.version is None:
-            return
+    def check_change(self, event: StoredEvent, command: Command | None) -> None:
+        """Check an event that refers to a message against its state. Flag a fact that changes nothing.
+
+        Raises VersionMismatchError if the message changed after the client read it, MessageDeletedError.
+        """
         state = self._states.get(_key(event))
-        if command.version != (0 if state is None else state.version):
+        version = None if command is None else command.version
+        if version is not None and version != (0 if state is None else state.version):
             raise VersionMismatchError(CHANGED_SINCE)
+        if state is None or not state.is_deleted or not rules_of(event.event_type).requires_text:
+            return
+        if command is not None:
+            raise MessageDeletedError("this message is deleted", "message_id")
+        merge_payload(event, was_stale=True)
 
     def apply(self, event: StoredEvent) -> None:
         """Project an event that creates a message or refers to one."""
         key = _key(event)
         if event.event_type == "message.created":
-            self._visibilities[key] = event.visibility
+            self._created[key] = CreatedMessage(
+                event.visibility, event.channel, event.channel_account
+            )
         elif rules_of(event.event_type).refers_to_message:
             state = self._states.get(key) or Message(*key)
             message_state.apply(state, event)

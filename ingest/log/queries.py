@@ -253,21 +253,6 @@ def head(engine: Engine) -> Cursor:
         }
 
 
-def count_unread(
-    engine: Engine, conversation_id: str, participant_id: str, after: int, role: str
-) -> int:
-    """Count messages of other participants above `after`; for a customer, those in the customer view."""
-    query = select(func.count()).where(
-        *_is_message(conversation_id),
-        events.c.sequence > after,
-        events.c.participant_id != participant_id,
-    )
-    if role == "customer":
-        query = query.where(events.c.visibility == "public")
-    with engine.connect() as connection:
-        return int(connection.execute(query).scalar() or 0)
-
-
 def event_exists(engine: Engine, source: str, event_id: str) -> bool:
     """Return whether this source's event of this id is stored."""
     query = select(events.c.position).where(

@@ -1,9 +1,19 @@
 """Rows that the store keeps in addition to events: for repeats, parked events and ingest stats."""
 
+from typing import NamedTuple
+
 import msgspec
 
 MessageKey = tuple[str, str]
 """conversation_id and message_id."""
+
+
+class CreatedMessage(NamedTuple):
+    """What later events need of a message's creation."""
+
+    visibility: str
+    channel: str | None
+    channel_account: str | None
 
 
 class KnownEvent(msgspec.Struct):

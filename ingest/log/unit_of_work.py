@@ -21,7 +21,7 @@ from ingest.events.decide import decide
 from ingest.events.draft import Command, Draft, validate_draft
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, from_draft, merge_payload
 from ingest.events.timers import LifecyclePolicy, conversation_time
-from ingest.events.types import EventType, rules_of
+from ingest.events.types import rules_of
 from ingest.log.acknowledgements import reject
 from ingest.log.contact_repository import ContactRepository
 from ingest.log.conversation_repository import ConversationRepository
@@ -63,7 +63,9 @@ class UnitOfWork:
         rare = [
             draft
             for draft in drafts
-            if draft.event_type != "message.created" or draft.message_id is not None
+            if draft.event_type != "message.created"
+            or draft.message_id is not None
+            or draft.in_reply_to is not None
         ]
         if rare:
             referring = [draft for draft in rare if rules_of(draft.event_type).refers_to_message]
@@ -74,11 +76,10 @@ class UnitOfWork:
     def _message_keys(self, drafts: Iterable[Draft]) -> Iterator[MessageKey]:
         """Yield the messages that drafts name, in their conversations and in the successors of those."""
         for draft in drafts:
-            if draft.message_id is None:
-                continue
-            yield draft.conversation_id or "", draft.message_id
-            for state in self._conversations.successors(draft.conversation_id):
-                yield state.conversation_id, draft.message_id
+            for message_id in filter(None, (draft.message_id, draft.in_reply_to)):
+                yield draft.conversation_id or "", message_id
+                for state in self._conversations.successors(draft.conversation_id):
+                    yield state.conversation_id, message_id
 
     def append(
         self, request: Append, received_at: int, new_ids: Sequence[str]
@@ -117,7 +118,7 @@ class UnitOfWork:
         rules = rules_of(draft.event_type)
         if rules.refers_to_message:
             self._redirect_to_message(draft, event)
-            if self._must_wait(draft, rules, command):
+            if self._must_wait(draft, command):
                 validate_draft(draft, None)
                 return self._deduplicator.park(draft, event, path, self._policy.parked_ttl)
         return self._accept(draft, event, command)
@@ -131,12 +132,17 @@ class UnitOfWork:
                 return
             state = self._conversations.successor_of(state)
 
-    def _must_wait(self, draft: Draft, rules: EventType, command: Command | None) -> bool:
+    def _must_wait(self, draft: Draft, command: Command | None) -> bool:
+        """Return whether the event waits for its message.
+
+        Raises UnknownMessageError for a command with If-Match: the client read a message of another
+        conversation.
+        """
         if self._messages.exists((draft.conversation_id or "", draft.message_id)):
             return False
         if self._conversations.get(draft.conversation_id) is None or draft.message_id is None:
             return False  # rejected with its reason
-        if command is not None and rules.receipt is None:
+        if command is not None and command.version is not None:
             raise UnknownMessageError("there is no such message in this conversation", "message_id")
         return True
 
@@ -165,11 +171,12 @@ class UnitOfWork:
         if event.event_type == "message.created":
             self._messages.assign_id(event, self._deduplicator.message_keys)
         elif rules.refers_to_message:
-            self._messages.check_version(event, command)
+            self._messages.check_change(event, command)
             if self._messages.is_internal(event):
                 event.visibility = "internal"
         contact_id = None if state is None else state.contact_id
-        events, changed = decide(draft, event, state, self._policy, command)
+        replied_to = None if event.in_reply_to is None else self._messages.replied_to(event)
+        events, changed = decide(draft, event, state, self._policy, command, replied_to)
         self.events += events
         if changed.contact_id != contact_id:
             self._conversations.change_contact(changed)

@@ -66,7 +66,7 @@ def create_contact(body: NewContact) -> Draft:
 
 @commands.command(
     "PATCH",
-    "/contacts/{contact_id}",
+    "/contacts/{contact_id:id}",
     ContactChange,
     tag="contacts",
     example={"attributes": {"language": "en"}},
@@ -80,7 +80,7 @@ def update_contact(body: ContactChange) -> Draft:
 
 @commands.command(
     "POST",
-    "/contacts/{contact_id}/addresses",
+    "/contacts/{contact_id:id}/addresses",
     NewAddress,
     tag="contacts",
     example={"channel": "email", "address": "ada@example.org"},
@@ -116,7 +116,9 @@ class ContactView(BaseModel):
 
 
 @router.get(
-    "/contacts/{contact_id}", tags=["contacts"], responses=problem_responses((UnknownContactError,))
+    "/contacts/{contact_id:id}",
+    tags=["contacts"],
+    responses=problem_responses((UnknownContactError,)),
 )
 def get_contact(
     api: Context, _caller: RequirePii, contact_id: str, response: Response

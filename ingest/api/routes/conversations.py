@@ -73,8 +73,8 @@ def list_conversations(
     limit: Limit = 50,
     cursor: PageCursor = None,
     channel: str | None = None,
-    conversation_key: Annotated[str | None, Query(max_length=128)] = None,
-    contact_id: Annotated[str | None, Query(max_length=128)] = None,
+    conversation_key: Annotated[str | None, Query(max_length=512)] = None,
+    contact_id: Annotated[str | None, Query(max_length=512)] = None,
 ) -> ConversationPage:
     """List conversations, newest first; optionally by your own key, or of one contact."""
     found = queries.list_conversations(
@@ -93,7 +93,7 @@ def list_conversations(
     )
 
 
-@router.get("/conversations/{conversation_id}", tags=["conversations"])
+@router.get("/conversations/{conversation_id:id}", tags=["conversations"])
 def get_conversation(
     api: Context, caller: RequireRead, conversation_id: str, response: Response
 ) -> ConversationView:
@@ -120,7 +120,7 @@ class Resolution(Body, kw_only=True, forbid_unknown_fields=True):
 
 @commands.command(
     "PATCH",
-    "/conversations/{conversation_id}",
+    "/conversations/{conversation_id:id}",
     ConversationChange,
     tag="conversations",
     example={"subject": "Order 7", "labels": ["delivery"], "priority": "high"},
@@ -136,7 +136,7 @@ def update_conversation(body: ConversationChange) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/state",
+    "/conversations/{conversation_id:id}/state",
     StateChange,
     tag="conversations",
     example={"to": "closed", "reason": "spam"},
@@ -150,7 +150,7 @@ def change_state(body: StateChange) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/resolve",
+    "/conversations/{conversation_id:id}/resolve",
     Resolution,
     tag="conversations",
     example={"resolved_by": "bot", "is_confirmed": True},
@@ -166,7 +166,7 @@ def resolve_conversation(body: Resolution) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/reopen",
+    "/conversations/{conversation_id:id}/reopen",
     Reason,
     tag="conversations",
     example={"reason": "the parcel did not come"},
@@ -179,7 +179,7 @@ def reopen_conversation(body: Reason) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/session/end",
+    "/conversations/{conversation_id:id}/session/end",
     Reason,
     tag="sessions",
     example={"reason": "explicit"},

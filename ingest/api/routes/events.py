@@ -109,7 +109,7 @@ class EventPage(BaseModel):
     has_more: bool
 
 
-@router.get("/conversations/{conversation_id}/events", tags=["events"])
+@router.get("/conversations/{conversation_id:id}/events", tags=["events"])
 async def list_events(
     api: Context,
     caller: RequireParticipationRead,

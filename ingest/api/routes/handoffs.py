@@ -1,6 +1,6 @@
 """Handoffs: request, assign, accept, transfer, return, close."""
 
-from ingest.api.command_router import Body, CommandRouter, Text, payload
+from ingest.api.command_router import Body, CommandRouter, Reason, Text, payload
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id, Name
 
@@ -29,7 +29,7 @@ class Transfer(HandoffStep, kw_only=True, forbid_unknown_fields=True):
     to_participant_id: Id | None = None
 
 
-HANDOFFS = "/conversations/{conversation_id}/handoffs"
+HANDOFFS = "/conversations/{conversation_id:id}/handoffs"
 STEPS = {
     "queue": ("handoff.queued", "Put a handoff into a queue"),
     "assign": ("handoff.assigned", "Assign a handoff to an agent"),
@@ -63,7 +63,7 @@ def request_handoff(body: NewHandoff) -> Draft:
 
 @commands.command(
     "POST",
-    f"{HANDOFFS}/{{handoff_id}}/transfer",
+    f"{HANDOFFS}/{{handoff_id:id}}/transfer",
     Transfer,
     tag="handoffs",
     example={"participant_id": "mira", "to_participant_id": "jonas"},
@@ -74,6 +74,27 @@ def transfer_handoff(body: Transfer) -> Draft:
     return Draft(event_type="handoff.transferred", queue=body.queue, payload=given)
 
 
+class Taking(Reason, kw_only=True, forbid_unknown_fields=True):
+    """The agent who takes control, and why."""
+
+    participant_id: Id
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id:id}/control/take",
+    Taking,
+    tag="handoffs",
+    example={"participant_id": "mira", "reason": "the customer knows me"},
+)
+def take_control(body: Taking) -> Draft:
+    """Take control, from the bot or from another agent.
+
+    The open handoff, or a new one, passes to this agent; return it to give control back.
+    """
+    return Draft(event_type="control.taken", payload=payload(reason=body.reason))
+
+
 def _add_step(name: str, event_type: str, doc: str) -> None:
     def step(body: HandoffStep) -> Draft:
         given = payload(reason=body.reason)
@@ -82,7 +103,7 @@ def _add_step(name: str, event_type: str, doc: str) -> None:
     step.__name__, step.__doc__ = f"{name}_handoff", f"{doc}."
     example = {"participant_id": "mira"} if name in ("assign", "accept", "decline") else {}
     commands.command(
-        "POST", f"{HANDOFFS}/{{handoff_id}}/{name}", HandoffStep, tag="handoffs", example=example
+        "POST", f"{HANDOFFS}/{{handoff_id:id}}/{name}", HandoffStep, tag="handoffs", example=example
     )(step)
 
 

@@ -74,7 +74,7 @@ After = Annotated[
 ]
 
 
-@router.websocket("/conversations/{conversation_id}/live")
+@router.websocket("/conversations/{conversation_id:id}/live")
 async def stream_conversation(
     socket: WebSocket, conversation_id: str, after_sequence: AfterSequence = 0
 ) -> None:

@@ -34,6 +34,7 @@ from ingest.errors import (
     ConversationClosedError,
     HookFailedError,
     MessageExistsError,
+    NotInControlError,
     RejectedByHookError,
     StaleEpochError,
     UnknownMessageError,
@@ -62,7 +63,7 @@ class MessagePage(BaseModel):
     has_more: bool
 
 
-@router.get("/conversations/{conversation_id}/messages", tags=["messages"])
+@router.get("/conversations/{conversation_id:id}/messages", tags=["messages"])
 def list_messages(
     api: Context,
     caller: RequireParticipationRead,
@@ -95,7 +96,7 @@ def list_messages(
 
 
 @router.get(
-    "/conversations/{conversation_id}/messages/{message_id}",
+    "/conversations/{conversation_id:id}/messages/{message_id:id}",
     tags=["messages"],
     responses=problem_responses((UnknownMessageError,)),
 )
@@ -119,7 +120,7 @@ def get_message(
 
 
 @raw.post(
-    "/conversations/{conversation_id}/messages",
+    "/conversations/{conversation_id:id}/messages",
     summary="Post a message",
     tags=["messages"],
     openapi_extra=describe_raw_route(
@@ -130,6 +131,7 @@ def get_message(
             ConversationClosedError,
             MessageExistsError,
             StaleEpochError,
+            NotInControlError,
             RejectedByHookError,
             HookFailedError,
         ),
@@ -163,7 +165,7 @@ class ReceiptReport(Body, kw_only=True, forbid_unknown_fields=True):
     error_code: Annotated[str, Meta(max_length=128)] | None = None
 
 
-MESSAGE = "/conversations/{conversation_id}/messages/{message_id}"
+MESSAGE = "/conversations/{conversation_id:id}/messages/{message_id:id}"
 
 
 @commands.command(

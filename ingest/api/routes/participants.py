@@ -1,5 +1,6 @@
 """Participants: list, add, change, remove; read horizons."""
 
+import heapq
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -7,14 +8,15 @@ from msgspec import Meta
 from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, payload
-from ingest.api.conversation_view import ParticipantView, to_participant_views
+from ingest.api.conversation_view import ParticipantView, to_participant_view
 from ingest.api.dependencies import Context, RequireRead, get_visible_conversation, require_read
 from ingest.api.openapi import READ_ERRORS, problem_responses
+from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.auth.permissions import PARTICIPATE
 from ingest.contract import Role
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id
-from ingest.log import queries
+from ingest.log.unread_messages import count_unread
 
 commands = CommandRouter()
 
@@ -43,7 +45,7 @@ class Horizon(Body, kw_only=True, forbid_unknown_fields=True):
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/participants",
+    "/conversations/{conversation_id:id}/participants",
     NewParticipant,
     tag="participants",
     example={"participant_id": "mira", "participant_role": "agent"},
@@ -61,7 +63,7 @@ def add_participant(body: NewParticipant) -> Draft:
 
 @commands.command(
     "PATCH",
-    "/conversations/{conversation_id}/participants/{participant_id}",
+    "/conversations/{conversation_id:id}/participants/{participant_id:id}",
     ParticipantChange,
     tag="participants",
     example={"attributes": {"name": "Mira"}},
@@ -78,7 +80,7 @@ def update_participant(body: ParticipantChange) -> Draft:
 
 @commands.command(
     "DELETE",
-    "/conversations/{conversation_id}/participants/{participant_id}",
+    "/conversations/{conversation_id:id}/participants/{participant_id:id}",
     ParticipantChange,
     tag="participants",
     example={},
@@ -91,7 +93,7 @@ def remove_participant(_body: ParticipantChange) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/participants/{participant_id}/read",
+    "/conversations/{conversation_id:id}/participants/{participant_id:id}/read",
     Horizon,
     tag="receipts",
     example={"sequence": 12},
@@ -104,7 +106,7 @@ def advance_read_horizon(body: Horizon) -> Draft:
 
 @commands.command(
     "POST",
-    "/conversations/{conversation_id}/participants/{participant_id}/unread",
+    "/conversations/{conversation_id:id}/participants/{participant_id:id}/unread",
     Horizon,
     tag="receipts",
     example={"sequence": 9},
@@ -120,23 +122,37 @@ router = APIRouter(
 )
 
 
-class ParticipantList(BaseModel):
-    """The participants of a conversation."""
+class ParticipantPage(BaseModel):
+    """A page; `cursor` leads to the next one and is null on the last."""
 
     items: list[ParticipantView]
+    cursor: str | None
+    has_more: bool
 
 
-@router.get("/conversations/{conversation_id}/participants", tags=["participants"])
-def list_participants(api: Context, caller: RequireRead, conversation_id: str) -> ParticipantList:
-    """Return every participant of a conversation, with the number of unread messages."""
+@router.get("/conversations/{conversation_id:id}/participants", tags=["participants"])
+def list_participants(
+    api: Context,
+    caller: RequireRead,
+    conversation_id: str,
+    limit: Limit = 100,
+    cursor: PageCursor = None,
+) -> ParticipantPage:
+    """List the participants of a conversation as they joined, with the number of unread messages."""
     state = get_visible_conversation(api, conversation_id, caller)
-    views = to_participant_views(state)
-    for each in views:
-        member = state.participants[each.participant_id]
-        horizon = member.read_sequence
-        if member.unread_sequence is not None:
-            horizon = min(horizon, max(0, member.unread_sequence - 1))
-        each.unread_count = queries.count_unread(
-            api.engine, conversation_id, each.participant_id, horizon, each.participant_role
-        )
-    return ParticipantList(items=views)
+    places = ((member.joined_sequence, key) for key, member in state.participants.items())
+    after = from_keyed_cursor(cursor) or (-1, "")
+    found = heapq.nsmallest(limit + 1, (place for place in places if place > after))
+    more = len(found) > limit
+    page = found[:limit]
+    unread = count_unread(api.engine, state, (key for _, key in page))
+    return ParticipantPage(
+        items=[
+            to_participant_view(key, state.participants[key]).model_copy(
+                update={"unread_count": unread[key]}
+            )
+            for _, key in page
+        ],
+        cursor=to_cursor(*page[-1]) if more else None,
+        has_more=more,
+    )

@@ -14,6 +14,7 @@ from ingest.api.dependencies import (
     RequireParticipationRead,
     get_visible_conversation,
 )
+from ingest.api.id_paths import path_of
 from ingest.api.intake import submit
 from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.auth.permissions import Caller
@@ -49,7 +50,7 @@ class TypingList(BaseModel):
 
 
 @router.put(
-    "/conversations/{conversation_id}/typing/{participant_id}",
+    "/conversations/{conversation_id:id}/typing/{participant_id:id}",
     openapi_extra={"requestBody": {"content": {"application/json": {"example": {"seconds": 5}}}}},
 )
 async def start_typing(
@@ -67,7 +68,7 @@ async def start_typing(
     return _list(api, conversation_id)
 
 
-@router.delete("/conversations/{conversation_id}/typing/{participant_id}")
+@router.delete("/conversations/{conversation_id:id}/typing/{participant_id:id}")
 async def stop_typing(
     request: Request,
     api: Context,
@@ -82,7 +83,7 @@ async def stop_typing(
     return _list(api, conversation_id)
 
 
-@router.get("/conversations/{conversation_id}/typing")
+@router.get("/conversations/{conversation_id:id}/typing")
 def list_typing(api: Context, caller: RequireParticipationRead, conversation_id: str) -> TypingList:
     """List who is typing."""
     get_visible_conversation(api, conversation_id, caller)
@@ -151,6 +152,6 @@ async def _store(
     await submit(
         api,
         Append(
-            caller.source, request.scope["path"], 1, [IncomingEvent(b"", draft, command=Command())]
+            caller.source, path_of(request.scope), 1, [IncomingEvent(b"", draft, command=Command())]
         ),
     )

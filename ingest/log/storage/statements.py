@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from ingest.log.storage.tables import (
     NAMED_MESSAGE,
+    OPEN_CONVERSATION,
     UNNAMED_MESSAGE,
     contacts,
     conversations,
@@ -152,7 +153,9 @@ class Statements:
         )
         self.find_keys = Lookup(
             dialect,
-            select(conversations.c.conversation_key, conversations.c.conversation_id),
+            select(conversations.c.conversation_key, conversations.c.conversation_id).where(
+                text(OPEN_CONVERSATION)
+            ),
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
@@ -173,7 +176,13 @@ class Statements:
         self.insert_contact = sql(insert(contacts))
 
     def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
-        created = select(events.c.conversation_id, events.c.message_id, events.c.visibility)
+        created = select(
+            events.c.conversation_id,
+            events.c.message_id,
+            events.c.visibility,
+            events.c.channel,
+            events.c.channel_account,
+        )
         self.find_unnamed = Lookup(dialect, created.where(text(UNNAMED_MESSAGE)), events.c.event_id)
         self.find_named = Lookup(
             dialect,

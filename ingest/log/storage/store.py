@@ -13,7 +13,14 @@ from ingest.events.conversation_state import Conversation, encode_state
 from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import next_check_at
-from ingest.log.records import IngestCounters, KnownEvent, MessageKey, ParkedEvent, RejectedEvent
+from ingest.log.records import (
+    CreatedMessage,
+    IngestCounters,
+    KnownEvent,
+    MessageKey,
+    ParkedEvent,
+    RejectedEvent,
+)
 from ingest.log.storage.engine import database_for
 from ingest.log.storage.state_reader import read_contact, read_conversation, read_message
 from ingest.log.storage.statements import compiled_statements
@@ -115,15 +122,15 @@ class Store:
         return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the owners of these conversation keys."""
+        """Return which open conversations have these conversation keys."""
         return dict(self._sql.find_keys(self._execute, keys))
 
-    def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, str]:
-        """Return those of these messages that were created, with their visibility."""
+    def find_created_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, CreatedMessage]:
+        """Return those of these messages that were created."""
         conversation_ids, message_ids = _columns(keys)
         unnamed = self._sql.find_unnamed(self._execute, message_ids)
         named = self._sql.find_named(self._execute, message_ids, conversation_ids)
-        return {(row[0], row[1]): row[2] for row in (*unnamed, *named)}
+        return {(row[0], row[1]): CreatedMessage(*row[2:]) for row in (*unnamed, *named)}
 
     def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
         """Return the state of those messages that changed after their creation."""
@@ -175,11 +182,11 @@ class Store:
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
         """Write states to the store; `new` have no row yet, `keyed` may have a new key."""
+        old = [each for each in states if each.conversation_id not in new]
+        if old:  # first, because a closed conversation passes its key to a new one
+            self._update_conversations(old, keyed, now)
         if new:
             self._insert_conversations([each for each in states if each.conversation_id in new])
-        old = [each for each in states if each.conversation_id not in new]
-        if old:
-            self._update_conversations(old, keyed, now)
 
     def _insert_conversations(self, states: Sequence[Conversation]) -> None:
         self._execute_many(

@@ -74,19 +74,29 @@ events = Table(
 )
 """Every durable event, by shard and position. Rows never change."""
 
+OPEN_CONVERSATION = "state <> 'closed'"
+"""A conversation key belongs to one open conversation."""
+
 conversations = Table(
     "conversations",
     metadata,
     Column("conversation_id", String, primary_key=True),
     Column("created_position", BigInteger, nullable=False, index=True),
     Column("channel", String, nullable=False),
-    Column("conversation_key", String, unique=True),
+    Column("conversation_key", String, index=True),
     Column("contact_id", String, index=True),
     Column("state", String, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("session_id", String),
     Column("next_check_at", BigInteger, index=True),
     Column("projection", LargeBinary, nullable=False),
+    Index(
+        "conversations_by_open_key",
+        "conversation_key",
+        unique=True,
+        sqlite_where=text(OPEN_CONVERSATION),
+        postgresql_where=text(OPEN_CONVERSATION),
+    ),
 )
 """The state of each conversation: a projection of its events, written in the same transaction.
 
