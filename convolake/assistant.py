@@ -27,26 +27,27 @@ def is_for_us(event: dict[str, Any]) -> bool:
 
 def answer(client: Client, bot: str, event: dict[str, Any]) -> None:
     """Post a message while the bot has control. Safe to repeat: its id is derived from the event's."""
-    conversation = client.conversation(event["conversation_id"])
-    if conversation.control.owner != "bot":
+    control = event["control"]
+    if control["owner"] != "bot":
         return
     text = event.get("text")
     reply, choices = (GREETING, CHOICES) if text is None else reply_to(text)
     try:
         client.post_message(
-            conversation.conversation_id,
+            event["conversation_id"],
             bot,
             reply,
             event_id=f"answer-{event['event_id']}",
             in_reply_to=event.get("message_id"),
             bot_version=VERSION,
-            control_epoch=conversation.control.epoch,
+            control_epoch=control["epoch"],
             payload={"quick_replies": choices} if choices else None,
         )
     except ProblemError as problem:
-        if problem.code != "stale_epoch":  # a person was faster
+        if problem.code not in ("stale_epoch", "not_in_control"):  # a person was faster
             raise
     if text is not None and requests_human(text):
+        conversation = client.conversation(event["conversation_id"])
         list(client.record(hand_off(conversation, event["event_id"])))
 
 

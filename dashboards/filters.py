@@ -177,11 +177,18 @@ def page_of(key: str, listed: Hashable) -> int:
     if before is not None and before != listed:
         _write(key, [])
     st.session_state[f"{key} of"] = listed
-    given = st.query_params.get(key, "1")
-    if given.isascii() and given.isdigit() and 0 < len(given) < 7:
-        return max(1, int(given))
-    _hint(f"“{key}” in the address is not a number; this is the first page.")
-    return 1
+    return max(1, number_of(key, 1) or 1)
+
+
+def number_of(key: str, default: int | None = None) -> int | None:
+    """Return a number of the URL; `default` if it has none, or one that cannot be read."""
+    given = st.query_params.get(key)
+    if given is None:
+        return default
+    if given.isascii() and given.isdigit() and 0 < len(given) < 16:
+        return int(given)
+    _hint(f"“{key}” in the address is not a number; it was left out.")
+    return default
 
 
 def choose_page(key: str, current: int, pages: int) -> None:

@@ -4,6 +4,7 @@ IngestError
 ├── InvalidRequestError          the request cannot be accepted as it is
 │   ├── MalformedBodyError
 │   ├── TooLargeError
+│   ├── PlaceBeyondEndError      a place to read from that the log does not have yet
 │   └── UnsupportedMediaTypeError
 ├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError
 ├── UnauthorizedError            no key, or an unknown one
@@ -103,6 +104,17 @@ class NotFoundError(IngestError):
     status = 404
     code = "not_found"
     title = "Not found"
+
+
+class PlaceBeyondEndError(InvalidRequestError):
+    """The place to read from is beyond the newest event: it is of another log, or of one restored from a backup.
+
+    `last_sequence` or `cursor` is the newest place. Read from there, or from the start.
+    """
+
+    status = 422
+    code = "place_beyond_end"
+    title = "The place is beyond the end"
 
 
 class MethodNotAllowedError(IngestError):

@@ -9,10 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
-from ingest.api.server import uvicorn_config
+from ingest.api.server import ApiServer, uvicorn_config
 from ingest.settings import Settings
 from tests.factories import Clock
 
@@ -21,7 +20,8 @@ from tests.factories import Clock
 def run_server(app: Any, port: int = 0) -> Iterator[str]:
     """The URL of an ASGI application that serves until the block ends."""
     with socket.create_server(("127.0.0.1", port)) as listener:
-        server = uvicorn.Server(uvicorn_config(app, lifespan="on"))
+        config = uvicorn_config(app, lifespan="on")
+        server = ApiServer(config, getattr(app, "stop_waiting", lambda: None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -114,6 +114,10 @@ def hostile_conversation(beacon: str) -> list[dict[str, Any]]:
     return [of | event for event in given]
 
 
+ACCENTED = " U\u0308bergro\u0308ße CAFE\u0301"
+"""Words with accents as characters of their own (Unicode form NFD)."""
+
+
 def long_conversation(messages: int) -> list[dict[str, Any]]:
     """A conversation too long for one part."""
     of = {"conversation_id": "long", "happened_at": (NOW - timedelta(hours=1)).isoformat()}
@@ -124,7 +128,10 @@ def long_conversation(messages: int) -> list[dict[str, Any]]:
     }
     return [
         of | {"event_type": "conversation.created", "channel": "sms"},
-        *(of | said | {"text": f"line {number}"} for number in range(1, messages + 1)),
+        *(
+            of | said | {"text": f"line {number}" + (ACCENTED if number == 150 else "")}
+            for number in range(1, messages + 1)
+        ),
     ]
 
 
@@ -486,6 +493,9 @@ def test_paging_changes_the_url_and_a_new_filter_starts_at_page_one(
         (Search(text="a secret"), set()),
         (Search(text="%"), set()),
         (Search(text="' or 1=1 --"), set()),
+        (Search(text="übergröße"), {"long"}),
+        (Search(text="Café"), {"long"}),
+        (Search(text="cafe"), {"long"}),
         (Search(state="closed"), {"hostile"}),
         (Search(text="line 230", is_handed_off=False), {"long"}),
         (Search(text="line 230", is_handed_off=True), set()),
@@ -562,6 +572,20 @@ def test_a_long_transcript_is_paged_without_a_gap(
     sequences = [part.entries["sequence"].to_list() for part in parts if part is not None]
     assert [each for part in sequences[:3] for each in part] == list(range(1, 233))
     assert sequences[3] == sequences[2]
+
+
+def test_a_search_hit_opens_at_its_message(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    rows = load_conversations(history.warehouse_path, Scope(LAST_30), Search(text="café"), 1).rows
+    found = rows["found_sequence"][0]
+    app = open_page(history, "conversations", conversation="long", message=str(found))
+    shown = texts(app)
+    assert [each for each in shown if each.startswith("line ")][:2] == ["line 148", "line 149"]
+    assert f"From the found message on, #{found}" in [each.value for each in app.caption]
+    next(each for each in app.button if each.label == "Whole transcript").click().run()
+    assert "line 1" in texts(app)
+    assert "message" not in app.query_params
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_the_socket_sends_the_same_event_as_the_events_route(installation: Insta
         installation.post_events([make_event(payload={"mood": "cross"})])
         (event,) = receive_events(subscriber, 1)
     page = installation.http.get("/v1/conversations/c1/events?after_sequence=3").json()
+    assert event.pop("control") == {"owner": "none", "participant_id": None, "epoch": 1}
     assert page["items"] == [event]
 
 

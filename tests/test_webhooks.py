@@ -72,7 +72,10 @@ def test_a_delivery_contains_the_same_event_as_the_events_route(
     installation.post_events(make_conversation(messages=1))
     wait_for_deliveries(receiver, 3)
     page = installation.http.get("/v1/conversations/c1/events").json()["items"]
-    assert [each.event for each in receiver.accepted] == page
+    control = {"owner": "none", "participant_id": None, "epoch": 1}
+    assert [each.event for each in receiver.accepted] == [
+        event | {"control": control} for event in page
+    ]
 
 
 def test_only_the_subscribed_event_types_are_delivered(

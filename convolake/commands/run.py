@@ -57,11 +57,9 @@ def serve(
 @app.command(hidden=True)
 def api() -> None:
     """Run the API process."""
-    import uvicorn
-
     from ingest.api.app import create_app
     from ingest.api.middleware import FastPathMiddleware
-    from ingest.api.server import raise_open_file_limit, uvicorn_config
+    from ingest.api.server import ApiServer, raise_open_file_limit, uvicorn_config
 
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
@@ -71,7 +69,8 @@ def api() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     raise_open_file_limit()
-    server = uvicorn.Server(uvicorn_config(application, host=settings.host, port=settings.port))
+    config = uvicorn_config(application, host=settings.host, port=settings.port)
+    server = ApiServer(config, application.stop_waiting)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

@@ -91,12 +91,20 @@ def load_conversations(
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
-def load_transcript(warehouse: Path, conversation_id: str, part: int) -> Transcript | None:
+def load_transcript(
+    warehouse: Path, conversation_id: str, part: int, found: int | None = None
+) -> Transcript | None:
     """Return one part (from 1) of a transcript; None if no conversation has this id.
 
+    With `found`, the sequence of a message, return the entries from there on, and two before.
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
-    parameters = {"conversation_id": conversation_id, "part": part, "part_size": PART_SIZE}
+    parameters = {
+        "conversation_id": conversation_id,
+        "part": part,
+        "part_size": PART_SIZE,
+        "found": found,
+    }
     frames = read_frames(warehouse, HERE, ["conversation", "transcript"], parameters)
     rows = frames["conversation"]
     return Transcript(rows.row(0, named=True), frames["transcript"]) if rows.height else None

@@ -74,18 +74,27 @@ def _open(listed: pl.DataFrame) -> None:
     selected = st.session_state["list"]["selection"]
     chosen = [*selected["rows"], *(row for row, _ in selected["cells"])]
     if chosen and chosen[0] < listed.height:
-        st.query_params["conversation"] = listed["conversation_id"][chosen[0]]
+        row = listed.row(chosen[0], named=True)
+        st.query_params["conversation"] = row["conversation_id"]
+        if row["found_sequence"] is not None:
+            st.query_params["message"] = str(row["found_sequence"])
 
 
 def _close() -> None:
     del st.query_params["conversation"]
-    st.query_params.pop("part", None)
+    _show_from_the_start()
+
+
+def _show_from_the_start() -> None:
+    for name in ("part", "message"):
+        st.query_params.pop(name, None)
 
 
 def _show_conversation(warehouse: Path, conversation_id: str) -> None:
     st.button("All conversations", icon=":material/arrow_back:", on_click=_close)
     part = filters.page_of("part", conversation_id)
-    found = data.load_transcript(warehouse, conversation_id, part)
+    message = filters.number_of("message")
+    found = data.load_transcript(warehouse, conversation_id, part, message)
     if found is None:
         st.warning(
             "No conversation on record has the id in the address. Check the link; a conversation "
@@ -95,12 +104,16 @@ def _show_conversation(warehouse: Path, conversation_id: str) -> None:
         return
     _show_summary(found.conversation)
     _show_link(conversation_id)
-    if found.parts > 1:
+    if message is not None:
+        st.caption(f"From the found message on, #{message}")
+        st.button("Whole transcript", icon=":material/first_page:", on_click=_show_from_the_start)
+    elif found.parts > 1:
         st.caption(
             f"Part {found.part} of {found.parts} · {formatting.counted(found.entry_count, 'entry', 'entries')}"
         )
     transcript.show_entries(found.entries)
-    filters.choose_page("part", found.part, found.parts)
+    if message is None:
+        filters.choose_page("part", found.part, found.parts)
 
 
 def _show_summary(row: dict[str, Any]) -> None:

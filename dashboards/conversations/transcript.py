@@ -59,6 +59,8 @@ def _show_byline(row: Row, role: str) -> None:
     key = f"byline-{row['sequence']}"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(role.capitalize(), color=ROLES[role])
+        if row["is_found"]:
+            st.badge("Found", icon=":material/search:", color="green")
         _show_marks(row)
         st.text(_byline(row))
 

@@ -40,6 +40,7 @@ ROUTERS = (
     contacts.commands,
     conversations.router,
     participants.router,
+    handoffs.router,
     contacts.router,
     messages.router,
     events.router,

@@ -95,7 +95,7 @@ def to_conversation_view(state: Conversation) -> ConversationView:
         to_participant_view(*each)
         for each in islice(state.participants.items(), SHOWN_PARTICIPANTS)
     ]
-    values["control"] = ControlView.model_validate(struct_fields(state.control))
+    values["control"] = to_control_view(state)
     if state.handoff is not None:
         handoff = struct_fields(state.handoff)
         times = {name: from_micros(handoff[name]) for name in ("requested_at", "since")}
@@ -103,11 +103,23 @@ def to_conversation_view(state: Conversation) -> ConversationView:
     return ConversationView.model_validate(values)
 
 
-def to_participant_view(participant_id: str, member: Member) -> ParticipantView:
+def to_participant_view(
+    participant_id: str, member: Member, unread_count: int | None = None
+) -> ParticipantView:
     """Return a participant as the API shows them."""
-    return ParticipantView.model_validate(
-        {"participant_id": participant_id, **struct_fields(member)}
-    )
+    fields = struct_fields(member) | {"unread_count": unread_count}
+    return ParticipantView.model_validate({"participant_id": participant_id, **fields})
+
+
+def for_customer(view: ParticipantView) -> ParticipantView:
+    """Return what a customer sees of a participant: of the attributes the name only, and no contact."""
+    names = {name: value for name, value in view.attributes.items() if name == "name"}
+    return view.model_copy(update={"attributes": names, "contact_id": None})
+
+
+def to_control_view(state: Conversation) -> ControlView:
+    """Return who has control, as the API shows it."""
+    return ControlView.model_validate(struct_fields(state.control))
 
 
 def struct_fields(value: msgspec.Struct) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ingest.auth.permissions import PARTICIPATE, Caller
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.tokens import UserTokens
 from ingest.delivery.bot_watchdog import BotWatchdog
+from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.webhook_registry import WebhookRegistry
@@ -47,6 +48,7 @@ class AppContext:
     typing: "TypingRegistry"
     tokens: UserTokens
     broadcaster: Broadcaster
+    control: ControlCache
     clock: Callable[[], int]
     rate_limiter: RateLimiter
     webhooks: WebhookRegistry

@@ -20,6 +20,7 @@ from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.clock import Clock, NewId
 from ingest.contract import Cursor
 from ingest.delivery.bot_watchdog import BotWatchdog
+from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.live.typing import TypingRegistry
@@ -56,7 +57,8 @@ async def lifespan(
         write_engine = open_engine(settings.database_url)
         engine = open_engine(settings.database_url, read_only=True)
         store = _open_store(settings, write_engine)
-        broadcaster = Broadcaster()
+        control = ControlCache(engine)
+        broadcaster = Broadcaster(control)
         follower = _commit_follower(app, settings, engine, broadcaster)
         writer = Writer(
             store,
@@ -68,7 +70,7 @@ async def lifespan(
             queue_events=settings.queue_events,
             publish=broadcaster.publish if follower is None else follower.on_commit,
         )
-        context = _build_context(settings, writer, engine, broadcaster, clock, follower)
+        context = _build_context(settings, writer, engine, control, broadcaster, clock, follower)
         app.state.context, app.state.new_id = context, new_id
         writer.start()
         tasks = [
@@ -133,6 +135,7 @@ def _build_context(
     settings: Settings,
     writer: Writer,
     engine: Engine,
+    control: ControlCache,
     broadcaster: Broadcaster,
     clock: Clock,
     follower: "CommitFollower | None",
@@ -149,6 +152,7 @@ def _build_context(
         typing=TypingRegistry(clock),
         tokens=UserTokens(get_or_create_token_secret(settings), clock),
         broadcaster=broadcaster,
+        control=control,
         clock=clock,
         rate_limiter=RateLimiter(
             settings.requests_per_second, settings.user_requests_per_second, clock

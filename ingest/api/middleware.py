@@ -47,6 +47,10 @@ class FastPathMiddleware:
             response.raw_headers += scope[RATE_LIMIT_STATE].headers()
         await response(scope, receive, send)
 
+    def stop_waiting(self) -> None:
+        """Answer the long polls now: the server stops."""
+        self._app.state.context.broadcaster.stop()
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that is not hot."""
         if scope["type"] == "http":

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from ingest.errors import InvalidRequestError
+from ingest.errors import InvalidRequestError, PlaceBeyondEndError
 from ingest.log.queries import SequenceRange
 
 Limit = Annotated[int, Query(ge=1, le=100, description="items a page")]
@@ -48,6 +48,16 @@ After = Annotated[int | None, Query(ge=0, lt=2**63, description="only items afte
 
 
 Before = Annotated[int | None, Query(ge=0, lt=2**63, description="only items before it")]
+
+
+def check_sequence(after: int | None, last_sequence: int) -> None:
+    """Raise PlaceBeyondEndError if a conversation does not have the sequence to read from yet."""
+    if after is not None and after > last_sequence:
+        raise PlaceBeyondEndError(
+            f"the last sequence of this conversation is {last_sequence}",
+            "after_sequence",
+            last_sequence=last_sequence,
+        )
 
 
 def to_span(order: str, cursor: int | None, after: int | None, before: int | None) -> SequenceRange:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 
 from ingest.contract import Cursor
-from ingest.errors import InvalidRequestError
+from ingest.errors import InvalidRequestError, PlaceBeyondEndError
 from ingest.events.stored_event import StoredEvent
 
 START: Cursor = {}
@@ -53,6 +53,16 @@ def _is_place(shard: object, position: object) -> bool:
         and 0 <= shard < 2**15
         and 0 <= position < 2**63
     )
+
+
+def check_within(cursor: Cursor, head: Cursor, field: str) -> None:
+    """Raise PlaceBeyondEndError if `cursor` is beyond the log's end, `head`, in any shard."""
+    if any(position > head.get(shard, 0) for shard, position in cursor.items()):
+        raise PlaceBeyondEndError(
+            "this cursor is beyond the end of the log; `cursor` is its newest place",
+            field,
+            cursor=encode_cursor(head),
+        )
 
 
 def furthest(*cursors: Cursor) -> dict[int, int]:

@@ -10,6 +10,7 @@ from sqlalchemy import ClauseElement, ColumnElement, Engine, Executable, RowMapp
 
 from ingest.contract import Cursor
 from ingest.delivery import queue
+from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.destinations.base import (
     Delivered,
     Destination,
@@ -191,7 +192,13 @@ def dispatch(settings: Settings, clock: Clock, registry: DestinationRegistry, wo
         writer.start()
         egress = EgressClient(tuple(settings.webhook_networks))
         dispatcher = Dispatcher(
-            registry, writer, engine, Broadcaster(), egress, clock, jitter=lambda: 0.5
+            registry,
+            writer,
+            engine,
+            Broadcaster(ControlCache(engine)),
+            egress,
+            clock,
+            jitter=lambda: 0.5,
         )
         try:
             await work(dispatcher)

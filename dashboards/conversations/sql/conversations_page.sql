@@ -1,22 +1,36 @@
 -- One page of the conversations that match, newest first; `matches` is how many there are.
--- A page beyond the last gives the last one.
+-- A page beyond the last gives the last one. Search ignores case, accents and Unicode form;
+-- `found_sequence` is the first message with the searched words.
 
 with
 
+searched as (
+    select strip_accents(lower(nfc_normalize($search))) as words
+),
+
 said as (
-    select distinct conversation_id
+    select
+        messages.conversation_id,
+        min(messages.sequence) as found_sequence
     from messages
-    where $search <> '' and contains(lower(text), lower($search))
+    cross join searched
+    where
+        searched.words <> ''
+        and contains(strip_accents(lower(nfc_normalize(messages.text))), searched.words)
+    group by messages.conversation_id
 ),
 
 matching as (
     select
         conversations.*,
+        said.found_sequence,
         row_number() over (
             order by conversations.created_at desc, conversations.conversation_id asc
         ) as place,
         count(*) over () as matches
     from conversations
+    cross join searched
+    left join said on conversations.conversation_id = said.conversation_id
     where
         conversations.started_on between $first_on and $last_on
         and (
@@ -33,10 +47,10 @@ matching as (
         )
         and (cast($with_tests as boolean) or not conversations.is_test)
         and (
-            $search = ''
-            or contains(lower(conversations.conversation_id), lower($search))
-            or contains(lower(conversations.contact_id), lower($search))
-            or conversations.conversation_id in (select said.conversation_id from said)
+            searched.words = ''
+            or contains(lower(conversations.conversation_id), searched.words)
+            or contains(lower(conversations.contact_id), searched.words)
+            or said.found_sequence is not null
         )
 ),
 
@@ -59,7 +73,8 @@ select
     placed.session_count,
     placed.handoff_count,
     placed.feedback_score,
-    placed.is_test
+    placed.is_test,
+    placed.found_sequence
 from placed
 cross join definition
 where

@@ -1,6 +1,6 @@
 -- One part of the transcript of $conversation_id, in order of sequence; `entries` is how many
 -- entries it has in all. Receipts, edits and deletions are folded into their messages.
--- A part beyond the last gives the last one.
+-- A part beyond the last gives the last one. With $found, a sequence, it begins two entries before.
 
 with
 
@@ -20,11 +20,22 @@ shown as (
         )
 ),
 
+found as (
+    select max(place) as place
+    from shown
+    where sequence <= cast($found as bigint)
+),
+
 parted as (
     select
-        *,
-        least($part, cast(ceil(entries / $part_size) as bigint)) as part
+        shown.*,
+        least($part, cast(ceil(shown.entries / $part_size) as bigint)) as part,
+        coalesce(
+            found.place - 3,
+            (least($part, cast(ceil(shown.entries / $part_size) as bigint)) - 1) * $part_size
+        ) as places_before
     from shown
+    cross join found
 ),
 
 failures as (
@@ -64,6 +75,7 @@ select
     messages.failed_at at time zone 'UTC' at time zone definition.reporting_zone as failed_at,
     failures.error_code,
     sessions.session_number,
+    coalesce(parted.sequence = cast($found as bigint), false) as is_found,
     case
         when
             parted.event_type = 'handoff.accepted' and parted.happened_at = handoffs.accepted_at
@@ -84,6 +96,6 @@ left join handoffs
         parted.conversation_id = handoffs.conversation_id
         and parted.handoff_id = handoffs.handoff_id
 where
-    parted.place > (parted.part - 1) * $part_size
-    and parted.place <= parted.part * $part_size
+    parted.place > parted.places_before
+    and parted.place <= parted.places_before + $part_size
 order by parted.sequence

@@ -24,6 +24,7 @@ from ingest.api.pagination import (
     Limit,
     Order,
     PageCursor,
+    check_sequence,
     from_cursor,
     to_cursor,
     to_span,
@@ -125,19 +126,23 @@ async def list_events(
 ) -> EventPage:
     """Return every durable event of a conversation, in order and without a gap.
 
-    With `wait`, an empty page is answered as soon as an event arrives, or after that number of seconds.
+    With `wait`, an empty page is answered as soon as an event arrives, after that number of seconds, or
+    when the server stops.
     """
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
 
     def read() -> list[dict[str, Any]]:
-        get_visible_conversation(api, conversation_id, caller)
+        state = get_visible_conversation(api, conversation_id, caller)
+        check_sequence(after_sequence, state.last_sequence)
         return list_event_views(api.engine, conversation_id, limit + 1, span, view)
 
     with api.broadcaster.subscribe(conversation_id) as listener:
         until = time.monotonic() + wait
         listener.start()
         found = await run_in_threadpool(read)
-        while not found and (left := until - time.monotonic()) > 0:
+        while (
+            not found and not api.broadcaster.is_stopping and (left := until - time.monotonic()) > 0
+        ):
             await listener.receive(left)
             listener.start()
             found = await run_in_threadpool(read)

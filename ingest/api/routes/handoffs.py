@@ -1,6 +1,16 @@
 """Handoffs: request, assign, accept, transfer, return, close."""
 
+from fastapi import APIRouter, Depends
+
 from ingest.api.command_router import Body, CommandRouter, Reason, Text, payload
+from ingest.api.conversation_view import ControlView, to_control_view
+from ingest.api.dependencies import (
+    Context,
+    RequireParticipationRead,
+    get_visible_conversation,
+    require_participation_read,
+)
+from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id, Name
 
@@ -27,6 +37,21 @@ class Transfer(HandoffStep, kw_only=True, forbid_unknown_fields=True):
     """The agent or the queue that receives the handoff."""
 
     to_participant_id: Id | None = None
+
+
+router = APIRouter(
+    prefix="/v1",
+    responses=problem_responses(READ_ERRORS),
+    dependencies=[Depends(require_participation_read)],
+)
+
+
+@router.get("/conversations/{conversation_id:id}/control", tags=["handoffs"])
+def get_control(
+    api: Context, caller: RequireParticipationRead, conversation_id: str
+) -> ControlView:
+    """Return who has control of a conversation; also for the customer's page."""
+    return to_control_view(get_visible_conversation(api, conversation_id, caller))
 
 
 HANDOFFS = "/conversations/{conversation_id:id}/handoffs"

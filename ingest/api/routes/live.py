@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from ingest.api.dependencies import (
     get_visible_conversation,
     preload_credentials,
 )
+from ingest.api.pagination import check_sequence
 from ingest.api.problems import problem_response
 from ingest.api.server import CLIENT_DISCONNECTED
 from ingest.auth.permissions import PARTICIPATE, Caller
@@ -44,6 +46,7 @@ from ingest.errors import (
     IngestError,
     InvalidRequestError,
     MissingScopeError,
+    PlaceBeyondEndError,
     RateLimitedError,
     UnauthorizedError,
     UnknownConversationError,
@@ -51,7 +54,7 @@ from ingest.errors import (
 from ingest.events.event_view import render_event
 from ingest.events.stored_event import StoredEvent
 from ingest.log import queries
-from ingest.log.cursor import MAX_BYTES, START, decode_cursor, encode_cursor
+from ingest.log.cursor import MAX_BYTES, START, check_within, decode_cursor, encode_cursor
 from ingest.log.queries import SequenceRange
 
 logger = logging.getLogger(__name__)
@@ -83,9 +86,10 @@ async def stream_conversation(
     try:
         await preload_credentials(socket)
         caller = _authorize_socket(socket, "read", PARTICIPATE)
-        await _run_limited(
+        state = await _run_limited(
             socket, api.connection_slots, get_visible_conversation, api, conversation_id, caller
         )
+        check_sequence(after_sequence, state.last_sequence)
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
@@ -106,6 +110,11 @@ async def stream_all(socket: WebSocket, after: After = "") -> None:
         await preload_credentials(socket)
         caller = _authorize_socket(socket, "read")
         cursor = decode_cursor(after) if after else START
+        context = get_context(socket)
+        head = await _run_limited(socket, context.connection_slots, queries.head, context.engine)
+        check_within(cursor, head, "after")
+    except WebSocketDisconnect:
+        return
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
@@ -118,6 +127,7 @@ HANDSHAKE_ERRORS = (
     ForbiddenError,
     UnknownConversationError,
     InvalidRequestError,
+    PlaceBeyondEndError,
     RateLimitedError,
 )
 """Errors that may answer the handshake by HTTP instead of opening a socket."""
@@ -179,7 +189,8 @@ def _conversation_feed(socket: WebSocket, conversation_id: str, view: str) -> Fe
         events = queries.list_event_views(
             context.engine, conversation_id, PAGE_EVENTS, SequenceRange(after), view
         )
-        return [(event["sequence"], encode_json(event)) for event in events]
+        with_control = partial(context.control.add_to, conversation_id=conversation_id)
+        return [(event["sequence"], encode_json(with_control(event))) for event in events]
 
     def advance(after: int, event: StoredEvent) -> int | None:
         sequence = event.sequence or 0
@@ -210,7 +221,11 @@ def _log_feed(socket: WebSocket, caller: Caller) -> Feed[Cursor]:
         for row in queries.read_log(context.engine, after, PAGE_EVENTS):
             after = {**after, row["shard"]: row["position"]}
             visible = is_visible(row["conversation_id"])
-            page.append((after, encode_json(render_event(row, "all")) if visible else b""))
+            event = b""
+            if visible:
+                shown = render_event(row, "all")
+                event = encode_json(context.control.add_to(shown, row["conversation_id"]))
+            page.append((after, event))
         return page
 
     def advance(after: Cursor, event: StoredEvent) -> Cursor | None:

@@ -24,6 +24,7 @@ from ingest.api.pagination import (
     Limit,
     Order,
     PageCursor,
+    check_sequence,
     from_cursor,
     to_cursor,
     to_span,
@@ -77,7 +78,8 @@ def list_messages(
     view: View,
 ) -> MessagePage:
     """List messages of a conversation, in order, in their current state."""
-    get_visible_conversation(api, conversation_id, caller)
+    state = get_visible_conversation(api, conversation_id, caller)
+    check_sequence(after_sequence, state.last_sequence)
     span = to_span(order, from_cursor(cursor), after_sequence, before_sequence)
     found = queries.list_messages(api.engine, conversation_id, limit + 1, span)
     page = found[:limit]

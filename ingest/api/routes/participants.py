@@ -8,8 +8,14 @@ from msgspec import Meta
 from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, payload
-from ingest.api.conversation_view import ParticipantView, to_participant_view
-from ingest.api.dependencies import Context, RequireRead, get_visible_conversation, require_read
+from ingest.api.conversation_view import ParticipantView, for_customer, to_participant_view
+from ingest.api.dependencies import (
+    Context,
+    RequireParticipationRead,
+    View,
+    get_visible_conversation,
+    require_participation_read,
+)
 from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.auth.permissions import PARTICIPATE
@@ -118,7 +124,9 @@ def mark_unread(body: Horizon) -> Draft:
 
 
 router = APIRouter(
-    prefix="/v1", responses=problem_responses(READ_ERRORS), dependencies=[Depends(require_read)]
+    prefix="/v1",
+    responses=problem_responses(READ_ERRORS),
+    dependencies=[Depends(require_participation_read)],
 )
 
 
@@ -133,26 +141,27 @@ class ParticipantPage(BaseModel):
 @router.get("/conversations/{conversation_id:id}/participants", tags=["participants"])
 def list_participants(
     api: Context,
-    caller: RequireRead,
+    caller: RequireParticipationRead,
     conversation_id: str,
     limit: Limit = 100,
     cursor: PageCursor = None,
+    *,
+    view: View,
 ) -> ParticipantPage:
-    """List the participants of a conversation as they joined, with the number of unread messages."""
+    """List the participants of a conversation as they joined, with the number of unread messages.
+
+    A customer sees the attribute `name` of the others, and no contacts.
+    """
     state = get_visible_conversation(api, conversation_id, caller)
     places = ((member.joined_sequence, key) for key, member in state.participants.items())
     after = from_keyed_cursor(cursor) or (-1, "")
     found = heapq.nsmallest(limit + 1, (place for place in places if place > after))
     more = len(found) > limit
     page = found[:limit]
-    unread = count_unread(api.engine, state, (key for _, key in page))
+    unread = count_unread(api.engine, state, [key for _, key in page])
+    items = [to_participant_view(key, state.participants[key], unread[key]) for _, key in page]
     return ParticipantPage(
-        items=[
-            to_participant_view(key, state.participants[key]).model_copy(
-                update={"unread_count": unread[key]}
-            )
-            for _, key in page
-        ],
+        items=items if view == "all" else [for_customer(each) for each in items],
         cursor=to_cursor(*page[-1]) if more else None,
         has_more=more,
     )

@@ -29,7 +29,7 @@ from ingest.errors import (
 from ingest.events.payloads import ID_PATTERN
 from ingest.events.types import CUSTOM, EVENT_TYPES, rules_of
 from ingest.log import queries
-from ingest.log.cursor import MAX_BYTES, START, decode_cursor, encode_cursor
+from ingest.log.cursor import MAX_BYTES, START, check_within, decode_cursor, encode_cursor
 from ingest.log.writer_requests import Execute
 
 ROTATION_SECONDS = 24 * 3600
@@ -137,7 +137,8 @@ def _start_cursor(context: AppContext, body: NewWebhook) -> Cursor:
     if body.after is None:
         return head
     after = parse_cursor(body.after, "body.after")
-    return {shard: min(after.get(shard, 0), position) for shard, position in head.items()}
+    check_within(after, head, "body.after")
+    return after
 
 
 def parse_cursor(text: str, field: str) -> Cursor:

@@ -1,6 +1,7 @@
 """Webhooks as a destination: filters, signed requests, and the rules of bots."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from ingest.delivery.destinations.base import (
 from ingest.egress import signing
 from ingest.egress.client import EgressResult
 from ingest.errors import UnreadableStateError
-from ingest.events.conversation_state import HUMAN
+from ingest.events.conversation_state import HUMAN, Control
 from ingest.events.event_view import render_event
 from ingest.events.types import rules_of
 from ingest.log import queries
@@ -106,24 +107,26 @@ class WebhookDestination:
 
     def prepare(self, event: RowMapping, attempt: int) -> Request | Skip:
         """Build the signed request. Skip the event if a human has control and the webhook is a bot's."""
-        if self.webhook.bot_id is not None and self._has_human_control(event["conversation_id"]):
+        control = self._control_of(event["conversation_id"])
+        has_human_control = control is not None and control.owner == HUMAN
+        if self.webhook.bot_id is not None and has_human_control:
             return Skip("a human has control")
         now = self._clock()
-        webhook, body = self.webhook, delivery_body(event)
+        webhook, body = self.webhook, delivery_body(event, control)
         secrets = signing.active_secrets(
             webhook.secret, webhook.old_secret, webhook.old_secret_until, now
         )
         headers = signing.sign(delivery_id(event), now // 1_000_000, body, secrets)
         return Request(webhook.url, headers, body)
 
-    def _has_human_control(self, conversation_id: str | None) -> bool:
+    def _control_of(self, conversation_id: str | None) -> Control | None:
         if conversation_id is None:
-            return False
+            return None
         try:
             state = queries.get_conversation(self._engine, conversation_id)
         except UnreadableStateError:
-            return False  # the bot may read the event; its reply is rejected until the repair
-        return state is not None and state.control.owner == HUMAN
+            return None  # the bot may read the event; its reply is rejected until the repair
+        return None if state is None else state.control
 
     def interpret(self, result: EgressResult) -> Interpretation:
         """Accept 2xx, disable the webhook on 410, retry everything else."""
@@ -144,12 +147,23 @@ def delivery_id(event: RowMapping) -> str:
     return f"evt_{event['shard']}_{event['position']}"
 
 
-def delivery_body(event: RowMapping) -> bytes:
-    """Return the body. It depends on the event alone, so every attempt sends the same bytes."""
+class DeliveryBody(Struct):
+    """The body of a webhook request. `type`: the event type. `timestamp`: when the event was committed.
+
+    `data`: the event's columns that are not null, and `control`: who has control at this attempt (owner,
+    participant_id, epoch). A bot names the epoch in its reply. The rest is the same in every attempt.
+    """
+
+    type: str
+    timestamp: datetime
+    data: dict[str, Any]
+
+
+def delivery_body(event: RowMapping, control: Control | None) -> bytes:
+    """Return the body, encoded."""
+    data = render_event(event, "all")
+    if control is not None:
+        data["control"] = msgspec.structs.asdict(control)
     return msgspec.json.encode(
-        {
-            "type": event["event_type"],
-            "timestamp": from_micros(event["committed_at"]),
-            "data": render_event(event, "all"),
-        }
+        DeliveryBody(event["event_type"], from_micros(event["committed_at"]), data)
     )

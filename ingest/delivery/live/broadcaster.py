@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from ingest.delivery.control_cache import ControlCache
 from ingest.events.event_view import render_event
 from ingest.events.stored_event import StoredEvent
 
@@ -31,19 +32,24 @@ Place = TypeVar("Place")
 class CommittedEvent:
     """An event that was just committed; encoded once for each view, however many subscribers there are."""
 
-    def __init__(self, event: StoredEvent) -> None:
+    def __init__(self, event: StoredEvent, control: ControlCache) -> None:
         """Wrap an event that is on disk."""
         self.event = event
+        self._control = control
 
     @cached_property
     def for_all(self) -> bytes:
         """The event as staff see it, as JSON."""
-        return encode_json(render_event(msgspec.structs.asdict(self.event), "all"))
+        return self._render("all")
 
     @cached_property
     def for_customer(self) -> bytes:
         """The event as a customer sees it, as JSON."""
-        return encode_json(render_event(msgspec.structs.asdict(self.event), "customer"))
+        return self._render("customer")
+
+    def _render(self, view: str) -> bytes:
+        event = render_event(msgspec.structs.asdict(self.event), view)
+        return encode_json(self._control.add_to(event, self.event.conversation_id))
 
 
 class Subscription:
@@ -73,6 +79,10 @@ class Subscription:
             self._buffer.append(event)
         self._wake_up.set()
 
+    def wake_up(self) -> None:
+        """Let the subscriber go on without an event."""
+        self._wake_up.set()
+
     def set_typing(self, typing: list[dict[str, str]]) -> None:
         """Replace the list of who is typing."""
         self.typing = typing
@@ -95,9 +105,19 @@ class Subscription:
 class Broadcaster:
     """The subscriptions to single conversations and to the whole log. Lives on the event loop."""
 
-    def __init__(self) -> None:
-        """Start without subscriptions."""
+    def __init__(self, control: ControlCache) -> None:
+        """Start without subscriptions. `control` knows who has control of a conversation."""
         self._subscriptions: dict[str | None, set[Subscription]] = {}
+        self._control = control
+        self.is_stopping = False
+        """Whether the server stops; then nobody waits for an event any more."""
+
+    def stop(self) -> None:
+        """Wake up every subscriber: the server stops."""
+        self.is_stopping = True
+        for group in self._subscriptions.values():
+            for subscription in group:
+                subscription.wake_up()
 
     @property
     def subscription_count(self) -> int:
@@ -119,6 +139,7 @@ class Broadcaster:
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
         """Push committed events, in order."""
+        self._control.update(events)
         if not self._subscriptions:
             return
         to_all: Sequence[Subscription] = tuple(self._subscriptions.get(None, ()))
@@ -126,7 +147,7 @@ class Broadcaster:
             to_one: set[Subscription] = self._subscriptions.get(event.conversation_id or "", set())
             if not to_one and not to_all:
                 continue
-            committed = CommittedEvent(event)
+            committed = CommittedEvent(event, self._control)
             for subscription in (*to_one, *to_all):
                 subscription.push(committed)
 

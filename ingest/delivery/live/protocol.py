@@ -51,7 +51,7 @@ class CloseCode(IntEnum):
 
 
 def event_frame(event: bytes, after: str | None = None) -> bytes:
-    """Send an event with its columns that are not null, or `{"sequence": 8, "withheld": true}` if the client may not see it. On `/v1/live` with `after`, the cursor behind it."""
+    """Send an event with its columns that are not null and `control` (who has control, and its epoch), or `{"sequence": 8, "withheld": true}` if the client may not see it. On `/v1/live` with `after`, the cursor behind it."""
     cursor = b"" if after is None else b'"after":"' + after.encode() + b'",'
     return b'{"type":"event",' + cursor + b'"event":' + event + b"}"
 
