@@ -69,3 +69,5 @@ lock: install ## resolve the dependencies into the lock files
 	  --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-header --group bench --output-file benchmarks/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-header --group api --output-file tests/api_clients/requirements.lock

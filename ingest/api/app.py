@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import problems
+from ingest.api import openapi_document, problems
 from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
     chat,
@@ -68,8 +68,10 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lambda app: lifespan(app, settings, clock, new_id),
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
+    openapi_document.install(app)
     for router in ROUTERS:
         app.include_router(router)
     return app

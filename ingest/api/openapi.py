@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-
+from ingest.api import openapi_document
 from ingest.api.request_body import MAX_IDEMPOTENCY_KEY_BYTES
 from ingest.errors import (
     EventConflictError,
@@ -59,10 +58,11 @@ def problem_responses(errors: tuple[type[IngestError], ...]) -> dict[int | str, 
             "description": "; ".join(error.title for error in each),
             "content": {
                 "application/problem+json": {
+                    "schema": openapi_document.reference("Problem"),
                     "examples": {
                         error.code: {"value": error("what is wrong, what to do").problem()}
                         for error in each
-                    }
+                    },
                 }
             },
         }
@@ -110,7 +110,6 @@ def describe_raw_route(
                 for status, response in problem_responses((*WRITE_ERRORS, *errors)).items()
             },
         },
-        "security": [{"key": []}],
     }
     headers = (_IDEMPOTENCY_KEY, _IF_MATCH) if is_edit else (_IDEMPOTENCY_KEY,)
     extra["parameters"] = [*_in_path(parameters or {}), *headers]
@@ -144,19 +143,6 @@ def _in_path(parameters: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _schema(kind: type) -> dict[str, Any]:
-    """Return the JSON schema of a struct, with its references resolved."""
-    schemas, components = msgspec.json.schema_components(
-        [kind], ref_template="#/{name}", schema_hook=lambda _: {"type": "object"}
-    )
-    inlined: dict[str, Any] = _inline(schemas[0], components)
-    return inlined
-
-
-def _inline(node: Any, components: dict[str, Any]) -> Any:
-    if isinstance(node, dict):
-        if "$ref" in node:
-            return _inline(components[node["$ref"].removeprefix("#/")], components)
-        return {key: _inline(value, components) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_inline(value, components) for value in node]
-    return node
+    """Return a reference to the component of a struct."""
+    openapi_document.STRUCTS.add(kind)
+    return openapi_document.reference(kind.__name__)
