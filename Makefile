@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check bench format docs picture lock
+.PHONY: help install demo test test-postgres prove check check-api bench format docs picture lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s%s\n", $$1, $$2}'
@@ -34,13 +34,25 @@ prove: install ## inject every fault at full length, with controls; prints docs/
 	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/test_warehouse.py tests/test_compaction.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
 
-check: install ## check style, types, layers, SQL and spelling
+check: install ## check style, types, layers, SQL, spelling and the OpenAPI document
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar warehouse dashboards
+	$(BIN)/python -m tests.api_clients.documents
+	$(BIN)/openapi-spec-validator tests/api_clients/generated/openapi.json
 	$(BIN)/codespell $(CODE) docs README.md CONTRIBUTING.md CHANGELOG.md
+
+check-api: install .venv-api/installed ## lint OpenAPI and AsyncAPI; generated clients play a story (npm packages)
+	cd tests/api_clients && PATH=$(CURDIR)/.venv-api/bin:$$PATH npm ci --silent
+	$(BIN)/python -m tests.api_clients .venv-api/bin
+
+.venv-api/installed: tests/api_clients/requirements.lock
+	$(PYTHON) -m venv .venv-api
+	echo '*' > .venv-api/.gitignore
+	.venv-api/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/api_clients/requirements.lock
+	@touch $@
 
 bench: install .venv-bench/installed ## run the benchmarks: ratios in one run
 	$(BIN)/python -m benchmarks

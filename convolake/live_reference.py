@@ -51,7 +51,7 @@ def socket_rows() -> Rows:
             f"`{field.alias}`: {field.field_info.description}; {field.field_info.default} if unset"
             for field in route.dependant.query_params
         ]
-        yield f"`{route.path}`", "; ".join(parameters), _sentence(route.endpoint)
+        yield f"`{route.path_format}`", "; ".join(parameters), _sentence(route.endpoint)
 
 
 def frame_rows() -> Rows:

@@ -287,14 +287,14 @@ class StaleEpochError(EventRejectedError):
 
 
 class NotInControlError(EventRejectedError):
-    """Somebody else has control; `control` says who. The message was not stored.
+    """The sender does not have control; `control` says who. The message was not stored.
 
     A bot waits until control returns. An agent takes control first, with `POST …/control/take`.
     """
 
     status = 409
     code = "not_in_control"
-    title = "Somebody else has control"
+    title = "The sender does not have control"
 
 
 class HandoffStateError(EventRejectedError):

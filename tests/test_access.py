@@ -28,7 +28,7 @@ from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
 from tests.factories import Clock, Ids, make_conversation, make_event
 
-OPEN = {"/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
+OPEN = {"/asyncapi.json", "/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
 """Routes without a credential; the last one opens a conversation only if a setting allows it."""
 
 PAGE = create_app(Settings()).openapi()
@@ -50,6 +50,8 @@ CUSTOMERS = {
     ("POST", "/v1/conversations/{conversation_id}/messages/{message_id}/reactions"),
     ("POST", "/v1/conversations/{conversation_id}/messages/{message_id}/receipts"),
     ("GET", "/v1/conversations/{conversation_id}/events"),
+    ("GET", "/v1/conversations/{conversation_id}/control"),
+    ("GET", "/v1/conversations/{conversation_id}/participants"),
     ("PUT", "/v1/conversations/{conversation_id}/typing/{participant_id}"),
     ("DELETE", "/v1/conversations/{conversation_id}/typing/{participant_id}"),
     ("GET", "/v1/conversations/{conversation_id}/typing"),

@@ -1,4 +1,4 @@
-"""A closed conversation is final: its key is free, its successor inherits, and nobody joins it."""
+"""A closed conversation is final: its key is free, its successor inherits, and it takes no participants."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def test_a_batch_may_close_a_conversation_and_use_its_key_again(opened: TestClie
     assert read(opened, f"/{successor}")["conversation_key"] == "order-7"
 
 
-def test_nobody_joins_a_closed_conversation(opened: TestClient) -> None:
+def test_a_closed_conversation_takes_no_participants(opened: TestClient) -> None:
     close(opened)
     body = {"participant_id": "mira", "participant_role": "agent"}
     assert rejected(opened, "POST", "/c1/participants", 409, **body) == "conversation_closed"

@@ -53,7 +53,7 @@ def test_every_event_type_is_a_noun_and_a_past_participle() -> None:
         noun, verb = name.split(".")
         assert kind.name == name
         assert noun.isidentifier()
-        assert verb.endswith(("ed", "left", "read")), name
+        assert verb.endswith(("ed", "left", "read", "taken")), name
 
 
 def test_custom_types_have_a_name_and_other_types_are_unknown() -> None:

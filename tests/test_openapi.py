@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 import httpx2
 import hypothesis
+import openapi_spec_validator
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
@@ -19,6 +21,7 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.clock import new_uuid7
+from ingest.contract import COLUMNS
 from ingest.settings import Settings
 from tests.api_server import run_server
 
@@ -30,7 +33,19 @@ EXAMPLES = hypothesis.settings(
     phases=[hypothesis.Phase.generate],
     suppress_health_check=list(hypothesis.HealthCheck),
 )
-ROUTES = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+
+
+def document_without_security() -> dict[str, Any]:
+    """Return the document without its security scheme: every request has the key.
+
+    tests/test_access.py sends requests without one.
+    """
+    found = json.loads(json.dumps(create_app(Settings()).openapi()))
+    del found["security"], found["components"]["securitySchemes"]
+    return cast("dict[str, Any]", found)
+
+
+ROUTES = schemathesis.openapi.from_dict(document_without_security())
 
 OPERATIONS: list[Any] = [cast("Any", found).ok() for found in ROUTES.get_all_operations()]
 
@@ -138,3 +153,59 @@ def test_every_error_code_is_in_the_openapi_document(document: dict[str, Any]) -
     missing = {kind.code for kind in error_types() if f'"{kind.code}"' not in text}
     # These belong to no operation: an unknown path, a wrong method, a server error.
     assert missing <= {"internal_error", "not_found", "method_not_allowed"}
+
+
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    openapi_spec_validator.validate(document)
+
+
+def test_every_pattern_is_valid_in_ecma_262(document: dict[str, Any]) -> None:
+    patterns = set(re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(document)))
+    assert len(patterns) > 3
+    # What Python's dialect has and ECMA-262 does not: \A, \Z, inline flags, named groups with P.
+    assert [each for each in patterns if re.search(r"\\\\[AZ]|\(\?[aiLmsuxP]", each)] == []
+
+
+def test_request_bodies_are_named_components(document: dict[str, Any]) -> None:
+    inline = [
+        (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        if "$ref" not in json.dumps(content["schema"]) and content["schema"] != {"type": "string"}
+    ]
+    assert inline == []
+
+
+def test_every_operation_needs_the_key_except_the_public_ones(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    public = {
+        path
+        for path, operations in document["paths"].items()
+        if any(operation.get("security") == [] for operation in operations.values())
+    }
+    assert public == {
+        "/chat",
+        "/chat/conversations",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/asyncapi.json",
+    }
+
+
+def test_a_delivery_has_the_form_of_the_documented_webhook(document: dict[str, Any]) -> None:
+    operation = document["webhooks"]["event"]["post"]
+    content = operation["requestBody"]["content"]["application/json"]
+    assert content["schema"] == {"$ref": "#/components/schemas/DeliveryBody"}
+    event = document["components"]["schemas"]["Event"]["properties"]
+    assert set(content["example"]["data"]) <= set(event)
+    assert {column.name for column in COLUMNS} | {"control", "withheld"} == set(event)
+
+
+def test_the_sockets_are_described_by_asyncapi(api: TestClient) -> None:
+    document = api.get("/asyncapi.json").json()
+    assert document["asyncapi"] == "3.0.0"
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert addresses == {"/v1/live", "/v1/conversations/{conversation_id}/live"}
+    assert set(document["components"]["messages"]) == {"event", "live", "heartbeat", "typing"}

@@ -72,7 +72,7 @@ def test_a_participant_beyond_the_maximum_is_rejected(
     send(opened, "POST", "/c1/participants", participant_id="eve", **body)
     problem = send(opened, "POST", "/c1/participants", 422, participant_id="bob", **body)
     assert "at most 3 participants" in problem["detail"]
-    post_message(opened)  # members go on
+    post_message(opened)  # existing members still write
 
 
 def test_unread_counts_leave_out_own_internal_and_deleted_messages(opened: TestClient) -> None:

@@ -238,7 +238,13 @@ def test_a_simulation_uses_every_client_event_type(events: list[Event]) -> None:
         for each in EVENT_TYPES.values()
         if each.writer == "client" and each.stream != "ephemeral"
     } - used
-    assert unused == {"bot.turn_started", "contact.updated", "contact.merged", "contact.unmerged"}
+    assert unused == {
+        "bot.turn_started",
+        "contact.updated",
+        "contact.merged",
+        "contact.unmerged",
+        "control.taken",
+    }
 
 
 def test_some_receipts_overtake_their_message_or_each_other(events: list[Event]) -> None:

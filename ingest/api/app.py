@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from ingest.api import openapi_document, problems
+from ingest.api import asyncapi_document, openapi_document, problems
 from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
     chat,
@@ -74,6 +74,7 @@ def create_app(
     openapi_document.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    asyncapi_document.install(app)
     return app
 
 

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.routing import APIWebSocketRoute
 
 from ingest.api.routes import live
@@ -19,6 +20,15 @@ FRAMES: dict[str, Frame] = {
     "typing": protocol.typing_frame,
 }
 """Every frame, by its `type`."""
+
+
+def install(app: FastAPI) -> None:
+    """Serve the document at `/asyncapi.json`."""
+
+    @app.get("/asyncapi.json", tags=["operations"])
+    def asyncapi() -> Schema:
+        """Return the AsyncAPI document of the WebSockets: their addresses and frames."""
+        return asyncapi_document(app.openapi())
 
 
 def asyncapi_document(openapi: Schema) -> Schema:

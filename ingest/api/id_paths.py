@@ -10,7 +10,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
 
 SLASH_IN_ID = "\ue000"
-"""Stands for a slash of an id while a request is routed: a private-use character."""
+"""A private-use character: replaces a slash of an id while a request is routed."""
 
 
 class IdConvertor(Convertor[str]):

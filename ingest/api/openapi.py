@@ -75,35 +75,41 @@ def describe_raw_route(
     answer: type,
     *,
     example: Any,
-    many: bool = False,
+    batch_answer: type | None = None,
     parameters: dict[str, str] | None = None,
     errors: tuple[type[IngestError], ...] = (),
     is_edit: bool = False,
 ) -> dict[str, Any]:
-    """Return `openapi_extra` of a hot route: its body, its parameters, its responses, its errors."""
+    """Return `openapi_extra` of a hot route: its body, its parameters, its responses, its errors.
+
+    With `batch_answer` it also takes an array of bodies, or NDJSON, and answers that then.
+    """
     body_schema = _schema(body)
     content = {"application/json": {"schema": body_schema, "example": example}}
-    if many:
+    if batch_answer is not None:
         content["application/json"]["schema"] = {
             "anyOf": [{"type": "array", "items": body_schema}, body_schema]
         }
         content["application/x-ndjson"] = {"schema": {"type": "string"}}
     answers = {
-        "200": "On disk already, or a batch that is on disk",
-        "201": "On disk",
-        "202": "On disk, and waits for the message that it speaks of",
+        "200": ("On disk already", _schema(answer)),
+        "201": ("On disk", _schema(answer)),
+        "202": ("On disk, and waits for the message that it speaks of", _schema(answer)),
     }
-    if many:
-        answers["207"] = "A batch with some rejected events"
+    if batch_answer is not None:
+        batch = _schema(batch_answer)
+        either = {"anyOf": [batch, _schema(answer)]}
+        answers["200"] = ("On disk already, or a batch that is on disk", either)
+        answers["207"] = ("A batch with some rejected events", batch)
     extra: dict[str, Any] = {
         "requestBody": {"required": True, "content": content},
         "responses": {
             **{
                 status: {
                     "description": text,
-                    "content": {"application/json": {"schema": _schema(answer)}},
+                    "content": {"application/json": {"schema": schema}},
                 }
-                for status, text in answers.items()
+                for status, (text, schema) in answers.items()
             },
             **{
                 str(status): response

@@ -25,7 +25,7 @@ _SCHEME = {
     "scheme": "bearer",
     "description": "An API key (`ck_…`, from `convolake keys create`), or a user token of `POST /v1/tokens`.",
 }
-_PUBLIC = ("/healthz", "/readyz", "/metrics", "/chat")
+_PUBLIC = ("/asyncapi.json", "/healthz", "/readyz", "/metrics", "/chat")
 """Paths that need no key, with everything below them."""
 
 
@@ -69,6 +69,8 @@ def _complete(app: FastAPI) -> Schema:
                 operation["security"] = []
     document["tags"] = _tags(document)
     document["webhooks"] = _webhooks()
+    for schema in schemas.values():
+        _open_up(schema)
     translated: Schema = _to_ecma(document)
     return translated
 
@@ -187,6 +189,33 @@ def _webhooks() -> dict[str, Any]:
         },
     }
     return {"event": {"post": operation}}
+
+
+def _open_up(schema: Any) -> None:
+    """Say in the client generators' way what a schema leaves open.
+
+    They take a field with a `default` for one that is always there, and an object without properties for
+    an empty one. So a default is named in the description instead.
+    """
+    if isinstance(schema, list):
+        for each in schema:
+            _open_up(each)
+    if not isinstance(schema, dict):
+        return
+    if schema.get("type") == "object" and not schema.keys() & {
+        "properties",
+        "additionalProperties",
+    }:
+        schema["additionalProperties"] = True
+    if ("default" in schema and not isinstance(schema["default"], dict)) or schema.get(
+        "default"
+    ) == {}:
+        default = schema.pop("default")
+        if default not in (None, [], {}, False):
+            text = f"{default} if unset"
+            schema["description"] = "; ".join(filter(None, (schema.get("description"), text)))
+    for each in schema.values():
+        _open_up(each)
 
 
 def _to_ecma(node: Any) -> Any:

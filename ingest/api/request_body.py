@@ -93,7 +93,7 @@ def media_type(request: HTTPConnection) -> str:
 
 
 def require_json(request: HTTPConnection) -> None:
-    """Raise UnsupportedMediaTypeError if the body is declared as something else than JSON."""
+    """Raise UnsupportedMediaTypeError if the body is declared as another type than JSON."""
     if media_type(request) not in JSON_TYPES:
         raise UnsupportedMediaTypeError("send the body as application/json")
 

@@ -130,14 +130,14 @@ def _check_control(event: StoredEvent, state: Conversation, command: Command) ->
 
 def _check_taking(event: StoredEvent, state: Conversation) -> None:
     if state.state == "closed":
-        raise ConversationClosedError("this conversation is closed; nobody can take control of it")
+        raise ConversationClosedError("this conversation is closed; it takes no owner of control")
     if event.participant_role != "agent":
         raise EventRejectedError("only an agent takes control", "$.participant_id")
 
 
 def _check_role(event: StoredEvent, state: Conversation) -> None:
     if state.state == "closed":
-        raise ConversationClosedError("this conversation is closed; nobody can join it")
+        raise ConversationClosedError("this conversation is closed; it takes no participants")
     member = state.participants.get(event.participant_id or "")
     if member is not None and member.participant_role != event.participant_role:
         raise RoleConflictError(

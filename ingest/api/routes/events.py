@@ -30,13 +30,14 @@ from ingest.api.pagination import (
     to_span,
 )
 from ingest.api.raw_route import RawRoute
+from ingest.errors import PlaceBeyondEndError
 from ingest.events.draft import Draft
 from ingest.log.queries import list_event_views
 from ingest.log.writer_requests import Acknowledgement
 
 router = APIRouter(
     prefix="/v1",
-    responses=problem_responses(READ_ERRORS),
+    responses=problem_responses((*READ_ERRORS, PlaceBeyondEndError)),
     dependencies=[Depends(require_participation_read)],
 )
 raw = APIRouter(route_class=RawRoute, prefix="/v1")
@@ -65,8 +66,8 @@ class BatchResponse(Struct, kw_only=True):
     tags=["events"],
     openapi_extra=describe_raw_route(
         Draft,
-        BatchResponse,
-        many=True,
+        Acknowledgement,
+        batch_answer=BatchResponse,
         example=[
             {"event_type": "conversation.created", "conversation_id": "order-7", "channel": "web"},
             {

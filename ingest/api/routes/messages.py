@@ -36,6 +36,7 @@ from ingest.errors import (
     HookFailedError,
     MessageExistsError,
     NotInControlError,
+    PlaceBeyondEndError,
     RejectedByHookError,
     StaleEpochError,
     UnknownMessageError,
@@ -51,7 +52,7 @@ commands = CommandRouter()
 
 router = APIRouter(
     prefix="/v1",
-    responses=problem_responses(READ_ERRORS),
+    responses=problem_responses((*READ_ERRORS, PlaceBeyondEndError)),
     dependencies=[Depends(require_participation_read)],
 )
 

@@ -80,7 +80,7 @@ class Subscription:
         self._wake_up.set()
 
     def wake_up(self) -> None:
-        """Let the subscriber go on without an event."""
+        """Wake up the subscriber without an event."""
         self._wake_up.set()
 
     def set_typing(self, typing: list[dict[str, str]]) -> None:
@@ -110,7 +110,7 @@ class Broadcaster:
         self._subscriptions: dict[str | None, set[Subscription]] = {}
         self._control = control
         self.is_stopping = False
-        """Whether the server stops; then nobody waits for an event any more."""
+        """Whether the server stops; then no subscriber waits for an event."""
 
     def stop(self) -> None:
         """Wake up every subscriber: the server stops."""

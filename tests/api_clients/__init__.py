@@ -1,0 +1,1 @@
+"""Linters and generated clients of the API's documents: `make check-api`."""
