@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from convolake.verify_figures import check_figures
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.contract import Cursor
 from ingest.events.contact_state import decode_contact
@@ -89,6 +90,8 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         yield _check_files(lake, segments, good)
         yield _check_parquet(lake, good, log, head)
         yield from check_warehouse(warehouse, lake, segments, good, settings.reporting_zone)
+        if warehouse is not None:
+            yield from check_figures(warehouse)
 
 
 _LOG_CHECKS = {

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.contract import from_micros
 from ingest.events import handoff_state, message_state, projections
-from ingest.events.conversation_state import Conversation, decode_conversation
+from ingest.events.conversation_state import Conversation, Member, decode_conversation
 from ingest.events.message_state import Message, decode_message
 from tests.factories import Clock, Record
 
@@ -53,7 +53,7 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
 
 def _random_event(chosen: random.Random, number: int) -> Event:
     message = {"message_id": f"m{chosen.randrange(6)}"}
-    match chosen.randrange(16):
+    match chosen.randrange(18):
         case 0 | 1 | 2 | 3:
             visibility = chosen.choice(("public", "public", "internal"))
             return {
@@ -79,6 +79,9 @@ def _random_event(chosen: random.Random, number: int) -> Event:
                 "event_type": f"conversation.{name}",
                 "payload": by if name == "resolved" and chosen.random() < 0.6 else None,
             }
+        case 16:
+            horizon = {"sequence": chosen.randrange(40)}
+            return {"event_type": "participant.read_advanced", "payload": horizon}
         case 8:
             to = chosen.choice(("active", "inactive", "inactive", "closed"))
             return {"event_type": "conversation.state_changed", "payload": {"to": to}}
@@ -126,6 +129,8 @@ def final(state: Conversation, to: str) -> str:
 
 CHANGED_RULES: dict[str, tuple[Any, str, Any]] = {
     "the contact stays that of the creation": (projections, "_set_contact", lambda *_: None),
+    "a read horizon stays where it is": (projections, "_advance_read", lambda *_: None),
+    "a message is not counted": (projections, "_apply_message", lambda *_: None),
     "every receipt counts": (message_state, "_supersedes", lambda *_: True),
     "a conversation is never resolved": (
         projections,
@@ -177,6 +182,7 @@ def _conversation_columns(state: Conversation) -> dict[str, Any]:
         "latest_at": from_micros(state.latest_at).replace(tzinfo=None),
         "state": state.state,
         "event_count": state.last_sequence,
+        "message_count": state.message_count,
         "session_count": state.session_number,
     }
 
@@ -191,12 +197,28 @@ def message_differences(record: Record) -> Iterator[str]:
         (row["conversation_id"], row["message_id"]): row["text"]
         for row in record.log("select * from events where event_type = 'message.created'")
     }
+    members = {state.conversation_id: state.participants for state in states(record)}
     for row in record.query("select * from messages"):
         key = row["conversation_id"], row["message_id"]
         state = changed.get(key) or Message(*key)
-        for name, expected in _message_columns(state, created[key], row).items():
+        columns = _message_columns(state, created[key], row)
+        if _is_read(members[row["conversation_id"]], row):
+            columns["read_at"] = row["read_at"] or "a time"
+        elif not state.receipts:
+            columns["read_at"] = None
+        for name, expected in columns.items():
             if row[name] != expected:
                 yield f"{key}: {name} is {row[name]!r}, not {expected!r}"
+
+
+def _is_read(members: dict[str, Member], row: Event) -> bool:
+    """Return whether the read horizon of another participant covers a message."""
+    return any(
+        member.read_sequence >= row["sequence"]
+        for participant_id, member in members.items()
+        if participant_id != row["participant_id"]
+        and (row["visibility"] == "public" or member.participant_role != "customer")
+    )
 
 
 def _message_columns(state: Message, text: str, row: Event) -> dict[str, Any]:

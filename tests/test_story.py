@@ -63,6 +63,7 @@ def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
 ) -> None:
     conversation_id = played.page[0]["conversation_id"]
     assert [each["sequence"] for each in played.page] == list(range(1, len(played.page) + 1))
+    assert {each.pop("control")["owner"] for each in played.received} == {"bot"}
     assert played.received == played.page
 
     said = [each["text"] for each in played.page if each["event_type"] == "message.created"]
@@ -100,8 +101,17 @@ def test_an_email_days_later_reopens_the_conversation_with_a_new_session(
     assert kinds.count("session.started") == 2
     assert kinds.count("session.ended") == 1
     assert "conversation.reopened" in kinds
-    assert [each["channel"] for each in played.page if each.get("participant_id") == "ada"
-            and each["event_type"] == "message.created"] == ["whatsapp", "email"]  # fmt: skip
+    assert [
+        (each["participant_id"], each["channel"])
+        for each in played.page
+        if each["event_type"] == "message.created"
+    ] == [
+        ("ada", "whatsapp"),
+        ("helper", "whatsapp"),
+        ("mira", "whatsapp"),
+        ("ada", "email"),
+        ("helper", "email"),
+    ]
 
 
 def test_the_simulate_command_plays_the_story_and_prints_each_step(settings: Settings) -> None:

@@ -67,7 +67,7 @@ class ConversationView(BaseModel):
     created_at: datetime
     latest_at: datetime = Field(description="when the latest event happened")
     last_sequence: int
-    message_count: int
+    message_count: int = Field(description="public messages; test messages only in a test")
     session_id: str | None = Field(description="the open session, if one is open")
     session_attributes: dict[str, Any]
     participant_count: int

@@ -27,6 +27,7 @@ from ingest.events.conversation_state import Conversation
 from ingest.hooks.runner import HookRunner
 from ingest.log import queries
 from ingest.log.queries import ConversationChannels
+from ingest.log.unread_messages import UnreadCounter
 from ingest.log.writer import Writer
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class AppContext:
     bot_watchdog: BotWatchdog
     hooks: HookRunner
     conversation_channels: ConversationChannels
+    unread: UnreadCounter
     allowed_origins: frozenset[str] = frozenset()
     store_typing: bool = False
     chat_bot: str | None = None

@@ -33,6 +33,7 @@ from ingest.log.queries import ConversationChannels
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.lock import acquire_log_lock
 from ingest.log.storage.store import Store
+from ingest.log.unread_messages import UnreadCounter
 from ingest.log.writer import Writer
 from ingest.manifest import ManifestError, read_manifest, sealed_cursor
 from ingest.settings import Settings
@@ -164,6 +165,7 @@ def _build_context(
         ),
         hooks=hooks,
         conversation_channels=ConversationChannels(engine),
+        unread=UnreadCounter(engine),
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,

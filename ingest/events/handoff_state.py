@@ -118,8 +118,12 @@ def apply_control_change(state: Conversation, event: StoredEvent) -> None:
         state.control = Control(payload.owner, payload.participant_id, payload.epoch)
 
 
-def assign_initial_control(state: Conversation) -> None:
-    """Give control to the first bot or agent. No event says so, because control had no owner before."""
-    if state.control.owner == NO_OWNER and state.control.epoch == 1:
+def assign_initial_control(state: Conversation, event: StoredEvent) -> None:
+    """Give control to the first bot or agent. No event says so, because control had no owner before.
+
+    Only a creation, or an event of theirs, can bring one; a conversation may have thousands of customers.
+    """
+    may_bring = event.participant_role in ("bot", "agent") or state.last_sequence == 1
+    if may_bring and state.control.owner == NO_OWNER and state.control.epoch == 1:
         owner = BOT if state.has_role("bot") else HUMAN if state.has_role("agent") else NO_OWNER
         state.control = Control(owner)

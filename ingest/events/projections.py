@@ -52,7 +52,7 @@ def apply(state: Conversation, event: StoredEvent) -> None:
         handoff_state.apply_handoff(state, event)
     else:
         _apply(state, event)
-    handoff_state.assign_initial_control(state)
+    handoff_state.assign_initial_control(state, event)
 
 
 def _apply(state: Conversation, event: StoredEvent) -> None:
@@ -105,9 +105,10 @@ def _set_contact(state: Conversation, event: StoredEvent) -> None:
 
 
 def _apply_message(state: Conversation, event: StoredEvent) -> None:
-    state.message_count += 1
     if event.visibility == "internal":
         return  # an internal note is no communication with the customer
+    if state.is_test or not event.is_test:
+        state.message_count += 1
     role = event.participant_role or ""
     state.last_message_at[role] = max(state.last_message_at.get(role, 0), event.happened_at)
     if role == "customer":

@@ -22,7 +22,6 @@ from ingest.auth.permissions import PARTICIPATE
 from ingest.contract import Role
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id
-from ingest.log.unread_messages import count_unread
 
 commands = CommandRouter()
 
@@ -158,7 +157,7 @@ def list_participants(
     found = heapq.nsmallest(limit + 1, (place for place in places if place > after))
     more = len(found) > limit
     page = found[:limit]
-    unread = count_unread(api.engine, state, [key for _, key in page])
+    unread = api.unread.count(state, [key for _, key in page])
     items = [to_participant_view(key, state.participants[key], unread[key]) for _, key in page]
     return ParticipantPage(
         items=items if view == "all" else [for_customer(each) for each in items],

@@ -21,7 +21,7 @@
 -- happened_at         time of the message, UTC
 -- happened_on         day of happened_at in the reporting zone
 -- delivered_at        first message.delivered, UTC; not after a failure of the same attempt
--- read_at             first message.read, UTC; not after a failure of the same attempt
+-- read_at             first message.read, or first read horizon of another one that covers it, UTC
 -- failed_at           first message.failed, UTC, that is the last state for its recipient
 
 with
@@ -151,6 +151,35 @@ receipts as (
         min(last_at) filter (where last_rank = 2) as failed_at
     from recipients
     group by conversation_id, message_id
+),
+
+-- A participant read up to a sequence, at most up to the event that says so.
+horizons as (
+    select
+        conversation_id,
+        participant_id,
+        participant_role,
+        happened_at,
+        least(try_cast(payload ->> '$.sequence' as bigint), sequence) as read_sequence
+    from events
+    where
+        event_type = 'participant.read_advanced'
+        and try_cast(payload ->> '$.sequence' as bigint) is not null
+),
+
+reads as (
+    select
+        created.conversation_id,
+        created.message_id,
+        min(horizons.happened_at) as read_at
+    from created
+    inner join horizons
+        on
+            created.conversation_id = horizons.conversation_id
+            and created.sequence <= horizons.read_sequence
+            and created.participant_id is distinct from horizons.participant_id
+            and (created.visibility = 'public' or horizons.participant_role <> 'customer')
+    group by created.conversation_id, created.message_id
 )
 
 select
@@ -176,7 +205,7 @@ select
     created.happened_at,
     created.happened_on,
     receipts.delivered_at,
-    receipts.read_at,
+    least(receipts.read_at, reads.read_at) as read_at,
     receipts.failed_at
 from created
 left join changes
@@ -185,3 +214,7 @@ left join receipts
     on
         created.conversation_id = receipts.conversation_id
         and created.message_id = receipts.message_id
+left join reads
+    on
+        created.conversation_id = reads.conversation_id
+        and created.message_id = reads.message_id
