@@ -11,6 +11,7 @@ from convolake import live_reference as live
 from ingest import errors
 from ingest.api.metrics import Metrics
 from ingest.contract import COLUMNS
+from ingest.events.timers import SETTLED_AFTER
 from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 from warehouse.model import models
@@ -60,15 +61,24 @@ def _default(value: object) -> str:
 
 def _events() -> Iterator[str]:
     yield "## Event types\n"
-    yield "Clients may also write `custom.<name>` in the conversation stream.\n"
+    yield "Clients may also write `custom.<name>` in the conversation stream; it opens a session.\n"
+    yield (
+        "A type that opens a session starts one if none is open, except an internal note. A session ends as "
+        "`session.ended` says. The time of imported history is its own: a session of an import ends at the "
+        f"next event that is late enough, or {SETTLED_AFTER // 60_000_000} minutes after the last event of "
+        "its conversation was received.\n"
+    )
     rows = [
         (
-            f"`{kind.name}`", kind.stream, kind.writer, kind.visibility,
+            f"`{kind.name}`", kind.stream, "reserved" if kind.is_reserved else kind.writer,
+            kind.visibility, "yes" if kind.opens_session else "",
             ", ".join(f"`{name}`" for name in kind.requires), kind.meaning,
         )
         for kind in EVENT_TYPES.values()
     ]  # fmt: skip
-    yield from _table(("type", "stream", "written by", "visibility", "needs", "meaning"), *rows)
+    yield from _table(
+        ("type", "stream", "written by", "visibility", "opens a session", "needs", "meaning"), *rows
+    )
 
 
 def _columns() -> Iterator[str]:

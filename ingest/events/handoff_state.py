@@ -121,7 +121,7 @@ def apply_control_change(state: Conversation, event: StoredEvent) -> None:
 def assign_initial_control(state: Conversation, event: StoredEvent) -> None:
     """Give control to the first bot or agent. No event says so, because control had no owner before.
 
-    Only a creation, or an event of theirs, can bring one; a conversation may have thousands of customers.
+    Only a creation, or the event of a bot or an agent, brings one. A conversation may have thousands of customers.
     """
     may_bring = event.participant_role in ("bot", "agent") or state.last_sequence == 1
     if may_bring and state.control.owner == NO_OWNER and state.control.epoch == 1:

@@ -52,6 +52,7 @@ class EventType:
     `requires_member`: a command needs the participant in the conversation. `refers_to_message`: waits
     for its message if the message has not arrived. `receipt`: the delivery state that it reports.
     `requires_text`: a deleted message does not take it. `names_agent`: the participant is an agent, in the conversation or not.
+    `is_reserved`: no part of Convolake writes it yet.
     """
 
     name: str
@@ -71,6 +72,7 @@ class EventType:
     handoff: HandoffRule | None = None
     requires_text: bool = False
     names_agent: bool = False
+    is_reserved: bool = False
 
     @cached_property
     def about(self) -> str:
@@ -202,6 +204,7 @@ def _internal(
         payload=payload,
         writer=writer,
         visibility="internal",
+        is_reserved=stream in ("review", "audit", "privacy"),
     )
 
 
