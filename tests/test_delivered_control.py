@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api_server import Installation
-from tests.factories import make_event
+from tests.factories import make_conversation, make_event
 from tests.test_live import frame, receive_events
 from tests.test_webhooks import create_webhook, wait_for_deliveries
 from tests.webhook_receiver import Receiver
@@ -64,6 +64,17 @@ def test_each_event_of_a_socket_says_who_has_control(installation: Installation,
         last = receive_events(subscriber, 4)[-1]
         assert last["event_type"] == "control.changed"
         assert last["control"] == {"owner": "human", "participant_id": "mira", "epoch": 2}
+
+
+def test_the_first_bot_of_a_conversation_has_control_in_the_next_event(
+    installation: Installation,
+) -> None:
+    installation.post_events(make_conversation(messages=1))
+    with installation.listen() as subscriber:
+        assert receive_events(subscriber, 3)[-1]["control"]["owner"] == "none"
+        body = {"participant_id": "helper", "participant_role": "bot"}
+        assert installation.post("/v1/conversations/c1/participants", body).status_code == 201
+        assert receive_events(subscriber, 1)[0]["control"]["owner"] == "bot"
 
 
 def test_past_events_of_a_socket_have_the_current_control(installation: Installation) -> None:

@@ -32,11 +32,15 @@ class ControlCache:
     def update(self, events: Sequence[StoredEvent]) -> None:
         """Project the changes of control among committed events."""
         for event in events:
-            if event.event_type == "control.changed" and event.conversation_id is not None:
+            if event.conversation_id is None:
+                continue
+            if event.event_type == "control.changed":
                 changed = decode_payload_as(event, payloads.ControlChanged)
                 if changed is not None:
                     control = Control(changed.owner, changed.participant_id, changed.epoch)
                     self._remember(event.conversation_id, control)
+            elif event.participant_role in ("bot", "agent"):
+                self._forget_missing_owner(event.conversation_id)
 
     def get(self, conversation_id: str) -> Control | None:
         """Return who has control now; None if the conversation cannot be read."""
@@ -50,8 +54,7 @@ class ControlCache:
             return None
         if state is None:
             return None
-        if state.control.owner != NO_OWNER:  # the first bot or agent gets control without an event
-            self._remember(conversation_id, state.control)
+        self._remember(conversation_id, state.control)
         return state.control
 
     def add_to(self, event: dict[str, Any], conversation_id: str | None) -> dict[str, Any]:
@@ -62,6 +65,13 @@ class ControlCache:
         if control is None:
             return event
         return event | {"control": msgspec.structs.asdict(control)}
+
+    def _forget_missing_owner(self, conversation_id: str) -> None:
+        """Read the conversation again: the first bot or agent gets control without an event."""
+        with self._lock:
+            known = self._control.get(conversation_id)
+            if known is not None and known.owner == NO_OWNER:
+                del self._control[conversation_id]
 
     def _remember(self, conversation_id: str, control: Control) -> None:
         """Keep the newest: an epoch never falls."""
