@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ingest.errors import VersionMismatchError
+from ingest.errors import UnreadableStateError, VersionMismatchError
 from ingest.events import contact_state
 from ingest.events.command_rules import CHANGED_SINCE
 from ingest.events.contact_state import Contact, contact_ids, decide_contact
@@ -20,11 +20,12 @@ class ContactRepository:
         """Start without contacts."""
         self._store = store
         self._contacts: dict[str, Contact] = {}
+        self._unreadable: dict[str, UnreadableStateError] = {}
         self._changes: list[tuple[Contact, StoredEvent]] = []
 
     def load(self, drafts: Iterable[Draft]) -> None:
         """Load the contacts that these drafts change."""
-        self._contacts = self._store.find_contacts(
+        self._contacts, self._unreadable = self._store.find_contacts(
             unique(
                 contact_id
                 for draft in drafts
@@ -35,6 +36,9 @@ class ContactRepository:
 
     def decide(self, draft: Draft, event: StoredEvent, command: Command | None) -> None:
         """Accept an event of a contact. Raises EventRejectedError or a subclass."""
+        for contact_id in contact_ids(draft):
+            if contact_id in self._unreadable:
+                raise self._unreadable[contact_id]
         is_versioned = command is not None and command.version is not None
         if is_versioned and any(
             event.contact_id == contact.contact_id for contact, _ in self._changes

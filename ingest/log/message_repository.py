@@ -4,7 +4,12 @@ from collections.abc import Collection, Iterable
 from uuid import uuid5
 
 from ingest.contract import NAMESPACE
-from ingest.errors import MessageDeletedError, MessageExistsError, VersionMismatchError
+from ingest.errors import (
+    MessageDeletedError,
+    MessageExistsError,
+    UnreadableStateError,
+    VersionMismatchError,
+)
 from ingest.events import message_state
 from ingest.events.command_rules import CHANGED_SINCE
 from ingest.events.draft import Command, Draft
@@ -23,12 +28,13 @@ class MessageRepository:
         self._store = store
         self._created: dict[MessageKey, CreatedMessage] = {}
         self._states: dict[MessageKey, Message] = {}
+        self._unreadable: dict[MessageKey, UnreadableStateError] = {}
         self._changed: dict[MessageKey, Message] = {}
 
     def load(self, named: Iterable[MessageKey], referred: Iterable[MessageKey]) -> None:
         """Load which of the `named` messages exist, and the states of those `referred` to."""
         self._created = self._store.find_created_messages(sorted(set(named)))
-        self._states = self._store.find_messages(sorted(set(referred)))
+        self._states, self._unreadable = self._store.find_messages(sorted(set(referred)))
 
     def exists(self, key: tuple[str, str | None]) -> bool:
         """Return whether this message was created."""
@@ -67,8 +73,11 @@ class MessageRepository:
     def check_change(self, event: StoredEvent, command: Command | None) -> None:
         """Check an event that refers to a message against its state. Flag a fact that changes nothing.
 
-        Raises VersionMismatchError if the message changed after the client read it, MessageDeletedError.
+        Raises VersionMismatchError if the message changed after the client read it, MessageDeletedError,
+        UnreadableStateError.
         """
+        if (error := self._unreadable.get(_key(event))) is not None:
+            raise error
         state = self._states.get(_key(event))
         version = None if command is None else command.version
         if version is not None and version != (0 if state is None else state.version):

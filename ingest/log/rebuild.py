@@ -76,9 +76,9 @@ class _ChunkProjection:
                 if rules_of(row.event_type).stream == "contact" and row.contact_id
             }
         )
-        contacts = store.find_contacts(contact_ids)
+        contacts, _ = store.find_contacts(contact_ids)
         keys = sorted({_key(row) for row in rows if rules_of(row.event_type).refers_to_message})
-        messages = store.find_messages(keys)
+        messages, _ = store.find_messages(keys)
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)

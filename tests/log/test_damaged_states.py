@@ -118,6 +118,34 @@ def test_a_damaged_message_does_not_affect_messages_of_the_same_id_elsewhere(
     assert not unreadable_states.repaired
 
 
+def test_a_lost_message_or_contact_rejects_only_its_own_events_of_a_batch(record: Record) -> None:
+    record.write(make_conversation())
+    record.write(
+        [
+            make_event(event_id="m", message_id="m1"),
+            make_event(
+                "message.reacted", participant_id="ada", message_id="m1", payload={"reaction": "x"}
+            ),
+            {"event_type": "contact.created", "contact_id": "eve", "payload": {"attributes": {}}},
+        ]
+    )
+    for table in ("messages", "contacts"):
+        damage(record.settings, f"update {table} set projection = x''")
+    damage(
+        record.settings,
+        "update events set payload = '{' where event_type in ('message.reacted', 'contact.created')",
+    )
+    answers = record.write(
+        [
+            make_event("message.edited", event_id="e2", message_id="m1", text="y", payload={}),
+            {"event_type": "contact.updated", "contact_id": "eve", "payload": {"attributes": {}}},
+            make_event(event_id="kept"),
+        ]
+    )
+    assert [each.status for each in answers] == ["rejected", "rejected", "accepted"]
+    assert [each.error.code for each in answers if each.error] == ["unreadable_state"] * 2
+
+
 def test_a_lost_state_is_left_out_of_the_list_and_answers_503(
     opened: TestClient, settings: Settings
 ) -> None:

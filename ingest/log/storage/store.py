@@ -1,7 +1,8 @@
 """The store of the log for its writer; `queries` reads it for the API."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from cachetools import LRUCache
@@ -24,6 +25,9 @@ from ingest.log.records import (
 from ingest.log.storage.engine import database_for
 from ingest.log.storage.state_reader import read_contact, read_conversation, read_message
 from ingest.log.storage.statements import compiled_statements
+
+K = TypeVar("K")
+S = TypeVar("S")
 
 CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
@@ -132,24 +136,27 @@ class Store:
         named = self._sql.find_named(self._execute, message_ids, conversation_ids)
         return {(row[0], row[1]): CreatedMessage(*row[2:]) for row in (*unnamed, *named)}
 
-    def find_messages(self, keys: Sequence[MessageKey]) -> dict[MessageKey, Message]:
-        """Return the state of those messages that changed after their creation."""
+    def find_messages(
+        self, keys: Sequence[MessageKey]
+    ) -> tuple[dict[MessageKey, Message], dict[MessageKey, UnreadableStateError]]:
+        """Return the state of those messages that changed after their creation, and of which it cannot be read."""
         conversation_ids, message_ids = _columns(keys)
         rows = self._sql.find_messages(self._execute, message_ids, conversation_ids)
-        return {
-            (conversation_id, message_id): read_message(
-                self._engine, conversation_id, message_id, projection
-            )
-            for conversation_id, message_id, projection in rows
-        }
+        return _read_each(
+            {
+                (row[0], row[1]): partial(read_message, self._engine, row[0], row[1], row[2])
+                for row in rows
+            }
+        )
 
-    def find_contacts(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
-        """Return those of these contacts that are known."""
+    def find_contacts(
+        self, contact_ids: Sequence[str]
+    ) -> tuple[dict[str, Contact], dict[str, UnreadableStateError]]:
+        """Return those of these contacts that are known, and whose state cannot be read."""
         rows = self._sql.find_contacts(self._execute, contact_ids)
-        return {
-            contact_id: read_contact(self._engine, contact_id, projection)
-            for contact_id, projection in rows
-        }
+        return _read_each(
+            {row[0]: partial(read_contact, self._engine, row[0], row[1]) for row in rows}
+        )
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
         """Return the events that wait for messages of these ids in any conversation, in the order received.
@@ -371,6 +378,20 @@ class Store:
     def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)
+
+
+def _read_each(
+    readers: Mapping[K, Callable[[], S]],
+) -> tuple[dict[K, S], dict[K, UnreadableStateError]]:
+    """Return what each reader returns, and the errors of those that cannot read."""
+    found: dict[K, S] = {}
+    unreadable: dict[K, UnreadableStateError] = {}
+    for key, read in readers.items():
+        try:
+            found[key] = read()
+        except UnreadableStateError as error:
+            unreadable[key] = error
+    return found, unreadable
 
 
 def _columns(keys: Sequence[MessageKey]) -> tuple[list[str], list[str]]:
