@@ -151,7 +151,15 @@ def test_the_demo_bot_does_not_answer_under_human_control(site: Site) -> None:
     list(client.record({"conversation_id": conversation_id} | fact for fact in facts))
     asked = client.post_message(conversation_id, "ada", "Where is order 7?")
     event = {"conversation_id": conversation_id, "event_id": asked.event_id, "text": "Where?"}
-    assistant.answer(client, "assistant", event)
+    for control in (
+        {"owner": "human", "participant_id": "mira", "epoch": 2},
+        {
+            "owner": "bot",
+            "participant_id": None,
+            "epoch": 1,
+        },  # the bot saw it before the agent came
+    ):
+        assistant.answer(client, "assistant", event | {"control": control})
     assert [each.text for each in client.messages(conversation_id)] == ["Where is order 7?"]
 
 
