@@ -99,12 +99,16 @@ def _complete_channel(
     event: StoredEvent, state: Conversation, replied_to: MessageChannel | None
 ) -> None:
     """Fill in the channel of the conversation; a reply has that of its message, or the customer's last one."""
+    if event.event_type != "message.created" or event.participant_role == "customer":
+        event.channel = event.channel or state.channel
+        if event.channel_account is None and event.channel == state.channel:
+            event.channel_account = state.channel_account
+        return
     known = [(state.channel, state.channel_account)]
-    if event.event_type == "message.created" and event.participant_role != "customer":
-        if state.customer_channel is not None:
-            known.insert(0, (state.customer_channel, state.customer_channel_account))
-        if replied_to is not None and replied_to.channel is not None:
-            known.insert(0, (replied_to.channel, replied_to.channel_account))
+    if state.customer_channel is not None:
+        known.insert(0, (state.customer_channel, state.customer_channel_account))
+    if replied_to is not None and replied_to.channel is not None:
+        known.insert(0, (replied_to.channel, replied_to.channel_account))
     event.channel = event.channel or known[0][0]
     if event.channel_account is None:
         accounts = (account for channel, account in known if channel == event.channel)
