@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from ingest.delivery.control_cache import ControlCache
+from ingest.events.stored_event import StoredEvent
+from ingest.log import queries
+from ingest.log.storage.engine import open_engine
 from tests.api_server import Installation
 from tests.factories import make_conversation, make_event
 from tests.test_live import frame, receive_events
@@ -75,6 +79,35 @@ def test_the_first_bot_of_a_conversation_has_control_in_the_next_event(
         body = {"participant_id": "helper", "participant_role": "bot"}
         assert installation.post("/v1/conversations/c1/participants", body).status_code == 201
         assert receive_events(subscriber, 1)[0]["control"]["owner"] == "bot"
+
+
+def test_a_bot_that_joins_while_control_is_read_is_not_forgotten(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.post_events(make_conversation(messages=1))
+    engine = open_engine(installation.settings.database_url, read_only=True)
+    cache = ControlCache(engine)
+    read = queries.get_conversation
+    joined = StoredEvent(
+        event_id="j", event_type="participant.joined", conversation_id="c1", participant_role="bot",
+        visibility="public", source="local", fingerprint=b"", received_at=0, happened_at=0,
+    )  # fmt: skip
+
+    def read_before_the_commit(*args: Any) -> Any:
+        state = read(*args)
+        body = {"participant_id": "helper", "participant_role": "bot"}
+        assert installation.post("/v1/conversations/c1/participants", body).status_code == 201
+        cache.update([joined])
+        return state
+
+    monkeypatch.setattr(queries, "get_conversation", read_before_the_commit)
+    outdated = cache.get("c1")
+    monkeypatch.undo()
+    current = cache.get("c1")
+    assert outdated is not None
+    assert current is not None
+    assert (outdated.owner, current.owner) == ("none", "bot")
+    engine.dispose()
 
 
 def test_past_events_of_a_socket_have_the_current_control(installation: Installation) -> None:

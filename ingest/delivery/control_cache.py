@@ -28,6 +28,8 @@ class ControlCache:
         self._engine = engine
         self._control: LRUCache[str, Control] = LRUCache(CACHED_CONVERSATIONS)
         self._lock = threading.Lock()
+        self._joins = 0
+        """Number of committed events of bots and agents: each may bring the first owner of control."""
 
     def update(self, events: Sequence[StoredEvent]) -> None:
         """Project the changes of control among committed events."""
@@ -38,14 +40,15 @@ class ControlCache:
                 changed = decode_payload_as(event, payloads.ControlChanged)
                 if changed is not None:
                     control = Control(changed.owner, changed.participant_id, changed.epoch)
-                    self._remember(event.conversation_id, control)
+                    with self._lock:
+                        self._keep_newest(event.conversation_id, control)
             elif event.participant_role in ("bot", "agent"):
                 self._forget_missing_owner(event.conversation_id)
 
     def get(self, conversation_id: str) -> Control | None:
         """Return who has control now; None if the conversation cannot be read."""
         with self._lock:
-            known = self._control.get(conversation_id)
+            known, joins = self._control.get(conversation_id), self._joins
         if known is not None:
             return known
         try:
@@ -54,7 +57,10 @@ class ControlCache:
             return None
         if state is None:
             return None
-        self._remember(conversation_id, state.control)
+        # Meanwhile a bot may have joined, which no event of control reports.
+        with self._lock:
+            if state.control.owner != NO_OWNER or joins == self._joins:
+                self._keep_newest(conversation_id, state.control)
         return state.control
 
     def add_to(self, event: dict[str, Any], conversation_id: str | None) -> dict[str, Any]:
@@ -69,13 +75,13 @@ class ControlCache:
     def _forget_missing_owner(self, conversation_id: str) -> None:
         """Read the conversation again: the first bot or agent gets control without an event."""
         with self._lock:
+            self._joins += 1
             known = self._control.get(conversation_id)
             if known is not None and known.owner == NO_OWNER:
                 del self._control[conversation_id]
 
-    def _remember(self, conversation_id: str, control: Control) -> None:
-        """Keep the newest: an epoch never falls."""
-        with self._lock:
-            known = self._control.get(conversation_id)
-            if known is None or control.epoch >= known.epoch:
-                self._control[conversation_id] = control
+    def _keep_newest(self, conversation_id: str, control: Control) -> None:
+        """Remember a control unless a newer one is known: an epoch never falls. The caller has the lock."""
+        known = self._control.get(conversation_id)
+        if known is None or control.epoch >= known.epoch:
+            self._control[conversation_id] = control
