@@ -10,8 +10,8 @@ from sqlalchemy import Engine, select
 from ingest.events.conversation_state import Conversation, Member
 from ingest.log.storage.tables import events
 
-CACHED_MESSAGES = 1_000_000
-"""Maximum number of messages whose sequences are kept in memory, of all conversations: one million, 100 MB."""
+CACHED_MESSAGES = 250_000
+"""Maximum number of messages whose sequences are kept in memory, of all conversations: 90 MB, at 356 bytes each."""
 
 _CREATED = "message.created"
 _DELETED = "message.deleted"
