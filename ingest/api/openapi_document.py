@@ -207,10 +207,10 @@ def _open_up(schema: Any) -> None:
         "additionalProperties",
     }:
         schema["additionalProperties"] = True
-    if ("default" in schema and not isinstance(schema["default"], dict)) or schema.get(
-        "default"
-    ) == {}:
-        default = schema.pop("default")
+    default = schema.get("default")
+    # A dict that is not empty is the schema of a property called "default".
+    if "default" in schema and not (isinstance(default, dict) and default):
+        del schema["default"]
         if default not in (None, [], {}, False):
             text = f"{default} if unset"
             schema["description"] = "; ".join(filter(None, (schema.get("description"), text)))
