@@ -1,8 +1,9 @@
 """Every command block and every command of the README's table runs as it is printed, against `convolake serve`.
 
-Replaced are only what the text leaves open: the port, FILE and FOLDER, and the 60 days of history.
+Only what the text leaves open is replaced: the port, FILE and FOLDER. The 60 days are one, and Ctrl-C ends --live.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.factories import create_store, free_port
+from tests.importers.test_star import make_dialogue
 from tests.test_end_to_end import running
 
 ROOT = Path(__file__).parents[1]
@@ -83,11 +85,14 @@ def test_every_block_and_every_command_runs_as_printed(served: dict[str, str]) -
 def runnable(command: str, folder: Path) -> str:
     """Return a command with what the table leaves open."""
     if command == "convolake import star FILE":
-        return "convolake import star --help"  # the file is the user's; tests/importers has one
+        file = folder / "dialogues.json"
+        file.write_text(json.dumps(make_dialogue()))
+        return f"convolake import star {file}"
     if command == "convolake restore FOLDER":
         return f"CONVOLAKE_DATA={folder}/restored convolake restore {folder}/copy"
     if "--live" in command:
-        return "convolake simulate --days 1"  # --live runs until Ctrl-C
+        stopped = "timeout --preserve-status -s INT 30 convolake simulate --days 1 --live"
+        return f"{stopped} || test $? -eq 130"  # what a shell answers after Ctrl-C
     if command == "convolake sql":
         return 'convolake sql "select count(*) from events"'
     return command.replace("FOLDER", f"{folder}/copy")
