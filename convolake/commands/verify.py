@@ -26,7 +26,8 @@ def verify(
     verdict = verify_record(Settings(), _print)
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
         if count:
-            print_line(f"{count:,} events are not {what} yet", style="yellow")
+            events = "event is" if count == 1 else "events are"
+            print_line(f"{count:,} {events} not {what} yet", style="yellow")
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     if not verdict.ok:
