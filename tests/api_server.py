@@ -74,6 +74,7 @@ class Installation:
             origin=origin,
             compression=None,
             open_timeout=WAIT,
+            legacy=True,
             **more,
         )
         return socket
