@@ -104,6 +104,10 @@ class Settings(BaseSettings):
         "queue",
         description="Where a handoff goes when its agent leaves; without a bot in the conversation always to the queue.",
     )
+    agent_disconnected_after: timedelta | None = Field(
+        None,
+        description="Time without a WebSocket after which the agent in control counts as gone, as if they had left; unset: never. Set it only if every agent listens with a token.",
+    )
     parked_ttl: timedelta = Field(
         timedelta(days=1),
         description="Maximum time that a receipt, an edit or a reaction waits for its message.",

@@ -158,12 +158,16 @@ def describe(row: Row) -> str:
             return f"Conversation is {_named(payload.get('to'))}{timer}"
         case "control.changed":
             return f"Control passes to {_owner(payload)}"
+        case "control.released":
+            return f"{formatting.quote(row['participant_id'])} was disconnected and loses control"
         case "conversation.resolved":
             by = payload.get("resolved_by")
             return "Conversation resolved" + ("" if by is None else f" by {_named(by)}")
         case "feedback.submitted":
             score = payload.pop("score", "none")
             return f"Feedback{_by(row)}: score {_named(score)}{_rest(payload)}"
+        case "participant.connected" | "participant.disconnected" as changed:
+            return f"{formatting.quote(row['participant_id'])} {changed.partition('.')[2]}"
         case "participant.joined" | "participant.left" as moved:
             return f"{formatting.quote(row['participant_id'])} {moved.partition('.')[2]}{_why(payload)}"
         case "bot.tool_called":

@@ -43,6 +43,8 @@ def background_tasks(
         partial(_run_timers, context.writer),
         partial(_save_key_usage, context.writer, context.api_keys),
     ]
+    if context.presence is not None:
+        tasks.append(context.presence.run)
     deliver = partial(_deliver, context)
     if follower is None:
         return [*tasks, deliver]

@@ -21,6 +21,7 @@ from ingest.delivery.bot_watchdog import BotWatchdog
 from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
+from ingest.delivery.live.presence import PresenceTracker
 from ingest.delivery.webhook_registry import WebhookRegistry
 from ingest.errors import UnknownConversationError
 from ingest.events.conversation_state import Conversation
@@ -49,6 +50,8 @@ class AppContext:
     typing: "TypingRegistry"
     tokens: UserTokens
     broadcaster: Broadcaster
+    presence: PresenceTracker | None
+    """None unless the setting `agent_disconnected_after` is set."""
     control: ControlCache
     clock: Callable[[], int]
     rate_limiter: RateLimiter

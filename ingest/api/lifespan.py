@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,11 @@ from ingest.delivery.bot_watchdog import BotWatchdog
 from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
+from ingest.delivery.live.presence import PresenceTracker
 from ingest.delivery.live.typing import TypingRegistry
 from ingest.delivery.webhook_registry import WebhookRegistry
 from ingest.egress.client import EgressClient
+from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.hooks.runner import HookRunner
 from ingest.log import queries, rebuild
@@ -60,7 +62,14 @@ async def lifespan(
         store = _open_store(settings, write_engine)
         control = ControlCache(engine)
         broadcaster = Broadcaster(control)
-        follower = _commit_follower(app, settings, engine, broadcaster)
+        presence: PresenceTracker | None = None
+
+        def publish(events: Sequence[StoredEvent]) -> None:
+            broadcaster.publish(events)
+            if presence is not None:
+                presence.update(events)
+
+        follower = _commit_follower(app, settings, engine, publish)
         writer = Writer(
             store,
             shard=settings.shard,
@@ -69,9 +78,13 @@ async def lifespan(
             new_id=new_id,
             commit_events=settings.commit_events,
             queue_events=settings.queue_events,
-            publish=broadcaster.publish if follower is None else follower.on_commit,
+            publish=publish if follower is None else follower.on_commit,
         )
-        context = _build_context(settings, writer, engine, control, broadcaster, clock, follower)
+        if settings.agent_disconnected_after is not None:
+            presence = PresenceTracker(writer)
+        context = _build_context(
+            settings, writer, engine, control, broadcaster, presence, clock, follower
+        )
         app.state.context, app.state.new_id = context, new_id
         writer.start()
         tasks = [
@@ -118,7 +131,10 @@ def _check_lake(lake: Path, head: Cursor) -> None:
 
 
 def _commit_follower(
-    app: FastAPI, settings: Settings, engine: Engine, broadcaster: Broadcaster
+    app: FastAPI,
+    settings: Settings,
+    engine: Engine,
+    publish: Callable[[Sequence[StoredEvent]], None],
 ) -> "CommitFollower | None":
     """Return the follower of other processes' commits; None on SQLite."""
     if not is_multi_writer(settings.database_url):
@@ -129,7 +145,7 @@ def _commit_follower(
         typing.update_typing(app.state.context, **message)
 
     cursor = queries.head(engine)
-    return CommitFollower(settings.database_url, engine, cursor, broadcaster.publish, on_message)
+    return CommitFollower(settings.database_url, engine, cursor, publish, on_message)
 
 
 def _build_context(
@@ -138,6 +154,7 @@ def _build_context(
     engine: Engine,
     control: ControlCache,
     broadcaster: Broadcaster,
+    presence: PresenceTracker | None,
     clock: Clock,
     follower: "CommitFollower | None",
 ) -> AppContext:
@@ -153,6 +170,7 @@ def _build_context(
         typing=TypingRegistry(clock),
         tokens=UserTokens(get_or_create_token_secret(settings), clock),
         broadcaster=broadcaster,
+        presence=presence,
         control=control,
         clock=clock,
         rate_limiter=RateLimiter(

@@ -58,7 +58,8 @@ class Conversation(Struct, array_like=True):
 
     `version` is the sequence of the last event that changed it for editors. `last_message_at` is by
     role. `last_edited_at` is when a client last set the state or the timers. `customer_channel` and
-    `customer_channel_account` are those of the customer's last message.
+    `customer_channel_account` are those of the customer's last message. `agent_disconnected_at` is when
+    the agent in control closed the last WebSocket, unless they did something since.
     """
 
     conversation_id: str
@@ -96,6 +97,12 @@ class Conversation(Struct, array_like=True):
     next_timer_at: int | None = None
     customer_channel: str | None = None
     customer_channel_account: str | None = None
+    agent_disconnected_at: int | None = None
+
+    @property
+    def controlling_agent(self) -> str | None:
+        """The agent who has control; None if no single one has it."""
+        return self.control.participant_id if self.control.owner == HUMAN else None
 
     def has_role(self, role: str) -> bool:
         """Return whether a participant has this role."""

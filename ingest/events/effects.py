@@ -58,8 +58,9 @@ def _append_effects(
     if event.event_type == "control.taken":
         _append_taken_handoff(events, event, state)
         return
-    if event.event_type == "participant.left" and handoff_state.has_control(event, state):
-        _append_abandoned_handoff(events, event, state, policy)
+    reason = rules_of(event.event_type).abandon_reason
+    if reason is not None and handoff_state.has_control(event, state):
+        _append_abandoned_handoff(events, event, state, policy, reason)
     _append_control_change(events, event, state)
     if event.event_type == "bot.turn_failed" and _hands_off_on_failure(state):
         _append_handoff_step(events, "handoff.requested", event, state, reason="bot_failed")
@@ -68,9 +69,9 @@ def _append_effects(
             events, "handoff.closed", event, state, reason="conversation_closed"
         )
         _append_effects(events, closed, state, policy)
-    reason = _session_end_reason(event, state)
-    if reason is not None and state.session_id is not None:
-        _append(events, _caused("session.ended", event, state, {"reason": reason}), state)
+    end_reason = _session_end_reason(event, state)
+    if end_reason is not None and state.session_id is not None:
+        _append(events, _caused("session.ended", event, state, {"reason": end_reason}), state)
 
 
 def _append_taken_handoff(
@@ -95,17 +96,21 @@ def _append_taken_handoff(
 
 
 def _append_abandoned_handoff(
-    events: list[StoredEvent], event: StoredEvent, state: Conversation, policy: LifecyclePolicy
+    events: list[StoredEvent],
+    event: StoredEvent,
+    state: Conversation,
+    policy: LifecyclePolicy,
+    reason: str,
 ) -> None:
-    """Pass on the handoff of an agent who left: to the queue, or back to the bot."""
+    """Pass on the handoff of an agent who is gone: to the queue, or back to the bot."""
     if policy.agent_left_to == "bot" and state.has_role("bot"):
         event_type = "handoff.returned"
     else:
         event_type = "handoff.transferred"
     if state.handoff is not None:
-        _append_handoff_step(events, event_type, event, state, reason="agent_left")
+        _append_handoff_step(events, event_type, event, state, reason=reason)
     elif event_type == "handoff.transferred":
-        _append_handoff_step(events, "handoff.requested", event, state, reason="agent_left")
+        _append_handoff_step(events, "handoff.requested", event, state, reason=reason)
 
 
 def _append_handoff_step(
@@ -245,7 +250,36 @@ def _run_timer(
         handoff_id=None if handoff is None else handoff.handoff_id,
         queue=None if handoff is None else handoff.queue,
     )
+    if timer.event_type == "control.released":
+        event.participant_id, event.participant_role = state.controlling_agent, "agent"
     events: list[StoredEvent] = []
     _append(events, event, state)
     _append_effects(events, event, state, policy)
+    return events
+
+
+def record_presence(
+    state: Conversation, policy: LifecyclePolicy, *, is_connected: bool, at: int
+) -> list[StoredEvent]:
+    """Return the event that the agent in control was connected or disconnected; none if that is known."""
+    if state.controlling_agent is None or is_connected == (state.agent_disconnected_at is None):
+        return []
+    event = system_event(
+        "participant.connected" if is_connected else "participant.disconnected",
+        state.conversation_id,
+        state.last_sequence + 1,
+        happened_at=at,
+        received_at=at,
+        payload={},
+        session_id=state.session_id,
+        channel=state.channel,
+        channel_account=state.channel_account,
+        visibility="internal",
+        is_test=state.is_test,
+    )
+    event.participant_id, event.participant_role = state.controlling_agent, "agent"
+    events: list[StoredEvent] = []
+    _append(events, event, state)
+    timer = next_timer(state, policy)
+    state.next_timer_at = None if timer is None else timer.at
     return events

@@ -84,15 +84,14 @@ def _apply_step(handoff: Handoff, event: StoredEvent) -> None:
 
 def has_control(event: StoredEvent, state: Conversation) -> bool:
     """Return whether the event's participant is the human who has control."""
-    control = state.control
-    return control.owner == HUMAN and control.participant_id == event.participant_id is not None
+    return state.controlling_agent == event.participant_id is not None
 
 
 def next_control(event: StoredEvent, state: Conversation) -> Control | None:
     """Return who has control after this event; None if control does not change.
 
     An agent has control from the acceptance on, also while they transfer the handoff to a colleague.
-    When they leave, control passes on with their handoff.
+    When they leave or stay disconnected, control passes on with their handoff.
     """
     current = state.control
     owner, participant_id = current.owner, current.participant_id
@@ -103,7 +102,7 @@ def next_control(event: StoredEvent, state: Conversation) -> Control | None:
             owner, participant_id = BOT, None
         case "handoff.closed" | "handoff.expired" if current.owner == HUMAN:
             owner, participant_id = (BOT if state.has_role("bot") else NO_OWNER), None
-        case "participant.left" if has_control(event, state):
+        case _ if rules_of(event.event_type).abandon_reason and has_control(event, state):
             # The handoff waits in the queue for another human, or it has returned to the bot.
             owner, participant_id = (BOT if state.handoff is None else HUMAN), None
     if (owner, participant_id) == (current.owner, current.participant_id):

@@ -48,6 +48,8 @@ def apply(state: Conversation, event: StoredEvent) -> None:
         state.received_at = max(state.received_at, event.received_at)
         _add_member(state, event, rules)
         _set_contact(state, event)
+        if handoff_state.has_control(event, state):
+            state.agent_disconnected_at = None
     if rules.handoff is not None:
         handoff_state.apply_handoff(state, event)
     else:
@@ -65,6 +67,7 @@ def _apply(state: Conversation, event: StoredEvent) -> None:
             state.session_id = None
         case "control.changed":
             handoff_state.apply_control_change(state, event)
+            state.agent_disconnected_at = None
         case "conversation.created" | "conversation.updated":
             _set_fields(state, event)
             if event.source == SYSTEM_SOURCE:
@@ -81,6 +84,10 @@ def _apply(state: Conversation, event: StoredEvent) -> None:
             _describe_member(state, event)
         case "participant.left":
             state.participants.pop(event.participant_id or "", None)
+        case "participant.disconnected" if handoff_state.has_control(event, state):
+            state.agent_disconnected_at = event.happened_at
+        case "participant.connected" if handoff_state.has_control(event, state):
+            state.agent_disconnected_at = None
         case "participant.read_advanced":
             _advance_read(state, event)
 

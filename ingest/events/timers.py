@@ -36,6 +36,7 @@ class LifecyclePolicy:
     handoff_reasons: frozenset[str]
     parked_ttl: int
     agent_left_to: str
+    agent_disconnected_after: int | None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "LifecyclePolicy":
@@ -53,6 +54,7 @@ class LifecyclePolicy:
             handoff_reasons=frozenset(settings.handoff_reasons),
             parked_ttl=_micros(settings.parked_ttl),
             agent_left_to=settings.agent_left_to,
+            agent_disconnected_after=_optional_micros(settings.agent_disconnected_after),
         )
 
     def session_timeout(self, channel: str) -> int:
@@ -92,6 +94,10 @@ def next_timer(state: Conversation, policy: LifecyclePolicy) -> Timer | None:
         timers.append(
             Timer(state.handoff.since + policy.handoff_expires_after, "handoff.expired", "timeout")
         )
+    after = policy.agent_disconnected_after
+    if state.agent_disconnected_at is not None and after is not None:
+        at = state.agent_disconnected_at + after
+        timers.append(Timer(at, "control.released", "agent_disconnected"))
     return min(timers) if timers else None
 
 

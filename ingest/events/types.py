@@ -52,6 +52,7 @@ class EventType:
     `requires_member`: a command needs the participant in the conversation. `refers_to_message`: waits
     for its message if the message has not arrived. `receipt`: the delivery state that it reports.
     `requires_text`: a deleted message does not take it. `names_agent`: the participant is an agent, in the conversation or not.
+    `abandon_reason`: if its participant is the agent in control, the handoff passes on for this reason.
     `is_reserved`: no part of Convolake writes it yet.
     """
 
@@ -72,6 +73,7 @@ class EventType:
     handoff: HandoffRule | None = None
     requires_text: bool = False
     names_agent: bool = False
+    abandon_reason: str | None = None
     is_reserved: bool = False
 
     @cached_property
@@ -96,7 +98,12 @@ class EventType:
 
 
 def _conversation(
-    name: str, meaning: str, payload: type[Struct], *requires: str, **rules: bool
+    name: str,
+    meaning: str,
+    payload: type[Struct],
+    *requires: str,
+    abandon_reason: str | None = None,
+    **rules: bool,
 ) -> EventType:
     return EventType(
         name=name,
@@ -107,6 +114,7 @@ def _conversation(
         opens_session=rules.get("opens_session", False),
         is_version=rules.get("is_version", False),
         requires_member=rules.get("requires_member", False),
+        abandon_reason=abandon_reason,
     )
 
 
@@ -171,7 +179,12 @@ def _feedback(name: str, meaning: str, payload: type[Struct]) -> EventType:
 
 
 def _server(
-    name: str, meaning: str, payload: type[Struct], *, is_commandable: bool = False
+    name: str,
+    meaning: str,
+    payload: type[Struct],
+    *,
+    is_commandable: bool = False,
+    abandon_reason: str | None = None,
 ) -> EventType:
     return EventType(
         name=name,
@@ -181,6 +194,7 @@ def _server(
         writer="server",
         visibility="internal",
         is_commandable=is_commandable,
+        abandon_reason=abandon_reason,
     )
 
 
@@ -264,6 +278,7 @@ _ALL = (
         "a participant left; the last customer ends the session",
         payloads.WithReason,
         "participant_id",
+        abandon_reason="agent_left",
         is_version=True,
         requires_member=True,
     ),
@@ -273,6 +288,16 @@ _ALL = (
         payloads.ReadAdvanced,
         "participant_id",
         requires_member=True,
+    ),
+    _server(
+        "participant.disconnected",
+        "the agent in control closed the last WebSocket",
+        payloads.Payload,
+    ),
+    _server(
+        "participant.connected",
+        "the agent in control opened a WebSocket again",
+        payloads.Payload,
     ),
     _message(
         "message.created",
@@ -351,6 +376,12 @@ _ALL = (
         requires=("participant_id",),
         opens_session=True,
         names_agent=True,
+    ),
+    _server(
+        "control.released",
+        "the agent in control was disconnected for the time of a setting; payload.reason",
+        payloads.WithReason,
+        abandon_reason="agent_disconnected",
     ),
     _bot("bot.turn_started", "the bot started to work on a response", payloads.Payload),
     _bot("bot.tool_called", "the bot, or an agent's desk, called a tool", payloads.ToolCalled),

@@ -30,7 +30,13 @@ from ingest.log.ingest_stats import IngestStats
 from ingest.log.message_repository import MessageRepository
 from ingest.log.records import MessageKey, ParkedEvent
 from ingest.log.storage.store import Store
-from ingest.log.writer_requests import Acknowledgement, Append, Execute, IncomingEvent
+from ingest.log.writer_requests import (
+    Acknowledgement,
+    Append,
+    Execute,
+    IncomingEvent,
+    RecordPresence,
+)
 
 RECHECK_UNREADABLE_AFTER = 3_600 * 1_000_000
 """Interval after which the timers of a conversation that cannot be read are tried again: 1 hour, in microseconds."""
@@ -233,6 +239,19 @@ class UnitOfWork:
     def _run_timers(self, state: Conversation, until: int, received_at: int) -> None:
         self.events += effects.run_timers(state, self._policy, until, received_at)
         self._conversations.change(state)
+
+    def record_presence(self, request: RecordPresence, now: int) -> None:
+        """Record that agents in control are connected or not, where that is new."""
+        controlled = self._store.find_controlled(request.participant_id)
+        if request.conversation_id is not None:
+            controlled = [each for each in controlled if each == request.conversation_id]
+        for state in self._conversations.load(controlled):
+            if request.participant_id in (None, state.controlling_agent):
+                is_connected = request.is_connected
+                self.events += effects.record_presence(
+                    state, self._policy, is_connected=is_connected, at=now
+                )
+                self._conversations.change(state)
 
     def execute(self, request: Execute) -> None:
         """Run a request's statements and append its events, except those stored already.

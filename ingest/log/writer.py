@@ -22,6 +22,7 @@ from ingest.log.writer_requests import (
     Acknowledgement,
     Append,
     Execute,
+    RecordPresence,
     RunTimers,
     WriterRequest,
 )
@@ -238,6 +239,8 @@ class Writer:
             match queued.request:
                 case RunTimers(limit):
                     work.run_timers(self._clock(), limit)
+                case RecordPresence():
+                    work.record_presence(queued.request, self._clock())
                 case Execute():
                     work.execute(queued.request)
         return work, results

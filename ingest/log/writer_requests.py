@@ -1,7 +1,7 @@
 """Requests to the writer, and what it returns.
 
-This is the seam between the API and the log: an `Append`, an `Execute` or a `RunTimers` in, one
-acknowledgement for each event of an `Append` out, in order.
+This is the seam between the API and the log: one of these requests in, one acknowledgement for each
+event of an `Append` out, in order.
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,19 @@ class RunTimers:
     limit: int
 
 
-WriterRequest = Append | Execute | RunTimers
+@dataclass(frozen=True, slots=True)
+class RecordPresence:
+    """Record that an agent is connected or not, in the conversations of which the agent has control.
+
+    Without `participant_id`, every agent; with `conversation_id`, only in that one. Safe to repeat.
+    """
+
+    participant_id: str | None
+    conversation_id: str | None
+    is_connected: bool
+
+
+WriterRequest = Append | Execute | RecordPresence | RunTimers
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):

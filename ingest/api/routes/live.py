@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
@@ -97,7 +98,8 @@ async def stream_conversation(
         return
     is_customers = caller.user is not None and caller.user.view == "customer"
     feed = _conversation_feed(socket, conversation_id, "customer" if is_customers else "all")
-    await _serve(socket, feed, after_sequence, "after_sequence")
+    with _presence(socket, caller, conversation_id):
+        await _serve(socket, feed, after_sequence, "after_sequence")
 
 
 @router.websocket("/live")
@@ -118,7 +120,8 @@ async def stream_all(socket: WebSocket, after: After = "") -> None:
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    await _serve(socket, _log_feed(socket, caller), cursor, "after")
+    with _presence(socket, caller, None):
+        await _serve(socket, _log_feed(socket, caller), cursor, "after")
 
 
 HANDSHAKE_ERRORS = (
@@ -254,6 +257,16 @@ async def _serve(socket: WebSocket, feed: Feed[Place], after: Place, name: str) 
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
+
+
+def _presence(
+    socket: WebSocket, caller: Caller, conversation_id: str | None
+) -> AbstractContextManager[None]:
+    """Return a block in which the user of the socket is connected, if that is recorded."""
+    presence, user = get_context(socket).presence, caller.user
+    if presence is None or user is None or user.view == "customer":
+        return nullcontext()
+    return presence.connected(user.participant_id, conversation_id)
 
 
 async def _send_frames(socket: WebSocket, feed: Feed[Place], after: Place, name: str) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from ingest.log.storage.tables import (
+    HAS_AGENT,
     NAMED_MESSAGE,
     OPEN_CONVERSATION,
     UNNAMED_MESSAGE,
@@ -148,6 +149,7 @@ class Statements:
                 conversations.c.conversation_id,
                 conversations.c.projection,
                 conversations.c.next_check_at,
+                conversations.c.controlling_agent,
             ),
             conversations.c.conversation_id,
         )
@@ -163,6 +165,12 @@ class Statements:
         self.update_key = _update(sql, ("conversation_key",))
         self.update_contact_id = _update(sql, ("contact_id",))
         self.update_next_check = _update(sql, ("next_check_at",))
+        self.update_agent = _update(sql, ("controlling_agent",))
+        controlled = select(conversations.c.conversation_id).where(text(HAS_AGENT))
+        self.find_controlled = sql(controlled)
+        self.find_controlled_by = sql(
+            controlled.where(conversations.c.controlling_agent == bindparam("agent"))
+        )
         due = select(conversations.c.conversation_id).where(
             conversations.c.next_check_at <= bindparam("now")
         )

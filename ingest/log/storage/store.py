@@ -34,10 +34,11 @@ CACHED_STATES = 50_000
 
 
 class CachedConversation(msgspec.Struct):
-    """The state of a conversation, and its `next_check_at` in the store."""
+    """The state of a conversation, and its `next_check_at` and `controlling_agent` in the store."""
 
     state: Conversation
     stored_check: int | None = None
+    stored_agent: str | None = None
 
 
 class Store:
@@ -109,21 +110,26 @@ class Store:
             except KeyError:
                 unknown.append(key)
         unreadable: dict[str, UnreadableStateError] = {}
-        for conversation_id, projection, stored_check in self._sql.find_states(
-            self._execute, unknown
-        ):
+        rows = self._sql.find_states(self._execute, unknown)
+        for conversation_id, projection, stored_check, stored_agent in rows:
             try:
                 state = read_conversation(self._engine, conversation_id, projection)
             except UnreadableStateError as error:
                 unreadable[conversation_id] = error
                 continue
             found[conversation_id] = state
-            self._cache[conversation_id] = CachedConversation(state, stored_check)
+            self._cache[conversation_id] = CachedConversation(state, stored_check, stored_agent)
         return found, unreadable
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
         """Return at most `most` conversations with a due timer, the longest due first."""
         return [row[0] for row in self._execute(self._sql.find_due, (now, most, 0))]
+
+    def find_controlled(self, agent: str | None) -> list[str]:
+        """Return the conversations that this agent has control of; None: that any agent has."""
+        if agent is None:
+            return [row[0] for row in self._execute(self._sql.find_controlled)]
+        return [row[0] for row in self._execute(self._sql.find_controlled_by, (agent,))]
 
     def find_keys(self, keys: Sequence[str]) -> dict[str, str]:
         """Return which open conversations have these conversation keys."""
@@ -209,6 +215,7 @@ class Store:
                     each.last_sequence,
                     each.session_id,
                     self._next_check_at(each),
+                    self._controlling_agent(each),
                     encode_state(each),
                 )
                 for each in states
@@ -244,6 +251,17 @@ class Store:
             if self._needs_earlier_check(each, now)
         ]
         self._execute_many(self._sql.update_next_check, checks)
+        agents = [
+            (self._controlling_agent(each), each.conversation_id)
+            for each in states
+            if self._cached(each).stored_agent != each.controlling_agent
+        ]
+        self._execute_many(self._sql.update_agent, agents)
+
+    def _controlling_agent(self, state: Conversation) -> str | None:
+        cached = self._cached(state)
+        cached.stored_agent = state.controlling_agent
+        return cached.stored_agent
 
     def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
         """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""

@@ -77,6 +77,9 @@ events = Table(
 OPEN_CONVERSATION = "state <> 'closed'"
 """A conversation key belongs to one open conversation."""
 
+HAS_AGENT = "controlling_agent is not null"
+"""Few conversations are under an agent's control at once."""
+
 conversations = Table(
     "conversations",
     metadata,
@@ -89,7 +92,14 @@ conversations = Table(
     Column("last_sequence", BigInteger, nullable=False),
     Column("session_id", String),
     Column("next_check_at", BigInteger, index=True),
+    Column("controlling_agent", String),
     Column("projection", LargeBinary, nullable=False),
+    Index(
+        "conversations_by_agent",
+        "controlling_agent",
+        sqlite_where=text(HAS_AGENT),
+        postgresql_where=text(HAS_AGENT),
+    ),
     Index(
         "conversations_by_open_key",
         "conversation_key",

@@ -1,7 +1,7 @@
 """A conversation key is unique among open conversations; a closed one gives it to its successor.
 
-The states also have the customer's last channel now, so the derived table is created again. The API
-rebuilds it from the log when it starts.
+The states also have the customer's last channel, and the agent in control, now, so the derived table is
+created again. The API rebuilds it from the log when it starts.
 """
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 OPEN = "state <> 'closed'"
+HAS_AGENT = "controlling_agent is not null"
 
 
 def upgrade() -> None:
@@ -29,7 +30,15 @@ def upgrade() -> None:
         sa.Column("last_sequence", sa.BigInteger(), nullable=False),
         sa.Column("session_id", sa.String()),
         sa.Column("next_check_at", sa.BigInteger(), index=True),
+        sa.Column("controlling_agent", sa.String()),
         sa.Column("projection", sa.LargeBinary(), nullable=False),
+    )
+    op.create_index(
+        "conversations_by_agent",
+        "conversations",
+        ["controlling_agent"],
+        sqlite_where=sa.text(HAS_AGENT),
+        postgresql_where=sa.text(HAS_AGENT),
     )
     op.create_index(
         "conversations_by_open_key",
