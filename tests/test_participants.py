@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.events import decide
+from ingest.log.state_cache import MIN_PARTICIPANTS
 from tests.test_conversations import opened, post_message, read, rejected, send
 
 __all__ = ["opened"]
@@ -85,3 +86,13 @@ def test_unread_counts_leave_out_own_internal_and_deleted_messages(opened: TestC
     unread = {each["participant_id"]: each["unread_count"] for each in items}
     assert unread == {"ada": 1, "helper": 2, "mira": 0}
     assert rejected(opened, "GET", "/c1/participants?cursor=x", 422) == "invalid_request"
+
+
+def test_a_page_of_a_large_conversation_shows_the_newest_change(opened: TestClient) -> None:
+    join_many(opened, MIN_PARTICIPANTS)
+    for name in ("Ada", "Ada L."):
+        send(opened, "PATCH", "/c1/participants/ada", attributes={"name": name})
+        page = read(opened, "/c1/participants", limit=1)
+        assert page["items"][0]["attributes"] == {"name": name}
+    send(opened, "DELETE", "/c1/participants/ada")
+    assert read(opened, "/c1/participants", limit=1)["items"][0]["participant_id"] == "helper"

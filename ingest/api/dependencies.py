@@ -26,8 +26,8 @@ from ingest.delivery.webhook_registry import WebhookRegistry
 from ingest.errors import UnknownConversationError
 from ingest.events.conversation_state import Conversation
 from ingest.hooks.runner import HookRunner
-from ingest.log import queries
 from ingest.log.queries import ConversationChannels
+from ingest.log.state_cache import StateCache
 from ingest.log.unread_messages import UnreadCounter
 from ingest.log.writer import Writer
 
@@ -61,6 +61,7 @@ class AppContext:
     hooks: HookRunner
     conversation_channels: ConversationChannels
     unread: UnreadCounter
+    states: StateCache
     allowed_origins: frozenset[str] = frozenset()
     store_typing: bool = False
     chat_bot: str | None = None
@@ -165,7 +166,7 @@ View = Annotated[str, Depends(resolve_view)]
 
 def get_visible_conversation(api: AppContext, conversation_id: str, caller: Caller) -> Conversation:
     """Return the conversation, if the caller may access it. Raises UnknownConversationError."""
-    found = queries.get_conversation(api.engine, conversation_id)
+    found = api.states.get(conversation_id)
     if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownConversationError("there is no conversation with this id", "conversation_id")
     return found

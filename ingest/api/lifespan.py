@@ -32,6 +32,7 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.hooks.runner import HookRunner
 from ingest.log import queries, rebuild
 from ingest.log.queries import ConversationChannels
+from ingest.log.state_cache import StateCache
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.lock import acquire_log_lock
 from ingest.log.storage.store import Store
@@ -184,6 +185,7 @@ def _build_context(
         hooks=hooks,
         conversation_channels=ConversationChannels(engine),
         unread=UnreadCounter(engine),
+        states=StateCache(engine),
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,
