@@ -20,7 +20,7 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_table, history
 from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
-from warehouse import build, incremental, ledger
+from warehouse import build, definitions, incremental, ledger
 from warehouse.lake import connect, transaction
 from warehouse.model import SOURCE, models
 
@@ -66,9 +66,9 @@ class Loading:
 def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Leave the warehouse as a load that found no segment leaves it, and the reference's table."""
     con.execute("begin")
-    build._drop_outdated_tables(con, ZONE)
+    ledger.create(con)
     incremental.create_source(con, Path(), [], ZONE)
-    build._create_tables(con)
+    definitions.update(con, ZONE)
     con.execute(f"create table copied as select * from {SOURCE} limit 0")
     con.execute("commit")
 

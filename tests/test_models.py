@@ -12,7 +12,7 @@ from ingest.contract import COLUMNS, SCHEMA
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, rows_of
 from warehouse.lake import connect
-from warehouse.model import SOURCE, Model, columns_read, models
+from warehouse.model import SOURCE, Model, by_conversation, columns_read, models
 
 CASES = Path(__file__).parent / "cases"
 BY_NAME = {model.name: model for model in models()}
@@ -65,9 +65,9 @@ def test_a_model_gives_what_the_case_expects(path: Path, types: dict[str, dict[s
     assert named == expected
 
 
-def test_every_mart_has_a_case() -> None:
+def test_every_mart_and_view_has_a_case() -> None:
     assert {path.name for path in CASES.iterdir()} == {
-        model.name for model in models() if model.layer == "marts"
+        model.name for model in models() if model.layer != "staging"
     }
 
 
@@ -93,17 +93,24 @@ def test_the_staging_model_carries_every_column_of_the_contract() -> None:
     assert len(SCHEMA) == len(COLUMNS)
 
 
-def test_model_headers_become_column_comments(record: Record) -> None:
+def test_model_headers_become_comments_and_the_table_columns(record: Record) -> None:
     record.publish(make_conversation())
-    comments = {
+    commented = {
         (row["table_name"], row["column_name"]): row["comment"]
         for row in record.query(
             "select table_name, column_name, comment from duckdb_columns() where database_name = 'lake'"
         )
     }
+    described = {
+        (row["table_name"], row["position"]): (row["column_name"], row["description"])
+        for row in record.query("select * from columns")
+    }
     for model in models():
-        for name, meaning in model.columns.items():
-            assert comments[model.name, name] == meaning
+        for number, (name, meaning) in enumerate(model.columns.items(), 1):
+            assert described.pop((model.name, number)) == (name, meaning)
+            if model.load_by != "view":  # DuckLake keeps no comment on a view's column
+                assert commented[model.name, name] == meaning
+    assert described == {}
 
 
 def test_models_are_built_after_the_tables_they_read() -> None:
@@ -114,7 +121,7 @@ def test_models_are_built_after_the_tables_they_read() -> None:
 
 
 def test_a_load_reads_only_the_needed_columns_of_old_events() -> None:
-    read = columns_read(BY_NAME["events"])
+    read = columns_read(BY_NAME["events"], by_conversation())
     assert {"conversation_id", "happened_on", "text", "sequence", "position"} <= set(read)
     assert not {"occurred_at", "fingerprint", "schema_version"} & set(read)
 
@@ -124,4 +131,4 @@ def test_a_query_that_selects_everything_reads_every_column(
 ) -> None:
     query = sqlglot.parse_one("select e.* from events as e", dialect="duckdb")
     monkeypatch.setattr("warehouse.model.checks", lambda: {"all": query})
-    assert columns_read(BY_NAME["events"]) == tuple(BY_NAME["events"].columns)
+    assert columns_read(BY_NAME["events"], []) == tuple(BY_NAME["events"].columns)

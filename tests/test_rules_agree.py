@@ -9,7 +9,7 @@ import pytest
 
 from ingest.contract import from_micros
 from ingest.events import handoff_state, message_state, projections
-from ingest.events.conversation_state import Conversation, Member, decode_conversation
+from ingest.events.conversation_state import HUMAN, Conversation, Member, decode_conversation
 from ingest.events.message_state import Message, decode_message
 from tests.factories import Clock, Record
 
@@ -46,6 +46,8 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
         event = _random_event(chosen, number)
         if event["event_type"] == "handoff.requested":
             handoff_id = f"h{step + 1}"
+        if event["event_type"] == "control.taken":
+            who = {"participant_id": "tom", "participant_role": "agent"}
         if event["event_type"].startswith("handoff."):
             event["handoff_id"] = handoff_id
         yield conversation | who | event
@@ -79,6 +81,8 @@ def _random_event(chosen: random.Random, number: int) -> Event:
                 "event_type": f"conversation.{name}",
                 "payload": by if name == "resolved" and chosen.random() < 0.6 else None,
             }
+        case 17:
+            return {"event_type": "control.taken"}
         case 16:
             horizon = {"sequence": chosen.randrange(40)}
             return {"event_type": "participant.read_advanced", "payload": horizon}
@@ -120,6 +124,7 @@ def test_states_and_rows_agree(record: Record, clock: Clock) -> None:
     assert list(conversation_differences(record)) == []
     assert list(message_differences(record)) == []
     assert list(handoff_differences(record)) == []
+    assert list(control_differences(record)) == []
 
 
 def final(state: Conversation, to: str) -> str:
@@ -138,6 +143,7 @@ CHANGED_RULES: dict[str, tuple[Any, str, Any]] = {
         lambda state, to: setattr(state, "state", final(state, to.replace("resolved", "active"))),
     ),
     "a handoff is never open": (handoff_state, "apply_handoff", lambda *_: None),
+    "control never passes": (handoff_state, "apply_control_change", lambda *_: None),
 }
 
 
@@ -148,7 +154,10 @@ def test_control_a_rule_that_changes_on_one_side_is_found(
     monkeypatch.setattr(*CHANGED_RULES[rule])
     write_history(record, clock)
     found = chain(
-        conversation_differences(record), message_differences(record), handoff_differences(record)
+        conversation_differences(record),
+        message_differences(record),
+        handoff_differences(record),
+        control_differences(record),
     )
     assert list(found) != []
 
@@ -244,3 +253,27 @@ def handoff_differences(record: Record) -> Iterator[str]:
         expected = {state.handoff.handoff_id} if is_waiting and state.handoff else set()
         if waiting.get(state.conversation_id, set()) != expected:
             yield f"{state.conversation_id}: {waiting.get(state.conversation_id)} waits, not {expected}"
+
+
+def control_differences(record: Record) -> Iterator[str]:
+    """Compare who has control with the span of control that lasts."""
+    lasting = {
+        row["conversation_id"]: (row["owner"], row["agent_id"])
+        for row in record.query("select * from control_spans where ended_sequence is null")
+    }
+    for state in states(record):
+        expected = None if state.state == "closed" else _control(state)
+        found = lasting.get(state.conversation_id)
+        if found != expected:
+            yield f"{state.conversation_id}: {found} has control, not {expected}"
+
+
+def _control(state: Conversation) -> tuple[str, str | None]:
+    control = state.control
+    if control.participant_id is not None:
+        return "agent", control.participant_id
+    is_waiting = state.handoff is not None and state.handoff.status != "accepted"
+    if is_waiting or (control.owner == HUMAN and control.epoch > 1):
+        return "queue", None
+    # With epoch 1, an agent came before any bot and any handoff.
+    return ("agent" if control.owner == HUMAN else control.owner), None

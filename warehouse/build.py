@@ -6,6 +6,7 @@ with new events are rebuilt, and only the days on which they were active.
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,18 +15,21 @@ import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
-from warehouse import incremental, ledger
+from warehouse import definitions, incremental, ledger
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.lake import connect, transaction, write_lock
 from warehouse.ledger import Damaged
-from warehouse.model import Model, columns_read, definition_hash, models
+from warehouse.model import Model, by_conversation, by_day, columns_read, inputs_of_days, models
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class LoadReport:
-    """The result of a load; `rows` are those written, by model."""
+    """The result of a load; `rows` are those written, by model.
+
+    `rebuilt`: every event was loaded again; `backfilled`: models that were built again from stored events.
+    """
 
     segments: int = 0
     events: int = 0
@@ -33,6 +37,7 @@ class LoadReport:
     rows: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     rebuilt: bool = False
+    backfilled: list[str] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
 
 
@@ -53,16 +58,21 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
 
 
 def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
-    rebuilt = _drop_outdated_tables(con, reporting_zone)
+    ledger.create(con)
+    was_loaded = bool(ledger.loaded_spans(con))
+    incremental.create_source(con, lake, [], reporting_zone)  # it gives the models their types
+    outdated = definitions.update(con, reporting_zone)
     sealed, _ = read_manifest(lake)
     waiting = ledger.pending_segments(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)
     for each in damaged:
         logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
-    report = LoadReport(segments=len(good), rebuilt=rebuilt, damaged=damaged)
+    report = LoadReport(
+        segments=len(good), rebuilt=was_loaded and outdated is None, damaged=damaged
+    )
     incremental.create_source(con, lake, good, reporting_zone)
     incremental.exclude_loaded(con, ledger.loaded_within(con, good))
-    _create_tables(con)
+    _backfill(con, report, outdated or [])
     if good:
         _build(con, report, good)
     ledger.record(con, good, damaged)
@@ -70,50 +80,14 @@ def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> Lo
     return report
 
 
-def _drop_outdated_tables(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> bool:
-    """Drop all tables if the models or the zone have changed; return whether anything was dropped."""
-    ledger.create(con)
-    if ledger.has_definition(con, definition_hash(reporting_zone)):
-        return False
-    for model in models():
-        con.execute(
-            exp.Drop(tables=[incremental.stored_table(model.name)], kind="TABLE", exists=True).sql(
-                "duckdb"
-            )
-        )
-    return ledger.reset(con, definition_hash(reporting_zone), reporting_zone)
-
-
-def _create_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Create missing tables, with the comments of their headers."""
-    existing = {
-        row[0]
-        for row in con.execute(
-            "select table_name from duckdb_tables() where database_name = 'lake'"
-        ).fetchall()
-    }
-    for model in models():
-        if model.name in existing:
-            continue
-        empty = exp.select("*").from_(model.query.copy().subquery("built")).limit(0)
-        con.execute(
-            exp.Create(
-                this=incremental.stored_table(model.name), kind="TABLE", expression=empty
-            ).sql("duckdb")
-        )
-        _publish(con, model)
-
-
-def _publish(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Store the header as comments on the table and its columns."""
-    table = incremental.stored_table(model.name).sql("duckdb")
-    con.execute(f"comment on table {table} is {_literal(model.grain)}")
-    for name, meaning in model.columns.items():
-        con.execute(f"comment on column {table}.{exp.to_identifier(name)} is {_literal(meaning)}")
-
-
-def _literal(text: str) -> str:
-    return exp.Literal.string(text).sql("duckdb")
+def _backfill(
+    con: duckdb.DuckDBPyConnection, report: LoadReport, outdated: Sequence[Model]
+) -> None:
+    """Build models that are new or changed from all stored events. Readers keep the old ones until the commit."""
+    for model in outdated:
+        report.rows[model.name] = _insert(con, model, model.sql)
+        report.backfilled.append(model.name)
+        check_key(con, model)
 
 
 def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
@@ -130,8 +104,8 @@ def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Se
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
     """Build every model from all events: the warehouse was empty."""
     for model in models():
-        if model.load_by != "append":
-            report.rows[model.name] = _insert(con, model, model.query.copy())
+        if model.load_by not in ("append", "view"):
+            report.rows[model.name] = _insert(con, model, model.sql)
             check_key(con, model)
     _run_checks(con, report)
 
@@ -142,31 +116,34 @@ def _build_changed(
     """Rebuild the changed conversations, then the days on which they were active."""
     days = incremental.candidate_days(con, _new_positions(segments))
     # All columns cost more the longer the history: row groups are read to find few rows.
-    stored = exp.select(*columns_read(events)).from_(incremental.stored_table(events.name))
+    columns = columns_read(events, by_conversation())
+    stored = exp.select(*columns).from_(incremental.stored_table(events.name))
     incremental.replace_model(con, events, stored.where(incremental.of_changed(events, days)))
-    for model in models():
-        if model.load_by == "conversation_id":
-            incremental.replace_model(con, model, model.query.copy())
-            check_key(con, model)
-            _delete(con, model, incremental.of_changed(model, days))
-            report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
+    for model in by_conversation():
+        incremental.replace_model(con, model, model.sql)
+        check_key(con, model)
+        _delete(con, model, incremental.of_changed(model, days))
+        report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
     _build_days(con, report, incremental.active_days(con))
 
 
 def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[date]) -> None:
+    """Rebuild days from the rows of these days: each input once, and only the columns that are read."""
     incremental.restore_models(con, models())
-    for model in models():
-        if model.load_by == "conversation_id":
-            stored = exp.select("*").from_(incremental.stored_table(model.name))
-            incremental.replace_model(
-                con, model, stored.where(incremental.on_days(model.day, days)), kind="VIEW"
-            )
-    for model in models():
-        if model.load_by == "active_on":
-            _delete(con, model, incremental.on_days(model.day, days))
-            report.rows[model.name] = _insert(con, model, model.query.copy())
-            check_key(con, model, incremental.on_days(model.day, days))
+    inputs = inputs_of_days()
+    for model in inputs:
+        if model.load_by == "view":
+            incremental.replace_model(con, model, model.sql)
+            continue
+        columns = columns_read(model, [*by_day(), *inputs])
+        stored = exp.select(*columns).from_(incremental.stored_table(model.name))
+        incremental.replace_model(con, model, stored.where(incremental.on_days(model.day, days)))
+    for model in by_day():
+        on_days = incremental.on_days(model.day, days)
+        _delete(con, model, on_days)
+        report.rows[model.name] = _insert(con, model, model.sql)
+        check_key(con, model, on_days)
 
 
 def _run_checks(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
@@ -180,7 +157,7 @@ def _delete(con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition) 
 
 def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment]) -> int:
     """Add the waiting events; raise CheckError unless they are exactly those of the manifest."""
-    rows = _insert(con, model, model.query.copy())
+    rows = _insert(con, model, model.sql)
     expected = sum(segment.rows for segment in segments)
     if rows != expected:
         raise CheckError("a load adds the rows that the manifest names", [(rows, expected)])
@@ -202,7 +179,11 @@ def _new_positions(segments: list[Segment]) -> exp.Condition:
     )
 
 
-def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query) -> int:
-    statement = exp.insert(query, incremental.stored_table(model.name), dialect="duckdb")
-    found = con.execute(statement.sql("duckdb")).fetchone()
+def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> int:
+    statement = exp.Insert(this=incremental.stored_table(model.name), expression=query)
+    try:
+        found = con.execute(statement.sql("duckdb")).fetchone()
+    except duckdb.Error as error:
+        error.add_note(f"while the model {model.name} was built; nothing was loaded")
+        raise
     return int(found[0]) if found else 0

@@ -110,16 +110,11 @@ def of_changed(model: Model, days: list[date]) -> exp.Condition:
     return on_days(model.day, days).and_(exp.column("conversation_id").isin(query=ids))
 
 
-def replace_model(
-    con: duckdb.DuckDBPyConnection, model: Model, query: exp.Query, kind: str = "TABLE"
-) -> None:
-    """Hide a model's table behind a temporary one with the rows of `query`.
-
-    A TABLE serves several readers; a VIEW is for one that reads few of the columns.
-    """
+def replace_model(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> None:
+    """Hide a model's table or view behind a temporary table with the rows of `query`."""
     temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
     statement = exp.Create(
-        this=exp.to_table(model.name), kind=kind, expression=query, properties=temporary
+        this=exp.to_table(model.name), kind="TABLE", expression=query, properties=temporary
     )
     con.execute(statement.sql("duckdb"))
 

@@ -24,7 +24,12 @@ _CREATE = (
         sha256 varchar, status varchar, reason varchar
     )
     """,
-    "create table if not exists definition (hash varchar, reporting_zone varchar)",
+    "create table if not exists definitions (model varchar, hash varchar, reporting_zone varchar)",
+    """
+    create table if not exists columns (
+        table_name varchar, position bigint, column_name varchar, description varchar
+    )
+    """,
 )
 
 
@@ -42,17 +47,9 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(statement)
 
 
-def has_definition(con: duckdb.DuckDBPyConnection, definition: str) -> bool:
-    """Return whether these models in this zone built the tables (`model.definition_hash`)."""
-    return con.execute("select hash from definition").fetchall() == [(definition,)]
-
-
-def reset(con: duckdb.DuckDBPyConnection, definition: str, reporting_zone: str) -> bool:
-    """Delete all entries and store a new definition. Return whether there was one before."""
-    found = con.execute("delete from definition").fetchone()
+def reset(con: duckdb.DuckDBPyConnection) -> None:
+    """Delete all entries: every segment is loaded again."""
     con.execute("delete from segments")
-    con.execute("insert into definition values (?, ?)", [definition, reporting_zone])
-    return bool(found and found[0])
 
 
 class Span(NamedTuple):

@@ -5,20 +5,24 @@ column in order. `checks` checks the key, tests check the columns, `build` publi
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import sqlglot
 from sqlglot import exp
+
+from warehouse import metric
 
 DIRECTORY = Path(__file__).parent / "sql"
 SOURCE = "sealed_events"
 """The relation that the loader creates before the first model: the events of the waiting segments."""
 
-LoadBy = Literal["append", "conversation_id", "active_on"]
+LAYERS = ("staging", "marts", "views")
+
+LoadBy = Literal["append", "conversation_id", "active_on", "view"]
 
 
 class ModelError(Exception):
@@ -27,7 +31,11 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """One relation of the warehouse, named like its file."""
+    """One relation of the warehouse, named like its file.
+
+    `sql` is `query` as it is executed: to generate it again for each statement took most of a small load.
+    `columns_named`: the columns that it reads, of any relation.
+    """
 
     name: str
     layer: str
@@ -39,6 +47,8 @@ class Model:
     reads: tuple[str, ...]
     query: exp.Query
     text: str
+    sql: exp.Var
+    columns_named: frozenset[str]
 
 
 def parse(path: Path) -> Model:
@@ -49,11 +59,15 @@ def parse(path: Path) -> Model:
     ]
     named = dict(line.split(":", 1) for line in header[1:3] if ":" in line)
     load, _, day = named.get("load", "").strip().removeprefix("by ").partition(" on ")
-    if "key" not in named or not day or load not in ("append", "conversation_id", "active_on"):
+    if "key" not in named or not day or load not in get_args(LoadBy):
         raise ModelError(
-            f"{path}: the header needs `-- key: …` and `-- load: append | by conversation_id | by active_on … on <date column>`"
+            f"{path}: the header needs `-- key: …` and "
+            "`-- load: append | view | by conversation_id | by active_on … on <date column>`"
         )
     query = _parse_select(path)
+    if metric.ROWS in _reads(query):
+        query = query.with_(metric.ROWS, as_=metric.metric_rows())
+        text = "\n".join([text, *(each.text for each in metric.metrics())])
     return Model(
         name=path.stem,
         layer=path.parent.name,
@@ -61,10 +75,12 @@ def parse(path: Path) -> Model:
         key=tuple(part.strip() for part in named["key"].split(",")),
         load_by=load,  # type: ignore[arg-type]
         day=day,
-        columns=dict(_columns(text, path)),
+        columns=dict(_columns(path.read_text(), path)),
         reads=_reads(query),
         query=query,
         text=text,
+        sql=exp.var(query.sql("duckdb", comments=False)),
+        columns_named=columns_named(query),
     )
 
 
@@ -94,7 +110,7 @@ def models() -> tuple[Model, ...]:
     """Return every model, each after those it reads. Raises ModelError on a circle or an unknown name."""
     found = {
         path.stem: parse(path)
-        for layer in ("staging", "marts")
+        for layer in LAYERS
         for path in sorted((DIRECTORY / layer).glob("*.sql"))
     }
     ordered: dict[str, Model] = {}
@@ -112,22 +128,48 @@ def models() -> tuple[Model, ...]:
     return tuple(ordered.values())
 
 
-def columns_read(of: Model) -> tuple[str, ...]:
-    """Return the columns of the model `of` that models by conversation and checks name, in its order.
+def columns_read(of: Model, readers: Iterable[Model]) -> tuple[str, ...]:
+    """Return the columns of the model `of` that `readers` and checks name, in its order.
 
     By name alone: a column of another relation with the same name counts too.
     """
-    queries = [model.query for model in models() if model.load_by == "conversation_id"]
-    readers = [query for query in (*queries, *checks().values()) if of.name in _reads(query)]
-    if any(_has_star(query) for query in readers):
-        return tuple(of.columns)
-    named = {column.name for query in readers for column in query.find_all(exp.Column)}
-    return tuple(name for name in of.columns if name in {*named, *of.key, of.day})
+    named: set[str] = {*of.key, of.day}
+    for reader in (each for each in readers if of.name in each.reads):
+        named |= reader.columns_named
+    for query in checks().values():
+        if of.name in _reads(query):
+            named |= columns_named(query)
+    return tuple(of.columns if ALL in named else (name for name in of.columns if name in named))
 
 
-def _has_star(query: exp.Query) -> bool:
-    """Return whether it selects `*` or `x.*`; `count(*)` reads no column."""
-    return any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star))
+ALL = "*"
+"""Instead of the names of columns: all of them."""
+
+
+def columns_named(query: exp.Query) -> frozenset[str]:
+    """Return the names of the columns that a query reads; ALL for `*` or `x.*`. `count(*)` reads no column."""
+    named = {column.name for column in query.find_all(exp.Column)}
+    has_star = any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star))
+    return frozenset({*named, ALL} if has_star else named)
+
+
+def by_conversation() -> list[Model]:
+    """Return the models that are built for each conversation, in order."""
+    return [model for model in models() if model.load_by == "conversation_id"]
+
+
+def by_day() -> list[Model]:
+    """Return the models that are built for each day, in order."""
+    return [model for model in models() if model.load_by == "active_on"]
+
+
+def inputs_of_days() -> list[Model]:
+    """Return what the models by day read, directly or through a view, in order."""
+    names = {name for model in by_day() for name in model.reads}
+    for model in reversed(models()):
+        if model.load_by == "view" and model.name in names:
+            names |= set(model.reads)
+    return [model for model in models() if model.name in names]
 
 
 @cache
@@ -136,7 +178,11 @@ def checks() -> dict[str, exp.Query]:
     return {path.stem: _parse_select(path) for path in sorted((DIRECTORY / "checks").glob("*.sql"))}
 
 
-def definition_hash(reporting_zone: str) -> str:
-    """Return a hash that changes whenever the same events would give other tables."""
-    text = "\n".join([reporting_zone, *(model.text for model in models())])
-    return hashlib.sha256(text.encode()).hexdigest()
+@cache
+def definition_hashes() -> dict[str, str]:
+    """Return a hash for each model that changes when the model, or one that it reads, does."""
+    hashes: dict[str, str] = {SOURCE: ""}
+    for model in models():
+        text = "\n".join([model.text, *(hashes[name] for name in model.reads)])
+        hashes[model.name] = hashlib.sha256(text.encode()).hexdigest()
+    return {name: found for name, found in hashes.items() if name != SOURCE}

@@ -24,6 +24,7 @@
 -- bot_message_count        of those, from bots
 -- agent_message_count      of those, from agents
 -- first_message_at         first public message, UTC
+-- turn_count               turns
 -- session_count            sessions
 -- handoff_count            handoffs requested
 -- is_handed_off            at least one handoff was requested
@@ -82,7 +83,7 @@ facts as (
             )
         ) as last_state,
         count(*) filter (
-            where event_type = 'conversation.state_changed' and payload ->> '$.to' = 'closed'
+            where event_type = 'conversation.state_changed' and (payload ->> '$.to') = 'closed'
         ) > 0 as is_closed,
         arg_max(event_type, sequence) filter (
             where (
@@ -143,6 +144,14 @@ session_counts as (
     group by conversation_id
 ),
 
+turn_counts as (
+    select
+        conversation_id,
+        count(*) as turn_count
+    from turns
+    group by conversation_id
+),
+
 handoff_counts as (
     select
         conversation_id,
@@ -178,6 +187,7 @@ select
     coalesce(message_counts.bot_message_count, 0) as bot_message_count,
     coalesce(message_counts.agent_message_count, 0) as agent_message_count,
     message_counts.first_message_at,
+    coalesce(turn_counts.turn_count, 0) as turn_count,
     coalesce(session_counts.session_count, 0) as session_count,
     coalesce(handoff_counts.handoff_count, 0) as handoff_count,
     coalesce(handoff_counts.handoff_count, 0) > 0 as is_handed_off,
@@ -189,4 +199,5 @@ left join resolved on facts.conversation_id = resolved.conversation_id
 left join rated on facts.conversation_id = rated.conversation_id
 left join message_counts on facts.conversation_id = message_counts.conversation_id
 left join session_counts on facts.conversation_id = session_counts.conversation_id
+left join turn_counts on facts.conversation_id = turn_counts.conversation_id
 left join handoff_counts on facts.conversation_id = handoff_counts.conversation_id

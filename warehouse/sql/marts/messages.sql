@@ -40,7 +40,7 @@ created as (
         visibility,
         text,
         payload,
-        coalesce(payload ->> '$.was_stale' = 'true', false) as was_stale,
+        coalesce((payload ->> '$.was_stale') = 'true', false) as was_stale,
         is_test,
         happened_at,
         happened_on
@@ -67,89 +67,14 @@ changes as (
     group by conversation_id, message_id
 ),
 
-ranked_receipts as (
-    select
-        conversation_id,
-        message_id,
-        participant_id,
-        sequence,
-        happened_at,
-        coalesce(try_cast(payload ->> '$.attempt' as integer), 1) as attempt,
-        case event_type
-            when 'message.submitted' then 1
-            when 'message.failed' then 2
-            when 'message.delivered' then 3
-            when 'message.read' then 4
-        end as receipt_rank
-    from events
-    where
-        event_type in (
-            'message.submitted', 'message.failed', 'message.delivered', 'message.read'
-        )
-),
-
-ordered_receipts as (
-    select
-        conversation_id,
-        message_id,
-        participant_id,
-        sequence,
-        happened_at,
-        attempt,
-        receipt_rank,
-        max(receipt_rank) over (
-            partition by conversation_id, message_id, participant_id, attempt
-            order by sequence rows between unbounded preceding and 1 preceding
-        ) as rank_before,
-        max(attempt) over (
-            partition by conversation_id, message_id, participant_id
-            order by sequence rows between unbounded preceding and 1 preceding
-        ) as attempt_before
-    from ranked_receipts
-),
-
--- A failure is final for its attempt, unless the message was delivered before.
-open_receipts as (
-    select
-        conversation_id,
-        message_id,
-        participant_id,
-        sequence,
-        happened_at,
-        receipt_rank,
-        coalesce(attempt >= attempt_before, true)
-        and coalesce(receipt_rank > rank_before, true) as is_progress
-    from ordered_receipts
-    qualify not coalesce(
-        bool_or(receipt_rank = 2 and coalesce(rank_before, 0) < 2) over (
-            partition by conversation_id, message_id, participant_id, attempt
-            order by sequence rows between unbounded preceding and 1 preceding
-        ),
-        false
-    )
-),
-
-recipients as (
-    select
-        conversation_id,
-        message_id,
-        participant_id,
-        min(happened_at) filter (where receipt_rank = 3) as delivered_at,
-        min(happened_at) filter (where receipt_rank = 4) as read_at,
-        arg_max(happened_at, sequence) filter (where is_progress) as last_at,
-        arg_max(receipt_rank, sequence) filter (where is_progress) as last_rank
-    from open_receipts
-    group by conversation_id, message_id, participant_id
-),
-
-receipts as (
+reported as (
     select
         conversation_id,
         message_id,
         min(delivered_at) as delivered_at,
         min(read_at) as read_at,
-        min(last_at) filter (where last_rank = 2) as failed_at
-    from recipients
+        min(failed_at) as failed_at
+    from receipts
     group by conversation_id, message_id
 ),
 
@@ -204,16 +129,16 @@ select
     created.is_test,
     created.happened_at,
     created.happened_on,
-    receipts.delivered_at,
-    least(receipts.read_at, reads.read_at) as read_at,
-    receipts.failed_at
+    reported.delivered_at,
+    least(reported.read_at, reads.read_at) as read_at,
+    reported.failed_at
 from created
 left join changes
     on created.conversation_id = changes.conversation_id and created.message_id = changes.message_id
-left join receipts
+left join reported
     on
-        created.conversation_id = receipts.conversation_id
-        and created.message_id = receipts.message_id
+        created.conversation_id = reported.conversation_id
+        and created.message_id = reported.message_id
 left join reads
     on
         created.conversation_id = reads.conversation_id

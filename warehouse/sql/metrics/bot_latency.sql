@@ -1,0 +1,21 @@
+-- Latency of the bot
+-- question: How long does the bot take to answer a message?
+-- formula: first message of the bot − first customer message of the turn, over turns that the
+--   bot answered first
+-- kind: duration
+-- unit: seconds
+-- clock: event: the day on which the turn started
+-- maturity: 0 days
+-- excludes: tests, turns that the bot did not answer first: those are in the share of
+--   unanswered turns
+-- owner: analytics
+-- version: 1
+-- source: OpenTelemetry
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    reply_seconds as value
+from turns
+where not is_test and replied_by = 'bot'

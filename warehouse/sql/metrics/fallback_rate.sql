@@ -1,0 +1,20 @@
+-- Fallback rate
+-- question: In which share of turns does the bot not understand the customer?
+-- formula: turns with a fallback (payload.nlu.is_fallback) ÷ turns with payload.nlu
+-- kind: ratio
+-- unit: share
+-- clock: event: the day on which the turn started
+-- maturity: 0 days
+-- excludes: tests, turns for which the bot reports no understanding
+-- owner: analytics
+-- version: 1
+-- source: Amazon Lex
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    case when is_fallback then 1 else 0 end as numerator,
+    1 as denominator
+from turns
+where not is_test and has_nlu

@@ -1,0 +1,20 @@
+-- Handle time
+-- question: How long does an agent have control of a conversation?
+-- formula: end − start of a span of an agent's control, over spans that ended; parallel
+--   conversations each count in full
+-- kind: duration
+-- unit: seconds
+-- clock: event: the day on which the span started
+-- maturity: 0 days
+-- excludes: tests, spans that last
+-- owner: analytics
+-- version: 1
+-- source: Amazon Connect, Intercom
+
+select
+    started_on as active_on,
+    channel,
+    cast(null as varchar) as bot_version,
+    active_seconds as value
+from control_spans
+where not is_test and owner = 'agent' and ended_at is not null

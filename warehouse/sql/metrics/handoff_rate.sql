@@ -1,0 +1,21 @@
+-- Handoff rate
+-- question: Which share of demands goes to a human?
+-- formula: eligible episodes with a requested handoff or a message of an agent ÷ eligible
+--   episodes; several handoffs of an episode count once
+-- kind: ratio
+-- unit: share
+-- clock: cohort: the day on which the demand opened
+-- maturity: 0 days
+-- excludes: tests, episodes that are not final, and those without a bot message or a handoff
+-- owner: analytics
+-- version: 1
+-- source: Chatwoot 15425, Ada
+
+select
+    opened_on as active_on,
+    channel,
+    bot_version,
+    case when is_handed_off then 1 else 0 end as numerator,
+    1 as denominator
+from episode_outcomes
+where is_eligible

@@ -1,0 +1,20 @@
+-- Reply time of humans
+-- question: How long does a customer wait for an agent's answer?
+-- formula: first public message of an agent − first unanswered customer message, over turns
+--   that an agent answered first
+-- kind: duration
+-- unit: seconds
+-- clock: event: the day on which the turn started
+-- maturity: 0 days
+-- excludes: tests, turns that no agent answered first
+-- owner: analytics
+-- version: 1
+-- source: Chatwoot 13417, Simla
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    reply_seconds as value
+from turns
+where not is_test and replied_by = 'agent'

@@ -1,0 +1,20 @@
+-- Messages per conversation
+-- question: How long are conversations?
+-- formula: public messages ÷ conversations with a customer message
+-- kind: ratio
+-- unit: messages
+-- clock: cohort: the day on which the conversation started
+-- maturity: 0 days
+-- excludes: tests, and conversations without a customer message
+-- owner: analytics
+-- version: 1
+-- source: Amazon Connect
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    message_count as numerator,
+    1 as denominator
+from conversations
+where not is_test and customer_message_count > 0

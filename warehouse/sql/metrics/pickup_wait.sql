@@ -1,0 +1,20 @@
+-- Pickup wait
+-- question: How long does a customer wait until an agent accepts?
+-- formula: first acceptance − request, over accepted handoffs
+-- kind: duration
+-- unit: seconds
+-- clock: event: the day on which the handoff was requested
+-- maturity: 0 days
+-- excludes: tests, handoffs that no agent accepted; a wait that the clocks contradict is
+--   missing
+-- owner: analytics
+-- version: 1
+-- source: Amazon Connect
+
+select
+    requested_on as active_on,
+    channel,
+    bot_version,
+    wait_seconds as value
+from handoffs
+where not is_test and accepted_at is not null

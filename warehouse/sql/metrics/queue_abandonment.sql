@@ -1,0 +1,20 @@
+-- Queue abandonment
+-- question: In which share of handoffs does the customer leave before an agent accepts?
+-- formula: handoffs that ended because the customer left, without an acceptance ÷ handoffs
+-- kind: ratio
+-- unit: share
+-- clock: event: the day on which the handoff was requested
+-- maturity: 0 days
+-- excludes: test conversations
+-- owner: analytics
+-- version: 1
+-- source: Amazon Connect, Google CCAI
+
+select
+    requested_on as active_on,
+    channel,
+    bot_version,
+    case when accepted_at is null and end_cause = 'customer_left' then 1 else 0 end as numerator,
+    1 as denominator
+from handoffs
+where not is_test

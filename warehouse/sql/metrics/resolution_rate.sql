@@ -1,0 +1,20 @@
+-- Resolution rate
+-- question: Which share of demands is resolved?
+-- formula: resolved episodes ÷ eligible episodes; a closed or idle episode is not resolved
+-- kind: ratio
+-- unit: share
+-- clock: cohort: the day on which the demand opened
+-- maturity: 0 days
+-- excludes: tests, episodes that are not final, and those without a bot message or a handoff
+-- owner: analytics
+-- version: 1
+-- source: Redo
+
+select
+    opened_on as active_on,
+    channel,
+    bot_version,
+    case when is_resolved then 1 else 0 end as numerator,
+    1 as denominator
+from episode_outcomes
+where is_eligible

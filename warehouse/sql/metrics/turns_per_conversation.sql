@@ -1,0 +1,21 @@
+-- Turns per conversation
+-- question: How many turns does a conversation take?
+-- formula: turns ÷ conversations with a customer message; customer messages in a row are one
+--   turn
+-- kind: ratio
+-- unit: turns
+-- clock: cohort: the day on which the conversation started
+-- maturity: 0 days
+-- excludes: tests, and conversations without a customer message
+-- owner: analytics
+-- version: 1
+-- source: Amazon Connect
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    turn_count as numerator,
+    1 as denominator
+from conversations
+where not is_test and customer_message_count > 0

@@ -1,0 +1,21 @@
+-- Unanswered turns
+-- question: Which share of the bot's turns gets no answer?
+-- formula: turns that started while the bot had control and that no one answered ÷ turns that
+--   started while the bot had control
+-- kind: ratio
+-- unit: share
+-- clock: event: the day on which the turn started
+-- maturity: 0 days
+-- excludes: tests, turns under another owner
+-- owner: analytics
+-- version: 1
+-- source: Convolake
+
+select
+    started_on as active_on,
+    channel,
+    bot_version,
+    case when replied_at is null then 1 else 0 end as numerator,
+    1 as denominator
+from turns
+where not is_test and owner = 'bot'
