@@ -62,7 +62,7 @@ def check_warehouse(
         return
     spans = ledger.loaded_spans(con)
     present = [segment for segment in good if any(ledger.within(spans, segment))]
-    zone = con.execute("select reporting_zone from definitions").fetchone()
+    zone = con.execute("select reporting_zone from reporting").fetchone()
     incremental.create_source(con, lake, present, zone[0] if zone else reporting_zone)
     incremental.exclude_loaded(con, unloaded(con, present) if present else [])
     yield _check_events(con, segments)

@@ -144,7 +144,7 @@ def test_sockets_of_customers_and_of_other_agents_are_not_recorded(accepted: Ins
     assert types(accepted).count("participant.disconnected") == 1
 
 
-def test_after_a_restart_an_agent_who_does_not_come_back_is_gone(
+def test_after_a_restart_an_agent_who_does_not_return_is_gone(
     accepted: Installation, servers: ExitStack, settings: Settings, clock: Clock
 ) -> None:
     with accepted.listen(token=token_of(accepted, "mira", "c1")):

@@ -17,15 +17,10 @@ def update(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> list[Model] |
     Return None if the events themselves were defined in another way: then nothing is loaded any more.
     """
     hashes = definition_hashes()
-    stored = {
-        name: (digest, zone)
-        for name, digest, zone in con.execute("select * from definitions").fetchall()
-    }
-    outdated = [
-        model
-        for model in models()
-        if stored.get(model.name) != (hashes[model.name], reporting_zone)
-    ]
+    stored = dict(con.execute("select model, hash from definitions").fetchall())
+    if con.execute("select reporting_zone from reporting").fetchall() != [(reporting_zone,)]:
+        stored = dict.fromkeys(stored, "built in another zone")
+    outdated = [model for model in models() if stored.get(model.name) != hashes[model.name]]
     if not outdated and stored.keys() == hashes.keys():
         return []
     existing = _relations(con)
@@ -75,10 +70,9 @@ def _literal(text: str) -> str:
 
 def _store_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> None:
     con.execute("delete from definitions")
-    con.executemany(
-        "insert into definitions values (?, ?, ?)",
-        [(name, digest, reporting_zone) for name, digest in definition_hashes().items()],
-    )
+    con.executemany("insert into definitions values (?, ?)", list(definition_hashes().items()))
+    con.execute("delete from reporting")
+    con.execute("insert into reporting values (?)", [reporting_zone])
 
 
 def _store_columns(con: duckdb.DuckDBPyConnection) -> None:

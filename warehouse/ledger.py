@@ -24,7 +24,8 @@ _CREATE = (
         sha256 varchar, status varchar, reason varchar
     )
     """,
-    "create table if not exists definitions (model varchar, hash varchar, reporting_zone varchar)",
+    "create table if not exists definitions (model varchar, hash varchar)",
+    "create table if not exists reporting (reporting_zone varchar)",
     """
     create table if not exists columns (
         table_name varchar, position bigint, column_name varchar, description varchar

@@ -22,5 +22,5 @@ select
         filter (where mentioned.channel is not null),
         cast([] as varchar[])
     ) as channels,
-    (select max(definitions.reporting_zone) from definitions) as reporting_zone
+    (select max(reporting.reporting_zone) from reporting) as reporting_zone
 from mentioned

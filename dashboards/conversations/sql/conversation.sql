@@ -7,9 +7,9 @@ select
     conversations.contact_id,
     conversations.is_test,
     conversations.created_at at time zone 'UTC'
-    at time zone definition.reporting_zone as started_at,
+    at time zone reporting.reporting_zone as started_at,
     conversations.latest_at at time zone 'UTC'
-    at time zone definition.reporting_zone as latest_at,
+    at time zone reporting.reporting_zone as latest_at,
     conversations.state,
     conversations.resolved_by,
     conversations.message_count,
@@ -21,7 +21,7 @@ select
     conversations.bot_version,
     conversations.feedback_score,
     conversations.event_count,
-    definition.reporting_zone
+    reporting.reporting_zone
 from conversations
-cross join definition
+cross join reporting
 where conversations.conversation_id = $conversation_id

@@ -65,7 +65,7 @@ select
     placed.page,
     placed.matches,
     placed.conversation_id,
-    placed.created_at at time zone 'UTC' at time zone definition.reporting_zone as started_at,
+    placed.created_at at time zone 'UTC' at time zone reporting.reporting_zone as started_at,
     placed.channel,
     placed.state,
     placed.contact_id,
@@ -76,7 +76,7 @@ select
     placed.is_test,
     placed.found_sequence
 from placed
-cross join definition
+cross join reporting
 where
     placed.place > (placed.page - 1) * $page_size
     and placed.place <= placed.page * $page_size

@@ -52,7 +52,7 @@ select
     parted.entries,
     parted.sequence,
     parted.event_type,
-    parted.happened_at at time zone 'UTC' at time zone definition.reporting_zone as happened_at,
+    parted.happened_at at time zone 'UTC' at time zone reporting.reporting_zone as happened_at,
     parted.participant_id,
     parted.participant_role,
     parted.channel,
@@ -70,9 +70,9 @@ select
     coalesce(messages.is_edited, false) as is_edited,
     coalesce(messages.is_deleted, false) as is_deleted,
     messages.delivered_at at time zone 'UTC'
-    at time zone definition.reporting_zone as delivered_at,
-    messages.read_at at time zone 'UTC' at time zone definition.reporting_zone as read_at,
-    messages.failed_at at time zone 'UTC' at time zone definition.reporting_zone as failed_at,
+    at time zone reporting.reporting_zone as delivered_at,
+    messages.read_at at time zone 'UTC' at time zone reporting.reporting_zone as read_at,
+    messages.failed_at at time zone 'UTC' at time zone reporting.reporting_zone as failed_at,
     failures.error_code,
     sessions.session_number,
     coalesce(parted.sequence = cast($found as bigint), false) as is_found,
@@ -82,7 +82,7 @@ select
             then handoffs.wait_seconds
     end as wait_seconds
 from parted
-cross join definition
+cross join reporting
 left join messages
     on
         parted.event_type = 'message.created'

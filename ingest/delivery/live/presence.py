@@ -15,7 +15,7 @@ from ingest.log.writer import Writer
 from ingest.log.writer_requests import RecordPresence
 
 RETRY_SECONDS = 1.0
-"""Pause before a request that the writer refused is sent again."""
+"""Pause before a request that the writer rejected is sent again."""
 
 EVERY_AGENT = RecordPresence(None, None, is_connected=False)
 """After a start no agent is connected, whatever the log says of the process before."""
@@ -57,7 +57,7 @@ class PresenceTracker:
                         break
 
     async def run(self) -> None:
-        """Send the requests to the writer, in order, until cancelled. One that it refuses is sent again."""
+        """Send the requests to the writer, in order, until cancelled. One that it rejects is sent again."""
         while True:
             request = await self._requests.get()
             while not await self._record(request):

@@ -1,5 +1,5 @@
 -- Bot abandonment
--- question: In which share of demands does the customer give up on the bot?
+-- question: In which share of demands does the customer leave the bot without a resolution?
 -- formula: contained episodes that were not resolved and ended after a message of the bot ÷
 --   eligible episodes
 -- kind: ratio

@@ -18,7 +18,9 @@ select
         when first_bot_reply_at >= opened_at
             then
                 date_diff(
-                    'second', date_trunc('second', opened_at), date_trunc('second', first_bot_reply_at)
+                    'second',
+                    date_trunc('second', opened_at),
+                    date_trunc('second', first_bot_reply_at)
                 )
     end as value
 from episode_outcomes

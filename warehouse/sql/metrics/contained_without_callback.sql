@@ -1,5 +1,5 @@
 -- Contained without a callback
--- question: Which share of demands does the bot finish so that the person does not come back
+-- question: Which share of demands does the bot finish so that the person does not return
 --   within a day?
 -- formula: contained episodes whose contact opened no episode within 24 hours, in any
 --   conversation and channel ÷ eligible episodes of known contacts
