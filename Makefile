@@ -67,8 +67,9 @@ format: install ## format Python and SQL
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-docs: install ## print the reference, the event log's page and the glossary in CONTRIBUTING.md
+docs: install ## print the reference, the metrics, the event log's page and the glossary in CONTRIBUTING.md
 	$(BIN)/python -m convolake.reference > docs/reference.md
+	$(BIN)/python -m convolake.metrics_page > docs/metrics.md
 	$(BIN)/python -m convolake.event_log_page > docs/event-log.md
 	$(BIN)/python -m convolake.contributing_page > .contributing.md && mv .contributing.md CONTRIBUTING.md
 

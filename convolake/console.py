@@ -1,11 +1,12 @@
 """Console output: results on standard output, everything else on standard error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 console = Console(stderr=True, highlight=False)
 
@@ -21,6 +23,22 @@ console = Console(stderr=True, highlight=False)
 def print_line(text: str, style: str | None = None) -> None:
     """Print one line to standard error without wrapping, so that keys and paths can be copied."""
     console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+TABLE_WIDTH = 140
+"""Minimum width of a table, so that no column is cut where the output is no terminal."""
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to standard output: the first column to the left, the others to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    output = Console(highlight=False)
+    output.width = max(output.width, TABLE_WIDTH)
+    output.print(table)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from convolake import contributing_page, event_log_page
+from convolake import contributing_page, event_log_page, metrics_page
 from convolake.cli import app
 from convolake.live_reference import EXAMPLES, sockets
 from convolake.reference import error_types, reference
@@ -32,6 +32,11 @@ def test_the_reference_is_what_the_code_prints() -> None:
 
 def test_the_event_log_page_shows_the_real_files() -> None:
     assert (ROOT / "docs/event-log.md").read_text() == event_log_page.page(), "run `make docs`"
+
+
+def test_the_metrics_page_is_what_the_registry_says() -> None:
+    page = "\n".join(metrics_page.page()).rstrip() + "\n"
+    assert (ROOT / "docs/metrics.md").read_text() == page, "run `make docs`"
 
 
 def test_contributing_contains_the_glossary() -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event, rows_of
 from warehouse import build, incremental
+from warehouse import model as model_module
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError, connect, write_lock
-from warehouse.model import models
+from warehouse.model import definition_hashes, models
 
 
 def contents(record: Record) -> dict[str, list[dict[str, Any]]]:
@@ -156,6 +158,82 @@ def test_another_reporting_zone_rebuilds_the_days(record: Record) -> None:
         str(row["active_on"]) for row in record.query("select active_on from daily_activity")
     ] == ["2030-01-02"]
     assert record.query("select count(*) as n from events") == [{"n": 4}]
+
+
+CACHED = (models, definition_hashes)
+
+
+def change_model(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
+    """Install another version in which the file of one model differs."""
+    path = next(model_module.DIRECTORY.rglob(f"{name}.sql"))
+    real = Path.read_text
+    changed = real(path).replace(old, new)
+    assert changed != real(path)
+    monkeypatch.setattr(Path, "read_text", lambda self: changed if self == path else real(self))
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def original_models() -> Iterator[None]:
+    yield
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("original_models")
+def test_a_changed_model_is_built_again_alone_and_the_rest_stays(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_busy_day(record, seed=3)
+    before = contents(record)
+    old, new = "happened_at as resolved_at", "received_at as resolved_at"  # here they are the same
+    change_model(monkeypatch, "resolutions", old, new)
+    report = record.load()
+    readers = {"resolutions", "conversations", "daily_activity"}
+    assert (report.events, report.rebuilt) == (0, False)
+    assert readers <= set(report.backfilled)
+    assert not {"events", "messages", "handoffs", "episodes"} & set(report.backfilled)
+    assert contents(record) == before
+    record.write([make_event(conversation_id="c5", event_id="after-the-change")])
+    record.seal()
+    record.load()
+    incremental_contents = contents(record)
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == incremental_contents
+
+
+@pytest.mark.usefixtures("original_models")
+def test_a_model_that_cannot_be_built_changes_nothing_and_is_named(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.publish(make_conversation(messages=3))
+    before = contents(record)
+    record.write([make_event("conversation.resolved", payload={"resolved_by": "bot"})])
+    record.seal()
+    with monkeypatch.context() as patched:
+        old = "happened_at as resolved_at"
+        change_model(
+            patched, "resolutions", old, "cast(error('broken') as timestamp) as resolved_at"
+        )
+        with pytest.raises(duckdb.Error, match="the model resolutions was not built"):
+            record.load()
+    for cached in CACHED:
+        cached.cache_clear()
+    assert contents(record) == before
+    assert record.load().events == 1
+
+
+def test_a_warehouse_of_an_earlier_version_is_built_again(record: Record) -> None:
+    make_busy_day(record, seed=4)
+    expected = contents(record)
+    with connect(record.settings.warehouse_path, read_only=False) as con:
+        con.execute("drop table definitions")
+        con.execute("create table definition as select 'x' as hash, 'UTC' as reporting_zone")
+        con.execute("drop view episode_outcomes")
+    assert record.load().rebuilt
+    assert contents(record) == expected
 
 
 # --- damage ----------------------------------------------------------------------------

@@ -6,7 +6,8 @@ with new events are rebuilt, and only the days on which they were active.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -80,6 +81,16 @@ def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> Lo
     return report
 
 
+@contextmanager
+def _named(model: Model) -> Iterator[None]:
+    """Name the model in an error of DuckDB, which keeps its type."""
+    try:
+        yield
+    except duckdb.Error as error:
+        message = f"the model {model.name} was not built and nothing was loaded: {error}"
+        raise type(error)(message) from error
+
+
 def _backfill(
     con: duckdb.DuckDBPyConnection, report: LoadReport, outdated: Sequence[Model]
 ) -> None:
@@ -120,7 +131,8 @@ def _build_changed(
     stored = exp.select(*columns).from_(incremental.stored_table(events.name))
     incremental.replace_model(con, events, stored.where(incremental.of_changed(events, days)))
     for model in by_conversation():
-        incremental.replace_model(con, model, model.sql)
+        with _named(model):
+            incremental.replace_model(con, model, model.sql)
         check_key(con, model)
         _delete(con, model, incremental.of_changed(model, days))
         report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
@@ -181,9 +193,6 @@ def _new_positions(segments: list[Segment]) -> exp.Condition:
 
 def _insert(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> int:
     statement = exp.Insert(this=incremental.stored_table(model.name), expression=query)
-    try:
+    with _named(model):
         found = con.execute(statement.sql("duckdb")).fetchone()
-    except duckdb.Error as error:
-        error.add_note(f"while the model {model.name} was built; nothing was loaded")
-        raise
     return int(found[0]) if found else 0

@@ -1,0 +1,153 @@
+"""`metrics`: the definitions of all metrics and their values, from the registry that the dashboard reads."""
+
+import json
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from convolake.console import print_table, report_errors
+from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from warehouse.metric_values import MetricValue
+
+app = typer.Typer()
+
+DAYS = 30
+"""Length of the period unless it is given: 30 days."""
+
+
+class UnknownMetricError(Exception):
+    """There is no metric with this name."""
+
+
+@app.command()
+def metrics(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One metric, with its definition; without a name, all of them."),
+    ] = None,
+    first_on: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], help="First day; 30 days before the last by default."
+        ),
+    ] = None,
+    last_on: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Last day; today by default."),
+    ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day on which a metric's days have to be old enough; today by default.",
+        ),
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    bot_version: Annotated[str | None, typer.Option(help="Only this version of the bot.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON array with definitions and values.")
+    ] = False,
+) -> None:
+    """Print every metric of a period, with its definition: `convolake metrics containment`."""
+    import duckdb
+
+    from warehouse.lake import WarehouseMissingError, connect
+    from warehouse.metric import metrics as registry
+    from warehouse.metric_values import Period, read_value
+
+    settings = Settings()
+    today = datetime.now(ZoneInfo(settings.reporting_zone)).date()
+    last = _day(last_on) or today
+    first = _day(first_on) or last - timedelta(days=DAYS - 1)
+    with report_errors(WarehouseMissingError, UnknownMetricError, duckdb.Error):
+        known = [each for each in registry() if name in (None, each.name)]
+        if not known:
+            names = ", ".join(each.name for each in registry())
+            raise UnknownMetricError(f"there is no metric {name!r}; there are: {names}")
+        period = Period(first, last, _day(as_of) or today, channel, bot_version)
+        with connect(settings.warehouse_path) as con:
+            values = [value for each in known for value in read_value(con, each, period)]
+    if as_json:
+        typer.echo(json.dumps([as_dict(value) for value in values], indent=2, ensure_ascii=False))
+        return
+    if name is not None:
+        _print_definition(values[0])
+    zone = settings.reporting_zone
+    print_table(
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, days of {zone}",
+        ("metric", "value", "of", "missing", "median", "p90", "p95", "until"),
+        [_row(value) for value in values],
+    )
+
+
+def _day(given: datetime | None) -> date | None:
+    return None if given is None else given.date()
+
+
+def as_dict(value: "MetricValue") -> dict[str, Any]:
+    """Return a value with its definition, for JSON."""
+    metric = value.metric
+    return {
+        "metric": metric.name,
+        "breakdown": value.breakdown or None,
+        "value": value.value,
+        "unit": metric.unit,
+        "numerator": value.numerator,
+        "count": value.count,
+        "missing": value.missing,
+        "p50": value.p50,
+        "p90": value.p90,
+        "p95": value.p95,
+        "last_on": value.last_on.isoformat(),
+        "title": metric.title,
+        "question": metric.question,
+        "formula": metric.formula,
+        "kind": metric.kind,
+        "clock": metric.clock,
+        "maturity_days": metric.maturity_days,
+        "excludes": metric.excludes,
+        "owner": metric.owner,
+        "version": metric.version,
+        "source": metric.source,
+    }
+
+
+def _print_definition(value: "MetricValue") -> None:
+    metric = value.metric
+    typer.echo(f"{metric.title} ({metric.name}, version {metric.version})")
+    for label, text in (
+        ("question", metric.question),
+        ("formula", metric.formula),
+        ("clock", metric.clock),
+        ("maturity", f"{metric.maturity_days} days"),
+        ("excludes", metric.excludes),
+        ("source", metric.source),
+    ):
+        typer.echo(f"  {label}: {text}")
+
+
+def _row(value: "MetricValue") -> tuple[str, ...]:
+    name = value.metric.name + (f" ({value.breakdown})" if value.breakdown else "")
+    numbers = (value.value, value.p50, value.p90, value.p95)
+    main, *percentiles = (_format(number, value.metric.unit) for number in numbers)
+    return (
+        name, main, f"{value.count:,}", f"{value.missing:,}", *percentiles, f"{value.last_on:%Y-%m-%d}",
+    )  # fmt: skip
+
+
+def _format(number: float | None, unit: str) -> str:
+    match unit:
+        case _ if number is None:
+            return "-"
+        case "share":
+            return f"{number:.1%}"
+        case "seconds":
+            return f"{number:,.1f} s"
+        case "USD":
+            return f"{number:,.4f} USD"
+        case _:
+            return f"{number:,.4g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"

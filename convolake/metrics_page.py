@@ -1,0 +1,43 @@
+"""Prints `docs/metrics.md`: the metrics of the registry. `make docs` prints it; a test fails when they differ."""
+
+from collections.abc import Iterator
+
+from warehouse.metric import Metric, metrics
+
+INTRODUCTION = """\
+# Metrics
+
+`convolake metrics` prints these definitions with their values; `convolake metrics containment --json` prints one. The table `metric_daily`
+has the sums of each day, never a rate: numerator and denominator of a ratio, sum and count of values, and buckets of durations. Percentiles
+come from the facts. Each metric is one file in `warehouse/sql/metrics`, and each excludes tests.
+
+Two clocks: *cohort* books a case on the day on which its demand or conversation started, *event* on the day of the event. A metric with
+a maturity leaves out days that are too young, and says which day is the last.
+"""
+
+
+def page() -> Iterator[str]:
+    """Yield the page in parts."""
+    yield INTRODUCTION
+    for metric in metrics():
+        yield from _metric(metric)
+
+
+def _metric(metric: Metric) -> Iterator[str]:
+    yield f"## {metric.title}\n"
+    yield f"`{metric.name}`, version {metric.version}. {metric.question}\n"
+    rows = (
+        ("formula", metric.formula),
+        ("kind, unit", f"{metric.kind}, {metric.unit}"),
+        ("clock", metric.clock),
+        ("maturity", f"{metric.maturity_days} days"),
+        ("excludes", metric.excludes),
+        ("stored by day", "yes" if metric.is_stored else "no: it compares conversations"),
+        ("owner", metric.owner),
+        ("source", metric.source),
+    )
+    yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""])
+
+
+if __name__ == "__main__":
+    print("\n".join(page()).rstrip())

@@ -1,0 +1,388 @@
+"""Every metric computed a second time, by other code: one walk through each conversation's events, no SQL.
+
+Polars reads the segments; `Walk` follows a conversation event by event and notes the cases of each metric.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ingest.manifest import read_manifest
+
+Row = dict[str, Any]
+SPEAKERS = ("customer", "bot", "agent")
+
+
+class Case(NamedTuple):
+    """One case of a metric on a day: a ratio's numerator (with denominator 1), or a value."""
+
+    metric: str
+    day: date
+    numerator: float | None = None
+    value: float | None = None
+    breakdown: str = ""
+    denominator: int = 1
+
+
+@dataclass
+class Episode:
+    """A demand while it is followed."""
+
+    opened_at: datetime
+    next_opened_at: datetime | None = None
+    said: list[tuple[str, bool, datetime]] = field(default_factory=list)
+    requested_at: list[datetime] = field(default_factory=list)
+    accepted: int = 0
+    resolutions: list[Row] = field(default_factory=list)
+    is_closed: bool = False
+    is_idle: bool = False
+
+    def count(self, role: str) -> int:
+        return sum(each[0] == role for each in self.said)
+
+    def first(self, role: str) -> datetime | None:
+        return next((at for who, _, at in self.said if who == role), None)
+
+
+@dataclass
+class Handoff:
+    """A handoff while it is followed."""
+
+    requested_at: datetime
+    reason: str
+    accepted_at: datetime | None = None
+    is_answered: bool = False
+    ended_by: str | None = None
+
+
+@dataclass
+class Turn:
+    """Customer messages in a row, and the first reply."""
+
+    started_at: datetime
+    owner: str
+    reply: tuple[str, datetime] | None = None
+    nlu: list[Row] = field(default_factory=list)
+
+
+class Walk:
+    """Follows one conversation. `cases` yields what it adds to the metrics."""
+
+    def __init__(self, events: list[Row]) -> None:
+        self.events = events
+        self.is_test = events[0]["is_test"]
+        self.started_at: datetime = events[0]["happened_at"]
+        self.contact_id: str | None = None
+        self.episodes: list[Episode] = []
+        self.handoffs: dict[str, Handoff] = {}
+        self.turns: list[Turn] = []
+        self.messages: list[Row] = []
+        self.ratings: list[Case] = []
+        self.calls: list[Case] = []
+        self.receipts: dict[str, tuple[datetime, str]] = {}
+        self.agent_spans: list[tuple[datetime, datetime]] = []
+        self._control = "none"
+        self._agent_since: datetime | None = None
+        self._open_handoff: str | None = None
+        self._last_role: str | None = None
+        self._asked: date | None = None
+        self._is_over = True
+        for event in events:
+            event["data"] = json.loads(event["payload"] or "{}")
+            if event["data"].get("was_stale") and event["event_type"] != "message.created":
+                continue
+            self._follow(event)
+        if self._asked is not None:
+            self.ratings.append(Case("csat_response_rate", self._asked, 0))
+
+    def _follow(self, event: Row) -> None:
+        kind, data, at = event["event_type"], event["data"], event["happened_at"]
+        role = event["participant_role"]
+        if event["contact_id"] and (kind == "conversation.created" or role == "customer"):
+            self.contact_id = event["contact_id"]
+        if kind == "conversation.created":
+            roles = [each["participant_role"] for each in data.get("participants", [])]
+            self._control = "bot" if "bot" in roles else "agent" if "agent" in roles else "none"
+        elif (
+            self._control == "none" and role in ("bot", "agent") and event["source"] != "convolake"
+        ):
+            self._control = role
+        about, _, what = kind.partition(".")
+        if kind == "message.created":
+            self._say(event)
+        elif about == "handoff":
+            self._hand(event, what)
+        elif kind == "control.changed":
+            self._change_control(data, at)
+        elif kind == "conversation.resolved":
+            self._end_handoffs("resolved")
+            if self.episodes:
+                self.episodes[-1].resolutions.append(event)
+            self._is_over = True
+        elif kind == "conversation.reopened" and self._is_over and self.episodes:
+            self._open_episode(at)
+        elif kind == "conversation.state_changed" and data.get("to") == "closed":
+            self._end_handoffs("closed")
+            if self.episodes:
+                self.episodes[-1].is_closed = True
+        elif kind == "session.ended" and self.episodes:
+            self.episodes[-1].is_idle = True
+        elif kind == "participant.left" and role == "customer":
+            self._end_handoffs("customer")
+        elif about == "feedback":
+            self._rate(event)
+        elif kind == "bot.turn_completed" and "model_call" in data:
+            self._call(data["model_call"], at)
+        elif what in ("submitted", "delivered", "read", "failed") and about == "message":
+            first, status = self.receipts.get(event["message_id"], (at, ""))
+            order = ("", "submitted", "failed", "delivered", "read")
+            newest = max(status, what, key=order.index)
+            self.receipts[event["message_id"]] = first, newest
+
+    def _open_episode(self, at: datetime) -> None:
+        if self.episodes:
+            self.episodes[-1].next_opened_at = at
+        self.episodes.append(Episode(at))
+        self._is_over = False
+
+    def _say(self, event: Row) -> None:
+        role, at = event["participant_role"], event["happened_at"]
+        if event["visibility"] != "public" or role not in SPEAKERS:
+            return
+        self.messages.append(event)
+        nlu = event["data"].get("nlu")
+        if role == "customer":
+            if self._is_over:
+                self._open_episode(at)
+            if self._last_role != "customer":
+                owner = (
+                    "queue" if self._open_handoff and self._control != "agent" else self._control
+                )
+                self.turns.append(Turn(at, owner))
+        elif self.turns and self.turns[-1].reply is None:
+            self.turns[-1].reply = role, at
+        if self.turns and nlu:
+            self.turns[-1].nlu.append(nlu)
+        if self.episodes:
+            is_fallback = bool((nlu or {}).get("is_fallback"))
+            self.episodes[-1].said.append((role, is_fallback, at))
+            self.episodes[-1].is_idle = False
+        if role == "agent":
+            newest = list(self.handoffs.values())[-1:]
+            for handoff in newest:
+                handoff.is_answered = True
+        self._last_role = role
+
+    def _hand(self, event: Row, what: str) -> None:
+        name, at = event["handoff_id"], event["happened_at"]
+        if what == "requested":
+            self._end_handoffs("superseded")
+            self.handoffs[name] = Handoff(at, event["data"].get("reason") or "unknown")
+            self._open_handoff = name
+            if self.episodes:
+                self.episodes[-1].requested_at.append(at)
+        elif what == "accepted" and self.handoffs[name].accepted_at is None:
+            self.handoffs[name].accepted_at = at
+            if self.episodes:
+                self.episodes[-1].accepted += 1
+        elif what in ("returned", "closed", "expired"):
+            self._open_handoff = None
+            handoff = self.handoffs[name]
+            handoff.ended_by = handoff.ended_by or what
+
+    def _end_handoffs(self, cause: str) -> None:
+        for handoff in list(self.handoffs.values())[-1:]:
+            handoff.ended_by = handoff.ended_by or cause
+
+    def _change_control(self, data: Row, at: datetime) -> None:
+        if self._agent_since is not None:
+            self.agent_spans.append((self._agent_since, at))
+            self._agent_since = None
+        self._control = data["owner"]
+        if data["owner"] == "human" and data.get("participant_id"):
+            self._control, self._agent_since = "agent", at
+
+    def _rate(self, event: Row) -> None:
+        day, data = event["happened_at"].date(), event["data"]
+        if self._asked is not None:
+            is_answer = event["event_type"] == "feedback.submitted"
+            self.ratings.append(Case("csat_response_rate", self._asked, int(is_answer)))
+            self._asked = None
+        if event["event_type"] == "feedback.requested":
+            self._asked = day
+        elif data.get("score") is not None:
+            self.ratings.append(Case("csat", day, int(data["score"] >= 0.8 * data.get("scale", 5))))
+
+    def _call(self, call: Row, at: datetime) -> None:
+        cost = call.get("cost") if call.get("currency", "USD") == "USD" else None
+        self.calls.append(Case("model_tokens", at.date(), value=call.get("tokens")))
+        self.calls.append(Case("model_cost_usd", at.date(), value=cost))
+        self.calls.append(Case("model_cost_coverage", at.date(), int(cost is not None)))
+
+    def cases(self) -> Iterator[Case]:
+        yield from self._conversation_cases()
+        yield from self.ratings
+        yield from self.calls
+        for episode in self.episodes:
+            yield from _episode_cases(episode)
+        for handoff in self.handoffs.values():
+            yield from _handoff_cases(handoff)
+        for turn in self.turns:
+            yield from _turn_cases(turn)
+        for first, status in self.receipts.values():
+            yield Case("delivery_failures", first.date(), int(status == "failed"))
+        for started_at, ended_at in self.agent_spans:
+            yield Case("handle_time", started_at.date(), value=seconds(started_at, ended_at))
+        for message in self.messages:
+            if message["participant_role"] == "bot":
+                stale = int(bool(message["data"].get("was_stale")))
+                yield Case("stale_bot_messages", message["happened_at"].date(), stale)
+
+    def _conversation_cases(self) -> Iterator[Case]:
+        day = self.started_at.date()
+        is_engaged = any(each["participant_role"] == "customer" for each in self.messages)
+        yield Case("engaged_rate", day, int(is_engaged))
+        if is_engaged:
+            yield Case("messages_per_conversation", day, len(self.messages))
+            yield Case("turns_per_conversation", day, len(self.turns))
+            yield Case("handoffs_per_conversation", day, len(self.handoffs))
+
+
+def seconds(start: datetime, end: datetime) -> int | None:
+    """Return whole seconds between two instants, or None if the end is before the start."""
+    whole = end.replace(microsecond=0) - start.replace(microsecond=0)
+    return int(whole.total_seconds()) if end >= start else None
+
+
+def is_eligible(episode: Episode) -> bool:
+    is_final = bool(episode.resolutions) or episode.is_closed or episode.is_idle
+    return (
+        is_final
+        and episode.count("customer") > 0
+        and (episode.count("bot") > 0 or bool(episode.requested_at))
+    )
+
+
+def is_handed_off(episode: Episode) -> bool:
+    return bool(episode.requested_at) or episode.count("agent") > 0
+
+
+def outcome_of(episode: Episode) -> str:
+    if episode.resolutions:
+        confirmed = any(each["data"].get("is_confirmed") for each in episode.resolutions)
+        return "confirmed" if confirmed else "assumed"
+    return "silent" if episode.said[-1][0] == "bot" else "unanswered"
+
+
+def _episode_cases(episode: Episode) -> Iterator[Case]:
+    day = episode.opened_at.date()
+    is_resolved = bool(episode.resolutions)
+    if is_resolved or episode.is_closed or episode.is_idle:
+        is_served = episode.accepted > 0 or episode.count("agent") > 0
+        yield Case("deflection", day, int(not is_served))
+    yield from _response_cases(episode)
+    if not is_eligible(episode):
+        return
+    handed_off = is_handed_off(episode)
+    outcome = None if handed_off else outcome_of(episode)
+    answers = sum(who == "bot" and not fallback for who, fallback, _ in episode.said)
+    by_bot = is_resolved and episode.resolutions[0]["data"].get("resolved_by") == "bot"
+    bot_resolved = by_bot and not handed_off and answers > 0
+    yield Case("containment", day, int(not handed_off))
+    yield Case("handoff_rate", day, int(handed_off))
+    yield Case("resolution_rate", day, int(is_resolved))
+    yield Case("bot_resolution", day, int(bot_resolved))
+    yield Case("bot_abandonment", day, int(outcome == "silent"))
+    if outcome is not None:
+        for each in ("confirmed", "assumed", "silent", "unanswered"):
+            yield Case(f"contained_{each}", day, int(outcome == each))
+    if is_resolved:
+        resolved_at = episode.resolutions[0]["happened_at"]
+        limit = resolved_at + timedelta(days=7)
+        is_back = episode.next_opened_at is not None and episode.next_opened_at <= limit
+        yield Case("reopen_rate", day, int(is_back))
+        yield Case("resolution_time", day, value=seconds(episode.opened_at, resolved_at))
+        if bot_resolved:
+            yield Case("durable_bot_resolution", day, int(not is_back))
+        if episode.requested_at:
+            duration = seconds(episode.requested_at[0], resolved_at)
+            yield Case("human_resolution_time", day, value=duration)
+
+
+def _response_cases(episode: Episode) -> Iterator[Case]:
+    day, bot, agent = episode.opened_at.date(), episode.first("bot"), episode.first("agent")
+    if bot is not None:
+        yield Case("bot_first_response", day, value=seconds(episode.opened_at, bot))
+    if episode.requested_at:
+        yield Case(
+            "time_to_handoff", day, value=seconds(episode.opened_at, episode.requested_at[0])
+        )
+    if is_handed_off(episode):
+        start = episode.requested_at[0] if episode.requested_at else episode.opened_at
+        value = None if agent is None else seconds(start, agent)
+        yield Case("human_first_response", day, value=value)
+
+
+def _handoff_cases(handoff: Handoff) -> Iterator[Case]:
+    day, ended_by = handoff.requested_at.date(), handoff.ended_by
+    yield Case("handoff_reasons", day, value=1, breakdown=handoff.reason)
+    abandoned = handoff.accepted_at is None and ended_by == "customer"
+    yield Case("queue_abandonment", day, int(abandoned))
+    is_ended = ended_by not in (None, "customer", "superseded")
+    yield Case("unserved_handoffs", day, int(is_ended and not handoff.is_answered))
+    if handoff.accepted_at is not None:
+        wait = seconds(handoff.requested_at, handoff.accepted_at)
+        yield Case("pickup_wait", day, value=wait)
+
+
+def _turn_cases(turn: Turn) -> Iterator[Case]:
+    day = turn.started_at.date()
+    if turn.reply is not None:
+        name = {"bot": "bot_latency", "agent": "human_reply_time"}[turn.reply[0]]
+        yield Case(name, day, value=seconds(turn.started_at, turn.reply[1]))
+    if turn.owner == "bot":
+        yield Case("unanswered_turns", day, int(turn.reply is None))
+    if turn.nlu:
+        yield Case("fallback_rate", day, int(any(each.get("is_fallback") for each in turn.nlu)))
+
+
+def _callback_cases(walks: Iterable[Walk]) -> Iterator[Case]:
+    """Yield the cases of the metrics that compare conversations."""
+    opened: dict[str, list[Episode]] = defaultdict(list)
+    for walk in walks:
+        if walk.contact_id is not None:
+            opened[walk.contact_id] += walk.episodes
+    for episodes in opened.values():
+        weeks = {monday(each.opened_at) for each in episodes}
+        for week in weeks:
+            yield Case("retention", week, int(week + timedelta(days=7) in weeks))
+        for episode in filter(is_eligible, episodes):
+            until = episode.opened_at + timedelta(hours=24)
+            is_back = any(episode.opened_at < each.opened_at <= until for each in episodes)
+            kept = not is_handed_off(episode) and not is_back
+            yield Case("contained_without_callback", episode.opened_at.date(), int(kept))
+
+
+def monday(at: datetime) -> date:
+    return at.date() - timedelta(days=at.weekday())
+
+
+def walks_of(lake: Path) -> list[Walk]:
+    """Follow every conversation of a lake that is no test."""
+    files = [lake / segment.path for segment in read_manifest(lake)[0]]
+    events = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
+    streams = events.filter(pl.col("conversation_id").is_not_null()).sort("sequence")
+    groups = streams.partition_by("conversation_id")
+    return [walk for group in groups if not (walk := Walk(group.to_dicts())).is_test]
+
+
+def independent_cases(lake: Path) -> list[Case]:
+    """Return the cases of every metric, from the segments of a lake."""
+    walks = walks_of(lake)
+    return [*(case for walk in walks for case in walk.cases()), *_callback_cases(walks)]

@@ -1,0 +1,163 @@
+"""The values of the metrics over a period: sums from `metric_daily`, percentiles from the facts.
+
+A figure of a past day depends on the log only. What depends on today is here: which days are old enough
+for a metric with a maturity, at `as_of`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from warehouse.metric import Metric, metrics
+
+PERCENTILES = (0.5, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days of the reporting zone, both ends included, as seen on the day `as_of`; None: every channel."""
+
+    first_on: date
+    last_on: date
+    as_of: date
+    channel: str | None = None
+    bot_version: str | None = None
+
+    def last_mature_on(self, metric: Metric) -> date:
+        """Return the last day whose figure is final."""
+        return min(self.last_on, self.as_of - timedelta(days=metric.maturity_days))
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """The value of one metric, or of one value of its breakdown.
+
+    `value`: a share, the mean of a duration, or a sum; None without data. `count`: cases that it is made
+    of; `missing`: cases without a value. `last_on`: the last day that was old enough.
+    """
+
+    metric: Metric
+    breakdown: str
+    value: float | None
+    numerator: float
+    count: int
+    missing: int
+    last_on: date
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+
+
+def read_values(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricValue]:
+    """Return every metric of a period, in the order of the registry; a breakdown gives several values."""
+    return [value for metric in metrics() for value in read_value(con, metric, period)]
+
+
+def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -> list[MetricValue]:
+    """Return the values of one metric of a period."""
+    rows = _daily(metric) if metric.is_stored else _counted(metric)
+    query = (
+        exp.select(
+            "breakdown",
+            "sum(numerator)",
+            "sum(denominator)",
+            "sum(value_sum)",
+            "sum(value_count)",
+            "sum(missing_count)",
+        )
+        .from_(rows.subquery("daily"))
+        .where(*_filters(period))
+        .group_by("breakdown")
+        .order_by("breakdown")
+    )
+    found = con.execute(query.sql("duckdb"), _parameters(metric, period)).fetchall()
+    percentiles = _percentiles(con, metric, period)
+    last_on = period.last_mature_on(metric)
+    values = [_value(metric, row, last_on, percentiles) for row in found]
+    return values or [MetricValue(metric, "", None, 0, 0, 0, last_on)]
+
+
+def _value(
+    metric: Metric, row: tuple[Any, ...], last_on: date, percentiles: dict[str, float]
+) -> MetricValue:
+    breakdown, numerator, denominator, value_sum, value_count, missing = row
+    if metric.kind == "ratio":
+        share = float(numerator) / float(denominator) if denominator else None
+        return MetricValue(metric, breakdown, share, numerator or 0, denominator or 0, 0, last_on)
+    value = None if value_sum is None else float(value_sum)
+    if metric.kind == "duration" and value is not None:
+        value /= value_count
+    return MetricValue(
+        metric,
+        breakdown,
+        value,
+        float(value_sum or 0),
+        value_count,
+        missing,
+        last_on,
+        **percentiles,
+    )
+
+
+def _daily(metric: Metric) -> exp.Select:
+    """Return the stored sums of a metric."""
+    name = exp.Literal.string(metric.name)
+    return exp.select("*").from_("metric_daily").where(exp.column("metric").eq(name))
+
+
+def _counted(metric: Metric) -> exp.Select:
+    """Return the rows of a metric that is not stored, in the form of `metric_daily`."""
+    return exp.select(
+        "active_on",
+        "coalesce(channel, '') as channel",
+        "coalesce(bot_version, '') as bot_version",
+        "coalesce(breakdown, '') as breakdown",
+        "numerator",
+        "denominator",
+        "value as value_sum",
+        "case when value is null then 0 else 1 end as value_count",
+        "case when value is null and denominator is null then 1 else 0 end as missing_count",
+    ).from_(metric.rows().subquery("counted_rows"))
+
+
+def _percentiles(
+    con: duckdb.DuckDBPyConnection, metric: Metric, period: Period
+) -> dict[str, float]:
+    if metric.kind != "duration":
+        return {}
+    query = (
+        exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
+        .from_(_counted(metric).subquery("facts"))
+        .where(*_filters(period))
+    )
+    found = con.execute(query.sql("duckdb"), _parameters(metric, period)).fetchone()
+    names = (f"p{round(share * 100)}" for share in PERCENTILES)
+    return {
+        name: float(value)
+        for name, value in zip(names, found or (), strict=True)
+        if value is not None
+    }
+
+
+def _filters(period: Period) -> list[str]:
+    filters = ["active_on between $first_on and $last_on"]
+    if period.channel is not None:
+        filters.append("channel = $channel")
+    if period.bot_version is not None:
+        filters.append("bot_version = $bot_version")
+    return filters
+
+
+def _parameters(metric: Metric, period: Period) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "first_on": period.first_on,
+        "last_on": period.last_mature_on(metric),
+    }
+    if period.channel is not None:
+        given["channel"] = period.channel
+    if period.bot_version is not None:
+        given["bot_version"] = period.bot_version
+    return given
