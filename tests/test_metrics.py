@@ -21,7 +21,7 @@ from warehouse.metric_values import Period, read_value, read_values
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 DAYS = 12
 
-Sums = dict[tuple[str, date, str], tuple[Decimal | None, Decimal | None, Decimal | None, int]]
+Sums = dict[tuple[str, date, str], tuple[Decimal, Decimal, Decimal, int]]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def stored_sums(record: Record) -> Sums:
             if not metric.is_stored:
                 query = metric.rows().subquery("cases")
                 rows += con.execute(
-                    "select metric, active_on, '', sum(numerator), sum(denominator), null, 0 "
+                    "select metric, active_on, '', sum(numerator), sum(denominator), 0, 0 "
                     f"from {query.sql('duckdb')} group by all"
                 ).fetchall()
     for name, day, breakdown, numerator, denominator, value, missing in rows:
@@ -68,8 +68,8 @@ def stored_sums(record: Record) -> Sums:
     return found
 
 
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(value)).quantize(Decimal("1e-9"))
+def _decimal(value: Any) -> Decimal:
+    return Decimal(str(value)).quantize(Decimal("1e-9"))
 
 
 def independent_sums(cases: list[Case]) -> Sums:
@@ -80,11 +80,11 @@ def independent_sums(cases: list[Case]) -> Sums:
     for key, group in groups.items():
         if group[0].numerator is not None:
             numerator = sum(each.numerator or 0 for each in group)
-            found[key] = _decimal(numerator), _decimal(len(group)), None, 0
+            found[key] = _decimal(numerator), _decimal(len(group)), _decimal(0), 0
         else:
             values = [Decimal(str(each.value)) for each in group if each.value is not None]
-            total = sum(values, Decimal()) if values else None
-            found[key] = None, None, _decimal(total), len(group) - len(values)
+            total = sum(values, Decimal())
+            found[key] = _decimal(0), _decimal(0), _decimal(total), len(group) - len(values)
     return found
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -18,9 +17,10 @@ from sqlglot import exp
 from ingest.manifest import Segment, read_manifest
 from warehouse import definitions, incremental, ledger
 from warehouse.checks import CheckError, check_key, run_checks
+from warehouse.days import measure_after, measure_before, merge
 from warehouse.lake import connect, transaction, write_lock
 from warehouse.ledger import Damaged
-from warehouse.model import Model, by_conversation, by_day, columns_read, inputs_of_days, models
+from warehouse.model import Model, by_conversation, by_day, columns_read, models
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,9 @@ def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
 def _build_changed(
     con: duckdb.DuckDBPyConnection, report: LoadReport, events: Model, segments: list[Segment]
 ) -> None:
-    """Rebuild the changed conversations, then the days on which they were active."""
+    """Rebuild the changed conversations, then the days to which they add."""
     days = incremental.candidate_days(con, _new_positions(segments))
+    measure_before(con, days)
     # All columns cost more the longer the history: row groups are read to find few rows.
     columns = columns_read(events, by_conversation())
     stored = exp.select(*columns).from_(incremental.stored_table(events.name))
@@ -137,25 +138,16 @@ def _build_changed(
         _delete(con, model, incremental.of_changed(model, days))
         report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
-    _build_days(con, report, incremental.active_days(con))
+    _build_days(con, report)
 
 
-def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[date]) -> None:
-    """Rebuild days from the rows of these days: each input once, and only the columns that are read."""
-    incremental.restore_models(con, models())
-    inputs = inputs_of_days()
-    for model in inputs:
-        if model.load_by == "view":
-            incremental.replace_model(con, model, model.sql)
-            continue
-        columns = columns_read(model, [*by_day(), *inputs])
-        stored = exp.select(*columns).from_(incremental.stored_table(model.name))
-        incremental.replace_model(con, model, stored.where(incremental.on_days(model.day, days)))
+def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
+    measure_after(con)
     for model in by_day():
-        on_days = incremental.on_days(model.day, days)
-        _delete(con, model, on_days)
-        report.rows[model.name] = _insert(con, model, model.sql)
-        check_key(con, model, on_days)
+        with _named(model):
+            report.rows[model.name], days = merge(con, model)
+        if days:
+            check_key(con, model, incremental.on_days(model.day, days))
 
 
 def _run_checks(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:

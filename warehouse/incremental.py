@@ -90,14 +90,6 @@ _DAYS_BEFORE = f"""
 """Days on which the changed conversations were active before this load."""
 
 
-def active_days(con: duckdb.DuckDBPyConnection) -> list[date]:
-    """Return the days on which changed conversations have events; call it while `events` is narrowed.
-
-    Every date in a model is the day of an event, and events are only ever added.
-    """
-    return [row[0] for row in con.execute("select distinct happened_on from events").fetchall()]
-
-
 def on_days(column: str, days: list[date]) -> exp.Condition:
     """Select rows of these days by a list of dates, so that DuckDB skips everything else."""
     dates = (exp.cast(exp.Literal.string(day.isoformat()), "date") for day in sorted(days))
@@ -112,14 +104,24 @@ def of_changed(model: Model, days: list[date]) -> exp.Condition:
 
 def replace_model(con: duckdb.DuckDBPyConnection, model: Model, query: exp.Expression) -> None:
     """Hide a model's table or view behind a temporary table with the rows of `query`."""
+    create_temporary(con, model.name, query)
+
+
+def create_temporary(con: duckdb.DuckDBPyConnection, name: str, query: exp.Expression) -> None:
+    """Create a temporary table with the rows of `query`."""
     temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
     statement = exp.Create(
-        this=exp.to_table(model.name), kind="TABLE", expression=query, properties=temporary
+        this=exp.to_table(name), kind="TABLE", expression=query, properties=temporary
     )
     con.execute(statement.sql("duckdb"))
+
+
+def drop_temporary(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Drop a temporary table if it exists."""
+    con.execute(f"drop table if exists temp.{exp.to_identifier(name)}")
 
 
 def restore_models(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
     """Drop the temporary tables of `replace_model`."""
     for model in models:
-        con.execute(f"drop table if exists temp.{exp.to_identifier(model.name)}")
+        drop_temporary(con, model.name)

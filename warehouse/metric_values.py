@@ -87,7 +87,7 @@ def _value(
     if metric.kind == "ratio":
         share = float(numerator) / float(denominator) if denominator else None
         return MetricValue(metric, breakdown, share, numerator or 0, denominator or 0, 0, last_on)
-    value = None if value_sum is None else float(value_sum)
+    value = float(value_sum) if value_count else None
     if metric.kind == "duration" and value is not None:
         value /= value_count
     return MetricValue(

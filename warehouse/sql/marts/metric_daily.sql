@@ -1,5 +1,5 @@
 -- One row per day, metric, channel, bot version and breakdown: sums, never rates.
--- key: active_on, metric, channel, bot_version, breakdown
+-- key: active_on, metric, metric_version, channel, bot_version, breakdown
 -- load: by active_on on active_on
 --
 -- active_on         day, in the reporting zone, on the metric's clock
@@ -8,9 +8,9 @@
 -- channel           channel; empty if unknown
 -- bot_version       version of the bot; empty if unknown
 -- breakdown         value by which the metric is broken down; empty for most
--- numerator         sum of the numerator, of a ratio
--- denominator       sum of the denominator, of a ratio
--- value_sum         sum of the values, of a duration, a count or a sum
+-- numerator         sum of the numerators of a ratio; else 0
+-- denominator       sum of the denominators of a ratio; else 0
+-- value_sum         sum of the values of a duration, a count or a sum; else 0
 -- value_count       number of values
 -- missing_count     rows without a value: no answer yet, no price, or clocks that contradict
 -- up_to_1h_count    durations below 1 hour
@@ -26,9 +26,9 @@ select
     coalesce(channel, '') as channel,
     coalesce(bot_version, '') as bot_version,
     coalesce(breakdown, '') as breakdown,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator,
-    cast(sum(cast(value as decimal(28, 9))) as decimal(38, 9)) as value_sum,
+    cast(coalesce(sum(numerator), 0) as bigint) as numerator,
+    cast(coalesce(sum(denominator), 0) as bigint) as denominator,
+    cast(coalesce(sum(cast(value as decimal(28, 9))), 0) as decimal(38, 9)) as value_sum,
     count(value) as value_count,
     count(*) filter (where denominator is null and value is null) as missing_count,
     count(*) filter (where unit = 'seconds' and value < 3600) as up_to_1h_count,
