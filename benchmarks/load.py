@@ -21,8 +21,8 @@ from benchmarks.synthetic import as_table, history
 from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
 from warehouse import build, definitions, incremental, ledger
+from warehouse.incremental import FILES
 from warehouse.lake import connect, transaction
-from warehouse.model import SOURCE, models
 
 ZONE = "UTC"
 SEGMENT_ROWS = 50_000
@@ -69,13 +69,13 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     ledger.create(con)
     incremental.create_source(con, Path(), [], ZONE)
     definitions.update(con, ZONE)
-    con.execute(f"create table copied as select * from {SOURCE} limit 0")
+    con.execute(f"create table copied as select * from {FILES} limit 0")
     con.execute("commit")
 
 
 def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     """Load as `warehouse.build.load` does between begin and commit."""
-    return build._load(con, lake, ZONE).events
+    return build._load(con, lake, ZONE, datetime.now(UTC)).events
 
 
 def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
@@ -84,8 +84,9 @@ def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     good, damaged = ledger.inspect(lake, waiting)
     incremental.create_source(con, lake, good, ZONE)
     incremental.exclude_loaded(con, ledger.loaded_within(con, good))
-    model = next(each for each in models() if each.load_by == "append")
-    loaded = build._append(con, model, good)
+    report = build.LoadReport()
+    build._append(con, report, good)
+    loaded = report.events
     ledger.record(con, good, damaged)
     return loaded
 

@@ -1,5 +1,6 @@
 """Prints `docs/metrics.md`: the metrics of the registry. `make docs` prints it; a test fails when they differ."""
 
+import sys
 from collections.abc import Iterator
 
 from warehouse.metric import Metric, metrics
@@ -40,4 +41,4 @@ def _metric(metric: Metric) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(page()).rstrip())
+    sys.stdout.write("\n".join(page()).rstrip() + "\n")

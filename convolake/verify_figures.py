@@ -57,6 +57,8 @@ def _read(
 ) -> pl.DataFrame:
     query = exp.select(*(exp.column(name) for name in columns)).from_(table)
     query = query.where("conversation_id is not null", f"hash(conversation_id) % {parts} = {part}")
+    if table.name == SOURCE:
+        query = query.where("rejection_reason is null")
     return con.execute(query.sql("duckdb")).pl()
 
 

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
-from warehouse import definitions, incremental, ledger
+from warehouse import definitions, incremental, ledger, restatements
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.days import measure_after, measure_before, merge
 from warehouse.lake import connect, transaction, write_lock
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 class LoadReport:
     """The result of a load; `rows` are those written, by model.
 
+    `events`: those that were stored. `late_events`: of those, the ones of days before the newest known day.
     `rebuilt`: every event was loaded again; `backfilled`: models that were built again from stored events.
     """
 
@@ -37,13 +39,27 @@ class LoadReport:
     conversations: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    duplicate_events: int = 0
+    rejected_events: int = 0
+    quarantined_events: int = 0
+    late_events: int = 0
+    restated_days: int = 0
     rebuilt: bool = False
     backfilled: list[str] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
 
+    @property
+    def received_events(self) -> int:
+        """The events of the waiting segments: stored, duplicate, rejected or quarantined."""
+        return self.events + self.duplicate_events + self.rejected_events + self.quarantined_events
 
-def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
+
+def load(
+    lake: Path, warehouse: Path, reporting_zone: str, now: datetime | None = None
+) -> LoadReport:
     """Bring the warehouse up to the manifest of `lake`. Safe to repeat, and to kill anywhere.
+
+    `now`: the time that the load is recorded with; the system's clock by default.
 
     Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
     """
@@ -53,13 +69,16 @@ def load(lake: Path, warehouse: Path, reporting_zone: str) -> LoadReport:
         connect(warehouse, read_only=False) as con,
         transaction(con, warehouse),
     ):
-        report = _load(con, lake, reporting_zone)
+        report = _load(con, lake, reporting_zone, now or datetime.now(UTC))
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> LoadReport:
+def _load(
+    con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str, now: datetime
+) -> LoadReport:
     ledger.create(con)
+    restatements.create(con)
     was_loaded = bool(ledger.loaded_spans(con))
     incremental.create_source(con, lake, [], reporting_zone)  # it gives the models their types
     outdated = definitions.update(con, reporting_zone)
@@ -69,15 +88,22 @@ def _load(con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str) -> Lo
     for each in damaged:
         logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
     report = LoadReport(
-        segments=len(good), rebuilt=was_loaded and outdated is None, damaged=damaged
+        segments=len(good),
+        rebuilt=was_loaded and outdated is None,
+        damaged=damaged,
+        quarantined_events=sum(each.segment.rows for each in damaged),
     )
     incremental.create_source(con, lake, good, reporting_zone)
-    incremental.exclude_loaded(con, ledger.loaded_within(con, good))
+    duplicates = ledger.loaded_within(con, good)
+    report.duplicate_events = sum(span.rows for span in duplicates)
+    incremental.exclude_loaded(con, duplicates)
     _backfill(con, report, outdated or [])
     if good:
         _build(con, report, good)
     ledger.record(con, good, damaged)
     ledger.record_compactions(con, sealed)
+    if good or report.backfilled:
+        restatements.record_load(con, restatements.next_load_number(con), report, now)
     return report
 
 
@@ -102,14 +128,18 @@ def _backfill(
 
 
 def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
-    is_first = con.execute("select 1 from events limit 1").fetchone() is None
+    known_until = restatements.last_known_day(con)
     report.conversations = incremental.collect_changed(con)
-    events = next(model for model in models() if model.load_by == "append")
-    report.rows[events.name] = report.events = _append(con, events, segments)
-    if is_first:
+    _append(con, report, segments)
+    if known_until is None:
         _build_all(con, report)
-    elif report.conversations:
-        _build_changed(con, report, events, segments)
+        return
+    events = exp.select("count(*)").from_("events").where(_new_positions(segments))
+    late = events.where("happened_on < $known_until")
+    found = con.execute(late.sql("duckdb"), {"known_until": known_until}).fetchone()
+    report.late_events = int(found[0]) if found else 0
+    if report.conversations:
+        _build_changed(con, report, segments, known_until)
 
 
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
@@ -122,12 +152,13 @@ def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
 
 
 def _build_changed(
-    con: duckdb.DuckDBPyConnection, report: LoadReport, events: Model, segments: list[Segment]
+    con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment], known_until: date
 ) -> None:
     """Rebuild the changed conversations, then the days to which they add."""
     days = incremental.candidate_days(con, _new_positions(segments))
     measure_before(con, days)
     # All columns cost more the longer the history: row groups are read to find few rows.
+    events = next(model for model in models() if model.name == "events")
     columns = columns_read(events, by_conversation())
     stored = exp.select(*columns).from_(incremental.stored_table(events.name))
     incremental.replace_model(con, events, stored.where(incremental.of_changed(events, days)))
@@ -138,11 +169,13 @@ def _build_changed(
         _delete(con, model, incremental.of_changed(model, days))
         report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
-    _build_days(con, report)
+    _build_days(con, report, known_until)
 
 
-def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
+def _build_days(con: duckdb.DuckDBPyConnection, report: LoadReport, known_until: date) -> None:
     measure_after(con)
+    number = restatements.next_load_number(con)
+    report.restated_days = restatements.record_changes(con, number, known_until)
     for model in by_day():
         with _named(model):
             report.rows[model.name], days = merge(con, model)
@@ -159,14 +192,18 @@ def _delete(con: duckdb.DuckDBPyConnection, model: Model, where: exp.Condition) 
     con.execute(exp.delete(incremental.stored_table(model.name), where=where).sql("duckdb"))
 
 
-def _append(con: duckdb.DuckDBPyConnection, model: Model, segments: list[Segment]) -> int:
+def _append(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
     """Add the waiting events; raise CheckError unless they are exactly those of the manifest."""
-    rows = _insert(con, model, model.sql)
+    for model in models():
+        if model.load_by == "append":
+            report.rows[model.name] = _insert(con, model, model.sql)
+            check_key(con, model, _new_positions(segments))
+    report.events = report.rows["events"]
+    report.rejected_events = report.rows["rejected_events"]
+    rows = report.events + report.rejected_events
     expected = sum(segment.rows for segment in segments)
     if rows != expected:
         raise CheckError("a load adds the rows that the manifest names", [(rows, expected)])
-    check_key(con, model, _new_positions(segments))
-    return rows
 
 
 def _new_positions(segments: list[Segment]) -> exp.Condition:

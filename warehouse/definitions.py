@@ -25,6 +25,8 @@ def update(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> list[Model] |
         return []
     existing = _relations(con)
     is_reset = any(model.load_by == "append" for model in outdated)
+    if is_reset:
+        outdated = list(models())
     for name in {*(model.name for model in outdated), *(stored.keys() - hashes.keys())}:
         if name in existing:
             drop = exp.Drop(tables=[incremental.stored_table(name)], kind=existing[name])

@@ -14,13 +14,16 @@ from sqlglot import exp
 from ingest.contract import SCHEMA
 from ingest.manifest import Segment
 from warehouse.ledger import Span
-from warehouse.model import SOURCE, Model
+from warehouse.model import SOURCE, Model, source_query
 
 CATALOG = "lake"
 CHANGED = "changed_conversations"
 """Temporary table of the conversations with new events."""
 
-_FILES = "select * from read_parquet(getvariable('files'), hive_partitioning = false)"
+FILES = "sealed_files"
+"""Temporary view of the rows of the waiting segments."""
+
+_READ = "select * from read_parquet(getvariable('files'), hive_partitioning = false)"
 
 
 def stored_table(name: str) -> exp.Table:
@@ -31,20 +34,21 @@ def stored_table(name: str) -> exp.Table:
 def create_source(
     con: duckdb.DuckDBPyConnection, lake: Path, segments: list[Segment], reporting_zone: str
 ) -> None:
-    """Create the view SOURCE of the events of `segments`, and the variable of the reporting zone."""
+    """Create the views FILES and SOURCE of the events of `segments`, and the variable of the reporting zone."""
     con.execute("set variable reporting_zone = $zone", {"zone": reporting_zone})
     if segments:
         files = [str(lake / segment.path) for segment in segments]
         con.execute("set variable files = $files", {"files": files})
-        query = _FILES
+        query = _READ
     else:
         con.register("no_events", SCHEMA.empty_table())
         query = "select * from no_events"
-    con.execute(f"create or replace temp view {SOURCE} as {query}")
+    con.execute(f"create or replace temp view {FILES} as {query}")
+    con.execute(f"create or replace temp view {SOURCE} as {source_query()}")
 
 
 def exclude_loaded(con: duckdb.DuckDBPyConnection, spans: Sequence[Span]) -> None:
-    """Remove positions from SOURCE that other files have loaded already."""
+    """Remove positions from FILES that other files have loaded already."""
     if not spans:
         return
     loaded = exp.or_(
@@ -56,7 +60,7 @@ def exclude_loaded(con: duckdb.DuckDBPyConnection, spans: Sequence[Span]) -> Non
         )
     )
     con.execute(
-        f"create or replace temp view {SOURCE} as {_FILES} where not ({loaded.sql('duckdb')})"
+        f"create or replace temp view {FILES} as {_READ} where not ({loaded.sql('duckdb')})"
     )
 
 
@@ -64,7 +68,8 @@ def collect_changed(con: duckdb.DuckDBPyConnection) -> int:
     """Store which conversations have events in SOURCE; return how many."""
     con.execute(
         f"create or replace temp table {CHANGED} as "  # noqa: S608 (our own names)
-        f"select distinct conversation_id from {SOURCE} where conversation_id is not null"
+        f"select distinct conversation_id from {SOURCE} "
+        "where conversation_id is not null and rejection_reason is null"
     )
     found = con.execute(f"select count(*) from {CHANGED}").fetchone()  # noqa: S608
     return int(found[0]) if found else 0

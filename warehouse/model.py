@@ -178,10 +178,15 @@ def checks() -> dict[str, exp.Query]:
     return {path.stem: _parse_select(path) for path in sorted((DIRECTORY / "checks").glob("*.sql"))}
 
 
+def source_query() -> str:
+    """Return the query of SOURCE: the waiting events, each with the reason why it is rejected."""
+    return (DIRECTORY / f"{SOURCE}.sql").read_text()
+
+
 @cache
 def definition_hashes() -> dict[str, str]:
     """Return a hash for each model that changes when the model, or one that it reads, does."""
-    hashes: dict[str, str] = {SOURCE: ""}
+    hashes = {SOURCE: source_query()}
     for model in models():
         text = "\n".join([model.text, *(hashes[name] for name in model.reads)])
         hashes[model.name] = hashlib.sha256(text.encode()).hexdigest()

@@ -63,3 +63,4 @@ select
     cast(happened_at at time zone 'UTC' as timestamp) as happened_at,
     cast(happened_at at time zone getvariable('reporting_zone') as date) as happened_on
 from sealed_events
+where rejection_reason is null
