@@ -46,16 +46,20 @@ facts as (
         ) as contact_id,
         arg_max(payload ->> '$.conversation_key', sequence) filter (
             where event_type in ('conversation.created', 'conversation.updated')
+            and (payload ->> '$.conversation_key') is not null
         ) as conversation_key,
         arg_max(payload ->> '$.subject', sequence) filter (
             where event_type in ('conversation.created', 'conversation.updated')
+            and (payload ->> '$.subject') is not null
         ) as subject,
         -- Only the log itself links conversations.
         arg_max(payload ->> '$.predecessor_id', sequence) filter (
             where event_type = 'conversation.created' and source = 'convolake'
+            and (payload ->> '$.predecessor_id') is not null
         ) as predecessor_id,
         arg_max(payload ->> '$.successor_id', sequence) filter (
             where event_type = 'conversation.updated' and source = 'convolake'
+            and (payload ->> '$.successor_id') is not null
         ) as successor_id,
         arg_min(is_test, sequence) as is_test,
         arg_min(happened_at, sequence) as created_at,

@@ -49,10 +49,12 @@ select
     is_test,
     submitted_at,
     submitted_on,
-    case when isfinite(score_number) then score_number end as score,
-    case when isfinite(scale_number) then scale_number end as scale,
+    -- NaN and the infinities are outside.
+    case when score_number between -1e300 and 1e300 then score_number end as score,
+    case when scale_number between -1e300 and 1e300 then scale_number end as scale,
     comment,
-    score_text is not null and not coalesce(isfinite(score_number), false) as is_unreadable,
+    score_text is not null
+    and not coalesce(score_number between -1e300 and 1e300, false) as is_unreadable,
     control_owner
 from ratings
 where event_type = 'feedback.submitted'

@@ -57,7 +57,9 @@ changes as (
         -- An edit after the deletion changes nothing.
         coalesce(
             min(sequence) filter (where event_type = 'message.edited')
-            < coalesce(min(sequence) filter (where event_type = 'message.deleted'), 2 ** 62),
+            < coalesce(
+                min(sequence) filter (where event_type = 'message.deleted'), 9223372036854775807
+            ),
             false
         ) as is_edited,
         arg_max_null(text, sequence) filter (where event_type = 'message.edited') as last_text,

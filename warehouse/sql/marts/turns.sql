@@ -85,7 +85,7 @@ turns as (
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         arg_min(payload ->> '$.nlu.intent', sequence)
         filter (where (payload ->> '$.nlu.intent') is not null) as intent,
-        arg_min(try_cast(payload ->> '$.nlu.confidence' as double), sequence)
+        arg_min_null(try_cast(payload ->> '$.nlu.confidence' as double), sequence)
         filter (where (payload ->> '$.nlu.intent') is not null) as confidence,
         count(*) filter (where (payload ->> '$.nlu') is not null) > 0 as has_nlu,
         count(*) filter (where (payload ->> '$.nlu.is_fallback') = 'true') > 0 as is_fallback
