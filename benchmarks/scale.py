@@ -171,7 +171,7 @@ def timed(what: str, work: Callable[[], Any]) -> Any:
 
 
 def load_batch(lake: Path, warehouse: Path) -> float:
-    """Load what waits into a copy; return the processor seconds."""
+    """Load the waiting batch into a copy; return the processor seconds."""
     spent: list[float] = []
     for number in range(3):
         copy = warehouse.with_name(f"copy-{number}")
