@@ -5,6 +5,7 @@ import typer
 from convolake.commands import (
     backup,
     compact,
+    export,
     import_file,
     keys,
     load,
@@ -33,6 +34,7 @@ for part in (
     sql.app,
     metrics.app,
     sessions.app,
+    export.app,
     verify.app,
     compact.app,
     maintain.app,
