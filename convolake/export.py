@@ -4,7 +4,6 @@ The manifest names the columns, the number of rows and the sha256 of each file: 
 everything, and a column that is missing is seen.
 """
 
-import enum
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
+from convolake.export_format import ExportError, Format
 from ingest.manifest import file_sha256
 from warehouse import incremental
 from warehouse.lake import connect
@@ -23,18 +23,6 @@ MANIFEST = "manifest.json"
 
 FORMULA = r"^[=+\-@\t\r]"
 """Beginning of a text that a spreadsheet would run as a formula (OWASP, CSV injection)."""
-
-
-class ExportError(Exception):
-    """The export cannot be made as asked; nothing was written."""
-
-
-class Format(enum.StrEnum):
-    """Format of the exported files."""
-
-    parquet = "parquet"
-    csv = "csv"
-    jsonl = "jsonl"
 
 
 _COPY = {

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from convolake.console import print_line, progress_bar, report_errors
-from convolake.export import ExportError, Format
+from convolake.export_format import ExportError, Format
 from ingest.settings import Settings
 
 app = typer.Typer()
