@@ -23,6 +23,7 @@ from ingest.manifest import read_manifest
 from warehouse import build, definitions, incremental, ledger
 from warehouse.incremental import FILES
 from warehouse.lake import connect, transaction
+from warehouse.load_report import LoadReport
 
 ZONE = "UTC"
 SEGMENT_ROWS = 50_000
@@ -84,7 +85,7 @@ def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     good, damaged = ledger.inspect(lake, waiting)
     incremental.create_source(con, lake, good, ZONE)
     incremental.exclude_loaded(con, ledger.loaded_within(con, good))
-    report = build.LoadReport()
+    report = LoadReport()
     build._append(con, report, good)
     loaded = report.events
     ledger.record(con, good, damaged)

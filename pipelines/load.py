@@ -8,9 +8,10 @@ import dagster as dg
 
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
-from warehouse.build import LoadReport, load
+from warehouse.build import load
 from warehouse.checks import CheckError
 from warehouse.lake import catalog_path
+from warehouse.load_report import LoadReport
 from warehouse.model import SOURCE, Model, models
 
 POOL = "warehouse"

@@ -32,8 +32,9 @@ from ingest.log.writer_requests import (
 from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process, seal
-from warehouse.build import LoadReport, load
+from warehouse.build import load
 from warehouse.lake import connect
+from warehouse.load_report import LoadReport
 
 START = datetime(2030, 1, 1, 10, 0, tzinfo=UTC)
 MINUTE = 60_000_000

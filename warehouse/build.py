@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,38 +19,10 @@ from warehouse import definitions, incremental, ledger, restatements
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.days import measure_after, measure_before, merge
 from warehouse.lake import connect, transaction, write_lock
-from warehouse.ledger import Damaged
+from warehouse.load_report import LoadReport
 from warehouse.model import Model, by_conversation, by_day, columns_read, models
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class LoadReport:
-    """The result of a load; `rows` are those written, by model.
-
-    `events`: those that were stored. `late_events`: of those, the ones of days before the newest known day.
-    `rebuilt`: every event was loaded again; `backfilled`: models that were built again from stored events.
-    """
-
-    segments: int = 0
-    events: int = 0
-    conversations: int = 0
-    rows: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    duplicate_events: int = 0
-    rejected_events: int = 0
-    quarantined_events: int = 0
-    late_events: int = 0
-    restated_days: int = 0
-    rebuilt: bool = False
-    backfilled: list[str] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
-
-    @property
-    def received_events(self) -> int:
-        """The events of the waiting segments: stored, duplicate, rejected or quarantined."""
-        return self.events + self.duplicate_events + self.rejected_events + self.quarantined_events
 
 
 def load(

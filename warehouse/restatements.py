@@ -6,15 +6,12 @@ history of this warehouse: a warehouse that is deleted begins a new one.
 """
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
 
 from warehouse.days import AFTER, BEFORE
-
-if TYPE_CHECKING:
-    from warehouse.build import LoadReport
+from warehouse.load_report import LoadReport
 
 _CREATE = (
     """
@@ -85,7 +82,7 @@ def record_changes(con: duckdb.DuckDBPyConnection, load_number: int, before: dat
 
 
 def record_load(
-    con: duckdb.DuckDBPyConnection, load_number: int, report: "LoadReport", loaded_at: datetime
+    con: duckdb.DuckDBPyConnection, load_number: int, report: LoadReport, loaded_at: datetime
 ) -> None:
     """Record a load that changed something."""
     con.execute(

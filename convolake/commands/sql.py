@@ -7,13 +7,11 @@ reaches only the files of the warehouse, no network and no variable of this prog
 import csv
 import enum
 import io
-import json
 import os
-import re
+import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,17 +26,8 @@ app = typer.Typer()
 ROWS = 10_000
 """Rows fetched at once, so that a large result is not in memory twice."""
 
-_EXPLAIN = re.compile(r"\s*explain\b\s*(analyze\b|\([^()]*\))?", re.IGNORECASE)
-_READERS = {
-    "ducklake_current_snapshot", "ducklake_last_committed_snapshot", "ducklake_list_files",
-    "ducklake_options", "ducklake_settings", "ducklake_snapshots", "ducklake_table_changes",
-    "ducklake_table_deletions", "ducklake_table_info", "ducklake_table_insertions",
-}  # fmt: skip
-"""DuckLake's functions that only read; its others rewrite or delete files."""
-
-
-class NotOneSelectError(Exception):
-    """The query is not exactly one SELECT; nothing was run."""
+UNLIMITED = 1_000_000
+"""Width of a table that is written to a file or a pipe: no column is cut."""
 
 
 class Format(enum.StrEnum):
@@ -53,7 +42,10 @@ class Format(enum.StrEnum):
 @app.command()
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="One SELECT; leave it out to read it from standard input.")
+        str | None,
+        typer.Argument(
+            help="One SELECT; leave it out for a prompt, or to read it from standard input."
+        ),
     ] = None,
     form: Annotated[
         Format,
@@ -66,6 +58,7 @@ def sql(
     """Run a query on the warehouse, for example: select channel, count(*) from conversations group by all."""
     import duckdb
 
+    from convolake.read_only_sql import NotOneSelectError, lock_down, one_select
     from warehouse.lake import WarehouseMissingError, connect
 
     settings = Settings()
@@ -75,6 +68,11 @@ def sql(
     with report_errors(WarehouseMissingError, NotOneSelectError, duckdb.Error):
         con = connect(settings.warehouse_path)
         lock_down(con, settings.warehouse_path)
+        if query is None and sys.stdin.isatty():
+            from convolake.sql_prompt import SqlPrompt
+
+            SqlPrompt(con, _show, typer.echo).run(settings.data / ".sql_history")
+            return
         result = con.sql(one_select(con, query or sys.stdin.read()))
         try:
             _write(result, form)
@@ -84,67 +82,10 @@ def sql(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def lock_down(con: "duckdb.DuckDBPyConnection", warehouse: Path) -> None:
-    """Restrict `con` to the warehouse's files, and lock its configuration."""
-    from sqlglot import exp
-
-    files = exp.Literal.string(f"{(warehouse / 'files').resolve()}/").sql("duckdb")
-    con.execute(f"SET allowed_directories = [{files}]")
-    con.execute("SET enable_external_access = false")
-    con.execute("SET python_enable_replacements = false")
-    con.execute("SET lock_configuration = true")
-
-
-def one_select(con: "duckdb.DuckDBPyConnection", query: str) -> str:
-    """Return the query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
-
-    Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
-    """
-    import duckdb
-    from sqlglot import exp
-
-    kinds = [statement.type for statement in con.extract_statements(query)]
-    inner = query
-    if kinds == [duckdb.StatementType.EXPLAIN]:
-        inner = query[explain.end() :] if (explain := _EXPLAIN.match(query)) else ""
-        kinds = [statement.type for statement in con.extract_statements(inner)]
-    if kinds != [duckdb.StatementType.SELECT]:
-        found = ", ".join(kind.name for kind in kinds) or "nothing"
-        raise NotOneSelectError(f"give one SELECT, the warehouse is read-only here; got: {found}")
-    # As a literal: DuckDB imports pandas to bind a value, which takes 0.3 s.
-    literal = exp.Literal.string(inner).sql("duckdb")
-    (tree,) = con.execute(f"select json_serialize_sql({literal})").fetchall()[0]
-    parsed = json.loads(tree)
-    if parsed["error"]:
-        raise NotOneSelectError(f"give one SELECT instead: {parsed['error_message']}")
-    for name in sorted(set(_functions(parsed))):
-        if _is_forbidden(name):
-            raise NotOneSelectError(f"{name}() reaches past the warehouse's tables; leave it out")
-    return query
-
-
-def _functions(node: Any) -> Iterator[str]:
-    """Return the names of all functions in a statement's tree."""
-    if isinstance(node, dict):
-        if "function_name" in node:
-            yield str(node["function_name"]).lower()
-        node = list(node.values())
-    if isinstance(node, list):
-        for each in node:
-            yield from _functions(each)
-
-
-def _is_forbidden(name: str) -> bool:
-    # DuckDB's lock does not hold the SQLite extension, and `query` hides what it calls.
-    if name.startswith("ducklake_"):
-        return name not in _READERS
-    return name.startswith("sqlite_") or name in {"query", "checkpoint", "force_checkpoint"}
-
-
 def _write(result: "duckdb.DuckDBPyRelation", form: Format) -> None:
     match form:
         case Format.table:
-            typer.echo(str(result), nl=False)
+            _show(result)
         case Format.csv:
             _write_csv(result)
         case Format.json:
@@ -154,6 +95,12 @@ def _write(result: "duckdb.DuckDBPyRelation", form: Format) -> None:
             # Not straight into the pipe: polars has an error of its own for one that was closed.
             result.pl().write_parquet(buffer)
             sys.stdout.buffer.write(buffer.getbuffer())
+
+
+def _show(result: "duckdb.DuckDBPyRelation") -> None:
+    """Print a table; only a terminal limits its width."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    result.show(max_width=width)
 
 
 def _write_csv(result: "duckdb.DuckDBPyRelation") -> None:

@@ -16,7 +16,7 @@ from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
 from tests.factories import Clock, Record, make_conversation
 from tests.faults.conftest import Found
-from warehouse.build import LoadReport
+from warehouse.load_report import LoadReport
 
 pytestmark = pytest.mark.timeout(1800)
 
