@@ -91,6 +91,11 @@ def loaded_spans(con: duckdb.DuckDBPyConnection) -> Loaded:
         "select shard, first_position, last_position from segments where status = 'loaded' "
         "order by shard, first_position"
     ).fetchall()
+    return merge_spans(rows)
+
+
+def merge_spans(rows: Iterable[tuple[Shard, int, int]]) -> Loaded:
+    """Return spans by shard, adjacent ones merged; `rows` are in order."""
     loaded: Loaded = {}
     for shard, first, last in rows:
         spans = loaded.setdefault(shard, [])
