@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from cachetools import LRUCache
 from sqlalchemy import ClauseElement, Engine
 
 from ingest.errors import UnreadableStateError
@@ -13,7 +12,6 @@ from ingest.events.contact_state import Contact
 from ingest.events.conversation_state import Conversation, encode_state
 from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
-from ingest.events.timers import next_check_at
 from ingest.log.records import (
     CreatedMessage,
     IngestCounters,
@@ -22,23 +20,13 @@ from ingest.log.records import (
     ParkedEvent,
     RejectedEvent,
 )
+from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
-from ingest.log.storage.state_reader import read_contact, read_conversation, read_message
+from ingest.log.storage.state_reader import read_contact, read_message
 from ingest.log.storage.statements import compiled_statements
 
 K = TypeVar("K")
 S = TypeVar("S")
-
-CACHED_STATES = 50_000
-"""Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
-
-
-class CachedConversation(msgspec.Struct):
-    """The state of a conversation, and its `next_check_at` and `controlling_agent` in the store."""
-
-    state: Conversation
-    stored_check: int | None = None
-    stored_agent: str | None = None
 
 
 class Store:
@@ -46,12 +34,14 @@ class Store:
 
     def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
-        self._cache: LRUCache[str, CachedConversation] = LRUCache(CACHED_STATES)
         self._added = 0
         self._engine = engine
         self._shard = shard
         self._database = database_for(engine)
         self._sql = compiled_statements(engine.dialect)
+        self._conversations = ConversationTable(
+            engine, self._sql, self._execute, self._execute_many
+        )
         self._connect()
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
@@ -78,7 +68,7 @@ class Store:
         self._database.acquire_write_lock(self._cursor)
         last, self._parked = self._execute(self._sql.last_position_and_parked, (self._shard,))[0]
         if last != position:
-            self._cache.clear()
+            self._conversations.clear_cache()
         return last or 0
 
     @property
@@ -102,24 +92,7 @@ class Store:
         self, conversation_ids: Sequence[str]
     ) -> tuple[dict[str, Conversation], dict[str, UnreadableStateError]]:
         """Return the state of those of `conversation_ids` that exist, and of which it cannot be read."""
-        found: dict[str, Conversation] = {}
-        unknown: list[str] = []
-        for key in conversation_ids:
-            try:
-                found[key] = self._cache[key].state
-            except KeyError:
-                unknown.append(key)
-        unreadable: dict[str, UnreadableStateError] = {}
-        rows = self._sql.find_states(self._execute, unknown)
-        for conversation_id, projection, stored_check, stored_agent in rows:
-            try:
-                state = read_conversation(self._engine, conversation_id, projection)
-            except UnreadableStateError as error:
-                unreadable[conversation_id] = error
-                continue
-            found[conversation_id] = state
-            self._cache[conversation_id] = CachedConversation(state, stored_check, stored_agent)
-        return found, unreadable
+        return self._conversations.find(conversation_ids)
 
     def find_due_conversations(self, now: int, most: int) -> list[str]:
         """Return at most `most` conversations with a due timer, the longest due first."""
@@ -195,99 +168,7 @@ class Store:
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
     ) -> None:
         """Write states to the store; `new` have no row yet, `keyed` may have a new key."""
-        old = [each for each in states if each.conversation_id not in new]
-        if old:  # first, because a closed conversation passes its key to a new one
-            self._update_conversations(old, keyed, now)
-        if new:
-            self._insert_conversations([each for each in states if each.conversation_id in new])
-
-    def _insert_conversations(self, states: Sequence[Conversation]) -> None:
-        self._execute_many(
-            self._sql.insert_state,
-            [
-                (
-                    each.conversation_id,
-                    each.created_position,
-                    each.channel,
-                    each.conversation_key,
-                    each.contact_id,
-                    each.state,
-                    each.last_sequence,
-                    each.session_id,
-                    self._next_check_at(each),
-                    self._controlling_agent(each),
-                    encode_state(each),
-                )
-                for each in states
-            ],
-        )
-
-    def _update_conversations(
-        self, states: Sequence[Conversation], keyed: set[str], now: int
-    ) -> None:
-        self._execute_many(
-            self._sql.update_state,
-            [
-                (
-                    each.state,
-                    each.last_sequence,
-                    each.session_id,
-                    encode_state(each),
-                    each.conversation_id,
-                )
-                for each in states
-            ],
-        )
-        if keyed:
-            keys = [
-                (each.conversation_key, each.conversation_id)
-                for each in states
-                if each.conversation_id in keyed
-            ]
-            self._execute_many(self._sql.update_key, keys)
-        checks = [
-            (self._next_check_at(each), each.conversation_id)
-            for each in states
-            if self._needs_earlier_check(each, now)
-        ]
-        self._execute_many(self._sql.update_next_check, checks)
-        agents = [
-            (self._controlling_agent(each), each.conversation_id)
-            for each in states
-            if self._cached(each).stored_agent != each.controlling_agent
-        ]
-        self._execute_many(self._sql.update_agent, agents)
-
-    def _controlling_agent(self, state: Conversation) -> str | None:
-        cached = self._cached(state)
-        cached.stored_agent = state.controlling_agent
-        return cached.stored_agent
-
-    def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
-        """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""
-        stored = self._cached(state).stored_check
-        if (
-            stored is not None
-            and state.next_timer_at is not None
-            and now < stored <= state.next_timer_at
-        ):
-            return False  # as after most messages: it would sleep longer
-        wanted = next_check_at(state)
-        if stored is None or wanted is None:
-            return stored != wanted
-        return wanted < stored or stored <= now
-
-    def _next_check_at(self, state: Conversation) -> int | None:
-        cached = self._cached(state)
-        cached.stored_check = next_check_at(state)
-        return cached.stored_check
-
-    def _cached(self, state: Conversation) -> CachedConversation:
-        try:
-            return self._cache[state.conversation_id]
-        except KeyError:
-            cached = self._cache[state.conversation_id] = CachedConversation(state)
-            return cached
+        self._conversations.save(states, new, keyed, now)
 
     def save_contact_ids(self, states: Sequence[Conversation]) -> None:
         """Write the contacts of stored conversations."""
@@ -325,7 +206,7 @@ class Store:
 
     def delete_projections(self) -> None:
         """Delete all projections: the states of conversations, messages and contacts."""
-        self._cache.clear()
+        self._conversations.clear_cache()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
 
@@ -367,7 +248,7 @@ class Store:
 
     def rollback(self) -> None:
         """Undo everything since the last commit, and clear the cache."""
-        self._cache.clear()
+        self._conversations.clear_cache()
         if self.is_disconnected:
             return
         try:
