@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event, rows_of
+from tests.test_rules_agree import random_history
 from warehouse import build, incremental
 from warehouse import model as model_module
 from warehouse.checks import CheckError
@@ -89,6 +90,28 @@ def test_many_small_loads_give_the_same_tables_as_one_rebuild(record: Record, se
     delete_warehouse(record)
     record.load()
     assert contents(record) == incremental
+
+
+@pytest.mark.parametrize("seed", range(10 if os.environ.get("PROVE") else 1))
+def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, seed: int) -> None:
+    """Handoffs, edits, receipts and resolutions in any order, sealed and loaded at any moment."""
+    chosen = random.Random(seed)  # noqa: S311
+    streams = [list(random_history(chosen, number)) for number in range(12)]
+    for step in range(len(streams[0])):
+        record.clock.forward(minutes=chosen.choice((1, 20, 600)))
+        record.write([stream[step] for stream in streams])
+        if chosen.random() < 0.3:
+            record.run_due()
+        if chosen.random() < 0.3:
+            record.seal(rows=chosen.choice((7, 50)))
+            record.load()
+    record.seal()
+    record.load()
+    incremental_contents = contents(record)
+    assert len(incremental_contents["metric_daily"]) > 100
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == incremental_contents
 
 
 @given(order=st.permutations(range(5)))
