@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, rows_of
+from warehouse import restatements
 from warehouse.lake import connect
 from warehouse.metric import metrics
 from warehouse.model import models
@@ -129,6 +130,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection
                 for row in rows_of(warehouse, f"describe {model.name}")
             )
             con.execute(f"create table {model.name} ({columns})")
+    restatements.create(con)
     return con
 
 
