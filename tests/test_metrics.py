@@ -190,6 +190,7 @@ def test_the_command_prints_definitions_and_values(simulated: Record) -> None:
     assert containment["value"] == containment["numerator"] / containment["count"]
     printed = run(simulated.settings, "containment", *days)
     assert "question: Which share of demands" in printed
+    assert "newest event 2026-11-2" in printed
     assert f"{containment['value']:.1%}" in printed
 
 

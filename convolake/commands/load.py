@@ -53,14 +53,21 @@ def _words(failure: "StepFailureData") -> str:
 
 def _show(result: "dg.ExecuteInProcessResult") -> None:
     table = Table("model", "rows written")
+    written: dict[str, int] = {}
     quarantined = 0
     for event in result.get_asset_materialization_events():
         values = {name: value.value for name, value in event.materialization.metadata.items()}
-        table.add_row(
-            event.materialization.asset_key.to_user_string(), f"{values['rows_written']:,}"
-        )
+        written[event.materialization.asset_key.to_user_string()] = int(str(values["rows_written"]))
         quarantined = int(str(values["quarantined_segments"]))
-    console.print(table)
+    for name, rows in written.items():
+        if rows:
+            table.add_row(name, f"{rows:,}")
+    if table.row_count:
+        console.print(table)
+    else:
+        print_line("nothing was new")
+    if rejected := written.get("rejected_events"):
+        print_line(f"{rejected:,} events are in rejected_events, with the reason", style="yellow")
     if quarantined:
         print_line(
             f"{quarantined} segments are damaged and left out; `convolake verify` names them",

@@ -71,6 +71,7 @@ def metrics(
         period = Period(first, last, _day(as_of) or today, channel, bot_version)
         with connect(settings.warehouse_path) as con:
             values = [value for each in known for value in read_value(con, each, period)]
+            (received_at,) = con.execute("select max(received_at) from events").fetchall()[0]
     if as_json:
         typer.echo(json.dumps([as_dict(value) for value in values], indent=2, ensure_ascii=False))
         return
@@ -78,7 +79,10 @@ def metrics(
         _print_definition(values[0])
     zone = settings.reporting_zone
     print_table(
-        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, days of {zone}",
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, days of {zone}; "
+        + (
+            "no events" if received_at is None else f"newest event {received_at:%Y-%m-%d %H:%M} UTC"
+        ),
         ("metric", "value", "of", "missing", "median", "p90", "p95", "until"),
         [_row(value) for value in values],
     )
