@@ -15,6 +15,7 @@ import pytest
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
+from ingest.log.cursor import encode_cursor
 from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
@@ -122,7 +123,8 @@ def test_control_a_webhook_with_its_cursor_in_memory_loses_events(
     def forget() -> None:
         """The cursor after a restart, if it was in memory only."""
         with closing(sqlite3.connect(settings.store_path)) as store:
-            store.execute("update webhooks set position = (select max(position) from events)")
+            (newest,) = store.execute("select max(position) from events").fetchone()
+            store.execute("update webhooks set cursor = ?", [encode_cursor({0: newest})])
             store.execute("delete from webhook_queue")
             store.commit()
 
