@@ -1,7 +1,7 @@
 """Builds the models: all waiting segments, all models, one transaction.
 
-Readers see the warehouse before a load or after it, never half of one. Only conversations
-with new events are rebuilt, and only the days on which they were active.
+Readers see the warehouse before a load or after it, never half of one. Only conversations with new
+events are rebuilt; the models by day get the difference.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The metric registry: one SQL file for each metric, with its definition in the header.
 
-`metric_daily`, `convolake metrics`, the dashboard and the documentation read the same files.
+`metric_daily`, `convolake metrics` and `docs/metrics.md` are made from the same files.
 """
 
 from dataclasses import dataclass

@@ -67,7 +67,7 @@ def parse(path: Path) -> Model:
     query = _parse_select(path)
     if metric.ROWS in _reads(query):
         query = query.with_(metric.ROWS, as_=metric.metric_rows())
-        text = "\n".join([text, *(each.text for each in metric.metrics())])
+        text = "\n".join([text, *(each.text for each in metric.metrics() if each.is_stored)])
     return Model(
         name=path.stem,
         layer=path.parent.name,

@@ -1,4 +1,4 @@
-"""`metrics`: the definitions of all metrics and their values, from the registry that the dashboard reads."""
+"""`metrics`: the definitions of all metrics and their values, from the registry."""
 
 import json
 from datetime import date, datetime, timedelta
