@@ -36,20 +36,6 @@
 
 with
 
-conversation as (
-    select
-        conversation_id,
-        arg_min(channel, sequence) as channel,
-        arg_min(is_test, sequence) as is_test,
-        arg_max(contact_id, sequence) filter (
-            where contact_id is not null
-            and (event_type = 'conversation.created' or participant_role = 'customer')
-        ) as contact_id
-    from events
-    where conversation_id is not null
-    group by conversation_id
-),
-
 spoken as (
     select
         messages.conversation_id,
@@ -60,12 +46,12 @@ spoken as (
         messages.bot_version,
         coalesce((messages.payload ->> '$.nlu.is_fallback') = 'true', false) as is_fallback
     from messages
-    inner join conversation on messages.conversation_id = conversation.conversation_id
+    inner join conversations on messages.conversation_id = conversations.conversation_id
     where
         messages.visibility = 'public'
         and messages.participant_role in ('customer', 'bot', 'agent')
         -- A test message in a real conversation does not count.
-        and messages.is_test is not distinct from conversation.is_test
+        and messages.is_test is not distinct from conversations.is_test
 ),
 
 markers as (
@@ -251,9 +237,9 @@ select
         when opened.episode_number = 1 then 'first'
         else opened.kind
     end as opened_by,
-    conversation.channel,
-    conversation.contact_id,
-    conversation.is_test,
+    conversations.channel,
+    conversations.contact_id,
+    conversations.is_test,
     opened.opened_sequence,
     opened.opened_at,
     opened.opened_on,
@@ -284,7 +270,7 @@ select
     end as idle_at,
     rated.feedback_score
 from opened
-inner join conversation on opened.conversation_id = conversation.conversation_id
+inner join conversations on opened.conversation_id = conversations.conversation_id
 left join said
     on
         opened.conversation_id = said.conversation_id
