@@ -42,6 +42,8 @@ SEALED_AT = datetime(2032, 1, 1, tzinfo=UTC)
 LOADS = 12
 BATCH = 50_000
 LATE = 5_000
+"""Late messages that are drawn; one for each conversation is kept, so there are fewer."""
+
 SHORT = 100_000
 """Events of the short history, on the same days."""
 
@@ -275,12 +277,14 @@ def _measure(work: Path, events: int) -> None:
     ids = [f"{row}-3-0" for row in base["conversation_id"].unique().to_pylist()[: READS + 2]]
     read_often(warehouse, ids, "idle")
     known = _some(base, SHORT / MONTHS / base.num_rows)
+    added = batch(base, known)
     for lake in (short, long):
-        lake.add(batch(base, known))
+        lake.add(added)
     onto_short = load_batch(short.lake.path, work / "short" / "warehouse")
     onto_long = load_batch(long.lake.path, warehouse)
+    late = pc.sum(pc.cast(pc.starts_with(added["event_id"], "late-"), pa.int64())).as_py()
     print(
-        f"load of a batch onto {long.rows:,} against {short.rows:,}: {onto_long / onto_short:.2f} × CPU"
+        f"load of {added.num_rows:,} events, {late:,} of them late, onto {long.rows:,} against {short.rows:,}: {onto_long / onto_short:.2f} × CPU"
     )
     loading = Thread(target=build.load, args=(long.lake.path, warehouse, ZONE))
     loading.start()
