@@ -1,11 +1,14 @@
 """Killed at any system call of a seal or a load that changes the disk: the next one finishes it."""
 
+import os
 import random
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +30,9 @@ pytestmark = [needs_strace, pytest.mark.timeout(3600)]
 
 Point = tuple[str, int]
 """The n-th time that a thread makes a system call."""
+
+Contents = dict[str, list[dict[str, Any]]]
+"""The rows of each table."""
 
 QUICK = 2
 
@@ -144,30 +150,63 @@ def test_a_load_killed_at_any_point_is_finished_by_the_next_one(
     before = contents(Record(settings, Clock()))
     done = Record(copied(settings, tmp_path / "done"), Clock())
     done.load()
-    expected = contents(done)
+    expected, files_done = contents(done), data_files(done)
     all_of_them = points(steps.load, settings, tmp_path)
     attempts = some(all_of_them, whole)
-    halves, wrong, orphans, kept = [], [], 0, 0
-    lost, doubled = 0, 0
-    for point in attempts:
-        broken = Record(kill_at(point, steps.load, settings, tmp_path), Clock())
-        if contents(broken) not in (before, expected):
-            halves.append(point)
-        broken.load()
-        finished = contents(broken)
-        if finished != expected:
-            wrong.append(point)
-        times = Counter(row["position"] for row in finished["events"])
-        lost += len(expected["events"]) - len(times)
-        doubled += sum(times.values()) - len(times)
-        left = data_files(broken) - data_files(done)
-        if left > orphans:
-            orphans = left
-            kept += unnamed_after_upkeep(broken)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(
+            pool.map(
+                lambda at: finished_after(at, settings, before, expected, files_done), attempts
+            )
+        )
+    halves = [point for point, result in zip(attempts, results, strict=True) if result.is_half]
+    wrong = [point for point, result in zip(attempts, results, strict=True) if result.is_wrong]
+    lost, doubled, orphans, kept = (
+        sum(result.lost for result in results),
+        sum(result.doubled for result in results),
+        max(result.orphans for result in results),
+        sum(result.kept for result in results),
+    )
     note = f"{len(attempts)} of {len(all_of_them)} points; half a load was seen after {len(halves)}, other tables than without a kill after {len(wrong)}; at most {orphans} data files that no snapshot names, {kept} after the upkeep of a day later"
     found(cycles=len(attempts), lost=lost, doubled=doubled, note=note)
     assert len(all_of_them) > 50
     assert (halves, wrong, kept) == ([], [], 0)
+
+
+class Finished(NamedTuple):
+    """What the load after a killed one left."""
+
+    is_half: bool
+    """The killed load was seen half done."""
+    is_wrong: bool
+    """The tables differ from those of a load without a kill."""
+    lost: int
+    doubled: int
+    orphans: int
+    """Data files that no snapshot names."""
+    kept: int
+    """Those of them that are still there after the upkeep of a day later."""
+
+
+def finished_after(
+    point: Point, settings: Settings, before: Contents, expected: Contents, files_done: int
+) -> Finished:
+    """Kill a load at `point`, load again, and compare with a load that was not killed."""
+    with TemporaryDirectory(dir=settings.data.parent) as folder:
+        broken = Record(kill_at(point, steps.load, settings, Path(folder)), Clock())
+        is_half = contents(broken) not in (before, expected)
+        broken.load()
+        finished = contents(broken)
+        times = Counter(row["position"] for row in finished["events"])
+        orphans = data_files(broken) - files_done
+        return Finished(
+            is_half=is_half,
+            is_wrong=finished != expected,
+            lost=len(expected["events"]) - len(times),
+            doubled=sum(times.values()) - len(times),
+            orphans=orphans,
+            kept=unnamed_after_upkeep(broken) if orphans else 0,
+        )
 
 
 def data_files(record: Record) -> int:
@@ -203,7 +242,7 @@ def test_control_a_load_with_the_ledger_in_another_transaction_breaks(
     assert is_broken(broken, expected)
 
 
-def is_broken(record: Record, expected: dict[str, list[dict[str, Any]]]) -> bool:
+def is_broken(record: Record, expected: Contents) -> bool:
     """Whether the next load cannot finish what was begun."""
     try:
         record.load()
