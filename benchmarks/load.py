@@ -20,12 +20,14 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_table, history
 from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
-from warehouse import build, definitions, incremental, ledger
+from warehouse import build, calendar_tables, definitions, incremental, ledger
+from warehouse.calendar_tables import Calendar
 from warehouse.incremental import FILES
 from warehouse.lake import connect, transaction
 from warehouse.load_report import LoadReport
 
 ZONE = "UTC"
+CALENDAR = Calendar(ZONE, (), 2026)
 SEGMENT_ROWS = 50_000
 EVENTS, QUICK_EVENTS = 1_000_000, 200_000
 Work = Callable[[duckdb.DuckDBPyConnection, Path], int]
@@ -69,14 +71,15 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("begin")
     ledger.create(con)
     incremental.create_source(con, Path(), [], ZONE)
-    definitions.update(con, ZONE)
+    calendar_tables.create_sources(con, CALENDAR)
+    definitions.update(con, CALENDAR)
     con.execute(f"create table copied as select * from {FILES} limit 0")
     con.execute("commit")
 
 
 def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     """Load as `warehouse.build.load` does between begin and commit."""
-    return build._load(con, lake, ZONE, datetime.now(UTC)).events
+    return build._load(con, lake, CALENDAR, datetime.now(UTC)).events
 
 
 def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:

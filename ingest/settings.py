@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."
     )
 
+    business_hours: Path | None = Field(
+        None,
+        description="TOML file of the business hours (see the guide); if unset, durations in business hours are missing.",
+    )
+
     @field_validator(
         "allowed_origins", "webhook_networks", "session_roles", "handoff_reasons", mode="before"
     )

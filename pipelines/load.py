@@ -9,10 +9,11 @@ import dagster as dg
 from ingest.manifest import ManifestError, read_manifest
 from ingest.settings import Settings
 from warehouse.build import load
+from warehouse.business_hours import BusinessHoursError, read_schedules
 from warehouse.checks import CheckError
 from warehouse.lake import catalog_path
 from warehouse.load_report import LoadReport
-from warehouse.model import SOURCE, Model, models
+from warehouse.model import SOURCES, Model, models
 
 POOL = "warehouse"
 MAX_RUNTIME = timedelta(minutes=30)
@@ -29,7 +30,8 @@ def _spec(model: Model) -> dg.AssetSpec:
     )
     return dg.AssetSpec(
         model.name,
-        deps=[name for name in model.reads if name != SOURCE] or [dg.AssetKey("lake")],
+        deps=[name for name in model.reads if name not in SOURCES]
+        or ([] if model.load_by == "calendar" else [dg.AssetKey("lake")]),
         description=model.grain,
         group_name=model.layer,
         metadata={"dagster/column_schema": schema, "key": ", ".join(model.key)},
@@ -61,8 +63,13 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
 def _load(settings: Settings) -> LoadReport:
     """Load. An error that a retry cannot fix fails at once; every other error is retried."""
     try:
-        return load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
-    except (ManifestError, CheckError) as error:
+        return load(
+            settings.lake_path,
+            settings.warehouse_path,
+            settings.reporting_zone,
+            business_hours=read_schedules(settings.business_hours),
+        )
+    except (BusinessHoursError, ManifestError, CheckError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 

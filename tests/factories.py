@@ -33,6 +33,7 @@ from ingest.manifest import Segment
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process, seal
 from warehouse.build import load
+from warehouse.business_hours import read_schedules
 from warehouse.lake import connect
 from warehouse.load_report import LoadReport
 
@@ -208,7 +209,10 @@ class Record:
     def load(self) -> LoadReport:
         """Load all that is sealed."""
         return load(
-            self.settings.lake_path, self.settings.warehouse_path, self.settings.reporting_zone
+            self.settings.lake_path,
+            self.settings.warehouse_path,
+            self.settings.reporting_zone,
+            business_hours=read_schedules(self.settings.business_hours),
         )
 
     def publish(self, events: Iterable[dict[str, Any]]) -> LoadReport:

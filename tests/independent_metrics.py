@@ -7,9 +7,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -254,6 +255,47 @@ class Walk:
             yield Case("handoffs_per_conversation", day, len(self.handoffs))
 
 
+def _human(name: str, day: date, start: datetime, end: datetime | None) -> Iterator[Case]:
+    """Yield a duration of people's work, on both clocks."""
+    on_both = (None, None) if end is None else (seconds(start, end), open_seconds(start, end))
+    for suffix, value in zip(("", "_in_business_hours"), on_both, strict=True):
+        yield Case(name + suffix, day, value=value)
+
+
+OPEN = """
+[[schedule]]
+valid_from = 2026-01-01
+zone = "Europe/Berlin"
+holidays = [2026-11-18]
+hours.monday = ["09:00-12:00", "13:00-17:00"]
+hours.tuesday = ["09:00-12:00", "13:00-17:00"]
+hours.wednesday = ["09:00-12:00", "13:00-17:00"]
+hours.thursday = ["09:00-12:00", "13:00-17:00"]
+hours.friday = ["09:00-12:00", "13:00-17:00"]
+"""
+"""Business hours, and the same rule again in `is_open`."""
+
+
+def is_open(instant: datetime) -> bool:
+    at = instant.astimezone(ZoneInfo("Europe/Berlin"))
+    is_working_day = at.weekday() < 5 and at.date() != date(2026, 11, 18)
+    return is_working_day and at.hour in (9, 10, 11, 13, 14, 15, 16)
+
+
+def open_seconds(start: datetime, end: datetime) -> int | None:
+    """Count the seconds in business hours hour by hour: they begin and end with an hour."""
+    if end < start:
+        return None
+    at, last = (each.replace(microsecond=0, tzinfo=UTC) for each in (start, end))
+    total = 0
+    while at < last:
+        hour_ends = at.replace(minute=0, second=0) + timedelta(hours=1)
+        until = min(hour_ends, last)
+        total += int((until - at).total_seconds()) if is_open(at) else 0
+        at = until
+    return total
+
+
 def seconds(start: datetime, end: datetime) -> int | None:
     """Return whole seconds between two instants, or None if the end is before the start."""
     whole = end.replace(microsecond=0) - start.replace(microsecond=0)
@@ -307,12 +349,11 @@ def _episode_cases(episode: Episode) -> Iterator[Case]:
         limit = resolved_at + timedelta(days=7)
         is_back = episode.next_opened_at is not None and episode.next_opened_at <= limit
         yield Case("reopen_rate", day, int(is_back))
-        yield Case("resolution_time", day, value=seconds(episode.opened_at, resolved_at))
+        yield from _human("resolution_time", day, episode.opened_at, resolved_at)
         if bot_resolved:
             yield Case("durable_bot_resolution", day, int(not is_back))
         if episode.requested_at:
-            duration = seconds(episode.requested_at[0], resolved_at)
-            yield Case("human_resolution_time", day, value=duration)
+            yield from _human("human_resolution_time", day, episode.requested_at[0], resolved_at)
 
 
 def _response_cases(episode: Episode) -> Iterator[Case]:
@@ -325,8 +366,7 @@ def _response_cases(episode: Episode) -> Iterator[Case]:
         )
     if is_handed_off(episode):
         start = episode.requested_at[0] if episode.requested_at else episode.opened_at
-        value = None if agent is None else seconds(start, agent)
-        yield Case("human_first_response", day, value=value)
+        yield from _human("human_first_response", day, start, agent)
 
 
 def _handoff_cases(handoff: Handoff) -> Iterator[Case]:
@@ -337,15 +377,17 @@ def _handoff_cases(handoff: Handoff) -> Iterator[Case]:
     is_ended = ended_by not in (None, "customer", "superseded")
     yield Case("unserved_handoffs", day, int(is_ended and not handoff.is_answered))
     if handoff.accepted_at is not None:
-        wait = seconds(handoff.requested_at, handoff.accepted_at)
-        yield Case("pickup_wait", day, value=wait)
+        yield from _human("pickup_wait", day, handoff.requested_at, handoff.accepted_at)
 
 
 def _turn_cases(turn: Turn) -> Iterator[Case]:
     day = turn.started_at.date()
     if turn.reply is not None:
-        name = {"bot": "bot_latency", "agent": "human_reply_time"}[turn.reply[0]]
-        yield Case(name, day, value=seconds(turn.started_at, turn.reply[1]))
+        by, at = turn.reply
+        if by == "bot":
+            yield Case("bot_latency", day, value=seconds(turn.started_at, at))
+        else:
+            yield from _human("human_reply_time", day, turn.started_at, at)
     if turn.owner == "bot":
         yield Case("unanswered_turns", day, int(turn.reply is None))
     if turn.nlu:

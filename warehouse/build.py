@@ -15,7 +15,9 @@ import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
-from warehouse import definitions, incremental, ledger, restatements
+from warehouse import calendar_tables, definitions, incremental, ledger, restatements
+from warehouse.business_hours import Schedule
+from warehouse.calendar_tables import Calendar
 from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.days import measure_after, measure_before, merge
 from warehouse.lake import connect, transaction, write_lock
@@ -26,11 +28,16 @@ logger = logging.getLogger(__name__)
 
 
 def load(
-    lake: Path, warehouse: Path, reporting_zone: str, now: datetime | None = None
+    lake: Path,
+    warehouse: Path,
+    reporting_zone: str,
+    now: datetime | None = None,
+    business_hours: tuple[Schedule, ...] = (),
 ) -> LoadReport:
     """Bring the warehouse up to the manifest of `lake`. Safe to repeat, and to kill anywhere.
 
-    `now`: the time that the load is recorded with; the system's clock by default.
+    `now`: the time that the load is recorded with; the system's clock by default. `business_hours`: the
+    versions of the schedule; without one, durations in business hours are missing.
 
     Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
     """
@@ -40,19 +47,22 @@ def load(
         connect(warehouse, read_only=False) as con,
         transaction(con, warehouse),
     ):
-        report = _load(con, lake, reporting_zone, now or datetime.now(UTC))
+        now = now or datetime.now(UTC)
+        report = _load(con, lake, Calendar(reporting_zone, business_hours, now.year), now)
     report.seconds = time.perf_counter() - started
     return report
 
 
 def _load(
-    con: duckdb.DuckDBPyConnection, lake: Path, reporting_zone: str, now: datetime
+    con: duckdb.DuckDBPyConnection, lake: Path, calendar: Calendar, now: datetime
 ) -> LoadReport:
+    reporting_zone = calendar.reporting_zone
     ledger.create(con)
     restatements.create(con)
     was_loaded = bool(ledger.loaded_spans(con))
     incremental.create_source(con, lake, [], reporting_zone)  # it gives the models their types
-    outdated = definitions.update(con, reporting_zone)
+    calendar_tables.create_sources(con, calendar)
+    outdated = definitions.update(con, calendar)
     sealed, _ = read_manifest(lake)
     waiting = ledger.pending_segments(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)

@@ -1,22 +1,25 @@
 """The tables and views as the models define them: created, dropped when a definition changes, documented.
 
 Each model has a hash of its file, of the files it reads, and of the reporting zone. A model whose hash
-changed is built again alone, from the stored tables that it reads.
+changed is built again alone, from the stored tables that it reads. The hash of a model of the calendar
+has the business hours in it.
 """
 
 import duckdb
 from sqlglot import exp
 
 from warehouse import incremental, ledger
+from warehouse.calendar_tables import Calendar
 from warehouse.model import Model, definition_hashes, models
 
 
-def update(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> list[Model] | None:
+def update(con: duckdb.DuckDBPyConnection, calendar: Calendar) -> list[Model] | None:
     """Bring the tables up to the definitions. Return the models to build from the stored events.
 
     Return None if the events themselves were defined in another way: then nothing is loaded any more.
     """
-    hashes = definition_hashes()
+    hashes = _hashes(calendar)
+    reporting_zone = calendar.reporting_zone
     stored = dict(con.execute("select model, hash from definitions").fetchall())
     if con.execute("select reporting_zone from reporting").fetchall() != [(reporting_zone,)]:
         stored = dict.fromkeys(stored, "built in another zone")
@@ -33,12 +36,17 @@ def update(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> list[Model] |
             con.execute(drop.sql("duckdb"))
     for model in outdated:
         _create(con, model)
-    _store_definitions(con, reporting_zone)
+    _store_definitions(con, hashes, reporting_zone)
     _store_columns(con)
     if is_reset:
         ledger.reset(con)
         return None
     return [model for model in outdated if model.load_by != "view"]
+
+
+def _hashes(calendar: Calendar) -> dict[str, str]:
+    made_from = {model.name: calendar.hash() for model in models() if model.load_by == "calendar"}
+    return {name: found + made_from.get(name, "") for name, found in definition_hashes().items()}
 
 
 def _relations(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -70,9 +78,11 @@ def _literal(text: str) -> str:
     return exp.Literal.string(text).sql("duckdb")
 
 
-def _store_definitions(con: duckdb.DuckDBPyConnection, reporting_zone: str) -> None:
+def _store_definitions(
+    con: duckdb.DuckDBPyConnection, hashes: dict[str, str], reporting_zone: str
+) -> None:
     con.execute("delete from definitions")
-    con.executemany("insert into definitions values (?, ?)", list(definition_hashes().items()))
+    con.executemany("insert into definitions values (?, ?)", list(hashes.items()))
     con.execute("delete from reporting")
     con.execute("insert into reporting values (?)", [reporting_zone])
 

@@ -3,7 +3,7 @@
 `metric_daily`, `convolake metrics` and `docs/metrics.md` are made from the same files.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -11,10 +11,14 @@ from typing import Literal
 import sqlglot
 from sqlglot import exp
 
-DIRECTORY = Path(__file__).parent / "sql" / "metrics"
+SQL = Path(__file__).parent / "sql"
+DIRECTORY = SQL / "metrics"
 
 ROWS = "metric_rows"
 """The relation that `metric_daily` reads: the rows of every stored metric."""
+
+_CASES = "timed_cases"
+"""The relation that `business_seconds.sql` reads: the rows of one duration."""
 
 Kind = Literal["ratio", "duration", "count", "sum"]
 
@@ -39,7 +43,7 @@ class Metric:
     """One metric, named like its file.
 
     `query` gives a row for each case: `active_on`, `channel`, and `numerator` and `denominator` of a ratio,
-    or else a `value`; null is missing, not 0. `maturity_days`: a day's figure is final, and shown, when it
+    or else a `value`; null is missing, not 0. A duration may give `started_at` and `ended_at` instead. `maturity_days`: a day's figure is final, and shown, when it
     is so many days old. A metric that is not `is_stored` compares conversations, so no day's sums are kept.
     """
 
@@ -56,6 +60,7 @@ class Metric:
     version: int
     source: str
     is_stored: bool
+    has_business_hours_twin: bool
     query: exp.Query
     text: str
 
@@ -66,10 +71,11 @@ class Metric:
 
     def rows(self) -> exp.Select:
         """Return the query with every column that a metric may have."""
+        given: dict[str, exp.Expr] = {name: exp.column(name) for name in self.columns}
+        if "ended_at" in given:
+            given["value"] = _elapsed_seconds()
         columns = [
-            exp.column(name)
-            if name in self.columns
-            else exp.cast(exp.null(), kind, dialect="duckdb").as_(name)
+            given.get(name, exp.cast(exp.null(), kind, dialect="duckdb")).as_(name)
             for name, kind in OPTIONAL.items()
         ]
         return exp.select(
@@ -89,9 +95,6 @@ def parse(path: Path) -> Metric:
     named = dict(line.split(": ", 1) for line in header[1:] if ": " in line)
     if missing := [name for name in REQUIRED if name not in named]:
         raise MetricError(f"{path}: the header lacks {', '.join(missing)}")
-    query = sqlglot.parse_one(text, dialect="duckdb")
-    if not isinstance(query, exp.Query):
-        raise MetricError(f"{path}: a file holds one select")
     return Metric(
         name=path.stem,
         title=header[0],
@@ -106,15 +109,51 @@ def parse(path: Path) -> Metric:
         version=int(named["version"]),
         source=named["source"],
         is_stored="stored" not in named,
-        query=query,
+        has_business_hours_twin=named.get("twin") == "business hours",
+        query=_select(path),
         text=text,
+    )
+
+
+def _select(path: Path) -> exp.Query:
+    query = sqlglot.parse_one(path.read_text(), dialect="duckdb")
+    if not isinstance(query, exp.Query):
+        raise MetricError(f"{path}: a file holds one select")
+    return query
+
+
+def _elapsed_seconds() -> exp.Expr:
+    """Return the whole seconds from `started_at` to `ended_at`; null if the clocks contradict."""
+    return sqlglot.parse_one(
+        "case when ended_at >= started_at then "
+        "date_diff('second', date_trunc('second', started_at), date_trunc('second', ended_at)) end",
+        dialect="duckdb",
+    )
+
+
+def _business_hours_twin(metric: Metric) -> Metric:
+    """Return the same duration, counted only while the business is open."""
+    query = _select(SQL / "business_seconds.sql").with_(_CASES, as_=metric.query.copy(), copy=False)
+    query.args["with_"].expressions.insert(0, query.args["with_"].expressions.pop())
+    return replace(
+        metric,
+        name=f"{metric.name}_in_business_hours",
+        title=f"{metric.title}, in business hours",
+        formula=f"{metric.formula}; only seconds in which the business is open (`business_hours`)",
+        excludes=f"{metric.excludes}; without business hours at that time it is missing",
+        is_stored=False,
+        has_business_hours_twin=False,
+        query=query,
+        text=query.sql("duckdb", comments=False),
     )
 
 
 @cache
 def metrics() -> tuple[Metric, ...]:
-    """Return every metric, by name. Raises MetricError."""
-    return tuple(parse(path) for path in sorted(DIRECTORY.glob("*.sql")))
+    """Return every metric, by name, and the twins of durations. Raises MetricError."""
+    found = [parse(path) for path in sorted(DIRECTORY.glob("*.sql"))]
+    twins = [_business_hours_twin(metric) for metric in found if metric.has_business_hours_twin]
+    return tuple(sorted([*found, *twins], key=lambda metric: metric.name))
 
 
 def metric_rows() -> exp.Query:

@@ -14,15 +14,18 @@ from typing import Literal, get_args
 import sqlglot
 from sqlglot import exp
 
-from warehouse import metric
+from warehouse import calendar_tables, metric
 
 DIRECTORY = Path(__file__).parent / "sql"
 SOURCE = "sealed_events"
 """The relation that the loader creates before the first model: the events of the waiting segments."""
 
-LAYERS = ("staging", "marts", "views")
+SOURCES = calendar_tables.SOURCES | {SOURCE}
+"""The relations that are no models."""
 
-LoadBy = Literal["append", "conversation_id", "active_on", "view"]
+LAYERS = ("calendar", "staging", "marts", "views")
+
+LoadBy = Literal["append", "conversation_id", "active_on", "calendar", "view"]
 
 
 class ModelError(Exception):
@@ -62,7 +65,7 @@ def parse(path: Path) -> Model:
     if "key" not in named or not day or load not in get_args(LoadBy):
         raise ModelError(
             f"{path}: the header needs `-- key: …` and "
-            "`-- load: append | view | by conversation_id | by active_on … on <date column>`"
+            "`-- load: append | view | by conversation_id | by active_on | by calendar … on <date column>`"
         )
     query = _parse_select(path)
     if metric.ROWS in _reads(query):
@@ -118,7 +121,7 @@ def models() -> tuple[Model, ...]:
         ready = [
             model
             for name, model in found.items()
-            if name not in ordered and set(model.reads) <= {*ordered, SOURCE}
+            if name not in ordered and set(model.reads) <= {*ordered, *SOURCES}
         ]
         if not ready:
             raise ModelError(
@@ -186,8 +189,8 @@ def source_query() -> str:
 @cache
 def definition_hashes() -> dict[str, str]:
     """Return a hash for each model that changes when the model, or one that it reads, does."""
-    hashes = {SOURCE: source_query()}
+    hashes = {SOURCE: source_query(), **dict.fromkeys(calendar_tables.SOURCES, "")}
     for model in models():
         text = "\n".join([model.text, *(hashes[name] for name in model.reads)])
         hashes[model.name] = hashlib.sha256(text.encode()).hexdigest()
-    return {name: found for name, found in hashes.items() if name != SOURCE}
+    return {name: found for name, found in hashes.items() if name not in SOURCES}

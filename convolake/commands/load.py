@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _EXPECTED = {
-    "CheckError", "IOException", "ManifestError", "PermissionError", "WarehouseBusyError",
+    "BusinessHoursError", "CheckError", "IOException", "ManifestError", "PermissionError", "WarehouseBusyError",
 }  # fmt: skip
 
 

@@ -11,6 +11,9 @@ from convolake.console import print_table, report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
+    import duckdb
+
+    from warehouse.metric import Metric
     from warehouse.metric_values import MetricValue
 
 app = typer.Typer()
@@ -56,36 +59,52 @@ def metrics(
     import duckdb
 
     from warehouse.lake import WarehouseMissingError, connect
-    from warehouse.metric import metrics as registry
     from warehouse.metric_values import Period, read_value
 
     settings = Settings()
     today = datetime.now(ZoneInfo(settings.reporting_zone)).date()
     last = _day(last_on) or today
     first = _day(first_on) or last - timedelta(days=DAYS - 1)
+    period = Period(first, last, _day(as_of) or today, channel, bot_version)
     with report_errors(WarehouseMissingError, UnknownMetricError, duckdb.Error):
-        known = [each for each in registry() if name in (None, each.name)]
-        if not known:
-            names = ", ".join(each.name for each in registry())
-            raise UnknownMetricError(f"there is no metric {name!r}; there are: {names}")
-        period = Period(first, last, _day(as_of) or today, channel, bot_version)
+        known = _find(name)
         with connect(settings.warehouse_path) as con:
             values = [value for each in known for value in read_value(con, each, period)]
-            (received_at,) = con.execute("select max(received_at) from events").fetchall()[0]
+            basis = _basis(con)
     if as_json:
         typer.echo(json.dumps([as_dict(value) for value in values], indent=2, ensure_ascii=False))
         return
     if name is not None:
         _print_definition(values[0])
-    zone = settings.reporting_zone
     print_table(
-        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, days of {zone}; "
-        + (
-            "no events" if received_at is None else f"newest event {received_at:%Y-%m-%d %H:%M} UTC"
-        ),
+        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {basis}",
         ("metric", "value", "of", "missing", "median", "p90", "p95", "until"),
         [_row(value) for value in values],
     )
+
+
+def _find(name: str | None) -> "list[Metric]":
+    """Return the metric `name`, or all. Raises UnknownMetricError."""
+    from warehouse.metric import metrics as registry
+
+    found = [each for each in registry() if name in (None, each.name)]
+    if not found:
+        names = ", ".join(each.name for each in registry())
+        raise UnknownMetricError(f"there is no metric {name!r}; there are: {names}")
+    return found
+
+
+def _basis(con: "duckdb.DuckDBPyConnection") -> str:
+    """Return what the figures rest on: the zone of the days, the business hours, the newest event."""
+    (zone,) = con.execute("select reporting_zone from reporting").fetchall()[0]
+    (newest,) = con.execute("select max(received_at) from events").fetchall()[0]
+    hours = con.execute("select distinct zone from business_hours").fetchall()
+    parts = (
+        f"days of {zone}",
+        f"business hours of {', '.join(row[0] for row in hours)}" if hours else "no business hours",
+        "no events" if newest is None else f"newest event {newest:%Y-%m-%d %H:%M} UTC",
+    )
+    return "; ".join(parts)
 
 
 def _day(given: datetime | None) -> date | None:

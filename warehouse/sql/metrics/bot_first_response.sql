@@ -14,14 +14,7 @@ select
     opened_on as active_on,
     channel,
     bot_version,
-    case
-        when first_bot_reply_at >= opened_at
-            then
-                date_diff(
-                    'second',
-                    date_trunc('second', opened_at),
-                    date_trunc('second', first_bot_reply_at)
-                )
-    end as value
+    opened_at as started_at,
+    first_bot_reply_at as ended_at
 from episode_outcomes
 where not is_test and first_bot_reply_at is not null

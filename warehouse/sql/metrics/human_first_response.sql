@@ -8,6 +8,7 @@
 -- maturity: 0 days
 -- excludes: tests, episodes that are not handed off; those without an answer are missing and
 --   counted
+-- twin: business hours
 -- owner: analytics
 -- version: 1
 -- source: Chatwoot 12058 and 8477, Plain, Intercom
@@ -16,14 +17,7 @@ select
     opened_on as active_on,
     channel,
     bot_version,
-    case
-        when first_agent_reply_at >= coalesce(first_handoff_at, opened_at)
-            then
-                date_diff(
-                    'second',
-                    date_trunc('second', coalesce(first_handoff_at, opened_at)),
-                    date_trunc('second', first_agent_reply_at)
-                )
-    end as value
+    coalesce(first_handoff_at, opened_at) as started_at,
+    first_agent_reply_at as ended_at
 from episode_outcomes
 where not is_test and is_handed_off

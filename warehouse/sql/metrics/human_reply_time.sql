@@ -7,6 +7,7 @@
 -- clock: event: the day on which the turn started
 -- maturity: 0 days
 -- excludes: tests, turns that no agent answered first
+-- twin: business hours
 -- owner: analytics
 -- version: 1
 -- source: Chatwoot 13417, Simla
@@ -15,6 +16,7 @@ select
     started_on as active_on,
     channel,
     bot_version,
-    reply_seconds as value
+    started_at,
+    replied_at as ended_at
 from turns
 where not is_test and replied_by = 'agent'

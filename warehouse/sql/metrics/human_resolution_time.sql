@@ -6,6 +6,7 @@
 -- clock: cohort: the day on which the demand opened
 -- maturity: 0 days
 -- excludes: tests, episodes that are not resolved or not handed off
+-- twin: business hours
 -- owner: analytics
 -- version: 1
 -- source: Chatwoot 7679
@@ -14,14 +15,7 @@ select
     opened_on as active_on,
     channel,
     bot_version,
-    case
-        when resolved_at >= first_handoff_at
-            then
-                date_diff(
-                    'second',
-                    date_trunc('second', first_handoff_at),
-                    date_trunc('second', resolved_at)
-                )
-    end as value
+    first_handoff_at as started_at,
+    resolved_at as ended_at
 from episode_outcomes
 where is_resolved and first_handoff_at is not null

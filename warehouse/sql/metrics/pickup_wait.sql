@@ -7,6 +7,7 @@
 -- maturity: 0 days
 -- excludes: tests, handoffs that no agent accepted; a wait that the clocks contradict is
 --   missing
+-- twin: business hours
 -- owner: analytics
 -- version: 1
 -- source: Amazon Connect
@@ -15,6 +16,7 @@ select
     requested_on as active_on,
     channel,
     bot_version,
-    wait_seconds as value
+    requested_at as started_at,
+    accepted_at as ended_at
 from handoffs
 where not is_test and accepted_at is not null

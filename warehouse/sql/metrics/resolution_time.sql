@@ -7,6 +7,7 @@
 -- maturity: 0 days
 -- excludes: tests, episodes that are not eligible or not resolved; closing or a timeout is no
 --   resolution
+-- twin: business hours
 -- owner: analytics
 -- version: 1
 -- source: Zendesk
@@ -15,12 +16,7 @@ select
     opened_on as active_on,
     channel,
     bot_version,
-    case
-        when resolved_at >= opened_at
-            then
-                date_diff(
-                    'second', date_trunc('second', opened_at), date_trunc('second', resolved_at)
-                )
-    end as value
+    opened_at as started_at,
+    resolved_at as ended_at
 from episode_outcomes
 where is_resolved
