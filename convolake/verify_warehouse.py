@@ -15,7 +15,7 @@ from sqlglot import exp
 from ingest.manifest import Segment
 from warehouse import incremental, ledger
 from warehouse.lake import catalog_path, connect
-from warehouse.model import SOURCE, Model, models
+from warehouse.model import SOURCE, Model, by_conversation, by_day, models
 
 Span = ledger.Span
 
@@ -66,8 +66,8 @@ def check_warehouse(
     incremental.create_source(con, lake, present, zone[0] if zone else reporting_zone)
     incremental.exclude_loaded(con, unloaded(con, present) if present else [])
     yield _check_events(con, segments)
-    for model in models():
-        if model.load_by not in ("append", "view"):
+    with incremental.capped_events(con):
+        for model in (*by_conversation(), *by_day()):
             yield _check_model(con, model)
 
 

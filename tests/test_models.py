@@ -11,8 +11,17 @@ import yaml
 from ingest.contract import COLUMNS, SCHEMA
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, rows_of
+from warehouse.incremental import MODELLED_EVENTS
 from warehouse.lake import connect
-from warehouse.model import SOURCE, SOURCES, Model, by_conversation, columns_read, models
+from warehouse.model import (
+    LATER_EVENTS,
+    SOURCE,
+    SOURCES,
+    Model,
+    by_conversation,
+    columns_read,
+    models,
+)
 
 CASES = Path(__file__).parent / "cases"
 BY_NAME = {model.name: model for model in models()}
@@ -24,13 +33,14 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]
     record = Record(Settings(data=tmp_path_factory.mktemp("types")), Clock())
     record.publish(make_conversation())
     with connect(record.settings.warehouse_path) as con:
-        return {
+        found = {
             model.name: {
                 row["column_name"]: row["column_type"]
                 for row in rows_of(con, f"describe {model.name}")
             }
             for model in models()
         }
+    return found | {LATER_EVENTS: found["events"]}
 
 
 def run_case(path: Path, types: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
@@ -38,7 +48,7 @@ def run_case(path: Path, types: dict[str, dict[str, str]]) -> list[dict[str, Any
     model = BY_NAME[path.parent.name]
     con = duckdb.connect()
     given = yaml.safe_load(path.read_text())["given"]
-    for name, rows in (dict.fromkeys(model.reads, ()) | given).items():
+    for name, rows in (dict.fromkeys((*model.reads, LATER_EVENTS), ()) | given).items():
         con.execute(
             f"create table {name} ({', '.join(f'{key} {kind}' for key, kind in types[name].items())})"
         )
@@ -132,3 +142,8 @@ def test_a_query_that_selects_everything_reads_every_column(
     query = sqlglot.parse_one("select e.* from events as e", dialect="duckdb")
     monkeypatch.setattr("warehouse.model.checks", lambda: {"all": query})
     assert columns_read(BY_NAME["events"], []) == tuple(BY_NAME["events"].columns)
+
+
+def test_the_header_of_capped_activity_states_the_cap() -> None:
+    assert f"beyond the first {MODELLED_EVENTS:,}" in BY_NAME["capped_activity"].grain
+    assert f"more than {MODELLED_EVENTS:,} events" in BY_NAME["conversations"].columns["is_capped"]

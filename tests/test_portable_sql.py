@@ -16,7 +16,7 @@ from warehouse import calendar_tables, restatements
 from warehouse.calendar_tables import Calendar
 from warehouse.lake import connect
 from warehouse.metric import metrics
-from warehouse.model import models
+from warehouse.model import LATER_EVENTS, models
 
 FILES = {model.name: model.query for model in models() if model.layer != "staging"}
 FILES |= {f"metric {metric.name}": metric.query for metric in metrics()}
@@ -131,6 +131,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection
                 for row in rows_of(warehouse, f"describe {model.name}")
             )
             con.execute(f"create table {model.name} ({columns})")
+    con.execute(f"create table {LATER_EVENTS} as from events")
     restatements.create(con)
     calendar_tables.create_sources(con, Calendar("UTC", (), 2026))
     return con

@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from convolake.verify_figures import check_figures
+from convolake.verify_warehouse import check_warehouse, snapshot
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event, rows_of
@@ -112,6 +114,54 @@ def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, s
     delete_warehouse(record)
     record.load()
     assert contents(record) == incremental_contents
+
+
+def test_a_conversation_beyond_the_cap_is_counted_once_and_marked(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same history with and without a cap: every count of messages and events is the same."""
+    monkeypatch.setattr(incremental, "MODELLED_EVENTS", 20)
+    make_busy_day(record, seed=5)
+    capped = contents(record)
+    assert failed_checks(record) == []
+    delete_warehouse(record)
+    record.load()
+    assert contents(record) == capped
+    monkeypatch.setattr(incremental, "MODELLED_EVENTS", 50_000)
+    delete_warehouse(record)
+    record.load()
+    whole = contents(record)
+    marked = {row["conversation_id"] for row in capped["conversations"] if row["is_capped"]}
+    assert 0 < len(marked) < len(whole["conversations"])
+    assert marked == {row["conversation_id"] for row in whole["conversations"] if row["event_count"] > 20}  # fmt: skip
+    assert whole["capped_activity"] == []
+    assert counts(capped["conversations"]) == counts(whole["conversations"])
+    for row, of_whole in zip(capped["daily_activity"], whole["daily_activity"], strict=True):
+        assert {name: row[name] for name in COUNTED_ALWAYS} == {name: of_whole[name] for name in COUNTED_ALWAYS}  # fmt: skip
+
+
+def failed_checks(record: Record) -> list[str]:
+    """The part of `verify` that reads the lake and the warehouse."""
+    segments = read_manifest(record.settings.lake_path)[0]
+    with snapshot(record.settings.warehouse_path) as con:
+        assert con is not None
+        lake = record.settings.lake_path
+        checks = [*check_warehouse(con, lake, segments, segments, "UTC"), *check_figures(con)]
+    assert len(checks) > 15
+    return [check.detail for check in checks if not check.ok]
+
+
+COUNTED_ALWAYS = (
+    "active_on", "channel", "messages", "customer_messages", "bot_messages", "agent_messages",
+)  # fmt: skip
+
+
+def counts(conversations: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    names = (
+        "conversation_id", "event_count", "message_count", "customer_message_count", "bot_message_count",
+        "agent_message_count", "latest_at", "first_on", "last_on",
+    )  # fmt: skip
+    return [tuple(row[name] for name in names) for row in conversations]
 
 
 @given(order=st.permutations(range(5)))

@@ -22,7 +22,7 @@ from warehouse.checks import CheckError, check_key, run_checks
 from warehouse.days import measure_after, measure_before, merge
 from warehouse.lake import connect, transaction, write_lock
 from warehouse.load_report import LoadReport
-from warehouse.model import Model, by_conversation, by_day, columns_read, models
+from warehouse.model import LATER_EVENTS, Model, by_conversation, by_day, columns_read, models
 
 logger = logging.getLogger(__name__)
 
@@ -102,10 +102,11 @@ def _backfill(
     con: duckdb.DuckDBPyConnection, report: LoadReport, outdated: Sequence[Model]
 ) -> None:
     """Build models that are new or changed from all stored events. Readers keep the old ones until the commit."""
-    for model in outdated:
-        report.rows[model.name] = _insert(con, model, model.sql)
-        report.backfilled.append(model.name)
-        check_key(con, model)
+    with incremental.capped_events(con):
+        for model in outdated:
+            report.rows[model.name] = _insert(con, model, model.sql)
+            report.backfilled.append(model.name)
+            check_key(con, model)
 
 
 def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment]) -> None:
@@ -125,10 +126,11 @@ def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Se
 
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
     """Build every model from all events: the warehouse was empty."""
-    for model in models():
-        if model.load_by not in ("append", "view"):
-            report.rows[model.name] = _insert(con, model, model.sql)
-            check_key(con, model)
+    with incremental.capped_events(con):
+        for model in models():
+            if model.load_by not in ("append", "view"):
+                report.rows[model.name] = _insert(con, model, model.sql)
+                check_key(con, model)
     _run_checks(con, report)
 
 
@@ -142,7 +144,10 @@ def _build_changed(
     events = next(model for model in models() if model.name == "events")
     columns = columns_read(events, by_conversation())
     stored = exp.select(*columns).from_(incremental.stored_table(events.name))
-    incremental.replace_model(con, events, stored.where(incremental.of_changed(events, days)))
+    changed = stored.where(incremental.of_changed(events, days))
+    later = exp.column("sequence") > incremental.MODELLED_EVENTS
+    incremental.create_temporary(con, LATER_EVENTS, changed.where(later))
+    incremental.replace_model(con, events, changed.where(incremental.is_modelled()))
     for model in by_conversation():
         with _named(model):
             incremental.replace_model(con, model, model.sql)
@@ -150,6 +155,7 @@ def _build_changed(
         _delete(con, model, incremental.of_changed(model, days))
         report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
+    incremental.drop_temporary(con, LATER_EVENTS)
     _build_days(con, report, known_until)
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from warehouse import incremental, ledger
 from warehouse.calendar_tables import Calendar
-from warehouse.model import Model, definition_hashes, models
+from warehouse.model import Model, by_conversation, definition_hashes, models
 
 
 def update(con: duckdb.DuckDBPyConnection, calendar: Calendar) -> list[Model] | None:
@@ -35,7 +35,11 @@ def update(con: duckdb.DuckDBPyConnection, calendar: Calendar) -> list[Model] | 
             drop = exp.Drop(tables=[incremental.stored_table(name)], kind=existing[name])
             con.execute(drop.sql("duckdb"))
     for model in outdated:
-        _create(con, model)
+        if model in by_conversation():
+            with incremental.capped_events(con):
+                _create(con, model)
+        else:
+            _create(con, model)
     _store_definitions(con, hashes, reporting_zone)
     _store_columns(con)
     if is_reset:

@@ -20,6 +20,9 @@ DIRECTORY = Path(__file__).parent / "sql"
 SOURCE = "sealed_events"
 """The relation that the loader creates before the first model: the events of the waiting segments."""
 
+LATER_EVENTS = "later_events"
+"""The part of `events` beyond the cap of their conversation: a relation that the loader creates, too."""
+
 SOURCES = calendar_tables.SOURCES | {SOURCE}
 """The relations that are no models."""
 
@@ -105,7 +108,8 @@ def _columns(text: str, path: Path) -> Iterator[tuple[str, str]]:
 
 def _reads(query: exp.Query) -> tuple[str, ...]:
     steps = {step.alias for step in query.find_all(exp.CTE)}
-    return tuple(sorted({table.name for table in query.find_all(exp.Table)} - steps))
+    names = {table.name for table in query.find_all(exp.Table)} - steps
+    return tuple(sorted({"events" if name == LATER_EVENTS else name for name in names}))
 
 
 @cache
@@ -189,7 +193,7 @@ def source_query() -> str:
 @cache
 def definition_hashes() -> dict[str, str]:
     """Return a hash for each model that changes when the model, or one that it reads, does."""
-    hashes = {SOURCE: source_query(), **dict.fromkeys(calendar_tables.SOURCES, "")}
+    hashes = dict.fromkeys(SOURCES, "") | {SOURCE: source_query()}
     for model in models():
         text = "\n".join([model.text, *(hashes[name] for name in model.reads)])
         hashes[model.name] = hashlib.sha256(text.encode()).hexdigest()

@@ -31,6 +31,7 @@
 -- bot_version              version of the bot that answered first
 -- feedback_score           score of the last rating; null if it cannot be read
 -- event_count              events on the record, equal to the last sequence
+-- is_capped                more than 50,000 events: later ones count, and change nothing else
 
 with
 
@@ -125,6 +126,31 @@ rated as (
     group by conversation_id
 ),
 
+-- Events beyond the cap of a long conversation.
+capped as (
+    select
+        conversation_id,
+        cast(sum(event_count) as bigint) as event_count,
+        max(latest_at) as latest_at,
+        min(active_on) as first_on,
+        max(active_on) as last_on
+    from capped_activity
+    group by conversation_id
+),
+
+capped_messages as (
+    select
+        capped_activity.conversation_id,
+        cast(sum(capped_activity.message_count) as bigint) as message_count,
+        cast(sum(capped_activity.customer_message_count) as bigint) as customer_message_count,
+        cast(sum(capped_activity.bot_message_count) as bigint) as bot_message_count,
+        cast(sum(capped_activity.agent_message_count) as bigint) as agent_message_count
+    from capped_activity
+    inner join facts on capped_activity.conversation_id = facts.conversation_id
+    where capped_activity.is_test is not distinct from facts.is_test
+    group by capped_activity.conversation_id
+),
+
 message_counts as (
     select
         messages.conversation_id,
@@ -176,9 +202,9 @@ select
     facts.is_test,
     facts.created_at,
     facts.started_on,
-    facts.latest_at,
-    facts.first_on,
-    facts.last_on,
+    greatest(facts.latest_at, capped.latest_at) as latest_at,
+    least(facts.first_on, capped.first_on) as first_on,
+    greatest(facts.last_on, capped.last_on) as last_on,
     case when facts.is_closed then 'closed' else coalesce(facts.last_state, 'active') end as state,
     case
         when facts.last_step = 'conversation.resolved' then resolved.resolved_at
@@ -186,10 +212,14 @@ select
     case
         when facts.last_step = 'conversation.resolved' then resolved.resolved_by
     end as resolved_by,
-    coalesce(message_counts.message_count, 0) as message_count,
-    coalesce(message_counts.customer_message_count, 0) as customer_message_count,
-    coalesce(message_counts.bot_message_count, 0) as bot_message_count,
-    coalesce(message_counts.agent_message_count, 0) as agent_message_count,
+    coalesce(message_counts.message_count, 0)
+    + coalesce(capped_messages.message_count, 0) as message_count,
+    coalesce(message_counts.customer_message_count, 0)
+    + coalesce(capped_messages.customer_message_count, 0) as customer_message_count,
+    coalesce(message_counts.bot_message_count, 0)
+    + coalesce(capped_messages.bot_message_count, 0) as bot_message_count,
+    coalesce(message_counts.agent_message_count, 0)
+    + coalesce(capped_messages.agent_message_count, 0) as agent_message_count,
     message_counts.first_message_at,
     coalesce(turn_counts.turn_count, 0) as turn_count,
     coalesce(session_counts.session_count, 0) as session_count,
@@ -197,8 +227,11 @@ select
     coalesce(handoff_counts.handoff_count, 0) > 0 as is_handed_off,
     facts.bot_version,
     rated.feedback_score,
-    facts.event_count
+    facts.event_count + coalesce(capped.event_count, 0) as event_count,
+    capped.conversation_id is not null as is_capped
 from facts
+left join capped on facts.conversation_id = capped.conversation_id
+left join capped_messages on facts.conversation_id = capped_messages.conversation_id
 left join resolved on facts.conversation_id = resolved.conversation_id
 left join rated on facts.conversation_id = rated.conversation_id
 left join message_counts on facts.conversation_id = message_counts.conversation_id

@@ -57,7 +57,7 @@ new_handoffs as (
     group by requested_on, channel
 ),
 
-new_messages as (
+counted_messages as (
     select
         happened_on as active_on,
         channel,
@@ -68,6 +68,28 @@ new_messages as (
     from messages
     where not is_test and visibility = 'public'
     group by happened_on, channel
+    union all
+    select
+        active_on,
+        channel,
+        message_count,
+        customer_message_count,
+        bot_message_count,
+        agent_message_count
+    from capped_activity
+    where not is_test and message_count > 0
+),
+
+new_messages as (
+    select
+        active_on,
+        channel,
+        cast(sum(messages) as bigint) as messages,
+        cast(sum(customer_messages) as bigint) as customer_messages,
+        cast(sum(bot_messages) as bigint) as bot_messages,
+        cast(sum(agent_messages) as bigint) as agent_messages
+    from counted_messages
+    group by active_on, channel
 ),
 
 days as (
