@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from convolake.verify_figures import check_figures
 from convolake.verify_warehouse import check_warehouse, snapshot
-from ingest.manifest import read_manifest
+from ingest.manifest import Segment, read_manifest
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event, rows_of
 from tests.test_rules_agree import random_history
@@ -164,31 +165,46 @@ def counts(conversations: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in names) for row in conversations]
 
 
-@given(order=st.permutations(range(5)))
+def write_random_log(record: Record, chosen: random.Random, rows: int) -> list[Segment]:
+    """Some conversations with every kind of event, a third of the events sent again, in segments of `rows`."""
+    streams = [list(random_history(chosen, number)) for number in range(4)]
+    for step in range(len(streams[0])):
+        record.clock.forward(minutes=chosen.choice((1, 20, 600)))
+        events = [stream[step] | {"event_id": f"e{number}-{step}"} for number, stream in enumerate(streams)]  # fmt: skip
+        record.write(events)
+        if chosen.random() < 0.3:
+            assert "accepted" not in {each.status for each in record.write(events)}
+            record.run_due()
+    return record.seal(rows=rows)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.integers(5, 40),
+    data=st.data(),
+)
 @hypothesis_settings(
-    max_examples=30 if os.environ.get("PROVE") else 3,
+    max_examples=40 if os.environ.get("PROVE") else 2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_segments_loaded_in_any_order_give_the_same_tables(
-    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+def test_any_partition_and_order_of_the_segments_give_the_same_tables(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int, data: st.DataObject
 ) -> None:
+    """Segments arrive late and in any order: those that are not there yet are loaded when they are."""
     record = Record(Settings(data=tmp_path_factory.mktemp("order")), Clock())
-    record.write(make_conversation("c1", messages=6))
-    record.clock.forward(hours=3)
-    record.write([make_event(event_id="again"), *make_conversation("c2", messages=5)])
-    segments = record.seal(rows=4)
-    assert len(segments) == 5
+    segments = write_random_log(record, random.Random(seed), rows)  # noqa: S311
     record.load()
     expected = contents(record)
     delete_warehouse(record)
+    order = data.draw(st.permutations(range(len(segments))))
+    cuts = data.draw(st.sets(st.integers(1, len(segments) - 1), max_size=4))
     lake = record.settings.lake_path
     for number, segment in enumerate(segments):
-        if number != order[0]:
-            (lake / segment.path).rename(lake / f"{number}.away")
-    record.load()
-    for number in order[1:]:
-        (lake / f"{number}.away").rename(lake / segments[number].path)
+        (lake / segment.path).rename(lake / f"{number}.away")
+    for first, end in pairwise([0, *sorted(cuts), len(segments)]):
+        for number in order[first:end]:
+            (lake / f"{number}.away").rename(lake / segments[number].path)
         record.load()
     assert contents(record) == expected
 
