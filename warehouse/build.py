@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
 from warehouse import calendar_tables, definitions, incremental, ledger, restatements
+from warehouse.as_of import segments_until, spans_beyond
 from warehouse.business_hours import Schedule
 from warehouse.calendar_tables import Calendar
 from warehouse.checks import CheckError, check_key, run_checks
@@ -33,11 +34,13 @@ def load(
     reporting_zone: str,
     now: datetime | None = None,
     business_hours: tuple[Schedule, ...] = (),
+    until: datetime | None = None,
 ) -> LoadReport:
     """Bring the warehouse up to the manifest of `lake`. Safe to repeat, and to kill anywhere.
 
     `now`: the time that the load is recorded with; the system's clock by default. `business_hours`: the
-    versions of the schedule; without one, durations in business hours are missing.
+    versions of the schedule; without one, durations in business hours are missing. `until`: leave out what
+    was committed later; only for a warehouse of its own.
 
     Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
     """
@@ -48,13 +51,18 @@ def load(
         transaction(con, warehouse),
     ):
         now = now or datetime.now(UTC)
-        report = _load(con, lake, Calendar(reporting_zone, business_hours, now.year), now)
+        calendar = Calendar(reporting_zone, business_hours, now.year)
+        report = _load(con, lake, calendar, now, until)
     report.seconds = time.perf_counter() - started
     return report
 
 
 def _load(
-    con: duckdb.DuckDBPyConnection, lake: Path, calendar: Calendar, now: datetime
+    con: duckdb.DuckDBPyConnection,
+    lake: Path,
+    calendar: Calendar,
+    now: datetime,
+    until: datetime | None = None,
 ) -> LoadReport:
     reporting_zone = calendar.reporting_zone
     ledger.create(con)
@@ -63,7 +71,8 @@ def _load(
     incremental.create_source(con, lake, [], reporting_zone)  # it gives the models their types
     calendar_tables.create_sources(con, calendar)
     outdated = definitions.update(con, calendar)
-    sealed, _ = read_manifest(lake)
+    whole, _ = read_manifest(lake)
+    sealed = whole if until is None else segments_until(lake, whole, until)
     waiting = ledger.pending_segments(con, sealed)
     good, damaged = ledger.inspect(lake, waiting)
     for each in damaged:
@@ -77,7 +86,7 @@ def _load(
     incremental.create_source(con, lake, good, reporting_zone)
     duplicates = ledger.loaded_within(con, good)
     report.duplicate_events = sum(span.rows for span in duplicates)
-    incremental.exclude_loaded(con, duplicates)
+    incremental.exclude_loaded(con, [*duplicates, *spans_beyond(whole, good)])
     _backfill(con, report, outdated or [])
     if good:
         _build(con, report, good)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,17 @@ class WarehouseMissingError(Exception):
         """`path`: the warehouse's folder."""
         super().__init__(
             f"no warehouse in {path} yet; `convolake load` makes it from the sealed events"
+        )
+
+
+class SnapshotMissingError(Exception):
+    """The warehouse has no state of this time any more."""
+
+    def __init__(self, at: datetime) -> None:
+        """`at`: the time."""
+        super().__init__(
+            f"the warehouse has no state of {at:%Y-%m-%d %H:%M %Z}; "
+            "`convolake rebuild FOLDER --until TIME` makes one from the log"
         )
 
 
@@ -72,7 +84,7 @@ def catalog_path(warehouse: Path) -> Path:
     return warehouse / "catalog.sqlite"
 
 
-def attach_statement(warehouse: Path, *, read_only: bool) -> str:
+def attach_statement(warehouse: Path, *, read_only: bool, at: datetime | None = None) -> str:
     """Return the ATTACH that gives DuckDB the warehouse as `lake`; also the recipe for analysts."""
     catalog = exp.Literal.string(f"ducklake:sqlite:{catalog_path(warehouse).resolve()}").sql(
         "duckdb"
@@ -80,14 +92,18 @@ def attach_statement(warehouse: Path, *, read_only: bool) -> str:
     files = exp.Literal.string(f"{(warehouse / 'files').resolve()}/").sql("duckdb")
     # A moved folder has another path than the catalog remembers.
     options = f"DATA_PATH {files}, OVERRIDE_DATA_PATH true, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 10000"
+    if at is not None:
+        options += f", SNAPSHOT_TIME '{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
     return f"ATTACH {catalog} AS lake ({'READ_ONLY, ' if read_only else ''}{options})"
 
 
-def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnection:
-    """Return a connection with the warehouse as its default database, in UTC.
+def connect(
+    warehouse: Path, *, read_only: bool = True, at: datetime | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the warehouse as its default database, in UTC; with `at`, as it was then.
 
     Keep it and take a cursor for each query: attaching costs up to 0.9 s.
-    Raises WarehouseMissingError when reading a warehouse that was never written.
+    Raises WarehouseMissingError when reading a warehouse that was never written, and SnapshotMissingError.
     """
     if read_only and not catalog_path(warehouse).exists():
         raise WarehouseMissingError(warehouse)
@@ -101,7 +117,12 @@ def connect(warehouse: Path, *, read_only: bool = True) -> duckdb.DuckDBPyConnec
     # Else each scan of the catalog is a SQLite connection of its own, which sees what was
     # committed meanwhile: a query during a load took rows of one snapshot and deletes of another.
     con.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
-    con.execute(attach_statement(warehouse, read_only=read_only))
+    try:
+        con.execute(attach_statement(warehouse, read_only=read_only, at=at))
+    except duckdb.Error as error:
+        if at is None or "snapshot" not in str(error).lower():
+            raise
+        raise SnapshotMissingError(at) from error
     con.execute("USE lake.main")
     if not read_only:
         con.execute("CALL lake.set_option('parquet_compression', 'zstd')")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from convolake.console import print_table, report_errors
+from convolake.warehouse_options import At, WarehouseFolder, open_warehouse
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ def metrics(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON array with definitions and values.")
     ] = False,
+    folder: WarehouseFolder = None,
+    at: At = None,
 ) -> None:
     """Print every metric of a period, with its definition: `convolake metrics containment`."""
     import duckdb
 
-    from warehouse.lake import WarehouseMissingError, connect
+    from warehouse.lake import SnapshotMissingError, WarehouseMissingError
     from warehouse.metric_values import Period, read_value
 
     settings = Settings()
@@ -66,9 +69,10 @@ def metrics(
     last = _day(last_on) or today
     first = _day(first_on) or last - timedelta(days=DAYS - 1)
     period = Period(first, last, _day(as_of) or today, channel, bot_version)
-    with report_errors(WarehouseMissingError, UnknownMetricError, duckdb.Error):
+    errors = (WarehouseMissingError, SnapshotMissingError, UnknownMetricError, duckdb.Error)
+    with report_errors(*errors):
         known = _find(name)
-        with connect(settings.warehouse_path) as con:
+        with open_warehouse(settings, folder, at) as con:
             values = [value for each in known for value in read_value(con, each, period)]
             basis = _basis(con)
     if as_json:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convolake.console import report_errors
+from convolake.warehouse_options import At, WarehouseFolder, open_warehouse
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,20 +55,23 @@ def sql(
     recipe: Annotated[
         bool, typer.Option(help="Print how to reach the warehouse from duckdb itself.")
     ] = False,
+    folder: WarehouseFolder = None,
+    at: At = None,
 ) -> None:
     """Run a query on the warehouse, for example: select channel, count(*) from conversations group by all."""
     import duckdb
 
     from convolake.read_only_sql import NotOneSelectError, lock_down, one_select
-    from warehouse.lake import WarehouseMissingError, connect
+    from warehouse.lake import SnapshotMissingError, WarehouseMissingError
 
     settings = Settings()
     if recipe:
-        typer.echo(_recipe(settings.warehouse_path))
+        typer.echo(_recipe(folder or settings.warehouse_path))
         return
-    with report_errors(WarehouseMissingError, NotOneSelectError, duckdb.Error):
-        con = connect(settings.warehouse_path)
-        lock_down(con, settings.warehouse_path)
+    errors = (WarehouseMissingError, SnapshotMissingError, NotOneSelectError, duckdb.Error)
+    with report_errors(*errors):
+        con = open_warehouse(settings, folder, at)
+        lock_down(con, folder or settings.warehouse_path)
         if query is None and sys.stdin.isatty():
             from convolake.sql_prompt import SqlPrompt
 
