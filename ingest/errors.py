@@ -12,7 +12,8 @@ IngestError
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
 ├── EventRejectedError           the event cannot be accepted as it is
 │   ├── ForbiddenTypeError       this key may not write this type
-│   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError
+│   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError,
+│   │   UnknownReviewError
 │   ├── ConversationExistsError, MessageExistsError, ContactExistsError, RoleConflictError
 │   ├── ConversationClosedError  closed is final
 │   ├── MessageDeletedError      a deleted message takes no edits and no reactions
@@ -252,6 +253,14 @@ class UnknownContactError(EventRejectedError):
     status = 404
     code = "unknown_contact"
     title = "Unknown contact"
+
+
+class UnknownReviewError(EventRejectedError):
+    """No review has this id. Nothing was stored."""
+
+    status = 404
+    code = "unknown_review"
+    title = "Unknown review"
 
 
 class ContactExistsError(EventRejectedError):

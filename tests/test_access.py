@@ -116,7 +116,7 @@ def credentials(filled: TestClient, settings: Settings, clock: Clock) -> dict[st
         "another algorithm": f"Bearer {jwt.encode({'sub': 'ada'}, 'x' * 64, 'HS512')}",
         "another audience": f"Bearer {signed(settings, good, aud='elsewhere')}",
         "no end": f"Bearer {signed(settings, good, exp=None)}",
-        "missing scope": f"Bearer {key_for(settings, 'review')}",
+        "missing scope": f"Bearer {key_for(settings, 'import')}",
         "foreign token": f"Bearer {token_for(filled, 'c2')}",
         "foreign agent": f"Bearer {token_for(filled, 'c2', view='all')}",
         "foreign channel": f"Bearer {key_for(settings, 'read', channels=frozenset({'email'}))}",

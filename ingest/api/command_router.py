@@ -86,13 +86,13 @@ class CommandRouter(APIRouter):
         example: Any,
         errors: tuple[Any, ...] = ERRORS,
         is_edit: bool = False,
+        scope: str = "conversations:write",
         scopes: tuple[str, ...] = (),
     ) -> Callable[[Callable[[B], Draft]], Callable[[B], Draft]]:
         """Return a decorator for a function that builds the draft of an event from the body.
 
         Path parameters fill the columns of the same names. `is_edit`: If-Match with the ETag of the last read
-        rejects the command if the object changed. `scopes`: scopes that allow it in addition to
-        conversations:write.
+        rejects the command if the object changed. `scopes`: scopes that allow it in addition to `scope`.
         """
 
         def install(build: Callable[[B], Draft]) -> Callable[[B], Draft]:
@@ -100,7 +100,7 @@ class CommandRouter(APIRouter):
 
             async def endpoint(request: Request) -> Response:
                 reader = partial(_read, request, decoder, build, is_edit)
-                return await ingest_one(request, reader, *scopes)
+                return await ingest_one(request, reader, *scopes, scope=scope)
 
             parameters = {
                 part[1:-1].partition(":")[0]: ID_PATTERN

@@ -239,15 +239,19 @@ async def submit(state: AppContext, submission: Append) -> list[Acknowledgement]
 
 
 async def ingest_one(
-    request: Request, reader: Parser, *scopes: str, runs_hooks: bool = False
+    request: Request,
+    reader: Parser,
+    *scopes: str,
+    scope: str = "conversations:write",
+    runs_hooks: bool = False,
 ) -> Response:
     """Ingest the one event of a request: 201, 200 for a duplicate, or a problem.
 
     With an Idempotency-Key a repeat gets the first answer again, byte for byte. For callers with
-    conversations:write or one of `scopes`. `runs_hooks`: hooks run before it is stored.
+    `scope` or one of `scopes`. `runs_hooks`: hooks run before it is stored.
     """
     await preload_credentials(request)
-    caller = authorize(request, "conversations:write", *scopes)
+    caller = authorize(request, scope, *scopes)
     event_id: str | None = None
     try:
         event_id = idempotent_event_id(request, caller)

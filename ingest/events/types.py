@@ -218,7 +218,8 @@ def _internal(
         payload=payload,
         writer=writer,
         visibility="internal",
-        is_reserved=stream in ("review", "audit", "privacy"),
+        is_commandable=stream == "review",
+        is_reserved=stream in ("audit", "privacy"),
     )
 
 
@@ -412,9 +413,14 @@ _ALL = (
     _contact("contact.linked", "an address belongs to this person", payloads.ContactLinked),
     _contact("contact.merged", "two contacts are one person", payloads.ContactMerged),
     _contact("contact.unmerged", "the merge was wrong", payloads.Payload),
-    _internal("review", "review.submitted", "a reviewer judged a conversation"),
-    _internal("review", "review.disputed", "a review is disputed"),
-    _internal("review", "review.resolved", "the dispute is settled"),
+    _internal(
+        "review",
+        "review.submitted",
+        "a reviewer judged a conversation; its event_id is the review's id",
+        payloads.ReviewSubmitted,
+    ),
+    _internal("review", "review.disputed", "a review is disputed", payloads.ReviewDisputed),
+    _internal("review", "review.resolved", "the dispute is settled", payloads.ReviewResolved),
     _internal("audit", "transcript.viewed", "a user read a transcript"),
     _internal("audit", "transcript.searched", "a user searched transcripts"),
     _internal("audit", "transcript.exported", "a user exported transcripts"),

@@ -14,6 +14,7 @@ from ingest.errors import (
     ForbiddenError,
     UnknownConversationError,
     UnknownMessageError,
+    UnknownReviewError,
 )
 from ingest.events import effects
 from ingest.events.conversation_state import Conversation
@@ -171,6 +172,9 @@ class UnitOfWork:
             self._contacts.decide(draft, event, command)
             self.events.append(event)
             return
+        if rules.stream == "review":
+            self._decide_review(draft, event)
+            return
         state = self._find_conversation(draft, event, command)
         if rules.about == "conversation":
             self._conversations.check_key(draft, state)
@@ -190,6 +194,22 @@ class UnitOfWork:
         if event.event_type == "conversation.updated":
             self._conversations.change_key(changed)
         self._messages.apply(event)
+
+    def _decide_review(self, draft: Draft, event: StoredEvent) -> None:
+        """Append an event about a conversation that is not one of its events: it names it in the payload."""
+        if self._conversations.get(draft.conversation_id) is None:
+            raise UnknownConversationError("there is no such conversation", "conversation_id")
+        review_id = (draft.payload or {}).get("review_id")
+        in_this_commit = {each.event_id for each in self.events}
+        if (
+            review_id
+            and review_id not in in_this_commit
+            and not self._store.find_events([review_id])
+        ):
+            raise UnknownReviewError("there is no such review", "$.payload.review_id")
+        merge_payload(event, conversation_id=draft.conversation_id)
+        event.conversation_id = None
+        self.events.append(event)
 
     def _find_conversation(
         self, draft: Draft, event: StoredEvent, command: Command | None

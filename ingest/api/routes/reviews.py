@@ -1,0 +1,84 @@
+"""Reviews: a QA team's judgements of conversations. They change no conversation; the warehouse reads them."""
+
+from msgspec import to_builtins
+
+from ingest.api.command_router import Body, CommandRouter
+from ingest.errors import UnknownConversationError, UnknownReviewError
+from ingest.events.draft import Draft
+from ingest.events.payloads import ReviewDisputed, ReviewResolved, ReviewSubmitted
+
+commands = CommandRouter()
+
+ERRORS = (UnknownConversationError, UnknownReviewError)
+
+
+class NewReview(Body, kw_only=True, forbid_unknown_fields=True):
+    """A judgement. `participant_id` is the reviewer; the answer's `event_id` is the review's id."""
+
+    review: ReviewSubmitted
+
+
+class NewDispute(Body, kw_only=True, forbid_unknown_fields=True):
+    """A dispute. `participant_id` is who disputes it."""
+
+    dispute: ReviewDisputed
+
+
+class NewResolution(Body, kw_only=True, forbid_unknown_fields=True):
+    """The end of a dispute. `participant_id` is who decided it."""
+
+    resolution: ReviewResolved
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id:id}/reviews",
+    NewReview,
+    tag="reviews",
+    scope="review",
+    errors=ERRORS,
+    example={
+        "participant_id": "noor",
+        "review": {
+            "scorecard": "service",
+            "scorecard_version": 1,
+            "score": 75.0,
+            "ratings": {"accuracy": 1.0, "tone": 0.5, "process": None},
+            "sampling": "random",
+        },
+    },
+)
+def submit_review(body: NewReview) -> Draft:
+    """Review a conversation."""
+    return Draft(event_type="review.submitted", payload=to_builtins(body.review))
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id:id}/review-disputes",
+    NewDispute,
+    tag="reviews",
+    scope="review",
+    errors=ERRORS,
+    example={
+        "participant_id": "mira",
+        "dispute": {"review_id": "r1", "reason": "The tone was right."},
+    },
+)
+def dispute_review(body: NewDispute) -> Draft:
+    """Dispute a review."""
+    return Draft(event_type="review.disputed", payload=to_builtins(body.dispute))
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id:id}/review-resolutions",
+    NewResolution,
+    tag="reviews",
+    scope="review",
+    errors=ERRORS,
+    example={"participant_id": "lead", "resolution": {"review_id": "r1", "outcome": "upheld"}},
+)
+def resolve_dispute(body: NewResolution) -> Draft:
+    """Settle the dispute of a review."""
+    return Draft(event_type="review.resolved", payload=to_builtins(body.resolution))

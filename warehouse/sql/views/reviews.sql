@@ -1,0 +1,113 @@
+-- One row per review: the judgement as it is after its disputes.
+-- key: review_id
+-- load: view on submitted_on
+--
+-- review_id               event_id of review.submitted
+-- conversation_id         conversation that was reviewed
+-- message_id              message that was reviewed; null for the whole conversation
+-- reviewer                who reviewed
+-- reviewee                bot version or participant who was reviewed
+-- submitted_at            time of the review, UTC
+-- submitted_on            day of submitted_at in the reporting zone
+-- scorecard               scorecard
+-- scorecard_version       its version
+-- score                   0 to 100, after the last decision
+-- first_score             0 to 100, as it was submitted
+-- ratings                 0 to 1 by category, as JSON, after the last decision; null: left out
+-- causes                  causes of low ratings by category, as JSON
+-- is_critical_failure     a critical category failed
+-- comment                 comment of the reviewer
+-- assignment_id           sample that the conversation was drawn for
+-- sampling                random, targeted or adhoc; averages are over random ones
+-- inclusion_probability   chance of the conversation to be drawn
+-- is_calibration          it calibrates reviewers, and counts in no average
+-- seconds_spent           time that the review took
+-- status                  submitted, disputed, upheld or changed
+-- dispute_count           disputes
+-- disputed_at             last dispute, UTC
+-- resolved_at             last decision on a dispute, UTC
+
+with
+
+submitted as (
+    select
+        event_id as review_id,
+        payload ->> '$.conversation_id' as conversation_id,
+        payload ->> '$.message_id' as message_id,
+        participant_id as reviewer,
+        payload ->> '$.reviewee' as reviewee,
+        happened_at as submitted_at,
+        happened_on as submitted_on,
+        payload ->> '$.scorecard' as scorecard,
+        cast(payload ->> '$.scorecard_version' as bigint) as scorecard_version,
+        cast(payload ->> '$.score' as double) as score,
+        payload ->> '$.ratings' as ratings,
+        payload ->> '$.causes' as causes,
+        coalesce(payload ->> '$.is_critical_failure', 'false') = 'true' as is_critical_failure,
+        payload ->> '$.comment' as comment,
+        payload ->> '$.assignment_id' as assignment_id,
+        coalesce(payload ->> '$.sampling', 'adhoc') as sampling,
+        cast(payload ->> '$.inclusion_probability' as double) as inclusion_probability,
+        coalesce(payload ->> '$.is_calibration', 'false') = 'true' as is_calibration,
+        cast(payload ->> '$.seconds_spent' as bigint) as seconds_spent
+    from events
+    where conversation_id is null and event_type = 'review.submitted'
+),
+
+steps as (
+    select
+        payload ->> '$.review_id' as review_id,
+        position,
+        event_type,
+        happened_at,
+        payload ->> '$.outcome' as outcome,
+        cast(payload ->> '$.score' as double) as score,
+        payload ->> '$.ratings' as ratings
+    from events
+    where
+        conversation_id is null
+        and event_type in ('review.disputed', 'review.resolved')
+),
+
+folded as (
+    select
+        review_id,
+        count(*) filter (where event_type = 'review.disputed') as dispute_count,
+        max(happened_at) filter (where event_type = 'review.disputed') as disputed_at,
+        max(happened_at) filter (where event_type = 'review.resolved') as resolved_at,
+        arg_max(
+            case when event_type = 'review.disputed' then 'disputed' else outcome end, position
+        ) as status,
+        arg_max(score, position) filter (where score is not null) as score,
+        arg_max(ratings, position) filter (where ratings is not null) as ratings
+    from steps
+    group by review_id
+)
+
+select
+    submitted.review_id,
+    submitted.conversation_id,
+    submitted.message_id,
+    submitted.reviewer,
+    submitted.reviewee,
+    submitted.submitted_at,
+    submitted.submitted_on,
+    submitted.scorecard,
+    submitted.scorecard_version,
+    coalesce(folded.score, submitted.score) as score,
+    submitted.score as first_score,
+    coalesce(folded.ratings, submitted.ratings) as ratings,
+    submitted.causes,
+    submitted.is_critical_failure,
+    submitted.comment,
+    submitted.assignment_id,
+    submitted.sampling,
+    submitted.inclusion_probability,
+    submitted.is_calibration,
+    submitted.seconds_spent,
+    coalesce(folded.status, 'submitted') as status,
+    coalesce(folded.dispute_count, 0) as dispute_count,
+    folded.disputed_at,
+    folded.resolved_at
+from submitted
+left join folded on submitted.review_id = folded.review_id
