@@ -28,6 +28,7 @@ def _metric(metric: Metric) -> Iterator[str]:
     yield f"## {metric.title}\n"
     yield f"`{metric.name}`, version {metric.version}. {metric.question}\n"
     rows = (
+        ("topic", metric.topic),
         ("formula", metric.formula),
         ("kind, unit", f"{metric.kind}, {metric.unit}"),
         ("clock", metric.clock),

@@ -17,6 +17,9 @@ st.navigation(
             url_path="conversations",
         ),
         st.Page(
+            "metrics/page.py", title="Metrics", icon=":material/functions:", url_path="metrics"
+        ),
+        st.Page(
             "health/page.py", title="Health", icon=":material/monitor_heart:", url_path="health"
         ),
     ],

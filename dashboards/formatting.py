@@ -120,6 +120,30 @@ def change_in_time(seconds: float | None) -> str | None:
     return text if text.startswith("-") else f"+{text}"
 
 
+def measure(value: float | None, unit: str) -> str:
+    """Return a metric's value with its unit."""
+    match unit:
+        case _ if value is None:
+            return UNKNOWN
+        case "share":
+            return share(value)
+        case "seconds":
+            return f"{value:.1f} s" if 0 < value < 10 else duration(value)
+        case "USD":
+            return f"{value:,.4f} USD"
+        case _:
+            return f"{value:,.2f} {unit}" if value < 1000 and value % 1 else f"{value:,.0f} {unit}"
+
+
+def change_of(value: float | None, before: float | None, unit: str) -> str | None:
+    """Return the change of a metric; None without a value or one to compare with."""
+    if value is None or before is None:
+        return None
+    if unit == "share":
+        return change_in_points(value - before)
+    return change(value / before - 1) if before else None
+
+
 def _signed(text: str) -> str:
     return text.removeprefix("+").removeprefix("-") if _is_zero(text) else text
 

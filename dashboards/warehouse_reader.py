@@ -6,7 +6,8 @@ loads commit meanwhile. Callers cache them for TTL_SECONDS: a new load shows aft
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,14 +71,23 @@ def read_frames(
 
     Each query gets the parameters that it names. Raises WarehouseMissingError, WarehouseNotReadyError.
     """
+    with snapshot(warehouse) as cursor:
+        return {
+            name: run_query(cursor, directory / "sql" / f"{name}.sql", parameters) for name in names
+        }
+
+
+@contextmanager
+def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a cursor that reads one state of the warehouse.
+
+    Raises WarehouseMissingError, WarehouseNotReadyError.
+    """
     try:
         with _attach(warehouse).connection.cursor() as cursor:
             cursor.execute("use lake.main")  # a cursor does not inherit it
             cursor.execute("begin")
-            return {
-                name: run_query(cursor, directory / "sql" / f"{name}.sql", parameters)
-                for name in names
-            }
+            yield cursor
     except duckdb.Error as error:
         logger.warning("the warehouse %s could not be read", warehouse, exc_info=True)
         raise WarehouseNotReadyError(str(error)) from error

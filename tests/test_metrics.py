@@ -172,7 +172,7 @@ def test_a_filter_by_channel_divides_the_cases(simulated: Record) -> None:
             row[0] for row in con.execute("select distinct channel from episodes").fetchall()
         ]
         parts = [
-            read_value(con, metric, Period(period.first_on, last, last, channel))[0]
+            read_value(con, metric, Period(period.first_on, last, last, (channel,)))[0]
             for channel in channels
         ]
     assert sum(part.count for part in parts) == everything.count > 100
@@ -240,6 +240,6 @@ def test_no_metric_counts_a_test(record: Record) -> None:
 
 def test_a_header_that_lacks_a_definition_is_an_error(tmp_path: Any) -> None:
     path = tmp_path / "some.sql"
-    path.write_text("-- Some\n-- question: What?\n\nselect 1 as value\n")
+    path.write_text("-- Some\n-- topic: bot\n-- question: What?\n\nselect 1 as value\n")
     with pytest.raises(MetricError, match="the header lacks formula, kind"):
         parse(path)

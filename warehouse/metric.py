@@ -31,7 +31,7 @@ OPTIONAL = {
 }
 """Columns that a metric's query may leave out, and their types."""
 
-REQUIRED = ("question", "formula", "kind", "unit", "clock", "maturity", "excludes", "owner", "version", "source")  # fmt: skip
+REQUIRED = ("topic", "question", "formula", "kind", "unit", "clock", "maturity", "excludes", "owner", "version", "source")  # fmt: skip
 
 
 class MetricError(Exception):
@@ -49,6 +49,7 @@ class Metric:
 
     name: str
     title: str
+    topic: str
     question: str
     formula: str
     kind: Kind
@@ -98,6 +99,7 @@ def parse(path: Path) -> Metric:
     return Metric(
         name=path.stem,
         title=header[0],
+        topic=named["topic"],
         question=named["question"],
         formula=named["formula"],
         kind=named["kind"],  # type: ignore[arg-type]

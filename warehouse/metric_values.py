@@ -18,12 +18,15 @@ PERCENTILES = (0.5, 0.9, 0.95)
 
 @dataclass(frozen=True)
 class Period:
-    """Days of the reporting zone, both ends included, as seen on the day `as_of`; None: every channel."""
+    """Days of the reporting zone, both ends included, as seen on the day `as_of`.
+
+    No channel, and no version of the bot: all of them.
+    """
 
     first_on: date
     last_on: date
     as_of: date
-    channel: str | None = None
+    channels: tuple[str, ...] = ()
     bot_version: str | None = None
 
     def last_mature_on(self, metric: Metric) -> date:
@@ -56,18 +59,43 @@ def read_values(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricVa
     return [value for metric in metrics() for value in read_value(con, metric, period)]
 
 
+def read_stored(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricValue]:
+    """Return every stored metric of a period in one query, without percentiles."""
+    stored = [metric for metric in metrics() if metric.is_stored]
+    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in stored]
+    registry = exp.values(last_days, alias="registry", columns=["metric", "last_on"])
+    query = (
+        exp.select("metric", "breakdown", *_SUMS)
+        .from_("metric_daily")
+        .join(registry, using=["metric"])
+        .where("active_on between $first_on and cast(last_on as date)", *_filters(period)[1:])
+        .group_by("metric", "breakdown")
+        .order_by("breakdown")
+    )
+    found: dict[str, list[tuple[Any, ...]]] = {metric.name: [] for metric in stored}
+    for name, *row in con.execute(query.sql("duckdb"), _chosen(period)).fetchall():
+        found[name].append(tuple(row))
+    return [
+        value
+        for metric in stored
+        for value in _values(metric, found[metric.name], period.last_mature_on(metric), {})
+    ]
+
+
+_SUMS = (
+    "sum(numerator)",
+    "sum(denominator)",
+    "sum(value_sum)",
+    "sum(value_count)",
+    "sum(missing_count)",
+)
+
+
 def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -> list[MetricValue]:
     """Return the values of one metric of a period."""
     rows = _daily(metric) if metric.is_stored else _counted(metric)
     query = (
-        exp.select(
-            "breakdown",
-            "sum(numerator)",
-            "sum(denominator)",
-            "sum(value_sum)",
-            "sum(value_count)",
-            "sum(missing_count)",
-        )
+        exp.select("breakdown", *_SUMS)
         .from_(rows.subquery("daily"))
         .where(*_filters(period))
         .group_by("breakdown")
@@ -76,7 +104,13 @@ def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -
     found = con.execute(query.sql("duckdb"), _parameters(metric, period)).fetchall()
     percentiles = _percentiles(con, metric, period)
     last_on = period.last_mature_on(metric)
-    values = [_value(metric, row, last_on, percentiles) for row in found]
+    return _values(metric, found, last_on, percentiles)
+
+
+def _values(
+    metric: Metric, rows: list[tuple[Any, ...]], last_on: date, percentiles: dict[str, float]
+) -> list[MetricValue]:
+    values = [_value(metric, row, last_on, percentiles) for row in rows]
     return values or [MetricValue(metric, "", None, 0, 0, 0, last_on)]
 
 
@@ -144,20 +178,21 @@ def _percentiles(
 
 def _filters(period: Period) -> list[str]:
     filters = ["active_on between $first_on and $last_on"]
-    if period.channel is not None:
-        filters.append("channel = $channel")
+    if period.channels:
+        filters.append("list_contains(cast($channels as varchar[]), channel)")
     if period.bot_version is not None:
         filters.append("bot_version = $bot_version")
     return filters
 
 
 def _parameters(metric: Metric, period: Period) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "first_on": period.first_on,
-        "last_on": period.last_mature_on(metric),
-    }
-    if period.channel is not None:
-        given["channel"] = period.channel
+    return {"last_on": period.last_mature_on(metric), **_chosen(period)}
+
+
+def _chosen(period: Period) -> dict[str, Any]:
+    given: dict[str, Any] = {"first_on": period.first_on}
+    if period.channels:
+        given["channels"] = list(period.channels)
     if period.bot_version is not None:
         given["bot_version"] = period.bot_version
     return given

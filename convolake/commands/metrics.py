@@ -68,7 +68,8 @@ def metrics(
     today = datetime.now(ZoneInfo(settings.reporting_zone)).date()
     last = _day(last_on) or today
     first = _day(first_on) or last - timedelta(days=DAYS - 1)
-    period = Period(first, last, _day(as_of) or today, channel, bot_version)
+    channels = () if channel is None else (channel,)
+    period = Period(first, last, _day(as_of) or today, channels, bot_version)
     errors = (WarehouseMissingError, SnapshotMissingError, UnknownMetricError, duckdb.Error)
     with report_errors(*errors):
         known = _find(name)
@@ -131,6 +132,7 @@ def as_dict(value: "MetricValue") -> dict[str, Any]:
         "p95": value.p95,
         "last_on": value.last_on.isoformat(),
         "title": metric.title,
+        "topic": metric.topic,
         "question": metric.question,
         "formula": metric.formula,
         "kind": metric.kind,

@@ -1,4 +1,5 @@
 -- Bot abandonment
+-- topic: bot
 -- question: In which share of demands does the customer leave the bot without a resolution?
 -- formula: contained episodes that were not resolved and ended after a message of the bot ÷
 --   eligible episodes

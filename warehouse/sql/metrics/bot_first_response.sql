@@ -1,4 +1,5 @@
 -- First response of the bot
+-- topic: bot
 -- question: How long does a customer wait for the bot's first answer?
 -- formula: first message of the bot − first event of the episode
 -- kind: duration

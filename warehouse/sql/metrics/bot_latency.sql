@@ -1,4 +1,5 @@
 -- Latency of the bot
+-- topic: bot
 -- question: How long does the bot take to answer a message?
 -- formula: first message of the bot − first customer message of the turn, over turns that the
 --   bot answered first

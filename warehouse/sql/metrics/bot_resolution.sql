@@ -1,4 +1,5 @@
 -- Bot resolution
+-- topic: resolution
 -- question: Which share of demands does the bot resolve?
 -- formula: episodes resolved by the bot, without a handoff, without a message of an agent,
 --   with an answer that is no fallback ÷ eligible episodes

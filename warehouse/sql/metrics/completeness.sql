@@ -1,4 +1,5 @@
 -- Completeness
+-- topic: pipeline
 -- question: Which share of the sealed events is in the models?
 -- formula: stored events ÷ events of the loaded segments; the rest is in `rejected_events`, or its
 --   segment is quarantined

@@ -1,4 +1,5 @@
 -- Contained: assumed
+-- topic: bot
 -- question: Which share of contained demands was resolved without a confirmation?
 -- formula: contained episodes with the outcome assumed ÷ contained episodes
 -- kind: ratio

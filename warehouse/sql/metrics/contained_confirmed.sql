@@ -1,4 +1,5 @@
 -- Contained: confirmed
+-- topic: bot
 -- question: Which share of contained demands did the customer confirm as resolved?
 -- formula: contained episodes with the outcome confirmed ÷ contained episodes
 -- kind: ratio

@@ -1,4 +1,5 @@
 -- Contained: silent
+-- topic: bot
 -- question: In which share of contained demands did the customer leave while the bot waited?
 -- formula: contained episodes with the outcome silent ÷ contained episodes
 -- kind: ratio

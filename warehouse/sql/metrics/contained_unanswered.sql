@@ -1,4 +1,5 @@
 -- Contained: unanswered
+-- topic: bot
 -- question: In which share of contained demands did the bot owe the last answer?
 -- formula: contained episodes with the outcome unanswered ÷ contained episodes
 -- kind: ratio

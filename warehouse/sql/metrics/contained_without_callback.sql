@@ -1,4 +1,5 @@
 -- Contained without a callback
+-- topic: bot
 -- question: Which share of demands does the bot finish so that the person does not return
 --   within a day?
 -- formula: contained episodes whose contact opened no episode within 24 hours, in any

@@ -1,4 +1,5 @@
 -- Containment
+-- topic: bot
 -- question: Which share of demands does the bot finish without a human?
 -- formula: contained episodes ÷ eligible episodes; contained does not mean solved, see the
 --   three parts

@@ -1,4 +1,5 @@
 -- Customer satisfaction
+-- topic: feedback
 -- question: Which share of ratings is positive?
 -- formula: ratings of at least 0.8 of their scale ÷ ratings with a score; without a scale it
 --   is 5

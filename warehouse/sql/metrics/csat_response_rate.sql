@@ -1,4 +1,5 @@
 -- Response rate of ratings
+-- topic: feedback
 -- question: Which share of rating requests is answered?
 -- formula: requests with a rating before the next request ÷ requests
 -- kind: ratio

@@ -1,4 +1,5 @@
 -- Deflection
+-- topic: bot
 -- question: Which share of demands did no human work on?
 -- formula: final episodes without an accepted handoff and without a message of an agent ÷
 --   final episodes; a demand abandoned in the queue is deflected, but not contained

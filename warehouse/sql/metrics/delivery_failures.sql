@@ -1,4 +1,5 @@
 -- Failed deliveries
+-- topic: pipeline
 -- question: Which share of messages does a channel not deliver?
 -- formula: message and recipient pairs whose last state is failed ÷ pairs with a receipt
 -- kind: ratio

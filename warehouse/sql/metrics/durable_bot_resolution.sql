@@ -1,4 +1,5 @@
 -- Durable bot resolution
+-- topic: resolution
 -- question: Which share of the bot's resolutions lasts a week?
 -- formula: episodes resolved by the bot whose conversation opened no episode within 7 days of
 --   the resolution ÷ episodes resolved by the bot

@@ -1,4 +1,5 @@
 -- Engaged rate
+-- topic: demand
 -- question: In which share of conversations does the customer write?
 -- formula: conversations with a customer message ÷ conversations
 -- kind: ratio

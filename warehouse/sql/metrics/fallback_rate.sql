@@ -1,4 +1,5 @@
 -- Fallback rate
+-- topic: bot
 -- question: In which share of turns does the bot not understand the customer?
 -- formula: turns with a fallback (payload.nlu.is_fallback) ÷ turns with payload.nlu
 -- kind: ratio

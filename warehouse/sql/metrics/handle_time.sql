@@ -1,4 +1,5 @@
 -- Handle time
+-- topic: human
 -- question: How long does an agent have control of a conversation?
 -- formula: end − start of a span of an agent's control, over spans that ended; parallel
 --   conversations each count in full

@@ -1,4 +1,5 @@
 -- Handoff rate
+-- topic: handoff
 -- question: Which share of demands goes to a human?
 -- formula: eligible episodes with a requested handoff or a message of an agent ÷ eligible
 --   episodes; several handoffs of an episode count once

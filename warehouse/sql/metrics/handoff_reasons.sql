@@ -1,4 +1,5 @@
 -- Handoffs by reason
+-- topic: handoff
 -- question: Why do demands go to a human?
 -- formula: handoffs of a reason ÷ all handoffs; `unknown` is shown
 -- kind: count

@@ -1,4 +1,5 @@
 -- Handoffs per conversation
+-- topic: handoff
 -- question: How often does a conversation go back and forth?
 -- formula: requested handoffs ÷ conversations with a customer message
 -- kind: ratio

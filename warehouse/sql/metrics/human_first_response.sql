@@ -1,4 +1,5 @@
 -- First response of a human
+-- topic: human
 -- question: How long does a customer wait for a human's first answer?
 -- formula: first public message of an agent − the first request of a human, or else the first
 --   event of the episode; the bot's messages and notes do not stop the clock

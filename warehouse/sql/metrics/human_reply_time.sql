@@ -1,4 +1,5 @@
 -- Reply time of humans
+-- topic: human
 -- question: How long does a customer wait for an agent's answer?
 -- formula: first public message of an agent − first unanswered customer message, over turns
 --   that an agent answered first

@@ -1,4 +1,5 @@
 -- Resolution time of humans
+-- topic: human
 -- question: How long does a handed-off demand take from the handoff on?
 -- formula: first resolution − first request of a human; the bot's time is left out
 -- kind: duration

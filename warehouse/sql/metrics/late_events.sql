@@ -1,4 +1,5 @@
 -- Late events
+-- topic: pipeline
 -- question: Which share of the events arrives after its day was reported?
 -- formula: events of days before the newest known day ÷ stored events
 -- kind: ratio

@@ -1,4 +1,5 @@
 -- Messages per conversation
+-- topic: demand
 -- question: How long are conversations?
 -- formula: public messages ÷ conversations with a customer message
 -- kind: ratio

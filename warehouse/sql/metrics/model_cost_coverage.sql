@@ -1,4 +1,5 @@
 -- Coverage of the cost
+-- topic: cost
 -- question: For which share of model calls is the price known?
 -- formula: model calls with a cost in US dollars ÷ model calls
 -- kind: ratio

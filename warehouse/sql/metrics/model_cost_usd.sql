@@ -1,4 +1,5 @@
 -- Cost of model calls
+-- topic: cost
 -- question: What do the bot's model calls cost?
 -- formula: sum of the costs that the bot reports, at the price of the call's time
 -- kind: sum

@@ -1,4 +1,5 @@
 -- Tokens
+-- topic: cost
 -- question: How many tokens do the bot's model calls use?
 -- formula: sum of the tokens of model calls
 -- kind: sum

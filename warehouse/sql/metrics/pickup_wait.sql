@@ -1,4 +1,5 @@
 -- Pickup wait
+-- topic: handoff
 -- question: How long does a customer wait until an agent accepts?
 -- formula: first acceptance − request, over accepted handoffs
 -- kind: duration

@@ -1,4 +1,5 @@
 -- Queue abandonment
+-- topic: handoff
 -- question: In which share of handoffs does the customer leave before an agent accepts?
 -- formula: handoffs that ended because the customer left, without an acceptance ÷ handoffs
 -- kind: ratio

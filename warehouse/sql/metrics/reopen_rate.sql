@@ -1,4 +1,5 @@
 -- Reopen rate
+-- topic: resolution
 -- question: Which share of resolutions is followed by another demand within a week?
 -- formula: resolved episodes whose conversation opened an episode within 7 days of the
 --   resolution ÷ resolved episodes; a word of thanks after the resolution counts

@@ -1,4 +1,5 @@
 -- Resolution rate
+-- topic: resolution
 -- question: Which share of demands is resolved?
 -- formula: resolved episodes ÷ eligible episodes; a closed or idle episode is not resolved
 -- kind: ratio

@@ -1,4 +1,5 @@
 -- Resolution time
+-- topic: resolution
 -- question: How long does a demand take until it is resolved?
 -- formula: first resolution − first event of the episode
 -- kind: duration

@@ -1,4 +1,5 @@
 -- Retention
+-- topic: demand
 -- question: Which share of a week's customers returns in the next week?
 -- formula: contacts of a week with an episode in the next week ÷ contacts with an episode in
 --   that week; for support, a high value may be bad

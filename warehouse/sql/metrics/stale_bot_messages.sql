@@ -1,4 +1,5 @@
 -- Messages of a bot without control
+-- topic: bot
 -- question: Which share of the bot's messages was sent while a human had control?
 -- formula: messages of the bot that were recorded as facts after it had lost control ÷
 --   messages of the bot

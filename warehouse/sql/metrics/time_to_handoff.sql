@@ -1,4 +1,5 @@
 -- Time to handoff
+-- topic: handoff
 -- question: How long does the bot try before a human is requested?
 -- formula: first request of a human − first event of the episode
 -- kind: duration

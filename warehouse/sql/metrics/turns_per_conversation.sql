@@ -1,4 +1,5 @@
 -- Turns per conversation
+-- topic: demand
 -- question: How many turns does a conversation take?
 -- formula: turns ÷ conversations with a customer message; customer messages in a row are one
 --   turn

@@ -1,4 +1,5 @@
 -- Unanswered turns
+-- topic: bot
 -- question: Which share of the bot's turns gets no answer?
 -- formula: turns that started while the bot had control and that no one answered ÷ turns that
 --   started while the bot had control

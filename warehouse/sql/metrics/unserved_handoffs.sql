@@ -1,4 +1,5 @@
 -- Unserved handoffs
+-- topic: handoff
 -- question: Which share of handoffs ends without a word of a human?
 -- formula: handoffs that ended without a public message of an agent, and not because the
 --   customer left or a newer request replaced it ÷ handoffs

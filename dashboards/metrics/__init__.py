@@ -1,0 +1,1 @@
+"""The metrics page: every metric of the registry, with its definition."""
