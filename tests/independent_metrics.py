@@ -415,11 +415,12 @@ def monday(at: datetime) -> date:
     return at.date() - timedelta(days=at.weekday())
 
 
-def walks_of(lake: Path) -> list[Walk]:
-    """Follow every conversation of a lake that is no test."""
+def walks_of(lake: Path, zone: str = "UTC") -> list[Walk]:
+    """Follow every conversation of a lake that is no test. Days are those of `zone`."""
     files = [lake / segment.path for segment in read_manifest(lake)[0]]
     events = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
-    streams = events.filter(pl.col("conversation_id").is_not_null()).sort("sequence")
+    local = events.with_columns(pl.col("happened_at").dt.convert_time_zone(zone))
+    streams = local.filter(pl.col("conversation_id").is_not_null()).sort("sequence")
     groups = streams.partition_by("conversation_id")
     return [walk for group in groups if not (walk := Walk(group.to_dicts())).is_test]
 

@@ -323,10 +323,10 @@ def test_the_local_key_stays_on_this_machine(record: Record) -> None:
 
 def test_an_unknown_channel_has_a_colour() -> None:
     colours = charts.channel_colours(["web"])
-    shares = pl.DataFrame({"channel": ["web", "fax"], "handoff_share": [0.1, 0.2]})
+    shares = pl.DataFrame({"channel": ["web", "fax"], "handoff_rate": [0.1, 0.2]})
     shares = shares.with_columns(conversations=10, handed_off=1, handoffs=1)
-    drawn = charts.handoff_share_by_channel(shares, colours).to_dict()
-    assert drawn == charts.handoff_share_by_channel(shares, colours).to_dict()
+    drawn = charts.handoff_rate_by_channel(shares, colours).to_dict()
+    assert drawn == charts.handoff_rate_by_channel(shares, colours).to_dict()
 
 
 def test_keys_are_created_listed_and_revoked(settings: Settings) -> None:

@@ -29,6 +29,7 @@ from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
+from tests.independent_metrics import walks_of
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
@@ -183,6 +184,8 @@ def history(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Setting
     record = Record(settings, Clock(NOW))
     answers = record.write(sorted(written, key=lambda event: event["happened_at"]))
     assert {answer.status for answer in answers} == {"accepted"}
+    record.clock.forward(minutes=16)  # imported sessions end then, and with them the demands
+    record.run_due()
     record.seal(rows=1000)
     record.load()
     return settings
@@ -233,14 +236,25 @@ def texts(app: AppTest) -> list[str]:
 
 
 def started_conversations(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per conversation that counts: day, channel and whether it was handed off."""
-    passed = events.filter(pl.col("event_type") == "handoff.requested")["conversation_id"]
+    """One row per conversation that counts: day and channel."""
     return events.filter(pl.col("event_type") == "conversation.created", ~pl.col("is_test")).select(
         "conversation_id",
         "on",
         "channel",
-        handed_off=pl.col("conversation_id").is_in(passed.to_list()),
     )
+
+
+def handoff_rates(lake: Path, period: Period) -> tuple[float, dict[str, float]]:
+    """The handoff rate of all demands and of each channel, by other code than the metric's."""
+    channels: dict[str, list[float]] = {}
+    for walk in walks_of(lake, ZONE):
+        for case in walk.cases():
+            is_within = period.first_on <= case.day <= period.last_on
+            if case.metric == "handoff_rate" and is_within:
+                channels.setdefault(walk.events[0]["channel"], []).append(case.numerator or 0)
+    every = [each for cases in channels.values() for each in cases]
+    rates = {name: sum(cases) / len(cases) for name, cases in sorted(channels.items())}
+    return sum(every) / len(every), rates
 
 
 def in_period(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
@@ -265,7 +279,6 @@ def figures(events: pl.DataFrame, period: Period) -> dict[str, float]:
         "conversations": started.height,
         "messages": of["message.created"] - internal,
         "sessions": of["session.started"],
-        "handoff_share": started.filter("handed_off").height / started.height,
         "wait_seconds": float(waits.to_series().median()),  # type: ignore[arg-type]
     }
 
@@ -278,6 +291,8 @@ def test_the_headline_figures_agree_with_the_events(
 ) -> None:
     app = open_page(history)
     now, before = figures(events, LAST_30), figures(events, LAST_30.before)
+    rate, _ = handoff_rates(history.lake_path, LAST_30)
+    rate_before, _ = handoff_rates(history.lake_path, LAST_30.before)
     assert metrics(app) == {
         "Conversations": (
             f"{now['conversations']:,}",
@@ -291,11 +306,11 @@ def test_the_headline_figures_agree_with_the_events(
             f"{now['sessions']:,}",
             formatting.change(now["sessions"] / before["sessions"] - 1),
         ),
-        "Handoff share": (
-            formatting.share(now["handoff_share"]),
-            formatting.change_in_points(now["handoff_share"] - before["handoff_share"]),
+        "Handoff rate": (
+            formatting.share(rate),
+            formatting.change_in_points(rate - rate_before),
         ),
-        "Median handoff wait": (
+        "Median pickup wait": (
             formatting.duration(now["wait_seconds"]),
             formatting.change_in_time(now["wait_seconds"] - before["wait_seconds"]),
         ),
@@ -309,7 +324,7 @@ def test_the_page_shows_its_period_zone_and_freshness(
     said = "\n".join(each.value for each in app.caption)
     assert "2 Mar 2030 to 31 Mar 2030 (Europe/Berlin)" in said
     assert "change against the 30 days before" in said
-    assert "Newest event 31 Mar 2030, 14:00:00" in said
+    assert "Newest event 31 Mar 2030, 14:16:00" in said
     assert f"{events.height:,} events loaded · nothing waits to be loaded" in said
 
 
@@ -394,28 +409,36 @@ def test_the_series_agree_with_the_events_and_with_the_headline(
     assert shown.rows() == [tuple(row) for row in expected.rows()]
     assert found.conversations.height == 30 * len(CHANNELS)
     assert found.messages["messages"].sum() == found.headline["messages"]
-    by_channel = started.group_by("channel").agg(pl.col("handed_off").mean()).sort("channel")
+    rate, by_channel = handoff_rates(history.lake_path, LAST_30)
     assert (
-        found.handoff_share_by_channel.select("channel", "handoff_share").rows()
-        == by_channel.rows()
+        dict(found.handoff_rate_by_channel.select("channel", "handoff_rate").rows()) == by_channel
     )
+    assert found.headline["handoff_rate"] == rate
+    final = found.handoff_rate.select(pl.col("handed_off").sum(), pl.col("episodes").sum()).row(0)
+    assert final[0] / final[1] == rate
 
 
-def test_a_day_without_conversations_has_no_share_instead_of_zero(
+def test_a_day_without_demands_has_no_rate_instead_of_zero(
     open_page: Callable[..., AppTest], tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path)
     days = ("2030-03-20T12:00:00Z", "2030-03-22T12:00:00Z")
+    said = {"event_type": "message.created", "text": "hello"}
     Record(settings, Clock(NOW)).publish(
-        {"event_type": "conversation.created", "conversation_id": f"c{at[8:10]}", "channel": "web",
-         "happened_at": at}
+        {"conversation_id": f"c{at[8:10]}", "happened_at": at} | event
         for at in days
-    )  # fmt: skip
+        for event in (
+            {"event_type": "conversation.created", "channel": "web"},
+            said | {"participant_id": "ada", "participant_role": "customer"},
+            said | {"participant_id": "helper", "participant_role": "bot"},
+            {"event_type": "conversation.resolved", "payload": {"resolved_by": "bot"}},
+        )
+    )
     period = Period(date(2030, 3, 20), date(2030, 3, 22))
     found = load_overview(settings.warehouse_path, Scope(period))
-    assert found.handoff_share["handoff_share"].to_list() == [0.0, None, 0.0]
+    assert found.handoff_rate["handoff_rate"].to_list() == [0.0, None, 0.0]
     assert found.headline["wait_seconds"] is None
-    assert metrics(open_page(settings))["Median handoff wait"] == ("–", "")
+    assert metrics(open_page(settings))["Median pickup wait"] == ("–", "")
 
 
 @pytest.mark.parametrize(("days", "grain"), [(1, "day"), (62, "day"), (63, "week"), (421, "month")])
@@ -889,7 +912,7 @@ def test_a_narrow_window_has_no_horizontal_scroll(browser: Any, site: str) -> No
         {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False},
     )
     for address, text in (
-        ("", "Handoff share by channel"),
+        ("", "Handoff rate by channel"),
         ("conversations", "newest first"),
         ("conversations?conversation=hostile", "Handoff accepted"),
     ):

@@ -79,23 +79,23 @@ def _stacked(
     return chart
 
 
-def handoff_share_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
-    """Return the share of conversations handed off, by the step in which they started; a gap is no data."""
+def handoff_rate_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
+    """Return the handoff rate by the step in which the demands opened; a gap is no data."""
     chart: alt.Chart = (
         alt.Chart(_with_days(frame))
         .mark_line(point=alt.OverlayMarkDef(size=28, color=PALETTE[0]), color=PALETTE[0])
         .encode(
             x=_steps(grain),
-            y=alt.Y("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
-            tooltip=[alt.Tooltip("day:N", title=_step_title(grain)), *_SHARE_TOOLTIP],
+            y=alt.Y("handoff_rate:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
+            tooltip=[alt.Tooltip("day:N", title=_step_title(grain)), *_RATE_TOOLTIP],
         )
         .properties(height=HEIGHT, padding=PADDING)
     )
     return chart
 
 
-def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
-    """Return the share of conversations handed off on each channel, in the channel's colour."""
+def handoff_rate_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
+    """Return the handoff rate of each channel, in the channel's colour."""
     named = frame.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
     )
@@ -104,20 +104,20 @@ def handoff_share_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> al
         alt.Chart(named)
         .mark_bar(size=min(32, 0.7 * HEIGHT / max(1, named.height)))
         .encode(
-            x=alt.X("handoff_share:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
+            x=alt.X("handoff_rate:Q", title=None, axis=_percent(), scale=alt.Scale(zero=True)),
             y=alt.Y("channel:N", title=None, sort="-x", axis=alt.Axis(labelLimit=110)),
             color=_colour("channel", present).legend(None),
-            tooltip=[alt.Tooltip("channel:N", title="Channel"), *_SHARE_TOOLTIP],
+            tooltip=[alt.Tooltip("channel:N", title="Channel"), *_RATE_TOOLTIP],
         )
         .properties(height=HEIGHT, padding=PADDING)
     )
     return chart
 
 
-_SHARE_TOOLTIP = [
-    alt.Tooltip("handoff_share:Q", title="Handoff share", format=".1%"),
+_RATE_TOOLTIP = [
+    alt.Tooltip("handoff_rate:Q", title="Handoff rate", format=".1%"),
     alt.Tooltip("handed_off:Q", title="Handed off", format=","),
-    alt.Tooltip("conversations:Q", title="Conversations", format=","),
+    alt.Tooltip("episodes:Q", title="Demands", format=","),
 ]
 
 

@@ -20,8 +20,8 @@ class Overview:
     headline: dict[str, Any]
     conversations: pl.DataFrame
     messages: pl.DataFrame
-    handoff_share: pl.DataFrame
-    handoff_share_by_channel: pl.DataFrame
+    handoff_rate: pl.DataFrame
+    handoff_rate_by_channel: pl.DataFrame
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
@@ -34,14 +34,14 @@ def load_overview(warehouse: Path, scope: Scope) -> Overview:
         "before_last_on": period.before.last_on,
         "grain": period.grain,
     }
-    series = ["conversations_over_time", "messages_over_time", "handoff_share_over_time"]
+    series = ["conversations_over_time", "messages_over_time", "handoff_rate_over_time"]
     frames = read_frames(
-        warehouse, HERE, ["headline", *series, "handoff_share_by_channel"], parameters
+        warehouse, HERE, ["headline", *series, "handoff_rate_by_channel"], parameters
     )
     return Overview(
         headline=frames["headline"].row(0, named=True),
         conversations=frames["conversations_over_time"],
         messages=frames["messages_over_time"],
-        handoff_share=frames["handoff_share_over_time"],
-        handoff_share_by_channel=frames["handoff_share_by_channel"],
+        handoff_rate=frames["handoff_rate_over_time"],
+        handoff_rate_by_channel=frames["handoff_rate_by_channel"],
     )

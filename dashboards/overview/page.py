@@ -1,4 +1,4 @@
-"""The overview page: activity by time and channel, and the handoff share."""
+"""The overview page: activity by time and channel, and the handoff rate."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def _show_headline(found: Overview, scope: Scope, bounds: Bounds) -> None:
         ("Conversations", formatting.count(row["conversations"]), formatting.change(row["conversations_change"])),
         ("Messages", formatting.count(row["messages"]), formatting.change(row["messages_change"])),
         ("Sessions", formatting.count(row["sessions"]), formatting.change(row["sessions_change"])),
-        ("Handoff share", formatting.share(row["handoff_share"]), formatting.change_in_points(row["handoff_share_change"])),
-        ("Median handoff wait", formatting.duration(row["wait_seconds"]), formatting.change_in_time(row["wait_seconds_change"])),
+        ("Handoff rate", formatting.share(row["handoff_rate"]), formatting.change_in_points(row["handoff_rate_change"])),
+        ("Median pickup wait", formatting.duration(row["wait_seconds"]), formatting.change_in_time(row["wait_seconds_change"])),
     ]  # fmt: skip
     with st.container(key="headline"):
         for column, (label, value, delta) in zip(st.columns(len(figures)), figures, strict=True):
@@ -71,17 +71,17 @@ def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
     grain = scope.period.grain
     left, right = st.columns(2)
     with left.container(border=True):
-        _head("Handoff share over time", f"Percent of conversations begun, {STEPS[grain]}")
+        _head("Handoff rate over time", f"Percent of demands, {STEPS[grain]}")
         st.altair_chart(
-            charts.handoff_share_over_time(found.handoff_share, grain),
-            alt="Share of conversations handed off, over time",
+            charts.handoff_rate_over_time(found.handoff_rate, grain),
+            alt="Handoff rate, over time",
         )
     with right.container(border=True):
-        _head("Handoff share by channel", "Percent of conversations begun in the period")
+        _head("Handoff rate by channel", "Percent of demands that opened in the period")
         colours = charts.channel_colours(bounds.channels)
         st.altair_chart(
-            charts.handoff_share_by_channel(found.handoff_share_by_channel, colours),
-            alt="Share of conversations handed off, by channel",
+            charts.handoff_rate_by_channel(found.handoff_rate_by_channel, colours),
+            alt="Handoff rate, by channel",
         )
 
 
@@ -95,10 +95,9 @@ def _explain(scope: Scope, bounds: Bounds) -> None:
         "" if scope.period.grain == "day" else " The first and the last step may be cut short."
     )
     st.caption(
-        "Handoff share: conversations with at least one handoff requested, at any time since, "
-        "of the conversations that began then; a gap means that none began. "
-        "Median handoff wait: from request to first acceptance, of handoffs requested in the "
-        "period and accepted. Test conversations and internal notes are not counted. "
+        "Handoff rate and pickup wait are metrics of the registry: the page Metrics defines them. "
+        "A gap means that no demand of that step is final. Test conversations and internal notes "
+        "are not counted. "
         f"Days are those of the reporting zone, {bounds.reporting_zone}.{partial}"
     )
 

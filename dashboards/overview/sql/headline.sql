@@ -26,7 +26,6 @@ activity as (
     select
         periods.period,
         coalesce(sum(daily_activity.conversations_started), 0) as conversations,
-        coalesce(sum(daily_activity.conversations_handed_off), 0) as handed_off,
         coalesce(sum(daily_activity.messages), 0) as messages,
         coalesce(sum(daily_activity.sessions_started), 0) as sessions
     from periods
@@ -40,6 +39,24 @@ activity as (
     group by periods.period
 ),
 
+-- The metric handoff_rate of the registry.
+rates as (
+    select
+        periods.period,
+        sum(metric_daily.numerator) / nullif(sum(metric_daily.denominator), 0) as handoff_rate
+    from periods
+    left join metric_daily
+        on
+            metric_daily.metric = 'handoff_rate'
+            and metric_daily.active_on between periods.first_on and periods.last_on
+            and (
+                cast($channels as varchar[]) is null
+                or list_contains(cast($channels as varchar[]), metric_daily.channel)
+            )
+    group by periods.period
+),
+
+-- The median of the metric pickup_wait.
 waits as (
     select
         periods.period,
@@ -62,9 +79,10 @@ figures as (
         cast(activity.conversations as bigint) as conversations,
         cast(activity.messages as bigint) as messages,
         cast(activity.sessions as bigint) as sessions,
-        activity.handed_off / nullif(activity.conversations, 0) as handoff_share,
+        rates.handoff_rate,
         waits.wait_seconds
     from activity
+    inner join rates on activity.period = rates.period
     inner join waits on activity.period = waits.period
 )
 
@@ -72,13 +90,13 @@ select
     now.conversations,
     now.messages,
     now.sessions,
-    now.handoff_share,
+    now.handoff_rate,
     now.wait_seconds,
     before.conversations is not null as has_before,
     now.conversations / nullif(before.conversations, 0) - 1 as conversations_change,
     now.messages / nullif(before.messages, 0) - 1 as messages_change,
     now.sessions / nullif(before.sessions, 0) - 1 as sessions_change,
-    now.handoff_share - before.handoff_share as handoff_share_change,
+    now.handoff_rate - before.handoff_rate as handoff_rate_change,
     now.wait_seconds - before.wait_seconds as wait_seconds_change
 from figures as now
 left join figures as before on before.period = 'before'

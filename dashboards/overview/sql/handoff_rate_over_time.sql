@@ -1,5 +1,5 @@
--- One row per step of the period ($grain: day, week or month): share of the conversations begun
--- in it that were handed off at any time since; null where none began.
+-- One row per step of the period ($grain: day, week or month): the metric handoff_rate; null where
+-- no final demand opened.
 
 with
 
@@ -18,11 +18,12 @@ steps as (
 counted as (
     select
         cast(date_trunc($grain, active_on) as date) as step_on,
-        sum(conversations_started) as conversations,
-        sum(conversations_handed_off) as handed_off
-    from daily_activity
+        sum(denominator) as episodes,
+        sum(numerator) as handed_off
+    from metric_daily
     where
-        active_on between $first_on and $last_on
+        metric = 'handoff_rate'
+        and active_on between $first_on and $last_on
         and (
             cast($channels as varchar[]) is null
             or list_contains(cast($channels as varchar[]), channel)
@@ -32,9 +33,9 @@ counted as (
 
 select
     steps.step_on,
-    cast(coalesce(counted.conversations, 0) as bigint) as conversations,
+    cast(coalesce(counted.episodes, 0) as bigint) as episodes,
     cast(coalesce(counted.handed_off, 0) as bigint) as handed_off,
-    counted.handed_off / nullif(counted.conversations, 0) as handoff_share
+    counted.handed_off / nullif(counted.episodes, 0) as handoff_rate
 from steps
 left join counted on steps.step_on = counted.step_on
 order by steps.step_on
