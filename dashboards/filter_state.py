@@ -68,11 +68,45 @@ class Scope:
         }
 
 
+Sort = Literal["newest", "oldest", "longest_wait", "most_messages", "lowest_rating"]
+
+
 @dataclass(frozen=True)
 class Search:
-    """The filters of the list of conversations, in addition to the scope."""
+    """The filters of the list of conversations, in addition to the scope.
+
+    `is_active`: conversations with an event in the period, instead of those that began in it. `rating`: positive,
+    negative or none; positive as in the metric csat. `min_wait_seconds`: of a handoff that an agent accepted.
+    The filters of a handoff (reason, queue, agent, outcome, wait) are of one and the same handoff.
+    """
 
     state: str | None = None
     is_handed_off: bool | None = None
     text: str = ""
     with_tests: bool = False
+    is_active: bool = False
+    rating: str | None = None
+    reason: str | None = None
+    queue: str | None = None
+    agent_id: str | None = None
+    outcome: str | None = None
+    min_wait_seconds: int | None = None
+    bot_version: str | None = None
+    sort: Sort = "newest"
+
+    @property
+    def names_handoff(self) -> bool:
+        """Whether a filter of a handoff is chosen."""
+        asked = (self.reason, self.queue, self.agent_id, self.outcome, self.min_wait_seconds)
+        return any(each is not None for each in asked)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The values on record that the filters of the list offer."""
+
+    reason: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    agent_id: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    bot_version: tuple[str, ...] = ()

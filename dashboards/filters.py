@@ -11,14 +11,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import formatting
-from dashboards.filter_state import Bounds, Period, Scope, Search
+from dashboards.filter_state import Bounds, Period, Scope
 
 DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
 """Filters of every page; they stay on a change of page."""
-
-STATES = {each: formatting.name(each) for each in ("active", "inactive", "resolved", "closed")}
-PASSED = {"yes": "Yes", "no": "No"}
 
 T = TypeVar("T")
 
@@ -111,19 +108,14 @@ def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def choose_search() -> Search:
-    """Return the filters of the list, chosen here or named in the URL."""
-    given_state = _option_of_address("state", STATES)
-    given_passed = _option_of_address("handed_off", PASSED)
-    first, second, third = st.columns([2, 2, 4])
-    with first:
-        state = _choose_option("State", "state", STATES, given_state)
-    with second:
-        handed_off = _choose_option("Handed off", "handed_off", PASSED, given_passed)
-    with third:
-        text = _choose_text()
-    is_handed_off = None if handed_off is None else handed_off == "yes"
-    return Search(state, is_handed_off, text, _choose_tests())
+def choose(label: str, key: str, options: dict[str, str]) -> str | None:
+    """Return the option chosen here or named in the URL by `key`; None: any."""
+    return _choose_option(label, key, options, _option_of_address(key, options))
+
+
+def names_any(*keys: str) -> bool:
+    """Return whether the URL has one of these filters."""
+    return any(key in st.query_params for key in keys)
 
 
 def _option_of_address(key: str, options: dict[str, str]) -> str | None:
@@ -148,7 +140,8 @@ def _choose_option(label: str, key: str, options: dict[str, str], given: str | N
     return chosen
 
 
-def _choose_text() -> str:
+def choose_text() -> str:
+    """Return the words to search for."""
     given = st.query_params.get("search", "")[:200]
     _begin("text", ["search"], given)
     chosen = st.text_input(
@@ -162,12 +155,13 @@ def _choose_text() -> str:
     return chosen
 
 
-def _choose_tests() -> bool:
-    given = st.query_params.get("tests") == "yes"
-    _begin("with tests", ["tests"], given)
-    chosen = st.toggle("Show test conversations", key="with tests")
-    _write("tests", ["yes"] if chosen else [])
-    _sync_widget("with tests", ["tests"], given)
+def choose_toggle(label: str, key: str) -> bool:
+    """Return whether a toggle is on, here or in the URL."""
+    given = st.query_params.get(key) == "yes"
+    _begin(f"with {key}", [key], given)
+    chosen = st.toggle(label, key=f"with {key}")
+    _write(key, ["yes"] if chosen else [])
+    _sync_widget(f"with {key}", [key], given)
     return chosen
 
 

@@ -1,5 +1,6 @@
 """The dashboard pages over a real warehouse, and their figures compared with the events."""
 
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import formatting, warehouse_reader
 from dashboards.conversations import transcript
 from dashboards.conversations.data import PAGE_SIZE, load_conversations, load_transcript
-from dashboards.filter_state import Period, Scope, Search
+from dashboards.filter_state import Period, Scope, Search, Sort
 from dashboards.overview.data import load_overview
 from dashboards.serve import command
 from ingest.manifest import read_manifest
@@ -506,6 +507,118 @@ def test_paging_changes_the_url_and_a_new_filter_starts_at_page_one(
     assert any("1 to 25 of" in each.value for each in app.caption)
     assert app.query_params["handed_off"] == "no"
     assert app.query_params["search"] == "answer"
+
+
+def listed(settings: Settings, search: Search, period: Period = LAST_30) -> list[str]:
+    """Every matching conversation, in order."""
+    scope = Scope(period)
+    first = load_conversations(settings.warehouse_path, scope, search, 1)
+    pages = [
+        load_conversations(settings.warehouse_path, scope, search, number).rows
+        for number in range(1, first.pages + 1)
+    ]
+    return list(pl.concat(pages)["conversation_id"])
+
+
+def handoffs_of(events: pl.DataFrame) -> list[dict[str, Any]]:
+    """Every handoff with what the filters ask, from the events alone."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    steps = events.filter(pl.col("handoff_id").is_not_null()).sort("sequence")
+    for event in steps.iter_rows(named=True):
+        of = found.setdefault((event["conversation_id"], event["handoff_id"]), {})
+        payload = json.loads(event["payload"] or "{}")
+        if event["event_type"] == "handoff.requested":
+            of |= {"conversation_id": event["conversation_id"], "on": event["on"]}
+            of |= {
+                "reason": payload.get("reason"),
+                "queue": event["queue"],
+                "at": event["happened_at"],
+            }
+        elif event["event_type"] == "handoff.accepted" and "agent_id" not in of:
+            waited = event["happened_at"] - of["at"]
+            of |= {"agent_id": event["participant_id"], "wait": waited.total_seconds()}
+    return list(found.values())
+
+
+def test_the_filters_of_a_handoff_are_about_one_and_the_same_handoff(
+    history: Settings, events: pl.DataFrame
+) -> None:
+    begun = set(in_period(started_conversations(events), LAST_30)["conversation_id"])
+    handoffs = [each for each in handoffs_of(events) if each["conversation_id"] in begun]
+    agent = next(each["agent_id"] for each in handoffs if "agent_id" in each)
+    reason = next(each["reason"] for each in handoffs if each.get("agent_id") == agent)
+    expected = {
+        each["conversation_id"]
+        for each in handoffs
+        if (each.get("agent_id"), each["reason"]) == (agent, reason) and each["wait"] >= 60
+    }
+    search = Search(agent_id=agent, reason=reason, min_wait_seconds=60)
+    assert set(listed(history, search)) == expected
+    assert 0 < len(expected) < len(begun)
+    accepted = {each["conversation_id"] for each in handoffs if "agent_id" in each}
+    assert set(listed(history, Search(outcome="accepted"))) == accepted
+
+
+def test_the_list_is_filtered_by_the_last_rating(history: Settings, events: pl.DataFrame) -> None:
+    begun = set(in_period(started_conversations(events), LAST_30)["conversation_id"])
+    rated: dict[str, float] = {}
+    ratings = events.filter(pl.col("event_type") == "feedback.submitted").sort("sequence")
+    for event in ratings.iter_rows(named=True):
+        rated[event["conversation_id"]] = json.loads(event["payload"])["score"]
+    negative = {name for name, score in rated.items() if score < 4} & begun
+    assert negative
+    assert set(listed(history, Search(rating="negative"))) == negative
+    assert set(listed(history, Search(rating="none"))) == begun - set(rated)
+
+
+def test_a_conversation_is_found_in_a_period_in_which_it_only_went_on(
+    history: Settings, events: pl.DataFrame
+) -> None:
+    period = Period(date(2030, 3, 15), date(2030, 3, 15))
+    counted = events.filter(~pl.col("is_test"))
+    bounds = counted.group_by("conversation_id").agg(pl.col("on").min().alias("first"), pl.col("on").max().alias("last"))  # fmt: skip
+    day = date(2030, 3, 15)
+    active = bounds.filter((pl.col("first") <= day) & (pl.col("last") >= day))["conversation_id"]
+    assert set(listed(history, Search(is_active=True), period)) == set(active)
+    assert set(listed(history, Search(), period)) < set(active)
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "descending"),
+    [
+        ("oldest", "started_at", False),
+        ("most_messages", "message_count", True),
+        ("longest_wait", "wait_seconds", True),
+        ("lowest_rating", "feedback_score", False),
+    ],
+)
+def test_the_list_is_sorted_over_all_pages(
+    history: Settings, sort: Sort, column: str, descending: bool
+) -> None:
+    search = Search(sort=sort)
+    found = [
+        load_conversations(history.warehouse_path, Scope(LAST_30), search, number).rows
+        for number in (1, 2, 3)
+    ]
+    values = pl.concat(found)[column]
+    assert values.len() == 3 * PAGE_SIZE
+    assert values.is_sorted(descending=descending, nulls_last=True)
+
+
+def test_a_low_rated_handoff_of_last_week_is_found_by_choices_and_by_the_link(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, "conversations")
+    labels = [each.label for each in app.selectbox]
+    app.selectbox[labels.index("Last rating")].select("negative").run()
+    app.selectbox[labels.index("Outcome of a handoff")].select("accepted").run()
+    assert not app.exception
+    chosen = {"rating": "negative", "outcome": "accepted"}
+    assert {key: app.query_params[key] for key in chosen} == chosen
+    again = open_page(history, "conversations", rating="negative", outcome="accepted")
+    assert list(again.dataframe[0].value["conversation_id"]) == list(
+        app.dataframe[0].value["conversation_id"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """The queries of the conversations page: the list, and one transcript."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from dashboards.filter_state import Scope, Search
+from dashboards.filter_state import Choices, Scope, Search
 from dashboards.warehouse_reader import TTL_SECONDS, read_frames
 
 HERE = Path(__file__).parent
@@ -73,21 +73,27 @@ class Transcript:
 def load_conversations(
     warehouse: Path, scope: Scope, search: Search, page: int
 ) -> ConversationPage:
-    """Return one page of the matching conversations, newest first; beyond the last page, the last.
+    """Return one page of the matching conversations; beyond the last page, the last.
 
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
     parameters = {
         **scope.parameters,
-        "state": search.state,
-        "is_handed_off": search.is_handed_off,
+        **asdict(search),
         "search": search.text,
-        "with_tests": search.with_tests,
+        "names_handoff": search.names_handoff,
         "page": page,
         "page_size": PAGE_SIZE,
     }
     frames = read_frames(warehouse, HERE, ["conversations_page"], parameters)
     return ConversationPage(frames["conversations_page"])
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def load_choices(warehouse: Path) -> Choices:
+    """Return the values that the filters offer. Raises WarehouseMissingError, WarehouseNotReadyError."""
+    frame = read_frames(warehouse, HERE, ["choices"], {})["choices"]
+    return Choices(**{name: tuple(names) for name, names in frame.iter_rows()})
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)

@@ -7,9 +7,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards import filters, formatting, page_layout
-from dashboards.conversations import data, transcript
+from dashboards.conversations import data, search_filters, transcript
 from dashboards.conversations.data import ConversationPage
-from dashboards.filter_state import Bounds, Period
+from dashboards.filter_state import Bounds, Period, Search
 
 COLUMNS: dict[str, Any] = {
     "started_at": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm:ss"),
@@ -19,6 +19,7 @@ COLUMNS: dict[str, Any] = {
     "message_count": st.column_config.NumberColumn("Messages", format="localized"),
     "session_count": st.column_config.NumberColumn("Sessions", format="localized"),
     "handoff_count": st.column_config.NumberColumn("Handoffs", format="localized"),
+    "wait": "Longest wait",
     "feedback_score": st.column_config.NumberColumn("Feedback", format="%.1f"),
     "is_test": "Test",
     "conversation_id": "Conversation",
@@ -36,16 +37,17 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
 
 def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     scope = filters.choose_scope(bounds, whole)
-    search = filters.choose_search()
+    search = search_filters.choose_search(data.load_choices(warehouse))
     page = filters.page_of("page", (scope, search))
     found = data.load_conversations(warehouse, scope, search, page)
     if not found.matches:
         st.info("No conversation matches these filters. Widen the period or drop a filter.")
         return
-    _show_place(found, bounds)
+    _show_place(found, search, bounds)
     rows = found.rows.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
         pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
+        wait=pl.col("wait_seconds").map_elements(formatting.duration, return_dtype=pl.String),
     )
     st.dataframe(
         rows.select(*COLUMNS),
@@ -61,11 +63,13 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     filters.choose_page("page", found.number, found.pages)
 
 
-def _show_place(found: ConversationPage, bounds: Bounds) -> None:
+def _show_place(found: ConversationPage, search: Search, bounds: Bounds) -> None:
     last = found.first + found.rows.height - 1
     st.caption(
         f"{formatting.count(found.first)} to {formatting.count(last)} of "
-        f"{formatting.counted(found.matches, 'conversation')}, newest first · times in "
+        f"{formatting.counted(found.matches, 'conversation')} "
+        f"{'active' if search.is_active else 'begun'} in the period, "
+        f"{search_filters.SORTS[search.sort].lower()} · times in "
         f"{bounds.reporting_zone} · click a row to read its transcript"
     )
 

@@ -1,4 +1,4 @@
--- One page of the conversations that match, newest first; `matches` is how many there are.
+-- One page of the conversations that match, in the order $sort; `matches` is how many there are.
 -- A page beyond the last gives the last one. Search ignores case, accents and Unicode form;
 -- `found_sequence` is the first message with the searched words.
 
@@ -20,19 +20,77 @@ said as (
     group by messages.conversation_id
 ),
 
+-- Conversations with one handoff that has all that is asked of a handoff.
+passed as (
+    select
+        conversation_id,
+        max(wait_seconds) as wait_seconds
+    from handoffs
+    where
+        (cast($reason as varchar) is null or reason = cast($reason as varchar))
+        and (cast($queue as varchar) is null or queue = cast($queue as varchar))
+        and (cast($agent_id as varchar) is null or agent_id = cast($agent_id as varchar))
+        and (cast($outcome as varchar) is null or outcome = cast($outcome as varchar))
+        and (
+            cast($min_wait_seconds as bigint) is null
+            or wait_seconds >= cast($min_wait_seconds as bigint)
+        )
+    group by conversation_id
+),
+
+-- The last rating; positive as in the metric csat.
+rated as (
+    select
+        conversation_id,
+        case
+            when
+                arg_max(score, sequence) >= 0.8 * coalesce(arg_max_null(scale, sequence), 5)
+                then 'positive'
+            else 'negative'
+        end as rating
+    from feedback
+    where score is not null
+    group by conversation_id
+),
+
 matching as (
     select
         conversations.*,
         said.found_sequence,
+        passed.wait_seconds,
         row_number() over (
-            order by conversations.created_at desc, conversations.conversation_id asc
+            order by
+                case when $sort = 'oldest' then conversations.created_at end asc,
+                case when $sort = 'longest_wait' then passed.wait_seconds end desc nulls last,
+                case when $sort = 'most_messages' then conversations.message_count end desc,
+                case
+                    when $sort = 'lowest_rating' then conversations.feedback_score
+                end asc nulls last,
+                conversations.created_at desc,
+                conversations.conversation_id asc
         ) as place,
         count(*) over () as matches
     from conversations
     cross join searched
     left join said on conversations.conversation_id = said.conversation_id
+    left join passed on conversations.conversation_id = passed.conversation_id
+    left join rated on conversations.conversation_id = rated.conversation_id
     where
-        conversations.started_on between $first_on and $last_on
+        case
+            when cast($is_active as boolean)
+                then
+                    conversations.first_on <= $last_on and conversations.last_on >= $first_on
+            else conversations.started_on between $first_on and $last_on
+        end
+        and (not cast($names_handoff as boolean) or passed.conversation_id is not null)
+        and (
+            cast($rating as varchar) is null
+            or coalesce(rated.rating, 'none') = cast($rating as varchar)
+        )
+        and (
+            cast($bot_version as varchar) is null
+            or conversations.bot_version = cast($bot_version as varchar)
+        )
         and (
             cast($channels as varchar[]) is null
             or list_contains(cast($channels as varchar[]), conversations.channel)
@@ -72,6 +130,7 @@ select
     placed.message_count,
     placed.session_count,
     placed.handoff_count,
+    placed.wait_seconds,
     placed.feedback_score,
     placed.is_test,
     placed.found_sequence

@@ -1,0 +1,77 @@
+"""The filters of the list of conversations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboards import filters, formatting
+from dashboards.filter_state import Choices, Search
+
+STATES = {each: formatting.name(each) for each in ("active", "inactive", "resolved", "closed")}
+PASSED = {"yes": "Yes", "no": "No"}
+HANDOFF = {
+    "reason": "Reason of a handoff",
+    "queue": "Queue",
+    "agent_id": "Agent",
+    "outcome": "Outcome of a handoff",
+}
+MORE = (*HANDOFF, "wait", "rating", "bot_version", "sort", "active", "tests")
+WAITS = {"60": "1 minute", "300": "5 minutes", "900": "15 minutes", "3600": "1 hour"}
+RATINGS = {"negative": "Negative", "positive": "Positive", "none": "No rating"}
+SORTS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "longest_wait": "Longest wait first",
+    "most_messages": "Most messages first",
+    "lowest_rating": "Lowest rating first",
+}
+
+
+def choose_search(choices: Choices) -> Search:
+    """Return the filters of the list, chosen here or named in the URL."""
+    first, second, third = st.columns([2, 2, 4])
+    with first:
+        state = filters.choose("State", "state", STATES)
+    with second:
+        handed_off = filters.choose("Handed off", "handed_off", PASSED)
+    with third:
+        text = filters.choose_text()
+    more = {key: _offered(getattr(choices, key)) for key in HANDOFF}
+    with st.expander("More filters and order", expanded=filters.names_any(*MORE)):
+        chosen = _choose_more(more, choices)
+    return Search(
+        state=state,
+        is_handed_off=None if handed_off is None else handed_off == "yes",
+        text=text,
+        **chosen,
+    )
+
+
+def _choose_more(handoff: dict[str, dict[str, str]], choices: Choices) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    columns = st.columns(4)
+    for column, (key, label) in zip(columns, HANDOFF.items(), strict=True):
+        with column:
+            chosen[key] = filters.choose(label, key, handoff[key])
+    first, second, third, fourth = st.columns(4)
+    with first:
+        waited = filters.choose("Waited at least", "wait", WAITS)
+        chosen["min_wait_seconds"] = None if waited is None else int(waited)
+    with second:
+        chosen["rating"] = filters.choose("Last rating", "rating", RATINGS)
+    with third:
+        chosen["bot_version"] = filters.choose(
+            "Version of the bot", "bot_version", _offered(choices.bot_version)
+        )
+    with fourth:
+        chosen["sort"] = filters.choose("Order", "sort", SORTS) or "newest"
+    chosen["is_active"] = filters.choose_toggle(
+        "Active in the period, also if begun before", "active"
+    )
+    chosen["with_tests"] = filters.choose_toggle("Show test conversations", "tests")
+    return chosen
+
+
+def _offered(names: Sequence[str]) -> dict[str, str]:
+    return {each: formatting.quote(each) for each in names}
