@@ -571,7 +571,7 @@ def test_the_list_is_filtered_by_the_last_rating(history: Settings, events: pl.D
     assert set(listed(history, Search(rating="none"))) == begun - set(rated)
 
 
-def test_a_conversation_is_found_in_a_period_in_which_it_only_went_on(
+def test_a_conversation_is_found_in_a_period_in_which_it_only_continued(
     history: Settings, events: pl.DataFrame
 ) -> None:
     period = Period(date(2030, 3, 15), date(2030, 3, 15))
