@@ -84,10 +84,10 @@ def all_models(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
 
 def only_events(con: duckdb.DuckDBPyConnection, lake: Path) -> int:
     """Return the same, up to the first model."""
-    waiting = ledger.pending_segments(con, read_manifest(lake)[0])
+    waiting = ledger.pending_segments(ledger.loaded_spans(con), read_manifest(lake)[0])
     good, damaged = ledger.inspect(lake, waiting)
     incremental.create_source(con, lake, good, ZONE)
-    incremental.exclude_loaded(con, ledger.loaded_within(con, good))
+    incremental.exclude_loaded(con, ledger.loaded_within(ledger.loaded_spans(con), good))
     report = LoadReport()
     build._append(con, report, good)
     loaded = report.events

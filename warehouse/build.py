@@ -20,7 +20,7 @@ from warehouse.as_of import segments_until, spans_beyond
 from warehouse.business_hours import Schedule
 from warehouse.calendar_tables import Calendar
 from warehouse.checks import CheckError, check_key, run_checks
-from warehouse.days import measure_after, measure_before, merge
+from warehouse.days import measure_after, measure_before, merge, stored_rows
 from warehouse.lake import connect, transaction, write_lock
 from warehouse.load_report import LoadReport
 from warehouse.model import LATER_EVENTS, Model, by_conversation, by_day, columns_read, models
@@ -67,13 +67,15 @@ def _load(
     reporting_zone = calendar.reporting_zone
     ledger.create(con)
     restatements.create(con)
-    was_loaded = bool(ledger.loaded_spans(con))
+    loaded = ledger.loaded_spans(con)
+    was_loaded = bool(loaded)
     incremental.create_source(con, lake, [], reporting_zone)  # it gives the models their types
     calendar_tables.create_sources(con, calendar)
     outdated = definitions.update(con, calendar)
+    loaded = {} if outdated is None else loaded
     whole, _ = read_manifest(lake)
     sealed = whole if until is None else segments_until(lake, whole, until)
-    waiting = ledger.pending_segments(con, sealed)
+    waiting = ledger.pending_segments(loaded, sealed)
     good, damaged = ledger.inspect(lake, waiting)
     for each in damaged:
         logger.error("segment %s is quarantined: %s", each.segment.path, each.reason)
@@ -84,7 +86,7 @@ def _load(
         quarantined_events=sum(each.segment.rows for each in damaged),
     )
     incremental.create_source(con, lake, good, reporting_zone)
-    duplicates = ledger.loaded_within(con, good)
+    duplicates = ledger.loaded_within(loaded, good)
     report.duplicate_events = sum(span.rows for span in duplicates)
     incremental.exclude_loaded(con, [*duplicates, *spans_beyond(whole, good)])
     _backfill(con, report, outdated or [])
@@ -161,7 +163,7 @@ def _build_changed(
         with _named(model):
             incremental.replace_model(con, model, model.sql)
         check_key(con, model)
-        _delete(con, model, incremental.of_changed(model, days))
+        _delete(con, model, stored_rows(model) or incremental.of_changed(model, days))
         report.rows[model.name] = _insert(con, model, exp.select("*").from_(model.name))
     _run_checks(con, report)
     incremental.drop_temporary(con, LATER_EVENTS)

@@ -16,6 +16,10 @@ BEFORE, AFTER = "before_", "after_"
 """Prefixes of the temporary tables with what the changed conversations add to the models by day."""
 
 _MERGED = "merged_days"
+_ROWS = "stored_rows_of_"
+"""Prefix of the temporary tables with the row ids of what a load replaces."""
+
+_ROW_ID = "stored_row_id"
 
 
 def measure_before(con: duckdb.DuckDBPyConnection, days: list[date]) -> None:
@@ -24,17 +28,33 @@ def measure_before(con: duckdb.DuckDBPyConnection, days: list[date]) -> None:
     for model in inputs:
         if model.load_by != "view":
             columns = columns_read(model, [*by_day(), *inputs])
-            stored = exp.select(*columns).from_(incremental.stored_table(model.name))
+            row_id = exp.column("rowid").as_(_ROW_ID)
+            stored = exp.select(*columns, row_id).from_(incremental.stored_table(model.name))
             changed = incremental.of_changed(model, days)
             incremental.replace_model(con, model, stored.where(changed))
+            row_ids = exp.select(_ROW_ID).from_(model.name)
+            incremental.create_temporary(con, _ROWS + model.name, row_ids)
     _measure(con, BEFORE)
     incremental.restore_models(con, models())
+
+
+def stored_rows(model: Model) -> exp.Condition | None:
+    """Select the rows that `measure_before` read, by their ids; None if it did not read the model.
+
+    To find them again by their conversations cost four times as much: the ids of a long history are read.
+    """
+    if model not in inputs_of_days():
+        return None
+    row_ids = exp.select(_ROW_ID).from_(_ROWS + model.name)
+    return exp.column("rowid").isin(query=row_ids)
 
 
 def measure_after(con: duckdb.DuckDBPyConnection) -> None:
     """Compute what they add now; the temporary tables of the models have their new rows."""
     _measure(con, AFTER)
     incremental.restore_models(con, models())
+    for model in inputs_of_days():
+        incremental.drop_temporary(con, _ROWS + model.name)
 
 
 def _measure(con: duckdb.DuckDBPyConnection, prefix: str) -> None:

@@ -70,13 +70,12 @@ Loaded = dict[Shard, list[Span]]
 """Loaded positions by shard: in order, adjacent spans merged."""
 
 
-def pending_segments(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> list[Segment]:
+def pending_segments(loaded: Loaded, sealed: list[Segment]) -> list[Segment]:
     """Return the segments with events that are not loaded; damaged ones each time again.
 
     `rows` counts the events that are not loaded: fewer than the file's if it was compacted from segments of
     which some are loaded (`loaded_within` returns the positions to leave out).
     """
-    loaded = loaded_spans(con)
     counted = ((segment, _rows_within(loaded, segment)) for segment in sealed)
     return [
         replace(segment, rows=segment.rows - rows) if rows else segment
@@ -106,9 +105,8 @@ def merge_spans(rows: Iterable[tuple[Shard, int, int]]) -> Loaded:
     return loaded
 
 
-def loaded_within(con: duckdb.DuckDBPyConnection, segments: Iterable[Segment]) -> list[Span]:
+def loaded_within(loaded: Loaded, segments: Iterable[Segment]) -> list[Span]:
     """Return the positions of `segments` that are loaded already."""
-    loaded = loaded_spans(con)
     return [span for segment in segments for span in within(loaded, segment)]
 
 
