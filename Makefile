@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check check-api bench bench-scale format docs picture lock
+.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search format docs picture lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s%s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench: install .venv-bench/installed ## run the benchmarks: ratios in one run
 
 bench-scale: install ## measure loads, a rebuild and queries on 10 million events (10 minutes)
 	$(BIN)/python -m benchmarks.scale
+
+bench-search: install ## measure full-text search on 10 million messages (15 minutes)
+	$(BIN)/python -m benchmarks.search
 
 .venv-bench/installed: benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,16 @@ _SCHEMA = """
     create table if not exists messages (
         number integer primary key, conversation_id text, message_id text, sequence integer,
         participant_id text, participant_role text, channel text, visibility text, is_test integer,
-        happened_at integer, text text, edited_sequence integer, is_deleted integer default 0,
-        unique (conversation_id, message_id)
+        happened_at integer, text text, facets text, edited_sequence integer,
+        is_deleted integer default 0, unique (conversation_id, message_id)
     );
     create virtual table if not exists texts using fts5 (
-        text, content = 'messages', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
+        text, facets, content = 'messages', content_rowid = 'number',
+        tokenize = 'unicode61 remove_diacritics 2'
     );
 """
+_VERSION = 2
+"""Version of the schema: a file of another version is made again."""
 
 _TYPES = ("message.created", "message.edited", "message.deleted")
 _COLUMNS = (
@@ -105,6 +108,11 @@ class SearchIndex:
         """Open the file, or create it."""
         self._path = path
         with self._connect() as db:
+            (version,) = db.execute("pragma user_version").fetchone()
+            if version != _VERSION:
+                for name in ("texts", "messages", "spans"):
+                    db.execute(f"drop table if exists {name}")
+                db.execute(f"pragma user_version = {_VERSION}")
             db.executescript(_SCHEMA)
 
     @contextmanager
@@ -152,7 +160,7 @@ class SearchIndex:
         Upper case and accents do not matter. Raises EmptySearchError.
         """
         given = {
-            "query": to_query(words),
+            "query": _match(words, scope),
             "participant": scope.participant,
             "role": scope.role,
             "channel": scope.channel,
@@ -180,6 +188,48 @@ def to_query(words: str) -> str:
     return " ".join(terms)
 
 
+def _match(words: str, scope: Scope) -> str:
+    """Return the FTS5 query for words and a scope: the index has a token for each facet of a message."""
+    facets = [
+        _token(name, value)
+        for name, value in zip("prc", (scope.participant, scope.role, scope.channel), strict=True)
+        if value is not None
+    ]
+    if scope.until is not None:
+        facets.append(f"({' OR '.join(tokens_of_days(scope.since or FIRST, scope.until))})")
+    found = f"text : ({to_query(words)})"
+    return found if not facets else f"{found} AND facets : ({' AND '.join(facets)})"
+
+
+def _token(name: str, value: str) -> str:
+    """Return the token of a facet: hexadecimal, so that the tokenizer keeps it whole."""
+    return name + value.encode().hex()
+
+
+def _facets(event: dict[str, Any]) -> str:
+    day = from_micros(event["happened_at"])
+    named = zip("prc", ("participant_id", "participant_role", "channel"), strict=True)
+    tokens = [_token(name, event[column]) for name, column in named if event[column] is not None]
+    return " ".join([*tokens, f"m{day:%Y%m}", f"d{day:%Y%m%d}"])
+
+
+FIRST = 946_684_800_000_000
+"""2000-01-01: the months of an open beginning are counted from here."""
+
+
+def tokens_of_days(since: int, until: int) -> Iterator[str]:
+    """Yield a token for each whole month, and for each other day, between two instants (UTC)."""
+    day, end = from_micros(since).date(), from_micros(until - 1).date()
+    while day <= end:
+        following = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+        if day.day == 1 and following <= end + timedelta(days=1):
+            yield f"m{day:%Y%m}"
+            day = following
+        else:
+            yield f"d{day:%Y%m%d}"
+            day += timedelta(days=1)
+
+
 def _spans(db: sqlite3.Connection) -> Loaded:
     return ledger.merge_spans(
         db.execute("select shard, first, last from spans order by shard, first")
@@ -197,13 +247,12 @@ def _apply(db: sqlite3.Connection, event: dict[str, Any]) -> None:
     """Apply an event to its message, which may be unknown yet."""
     key = {"conversation_id": event["conversation_id"], "message_id": event["message_id"]}
     db.execute("insert or ignore into messages (conversation_id, message_id) values (:conversation_id, :message_id)", key)  # fmt: skip
-    row = db.execute(
-        "select number, sequence, text, edited_sequence, is_deleted from messages "
+    number, sequence, text, facets, edited_sequence, is_deleted = db.execute(
+        "select number, sequence, text, facets, edited_sequence, is_deleted from messages "
         "where conversation_id = :conversation_id and message_id = :message_id",
         key,
     ).fetchone()
-    number, sequence, text, edited_sequence, is_deleted = row
-    changed = text
+    before = after = text, facets
     if event["event_type"] == "message.created":
         if sequence is not None:
             return  # a producer that names one message in two events meant the first
@@ -213,21 +262,26 @@ def _apply(db: sqlite3.Connection, event: dict[str, Any]) -> None:
             "is_test = :is_test, happened_at = :happened_at where number = :number",
             event | {"number": number},
         )
-        if edited_sequence is None and not is_deleted:
-            changed = event["text"]
+        is_changed = edited_sequence is not None or is_deleted
+        after = (text if is_changed else event["text"]), _facets(event)
     elif event["event_type"] == "message.deleted":
         db.execute("update messages set is_deleted = 1 where number = ?", [number])
-        changed = None
+        after = None, facets
     elif not is_deleted and event["sequence"] > (edited_sequence or 0):
         db.execute("update messages set edited_sequence = ? where number = ?", [event["sequence"], number])  # fmt: skip
-        changed = event["text"]
-    if changed != text:
-        _replace_text(db, number, text, changed)
+        after = event["text"], facets
+    if after != before:
+        _replace(db, number, before, after)
 
 
-def _replace_text(db: sqlite3.Connection, number: int, old: str | None, new: str | None) -> None:
-    if old is not None:
-        db.execute("insert into texts (texts, rowid, text) values ('delete', ?, ?)", [number, old])
-    db.execute("update messages set text = ? where number = ?", [new, number])
-    if new is not None:
-        db.execute("insert into texts (rowid, text) values (?, ?)", [number, new])
+Indexed = tuple[str | None, str | None]
+"""The text and the facets of a message."""
+
+
+def _replace(db: sqlite3.Connection, number: int, before: Indexed, after: Indexed) -> None:
+    if before[0] is not None:
+        remove = "insert into texts (texts, rowid, text, facets) values ('delete', ?, ?, ?)"
+        db.execute(remove, [number, *before])
+    db.execute("update messages set text = ?, facets = ? where number = ?", [*after, number])
+    if after[0] is not None:
+        db.execute("insert into texts (rowid, text, facets) values (?, ?, ?)", [number, *after])

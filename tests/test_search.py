@@ -1,14 +1,27 @@
 """Search finds every message that has the words now, in whatever order the events arrive."""
 
 import json
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from convolake.cli import app
-from convolake.search_index import EmptySearchError, Scope, SearchIndex, day_start, to_query
+from convolake.search_index import (
+    EmptySearchError,
+    Scope,
+    SearchIndex,
+    day_start,
+    to_query,
+    tokens_of_days,
+)
 from ingest.manifest import read_manifest
 from tests.factories import START, Clock, Record, make_conversation, make_event
 
@@ -127,3 +140,40 @@ def test_the_command_prints_hits_with_their_place(written: Record) -> None:
     assert "The REFUND of [order] 7 was sent" in shown.stdout
     empty = CliRunner().invoke(app, ["search", "?"], env=env)
     assert (empty.exit_code, "at least one word" in empty.output) == (1, True)
+
+
+@given(
+    first=st.dates(date(2027, 11, 1), date(2030, 3, 1)),
+    days=st.integers(0, 500),
+    said=st.dates(date(2027, 11, 1), date(2031, 8, 1)),
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_the_tokens_of_a_period_are_those_of_its_days_and_of_no_other(
+    first: date, days: int, said: date
+) -> None:
+    last = first + timedelta(days=days)
+    since, until = day_start(first), day_start(last + timedelta(days=1))
+    assert since is not None
+    assert until is not None
+    tokens = set(tokens_of_days(since, until))
+    is_within = first <= said <= last
+    assert bool(tokens & {f"m{said:%Y%m}", f"d{said:%Y%m%d}"}) == is_within
+    assert len(tokens) <= 62 + days // 28
+
+
+def test_an_index_of_an_earlier_version_is_made_again(written: Record) -> None:
+    path = written.settings.data / "search.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "create table messages (number integer); create table spans (shard, first, last);"
+        )
+    assert found(written, "refund") == ["m1", "m0"]
+    assert found(written, "refund") == ["m1", "m0"]
+
+
+def test_an_id_of_any_characters_limits_a_search(record: Record) -> None:
+    record.publish(make_conversation("c1", messages=0))
+    odd = {"participant_id": 'a"bOR*:c', "participant_role": "customer"}
+    record.publish([make_event(text="hello there", message_id="m8", event_id="e8", **odd)])
+    assert found(record, "hello", participant='a"bOR*:c') == ["m8"]
+    assert found(record, "hello", participant="a") == []
