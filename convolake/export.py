@@ -13,17 +13,13 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from convolake.export_format import ExportError, Format
 from ingest.manifest import file_sha256
 from warehouse import incremental
+from warehouse.export_format import FORMULA, ExportError, Format
 from warehouse.lake import connect
 from warehouse.model import Model, models
 
 MANIFEST = "manifest.json"
-
-FORMULA = r"^[=+\-@\t\r]"
-"""Beginning of a text that a spreadsheet would run as a formula (OWASP, CSV injection)."""
-
 
 _COPY = {
     Format.parquet: "format parquet, compression zstd",

@@ -1,5 +1,6 @@
 """The dashboard pages over a real warehouse, and their figures compared with the events."""
 
+import io
 import json
 import os
 import re
@@ -22,7 +23,13 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import formatting, warehouse_reader
 from dashboards.conversations import transcript
-from dashboards.conversations.data import PAGE_SIZE, load_conversations, load_transcript
+from dashboards.conversations.data import (
+    PAGE_SIZE,
+    load_all_conversations,
+    load_conversations,
+    load_transcript,
+)
+from dashboards.downloads import write
 from dashboards.filter_state import Period, Scope, Search, Sort
 from dashboards.overview.data import load_overview
 from dashboards.serve import command
@@ -31,6 +38,7 @@ from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.factories import Clock, Record, free_port
 from tests.independent_metrics import walks_of
+from warehouse.export_format import Format
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
@@ -581,6 +589,25 @@ def test_a_conversation_is_found_in_a_period_in_which_it_only_continued(
     active = bounds.filter((pl.col("first") <= day) & (pl.col("last") >= day))["conversation_id"]
     assert set(listed(history, Search(is_active=True), period)) == set(active)
     assert set(listed(history, Search(), period)) < set(active)
+
+
+def test_a_download_has_the_rows_of_all_pages_in_their_order(history: Settings) -> None:
+    search = Search(rating="none", sort="most_messages")
+    rows = load_all_conversations(history.warehouse_path, Scope(LAST_30), search)
+    assert list(rows["conversation_id"]) == listed(history, search)
+    assert rows.height > PAGE_SIZE
+    read_back = pl.read_parquet(io.BytesIO(write(rows, Format.parquet)))
+    assert read_back.equals(rows)
+    lines = [json.loads(line) for line in write(rows, Format.jsonl).decode().splitlines()]
+    assert [each["conversation_id"] for each in lines] == list(rows["conversation_id"])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1"])
+def test_a_csv_file_has_no_formula(text: str) -> None:
+    frame = pl.DataFrame({"conversation_id": [text, "c1"], "count": [-1, 2]})
+    read_back = pl.read_csv(io.BytesIO(write(frame, Format.csv)))
+    assert read_back["conversation_id"].to_list() == [f"'{text}", "c1"]
+    assert read_back["count"].to_list() == [-1, 2]
 
 
 @pytest.mark.parametrize(

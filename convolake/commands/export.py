@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from convolake.console import print_line, progress_bar, report_errors
-from convolake.export_format import ExportError, Format
 from ingest.settings import Settings
+from warehouse.export_format import ExportError, Format
 
 app = typer.Typer()
 

@@ -15,6 +15,9 @@ HERE = Path(__file__).parent
 PAGE_SIZE = 25
 """Conversations on one page of the list."""
 
+ALL = 2**31 - 1
+"""Size of a page with all conversations."""
+
 PART_SIZE = 100
 """Entries in one part of a transcript."""
 
@@ -77,16 +80,27 @@ def load_conversations(
 
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
+    return ConversationPage(_read_page(warehouse, scope, search, page, PAGE_SIZE))
+
+
+def load_all_conversations(warehouse: Path, scope: Scope, search: Search) -> pl.DataFrame:
+    """Return the rows of all pages. Raises WarehouseMissingError, WarehouseNotReadyError."""
+    rows = _read_page(warehouse, scope, search, 1, ALL)
+    return rows.drop("page", "matches", "found_sequence")
+
+
+def _read_page(
+    warehouse: Path, scope: Scope, search: Search, page: int, page_size: int
+) -> pl.DataFrame:
     parameters = {
         **scope.parameters,
         **asdict(search),
         "search": search.text,
         "names_handoff": search.names_handoff,
         "page": page,
-        "page_size": PAGE_SIZE,
+        "page_size": page_size,
     }
-    frames = read_frames(warehouse, HERE, ["conversations_page"], parameters)
-    return ConversationPage(frames["conversations_page"])
+    return read_frames(warehouse, HERE, ["conversations_page"], parameters)["conversations_page"]
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboards import filters, formatting, page_layout
 from dashboards.conversations import data, search_filters, transcript
 from dashboards.conversations.data import ConversationPage
+from dashboards.downloads import show_downloads
 from dashboards.filter_state import Bounds, Period, Search
 
 COLUMNS: dict[str, Any] = {
@@ -61,6 +62,11 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         selection_mode=["single-row", "single-cell"],
     )
     filters.choose_page("page", found.number, found.pages)
+    show_downloads(
+        "conversations",
+        found.matches,
+        lambda: data.load_all_conversations(warehouse, scope, search),
+    )
 
 
 def _show_place(found: ConversationPage, search: Search, bounds: Bounds) -> None:
