@@ -108,9 +108,20 @@ def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def choose(label: str, key: str, options: dict[str, str]) -> str | None:
-    """Return the option chosen here or named in the URL by `key`; None: any."""
-    return _choose_option(label, key, options, _option_of_address(key, options))
+def choose(label: str, key: str, options: dict[str, str], none: str = "Any") -> str | None:
+    """Return the option chosen here or named in the URL by `key`; None is shown as `none`."""
+    given = _option_of_address(key, options)
+    _begin(f"chosen {key}", [key], given)
+    chosen: str | None = st.selectbox(
+        label,
+        [None, *options],
+        format_func=lambda each: options.get(each, none),
+        placeholder=none,
+        key=f"chosen {key}",
+    )
+    _write(key, [] if chosen is None else [chosen])
+    _sync_widget(f"chosen {key}", [key], given)
+    return chosen
 
 
 def names_any(*keys: str) -> bool:
@@ -124,20 +135,6 @@ def _option_of_address(key: str, options: dict[str, str]) -> str | None:
         return given
     _hint(f"“{key}” in the address is not one of the choices; it was left out.")
     return None
-
-
-def _choose_option(label: str, key: str, options: dict[str, str], given: str | None) -> str | None:
-    _begin(f"chosen {key}", [key], given)
-    chosen: str | None = st.selectbox(
-        label,
-        [None, *options],
-        format_func=lambda each: options.get(each, "Any"),
-        placeholder="Any",
-        key=f"chosen {key}",
-    )
-    _write(key, [] if chosen is None else [chosen])
-    _sync_widget(f"chosen {key}", [key], given)
-    return chosen
 
 
 def choose_text() -> str:

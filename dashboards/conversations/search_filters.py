@@ -19,13 +19,15 @@ HANDOFF = {
 MORE = (*HANDOFF, "wait", "rating", "bot_version", "sort", "active", "tests")
 WAITS = {"60": "1 minute", "300": "5 minutes", "900": "15 minutes", "3600": "1 hour"}
 RATINGS = {"negative": "Negative", "positive": "Positive", "none": "No rating"}
+NEWEST = "Newest first"
 SORTS = {
-    "newest": "Newest first",
+    "newest": NEWEST,
     "oldest": "Oldest first",
     "longest_wait": "Longest wait first",
     "most_messages": "Most messages first",
     "lowest_rating": "Lowest rating first",
 }
+ORDERS = {key: label for key, label in SORTS.items() if key != "newest"}
 
 
 def choose_search(choices: Choices) -> Search:
@@ -65,7 +67,7 @@ def _choose_more(handoff: dict[str, dict[str, str]], choices: Choices) -> dict[s
             "Version of the bot", "bot_version", _offered(choices.bot_version)
         )
     with fourth:
-        chosen["sort"] = filters.choose("Order", "sort", SORTS) or "newest"
+        chosen["sort"] = filters.choose("Order", "sort", ORDERS, NEWEST) or "newest"
     chosen["is_active"] = filters.choose_toggle(
         "Active in the period, also if begun before", "active"
     )
