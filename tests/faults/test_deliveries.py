@@ -60,7 +60,7 @@ def deliver_through_kills(
 ) -> int:
     """Kill the API again and again while it is written to, then let it deliver in peace.
 
-    Returns how many events came twice.
+    Returns how many events were delivered twice.
     """
     key = get_or_create_local_key(settings, wall_clock())
     acknowledged = AcknowledgedEvents()
@@ -105,7 +105,7 @@ def test_kills_between_commit_and_delivery_lose_no_event_and_keep_the_order(
         cycles=cycles(3, 30),
         acknowledged=count,
         lost=lost,
-        note=f"{count:,} events delivered in the order of their conversations; {twice} came twice, "
+        note=f"{count:,} events delivered in the order of their conversations; {twice} were delivered twice, "
         "with the same id",
     )
     assert count > 20 * cycles(3, 30)
@@ -141,7 +141,7 @@ class StoppedError(Exception):
 
 
 class Listening(threading.Thread):
-    """One who listens through every restart, and notes the sequences in the order heard."""
+    """A subscriber that reconnects after every restart, and records the sequences in the order received."""
 
     def __init__(self, settings: Settings, key: str, conversation_id: str) -> None:
         super().__init__()
@@ -191,7 +191,9 @@ def test_subscribers_get_sequences_1_to_n_through_kills(
         last = {name: client.conversation(name).last_sequence for name in CONVERSATIONS}
         expected = [list(range(1, last[each.conversation_id] + 1)) for each in listeners]
         wait_until(
-            lambda: [each.received for each in listeners] == expected, 60, "all is heard, once"
+            lambda: [each.received for each in listeners] == expected,
+            60,
+            "every event is received once",
         )
     for each in listeners:
         each.stop()
@@ -199,7 +201,7 @@ def test_subscribers_get_sequences_1_to_n_through_kills(
     found(
         cycles=cycles(3, 30),
         **verdict.figures(),
-        note=f"{len(listeners)} listeners heard {sum(map(len, expected)):,} events, each 1 to n, none twice",
+        note=f"{len(listeners)} subscribers received {sum(map(len, expected)):,} events, each 1 to n, none twice",
     )
     assert verdict.ok, verdict
 
@@ -237,5 +239,5 @@ def test_control_subscribers_that_resume_at_the_newest_event_miss_events(
         f"select count(*) as n from events where conversation_id = '{CONVERSATIONS[0]}'"
     )
     missing = rows[0]["n"] - len(received)
-    found(loss=f"coming back with what is newest: {missing} of {rows[0]['n']} events missed")
+    found(loss=f"reconnecting from the newest event: {missing} of {rows[0]['n']} events missed")
     assert missing > 0

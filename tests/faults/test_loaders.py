@@ -43,7 +43,7 @@ def test_concurrent_loaders_load_every_event_once(
     rows = record.query("select count(distinct position) as n from events")[0]["n"]
     failures = [each.failure for round_ in answers for each in round_ if each.failure]
     busy = sum(each.is_busy for round_ in answers for each in round_)
-    note = f"{loaders} loaders, {rounds} rounds, {events} events: {len(failures)} failures, {busy} told that another was at it"
+    note = f"{loaders} loaders, {rounds} rounds, {events} events: {len(failures)} failures, {busy} found another load running"
     found(cycles=rounds, lost=events - rows, doubled=doubled(record), note=note)
     assert failures == []
     assert [sum(each.events for each in round_) for round_ in answers] == [12] * rounds

@@ -96,7 +96,7 @@ def test_power_cuts_under_load_lose_no_acknowledged_or_sealed_event(
     segments = len(read_manifest(settings.lake_path)[0])
     note = (
         f"{segments} sealed segments, {len(broken)} of them short, missing or without their sha256; "
-        f"{len(acknowledged.after_the_cut)} acknowledgements came once the power was being cut, "
+        f"{len(acknowledged.after_the_cut)} acknowledgements arrived during the power cut, "
         f"{len(verdict.gone_after_the_cut)} of these events are not there"
         f"{''.join(f', {after * 1000:.1f} ms' for after in verdict.gone_after_the_cut[:5])}"
     )

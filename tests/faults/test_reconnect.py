@@ -110,7 +110,7 @@ class Storm:
     def note(self) -> str:
         failures = self.listeners.failures
         return (
-            f"{len(self.received):,} listeners heard {sum(map(len, self.received)):,} events, each 1 to n; "
+            f"{len(self.received):,} subscribers received {sum(map(len, self.received)):,} events, each 1 to n; "
             f"opened in {self.opened_in:.0f} s; down for {self.down_for:.1f} s; all back "
             f"{self.back_in:.0f} s after the kill, of {sum(failures.values()):,} failed attempts "
             f"{failures['429']:,} for the limit of a key; a reader at the same time waited for at most "
@@ -201,7 +201,7 @@ def all_received(listeners: Subscribers, last: int) -> None:
     """Return when every subscriber received the last event of its conversation."""
     received = [each.received for each in listeners.all]
     wait_until(
-        lambda: all(each[-1:] == [last] for each in received), 120, "the last event is heard"
+        lambda: all(each[-1:] == [last] for each in received), 120, "the last event is received"
     )
 
 
@@ -236,8 +236,8 @@ def test_control_a_client_that_reconnects_without_its_last_sequence_misses_event
     storm = kill_with_all_connected(settings, QUICK_SOCKETS, naive=True)
     expected = QUICK_SOCKETS * storm.last
     found(
-        loss=f"coming back to what is newest: {storm.missing} of {expected:,} events missed by "
-        f"{QUICK_SOCKETS} listeners"
+        loss=f"reconnecting from the newest event: {storm.missing} of {expected:,} events missed by "
+        f"{QUICK_SOCKETS} subscribers"
     )
     assert check(storm.acknowledged, settings).ok
     assert storm.missing > 0
