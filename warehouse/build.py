@@ -127,12 +127,10 @@ def _build(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Se
     if known_until is None:
         _build_all(con, report)
         return
-    events = exp.select("count(*)").from_("events").where(_new_positions(segments))
-    late = events.where("happened_on < $known_until")
-    found = con.execute(late.sql("duckdb"), {"known_until": known_until}).fetchone()
-    report.late_events = int(found[0]) if found else 0
+    added = incremental.new_days(con, _new_positions(segments))
+    report.late_events = sum(new.events for day, new in added.items() if day < known_until)
     if report.conversations:
-        _build_changed(con, report, segments, known_until)
+        _build_changed(con, report, incremental.candidate_days(con, added), known_until)
 
 
 def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
@@ -146,10 +144,9 @@ def _build_all(con: duckdb.DuckDBPyConnection, report: LoadReport) -> None:
 
 
 def _build_changed(
-    con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[Segment], known_until: date
+    con: duckdb.DuckDBPyConnection, report: LoadReport, days: list[date], known_until: date
 ) -> None:
-    """Rebuild the changed conversations, then the days to which they add."""
-    days = incremental.candidate_days(con, _new_positions(segments))
+    """Rebuild the changed conversations, which have events on `days`, then the days to which they add."""
     measure_before(con, days)
     # All columns cost more the longer the history: row groups are read to find few rows.
     events = next(model for model in models() if model.name == "events")
@@ -195,7 +192,8 @@ def _append(con: duckdb.DuckDBPyConnection, report: LoadReport, segments: list[S
     for model in models():
         if model.load_by == "append":
             report.rows[model.name] = _insert(con, model, model.sql)
-            check_key(con, model, _new_positions(segments))
+            if report.rows[model.name]:
+                check_key(con, model, _new_positions(segments))
     report.events = report.rows["events"]
     report.rejected_events = report.rows["rejected_events"]
     rows = report.events + report.rejected_events

@@ -25,9 +25,10 @@ _ROW_ID = "stored_row_id"
 def measure_before(con: duckdb.DuckDBPyConnection, days: list[date]) -> None:
     """Compute what the changed conversations add before this load; they were active on `days`."""
     inputs = inputs_of_days()
+    readers = [*by_day(), *(model for model in inputs if model.load_by == "view")]
     for model in inputs:
         if model.load_by != "view":
-            columns = columns_read(model, [*by_day(), *inputs])
+            columns = columns_read(model, readers)
             row_id = exp.column("rowid").as_(_ROW_ID)
             stored = exp.select(*columns, row_id).from_(incremental.stored_table(model.name))
             changed = incremental.of_changed(model, days)

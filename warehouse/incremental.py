@@ -4,10 +4,11 @@ A model's SQL reads `events` or `messages`. During a load a temporary table of t
 conversations with new events, so the same file serves a full build and an incremental one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 from sqlglot import exp
@@ -31,6 +32,13 @@ FILES = "sealed_files"
 """Temporary view of the rows of the waiting segments."""
 
 _READ = "select * from read_parquet(getvariable('files'), hive_partitioning = false)"
+
+
+class NewEvents(NamedTuple):
+    """New events of one day: all, and those of conversations."""
+
+    events: int
+    of_conversations: int
 
 
 def stored_table(name: str) -> exp.Table:
@@ -82,20 +90,25 @@ def collect_changed(con: duckdb.DuckDBPyConnection) -> int:
     return int(found[0]) if found else 0
 
 
-def candidate_days(con: duckdb.DuckDBPyConnection, new: exp.Condition) -> list[date]:
-    """Return the days on which changed conversations may have events; `new` selects the new events.
+def new_days(con: duckdb.DuckDBPyConnection, new: exp.Condition) -> dict[date, NewEvents]:
+    """Return how many new events each day has; `new` selects them. Call it before `replace_model`."""
+    counts = ("happened_on", "count(*)", "count(conversation_id)")
+    query = exp.select(*counts).from_("events").where(new).group_by("happened_on")
+    return {row[0]: NewEvents(*row[1:]) for row in con.execute(query.sql("duckdb")).fetchall()}
+
+
+def candidate_days(con: duckdb.DuckDBPyConnection, added: Mapping[date, NewEvents]) -> list[date]:
+    """Return the days on which changed conversations may have events; `added` are those of the load.
 
     Call it before `replace_model`. With these days, DuckDB skips files and row groups of all other days: a
     load costs what it touches, not what was ever loaded.
     """
-    has_conversation = exp.column("conversation_id").is_(exp.null()).not_()
-    of_new = exp.select("happened_on").distinct().from_("events").where(new, has_conversation)
-    query = exp.union(of_new, _DAYS_BEFORE, dialect="duckdb")
-    return [row[0] for row in con.execute(query.sql("duckdb")).fetchall()]
+    before = {row[0] for row in con.execute(_DAYS_BEFORE).fetchall()}
+    return sorted(before | {day for day, events in added.items() if events.of_conversations})
 
 
 _DAYS_BEFORE = f"""
-    select cast(unnest(generate_series(first_on, last_on, interval 1 day)) as date) as day
+    select distinct cast(unnest(generate_series(first_on, last_on, interval 1 day)) as date) as day
     from conversations
     where conversation_id in (select conversation_id from {CHANGED})
 """  # noqa: S608 (our own names)

@@ -167,8 +167,11 @@ def record(con: duckdb.DuckDBPyConnection, intact: list[Segment], damaged: list[
 
 def record_compactions(con: duckdb.DuckDBPyConnection, sealed: list[Segment]) -> None:
     """Replace the entries of compacted segments whose events are all loaded."""
+    compacted = [segment for segment in sealed if segment.replaces]
+    if not compacted:
+        return
     known = {row[0] for row in con.execute("select path from segments").fetchall()}
-    new = [segment for segment in sealed if segment.replaces and segment.path not in known]
+    new = [segment for segment in compacted if segment.path not in known]
     if new:
         loaded = loaded_spans(con)
         complete = [segment for segment in new if _rows_within(loaded, segment) == segment.rows]
