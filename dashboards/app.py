@@ -17,6 +17,12 @@ st.navigation(
             url_path="conversations",
         ),
         st.Page(
+            "handoffs/page.py",
+            title="Handoffs",
+            icon=":material/support_agent:",
+            url_path="handoffs",
+        ),
+        st.Page(
             "metrics/page.py", title="Metrics", icon=":material/functions:", url_path="metrics"
         ),
         st.Page(

@@ -1,11 +1,13 @@
-"""The metrics page: the registry's metrics and definitions, equal to what `convolake metrics` prints."""
+"""The pages for analysts: metrics equal to what `convolake metrics` prints, handoffs equal to the events."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -14,13 +16,17 @@ from typer.testing import CliRunner
 from convolake.cli import app as command_line
 from convolake.simulate import history
 from dashboards import formatting
+from dashboards.filter_state import Period, Scope
+from dashboards.handoffs.data import load_handoffs
 from ingest.settings import Settings
 from tests.factories import Clock, Record
+from tests.independent_metrics import seconds, walks_of
 from warehouse.metric import metrics
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 FIRST_ON, LAST_ON = date(2026, 11, 16), date(2026, 11, 22)
+WEEK = Scope(Period(FIRST_ON, LAST_ON))
 
 Row = dict[str, Any]
 
@@ -47,15 +53,39 @@ def printed(simulated: Settings) -> list[Row]:
     return found
 
 
+@pytest.fixture(scope="module")
+def handoffs(simulated: Settings) -> list[Row]:
+    """Every handoff requested in the last week, followed event by event."""
+    walks = walks_of(simulated.lake_path)
+    followed = [
+        each
+        for walk in walks
+        for each in walk.handoffs.values()
+        if FIRST_ON <= each.requested_at.date() <= LAST_ON
+    ]
+    return [
+        {
+            "reason": each.reason,
+            "at": each.requested_at,
+            "wait": None
+            if each.accepted_at is None
+            else seconds(each.requested_at, each.accepted_at),
+            "is_answered": each.is_answered,
+            "ended_by": each.ended_by,
+        }
+        for each in followed
+    ]
+
+
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch, simulated: Settings) -> Callable[..., AppTest]:
-    """Open the page of the last week at an address."""
+    """Open a page of the last week at an address."""
     st.cache_data.clear()
 
-    def run(**address: str) -> AppTest:
+    def run(page: str = "metrics", **address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(simulated.data))
         app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("metrics/page.py")
+        app.switch_page(f"{page}/page.py")
         week = {"from": str(FIRST_ON), "to": str(LAST_ON)}
         for key, value in (week | address).items():
             app.query_params[key] = value
@@ -131,3 +161,52 @@ def test_an_unknown_metric_in_the_address_shows_the_list_with_a_hint(
 )
 def test_a_value_is_shown_with_its_unit(value: float | None, unit: str, shown: str) -> None:
     assert formatting.measure(value, unit) == shown
+
+
+def test_the_funnel_counts_every_handoff_at_the_stage_that_it_reached(
+    simulated: Settings, handoffs: list[Row]
+) -> None:
+    funnel = load_handoffs(simulated.warehouse_path, WEEK).funnel
+    accepted = [each for each in handoffs if each["wait"] is not None]
+    assert funnel["requested"] == len(handoffs) > 50
+    assert funnel["accepted"] == len(accepted) > 0
+    assert funnel["replied"] == sum(each["is_answered"] for each in handoffs)
+    left = [each for each in handoffs if each["wait"] is None and each["ended_by"] == "customer"]
+    assert funnel["abandoned"] == len(left) > 0
+    assert funnel["open_now"] == sum(each["ended_by"] is None for each in handoffs)
+
+
+def test_the_waits_and_reasons_are_those_of_the_events(
+    simulated: Settings, handoffs: list[Row]
+) -> None:
+    found = load_handoffs(simulated.warehouse_path, WEEK)
+    steps = {1: 0, 2: 30, 3: 60, 4: 120, 5: 300, 6: 900, 7: 3600}
+    waits = [each["wait"] for each in handoffs if each["wait"] is not None]
+    expected = Counter(
+        max(step for step, least in steps.items() if wait >= least) for wait in waits
+    )
+    accepted = found.waits.filter(pl.col("clock") == "to acceptance")
+    assert dict(accepted.select("step", "handoffs").rows()) == expected
+    reasons = Counter(each["reason"] for each in handoffs)
+    assert dict(found.reasons.select("name", "requested").rows()) == reasons
+    assert found.reasons["requested"].is_sorted(descending=True)
+    assert found.queues["requested"].sum() == len(handoffs)
+
+
+def test_the_heat_map_has_every_request_in_its_hour(
+    simulated: Settings, handoffs: list[Row]
+) -> None:
+    found = load_handoffs(simulated.warehouse_path, WEEK).by_hour
+    expected = Counter((each["at"].isoweekday(), each["at"].hour) for each in handoffs)
+    assert {row[:2]: row[2] for row in found.rows()} == expected
+
+
+def test_the_handoffs_page_shows_the_tables_and_says_when_there_is_none(
+    open_page: Callable[..., AppTest], handoffs: list[Row]
+) -> None:
+    app = open_page("handoffs")
+    assert [each.value for each in app.subheader][-2:] == ["Reasons", "Queues"]
+    assert app.dataframe[0].value["requested"].sum() == len(handoffs)
+    assert not app.info
+    app = open_page("handoffs", channel="fax")
+    assert "A channel in the address is not on record" in app.info[0].value

@@ -1,0 +1,1 @@
+"""The handoffs page: from the request of a human to the end."""

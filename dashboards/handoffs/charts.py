@@ -1,0 +1,86 @@
+"""The charts of the handoffs page."""
+
+import altair as alt
+import polars as pl
+
+from dashboards.overview.charts import HEIGHT, PADDING, PALETTE
+
+STEPS = {
+    1: "below 30 s",
+    2: "30 s to 1 min",
+    3: "1 to 2 min",
+    4: "2 to 5 min",
+    5: "5 to 15 min",
+    6: "15 min to 1 h",
+    7: "1 h and more",
+}
+WEEKDAYS = {1: "Mon", 2: "Tue", 3: "Wed", 4: "Thu", 5: "Fri", 6: "Sat", 7: "Sun"}
+
+
+def funnel(frame: pl.DataFrame) -> alt.Chart:
+    """Return a bar for each stage, in the order of the frame: `stage` and `handoffs`."""
+    chart: alt.Chart = (
+        alt.Chart(frame)
+        .mark_bar(color=PALETTE[0])
+        .encode(
+            x=alt.X("handoffs:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",.0f")),
+            y=alt.Y("stage:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
+            tooltip=[
+                alt.Tooltip("stage:N", title="Stage"),
+                alt.Tooltip("handoffs:Q", title="Handoffs", format=","),
+            ],
+        )
+        .properties(height=HEIGHT, padding=PADDING)
+    )
+    return chart
+
+
+def waits(frame: pl.DataFrame) -> alt.Chart:
+    """Return how many handoffs waited how long, to the acceptance and to the first reply."""
+    named = frame.with_columns(
+        wait=pl.col("step").replace_strict(STEPS, return_dtype=pl.String),
+    )
+    chart: alt.Chart = (
+        alt.Chart(named)
+        .mark_bar()
+        .encode(
+            x=alt.X("wait:N", title=None, sort=list(STEPS.values()), axis=alt.Axis(labelAngle=-30)),
+            xOffset="clock:N",
+            y=alt.Y("handoffs:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",.0f")),
+            color=alt.Color(
+                "clock:N",
+                scale=alt.Scale(range=[PALETTE[0], PALETTE[1]]),
+                legend=alt.Legend(title=None, orient="bottom"),
+            ),
+            tooltip=[
+                alt.Tooltip("wait:N", title="Wait"),
+                alt.Tooltip("clock:N", title="Clock"),
+                alt.Tooltip("handoffs:Q", title="Handoffs", format=","),
+            ],
+        )
+        .properties(height=HEIGHT, padding=PADDING)
+    )
+    return chart
+
+
+def by_hour(frame: pl.DataFrame) -> alt.Chart:
+    """Return a heat map of the requests by day of the week and hour."""
+    named = frame.with_columns(
+        day=pl.col("weekday").replace_strict(WEEKDAYS, return_dtype=pl.String)
+    )
+    chart: alt.Chart = (
+        alt.Chart(named)
+        .mark_rect()
+        .encode(
+            x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("day:N", title=None, sort=list(WEEKDAYS.values())),
+            color=alt.Color("requested:Q", legend=None, scale=alt.Scale(scheme="blues")),
+            tooltip=[
+                alt.Tooltip("day:N", title="Day"),
+                alt.Tooltip("hour:O", title="Hour"),
+                alt.Tooltip("requested:Q", title="Handoffs", format=","),
+            ],
+        )
+        .properties(height=HEIGHT, padding=PADDING)
+    )
+    return chart

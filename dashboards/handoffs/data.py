@@ -1,0 +1,37 @@
+"""The queries of the handoffs page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import streamlit as st
+
+from dashboards.filter_state import Scope
+from dashboards.warehouse_reader import TTL_SECONDS, read_frames
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Handoffs:
+    """The frames of the page, all of one snapshot of the warehouse."""
+
+    funnel: dict[str, int]
+    waits: pl.DataFrame
+    reasons: pl.DataFrame
+    queues: pl.DataFrame
+    by_hour: pl.DataFrame
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def load_handoffs(warehouse: Path, scope: Scope) -> Handoffs:
+    """Return the handoffs requested in a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
+    names = ["funnel", "waits", "reasons", "queues", "by_hour"]
+    frames = read_frames(warehouse, HERE, names, scope.parameters)
+    return Handoffs(
+        funnel=frames["funnel"].row(0, named=True),
+        waits=frames["waits"],
+        reasons=frames["reasons"],
+        queues=frames["queues"],
+        by_hour=frames["by_hour"],
+    )

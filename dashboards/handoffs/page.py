@@ -1,0 +1,92 @@
+"""The handoffs page: how far handoffs came, how long customers waited, why, where and when."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboards import filters, formatting, page_layout
+from dashboards.filter_state import Bounds, Period
+from dashboards.handoffs import charts, data
+from dashboards.handoffs.data import Handoffs
+
+STAGES = {
+    "requested": "Requested",
+    "accepted": "Accepted",
+    "replied": "First reply",
+    "resolved": "Ended: resolved",
+    "returned": "Ended: returned to the bot",
+    "abandoned": "Customer left the queue",
+    "expired": "Expired",
+    "unserved": "Ended without a reply",
+    "open_now": "Open",
+}
+COLUMNS: dict[str, Any] = {
+    "name": "Name",
+    "requested": st.column_config.NumberColumn("Requested", format="localized"),
+    "accepted": st.column_config.NumberColumn("Accepted", format="localized"),
+    "abandoned": st.column_config.NumberColumn("Left the queue", format="localized"),
+    "unserved": st.column_config.NumberColumn("Without a reply", format="localized"),
+    "wait_p50": "Median wait",
+    "wait_p90": "90 % wait at most",
+    "reply_p50": "Median to first reply",
+}
+
+
+def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
+    """Show the handoffs that were requested in the chosen period."""
+    scope = filters.choose_scope(bounds, whole)
+    found = data.load_handoffs(warehouse, scope)
+    period = scope.period
+    st.caption(
+        f"Handoffs requested {formatting.days(period.first_on, period.last_on)} "
+        f"({bounds.reporting_zone}) · tests are not counted · the end is that of today"
+    )
+    if not found.funnel["requested"]:
+        st.info("No handoff was requested in this period on these channels.")
+        return
+    _show_charts(found)
+    _show_table("Reasons", found.reasons, "no reason")
+    _show_table("Queues", found.queues, "no queue")
+
+
+def _show_charts(found: Handoffs) -> None:
+    left, right = st.columns(2)
+    stages = pl.DataFrame(
+        {"stage": list(STAGES.values()), "handoffs": [found.funnel[key] for key in STAGES]}
+    )
+    with left.container(border=True):
+        st.subheader("How far they came", anchor=False)
+        st.caption("Handoffs; each stage is counted on its own")
+        st.altair_chart(charts.funnel(stages), alt="Handoffs by stage")
+    with right.container(border=True):
+        st.subheader("How long customers waited", anchor=False)
+        st.caption("Handoffs by wait from the request, on two clocks")
+        st.altair_chart(charts.waits(found.waits), alt="Handoffs by wait")
+    with st.container(border=True):
+        st.subheader("When they were requested", anchor=False)
+        st.caption("Handoffs by day of the week and hour, in the reporting zone")
+        st.altair_chart(charts.by_hour(found.by_hour), alt="Handoffs by weekday and hour")
+
+
+def _show_table(title: str, frame: pl.DataFrame, unnamed: str) -> None:
+    st.subheader(title, anchor=False)
+    durations = [
+        pl.col(name).map_elements(formatting.duration, return_dtype=pl.String)
+        for name in ("wait_p50", "wait_p90", "reply_p50")
+    ]
+    shown = frame.with_columns(
+        pl.col("name").fill_null(unnamed).map_elements(formatting.quote, return_dtype=pl.String),
+        *durations,
+    )
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config=COLUMNS,
+        height="content",
+        placeholder=formatting.UNKNOWN,
+    )
+
+
+page_layout.show_page("Handoffs", show)

@@ -1,0 +1,21 @@
+-- One row per reason of the handoffs requested in the period, the most frequent first.
+
+select
+    reason as name,
+    count(*) as requested,
+    count(accepted_at) as accepted,
+    count(*) filter (where accepted_at is null and end_cause = 'customer_left') as abandoned,
+    count(*) filter (where is_unserved) as unserved,
+    median(wait_seconds) as wait_p50,
+    quantile_cont(wait_seconds, 0.9) as wait_p90,
+    median(reply_seconds) as reply_p50
+from handoffs
+where
+    not handoffs.is_test
+    and handoffs.requested_on between $first_on and $last_on
+    and (
+        cast($channels as varchar[]) is null
+        or list_contains(cast($channels as varchar[]), handoffs.channel)
+    )
+group by reason
+order by requested desc, name asc
