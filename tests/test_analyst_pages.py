@@ -173,6 +173,10 @@ def test_the_funnel_counts_every_handoff_at_the_stage_that_it_reached(
     assert funnel["replied"] == sum(each["is_answered"] for each in handoffs)
     left = [each for each in handoffs if each["wait"] is None and each["ended_by"] == "customer"]
     assert funnel["abandoned"] == len(left) > 0
+    ended = Counter(each["ended_by"] for each in handoffs)
+    assert funnel["finished"] > 0
+    assert funnel["finished"] + funnel["returned"] + funnel["expired"] <= len(handoffs) - len(left)
+    assert ended["customer"] >= len(left)
     assert funnel["open_now"] == sum(each["ended_by"] is None for each in handoffs)
 
 

@@ -4,7 +4,7 @@ select
     count(*) as requested,
     count(accepted_at) as accepted,
     count(first_reply_at) as replied,
-    count(*) filter (where end_cause = 'resolved') as resolved,
+    count(*) filter (where end_cause in ('resolved', 'closed', 'conversation_closed')) as finished,
     count(*) filter (where end_cause = 'returned') as returned,
     count(*) filter (where accepted_at is null and end_cause = 'customer_left') as abandoned,
     count(*) filter (where end_cause = 'expired') as expired,
