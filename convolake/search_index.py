@@ -159,6 +159,8 @@ class SearchIndex:
 
         Upper case and accents do not matter. Raises EmptySearchError.
         """
+        if scope.until is not None and scope.until <= max(scope.since or FIRST, FIRST):
+            return []
         given = {
             "query": _match(words, scope),
             "participant": scope.participant,
@@ -196,7 +198,8 @@ def _match(words: str, scope: Scope) -> str:
         if value is not None
     ]
     if scope.until is not None:
-        facets.append(f"({' OR '.join(tokens_of_days(scope.since or FIRST, scope.until))})")
+        days = tokens_of_days(max(scope.since or FIRST, FIRST), scope.until)
+        facets.append(f"({' OR '.join(days)})")
     found = f"text : ({to_query(words)})"
     return found if not facets else f"{found} AND facets : ({' AND '.join(facets)})"
 
@@ -213,8 +216,8 @@ def _facets(event: dict[str, Any]) -> str:
     return " ".join([*tokens, f"m{day:%Y%m}", f"d{day:%Y%m%d}"])
 
 
-FIRST = 946_684_800_000_000
-"""2000-01-01: the months of an open beginning are counted from here."""
+FIRST = 631_152_000_000_000
+"""1990-01-01, the earliest `happened_at`: the months of an open beginning are counted from here."""
 
 
 def tokens_of_days(since: int, until: int) -> Iterator[str]:

@@ -75,8 +75,9 @@ Sort = Literal["newest", "oldest", "longest_wait", "most_messages", "lowest_rati
 class Search:
     """The filters of the list of conversations, in addition to the scope.
 
-    `is_active`: conversations with an event in the period, instead of those that began in it. `rating`: positive,
-    negative or none; positive as in the metric csat. `min_wait_seconds`: of a handoff that an agent accepted.
+    `is_active`: conversations whose first event is not after the period and whose last is not before it, instead of
+    those that began in it. `rating`: positive, negative or none; positive as in the metric csat. `min_wait_seconds`: until
+    an agent accepted, or until the handoff ended.
     The filters of a handoff (reason, queue, agent, outcome, wait) are of one and the same handoff.
     """
 

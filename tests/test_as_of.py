@@ -1,5 +1,6 @@
 """An earlier report again: from a state that the warehouse keeps, or from the log up to a moment."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from convolake.cli import app
+from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Record, make_conversation, make_event
 from tests.test_warehouse import contents
@@ -88,3 +90,44 @@ def test_a_state_that_is_kept_is_read_and_one_that_is_not_says_what_to_do(record
             con.execute("delete from conversations")
     answer = run(record, "metrics", "--at", "2001-01-01", code=1)
     assert "has no state of 2001-01-01 00:00 UTC; `convolake rebuild FOLDER --until TIME`" in answer
+
+
+def test_a_report_made_again_is_mature_as_it_was_then(record: Record, tmp_path: Path) -> None:
+    """A resolution of yesterday says nothing about reopening yet, also when the report is made a year later."""
+    resolved = make_event("conversation.resolved", payload={"resolved_by": "bot"})
+    record.publish([*make_conversation("c1", messages=2), resolved])
+    record.clock.forward(days=1)
+    record.publish(make_conversation("c2", messages=1))
+    then = moment(record)
+    folder = tmp_path / "then"
+    load(record.settings.lake_path, folder, "UTC", until=then)
+    day = f"{then - timedelta(days=1):%Y-%m-%d}"
+    of_day = ["metrics", "reopen_rate", "--from", day, "--until", day, "--json"]
+    (value,) = json.loads(run(record, *of_day, "--warehouse", str(folder)))
+    assert (value["value"], value["count"]) == (None, 0)
+    later = f"{then + timedelta(days=365):%Y-%m-%d}"
+    (value,) = json.loads(run(record, *of_day, "--warehouse", str(folder), "--as-of", later))
+    assert (value["value"], value["count"]) == (0.0, 1)
+
+
+def test_a_clock_that_was_set_back_does_not_bring_later_commits_in(
+    record: Record, tmp_path: Path
+) -> None:
+    record.write(make_conversation("c1", messages=1))
+    before = moment(record)
+    record.clock.forward(minutes=10)
+    record.write(make_conversation("c2", messages=1))
+    record.clock.forward(minutes=-20)
+    record.write(make_conversation("c3", messages=1))
+    record.seal(rows=2)
+    found = contents(build_until(record, tmp_path / "then", before))
+    assert [row["conversation_id"] for row in found["conversations"]] == ["c1"]
+
+
+def test_a_damaged_segment_is_named_by_a_rebuild(record: Record, tmp_path: Path) -> None:
+    record.publish(make_conversation("c1", messages=3))
+    (segment, *_) = read_manifest(record.settings.lake_path)[0]
+    (record.settings.lake_path / segment.path).write_bytes(b"no parquet")
+    until = f"{moment(record) + timedelta(days=1):%Y-%m-%d}"
+    answer = run(record, "rebuild", str(tmp_path / "then"), "--until", until, code=1)
+    assert "1 segments are damaged and left out" in answer

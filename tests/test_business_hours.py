@@ -1,13 +1,15 @@
 """Business hours: versions of a schedule, and durations that count only while the business is open."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
 
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
-from warehouse.business_hours import BusinessHoursError, read_schedules
+from warehouse.business_hours import WEEKDAYS, BusinessHoursError, open_parts, read_schedules
+from warehouse.calendar_tables import Calendar
 from warehouse.lake import connect
 from warehouse.metric import metrics
 from warehouse.metric_values import MetricValue, Period, read_value
@@ -153,3 +155,58 @@ def test_a_wrong_file_is_answered_with_the_place(tmp_path: Path, text: str, prob
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(BusinessHoursError, match=r"nowhere\.toml"):
         read_schedules(tmp_path / "nowhere.toml")
+
+
+def parts_of(tmp_path: Path, text: str) -> list[tuple[datetime, datetime]]:
+    path = tmp_path / "hours.toml"
+    path.write_text(text)
+    return [
+        (each.opens_at, each.closes_at)
+        for each in open_parts(read_schedules(path), date(2026, 6, 1))
+    ]
+
+
+SUNDAY = """
+[[schedule]]
+valid_from = 2026-03-28
+zone = "Europe/Berlin"
+hours.sunday = [{parts}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "hours"),
+    [
+        ('"00:00-24:00"', 23.0),
+        ('"00:00-02:30", "03:00-24:00"', 23.0),
+        ('"02:45-03:00"', 0.0),
+        ('"02:00-02:30", "03:00-24:00"', 21.0),
+    ],
+)
+def test_on_the_day_without_an_hour_nothing_counts_twice_or_backwards(
+    tmp_path: Path, parts: str, hours: float
+) -> None:
+    found = parts_of(tmp_path, SUNDAY.format(parts=parts))
+    day = [each for each in found if each[0] < datetime(2026, 3, 30, tzinfo=UTC)]
+    assert sum((end - start).total_seconds() for start, end in day) == hours * 3600
+    assert all(start < end for start, end in found)
+    assert all(first[1] <= second[0] for first, second in pairwise(found))
+
+
+def test_a_schedule_in_another_zone_begins_when_the_earlier_one_ends(tmp_path: Path) -> None:
+    day = '["00:00-24:00"]'
+    week = "\n".join(f"hours.{name} = {day}" for name in WEEKDAYS)
+    new_york = f'[[schedule]]\nvalid_from = 2026-04-01\nzone = "America/New_York"\n{week}\n'
+    tokyo = f'[[schedule]]\nvalid_from = 2026-05-01\nzone = "Asia/Tokyo"\n{week}\n'
+    found = parts_of(tmp_path, new_york + tokyo)
+    assert all(first[1] == second[0] for first, second in pairwise(found))
+
+
+def test_the_order_of_the_holidays_changes_nothing(tmp_path: Path) -> None:
+    days = ["2026-12-26", "2026-01-01", "2026-12-25"]
+    hashes = set()
+    for number, order in enumerate(permutations(days)):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(BERLIN.replace("2026-04-06", ", ".join(order)))
+        hashes.add(Calendar("UTC", read_schedules(path), 2026).hash())
+    assert len(hashes) == 1

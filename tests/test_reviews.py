@@ -102,6 +102,30 @@ def test_what_is_reviewed_or_disputed_must_exist(filled: TestClient) -> None:
     assert settle(filled, "nothing", outcome="upheld").status_code == 404
 
 
+def test_a_dispute_names_a_review_of_the_same_conversation(filled: TestClient) -> None:
+    for event in make_conversation("c2", messages=1):
+        assert filled.post("/v1/events", json=event).status_code == 201
+    elsewhere = review(filled, "c2").json()["event_id"]
+    assert (
+        settle(filled, elsewhere, outcome="changed", score=0.0).json()["code"] == "unknown_review"
+    )
+    message = filled.get("/v1/conversations/c1/events").json()["items"][1]["event_id"]
+    assert dispute(filled, message).json()["code"] == "unknown_review"
+
+
+def test_two_sources_do_not_share_the_id_of_a_review(
+    filled: TestClient, settings: Settings, clock: Clock
+) -> None:
+    engine = open_engine(settings.database_url)
+    other = create_key(engine, "other", clock(), Grant(frozenset({"review"})))
+    engine.dispose()
+    body = {"event_id": "r1", "participant_id": "noor", "review": REVIEW}
+    path = "/v1/conversations/c1/reviews"
+    assert filled.post(path, json=body).status_code == 201
+    answer = filled.post(path, json=body, headers={"authorization": f"Bearer {other}"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "event_rejected")
+
+
 def test_a_review_needs_its_own_scope(filled: TestClient, settings: Settings, clock: Clock) -> None:
     def key(*scopes: str) -> dict[str, str]:
         engine = open_engine(settings.database_url)

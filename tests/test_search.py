@@ -177,3 +177,17 @@ def test_an_id_of_any_characters_limits_a_search(record: Record) -> None:
     record.publish([make_event(text="hello there", message_id="m8", event_id="e8", **odd)])
     assert found(record, "hello", participant='a"bOR*:c') == ["m8"]
     assert found(record, "hello", participant="a") == []
+
+
+def test_days_in_the_wrong_order_find_nothing(written: Record) -> None:
+    first, last = day_start(date(2030, 5, 2)), day_start(date(2030, 4, 30))
+    assert found(written, "refund", since=first, until=last) == []
+    assert found(written, "refund", until=day_start(date(1985, 1, 1))) == []
+
+
+def test_a_message_of_1990_is_found_by_its_last_day_alone(record: Record) -> None:
+    old = {"happened_at": "1990-03-01T10:00:00Z"}
+    record.publish(
+        [*make_conversation("c1", messages=0, **old), make_event(text="an old hello", message_id="m1", **old)]
+    )  # fmt: skip
+    assert found(record, "hello", until=day_start(date(1990, 4, 1))) == ["m1"]

@@ -1,6 +1,6 @@
 """The log up to a moment: what was committed until then, so that an earlier report can be made again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ingest.contract import Shard
 from ingest.manifest import Segment
 from warehouse.ledger import Span
 
@@ -16,26 +17,36 @@ _COLUMNS = ["position", "committed_at"]
 
 
 def segments_until(lake: Path, segments: Iterable[Segment], until: datetime) -> list[Segment]:
-    """Return the segments as they would be if the log had ended at `until`, a time with a zone."""
-    return list(_truncated(lake, segments, until))
+    """Return the segments as they would be if each shard's log had ended at `until`, a time with a zone.
 
-
-def _truncated(lake: Path, segments: Iterable[Segment], until: datetime) -> Iterator[Segment]:
-    for segment in segments:
-        last = _last_position(lake / segment.path, until)
-        if last is None:
+    A shard ends before its first event that was committed later, whatever its clock did after that. A file
+    that cannot be read is returned whole: the load quarantines it.
+    """
+    found: list[Segment] = []
+    ended: set[Shard] = set()
+    for segment in sorted(segments, key=lambda each: (each.shard, each.first_position)):
+        if segment.shard in ended:
             continue
-        yield replace(
-            segment, last_position=last, rows=segment.rows - (segment.last_position - last)
-        )
+        last = _last_position(lake / segment.path, segment, until)
+        if last < segment.last_position:
+            ended.add(segment.shard)
+        if last >= segment.first_position:
+            rows = segment.rows - (segment.last_position - last)
+            found.append(replace(segment, last_position=last, rows=rows))
+    return found
 
 
-def _last_position(path: Path, until: datetime) -> int | None:
-    """Return the last position that was committed until then; None if all events are later."""
-    table = pq.read_table(path, columns=_COLUMNS, partitioning=None)
+def _last_position(path: Path, segment: Segment, until: datetime) -> int:
+    """Return the last position before the first event that was committed after `until`."""
+    try:
+        table = pq.read_table(path, columns=_COLUMNS, partitioning=None)
+    except (OSError, pa.ArrowException):
+        return segment.last_position
     limit = pa.scalar(until, table.schema.field("committed_at").type)
-    earlier = table.filter(pc.less_equal(table["committed_at"], limit))
-    return None if earlier.num_rows == 0 else int(pc.max(earlier["position"]).as_py())
+    later = table.filter(pc.greater(table["committed_at"], limit))
+    if later.num_rows == 0:
+        return segment.last_position
+    return int(pc.min(later["position"]).as_py()) - 1
 
 
 def spans_beyond(whole: Iterable[Segment], truncated: Iterable[Segment]) -> list[Span]:

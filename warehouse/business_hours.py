@@ -54,6 +54,8 @@ def _offset(given: str) -> timedelta:
     if given == "24:00":
         return DAY
     at = time.fromisoformat(given)
+    if at.second or at.tzinfo is not None:
+        raise ValueError(f"{given!r} is not like 09:00")
     return timedelta(hours=at.hour, minutes=at.minute)
 
 
@@ -63,6 +65,10 @@ def _zone(given: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError("not a time zone; give a name such as Europe/Berlin") from error
     return given
+
+
+def _in_order(given: tuple[date, ...]) -> tuple[date, ...]:
+    return tuple(sorted(set(given)))
 
 
 Parts = Annotated[list[str], AfterValidator(_parts)]
@@ -75,7 +81,7 @@ class Schedule(BaseModel):
 
     valid_from: date
     zone: Annotated[str, AfterValidator(_zone)]
-    holidays: frozenset[date] = frozenset()
+    holidays: Annotated[tuple[date, ...], AfterValidator(_in_order)] = ()
     hours: dict[str, Parts] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -128,11 +134,26 @@ def read_schedules(path: Path | None) -> tuple[Schedule, ...]:
 
 
 def open_parts(schedules: Sequence[Schedule], until: date) -> Iterator[OpenPart]:
-    """Yield every open part from the first version on, before the day `until`."""
-    ends = [*(each.valid_from for each in schedules[1:]), until]
-    for schedule, end in zip(schedules, ends, strict=False):
-        day = schedule.valid_from
-        while day < min(end, until):
+    """Yield every open part from the first version on, before the day `until`; no two overlap.
+
+    A version ends when the next one begins, each in its own zone. Where the clocks change, local times repeat
+    or do not exist: what is open already, or ends before it starts, is left out.
+    """
+    closed_at = datetime.min.replace(tzinfo=UTC)
+    for number, schedule in enumerate(schedules):
+        following = schedules[number + 1] if number + 1 < len(schedules) else None
+        ends_at = None if following is None else following.at(following.valid_from, timedelta())
+        for day in _days(schedule.valid_from, until):
             for opens_at, closes_at in schedule.open_parts(day):
-                yield OpenPart(schedule, day, opens_at, closes_at)
-            day += DAY
+                opens = max(opens_at, closed_at)
+                closes = closes_at if ends_at is None else min(closes_at, ends_at)
+                if opens < closes:
+                    yield OpenPart(schedule, day, opens, closes)
+                    closed_at = closes
+            if ends_at is not None and schedule.at(day, DAY) >= ends_at:
+                break
+
+
+def _days(first: date, until: date) -> Iterator[date]:
+    for number in range((until - first).days):
+        yield first + number * DAY

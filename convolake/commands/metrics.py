@@ -47,7 +47,8 @@ def metrics(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="Day on which a metric's days have to be old enough; today by default.",
+            help="Day on which a metric's days have to be old enough; by default the day of --at, of the newest event "
+            "of another warehouse, or today.",
         ),
     ] = None,
     channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
@@ -69,11 +70,14 @@ def metrics(
     last = _day(last_on) or today
     first = _day(first_on) or last - timedelta(days=DAYS - 1)
     channels = () if channel is None else (channel,)
-    period = Period(first, last, _day(as_of) or today, channels, bot_version)
     errors = (WarehouseMissingError, SnapshotMissingError, UnknownMetricError, duckdb.Error)
     with report_errors(*errors):
         known = _find(name)
         with open_warehouse(settings, folder, at) as con:
+            known_on = (
+                _day(as_of) or _day(at) or (today if folder is None else _newest_day(con, today))
+            )
+            period = Period(first, last, known_on, channels, bot_version)
             values = [value for each in known for value in read_value(con, each, period)]
             basis = _basis(con)
     if as_json:
@@ -99,17 +103,33 @@ def _find(name: str | None) -> "list[Metric]":
     return found
 
 
+def _newest_day(con: "duckdb.DuckDBPyConnection", today: date) -> date:
+    """Return the day of the newest commit in a warehouse: it knows of no later one. Without events, `today`."""
+    zone = "(select reporting_zone from reporting)"
+    newest = f"max(committed_at) at time zone 'UTC' at time zone {zone}"
+    found = con.execute(f"select cast({newest} as date) from events").fetchone()  # noqa: S608
+    return found[0] if found and found[0] else today
+
+
 def _basis(con: "duckdb.DuckDBPyConnection") -> str:
     """Return what the figures rest on: the zone of the days, the business hours, the newest event."""
     (zone,) = con.execute("select reporting_zone from reporting").fetchall()[0]
     (newest,) = con.execute("select max(received_at) from events").fetchall()[0]
-    hours = con.execute("select distinct zone from business_hours").fetchall()
+    hours = _business_hours(con)
     parts = (
         f"days of {zone}",
         f"business hours of {', '.join(row[0] for row in hours)}" if hours else "no business hours",
         "no events" if newest is None else f"newest event {newest:%Y-%m-%d %H:%M} UTC",
     )
     return "; ".join(parts)
+
+
+def _business_hours(con: "duckdb.DuckDBPyConnection") -> list[tuple[str]]:
+    """Return the zones of the business hours; none in a state that an older version loaded."""
+    tables = con.execute("select table_name from duckdb_tables() where database_name = 'lake'")
+    if ("business_hours",) not in tables.fetchall():
+        return []
+    return con.execute("select distinct zone from business_hours").fetchall()
 
 
 def _day(given: datetime | None) -> date | None:

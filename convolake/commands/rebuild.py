@@ -25,13 +25,17 @@ def rebuild(
     until: Until = None,
 ) -> None:
     """Build a second warehouse in FOLDER: last month's report again, with --until. The first one stays as it is."""
+    import duckdb
+
     from ingest.lake.sealer import LakeBehindError, catch_up
     from ingest.manifest import ManifestError
     from warehouse.business_hours import BusinessHoursError
     from warehouse.checks import CheckError
 
     settings = Settings()
-    errors = (LakeBehindError, FolderNotEmptyError, BusinessHoursError, ManifestError, CheckError)
+    errors = (
+        LakeBehindError, FolderNotEmptyError, BusinessHoursError, ManifestError, CheckError, OSError, duckdb.Error,
+    )  # fmt: skip
     with report_errors(*errors):
         if folder.exists() and any(folder.iterdir()):
             raise FolderNotEmptyError(f"{folder} has files in it; name a new folder")
@@ -40,6 +44,12 @@ def rebuild(
         with progress_bar("building"):
             report = _build(settings, folder, until)
     print_line(f"{report.events:,} events; `convolake sql --warehouse {folder}` reads them")
+    if report.damaged:
+        print_line(
+            f"{len(report.damaged)} segments are damaged and left out; `convolake verify` names them",
+            style="red",
+        )
+        raise typer.Exit(1)
 
 
 def _build(settings: Settings, folder: Path, until: Until) -> "LoadReport":

@@ -74,7 +74,7 @@ def _show_place(found: ConversationPage, search: Search, bounds: Bounds) -> None
     st.caption(
         f"{formatting.count(found.first)} to {formatting.count(last)} of "
         f"{formatting.counted(found.matches, 'conversation')} "
-        f"{'active' if search.is_active else 'begun'} in the period, "
+        f"{'open' if search.is_active else 'begun'} in the period, "
         f"{search_filters.SORTS[search.sort].lower()} · times in "
         f"{bounds.reporting_zone} · click a row to read its transcript"
     )

@@ -69,7 +69,7 @@ def _choose_more(handoff: dict[str, dict[str, str]], choices: Choices) -> dict[s
     with fourth:
         chosen["sort"] = filters.choose("Order", "sort", ORDERS, NEWEST) or "newest"
     chosen["is_active"] = filters.choose_toggle(
-        "Active in the period, also if begun before", "active"
+        "Begun before the period too, if it was not over", "active"
     )
     chosen["with_tests"] = filters.choose_toggle("Show test conversations", "tests")
     return chosen

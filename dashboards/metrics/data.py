@@ -87,7 +87,9 @@ def load_detail(warehouse: Path, name: str, scope: Scope, whole: Period) -> Deta
     assert metric is not None  # noqa: S101 (the page found it by this name)
     with snapshot(warehouse) as cursor:
         found = metric_values.read_value(cursor, metric, _period(scope, scope.period, whole))
-    days = read_frames(warehouse, HERE, ["metric_by_day"], {"metric": name, **scope.parameters})
+    last_on = _period(scope, scope.period, whole).last_mature_on(metric)
+    parameters = {**scope.parameters, "metric": name, "last_on": last_on}
+    days = read_frames(warehouse, HERE, ["metric_by_day"], parameters)
     lines = [
         {
             "breakdown": each.breakdown or None,

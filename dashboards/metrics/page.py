@@ -130,7 +130,7 @@ def _show_metric(
     ]
     columns = DETAIL | {"value": "Mean" if metric.kind == "duration" else "Value"}
     st.dataframe(pl.DataFrame(rows), hide_index=True, height="content", column_config=columns)
-    if found.days.height:
+    if found.days["value_count"].count():
         st.altair_chart(by_day(found.days, metric), alt=f"{metric.title} by day")
     _show_definition(metric)
 

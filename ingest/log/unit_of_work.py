@@ -200,16 +200,25 @@ class UnitOfWork:
         if self._conversations.get(draft.conversation_id) is None:
             raise UnknownConversationError("there is no such conversation", "conversation_id")
         review_id = (draft.payload or {}).get("review_id")
-        in_this_commit = {each.event_id for each in self.events}
-        if (
-            review_id
-            and review_id not in in_this_commit
-            and not self._store.find_events([review_id])
-        ):
-            raise UnknownReviewError("there is no such review", "$.payload.review_id")
+        reviewed = self._find_reviewed(review_id or event.event_id)
+        if review_id is None and reviewed is not None:
+            raise EventRejectedError("another source has a review with this id", "event_id")
+        if review_id is not None and reviewed != draft.conversation_id:
+            raise UnknownReviewError("this conversation has no such review", "$.payload.review_id")
         merge_payload(event, conversation_id=draft.conversation_id)
         event.conversation_id = None
         self.events.append(event)
+
+    def _find_reviewed(self, review_id: str) -> str | None:
+        """Return the conversation that a review is about; None if there is no such review."""
+        stored = self._store.find_reviews([review_id])
+        new = {
+            each.event_id: each.payload
+            for each in self.events
+            if each.event_type == "review.submitted"
+        }
+        payload = stored.get(review_id) or new.get(review_id)
+        return None if payload is None else msgspec.json.decode(payload).get("conversation_id")
 
     def _find_conversation(
         self, draft: Draft, event: StoredEvent, command: Command | None

@@ -20,12 +20,33 @@ said as (
     group by messages.conversation_id
 ),
 
+-- The wait of each handoff: until an agent accepted, or until it ended without that.
+waited as (
+    select
+        conversation_id,
+        reason,
+        queue,
+        agent_id,
+        outcome,
+        case
+            when accepted_at is not null then wait_seconds
+            when ended_at >= requested_at
+                then
+                    date_diff(
+                        'second',
+                        date_trunc('second', requested_at),
+                        date_trunc('second', ended_at)
+                    )
+        end as waited_seconds
+    from handoffs
+),
+
 -- Conversations with one handoff that has all that is asked of a handoff.
 passed as (
     select
         conversation_id,
-        max(wait_seconds) as wait_seconds
-    from handoffs
+        max(waited_seconds) as wait_seconds
+    from waited
     where
         (cast($reason as varchar) is null or reason = cast($reason as varchar))
         and (cast($queue as varchar) is null or queue = cast($queue as varchar))
@@ -33,21 +54,17 @@ passed as (
         and (cast($outcome as varchar) is null or outcome = cast($outcome as varchar))
         and (
             cast($min_wait_seconds as bigint) is null
-            or wait_seconds >= cast($min_wait_seconds as bigint)
+            or waited_seconds >= cast($min_wait_seconds as bigint)
         )
     group by conversation_id
 ),
 
--- The last rating; positive as in the metric csat.
+-- The last rating that can be read, as a share of its scale; positive as in the metric csat.
 rated as (
     select
         conversation_id,
-        case
-            when
-                arg_max(score, sequence) >= 0.8 * coalesce(arg_max_null(scale, sequence), 5)
-                then 'positive'
-            else 'negative'
-        end as rating
+        arg_max(score, sequence) as score,
+        arg_max(score, sequence) / coalesce(arg_max_null(scale, sequence), 5) as share
     from feedback
     where score is not null
     group by conversation_id
@@ -58,14 +75,13 @@ matching as (
         conversations.*,
         said.found_sequence,
         passed.wait_seconds,
+        rated.score as last_score,
         row_number() over (
             order by
                 case when $sort = 'oldest' then conversations.created_at end asc,
                 case when $sort = 'longest_wait' then passed.wait_seconds end desc nulls last,
                 case when $sort = 'most_messages' then conversations.message_count end desc,
-                case
-                    when $sort = 'lowest_rating' then conversations.feedback_score
-                end asc nulls last,
+                case when $sort = 'lowest_rating' then rated.share end asc nulls last,
                 conversations.created_at desc,
                 conversations.conversation_id asc
         ) as place,
@@ -85,7 +101,11 @@ matching as (
         and (not cast($names_handoff as boolean) or passed.conversation_id is not null)
         and (
             cast($rating as varchar) is null
-            or coalesce(rated.rating, 'none') = cast($rating as varchar)
+            or case
+                when rated.share is null then 'none'
+                when rated.share >= 0.8 then 'positive'
+                else 'negative'
+            end = cast($rating as varchar)
         )
         and (
             cast($bot_version as varchar) is null
@@ -131,7 +151,7 @@ select
     placed.session_count,
     placed.handoff_count,
     placed.wait_seconds,
-    placed.feedback_score,
+    placed.last_score as feedback_score,
     placed.is_test,
     placed.found_sequence
 from placed

@@ -1,18 +1,32 @@
--- One row per day of the period with cases of the metric $metric: a ratio, a mean or a sum.
+-- One row per day of the period: the sums of the metric $metric, null on a day without cases.
+
+with
+
+counted as (
+    select
+        active_on,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator,
+        cast(sum(value_sum) as double) as value_sum,
+        sum(value_count) as value_count
+    from metric_daily
+    where
+        metric = $metric
+        and active_on between $first_on and $last_on
+        and (
+            cast($channels as varchar[]) is null
+            or list_contains(cast($channels as varchar[]), channel)
+        )
+    group by active_on
+)
 
 select
-    active_on,
-    sum(numerator) as numerator,
-    sum(denominator) as denominator,
-    cast(sum(value_sum) as double) as value_sum,
-    sum(value_count) as value_count
-from metric_daily
-where
-    metric = $metric
-    and active_on between $first_on and $last_on
-    and (
-        cast($channels as varchar[]) is null
-        or list_contains(cast($channels as varchar[]), channel)
-    )
-group by active_on
-order by active_on
+    dates.day as active_on,
+    counted.numerator,
+    counted.denominator,
+    counted.value_sum,
+    counted.value_count
+from dates
+left join counted on dates.day = counted.active_on
+where dates.day between $first_on and $last_on
+order by dates.day

@@ -27,6 +27,7 @@ from ingest.log.storage.tables import (
     HAS_AGENT,
     NAMED_MESSAGE,
     OPEN_CONVERSATION,
+    REVIEW,
     UNNAMED_MESSAGE,
     contacts,
     conversations,
@@ -133,6 +134,11 @@ class Statements:
                 events.c.event_id,
                 *(events.c[name] for name in KNOWN_EVENT_COLUMNS),
             ),
+            events.c.event_id,
+        )
+        self.find_reviews = Lookup(
+            dialect,
+            select(events.c.event_id, events.c.payload).where(text(REVIEW)),
             events.c.event_id,
         )
         self._conversations(dialect, sql)

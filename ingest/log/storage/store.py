@@ -88,6 +88,10 @@ class Store:
         rows = self._sql.find_events(self._execute, event_ids)
         return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
+    def find_reviews(self, review_ids: Sequence[str]) -> dict[str, str]:
+        """Return the payloads of those of these reviews that are stored."""
+        return dict(self._sql.find_reviews(self._execute, review_ids))
+
     def find_conversations(
         self, conversation_ids: Sequence[str]
     ) -> tuple[dict[str, Conversation], dict[str, UnreadableStateError]]:

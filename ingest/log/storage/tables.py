@@ -51,6 +51,7 @@ def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
 
 
 NAMED_MESSAGE = "event_type = 'message.created' AND message_id <> event_id"
+REVIEW = "event_type = 'review.submitted'"
 UNNAMED_MESSAGE = "event_type = 'message.created' AND message_id = event_id"
 """A message has its own id, or that of its event, and then needs no entry in the index.
 

@@ -15,21 +15,41 @@
 
 with
 
+-- Messages of the modelled events: one that is named again is no other message.
+known as (
+    select distinct
+        events.conversation_id,
+        events.message_id
+    from events
+    inner join later_events on events.conversation_id = later_events.conversation_id
+    where
+        events.event_type = 'message.created'
+        and later_events.event_type = 'message.created'
+        and events.message_id = later_events.message_id
+),
+
 marked as (
     select
-        conversation_id,
-        happened_on as active_on,
-        channel,
-        is_test,
-        participant_role,
-        happened_at,
-        source,
-        event_type = 'message.created'
-        and visibility = 'public'
+        later_events.conversation_id,
+        later_events.happened_on as active_on,
+        later_events.channel,
+        later_events.is_test,
+        later_events.participant_role,
+        later_events.happened_at,
+        later_events.source,
+        later_events.event_type = 'message.created'
+        and later_events.visibility = 'public'
+        and known.message_id is null
         and row_number() over (
-            partition by conversation_id, event_type, message_id order by sequence
+            partition by
+                later_events.conversation_id, later_events.event_type, later_events.message_id
+            order by later_events.sequence
         ) = 1 as is_message
     from later_events
+    left join known
+        on
+            later_events.conversation_id = known.conversation_id
+            and later_events.message_id = known.message_id
 )
 
 select
