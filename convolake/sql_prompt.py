@@ -72,7 +72,7 @@ class SqlPrompt:
             case ".quit" | ".exit":
                 return False
             case ".tables":
-                self._answer(TABLES)
+                self._list(self._con.sql(TABLES))
             case ".describe" if len(arguments) == 1:
                 self._describe(arguments[0])
             case _:
@@ -86,7 +86,14 @@ class SqlPrompt:
         if found.fetchone() is None:
             self._say(f"there is no table {table}; `.tables` lists them")
         else:
-            self._show(found.order("position").project("column_name, description"))
+            self._list(found.order("position").project("column_name, description"))
+
+    def _list(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Print every row: a result of a query is cut in the middle, a list of names must not be."""
+        rows = [tuple(str(value) for value in row) for row in found.fetchall()]
+        width = max(len(name) for name, _ in rows)
+        for name, meaning in rows:
+            self._say(f"{name:<{width}}  {meaning}")
 
     def _answer(self, query: str) -> None:
         try:

@@ -26,6 +26,7 @@ def test_assets_have_parents_a_description_and_a_column_schema(settings: Setting
     graph = load_job(settings).resolve_asset_graph()
     node = graph.get(dg.AssetKey("conversations"))
     assert {key.to_user_string() for key in node.parent_keys} == {
+        "capped_activity",
         "events",
         "feedback",
         "handoffs",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.factories import Record, make_conversation
+from warehouse.model import models
 
 WAIT = 30.0
 
@@ -67,6 +68,10 @@ def test_the_prompt_answers_queries_and_commands_and_outlives_errors(record: Rec
         terminal.type(".describe episodes\n")
         assert "why" not in (shown := terminal.read_until("convolake> "))
         assert "opened_sequence" in shown
+        terminal.type(".describe conversation_facts\n")
+        described = terminal.read_until("convolake> ")
+        columns = next(each for each in models() if each.name == "conversation_facts").columns
+        assert [name for name in columns if f"{name} " not in described] == []
         terminal.type(".describe episode\n")
         assert "there is no table episode; `.tables` lists them" in terminal.read_until(
             "convolake> "

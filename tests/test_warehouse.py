@@ -116,6 +116,7 @@ def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, s
     record.load()
     incremental_contents = contents(record)
     assert len(incremental_contents["metric_daily"]) > 50
+    assert failed_checks(record) == []
     delete_warehouse(record)
     record.load()
     assert contents(record) == incremental_contents
@@ -211,6 +212,7 @@ def test_any_partition_and_order_of_the_segments_give_the_same_tables(
             (lake / f"{number}.away").rename(lake / segments[number].path)
         record.load()
     assert contents(record) == expected
+    assert failed_checks(record) == []
 
 
 def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None:
