@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards.filter_state import Choices, Scope, Search
-from dashboards.warehouse_reader import TTL_SECONDS, read_frames
+from dashboards.warehouse_reader import TTL_SECONDS, read_frames, run_query, snapshot
 
 HERE = Path(__file__).parent
 
@@ -125,6 +125,11 @@ def load_transcript(
         "part_size": PART_SIZE,
         "found": found,
     }
-    frames = read_frames(warehouse, HERE, ["conversation", "transcript"], parameters)
-    rows = frames["conversation"]
-    return Transcript(rows.row(0, named=True), frames["transcript"]) if rows.height else None
+    with snapshot(warehouse) as cursor:
+        rows = run_query(cursor, HERE / "sql" / "conversation.sql", parameters)
+        if not rows.height:
+            return None
+        row = rows.row(0, named=True)
+        days = {name: row[name] for name in ("first_on", "last_on")}
+        entries = run_query(cursor, HERE / "sql" / "transcript.sql", parameters | days)
+    return Transcript(row, entries)

@@ -21,6 +21,8 @@ select
     conversations.bot_version,
     conversations.feedback_score,
     conversations.event_count,
+    conversations.first_on,
+    conversations.last_on,
     reporting.reporting_zone
 from conversations
 cross join reporting

@@ -1,6 +1,7 @@
 -- One part of the transcript of $conversation_id, in order of sequence; `entries` is how many
 -- entries it has in all. Receipts, edits and deletions are folded into their messages.
 -- A part beyond the last gives the last one. With $found, a sequence, it begins two entries before.
+-- The conversation has events from $first_on to $last_on only: files of other days are not read.
 
 with
 
@@ -12,6 +13,7 @@ shown as (
     from events
     where
         conversation_id = $conversation_id
+        and happened_on between $first_on and $last_on
         and event_type not in (
             'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
             'message.read', 'message.failed', 'participant.read_advanced',
@@ -43,8 +45,43 @@ failures as (
         message_id,
         arg_max(payload ->> '$.error_code', sequence) as error_code
     from events
-    where conversation_id = $conversation_id and event_type = 'message.failed'
+    where
+        conversation_id = $conversation_id
+        and happened_on between $first_on and $last_on
+        and event_type = 'message.failed'
     group by message_id
+),
+
+-- Each table is narrowed by the conversation itself: a join alone would read all of it.
+own_messages as (
+    select
+        message_id,
+        sequence,
+        text,
+        is_edited,
+        is_deleted,
+        delivered_at,
+        read_at,
+        failed_at
+    from messages
+    where conversation_id = $conversation_id and happened_on between $first_on and $last_on
+),
+
+own_sessions as (
+    select
+        session_id,
+        session_number
+    from sessions
+    where conversation_id = $conversation_id and started_on between $first_on and $last_on
+),
+
+own_handoffs as (
+    select
+        handoff_id,
+        accepted_at,
+        wait_seconds
+    from handoffs
+    where conversation_id = $conversation_id and requested_on between $first_on and $last_on
 )
 
 select
@@ -83,18 +120,12 @@ select
     end as wait_seconds
 from parted
 cross join reporting
-left join messages
-    on
-        parted.event_type = 'message.created'
-        and parted.conversation_id = messages.conversation_id
-        and parted.message_id = messages.message_id
+left join own_messages as messages
+    on parted.event_type = 'message.created' and parted.message_id = messages.message_id
 left join failures
     on parted.event_type = 'message.created' and parted.message_id = failures.message_id
-left join sessions on parted.session_id = sessions.session_id
-left join handoffs
-    on
-        parted.conversation_id = handoffs.conversation_id
-        and parted.handoff_id = handoffs.handoff_id
+left join own_sessions as sessions on parted.session_id = sessions.session_id
+left join own_handoffs as handoffs on parted.handoff_id = handoffs.handoff_id
 where
     parted.place > parted.places_before
     and parted.place <= parted.places_before + $part_size
