@@ -5,16 +5,21 @@
 
 with
 
+-- Each table is narrowed by the conversation itself: a join alone would read all of it.
+own_events as (
+    select *
+    from events
+    where conversation_id = $conversation_id and happened_on between $first_on and $last_on
+),
+
 shown as (
     select
         *,
         row_number() over (order by sequence) as place,
         count(*) over () as entries
-    from events
+    from own_events
     where
-        conversation_id = $conversation_id
-        and happened_on between $first_on and $last_on
-        and event_type not in (
+        event_type not in (
             'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
             'message.read', 'message.failed', 'participant.read_advanced',
             'participant.updated', 'conversation.updated', 'bot.turn_started',
@@ -44,15 +49,11 @@ failures as (
     select
         message_id,
         arg_max(payload ->> '$.error_code', sequence) as error_code
-    from events
-    where
-        conversation_id = $conversation_id
-        and happened_on between $first_on and $last_on
-        and event_type = 'message.failed'
+    from own_events
+    where event_type = 'message.failed'
     group by message_id
 ),
 
--- Each table is narrowed by the conversation itself: a join alone would read all of it.
 own_messages as (
     select
         message_id,
