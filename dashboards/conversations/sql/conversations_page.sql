@@ -39,6 +39,10 @@ waited as (
                     )
         end as waited_seconds
     from handoffs
+    -- A conversation that began in the period has no earlier handoff and no earlier rating.
+    where
+        requested_on
+        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
 ),
 
 -- Conversations with one handoff that has all that is asked of a handoff.
@@ -66,7 +70,10 @@ rated as (
         arg_max(score, sequence) as score,
         arg_max(score, sequence) / coalesce(arg_max_null(scale, sequence), 5) as share
     from feedback
-    where score is not null
+    where
+        score is not null
+        and submitted_on
+        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
     group by conversation_id
 ),
 
