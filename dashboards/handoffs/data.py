@@ -26,12 +26,16 @@ class Handoffs:
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_handoffs(warehouse: Path, scope: Scope) -> Handoffs:
     """Return the handoffs requested in a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
-    names = ["funnel", "waits", "reasons", "queues", "by_hour"]
+    names = ["funnel", "waits", "groups", "by_hour"]
     frames = read_frames(warehouse, HERE, names, scope.parameters)
     return Handoffs(
         funnel=frames["funnel"].row(0, named=True),
         waits=frames["waits"],
-        reasons=frames["reasons"],
-        queues=frames["queues"],
+        reasons=_of(frames["groups"], "reason"),
+        queues=_of(frames["groups"], "queue"),
         by_hour=frames["by_hour"],
     )
+
+
+def _of(groups: pl.DataFrame, grouping: str) -> pl.DataFrame:
+    return groups.filter(pl.col("grouping") == grouping).drop("grouping")

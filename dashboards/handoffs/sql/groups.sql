@@ -1,7 +1,14 @@
--- One row per reason of the handoffs requested in the period, the most frequent first.
+-- One row per reason and per queue of the handoffs requested in the period, the largest first.
+
+with
+
+groupings as (
+    select unnest(['reason', 'queue']) as grouping
+)
 
 select
-    reason as name,
+    groupings.grouping,
+    case groupings.grouping when 'reason' then handoffs.reason else handoffs.queue end as name,
     count(*) as requested,
     count(accepted_at) as accepted,
     count(*) filter (where accepted_at is null and end_cause = 'customer_left') as abandoned,
@@ -10,6 +17,7 @@ select
     quantile_cont(wait_seconds, 0.9) as wait_p90,
     median(reply_seconds) as reply_p50
 from handoffs
+cross join groupings
 where
     not handoffs.is_test
     and handoffs.requested_on between $first_on and $last_on
@@ -17,5 +25,5 @@ where
         cast($channels as varchar[]) is null
         or list_contains(cast($channels as varchar[]), handoffs.channel)
     )
-group by reason
-order by requested desc, name asc
+group by groupings.grouping, name
+order by groupings.grouping asc, requested desc, name asc
