@@ -63,12 +63,13 @@ passed as (
     group by conversation_id
 ),
 
--- The last rating that can be read, as a share of its scale; positive as in the metric csat.
+-- The last rating that can be read, and as a share of its scale.
 rated as (
     select
         conversation_id,
         arg_max(score, sequence) as score,
-        arg_max(score, sequence) / coalesce(arg_max_null(scale, sequence), 5) as share
+        arg_max(score, sequence) / coalesce(arg_max_null(scale, sequence), 5) as share,
+        arg_max(is_positive, sequence) as is_positive
     from feedback
     where
         score is not null
@@ -109,8 +110,8 @@ matching as (
         and (
             cast($rating as varchar) is null
             or case
-                when rated.share is null then 'none'
-                when rated.share >= 0.8 then 'positive'
+                when rated.is_positive is null then 'none'
+                when rated.is_positive then 'positive'
                 else 'negative'
             end = cast($rating as varchar)
         )

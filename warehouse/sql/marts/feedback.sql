@@ -12,6 +12,7 @@
 -- submitted_on      day of submitted_at in the reporting zone
 -- score             payload.score; null without one, and if it is not a finite number
 -- scale             payload.scale, the highest possible score; null without one
+-- is_positive       at least 80 % of the scale, or of 5 without one; null without a score
 -- comment           payload.comment
 -- is_unreadable     the event has a score that is not a finite number
 -- control_owner     who had control: bot, human or none; null before the first control.changed
@@ -52,6 +53,13 @@ select
     -- NaN and the infinities are outside.
     case when score_number between -1e300 and 1e300 then score_number end as score,
     case when scale_number between -1e300 and 1e300 then scale_number end as scale,
+    case
+        when score_number between -1e300 and 1e300
+            then
+                score_number >= 0.8 * coalesce(
+                    case when scale_number between -1e300 and 1e300 then scale_number end, 5
+                )
+    end as is_positive,
     comment,
     score_text is not null
     and not coalesce(score_number between -1e300 and 1e300, false) as is_unreadable,

@@ -16,7 +16,7 @@ select
     submitted_on as active_on,
     channel,
     cast(null as varchar) as bot_version,
-    case when score >= 0.8 * coalesce(scale, 5) then 1 else 0 end as numerator,
+    case when is_positive then 1 else 0 end as numerator,
     1 as denominator
 from feedback
-where not is_test and score is not null
+where not is_test and is_positive is not null
