@@ -10,6 +10,7 @@ from ingest.auth.api_keys import Grant, create_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation
+from tests.test_verify_figures import failures
 
 REVIEW = {
     "scorecard": "service",
@@ -56,6 +57,7 @@ def test_a_review_is_disputed_and_changed_and_the_first_score_stays(
     record = Record(settings, clock)
     record.seal()
     record.load()
+    assert failures(settings) == []
     (row,) = record.query("select * from reviews")
     assert (row["conversation_id"], row["reviewer"], row["status"]) == ("c1", "noor", "changed")
     assert (row["score"], row["first_score"], row["ratings"]) == (100.0, 50.0, '{"tone":1.0}')
