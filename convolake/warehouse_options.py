@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from convolake.console import print_line
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ At = Annotated[
     typer.Option(
         "--at",
         formats=FORMATS,
-        help="Read the warehouse as it was then, in the reporting zone; kept for CONVOLAKE_SNAPSHOT_DAYS.",
+        help="Read the last kept state before then, in the reporting zone: all of the last minutes, one a day before.",
     ),
 ]
 Until = Annotated[
@@ -44,7 +45,14 @@ def in_reporting_zone(given: datetime | None, settings: Settings) -> datetime | 
 def open_warehouse(
     settings: Settings, folder: Path | None, at: datetime | None
 ) -> "duckdb.DuckDBPyConnection":
-    """Return a connection to the chosen state. Raises WarehouseMissingError, SnapshotMissingError."""
-    from warehouse.lake import connect
+    """Return a connection to the chosen state; with `at`, print when that state was committed.
 
-    return connect(folder or settings.warehouse_path, at=in_reporting_zone(at, settings))
+    Raises WarehouseMissingError, SnapshotMissingError.
+    """
+    from warehouse.lake import committed_at, connect
+
+    con = connect(folder or settings.warehouse_path, at=in_reporting_zone(at, settings))
+    if at is not None:
+        time = committed_at(con).astimezone(ZoneInfo(settings.reporting_zone))
+        print_line(f"state of {time:%Y-%m-%d %H:%M:%S} {settings.reporting_zone}")
+    return con

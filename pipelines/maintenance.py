@@ -19,7 +19,7 @@ def maintenance_jobs(settings: Settings) -> list[dg.JobDefinition]:
         _job(
             "merge",
             "Make the warehouse's many small files few.",
-            lambda: merge(settings.warehouse_path),
+            lambda: merge(settings.warehouse_path, datetime.now(UTC)),
         ),
         _job(
             "maintain",

@@ -18,7 +18,7 @@ from pipelines.definitions import load_job
 from tests.factories import Clock, Ids, Record, make_conversation, make_event
 from tests.test_warehouse import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, write_lock
-from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge
+from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge, superseded
 
 # Snapshots have the machine's time; maintenance gets its time as an argument.
 TODAY = datetime.now(UTC)
@@ -68,10 +68,36 @@ def snapshot_count(record: Record) -> int:
 
 def test_a_merge_leaves_fewer_files_and_the_same_rows(scattered: Record) -> None:
     before = contents(scattered)
-    report = merge(scattered.settings.warehouse_path)
+    report = merge(scattered.settings.warehouse_path, TODAY)
     assert report.files_after < report.files_before
     assert report.files_after == live_file_count(scattered)
     assert contents(scattered) == before
+
+
+def test_a_merge_leaves_one_file_per_table_also_where_loads_deleted_rows(scattered: Record) -> None:
+    """DuckLake merges no file with deleted rows, and each load deletes rows of the one before."""
+    for _ in range(2):
+        scattered.publish([make_event(conversation_id="c1")])
+    assert [row for row in listed_files(scattered) if row["delete_file"]]
+    report = merge(scattered.settings.warehouse_path, TODAY)
+    assert report.steps["small files rewritten"] > 0
+    assert report.files_after <= len(contents(scattered)) + 2
+    assert not [row for row in listed_files(scattered) if row["delete_file"]]
+
+
+def test_a_merge_keeps_the_last_state_of_each_day_and_all_of_the_last_minutes(
+    scattered: Record,
+) -> None:
+    warehouse, before = scattered.settings.warehouse_path, contents(scattered)
+    loads = snapshot_count(scattered)
+    assert merge(warehouse, TODAY).steps["snapshots expired"] == 0
+    assert snapshot_count(scattered) > loads
+    assert merge(warehouse, TODAY + timedelta(hours=1)).steps["snapshots expired"] >= loads
+    assert snapshot_count(scattered) <= 3  # the last of the day, or of two days, and the merge
+    assert contents(scattered) == before
+    statistics = "select count(*) as n from __ducklake_metadata_lake.ducklake_file_column_stats"
+    columns = "select count(*) as n from __ducklake_metadata_lake.ducklake_column"
+    assert scattered.query(statistics)[0]["n"] <= scattered.query(columns)[0]["n"]
 
 
 def test_daily_maintenance_leaves_one_file_per_table_and_the_same_rows(scattered: Record) -> None:
@@ -93,18 +119,30 @@ def test_loads_after_maintenance_give_the_tables_of_a_rebuild(scattered: Record)
     assert contents(scattered) == found
 
 
-def test_snapshots_are_kept_for_their_days_and_unused_files_for_a_day(scattered: Record) -> None:
-    before, on_disk = snapshot_count(scattered), files_on_disk(scattered)
+def test_of_earlier_days_the_last_snapshot_is_kept_and_of_the_last_minutes_every_one() -> None:
+    now = datetime(2026, 3, 3, 0, 5, tzinfo=UTC)
+    minutes_ago = {1: 3000, 2: 1500, 3: 1446, 4: 1000, 5: 8, 6: 6, 7: 2}
+    times = {number: now - timedelta(minutes=ago) for number, ago in minutes_ago.items()}
+    # 1 is of 28 February; 2 and 3 are of 1 March, 4 to 5 of 2 March.
+    assert superseded(times, now) == [2, 4]
+    assert superseded({}, now) == []
+
+
+def test_unused_files_stay_for_a_day(scattered: Record) -> None:
+    on_disk = files_on_disk(scattered)
     maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
     assert files_on_disk(scattered) >= on_disk
-    earlier = "select count(*) as n from messages at (version => 4)"
-    found = scattered.query(earlier)
-    maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=6), snapshot_days=7)
-    assert snapshot_count(scattered) >= before
+    maintain(scattered.settings.warehouse_path, TODAY + timedelta(hours=23), snapshot_days=7)
+    assert files_on_disk(scattered) >= on_disk
+    maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=2), snapshot_days=7)
     assert files_on_disk(scattered) < on_disk
-    assert scattered.query(earlier) == found
-    maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7)
-    assert snapshot_count(scattered) < before
+
+
+def test_snapshots_are_kept_for_their_days(scattered: Record) -> None:
+    maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
+    before = snapshot_count(scattered)
+    steps = maintain(scattered.settings.warehouse_path, NEXT_WEEK, snapshot_days=7).steps
+    assert 0 < steps["snapshots expired"] <= before
 
 
 def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
@@ -118,6 +156,10 @@ def test_a_reader_that_holds_a_transaction_sees_the_same_rows_throughout(
         scattered.publish([make_event(conversation_id="c1"), *make_conversation("meanwhile")])
         assert reader.execute(query).fetchall() == before
         maintain(scattered.settings.warehouse_path, TODAY, snapshot_days=7)
+        assert reader.execute(query).fetchall() == before
+        # Its snapshot is expired meanwhile; it keeps its own state of the catalog.
+        expired = merge(scattered.settings.warehouse_path, TODAY + timedelta(hours=1))
+        assert expired.steps["snapshots expired"] > 0
         assert reader.execute(query).fetchall() == before
         reader.execute("rollback")
         assert reader.execute(query).fetchall() != before
@@ -150,17 +192,20 @@ def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
     assert contents(scattered) == before
 
 
-def live_paths(record: Record) -> set[Path]:
+def listed_files(record: Record) -> list[dict[str, str | None]]:
     tables = [row["table_name"] for row in record.query("from ducklake_table_info('lake')")]
-    return {
-        Path(path).resolve()
+    return [
+        row
         for name in tables
         for row in record.query(
             f"select data_file, delete_file from ducklake_list_files('lake', '{name}')"
         )
-        for path in row.values()
-        if path
-    }
+    ]
+
+
+def live_paths(record: Record) -> set[Path]:
+    paths = [path for row in listed_files(record) for path in row.values()]
+    return {Path(path).resolve() for path in paths if path}
 
 
 def test_maintenance_waits_for_the_writer(
@@ -169,8 +214,8 @@ def test_maintenance_waits_for_the_writer(
     monkeypatch.setattr("warehouse.maintenance.write_lock", lambda path: write_lock(path, 0.1))
     warehouse = scattered.settings.warehouse_path
     with write_lock(warehouse), pytest.raises(WarehouseBusyError):
-        merge(warehouse)
-    assert merge(warehouse).steps
+        merge(warehouse, TODAY)
+    assert merge(warehouse, TODAY).steps
 
 
 def test_a_failed_step_changes_nothing(scattered: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +223,7 @@ def test_a_failed_step_changes_nothing(scattered: Record, monkeypatch: pytest.Mo
     before, files = contents(scattered), live_file_count(scattered)
     monkeypatch.setattr("warehouse.lake._flush", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        merge(scattered.settings.warehouse_path)
+        merge(scattered.settings.warehouse_path, TODAY)
     monkeypatch.undo()
     assert (contents(scattered), live_file_count(scattered)) == (before, files)
 

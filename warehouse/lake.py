@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import duckdb
 from duckdb_extensions import import_extension
@@ -130,6 +131,16 @@ def connect(
         # Few rows go into files too: moving them there later fails who reads (ducklake#1413).
         con.execute("CALL lake.set_option('data_inlining_row_limit', '0')")
     return con
+
+
+def committed_at(con: duckdb.DuckDBPyConnection) -> datetime:
+    """Return the time of the commit whose state a connection reads."""
+    query = (
+        "select snapshot_time from ducklake_snapshots('lake') "
+        "where snapshot_id = (select id from ducklake_current_snapshot('lake'))"
+    )
+    ((found,),) = con.execute(query).fetchall()
+    return cast(datetime, found)
 
 
 @contextmanager

@@ -16,6 +16,9 @@ said as (
     cross join searched
     where
         searched.words <> ''
+        -- A conversation that began in the period has no earlier message, handoff or rating.
+        and messages.happened_on
+        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
         and contains(strip_accents(lower(nfc_normalize(messages.text))), searched.words)
     group by messages.conversation_id
 ),
@@ -39,7 +42,6 @@ waited as (
                     )
         end as waited_seconds
     from handoffs
-    -- A conversation that began in the period has no earlier handoff and no earlier rating.
     where
         requested_on
         >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
