@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ingest.log.storage.base import UnusableDatabaseError
 from ingest.manifest import ManifestError
+from ingest.settings import Settings
 from warehouse.checks import CheckError
 from warehouse.lake import WarehouseBusyError, WarehouseMissingError
 
@@ -34,6 +35,13 @@ def error_message(error: BaseException) -> str | None:
     return None
 
 
+_SECRET = {
+    name.upper()
+    for name, field in Settings.model_fields.items()
+    if "Secret" in str(field.annotation)
+} | {"STORE_URL"}
+
+
 def _settings_message(error: ValidationError) -> str:
     """Name each invalid setting by its environment variable."""
     messages = []
@@ -41,7 +49,7 @@ def _settings_message(error: ValidationError) -> str:
         name = str(each["loc"][0]).upper()  # what follows is the place in a list
         reason = each["msg"].removeprefix("Value error, ")
         # A URL may hold a password.
-        value = f"={each['input']}" if name not in {"STORE_URL", "API_KEY"} else ""
+        value = "" if name in _SECRET else f"={each['input']}"
         messages.append(f"CONVOLAKE_{name}{value}: {reason}")
     return "; ".join(messages)
 

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+Role = Literal["viewer", "reviewer", "analyst", "admin"]
+"""Role of a user of the dashboard: each may do what the one before it may, and more."""
+
 NAMELESS_ZONES = {"localtime", "posixrules", "Factory"}
 """Files of the time zone database that name no zone; DuckDB does not know them."""
 
@@ -29,6 +32,37 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port of the conversation API.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster pages.")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
+    dashboard_host: str | None = Field(
+        None,
+        description="Address the dashboard listens on, HOST if unset. Beyond this machine it needs a sign-in.",
+    )
+    dashboard_url: str | None = Field(
+        None,
+        description="Where browsers find the dashboard, for the sign-in; `http://HOST:PORT` of it if unset.",
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        description="URL of the OpenID Connect provider by which users sign in to the dashboard; unset: one local user, "
+        "on this machine only.",
+    )
+    oidc_client_id: str | None = Field(
+        None, description="Client id of the dashboard at the provider."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Client secret of the dashboard at the provider."
+    )
+    oidc_cookie_secret: SecretStr | None = Field(
+        None,
+        description="Secret that signs the cookies of users who are signed in; if unset, a restart signs all out.",
+    )
+    oidc_claim: str = Field(
+        "email",
+        description="The claim that gives a user a role, such as `email`, `groups` or `roles`.",
+    )
+    oidc_roles: dict[str, Role] = Field(
+        {},
+        description="Roles by value of the claim, as JSON; with several the highest counts, without one the user sees nothing.",
+    )
     api_url: str | None = Field(
         None,
         description="Where clients find the API; `http://HOST:PORT` of this installation if unset.",
@@ -208,6 +242,16 @@ class Settings(BaseSettings):
     def token_secret_path(self) -> Path:
         """The secret that signs user tokens (mode 600)."""
         return self.data / "token.secret"
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether users sign in to the dashboard. A half of the settings is enough: nobody gets in by a mistake."""
+        return any((self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret))
+
+    @property
+    def sign_in_path(self) -> Path:
+        """The settings of the sign-in for the dashboard's server, with their secrets (mode 600)."""
+        return self.data / "sign-in.toml"
 
     @property
     def lake_path(self) -> Path:

@@ -1,0 +1,61 @@
+"""The user of this session, and what they may do. Pages ask here; `dashboards.roles` has the table.
+
+`app.py` admits the user before any page runs. With a sign-in that is who the provider says; without one it is
+the local user, an admin, who must be on this machine.
+"""
+
+import streamlit as st
+
+from dashboards import sign_in
+from dashboards.roles import RULES, Permission, User, roles_with
+from ingest.settings import Settings
+
+LOCAL = User("local", "admin")
+"""The one user of a dashboard without sign-in."""
+
+
+def current_user() -> User:
+    """Return the user of this session. Stop the page if nobody is signed in, or the session has ended."""
+    settings = Settings()
+    if not settings.has_sign_in:
+        return LOCAL
+    return sign_in.require_user(settings)
+
+
+def admit() -> User:
+    """Return the user of this session, who has a role; else say why nothing is shown, and stop."""
+    if not Settings().has_sign_in and isinstance(st.context.ip_address, str):  # None: this machine
+        st.error(
+            "**This dashboard is for users of its own machine.** It has no sign-in, so it shows nothing to others. "
+            "The guide says how to set one up.",
+            icon=":material/lock:",
+        )
+        st.stop()
+    user = current_user()
+    if user.role is None:
+        sign_in.show_without_role(user)
+        st.stop()
+    return user
+
+
+def may(permission: Permission) -> bool:
+    """Return whether the user of this session has `permission`."""
+    return current_user().may(permission)
+
+
+def require(permission: Permission) -> User:
+    """Return the user, who has `permission`; else say why nothing more is shown, and stop the page."""
+    user = current_user()
+    if not user.may(permission):
+        st.info(explain(permission), icon=":material/lock:")
+        st.stop()
+    return user
+
+
+def explain(permission: Permission) -> str:
+    """Return why the user does not have `permission`, and what to do, as Markdown of ours alone."""
+    lowest = roles_with(permission)[0]
+    return (
+        f"**Your role is {current_user().role}.** To {RULES[permission].allows}, you need the role {lowest} or a "
+        "higher one. An administrator of this installation gives roles (setting `CONVOLAKE_OIDC_ROLES`)."
+    )

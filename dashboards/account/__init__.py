@@ -1,0 +1,1 @@
+"""The account page: who the user is, and what they may do."""

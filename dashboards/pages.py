@@ -1,0 +1,53 @@
+"""The pages, in the order of the navigation, and the permission that each needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from dashboards import access
+from dashboards.roles import Permission
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its package, which is its path in the URL too. The first one is the start page."""
+
+    folder: str
+    title: str
+    icon: str
+    permission: Permission
+
+
+PAGES = (
+    Page("overview", "Overview", ":material/monitoring:", "figures.read"),
+    Page("conversations", "Conversations", ":material/forum:", "transcript.read"),
+    Page("handoffs", "Handoffs", ":material/support_agent:", "figures.read"),
+    Page("metrics", "Metrics", ":material/functions:", "figures.read"),
+    Page("health", "Health", ":material/monitor_heart:", "health.read"),
+    Page("account", "Account", ":material/account_circle:", "figures.read"),
+)
+
+
+def navigation() -> list[StreamlitPage]:
+    """Return every page: as it is where the user may open it, else hidden, with the reason in its place."""
+    return [_page(page) for page in PAGES]
+
+
+def _page(page: Page) -> StreamlitPage:
+    path = page.folder
+    if access.may(page.permission):
+        is_first = page == PAGES[0]
+        file = f"{path}/page.py"
+        return st.Page(file, title=page.title, icon=page.icon, url_path=path, default=is_first)
+    refusal = _refusal(page)
+    return st.Page(refusal, title=page.title, icon=page.icon, url_path=path, visibility="hidden")
+
+
+def _refusal(page: Page) -> Callable[[], None]:
+    def refuse() -> None:
+        st.title(page.title, anchor=False)
+        access.require(page.permission)
+
+    return refuse
