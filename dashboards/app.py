@@ -6,8 +6,10 @@ build a second navigation, and a link to a transcript would open there.
 
 import streamlit as st
 
-from dashboards import access, pages
+from dashboards import access, audit, pages
 
 st.set_page_config(page_title="Convolake", page_icon=":material/forum:", layout="wide")
 access.admit()
-st.navigation(pages.navigation(), position="top").run()
+page = st.navigation(pages.navigation(), position="top")
+with audit.page_run():
+    page.run()

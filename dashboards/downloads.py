@@ -1,12 +1,13 @@
 """Downloads of what a page shows: all rows of a list, not only those of its page."""
 
 import io
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from dashboards import access, audit
 from warehouse.export_format import FORMULA, Format
 
 MIME = {
@@ -14,25 +15,45 @@ MIME = {
     Format.parquet: "application/vnd.apache.parquet",
     Format.jsonl: "application/jsonl",
 }
+LABELS = {Format.csv: "CSV", Format.parquet: "Parquet", Format.jsonl: "JSONL"}
 
 
-def show_downloads(name: str, rows: int, read: Callable[[], pl.DataFrame]) -> None:
-    """Show a button for each format. `read` gives all rows; it runs when a button is pressed."""
-    st.caption(f"Download all {rows:,} rows")
+def show_downloads(
+    name: str,
+    rows: int,
+    read: Callable[[], pl.DataFrame],
+    filters: Mapping[str, Any] | None = None,
+) -> None:
+    """Show a button for each format; it records the export and then offers the file.
+
+    `read` gives all rows and runs when a button is pressed; `filters` (values of JSON) chose them.
+    """
+    if not access.may("export.download"):
+        st.caption(access.explain("export.download"))
+        return
+    st.caption(f"Prepare all {rows:,} rows as a file. It is recorded that you do.")
     with st.container(horizontal=True):
-        for form in Format:
-            st.download_button(
-                form.value.upper() if form is not Format.parquet else "Parquet",
-                data=partial(_file, read, form),
-                file_name=f"{name}.{form.value}",
-                mime=MIME[form],
-                key=f"download {name} {form.value}",
-                on_click="ignore",
-            )
+        pressed = [
+            form
+            for form in Format
+            if st.button(LABELS[form], key=f"prepare {name} {form.value}", icon=":material/table:")
+        ]
+    for form in pressed:
+        _offer(name, form, read(), filters)
 
 
-def _file(read: Callable[[], pl.DataFrame], form: Format) -> bytes:
-    return write(read(), form)
+def _offer(name: str, form: Format, frame: pl.DataFrame, filters: Mapping[str, Any] | None) -> None:
+    audit.record_export(name, form.value, frame.height, filters)
+    st.download_button(
+        f"Save {name}.{form.value} ({frame.height:,} rows)",
+        data=write(frame, form),
+        file_name=f"{name}.{form.value}",
+        mime=MIME[form],
+        key=f"save {name} {form.value}",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def write(frame: pl.DataFrame, form: Format) -> bytes:

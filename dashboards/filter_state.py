@@ -1,6 +1,6 @@
 """The filters of a page: period, channels, search. Plain values, used as cache keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -59,6 +59,12 @@ class Scope:
     channels: tuple[str, ...] = ()
 
     @property
+    def named(self) -> dict[str, Any]:
+        """Return the scope as values of JSON, for the record of who sees what."""
+        period = {"from": f"{self.period.first_on}", "to": f"{self.period.last_on}"}
+        return period | ({"channels": list(self.channels)} if self.channels else {})
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of queries that read a scope."""
         return {
@@ -94,6 +100,17 @@ class Search:
     min_wait_seconds: int | None = None
     bot_version: str | None = None
     sort: Sort = "newest"
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Return the filters that are chosen, by name; the order is none."""
+        default = Search()
+        return {
+            each.name: value
+            for each in fields(self)
+            if each.name != "sort"
+            and (value := getattr(self, each.name)) != getattr(default, each.name)
+        }
 
     @property
     def names_handoff(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import filters, formatting, page_layout
+from dashboards import audit, filters, formatting, page_layout
 from dashboards.conversations import data, search_filters, transcript
 from dashboards.conversations.data import ConversationPage
 from dashboards.downloads import show_downloads
@@ -39,6 +39,9 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
 def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     scope = filters.choose_scope(bounds, whole)
     search = search_filters.choose_search(data.load_choices(warehouse))
+    asked = scope.named | search.chosen
+    if search.chosen:
+        audit.record_search(asked)
     page = filters.page_of("page", (scope, search))
     found = data.load_conversations(warehouse, scope, search, page)
     if not found.matches:
@@ -66,6 +69,7 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         "conversations",
         found.matches,
         lambda: data.load_all_conversations(warehouse, scope, search),
+        asked,
     )
 
 
@@ -112,6 +116,7 @@ def _show_conversation(warehouse: Path, conversation_id: str) -> None:
             icon=":material/search_off:",
         )
         return
+    audit.record_view(conversation_id)
     _show_summary(found.conversation)
     _show_link(conversation_id)
     if message is not None:

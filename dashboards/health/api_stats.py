@@ -6,11 +6,11 @@ from itertools import islice
 import polars as pl
 import streamlit as st
 
+from dashboards.api_client import NoKeyError, open_client
 from ingest.client import Client, ClientError, RejectedEvent, SourceStats
 from ingest.settings import Settings
 
 TTL_SECONDS = 5
-TIMEOUT_SECONDS = 2.0
 MAX_REJECTED_EVENTS = 25
 """Maximum number of rejected events on the page; `convolake rejected list` shows all."""
 
@@ -40,16 +40,12 @@ class ApiStats:
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_api_stats() -> ApiStats | str:
     """Return the stats, or why the API returns none."""
-    settings = Settings()
-    key = _key(settings)
-    if key is None:
-        return "There is no API key: set CONVOLAKE_API_KEY, or run `convolake keys create`."
     try:
-        with Client(settings.url, key, timeout=TIMEOUT_SECONDS, retries=0) as client:
-            stats = client.ingest_stats()
-            rejected = list(islice(client.rejected(), MAX_REJECTED_EVENTS))
-            warning = _read_warning(client)
-    except ClientError as error:
+        client = open_client(Settings())
+        stats = client.ingest_stats()
+        rejected = list(islice(client.rejected(), MAX_REJECTED_EVENTS))
+        warning = _read_warning(client)
+    except (NoKeyError, ClientError) as error:
         return str(error)
     return ApiStats(
         stats.stored, _counters_frame(stats.sources), _rejected_frame(rejected), warning
@@ -61,13 +57,6 @@ def _read_warning(client: Client) -> str | None:
         return client.readiness().detail
     except ClientError as error:
         return str(error)
-
-
-def _key(settings: Settings) -> str | None:
-    if settings.api_key is not None:
-        return settings.api_key.get_secret_value()
-    path = settings.local_key_path
-    return path.read_text().strip() if path.exists() else None
 
 
 def _counters_frame(sources: list[SourceStats]) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 from ingest.api import asyncapi_document, openapi_document, problems
 from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
+    audit,
     chat,
     contacts,
     conversations,
@@ -40,6 +41,7 @@ ROUTERS = (
     handoffs.commands,
     contacts.commands,
     reviews.commands,
+    audit.commands,
     conversations.router,
     participants.router,
     handoffs.router,

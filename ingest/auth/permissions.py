@@ -12,6 +12,7 @@ SCOPES = {
     "webhooks:admin": "make, change and replay webhooks; make and change hooks",
     "import": "give facts a `happened_at`",
     "review": "write reviews",
+    "audit": "record what users of the dashboard see",
     "pii:read": "read personal data of contacts",
     "admin": "all of this, for every source",
 }

@@ -136,3 +136,7 @@ class AsyncClient(Caller):
     readiness = method_of(Calls.readiness, _send)
     rejected = method_of(Calls.rejected, _items)
     replay = method_of(Calls.replay, _send)
+    record_view = method_of(Calls.record_view, _send)
+    record_search = method_of(Calls.record_search, _send)
+    record_export = method_of(Calls.record_export, _send)
+    record_query = method_of(Calls.record_query, _send)

@@ -181,6 +181,73 @@ class Calls:
         """Replay a rejected event. Raises ProblemError with the reason if it is rejected again."""
         return Call("POST", f"/v1/rejected/{rejected_id}/replay", Acknowledgement)
 
+    def record_view(
+        self,
+        user: str,
+        role: str,
+        conversation_id: str,
+        *,
+        is_unmasked: bool = False,
+        address: str | None = None,
+    ) -> Call[Acknowledgement]:
+        """Record that a user opens a transcript; `is_unmasked`: with personal data.
+
+        A dashboard calls this and the next three before it shows anything. Raises ProblemError `missing_scope`
+        if the key does not have the scope `audit`.
+        """
+        act = _given(
+            {
+                "role": role,
+                "conversation_id": conversation_id,
+                "is_unmasked": is_unmasked or None,
+                "address": address,
+            }
+        )
+        return self._audit("transcript-views", user, act)
+
+    def record_search(
+        self, user: str, role: str, filters: Mapping[str, Any], *, address: str | None = None
+    ) -> Call[Acknowledgement]:
+        """Record that a user searches conversations for words or by other filters."""
+        act = _given({"role": role, "filters": filters, "address": address})
+        return self._audit("transcript-searches", user, act)
+
+    def record_export(
+        self,
+        user: str,
+        role: str,
+        export: str,
+        file_format: str,
+        row_count: int,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        address: str | None = None,
+    ) -> Call[Acknowledgement]:
+        """Record that a user gets rows as a file called `export`; `filters` chose the rows."""
+        act = _given(
+            {
+                "role": role,
+                "export": export,
+                "format": file_format,
+                "row_count": row_count,
+                "filters": filters,
+                "address": address,
+            }
+        )
+        return self._audit("transcript-exports", user, act)
+
+    def record_query(
+        self, user: str, role: str, sql: str, *, address: str | None = None
+    ) -> Call[Acknowledgement]:
+        """Record that a user runs an SQL query."""
+        return self._audit(
+            "warehouse-queries", user, _given({"role": role, "sql": sql, "address": address})
+        )
+
+    def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
+        body = _encode_given(event_id=self._new_id(), participant_id=user, act=act)
+        return Call("POST", f"/v1/audit/{path}", Acknowledgement, body)
+
     def _id(self, given: str | None) -> str:
         return self._new_id() if given is None else given
 

@@ -217,6 +217,41 @@ class ReviewResolved(Payload):
     ratings: dict[Name, Share | None] | None = None
 
 
+class Act(Payload):
+    """What a user of the dashboard does: the role, and the network address of the browser or of a proxy before it."""
+
+    role: Name
+    address: PersonalText | None = None
+
+
+class TranscriptViewed(Act, kw_only=True):
+    """The transcript that is opened; `is_unmasked`: with personal data."""
+
+    conversation_id: Id
+    is_unmasked: bool = False
+
+
+class TranscriptSearched(Act, kw_only=True):
+    """What is searched for: words and filters."""
+
+    filters: PersonalFields = {}
+
+
+class TranscriptExported(Act, kw_only=True):
+    """The file: its name, its format, its number of rows, and the filters that chose them."""
+
+    export: Label
+    format: Name
+    row_count: Count
+    filters: PersonalFields = {}
+
+
+class WarehouseQueried(Act, kw_only=True):
+    """The SQL text of a query."""
+
+    sql: PersonalText
+
+
 class SessionStarted(Payload):
     """Number and rule of a session."""
 

@@ -218,8 +218,9 @@ def _internal(
         payload=payload,
         writer=writer,
         visibility="internal",
-        is_commandable=stream == "review",
-        is_reserved=stream in ("audit", "privacy"),
+        requires=("participant_id",) if stream == "audit" else (),
+        is_commandable=stream in ("review", "audit"),
+        is_reserved=stream == "privacy",
     )
 
 
@@ -421,9 +422,30 @@ _ALL = (
     ),
     _internal("review", "review.disputed", "a review is disputed", payloads.ReviewDisputed),
     _internal("review", "review.resolved", "the dispute is settled", payloads.ReviewResolved),
-    _internal("audit", "transcript.viewed", "a user read a transcript"),
-    _internal("audit", "transcript.searched", "a user searched transcripts"),
-    _internal("audit", "transcript.exported", "a user exported transcripts"),
+    _internal(
+        "audit",
+        "transcript.viewed",
+        "a user of the dashboard opened a transcript; written before it is shown",
+        payloads.TranscriptViewed,
+    ),
+    _internal(
+        "audit",
+        "transcript.searched",
+        "a user searched conversations; payload.filters",
+        payloads.TranscriptSearched,
+    ),
+    _internal(
+        "audit",
+        "transcript.exported",
+        "a user downloaded rows as a file",
+        payloads.TranscriptExported,
+    ),
+    _internal(
+        "audit",
+        "warehouse.queried",
+        "a user ran an SQL query; payload.sql",
+        payloads.WarehouseQueried,
+    ),
     _internal("privacy", "data.erased", "a person's data was erased", writer="server"),
     _internal(
         "delivery",

@@ -175,6 +175,9 @@ class UnitOfWork:
         if rules.stream == "review":
             self._decide_review(draft, event)
             return
+        if rules.stream == "audit":
+            self.events.append(event)
+            return
         state = self._find_conversation(draft, event, command)
         if rules.about == "conversation":
             self._conversations.check_key(draft, state)
