@@ -45,6 +45,11 @@ class Installation:
         self.clock = clock
         self.http = httpx2.Client(base_url=url, headers={"authorization": f"Bearer {key}"})
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Settings of clients that are in other processes."""
+        return {"CONVOLAKE_API_URL": self.url, "CONVOLAKE_API_KEY": self.key}
+
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         return self.http.post(path, json=body, headers=headers, timeout=WAIT)
 

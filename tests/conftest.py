@@ -132,6 +132,18 @@ def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
             yield running
 
 
+@pytest.fixture(scope="module")
+def audit_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The API to which a dashboard in a test reports who sees what, over a data folder of its own."""
+    settings, clock = Settings(data=tmp_path_factory.mktemp("audit") / "data"), Clock()
+    create_store(settings)
+    key = get_or_create_local_key(settings, clock())
+    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
+        running = Installation(url, key, settings, clock)
+        with running.http:
+            yield running
+
+
 CHROMIUM = shutil.which("chromium")
 CHROMEDRIVER = shutil.which("chromedriver")
 

@@ -35,7 +35,7 @@ from dashboards.overview.data import load_overview
 from dashboards.serve import command
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from tests.api_server import wait_until
+from tests.api_server import Installation, wait_until
 from tests.factories import Clock, Record, free_port
 from tests.independent_metrics import walks_of
 from warehouse.export_format import Format
@@ -215,8 +215,12 @@ def fresh_caches() -> None:
 
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+def open_page(
+    monkeypatch: pytest.MonkeyPatch, audit_api: Installation
+) -> Callable[..., AppTest]:
     """Open a page of a data folder at an address, as a browser would for the first time."""
+    for name, value in audit_api.environment.items():
+        monkeypatch.setenv(name, value)
 
     def run(settings: Settings, page: str = "overview", **address: str | list[str]) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
@@ -967,11 +971,12 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture
-def site(history: Settings) -> Iterator[str]:
+def site(history: Settings, audit_api: Installation) -> Iterator[str]:
     """The URL of a dashboard that is started as in production."""
     settings = history.model_copy(update={"dashboard_port": free_port()})
     environment = {
         **os.environ,
+        **audit_api.environment,
         "CONVOLAKE_DATA": str(settings.data),
         "PYTHONPATH": str(APP.parent.parent),
     }

@@ -59,7 +59,7 @@ def played(settings: Settings, clock: Clock) -> Played:
 
 
 def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
-    played: Played, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch, audit_api: Installation
 ) -> None:
     conversation_id = played.page[0]["conversation_id"]
     assert [each["sequence"] for each in played.page] == list(range(1, len(played.page) + 1))
@@ -84,6 +84,8 @@ def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
     (handoff,) = query("from handoffs")
     assert handoff["accepted_at"] is not None
 
+    for name, value in audit_api.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("CONVOLAKE_DATA", str(played.record.settings.data))
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     app.switch_page("conversations/page.py")

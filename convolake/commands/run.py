@@ -109,7 +109,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:
-    from ingest.auth.api_keys import create_first_key
+    from ingest.auth.api_keys import create_first_key, get_or_create_local_key
     from ingest.log.storage.lock import LogLockedError, acquire_log_lock
 
     with report_errors(LogLockedError):
@@ -118,6 +118,7 @@ def _run(settings: Settings, services: list[Service]) -> None:
     key = create_first_key(settings, wall_clock())
     if key is not None:
         print_line(f"First API key (shown once; `convolake keys create` makes more):\n  {key}\n")
+    get_or_create_local_key(settings, wall_clock())  # the dashboard's, and that of commands here
     print_line(f"Data in {settings.data}, logs in {settings.data / 'logs'}. Ctrl-C stops all.")
     with Supervisor(settings.data / "logs", print_line) as supervisor:
         supervisor.run(services)
