@@ -82,7 +82,7 @@ def _choose_period(whole: Period, given: Period) -> Period:
     is_default = period == whole.last(DEFAULT_DAYS)
     _write("from", [] if is_default else [period.first_on.isoformat()])
     _write("to", [] if is_default else [period.last_on.isoformat()])
-    _sync_widget("period", ["from", "to"], (given.first_on, given.last_on))
+    _sync_widget("period", ["from", "to"])
     return period
 
 
@@ -96,15 +96,16 @@ def _channels_of_address(known: Sequence[str]) -> list[str]:
 
 def _choose_channels(known: Sequence[str], given: list[str]) -> tuple[str, ...]:
     _begin("channels", ["channel"], given)
-    chosen = st.multiselect(
+    picked = st.multiselect(
         "Channels",
         known,
         format_func=formatting.channel,
         placeholder="All channels",
         key="channels",
     )
+    chosen = [each for each in known if each in picked]
     _write("channel", chosen)
-    _sync_widget("channels", ["channel"], given)
+    _sync_widget("channels", ["channel"])
     return tuple(chosen)
 
 
@@ -120,7 +121,7 @@ def choose(label: str, key: str, options: dict[str, str], none: str = "Any") -> 
         key=f"chosen {key}",
     )
     _write(key, [] if chosen is None else [chosen])
-    _sync_widget(f"chosen {key}", [key], given)
+    _sync_widget(f"chosen {key}", [key])
     return chosen
 
 
@@ -148,7 +149,7 @@ def choose_text() -> str:
         key="text",
     ).strip()
     _write("search", [chosen] if chosen else [])
-    _sync_widget("text", ["search"], given)
+    _sync_widget("text", ["search"])
     return chosen
 
 
@@ -158,7 +159,7 @@ def choose_toggle(label: str, key: str) -> bool:
     _begin(f"with {key}", [key], given)
     chosen = st.toggle(label, key=f"with {key}")
     _write(key, ["yes"] if chosen else [])
-    _sync_widget(f"with {key}", [key], given)
+    _sync_widget(f"with {key}", [key])
     return chosen
 
 
@@ -201,7 +202,7 @@ def link(key: str, value: str) -> str:
 def _begin(widget: str, keys: list[str], given: object) -> None:
     """Let the widget show `given` where the URL decides.
 
-    That is on a page just opened, after the URL changed, and while the user has chosen only defaults.
+    That is on a page just opened, after the URL changed, and while the user leaves the widget as it is.
     """
     state = st.session_state
     settled, before = state.get(f"{widget} settled", (None, None))
@@ -210,9 +211,9 @@ def _begin(widget: str, keys: list[str], given: object) -> None:
         state[widget] = given
 
 
-def _sync_widget(widget: str, keys: list[str], given: object) -> None:
+def _sync_widget(widget: str, keys: list[str]) -> None:
     """Record that the URL now has the widget's value."""
-    st.session_state[f"{widget} settled"] = (_named(keys), given)
+    st.session_state[f"{widget} settled"] = (_named(keys), st.session_state[widget])
 
 
 def _named(keys: list[str]) -> tuple[str, list[list[str]]]:

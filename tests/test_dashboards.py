@@ -215,9 +215,7 @@ def fresh_caches() -> None:
 
 
 @pytest.fixture
-def open_page(
-    monkeypatch: pytest.MonkeyPatch, audit_api: Installation
-) -> Callable[..., AppTest]:
+def open_page(monkeypatch: pytest.MonkeyPatch, audit_api: Installation) -> Callable[..., AppTest]:
     """Open a page of a data folder at an address, as a browser would for the first time."""
     for name, value in audit_api.environment.items():
         monkeypatch.setenv(name, value)
@@ -392,7 +390,7 @@ def test_successive_choices_all_apply_and_are_all_in_the_url(
     app.date_input[0].set_value((date(2030, 3, 1), date(2030, 3, 9))).run()
     app.date_input[0].set_value((date(2030, 3, 2), date(2030, 3, 9))).run()
     assert not app.exception
-    assert app.query_params["channel"] == ["web", "sms"]
+    assert app.query_params["channel"] == ["sms", "web"]
     assert (app.query_params["from"], app.query_params["to"]) == ("2030-03-02", "2030-03-09")
     shared = open_page(history, **app.query_params)
     assert metrics(shared) == metrics(app)
@@ -519,6 +517,17 @@ def test_paging_changes_the_url_and_a_new_filter_starts_at_page_one(
     assert any("1 to 25 of" in each.value for each in app.caption)
     assert app.query_params["handed_off"] == "no"
     assert app.query_params["search"] == "answer"
+
+
+def test_a_choice_can_be_taken_back_and_made_again(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history, "conversations")
+    for chosen in (True, False, True):
+        app.toggle(key="with tests").set_value(chosen).run()
+        app.text_input[0].set_value("answer" if chosen else "").run()
+        assert app.toggle(key="with tests").value == chosen
+        assert ("tests" in app.query_params, "search" in app.query_params) == (chosen, chosen)
 
 
 def listed(settings: Settings, search: Search, period: Period = LAST_30) -> list[str]:
