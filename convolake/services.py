@@ -33,15 +33,17 @@ def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]
 
 
 def all_services(settings: Settings) -> list[Service]:
-    """Return every process: API, lake, Dagster, dashboard."""
+    """Return every process: API, lake, Dagster, dashboard. Raises AddressError, SignInError."""
+    address, port = settings.dashboard_address, settings.dashboard_port
     _check_port("dagster", settings.host, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
-    _check_port("dashboard", settings.host, settings.dashboard_port, "CONVOLAKE_DASHBOARD_PORT")
+    _check_port("dashboard", address, port, "CONVOLAKE_DASHBOARD_PORT")
     return [
         *log_services(settings),
         Service(
             "dashboard",
             dashboard.command(settings),
-            url=f"http://{settings.host}:{settings.dashboard_port}",
+            url=settings.dashboard_url or f"http://{address}:{port}",
+            probe=f"http://{address}:{port}/_stcore/health",
         ),
         Service(
             "dagster",

@@ -7,6 +7,7 @@ nothing is shown that is not on record.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -17,8 +18,20 @@ from dashboards.api_client import HOW_TO_MAKE_A_KEY, NoKeyError, open_client
 from ingest.client import Client, ClientError, ProblemError, UnreachableError
 from ingest.settings import Settings
 
-SHOWN, NOW = "audit shown", "audit now"
-"""In the session: the acts that its page shows since the last whole run, and those of the current run."""
+Act = tuple[object, ...]
+
+
+@dataclass
+class _Shown:
+    """The acts that the page of a session shows: since its last whole run, and in the current run."""
+
+    known: set[Act] = field(default_factory=set)
+    now: set[Act] = field(default_factory=set)
+
+
+def _shown() -> _Shown:
+    found: _Shown = st.session_state.setdefault("audit shown", _Shown())
+    return found
 
 
 @contextmanager
@@ -27,15 +40,16 @@ def page_run() -> Iterator[None]:
 
     A run that is interrupted, by a click or `st.rerun`, continues in the next one.
     """
-    st.session_state[NOW] = set()
+    shown = _shown()  # once: a page that stops may not use the session any more
+    shown.now = set()
     try:
         yield
     except RerunException:
         raise
     except BaseException:
-        st.session_state[SHOWN] = st.session_state[NOW]
+        shown.known = shown.now
         raise
-    st.session_state[SHOWN] = st.session_state[NOW]
+    shown.known = shown.now
 
 
 def record_view(conversation_id: str, *, is_unmasked: bool = False) -> None:
@@ -81,13 +95,13 @@ def record_query(sql: str) -> None:
 Post = Callable[[Client, dict[str, Any]], None]
 
 
-def _once(act: tuple[object, ...], post: Post) -> None:
-    known = (access.current_user().name, *act)
-    shown: set[tuple[object, ...]] = st.session_state.setdefault(SHOWN, set())
-    if known not in shown:
+def _once(act: Act, post: Post) -> None:
+    shown = _shown()
+    act = (access.current_user().name, *act)
+    if act not in shown.known:
         _record(post)
-    shown.add(known)
-    st.session_state.setdefault(NOW, set()).add(known)
+    shown.known.add(act)
+    shown.now.add(act)
 
 
 def _record(post: Post) -> None:

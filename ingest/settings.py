@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         None,
         description="Secret that signs the cookies of users who are signed in; if unset, a restart signs all out.",
     )
+    oidc_scopes: str = Field(
+        "openid email profile",
+        description="Scopes that the sign-in asks for; some providers need `groups` for groups.",
+    )
     oidc_claim: str = Field(
         "email",
         description="The claim that gives a user a role, such as `email`, `groups` or `roles`.",
@@ -242,6 +246,11 @@ class Settings(BaseSettings):
     def token_secret_path(self) -> Path:
         """The secret that signs user tokens (mode 600)."""
         return self.data / "token.secret"
+
+    @property
+    def dashboard_address(self) -> str:
+        """Address the dashboard listens on."""
+        return self.dashboard_host or self.host
 
     @property
     def has_sign_in(self) -> bool:

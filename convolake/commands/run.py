@@ -27,12 +27,13 @@ def up(
 ) -> None:
     """Run everything: API, lake, Dagster, dashboard. Ctrl-C stops all."""
     from convolake.services import AddressError, all_services, demo_services
+    from dashboards.serve import SignInError
 
     if demo:
         os.environ["CONVOLAKE_CHAT"] = "true"
         os.environ["CONVOLAKE_WEBHOOK_NETWORKS"] = '["127.0.0.0/8"]'  # for bots on this machine
     settings = Settings()
-    with report_errors(AddressError, ServiceFailedError):
+    with report_errors(AddressError, SignInError, ServiceFailedError):
         services = all_services(settings)
         _run(settings, services + demo_services(settings, days) if demo else services)
 
