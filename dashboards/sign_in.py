@@ -43,12 +43,13 @@ def user_of(claims: Mapping[str, Any], claim: str, roles: Mapping[str, Role]) ->
 
     An e-mail address that the provider calls unverified is neither a name nor a reason for a role.
     """
-    trusted = {name: value for name, value in claims.items() if name != "email"}
-    if claims.get("email_verified", True) in (True, "true"):
-        trusted = dict(claims)
-    email = trusted.get("email")
-    name = str(email).casefold() if email else str(trusted.get("sub") or "unknown")
-    return User(_as_id(name), _highest_role(trusted.get(claim), roles))
+    email = claims.get("email")
+    if isinstance(email, str) and claims.get("email_verified", True) in (True, "true"):
+        name = email.casefold()
+    else:
+        name = str(claims.get("sub") or "unknown")
+        claims = {**claims, "email": None}
+    return User(_as_id(name), _highest_role(claims.get(claim), roles))
 
 
 def _highest_role(value: object, roles: Mapping[str, Role]) -> Role | None:
