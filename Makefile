@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search format docs picture lock
+.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs picture lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s%s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench-scale: install ## measure loads, a rebuild and queries on 10 million event
 
 bench-search: install ## measure full-text search on 10 million messages (15 minutes)
 	$(BIN)/python -m benchmarks.search
+
+bench-dashboard: install ## let 20 users read the dashboard of the data folder DATA (default ./data) for 10 minutes
+	$(BIN)/python -m benchmarks.dashboard $(or $(DATA),data)
 
 .venv-bench/installed: benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench
