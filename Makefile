@@ -8,7 +8,7 @@ CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 .PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs picture lock
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s%s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
 
 install: .venv/installed ## create .venv and install the locked dependencies, if they changed
 
