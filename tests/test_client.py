@@ -271,6 +271,36 @@ def test_an_invalid_url_is_reported_at_once(connect: Callable[..., Client], url:
         next(client.listen(after=0))
 
 
+def test_an_agent_takes_a_handoff_answers_and_finishes_it(client: Client) -> None:
+    people = [ADA, Participant(participant_id="helper", participant_role="bot")]
+    client.create_conversation("web", conversation_id="asked", participants=people)
+    asked = {"event_type": "handoff.requested", "handoff_id": "h1", "payload": {"reason": "policy"}}
+    list(client.record([asked | {"conversation_id": "asked"}]))
+    assert [each.conversation_id for each in client.handoffs()] == ["asked"]
+    taken = client.accept_handoff("asked", "h1", "mira", event_id="taking")
+    again = client.accept_handoff("asked", "h1", "mira", event_id="taking")
+    assert (taken.status, again.status) == ("accepted", "duplicate")
+    with pytest.raises(ProblemError) as caught:
+        client.accept_handoff("asked", "h1", "jonas")
+    assert caught.value.code == "handoff_state"
+    [held] = client.handoffs("mira")
+    assert held.handoff is not None
+    assert (held.handoff.status, list(client.handoffs())) == ("accepted", [])
+    epoch = held.control.epoch
+    client.post_message("asked", "mira", "first", control_epoch=epoch)
+    client.post_message("asked", "mira", "second", control_epoch=epoch)
+    newest = [each.text for each in client.messages("asked", newest_first=True)]
+    assert newest == ["second", "first"]
+    assert client.typing("asked").items == []
+    client.resolve("asked", "mira", "agent", is_confirmed=True, reason="refunded")
+    client.close_handoff("asked", "h1", "mira", reason="solved")
+    done = client.conversation("asked")
+    assert (done.state, done.control.owner, done.handoff) == ("resolved", "bot", None)
+    with pytest.raises(ProblemError) as caught:
+        client.return_handoff("asked", "h1", "mira")
+    assert caught.value.code == "handoff_state"
+
+
 def test_close_may_be_called_twice(connect: Callable[..., Client]) -> None:
     client = connect()
     client.wait_until_ready()

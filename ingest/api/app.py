@@ -45,6 +45,7 @@ ROUTERS = (
     conversations.router,
     participants.router,
     handoffs.router,
+    handoffs.listing,
     contacts.router,
     messages.router,
     events.router,

@@ -18,6 +18,8 @@ from ingest.client.answers import (
     Readiness,
     RejectedEvent,
     SourceStats,
+    TypingList,
+    Typist,
 )
 from ingest.client.asynchronous import AsyncClient
 from ingest.client.blocking import Client
@@ -43,6 +45,8 @@ __all__ = [
     "Readiness",
     "RejectedEvent",
     "SourceStats",
+    "TypingList",
+    "Typist",
     "UnexpectedAnswerError",
     "UnreachableError",
 ]

@@ -66,6 +66,7 @@ class Handoff(Struct, kw_only=True):
 
     handoff_id: str
     status: str
+    requested_at: datetime
     reason: str | None = None
     queue: str | None = None
     participant_id: str | None = None
@@ -111,6 +112,19 @@ class Message(Struct, kw_only=True):
     occurred_at: datetime | None
     received_at: datetime
     happened_at: datetime
+
+
+class Typist(Struct, kw_only=True):
+    """A participant who is typing, and until when."""
+
+    participant_id: str
+    until: datetime
+
+
+class TypingList(Struct, kw_only=True):
+    """Everyone who is typing."""
+
+    items: list[Typist]
 
 
 class SourceStats(Struct, kw_only=True):

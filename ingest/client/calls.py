@@ -6,7 +6,7 @@ Pure: no sockets and no waiting, so that both clients share it.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -22,6 +22,7 @@ from ingest.client.answers import (
     Participant,
     Readiness,
     RejectedEvent,
+    TypingList,
 )
 from ingest.contract import Visibility
 
@@ -158,12 +159,87 @@ class Calls:
         """Return a conversation in its current state. Raises ProblemError `unknown_conversation`."""
         return Call("GET", conversation_path(conversation_id), Conversation)
 
-    def messages(self, conversation_id: str) -> Call[Page[Message]]:
+    def messages(self, conversation_id: str, *, newest_first: bool = False) -> Call[Page[Message]]:
         """Return every message of a conversation, in order; pages are fetched as they are needed.
 
         Raises ProblemError `unknown_conversation` when the first message is read.
         """
-        return _page_call(messages_path(conversation_id), Page[Message])
+        order = "desc" if newest_first else None
+        return _page_call(messages_path(conversation_id), Page[Message], order=order)
+
+    def handoffs(self, agent: str | None = None) -> Call[Page[Conversation]]:
+        """Return the conversations whose handoff waits for an agent, the oldest request first.
+
+        With `agent`, those that this agent controls. Pages are fetched as they are needed.
+        """
+        return _page_call("/v1/handoffs", Page[Conversation], participant_id=agent)
+
+    def accept_handoff(
+        self, conversation_id: str, handoff_id: str, agent: str, *, event_id: str | None = None
+    ) -> Call[Acknowledgement]:
+        """Accept a handoff: control passes to this agent. Safe to repeat with `event_id`.
+
+        Raises ProblemError `handoff_state` if it does not wait for this agent any more, for example because
+        another one accepted it.
+        """
+        return self._handoff_step("accept", conversation_id, handoff_id, agent, None, event_id)
+
+    def return_handoff(
+        self,
+        conversation_id: str,
+        handoff_id: str,
+        agent: str,
+        *,
+        reason: str | None = None,
+        event_id: str | None = None,
+    ) -> Call[Acknowledgement]:
+        """Give control back to the bot. Safe to repeat with `event_id`.
+
+        Raises ProblemError `handoff_state` if this handoff is not open any more.
+        """
+        return self._handoff_step("return", conversation_id, handoff_id, agent, reason, event_id)
+
+    def close_handoff(
+        self,
+        conversation_id: str,
+        handoff_id: str,
+        agent: str,
+        *,
+        reason: str | None = None,
+        event_id: str | None = None,
+    ) -> Call[Acknowledgement]:
+        """End a handoff. Safe to repeat with `event_id`.
+
+        Raises ProblemError `handoff_state` if this handoff is not open any more.
+        """
+        return self._handoff_step("close", conversation_id, handoff_id, agent, reason, event_id)
+
+    def resolve(
+        self,
+        conversation_id: str,
+        participant_id: str,
+        resolved_by: Literal["bot", "agent", "customer"],
+        *,
+        is_confirmed: bool = False,
+        reason: str | None = None,
+        event_id: str | None = None,
+    ) -> Call[Acknowledgement]:
+        """Mark the demand as met. Safe to repeat with `event_id`.
+
+        Raises ProblemError `conversation_closed` if the conversation is closed.
+        """
+        body = _encode_given(
+            participant_id=participant_id,
+            resolved_by=resolved_by,
+            is_confirmed=is_confirmed or None,
+            reason=reason,
+            event_id=self._id(event_id),
+        )
+        return Call("POST", f"{conversation_path(conversation_id)}/resolve", Acknowledgement, body)
+
+    def typing(self, conversation_id: str) -> Call[TypingList]:
+        """Return who is typing now. Raises ProblemError `unknown_conversation`."""
+        return Call("GET", f"{conversation_path(conversation_id)}/typing", TypingList)
 
     def ingest_stats(self) -> Call[IngestStats]:
         """Return the counters of this key's source; of all sources with a local key."""
@@ -247,6 +323,19 @@ class Calls:
     def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
         body = _encode_given(event_id=self._new_id(), participant_id=user, act=act)
         return Call("POST", f"/v1/audit/{path}", Acknowledgement, body)
+
+    def _handoff_step(
+        self,
+        step: str,
+        conversation_id: str,
+        handoff_id: str,
+        agent: str,
+        reason: str | None,
+        event_id: str | None,
+    ) -> Call[Acknowledgement]:
+        body = _encode_given(participant_id=agent, reason=reason, event_id=self._id(event_id))
+        path = f"{conversation_path(conversation_id)}/handoffs/{quote(handoff_id, safe='')}/{step}"
+        return Call("POST", path, Acknowledgement, body)
 
     def _id(self, given: str | None) -> str:
         return self._new_id() if given is None else given

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ingest.events.types import HandoffStatus
+from ingest.events.types import WAITING, HandoffStatus
 
 MAX_PARTICIPANTS = 25_000
 """Maximum number of participants of a conversation. Each event writes its state, so it has a bound."""
@@ -103,6 +103,12 @@ class Conversation(Struct, array_like=True):
     def controlling_agent(self) -> str | None:
         """The agent who has control; None if no single one has it."""
         return self.control.participant_id if self.control.owner == HUMAN else None
+
+    @property
+    def waiting_since(self) -> int | None:
+        """When the handoff that waits for an agent was requested; None if none waits."""
+        waits = self.handoff is not None and self.handoff.status in WAITING
+        return self.handoff.requested_at if self.handoff is not None and waits else None
 
     def has_role(self, role: str) -> bool:
         """Return whether a participant has this role."""

@@ -1,18 +1,30 @@
-"""Handoffs: request, assign, accept, transfer, return, close."""
+"""Handoffs: list, request, assign, accept, transfer, return, close."""
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
 
 from ingest.api.command_router import Body, CommandRouter, Reason, Text, payload
-from ingest.api.conversation_view import ControlView, to_control_view
+from ingest.api.conversation_view import (
+    ControlView,
+    ConversationView,
+    to_control_view,
+    to_conversation_view,
+)
 from ingest.api.dependencies import (
     Context,
     RequireParticipationRead,
+    RequireRead,
     get_visible_conversation,
     require_participation_read,
+    require_read,
 )
 from ingest.api.openapi import READ_ERRORS, problem_responses
+from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id, Name
+from ingest.log.open_handoffs import list_open_handoffs
 
 commands = CommandRouter()
 
@@ -52,6 +64,40 @@ def get_control(
 ) -> ControlView:
     """Return who has control of a conversation; also for the customer's page."""
     return to_control_view(get_visible_conversation(api, conversation_id, caller))
+
+
+listing = APIRouter(
+    prefix="/v1", responses=problem_responses(READ_ERRORS), dependencies=[Depends(require_read)]
+)
+
+
+class HandoffPage(BaseModel):
+    """A page of conversations with their open handoffs; `cursor` leads to the next one."""
+
+    items: list[ConversationView]
+    cursor: str | None
+    has_more: bool
+
+
+@listing.get("/handoffs", tags=["handoffs"])
+def list_handoffs(
+    api: Context,
+    caller: RequireRead,
+    limit: Limit = 50,
+    cursor: PageCursor = None,
+    participant_id: Annotated[
+        str | None, Query(max_length=512, description="an agent: the conversations they control")
+    ] = None,
+) -> HandoffPage:
+    """List the conversations whose handoff waits for an agent, the oldest request first."""
+    found, last = list_open_handoffs(
+        api.engine, limit, from_keyed_cursor(cursor), participant_id, caller.channels
+    )
+    return HandoffPage(
+        items=[to_conversation_view(each) for each in found],
+        cursor=None if last is None else to_cursor(*last),
+        has_more=last is not None,
+    )
 
 
 HANDOFFS = "/conversations/{conversation_id:id}/handoffs"

@@ -19,12 +19,18 @@ CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
 
 
+StoredControl = tuple[str | None, int | None]
+
+
 class CachedConversation(msgspec.Struct):
-    """The state of a conversation, and its `next_check_at` and `controlling_agent` in the store."""
+    """The state of a conversation, and what the store has of it.
+
+    `stored_control`: `controlling_agent` and `waiting_since`; None if the row is not yet written.
+    """
 
     state: Conversation
     stored_check: int | None = None
-    stored_agent: str | None = None
+    stored_control: "StoredControl | None" = None
 
 
 class ConversationTable:
@@ -57,14 +63,17 @@ class ConversationTable:
                 unknown.append(key)
         unreadable: dict[str, UnreadableStateError] = {}
         rows = self._sql.find_states(self._execute, unknown)
-        for conversation_id, projection, stored_check, stored_agent in rows:
+        for conversation_id, projection, stored_check, *stored_control in rows:
             try:
                 state = read_conversation(self._engine, conversation_id, projection)
             except UnreadableStateError as error:
                 unreadable[conversation_id] = error
                 continue
             found[conversation_id] = state
-            self._cache[conversation_id] = CachedConversation(state, stored_check, stored_agent)
+            agent, waiting_since = stored_control
+            self._cache[conversation_id] = CachedConversation(
+                state, stored_check, (agent, waiting_since)
+            )
         return found, unreadable
 
     def save(
@@ -91,7 +100,7 @@ class ConversationTable:
                     each.last_sequence,
                     each.session_id,
                     self._next_check_at(each),
-                    self._controlling_agent(each),
+                    *self._control(each),
                     encode_state(each),
                 )
                 for each in states
@@ -127,17 +136,17 @@ class ConversationTable:
             if self._needs_earlier_check(each, now)
         ]
         self._execute_many(self._sql.update_next_check, checks)
-        agents = [
-            (self._controlling_agent(each), each.conversation_id)
+        changed = [
+            (*self._control(each), each.conversation_id)
             for each in states
-            if self._cached(each).stored_agent != each.controlling_agent
+            if self._cached(each).stored_control != (each.controlling_agent, each.waiting_since)
         ]
-        self._execute_many(self._sql.update_agent, agents)
+        self._execute_many(self._sql.update_control, changed)
 
-    def _controlling_agent(self, state: Conversation) -> str | None:
-        cached = self._cached(state)
-        cached.stored_agent = state.controlling_agent
-        return cached.stored_agent
+    def _control(self, state: Conversation) -> StoredControl:
+        control = state.controlling_agent, state.waiting_since
+        self._cached(state).stored_control = control
+        return control
 
     def _needs_earlier_check(self, state: Conversation, now: int) -> bool:
         """Return whether `next_check_at` must be written. A stored value may be too early, which costs one check."""

@@ -156,6 +156,7 @@ class Statements:
                 conversations.c.projection,
                 conversations.c.next_check_at,
                 conversations.c.controlling_agent,
+                conversations.c.waiting_since,
             ),
             conversations.c.conversation_id,
         )
@@ -171,7 +172,7 @@ class Statements:
         self.update_key = _update(sql, ("conversation_key",))
         self.update_contact_id = _update(sql, ("contact_id",))
         self.update_next_check = _update(sql, ("next_check_at",))
-        self.update_agent = _update(sql, ("controlling_agent",))
+        self.update_control = _update(sql, ("controlling_agent", "waiting_since"))
         controlled = select(conversations.c.conversation_id).where(text(HAS_AGENT))
         self.find_controlled = sql(controlled)
         self.find_controlled_by = sql(

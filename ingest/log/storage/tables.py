@@ -81,6 +81,9 @@ OPEN_CONVERSATION = "state <> 'closed'"
 HAS_AGENT = "controlling_agent is not null"
 """Few conversations are under an agent's control at once."""
 
+WAITS_FOR_AGENT = "waiting_since is not null"
+"""Few handoffs wait at once."""
+
 conversations = Table(
     "conversations",
     metadata,
@@ -94,12 +97,20 @@ conversations = Table(
     Column("session_id", String),
     Column("next_check_at", BigInteger, index=True),
     Column("controlling_agent", String),
+    Column("waiting_since", BigInteger),
     Column("projection", LargeBinary, nullable=False),
     Index(
         "conversations_by_agent",
         "controlling_agent",
         sqlite_where=text(HAS_AGENT),
         postgresql_where=text(HAS_AGENT),
+    ),
+    Index(
+        "conversations_by_wait",
+        "waiting_since",
+        "conversation_id",
+        sqlite_where=text(WAITS_FOR_AGENT),
+        postgresql_where=text(WAITS_FOR_AGENT),
     ),
     Index(
         "conversations_by_open_key",
