@@ -1,8 +1,11 @@
-"""The dashboard's client of the conversation API: one for each URL and key, shared by all sessions."""
+"""The dashboard's client of the conversation API: one for each URL and key, shared by all sessions.
+
+And what its failures mean in plain words.
+"""
 
 import streamlit as st
 
-from ingest.client import Client
+from ingest.client import Client, ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from ingest.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
@@ -37,3 +40,27 @@ def find_key(settings: Settings) -> str:
 @st.cache_resource(show_spinner=False)
 def _client(url: str, key: str) -> Client:
     return Client(url, key, timeout=TIMEOUT_SECONDS, retries=RETRIES)
+
+
+def explain(error: NoKeyError | ClientError) -> str:
+    """Return why a call failed and what to do: our own words, as Markdown."""
+    match error:
+        case NoKeyError():
+            return str(error)
+        case UnreachableError():
+            return (
+                "The conversation API does not answer. `convolake serve` starts it; "
+                "CONVOLAKE_API_URL says where it is."
+            )
+        case UnexpectedAnswerError():
+            return "Another program than the conversation API answers. Check CONVOLAKE_API_URL."
+        case ProblemError(code="unauthorized" | "missing_scope" | "forbidden"):
+            return "The API key of the dashboard does not allow this. Check CONVOLAKE_API_KEY."
+        case ProblemError(code="unknown_conversation"):
+            return "The conversation API does not know this conversation."
+        case ProblemError(code="conversation_closed"):
+            return "This conversation is closed, and closed is final."
+        case ProblemError(code="rate_limited" | "log_unavailable"):
+            return "The conversation API is busy. Try again in a moment."
+        case _:
+            return "The conversation API rejected the request."

@@ -24,9 +24,7 @@ def show_page(title: str, content: Content, *, first: Callable[[], None] | None 
 
     `first` is shown before it and needs no warehouse.
     """
-    st.html(STYLE)
-    st.title(title, anchor=False)
-    st.session_state["page"] = title
+    show_title(title)
     if first is not None:
         first()
     settings = Settings()
@@ -41,6 +39,13 @@ def show_page(title: str, content: Content, *, first: Callable[[], None] | None 
         _show_missing()
     except WarehouseNotReadyError:
         _show_not_ready()
+
+
+def show_title(title: str) -> None:
+    """Begin a page: its style and its title."""
+    st.html(STYLE)
+    st.title(title, anchor=False)
+    st.session_state["page"] = title
 
 
 def _show_freshness(freshness: Freshness) -> None:

@@ -24,6 +24,7 @@ PAGES = (
     Page("overview", "Overview", ":material/monitoring:", "figures.read"),
     Page("conversations", "Conversations", ":material/forum:", "transcript.read"),
     Page("handoffs", "Handoffs", ":material/support_agent:", "figures.read"),
+    Page("desk", "Agent desk", ":material/headset_mic:", "desk.use"),
     Page("metrics", "Metrics", ":material/functions:", "figures.read"),
     Page("health", "Health", ":material/monitor_heart:", "health.read"),
     Page("account", "Account", ":material/account_circle:", "figures.read"),

@@ -1,0 +1,1 @@
+"""The agent desk: waiting handoffs, and the conversations of one agent, live."""
