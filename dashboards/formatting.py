@@ -1,11 +1,11 @@
 """Formats values for the page: numbers, times, names, and text that cannot deceive.
 
-User text is data. `reveal` makes every character visible that would hide, reorder or
-fake something on the screen; the pages show the result as plain text, never as Markdown.
+User text is data: the pages show what `reveal` returns as plain text, never as Markdown.
 """
 
-import unicodedata
 from datetime import date, datetime, timedelta
+
+from dashboards.hidden_characters import reveal as reveal
 
 UNKNOWN = "–"
 
@@ -17,38 +17,6 @@ CHANNELS = {
     "rcs": "RCS",
     "line": "LINE",
 }
-
-# Invisible, but not in a control category: fillers and a blank braille cell.
-_INVISIBLE = set("\u115f\u1160\u2800\u3164\uffa0\u034f")
-_JOINERS = set("\u200c\u200d")
-_HIDDEN_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
-_JOINED_CATEGORIES = {"Lo", "Mn", "Mc", "So", "Sk"}
-"""Scripts that join letters, and emoji: there a joiner is part of the text."""
-
-
-def reveal(text: str) -> str:
-    """Return `text` with control, direction and zero-width characters escaped as ⟨U+…⟩.
-
-    Line breaks and tabs stay; so do joiners inside emoji and inside joining scripts.
-    """
-    return "".join(
-        f"⟨U+{ord(character):04X}⟩" if _hides(text, index) else character
-        for index, character in enumerate(text)
-    )
-
-
-def _hides(text: str, index: int) -> bool:
-    character = text[index]
-    if character in "\n\t":
-        return False
-    if character in _JOINERS:
-        around = text[max(0, index - 1) : index] + text[index + 1 : index + 2]
-        return len(around) < 2 or not all(_is_joined(each) for each in around)
-    return unicodedata.category(character) in _HIDDEN_CATEGORIES or character in _INVISIBLE
-
-
-def _is_joined(character: str) -> bool:
-    return unicodedata.category(character) in _JOINED_CATEGORIES
 
 
 def quote(value: object) -> str:
