@@ -98,7 +98,7 @@ def test_waiting_handoffs_are_listed_with_the_oldest_first_and_their_reason(
 
 def test_an_empty_desk_says_that_nothing_waits(installation: Installation, desk: Desk) -> None:
     said = [each.value for each in desk().caption]
-    assert "No handoff waits. This list refreshes itself." in said
+    assert "No handoff waits. This list refreshes automatically." in said
 
 
 def test_the_customer_hears_the_agent_who_took_the_handoff(

@@ -1,4 +1,4 @@
-"""The list of open handoffs: what waits for an agent, and what an agent has."""
+"""The list of open handoffs: those that wait for an agent, and those of one agent."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ class Live:
 
 
 def load_handoffs(agent: str) -> Handoffs:
-    """Return what waits and what the agent has. Raises ClientError."""
+    """Return the waiting handoffs and those of the agent. Raises ClientError."""
     client = open_client()
     return Handoffs(
         waiting=list(islice(client.handoffs(), MAX_HANDOFFS)),

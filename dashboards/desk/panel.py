@@ -15,7 +15,7 @@ FAILED = "desk failed"
 
 
 def show(conversation_id: str, agent: str) -> None:
-    """Show a conversation, and refresh its messages by itself."""
+    """Show a conversation; its messages refresh automatically."""
     try:
         state = data.load_state(conversation_id)
     except ClientError as error:

@@ -15,7 +15,7 @@ SAID = "desk said"
 
 
 def show(agent: str) -> None:
-    """Show the list; it refreshes itself."""
+    """Show the list; it refreshes automatically."""
     _show_list(agent)
 
 
@@ -43,7 +43,7 @@ def _show_waiting(waiting: list[Conversation], agent: str) -> None:
     st.subheader(f"Waiting ({len(waiting)}{more})", anchor=False)
     st.caption("The longest wait first")
     if not waiting:
-        st.caption("No handoff waits. This list refreshes itself.")
+        st.caption("No handoff waits. This list refreshes automatically.")
     for each in waiting:
         _show_handoff(each, agent)
 
