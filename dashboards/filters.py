@@ -138,18 +138,13 @@ def _option_of_address(key: str, options: dict[str, str]) -> str | None:
     return None
 
 
-def choose_text() -> str:
-    """Return the words to search for."""
-    given = st.query_params.get("search", "")[:200]
-    _begin("text", ["search"], given)
-    chosen = st.text_input(
-        "Search",
-        placeholder="Conversation id, contact id or words of a message",
-        max_chars=200,
-        key="text",
-    ).strip()
-    _write("search", [chosen] if chosen else [])
-    _sync_widget("text", ["search"])
+def choose_text(key: str, label: str, placeholder: str) -> str:
+    """Return the words to search for, typed here or named in the URL by `key`."""
+    given = st.query_params.get(key, "")[:200]
+    _begin(f"text {key}", [key], given)
+    chosen = st.text_input(label, placeholder=placeholder, max_chars=200, key=f"text {key}").strip()
+    _write(key, [chosen] if chosen else [])
+    _sync_widget(f"text {key}", [key])
     return chosen
 
 
@@ -183,20 +178,22 @@ def number_of(key: str, default: int | None = None) -> int | None:
     return default
 
 
-def choose_page(key: str, current: int, pages: int) -> None:
-    """Show the page controls for `pages`; the URL keeps the page."""
+def choose_page(key: str, current: int, pages: int, drop: Sequence[str] = ()) -> None:
+    """Show the page controls for `pages`; the URL keeps the page. Another page drops the parameters `drop`."""
     if pages < 2:
         return
     chosen = st.pagination(pages, default=current)
     if chosen != current:
+        for name in drop:
+            st.query_params.pop(name, None)
         _write(key, [str(chosen)])
         st.rerun()
 
 
-def link(key: str, value: str) -> str:
-    """Return the URL of this page with no parameter but `key`."""
+def link(address: dict[str, str]) -> str:
+    """Return the URL of this page with these parameters alone."""
     base = (st.context.url or "").partition("?")[0]
-    return f"{base}?{urlencode({key: value})}"
+    return f"{base}?{urlencode(address)}"
 
 
 def _begin(widget: str, keys: list[str], given: object) -> None:

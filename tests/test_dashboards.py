@@ -22,7 +22,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboards import formatting, warehouse_reader
-from dashboards.conversations import transcript
+from dashboards.conversations import descriptions
 from dashboards.conversations.data import (
     PAGE_SIZE,
     load_all_conversations,
@@ -693,7 +693,7 @@ def test_each_filter_finds_the_matching_conversations(
 )
 def test_a_transfer_shows_both_agents(payload: str | None, queue: str | None, to: str) -> None:
     row = {"event_type": "handoff.transferred", "participant_id": "mira", "queue": queue}
-    said = transcript.describe(row | {"payload": payload})
+    said = descriptions.describe(row | {"payload": payload})
     assert said == f"Handoff transferred by {formatting.quote('mira')} to {formatting.quote(to)}"
 
 
@@ -758,10 +758,10 @@ def test_a_search_hit_opens_at_its_message(
     app = open_page(history, "conversations", conversation="long", message=str(found))
     shown = texts(app)
     assert [each for each in shown if each.startswith("line ")][:2] == ["line 148", "line 149"]
-    assert f"From the found message on, #{found}" in [each.value for each in app.caption]
-    next(each for each in app.button if each.label == "Whole transcript").click().run()
+    assert any(f"before #{found} · Part 2 of 3" in each.value for each in app.caption)
+    app.pagination[0].set_value(1).run()
     assert "line 1" in texts(app)
-    assert "message" not in app.query_params
+    assert not {"message", "event"} & set(app.query_params)
 
 
 @pytest.mark.parametrize(

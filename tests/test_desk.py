@@ -1,5 +1,6 @@
 """The agent desk over a real API: what an agent does there reaches the customer, once."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,6 @@ def test_the_customer_hears_the_agent_who_took_the_handoff(
 
 def until(customer: ClientConnection, event_type: str) -> list[dict[str, Any]]:
     """The events that a customer's socket receives, up to the first of a type by an agent."""
-    import json
-
     found: list[dict[str, Any]] = []
     while not (
         found
@@ -263,7 +262,9 @@ def test_a_hostile_message_is_plain_text_on_the_desk(
     app = press(desk(), "Take")
     assert formatting.reveal(HOSTILE) in [each.value for each in app.text]
     rendered = [
-        each.value for kind in ("markdown", "caption", "warning", "error") for each in app.get(kind)
+        each.value  # type: ignore[union-attr]
+        for kind in ("markdown", "caption", "warning", "error")
+        for each in app.get(kind)
     ]  # type: ignore[union-attr]
     assert not any("evil.example" in str(each) for each in rendered)
 

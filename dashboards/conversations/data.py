@@ -55,6 +55,7 @@ class Transcript:
 
     conversation: dict[str, Any]
     entries: pl.DataFrame
+    part_size: int = PART_SIZE
 
     @property
     def entry_count(self) -> int:
@@ -69,7 +70,7 @@ class Transcript:
     @property
     def parts(self) -> int:
         """Number of parts, at least one."""
-        return max(1, -(-self.entry_count // PART_SIZE))
+        return max(1, -(-self.entry_count // self.part_size))
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
@@ -112,17 +113,21 @@ def load_choices(warehouse: Path) -> Choices:
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_transcript(
-    warehouse: Path, conversation_id: str, part: int, found: int | None = None
+    warehouse: Path,
+    conversation_id: str,
+    part: int,
+    found: int | None = None,
+    part_size: int = PART_SIZE,
 ) -> Transcript | None:
     """Return one part (from 1) of a transcript; None if no conversation has this id.
 
-    With `found`, the sequence of a message, return the entries from there on, and two before.
+    With `found`, the sequence of an event, return the entries from there on, and two before.
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
     parameters = {
         "conversation_id": conversation_id,
         "part": part,
-        "part_size": PART_SIZE,
+        "part_size": part_size,
         "found": found,
     }
     with snapshot(warehouse) as cursor:
@@ -132,4 +137,4 @@ def load_transcript(
         row = rows.row(0, named=True)
         days = {name: row[name] for name in ("first_on", "last_on")}
         entries = run_query(cursor, HERE / "sql" / "transcript.sql", parameters | days)
-    return Transcript(row, entries)
+    return Transcript(row, entries, part_size)

@@ -38,7 +38,9 @@ def choose_search(choices: Choices) -> Search:
     with second:
         handed_off = filters.choose("Handed off", "handed_off", PASSED)
     with third:
-        text = filters.choose_text()
+        text = filters.choose_text(
+            "search", "Search", "Conversation id, contact id or words of a message"
+        )
     more = {key: _offered(getattr(choices, key)) for key in HANDOFF}
     with st.expander("More filters and order", expanded=filters.names_any(*MORE)):
         chosen = _choose_more(more, choices)

@@ -4,7 +4,7 @@ Everything from the record goes through `formatting.reveal` or `formatting.quote
 which shows plain characters: no Markdown, no HTML, no image that is loaded.
 """
 
-import json
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formatting
+from dashboards.conversations.descriptions import describe, describe_call, payload_of, to_json
+from dashboards.conversations.details import Details
+from dashboards.masking import mask
 
 Row = dict[str, Any]
 Colour = Literal["gray", "green", "orange", "violet", "yellow"]
@@ -22,9 +25,24 @@ ROLES: dict[str, Colour] = {
     "agent": "orange",
     "system": "violet",
 }
+OPENED = {"first": "first message", "message": "after a resolution", "reopened": "reopened"}
 
 
-def show_entries(entries: pl.DataFrame) -> None:
+@dataclass(frozen=True)
+class View:
+    """How entries are shown: with links to `conversation_id`, their details, and the sequences of hits.
+
+    `shows_earlier`: whether the texts that edits replaced are shown; `is_masked`: whether they are masked then.
+    """
+
+    conversation_id: str | None = None
+    details: Details = field(default_factory=Details)
+    hits: frozenset[int] = frozenset()
+    shows_earlier: bool = False
+    is_masked: bool = True
+
+
+def show_entries(entries: pl.DataFrame, view: View = View()) -> None:
     """Show the entries in order: messages as cards, other events as lines between them."""
     day = None
     with st.container(key="transcript", gap="small"):
@@ -32,10 +50,35 @@ def show_entries(entries: pl.DataFrame) -> None:
             if row["happened_at"].date() != day:
                 day = row["happened_at"].date()
                 _show_day(row)
-            if row["event_type"] == "message.created":
-                _show_message(row)
-            else:
-                _show_line(row)
+            if (episode := view.details.episodes.get(row["sequence"])) is not None:
+                _show_episode(episode)
+            with st.container(key=f"{'marked' if row['is_found'] else 'entry'}-{row['sequence']}"):
+                _show_entry(row, view)
+
+
+def _show_entry(row: Row, view: View) -> None:
+    call = view.details.calls.get(row["sequence"])
+    if row["event_type"] == "message.created":
+        _show_message(row, view)
+    elif call is not None:
+        _show_call(row, call)
+    else:
+        _show_line(row, view)
+
+
+def _show_episode(episode: Row) -> None:
+    with st.container(key=f"line-episode-{episode['sequence']}"):
+        opened = OPENED.get(episode["opened_by"], "opened")
+        st.text(f"Demand {episode['episode_number']} begins: {opened}")
+
+
+def _show_call(row: Row, call: Row) -> None:
+    """Show a call of a language model: its figures folded below a line of numbers."""
+    summary, lines = describe_call(call)
+    label = f"{_clock(row['happened_at'])}  Model call{summary}"
+    with st.container(key=f"line-call-{row['sequence']}"), st.expander(label):
+        for line in lines:
+            st.text(line)
 
 
 def _show_day(row: Row) -> None:
@@ -43,26 +86,68 @@ def _show_day(row: Row) -> None:
         st.text(formatting.day(row["happened_at"].date()))
 
 
-def _show_message(row: Row) -> None:
+def _show_message(row: Row, view: View) -> None:
     role = row["participant_role"] if row["participant_role"] in ROLES else "system"
     kind = "note" if row["visibility"] == "internal" else role
     with st.container(border=True, key=f"message-{kind}-{row['sequence']}", gap="xxsmall"):
-        _show_byline(row, role)
+        _show_byline(row, role, view)
         for line in _body(row):
             st.text(line, width="stretch")
         if foot := [*_attachments(row), *_receipts(row)]:
             with st.container(key=f"foot-{row['sequence']}"):
                 st.text("\n".join(foot))
+        _show_edits(view.details.edits.get(row["sequence"], []), view)
 
 
-def _show_byline(row: Row, role: str) -> None:
+def _show_edits(edits: list[Row], view: View) -> None:
+    """Show that a message was edited, and the texts before, folded, to those who may read them."""
+    if not edits:
+        return
+    with st.expander(f"Edited {formatting.counted(len(edits), 'time')}", icon=":material/history:"):
+        if not view.shows_earlier:
+            st.caption("Your role does not show earlier texts.")
+        for edit in edits:
+            by = (
+                ""
+                if edit["participant_id"] is None
+                else f" by {_plain(edit['participant_id'], view)}"
+            )
+            st.text(f"Until {formatting.moment(edit['edited_at'])}, edited{by}:")
+            if view.shows_earlier:
+                st.text(formatting.reveal(_seen(edit["text"] or "(no text)", view)))
+
+
+def _seen(text: str, view: View) -> str:
+    return mask(text) if view.is_masked else text
+
+
+def _plain(value: str, view: View) -> str:
+    return formatting.quote(_seen(value, view))
+
+
+def _show_byline(row: Row, role: str, view: View) -> None:
     key = f"byline-{row['sequence']}"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(role.capitalize(), color=ROLES[role])
-        if row["is_found"]:
+        if row["sequence"] in view.hits:
             st.badge("Found", icon=":material/search:", color="green")
         _show_marks(row)
         st.text(_byline(row))
+        _show_link(row, view)
+
+
+def _show_link(row: Row, view: View) -> None:
+    """Show the number of an entry; it is the link to the entry, to open or to copy."""
+    number = f"#{row['sequence']}"
+    if row["is_found"]:
+        st.badge("Here", icon=":material/my_location:", color="green")
+    if view.conversation_id is None:
+        st.text(number)
+        return
+    address = {"conversation": view.conversation_id, "event": str(row["sequence"])}
+    st.page_link(
+        "conversations/page.py", label=number, query_params=address, help="Link to this entry"
+    )
 
 
 def _show_marks(row: Row) -> None:
@@ -72,19 +157,19 @@ def _show_marks(row: Row) -> None:
         st.badge("Deleted", icon=":material/delete:", color="gray")
     elif row["is_edited"]:
         st.badge("Edited", icon=":material/edit:", color="gray")
-    if _payload(row).get("was_stale") is True:
+    if row["failed_at"] is not None:
+        st.badge("Not delivered", icon=":material/error:", color="red")
+    if payload_of(row).get("was_stale") is True:
         st.badge("Late", icon=":material/timer_off:", color="yellow")
+    if row.get("is_masked"):
+        st.badge("Masked", icon=":material/visibility_off:", color="gray")
 
 
 def _byline(row: Row) -> str:
-    parts = [
-        formatting.quote(row["participant_id"]),
-        _clock(row["happened_at"]),
-        f"#{row['sequence']}",
-    ]
+    parts = [formatting.quote(row["participant_id"]), _clock(row["happened_at"])]
     if row["bot_version"] is not None:
         parts.insert(1, f"version {formatting.quote(row['bot_version'])}")
-    return " · ".join([*parts, *_understood(_payload(row))])
+    return " · ".join([*parts, *_understood(payload_of(row))])
 
 
 def _understood(payload: Row) -> list[str]:
@@ -104,9 +189,9 @@ def _body(row: Row) -> list[str]:
 
 def _attachments(row: Row) -> list[str]:
     """Return one line for each attachment; they are named, never loaded."""
-    given = _payload(row).get("attachments")
+    given = payload_of(row).get("attachments")
     return [
-        f"Attachment: {formatting.quote(formatting.shorten(_json(each)))}"
+        f"Attachment: {formatting.quote(formatting.shorten(to_json(each)))}"
         for each in (given if isinstance(given, list) else [])
     ]
 
@@ -124,103 +209,14 @@ def _receipts(row: Row) -> list[str]:
     return [f"{text[0].upper()}{text[1:]}"] if text else []
 
 
-def _show_line(row: Row) -> None:
+def _show_line(row: Row, view: View) -> None:
     kind = row["event_type"].partition(".")[0]
-    with st.container(key=f"line-{kind}-{row['sequence']}"):
+    key = f"line-{kind}-{row['sequence']}"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.text(f"{_clock(row['happened_at'])}  {describe(row)}")
-
-
-def describe(row: Row) -> str:
-    """Describe an event that is not a message, in one line."""
-    payload = _payload(row)
-    match row["event_type"]:
-        case "session.started":
-            return f"Session {row['session_number'] or ''} started"
-        case "session.ended":
-            return f"Session ended: {_named(payload.get('reason'))}"
-        case "handoff.requested":
-            queue = "" if row["queue"] is None else f", queue {formatting.quote(row['queue'])}"
-            return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
-        case "handoff.accepted":
-            return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
-        case "handoff.assigned":
-            to = row["participant_id"] or row["queue"] or formatting.UNKNOWN
-            return f"Handoff assigned to {formatting.quote(to)}"
-        case "handoff.transferred":
-            to = payload.get("to_participant_id") or row["queue"] or formatting.UNKNOWN
-            return f"Handoff transferred{_by(row)} to {formatting.quote(to)}"
-        case "conversation.created":
-            before = payload.get("predecessor_id")
-            continues = "" if before is None else f", continues {formatting.quote(before)}"
-            return f"Conversation begins on {formatting.channel(row['channel'])}{continues}"
-        case "conversation.state_changed":
-            timer = " by its timer" if payload.get("reason") == "timer" else ""
-            return f"Conversation is {_named(payload.get('to'))}{timer}"
-        case "control.changed":
-            return f"Control passes to {_owner(payload)}"
-        case "control.released":
-            return f"{formatting.quote(row['participant_id'])} was disconnected and loses control"
-        case "conversation.resolved":
-            by = payload.get("resolved_by")
-            return "Conversation resolved" + ("" if by is None else f" by {_named(by)}")
-        case "feedback.submitted":
-            score = payload.pop("score", "none")
-            return f"Feedback{_by(row)}: score {_named(score)}{_rest(payload)}"
-        case "participant.connected" | "participant.disconnected" as changed:
-            return f"{formatting.quote(row['participant_id'])} {changed.partition('.')[2]}"
-        case "participant.joined" | "participant.left" as moved:
-            return f"{formatting.quote(row['participant_id'])} {moved.partition('.')[2]}{_why(payload)}"
-        case "bot.tool_called":
-            tool = payload.pop("tool", payload.pop("name", "unnamed"))
-            return f"Tool called{_by(row)}: {_named(tool)}{_rest(payload)}"
-        case _:
-            return _other(row, payload)
-
-
-def _owner(payload: Row) -> str:
-    """Return the owner of control, by name if it is a person."""
-    who = payload.get("participant_id")
-    owner = {"bot": "the bot", "human": "an agent"}.get(str(payload.get("owner")), "no one")
-    return owner if who is None else formatting.quote(who)
-
-
-def _other(row: Row, payload: Row) -> str:
-    noun, _, past = row["event_type"].partition(".")
-    title = formatting.quote(f"{formatting.name(noun)} {formatting.name(past).lower()}")
-    said = "" if row["text"] is None else f": {formatting.quote(formatting.shorten(row['text']))}"
-    return f"{title}{_by(row)}{_why(payload)}{said}{_rest(payload)}"
-
-
-def _why(payload: Row) -> str:
-    return f": {_named(payload.pop('reason'))}" if "reason" in payload else ""
-
-
-def _named(value: object) -> str:
-    return formatting.quote(formatting.shorten(str(value).replace("_", " ")))
-
-
-def _by(row: Row) -> str:
-    return "" if row["participant_id"] is None else f" by {formatting.quote(row['participant_id'])}"
-
-
-def _after(seconds: int | None) -> str:
-    return "" if seconds is None else f" after {formatting.duration(seconds)}"
-
-
-def _rest(payload: Row) -> str:
-    return f" · {formatting.quote(formatting.shorten(_json(payload)))}" if payload else ""
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _payload(row: Row) -> Row:
-    try:
-        found = json.loads(row["payload"] or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        if row.get("is_masked"):
+            st.badge("Masked", icon=":material/visibility_off:", color="gray")
+        _show_link(row, view)
 
 
 def _clock(value: datetime) -> str:

@@ -1,6 +1,7 @@
 -- One part of the transcript of $conversation_id, in order of sequence; `entries` is how many
 -- entries it has in all. Receipts, edits and deletions are folded into their messages.
--- A part beyond the last gives the last one. With $found, a sequence, it begins two entries before.
+-- A part beyond the last gives the last one. With $found, a sequence, it begins two entries before
+-- the entry of this sequence, or the last one before it.
 -- The conversation has events from $first_on to $last_on only: files of other days are not read.
 
 with
@@ -23,8 +24,9 @@ shown as (
             'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
             'message.read', 'message.failed', 'participant.read_advanced',
             'participant.updated', 'conversation.updated', 'bot.turn_started',
-            'bot.turn_completed', 'handoff.queued', 'typing.started', 'typing.stopped'
+            'typing.started', 'typing.stopped'
         )
+        and (event_type <> 'bot.turn_completed' or (payload ->> '$.model_call') is not null)
 ),
 
 found as (
@@ -36,7 +38,11 @@ found as (
 parted as (
     select
         shown.*,
-        least($part, cast(ceil(shown.entries / $part_size) as bigint)) as part,
+        found.place as found_place,
+        coalesce(
+            cast(ceil(found.place / $part_size) as bigint),
+            least($part, cast(ceil(shown.entries / $part_size) as bigint))
+        ) as part,
         coalesce(
             found.place - 3,
             (least($part, cast(ceil(shown.entries / $part_size) as bigint)) - 1) * $part_size
@@ -113,7 +119,7 @@ select
     messages.failed_at at time zone 'UTC' at time zone reporting.reporting_zone as failed_at,
     failures.error_code,
     sessions.session_number,
-    coalesce(parted.sequence = cast($found as bigint), false) as is_found,
+    coalesce(parted.place = parted.found_place, false) as is_found,
     case
         when
             parted.event_type = 'handoff.accepted' and parted.happened_at = handoffs.accepted_at
