@@ -74,7 +74,7 @@ class Scope:
         }
 
 
-Sort = Literal["newest", "oldest", "longest_wait", "most_messages", "lowest_rating"]
+Sort = Literal["newest", "oldest", "longest_wait", "longest", "most_messages", "lowest_rating"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Search:
     `is_active`: conversations whose first event is not after the period and whose last is not before it, instead of
     those that began in it. `rating`: positive, negative or none; positive as in the metric csat. `min_wait_seconds`: until
     an agent accepted, or until the handoff ended.
+    `min_duration_seconds` and `max_duration_seconds` (not included): from the first to the latest event.
     The filters of a handoff (reason, queue, agent, outcome, wait) are of one and the same handoff.
     """
 
@@ -98,6 +99,8 @@ class Search:
     agent_id: str | None = None
     outcome: str | None = None
     min_wait_seconds: int | None = None
+    min_duration_seconds: int | None = None
+    max_duration_seconds: int | None = None
     bot_version: str | None = None
     sort: Sort = "newest"
 

@@ -37,6 +37,9 @@ def describe(row: Row) -> str:
         case "conversation.state_changed":
             timer = " by its timer" if payload.get("reason") == "timer" else ""
             return f"Conversation is {_named(payload.get('to'))}{timer}"
+        case "conversation.reopened":
+            by = " by a message" if payload.get("reason") == "message" else _why(payload)
+            return f"Conversation reopened{by}"
         case "control.changed":
             return f"Control passes to {_owner(payload)}"
         case "control.released":

@@ -7,10 +7,11 @@ import polars as pl
 import streamlit as st
 
 from dashboards import audit, filters, formatting, page_layout
-from dashboards.conversations import data, reading, search_filters
+from dashboards.conversations import data, reading, saving, search_filters
 from dashboards.conversations.data import ConversationPage
 from dashboards.downloads import show_downloads
 from dashboards.filter_state import Bounds, Period, Search
+from ingest.settings import Settings
 
 COLUMNS: dict[str, Any] = {
     "started_at": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm:ss"),
@@ -20,6 +21,7 @@ COLUMNS: dict[str, Any] = {
     "message_count": st.column_config.NumberColumn("Messages", format="localized"),
     "session_count": st.column_config.NumberColumn("Sessions", format="localized"),
     "handoff_count": st.column_config.NumberColumn("Handoffs", format="localized"),
+    "lasted": "Lasted",
     "wait": "Longest wait",
     "feedback_score": st.column_config.NumberColumn("Feedback", format="%.1f"),
     "is_test": "Test",
@@ -39,6 +41,7 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
 def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     scope = filters.choose_scope(bounds, whole)
     search = search_filters.choose_search(data.load_choices(warehouse))
+    saving.show(Settings().data)
     asked = scope.named | search.chosen
     if search.chosen:
         audit.record_search(asked)
@@ -51,6 +54,7 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     rows = found.rows.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
         pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
+        lasted=pl.col("duration_seconds").map_elements(formatting.duration, return_dtype=pl.String),
         wait=pl.col("wait_seconds").map_elements(formatting.duration, return_dtype=pl.String),
     )
     st.dataframe(

@@ -28,7 +28,8 @@ OTHERS: dict[str, Any] = {
 
 def show(warehouse: Path, conversation_id: str) -> None:
     """Show a conversation from the place that the URL names, or for print."""
-    st.button("All conversations", icon=":material/arrow_back:", on_click=_close)
+    top = st.container(horizontal=True, vertical_alignment="center", key="transcript-top")
+    top.button("All conversations", icon=":material/arrow_back:", on_click=_close)
     is_print = st.query_params.get("view") == "print"
     size = print_view.SHEET_SIZE if is_print else PART_SIZE
     part, event = filters.page_of("part", conversation_id), _event()
@@ -40,7 +41,8 @@ def show(warehouse: Path, conversation_id: str) -> None:
             icon=":material/search_off:",
         )
         return
-    is_masked = _choose_masking()
+    with top:
+        is_masked = _choose_masking()
     audit.record_view(conversation_id, is_unmasked=not is_masked)
     _show_summary(found.conversation, is_masked=is_masked)
     if is_print:
@@ -109,7 +111,7 @@ def _show_summary(row: dict[str, Any], *, is_masked: bool) -> None:
 
 def _show_links(conversation_id: str) -> None:
     address = {"conversation": conversation_id}
-    with st.container(horizontal=True, key="summary-links"):
+    with st.container(horizontal=True, vertical_alignment="center", key="summary-links"):
         with st.popover("Link", icon=":material/link:"):
             st.caption("Link to this transcript; the number of an entry is the link to the entry")
             st.code(filters.link(address), language=None, wrap_lines=True)

@@ -16,7 +16,19 @@ HANDOFF = {
     "agent_id": "Agent",
     "outcome": "Outcome of a handoff",
 }
-MORE = (*HANDOFF, "wait", "rating", "bot_version", "sort", "active", "tests")
+MORE = (*HANDOFF, "wait", "lasted", "rating", "bot_version", "sort", "active", "tests")
+KEYS = (*filters.SHARED, "state", "handed_off", "search", *MORE)
+"""Every parameter of the URL that filters or orders the list."""
+
+LASTED = {
+    "0-60": "Less than 1 minute",
+    "60-600": "1 to 10 minutes",
+    "600-3600": "10 minutes to 1 hour",
+    "3600-86400": "1 hour to 1 day",
+    "86400-": "1 day or longer",
+}
+"""From the first to the latest event, in seconds; the end is not included."""
+
 WAITS = {"60": "1 minute", "300": "5 minutes", "900": "15 minutes", "3600": "1 hour"}
 RATINGS = {"negative": "Negative", "positive": "Positive", "none": "No rating"}
 NEWEST = "Newest first"
@@ -24,6 +36,7 @@ SORTS = {
     "newest": NEWEST,
     "oldest": "Oldest first",
     "longest_wait": "Longest wait first",
+    "longest": "Longest first",
     "most_messages": "Most messages first",
     "lowest_rating": "Lowest rating first",
 }
@@ -70,6 +83,12 @@ def _choose_more(handoff: dict[str, dict[str, str]], choices: Choices) -> dict[s
         )
     with fourth:
         chosen["sort"] = filters.choose("Order", "sort", ORDERS, NEWEST) or "newest"
+    fifth, _ = st.columns([1, 3])
+    with fifth:
+        lasted = (filters.choose("Lasted", "lasted", LASTED) or "-").split("-")
+        chosen["min_duration_seconds"], chosen["max_duration_seconds"] = (
+            int(each) if each else None for each in lasted
+        )
     chosen["is_active"] = filters.choose_toggle(
         "Begun before the period too, if it was not over", "active"
     )

@@ -1,4 +1,4 @@
-"""The agent desk: waiting handoffs on the left, the conversation that the agent answers on the right."""
+"""The agent desk: the conversation that the agent answers, and the list of handoffs."""
 
 import re
 
@@ -8,8 +8,8 @@ from dashboards import access, page_layout
 from dashboards.desk import panel, queue
 from ingest.settings import Settings
 
+# An id of the record: visible ASCII, not beginning with a dot.
 AGENT = re.compile(r"[!-\-/-~][!-~]{0,127}")
-"""An id of the record: visible ASCII, not beginning with a dot."""
 
 
 def show() -> None:
@@ -19,14 +19,15 @@ def show() -> None:
     if agent is None:
         return
     conversation_id = st.query_params.get("conversation")
-    left, right = st.columns([1, 2], gap="medium")
+    # The conversation is first: on a phone the columns stand one below the other.
+    left, right = st.columns([2, 1], gap="medium")
     with left:
-        queue.show(agent)
-    with right:
         if conversation_id is None:
             st.info("Take a waiting handoff, or open one of yours.", icon=":material/headset_mic:")
         else:
             panel.show(conversation_id, agent)
+    with right:
+        queue.show(agent)
 
 
 def _agent() -> str | None:

@@ -61,7 +61,6 @@ def _show_handoff(each: Conversation, agent: str) -> None:
         st.button(
             "Take",
             key=f"take {handoff.handoff_id}",
-            type="primary",
             icon=":material/front_hand:",
             disabled=offered not in (None, agent),
             on_click=_take,

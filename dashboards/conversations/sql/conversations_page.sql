@@ -86,10 +86,16 @@ matching as (
         said.found_sequence,
         passed.wait_seconds,
         rated.score as last_score,
+        date_diff(
+            'second',
+            date_trunc('second', conversations.created_at),
+            date_trunc('second', conversations.latest_at)
+        ) as duration_seconds,
         row_number() over (
             order by
                 case when $sort = 'oldest' then conversations.created_at end asc,
                 case when $sort = 'longest_wait' then passed.wait_seconds end desc nulls last,
+                case when $sort = 'longest' then duration_seconds end desc nulls last,
                 case when $sort = 'most_messages' then conversations.message_count end desc,
                 case when $sort = 'lowest_rating' then rated.share end asc nulls last,
                 conversations.created_at desc,
@@ -120,6 +126,14 @@ matching as (
         and (
             cast($bot_version as varchar) is null
             or conversations.bot_version = cast($bot_version as varchar)
+        )
+        and (
+            cast($min_duration_seconds as bigint) is null
+            or duration_seconds >= cast($min_duration_seconds as bigint)
+        )
+        and (
+            cast($max_duration_seconds as bigint) is null
+            or duration_seconds < cast($max_duration_seconds as bigint)
         )
         and (
             cast($channels as varchar[]) is null
@@ -160,6 +174,7 @@ select
     placed.message_count,
     placed.session_count,
     placed.handoff_count,
+    placed.duration_seconds,
     placed.wait_seconds,
     placed.last_score as feedback_score,
     placed.is_test,
