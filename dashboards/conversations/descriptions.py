@@ -38,8 +38,8 @@ def describe(row: Row) -> str:
             timer = " by its timer" if payload.get("reason") == "timer" else ""
             return f"Conversation is {_named(payload.get('to'))}{timer}"
         case "conversation.reopened":
-            by = " by a message" if payload.get("reason") == "message" else _why(payload)
-            return f"Conversation reopened{by}"
+            is_message = payload.get("reason") == "message"
+            return f"Conversation reopened{' by a message' if is_message else _why(payload)}"
         case "control.changed":
             return f"Control passes to {_owner(payload)}"
         case "control.released":

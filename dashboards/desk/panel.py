@@ -21,7 +21,14 @@ def show(conversation_id: str, agent: str) -> None:
     except ClientError as error:
         state = None
         st.warning(f"{explain(error)} Your text is kept.", icon=":material/cloud_off:")
-    st.text(formatting.reveal(conversation_id))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(formatting.reveal(conversation_id))
+        st.page_link(
+            "conversations/page.py",
+            label="Transcript",
+            icon=":material/forum:",
+            query_params={"conversation": conversation_id},
+        )
     if state is not None:
         st.session_state["desk control"] = _control(state)
         _show_live(conversation_id, agent)

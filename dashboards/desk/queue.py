@@ -34,8 +34,8 @@ def _show_list(agent: str) -> None:
             icon=":material/cloud_off:",
         )
         return
-    _show_waiting(found.waiting, agent)
     _show_own(found.own)
+    _show_waiting(found.waiting, agent)
 
 
 def _show_waiting(waiting: list[Conversation], agent: str) -> None:
