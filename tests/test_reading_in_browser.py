@@ -22,8 +22,9 @@ from tests.test_transcript import LONG, NOW, long_story, story
 
 ROOT = Path(__file__).parent.parent
 MARKED = """
-    const marked = document.querySelector('[class*="st-key-marked-"]').getBoundingClientRect();
-    return marked.top >= 0 && marked.bottom <= window.innerHeight;
+    const marked = document.querySelector('[class*="st-key-marked-"]');
+    const place = marked && marked.getBoundingClientRect();
+    return Boolean(place) && place.top >= 0 && place.bottom <= window.innerHeight;
 """
 DISPLAY = "return getComputedStyle(document.querySelector(arguments[0])).display"
 
@@ -89,11 +90,11 @@ def test_a_click_on_the_number_of_an_entry_opens_at_it_and_its_link_can_be_copie
     visit(browser, f"{site}/conversations?conversation=long&part=51", "line 5000")
     click(browser, "[data-testid=stPageLink] a", "#5002")
     shows(browser, "From two entries before #5002")
-    assert "event=5002" in browser.current_url
+    wait_until(lambda: "event=5002" in browser.current_url, 20, "the address names the entry")
     wait_until(lambda: browser.execute_script(MARKED), 20, "the marked entry is in the window")
     copied = browser.current_url
     visit(browser, copied, "From two entries before #5002")
-    assert browser.execute_script(MARKED)
+    wait_until(lambda: browser.execute_script(MARKED), 20, "the link opens at the entry")
 
 
 def test_a_printed_sheet_has_all_its_entries_and_no_controls(browser: Any, site: str) -> None:
@@ -134,7 +135,7 @@ def test_an_agent_takes_a_handoff_in_the_browser_and_both_sides_talk(
         assert "conversation=c1" in browser.current_url
         assert max(browser.execute_script(WIDTHS)) <= 400
         browser.find_element("css selector", "textarea").send_keys("Hello, I am Mira.")
-        click(browser, "button", "Send")
+        browser.find_element("xpath", "//button[contains(., 'Send')]").click()
         read = "/v1/conversations/c1/messages"
         wait_until(
             lambda: installation.http.get(read).json()["items"][-1]["text"] == "Hello, I am Mira.",

@@ -30,6 +30,7 @@ def show(warehouse: Path, conversation_id: str) -> None:
     """Show a conversation from the place that the URL names, or for print."""
     top = st.container(horizontal=True, vertical_alignment="center", key="transcript-top")
     top.button("All conversations", icon=":material/arrow_back:", on_click=_close)
+    _show_address(conversation_id)
     is_print = st.query_params.get("view") == "print"
     size = print_view.SHEET_SIZE if is_print else PART_SIZE
     part, event = filters.page_of("part", conversation_id), _event()
@@ -50,6 +51,14 @@ def show(warehouse: Path, conversation_id: str) -> None:
     else:
         _show_others(warehouse, found.conversation)
         _show_transcript(warehouse, found, event, is_masked=is_masked)
+
+
+def _show_address(conversation_id: str) -> None:
+    """Bring the parameters into the address bar: a link to the same page changes them, and not the bar."""
+    named = {key: st.query_params.get_all(key) for key in st.query_params}
+    if st.session_state.get("address") != named:
+        st.session_state["address"] = named
+        st.query_params["conversation"] = conversation_id  # sends all of them
 
 
 def _event() -> int | None:
