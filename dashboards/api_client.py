@@ -22,6 +22,10 @@ class NoKeyError(Exception):
     """There is no API key for the dashboard; the message says what to do."""
 
 
+FAILURES = (NoKeyError, ClientError)
+"""What a call may raise; `explain` has words for all of them."""
+
+
 def open_client(settings: Settings) -> Client:
     """Return the client; it is shared, so do not close it. Raises NoKeyError."""
     return _client(settings.url, find_key(settings))

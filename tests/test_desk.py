@@ -34,8 +34,8 @@ def client(installation: Installation) -> Any:
 def desk(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Open the desk of an agent."""
     monkeypatch.setenv("CONVOLAKE_DATA", str(installation.settings.data))
-    monkeypatch.setenv("CONVOLAKE_API_URL", installation.url)
-    monkeypatch.setenv("CONVOLAKE_API_KEY", installation.key)
+    for name, value in installation.environment.items():
+        monkeypatch.setenv(name, value)
 
     def run(agent: str = "mira", **address: str) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60).run()

@@ -52,11 +52,11 @@ def dashboard(settings: Settings, **variables: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory, audit_api: Installation) -> Iterator[str]:
     """A dashboard with a short and a long conversation."""
     settings = Settings(data=tmp_path_factory.mktemp("reading") / "data")
     Record(settings, Clock(NOW)).publish([*story(), *long_story()])
-    with dashboard(settings) as url:
+    with dashboard(settings, **audit_api.environment) as url:
         yield url
 
 
@@ -126,8 +126,7 @@ def test_an_agent_takes_a_handoff_in_the_browser_and_both_sides_talk(
     browser: Any, installation: Installation
 ) -> None:
     ask_for_a_human(installation, "c1")
-    key = {"CONVOLAKE_API_URL": installation.url, "CONVOLAKE_API_KEY": installation.key}
-    with dashboard(installation.settings, **key) as url:
+    with dashboard(installation.settings, **installation.environment) as url:
         resize(browser, 400, 1200)
         visit(browser, f"{url}/desk?agent=mira", "Waiting (1)")
         click(browser, "button", "Take")

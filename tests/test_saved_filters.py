@@ -21,6 +21,7 @@ from dashboards.conversations.saved_filters import (
 from dashboards.conversations.search_filters import LASTED
 from dashboards.filter_state import Period, Scope, Search
 from ingest.settings import Settings
+from tests.api_server import Installation
 from tests.factories import START, Clock, Record, make_event
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
@@ -52,7 +53,12 @@ def no_saved_filters(settings: Settings) -> None:
 
 
 @pytest.fixture
-def open_list(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> OpenList:
+def open_list(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, audit_api: Installation
+) -> OpenList:
+    for name, value in audit_api.environment.items():
+        monkeypatch.setenv(name, value)
+
     def run(**address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
         app = AppTest.from_file(str(APP), default_timeout=60).run()
@@ -186,4 +192,4 @@ def test_a_download_has_as_many_rows_as_the_list_counts(open_list: OpenList) -> 
     app = open_list(lasted="86400-")
     said = "\n".join(each.value for each in app.caption)
     assert "1 to 1 of 1 conversation" in said
-    assert "Download all 1 rows" in said
+    assert "Prepare all 1 rows as a file" in said

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.conversations.data import PART_SIZE, load_transcript
 from dashboards.conversations.details import load_hits
 from ingest.settings import Settings
+from tests.api_server import Installation
 from tests.factories import Clock, Record
 
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
@@ -92,8 +93,12 @@ def fresh_caches() -> None:
 
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> OpenPage:
+def open_page(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, audit_api: Installation
+) -> OpenPage:
     """Open a transcript at an address, as a browser would for the first time."""
+    for name, value in audit_api.environment.items():
+        monkeypatch.setenv(name, value)
 
     def run(conversation: str = "c1", **address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))

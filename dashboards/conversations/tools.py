@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import filters, formatting
+from dashboards import audit, filters, formatting
 from dashboards.conversations import details
 from dashboards.conversations.data import Transcript
 from dashboards.conversations.details import Hits
@@ -37,6 +37,8 @@ def show(warehouse: Path, found: Transcript, event: int | None) -> list[int]:
 
 
 def _show_hits(warehouse: Path, found: Transcript, words: str, event: int | None) -> list[int]:
+    conversation_id = found.conversation["conversation_id"]
+    audit.record_search({"conversation_id": conversation_id, "text": words})
     first = int(found.entries["sequence"][0]) if found.entries.height else 0
     hits = details.load_hits(warehouse, found, words, first - 1 if event is None else event)
     with st.container(horizontal=True, vertical_alignment="center", key="hits"):

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import streamlit as st
 
-from dashboards.api_client import explain, open_client
-from ingest.client import Client, ClientError, Conversation, ProblemError
+from dashboards.api_client import FAILURES, explain, open_client
+from ingest.client import Client, Conversation, ProblemError
+from ingest.settings import Settings
 
 Step = Callable[[Client, str], object]
 """A call of the client with the event id of the step."""
@@ -105,12 +106,12 @@ def _attempt(key: tuple[object, ...], step: Step) -> str | None:
     ids: dict[tuple[object, ...], str] = st.session_state.setdefault("desk ids", {})
     event_id = ids.setdefault(key, str(uuid4()))
     try:
-        step(open_client(), event_id)
+        step(open_client(Settings()), event_id)
     except ProblemError as error:
         if not error.is_retryable:
             del ids[key]
         return WORDS.get(error.code) or explain(error)
-    except ClientError as error:
+    except FAILURES as error:
         return explain(error)
     del ids[key]
     return None

@@ -5,6 +5,7 @@ from itertools import islice
 
 from dashboards.api_client import open_client
 from ingest.client import Conversation, Message
+from ingest.settings import Settings
 
 MAX_HANDOFFS = 50
 """Maximum number of waiting handoffs on the page, the oldest first."""
@@ -31,8 +32,8 @@ class Live:
 
 
 def load_handoffs(agent: str) -> Handoffs:
-    """Return the waiting handoffs and those of the agent. Raises ClientError."""
-    client = open_client()
+    """Return the waiting handoffs and those of the agent. Raises NoKeyError, ClientError."""
+    client = open_client(Settings())
     return Handoffs(
         waiting=list(islice(client.handoffs(), MAX_HANDOFFS)),
         own=list(islice(client.handoffs(agent), MAX_HANDOFFS)),
@@ -40,13 +41,13 @@ def load_handoffs(agent: str) -> Handoffs:
 
 
 def load_state(conversation_id: str) -> Conversation:
-    """Return a conversation in its current state. Raises ClientError."""
-    return open_client().conversation(conversation_id)
+    """Return a conversation in its current state. Raises NoKeyError, ClientError."""
+    return open_client(Settings()).conversation(conversation_id)
 
 
 def load_live(conversation_id: str, agent: str) -> Live:
-    """Return what the panel of a conversation shows; the agent does not see that they type. Raises ClientError."""
-    client = open_client()
+    """Return what the panel of a conversation shows; the agent does not see that they type. Raises NoKeyError, ClientError."""
+    client = open_client(Settings())
     newest = list(islice(client.messages(conversation_id, newest_first=True), MAX_MESSAGES))
     typing = client.typing(conversation_id).items
     return Live(

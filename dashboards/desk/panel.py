@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from dashboards import formatting
-from dashboards.api_client import explain
+from dashboards import audit, formatting
+from dashboards.api_client import FAILURES, explain
 from dashboards.desk import actions, data
 from dashboards.desk.actions import OUTCOMES
-from ingest.client import ClientError, Conversation, Message
+from ingest.client import Conversation, Message
 
 REFRESH_SECONDS = 2
 HEIGHT = 460
@@ -18,7 +18,7 @@ def show(conversation_id: str, agent: str) -> None:
     """Show a conversation; its messages refresh automatically."""
     try:
         state = data.load_state(conversation_id)
-    except ClientError as error:
+    except FAILURES as error:
         state = None
         st.warning(f"{explain(error)} Your text is kept.", icon=":material/cloud_off:")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -30,6 +30,7 @@ def show(conversation_id: str, agent: str) -> None:
             query_params={"conversation": conversation_id},
         )
     if state is not None:
+        audit.record_view(conversation_id, is_unmasked=True)
         st.session_state["desk control"] = _control(state)
         _show_live(conversation_id, agent)
     _show_failure()
@@ -50,7 +51,7 @@ def _control(state: Conversation) -> tuple[str, int, str, bool]:
 def _show_live(conversation_id: str, agent: str) -> None:
     try:
         live = data.load_live(conversation_id, agent)
-    except ClientError as error:
+    except FAILURES as error:
         st.warning(
             f"{explain(error)} This page tries again every {REFRESH_SECONDS} s.",
             icon=":material/cloud_off:",

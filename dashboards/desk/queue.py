@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboards import formatting
-from dashboards.api_client import explain
+from dashboards.api_client import FAILURES, explain
 from dashboards.desk import actions, data
-from ingest.client import ClientError, Conversation
+from ingest.client import Conversation
 
 REFRESH_SECONDS = 3
 SAID = "desk said"
@@ -28,7 +28,7 @@ def _show_list(agent: str) -> None:
         st.warning(said, icon=":material/info:")
     try:
         found = data.load_handoffs(agent)
-    except ClientError as error:
+    except FAILURES as error:
         st.warning(
             f"{explain(error)} This list tries again every {REFRESH_SECONDS} s.",
             icon=":material/cloud_off:",
