@@ -60,7 +60,7 @@ def stored_sums(record: Record) -> Sums:
         for metric in metrics():
             if not metric.is_stored:
                 query = metric.rows().subquery("cases")
-                missing = "count(*) filter (where value is null and denominator is null)"
+                missing = "count(*) filter (where value is null and numerator is null)"
                 rows += con.execute(
                     "select metric, active_on, '', coalesce(sum(numerator), 0), "
                     f"coalesce(sum(denominator), 0), coalesce(sum(value), 0), {missing} "

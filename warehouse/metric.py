@@ -20,7 +20,8 @@ ROWS = "metric_rows"
 _CASES = "timed_cases"
 """The relation that `business_seconds.sql` reads: the rows of one duration."""
 
-Kind = Literal["ratio", "duration", "count", "sum"]
+Kind = Literal["ratio", "quotient", "duration", "count", "sum"]
+"""A ratio counts both halves. A quotient divides a sum of values, such as money, by a count."""
 
 OPTIONAL = {
     "bot_version": "varchar",
@@ -30,6 +31,9 @@ OPTIONAL = {
     "value": "decimal(28, 9)",
 }
 """Columns that a metric's query may leave out, and their types."""
+
+PLACE = {"conversation_id": "varchar", "sequence": "bigint"}
+"""Columns that say where a case is on the record, and their types."""
 
 REQUIRED = ("topic", "question", "formula", "kind", "unit", "clock", "maturity", "excludes", "owner", "version", "source")  # fmt: skip
 
@@ -43,8 +47,9 @@ class Metric:
     """One metric, named like its file.
 
     `query` gives a row for each case: `active_on`, `channel`, and `numerator` and `denominator` of a ratio,
-    or else a `value`; null is missing, not 0. A duration may give `started_at` and `ended_at` instead. `maturity_days`: a day's figure is final, and shown, when it
-    is so many days old. A metric that is not `is_stored` compares conversations, so no day's sums are kept.
+    or else a `value`; null is missing, not 0. A quotient gives `value` and `denominator`. A duration may give
+    `started_at` and `ended_at` instead. `conversation_id` and `sequence` say where the case is; without them the
+    metric is not about conversations. `maturity_days`: a day's figure is final, and shown, when it is so many days old. A metric that is not `is_stored` compares conversations, so no day's sums are kept.
     """
 
     name: str
@@ -70,15 +75,14 @@ class Metric:
         """Return the columns that the query gives."""
         return list(self.query.named_selects)
 
+    @property
+    def has_conversations(self) -> bool:
+        """Whether each case is in a conversation."""
+        return "conversation_id" in self.columns
+
     def rows(self) -> exp.Select:
         """Return the query with every column that a metric may have."""
-        given: dict[str, exp.Expr] = {name: exp.column(name) for name in self.columns}
-        if "ended_at" in given:
-            given["value"] = _elapsed_seconds()
-        columns = [
-            given.get(name, exp.cast(exp.null(), kind, dialect="duckdb")).as_(name)
-            for name, kind in OPTIONAL.items()
-        ]
+        columns = self._given(OPTIONAL)
         return exp.select(
             exp.Literal.string(self.name).as_("metric"),
             exp.Literal.number(self.version).as_("metric_version"),
@@ -87,6 +91,20 @@ class Metric:
             "channel",
             *columns,
         ).from_(self.query.copy().subquery("counted"))
+
+    def cases(self) -> exp.Select:
+        """Return the same rows, each with its place on the record."""
+        return self.rows().select(*self._given(PLACE))
+
+    def _given(self, wanted: dict[str, str]) -> list[exp.Expr]:
+        """Return the columns `wanted`; null where the query leaves one out."""
+        given: dict[str, exp.Expr] = {name: exp.column(name) for name in self.columns}
+        if "ended_at" in given:
+            given["value"] = _elapsed_seconds()
+        return [
+            given.get(name, exp.cast(exp.null(), kind, dialect="duckdb")).as_(name)
+            for name, kind in wanted.items()
+        ]
 
 
 def parse(path: Path) -> Metric:

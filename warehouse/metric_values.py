@@ -4,9 +4,10 @@ A figure of a past day depends on the log only. What depends on today is here: w
 for a metric with a maturity, at `as_of`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 from sqlglot import exp
@@ -14,6 +15,8 @@ from sqlglot import exp
 from warehouse.metric import Metric, metrics
 
 PERCENTILES = (0.5, 0.9, 0.95)
+
+Group = Literal["active_on", "bot_version", "channel"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,40 @@ class Period:
         """Return the last day whose figure is final."""
         return min(self.last_on, self.as_of - timedelta(days=metric.maturity_days))
 
+    @property
+    def conditions(self) -> list[str]:
+        """Return the conditions of a query that reads the rows of a metric."""
+        return ["active_on between $first_on and $last_on", *self.choices]
+
+    @property
+    def choices(self) -> list[str]:
+        """Return the conditions apart from that on the days."""
+        found = []
+        if self.channels:
+            found.append("list_contains(cast($channels as varchar[]), channel)")
+        if self.bot_version is not None:
+            found.append("bot_version = $bot_version")
+        return found
+
+    def parameters(self, metric: Metric | None = None) -> dict[str, Any]:
+        """Return the parameters that the conditions name; with `metric`, its last final day too."""
+        given: dict[str, Any] = {"first_on": self.first_on}
+        if metric is not None:
+            given["last_on"] = self.last_mature_on(metric)
+        if self.channels:
+            given["channels"] = list(self.channels)
+        if self.bot_version is not None:
+            given["bot_version"] = self.bot_version
+        return given
+
 
 @dataclass(frozen=True)
 class MetricValue:
     """The value of one metric, or of one value of its breakdown.
 
-    `value`: a share, the mean of a duration, or a sum; None without data. `count`: cases that it is made
-    of; `missing`: cases without a value. `last_on`: the last day that was old enough.
+    `value`: a share, the mean of a duration, a quotient, or a sum; None without data. `count`: cases that it
+    is made of; `missing`: cases without a value. `last_on`: the last day that was old enough. `group`: the
+    day, version of the bot or channel that it is of, if the values were asked for by group.
     """
 
     metric: Metric
@@ -52,6 +82,7 @@ class MetricValue:
     p50: float | None = None
     p90: float | None = None
     p95: float | None = None
+    group: date | str | None = None
 
 
 def read_values(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricValue]:
@@ -59,27 +90,51 @@ def read_values(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricVa
     return [value for metric in metrics() for value in read_value(con, metric, period)]
 
 
-def read_stored(con: duckdb.DuckDBPyConnection, period: Period) -> list[MetricValue]:
-    """Return every stored metric of a period in one query, without percentiles."""
-    stored = [metric for metric in metrics() if metric.is_stored]
-    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in stored]
-    registry = exp.values(last_days, alias="registry", columns=["metric", "last_on"])
-    query = (
-        exp.select("metric", "breakdown", *_SUMS)
-        .from_("metric_daily")
-        .join(registry, using=["metric"])
-        .where("active_on between $first_on and cast(last_on as date)", *_filters(period)[1:])
-        .group_by("metric", "breakdown")
-        .order_by("breakdown")
-    )
+def read_stored(
+    con: duckdb.DuckDBPyConnection, period: Period, names: Collection[str] | None = None
+) -> list[MetricValue]:
+    """Return the stored metrics `names`, or all of them, in one query, without percentiles."""
+    stored = _stored(names)
     found: dict[str, list[tuple[Any, ...]]] = {metric.name: [] for metric in stored}
-    for name, *row in con.execute(query.sql("duckdb"), _chosen(period)).fetchall():
+    for name, _, *row in _stored_rows(con, period, stored, "cast(null as date)"):
         found[name].append(tuple(row))
     return [
         value
         for metric in stored
         for value in _values(metric, found[metric.name], period.last_mature_on(metric), {})
     ]
+
+
+def read_stored_by(
+    con: duckdb.DuckDBPyConnection, period: Period, group: Group, names: Collection[str]
+) -> list[MetricValue]:
+    """Return the stored metrics `names` of each day, version or channel that has cases, in order."""
+    stored = {metric.name: metric for metric in _stored(names)}
+    rows = _stored_rows(con, period, stored.values(), group)
+    return [
+        _value(stored[name], tuple(row), period.last_mature_on(stored[name]), {}, of)
+        for name, of, *row in rows
+    ]
+
+
+def _stored(names: Collection[str] | None) -> list[Metric]:
+    return [each for each in metrics() if each.is_stored and (names is None or each.name in names)]
+
+
+def _stored_rows(
+    con: duckdb.DuckDBPyConnection, period: Period, stored: Collection[Metric], group: str
+) -> list[tuple[Any, ...]]:
+    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in stored]
+    registry = exp.values(last_days, alias="registry", columns=["metric", "last_on"])
+    query = (
+        exp.select("metric", f"{group} as of_group", "breakdown", *_SUMS)
+        .from_("metric_daily")
+        .join(registry, using=["metric"])
+        .where("active_on between $first_on and cast(last_on as date)", *period.choices)
+        .group_by("metric", "of_group", "breakdown")
+        .order_by("metric", "of_group", "breakdown")
+    )
+    return con.execute(query.sql("duckdb"), period.parameters()).fetchall()
 
 
 _SUMS = (
@@ -97,11 +152,11 @@ def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -
     query = (
         exp.select("breakdown", *_SUMS)
         .from_(rows.subquery("daily"))
-        .where(*_filters(period))
+        .where(*period.conditions)
         .group_by("breakdown")
         .order_by("breakdown")
     )
-    found = con.execute(query.sql("duckdb"), _parameters(metric, period)).fetchall()
+    found = con.execute(query.sql("duckdb"), period.parameters(metric)).fetchall()
     percentiles = _percentiles(con, metric, period)
     last_on = period.last_mature_on(metric)
     return _values(metric, found, last_on, percentiles)
@@ -115,24 +170,24 @@ def _values(
 
 
 def _value(
-    metric: Metric, row: tuple[Any, ...], last_on: date, percentiles: dict[str, float]
+    metric: Metric,
+    row: tuple[Any, ...],
+    last_on: date,
+    percentiles: dict[str, float],
+    group: date | str | None = None,
 ) -> MetricValue:
     breakdown, numerator, denominator, value_sum, value_count, missing = row
-    if metric.kind == "ratio":
-        share = float(numerator) / float(denominator) if denominator else None
-        return MetricValue(metric, breakdown, share, numerator or 0, denominator or 0, 0, last_on)
-    value = float(value_sum) if value_count else None
-    if metric.kind == "duration" and value is not None:
-        value /= value_count
+    match metric.kind:
+        case "ratio":
+            total, count = float(numerator or 0), denominator or 0
+        case "quotient":
+            total, count = float(value_sum or 0), denominator or 0
+        case _:
+            total, count = float(value_sum or 0), value_count
+    is_divided = metric.kind in ("ratio", "quotient", "duration")
+    value = total / float(count) if is_divided and count else total if count else None
     return MetricValue(
-        metric,
-        breakdown,
-        value,
-        float(value_sum or 0),
-        value_count,
-        missing,
-        last_on,
-        **percentiles,
+        metric, breakdown, value, total, count, missing, last_on, **percentiles, group=group
     )
 
 
@@ -153,8 +208,22 @@ def _counted(metric: Metric) -> exp.Select:
         "denominator",
         "value as value_sum",
         "case when value is null then 0 else 1 end as value_count",
-        "case when value is null and denominator is null then 1 else 0 end as missing_count",
+        "case when value is null and numerator is null then 1 else 0 end as missing_count",
     ).from_(metric.rows().subquery("counted_rows"))
+
+
+def read_percentiles(
+    con: duckdb.DuckDBPyConnection, metric: Metric, period: Period, group: Group
+) -> list[tuple[Any, float | None, float | None]]:
+    """Return the median and the 95th percentile of a duration, for each day, version or channel, in order."""
+    query = (
+        exp.select(group, *(f"quantile_cont(value_sum, {share})" for share in (0.5, 0.95)))
+        .from_(_counted(metric).subquery("facts"))
+        .where(*period.conditions)
+        .group_by(group)
+        .order_by(group)
+    )
+    return con.execute(query.sql("duckdb"), period.parameters(metric)).fetchall()
 
 
 def _percentiles(
@@ -165,34 +234,12 @@ def _percentiles(
     query = (
         exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
         .from_(_counted(metric).subquery("facts"))
-        .where(*_filters(period))
+        .where(*period.conditions)
     )
-    found = con.execute(query.sql("duckdb"), _parameters(metric, period)).fetchone()
+    found = con.execute(query.sql("duckdb"), period.parameters(metric)).fetchone()
     names = (f"p{round(share * 100)}" for share in PERCENTILES)
     return {
         name: float(value)
         for name, value in zip(names, found or (), strict=True)
         if value is not None
     }
-
-
-def _filters(period: Period) -> list[str]:
-    filters = ["active_on between $first_on and $last_on"]
-    if period.channels:
-        filters.append("list_contains(cast($channels as varchar[]), channel)")
-    if period.bot_version is not None:
-        filters.append("bot_version = $bot_version")
-    return filters
-
-
-def _parameters(metric: Metric, period: Period) -> dict[str, Any]:
-    return {"last_on": period.last_mature_on(metric), **_chosen(period)}
-
-
-def _chosen(period: Period) -> dict[str, Any]:
-    given: dict[str, Any] = {"first_on": period.first_on}
-    if period.channels:
-        given["channels"] = list(period.channels)
-    if period.bot_version is not None:
-        given["bot_version"] = period.bot_version
-    return given

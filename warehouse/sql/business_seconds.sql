@@ -5,6 +5,8 @@ with
 
 cases as (
     select
+        conversation_id,
+        sequence,
         active_on,
         channel,
         bot_version,
@@ -23,6 +25,8 @@ known as (
 )
 
 select
+    cases.conversation_id,
+    cases.sequence,
     cases.active_on,
     cases.channel,
     cases.bot_version,
@@ -48,6 +52,8 @@ cross join known
 left join business_hours as parts
     on cases.ended_at > parts.opens_at and cases.started_at < parts.closes_at
 group by
+    cases.conversation_id,
+    cases.sequence,
     cases.active_on,
     cases.case_number,
     cases.channel,

@@ -9,8 +9,8 @@
 -- bot_version       version of the bot; empty if unknown
 -- breakdown         value by which the metric is broken down; empty for most
 -- numerator         sum of the numerators of a ratio; else 0
--- denominator       sum of the denominators of a ratio; else 0
--- value_sum         sum of the values of a duration, a count or a sum; else 0
+-- denominator       sum of the denominators of a ratio or a quotient; else 0
+-- value_sum         sum of the values of a duration, a count, a sum or a quotient; else 0
 -- value_count       number of values
 -- missing_count     rows without a value: no answer yet, no price, or clocks that contradict
 -- up_to_1h_count    durations below 1 hour
@@ -30,7 +30,7 @@ select
     cast(coalesce(sum(denominator), 0) as bigint) as denominator,
     cast(coalesce(sum(cast(value as decimal(28, 9))), 0) as decimal(38, 9)) as value_sum,
     count(value) as value_count,
-    count(*) filter (where denominator is null and value is null) as missing_count,
+    count(*) filter (where numerator is null and value is null) as missing_count,
     count(*) filter (where unit = 'seconds' and value < 3600) as up_to_1h_count,
     count(*) filter (
         where unit = 'seconds' and value >= 3600 and value < 14400

@@ -12,6 +12,8 @@
 -- source: Convolake
 
 select
+    conversation_id,
+    opened_sequence as sequence,
     opened_on as active_on,
     channel,
     bot_version,

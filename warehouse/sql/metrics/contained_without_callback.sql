@@ -16,6 +16,8 @@
 -- stored: no, it compares conversations with each other
 
 select
+    demand.conversation_id,
+    demand.opened_sequence as sequence,
     demand.opened_on as active_on,
     demand.channel,
     demand.bot_version,

@@ -13,6 +13,8 @@
 -- source: Assembled
 
 select
+    conversation_id,
+    sequence,
     submitted_on as active_on,
     channel,
     cast(null as varchar) as bot_version,

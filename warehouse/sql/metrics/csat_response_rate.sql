@@ -12,6 +12,8 @@
 -- source: Assembled
 
 select
+    conversation_id,
+    sequence,
     requested_on as active_on,
     channel,
     cast(null as varchar) as bot_version,

@@ -12,6 +12,7 @@
 -- source: Twilio, WhatsApp
 
 select
+    conversation_id,
     first_on as active_on,
     channel,
     cast(null as varchar) as bot_version,

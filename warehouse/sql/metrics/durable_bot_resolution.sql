@@ -13,6 +13,8 @@
 -- source: Chatwoot 15425
 
 select
+    conversation_id,
+    opened_sequence as sequence,
     opened_on as active_on,
     channel,
     bot_version,

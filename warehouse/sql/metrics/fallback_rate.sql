@@ -12,6 +12,8 @@
 -- source: Amazon Lex
 
 select
+    conversation_id,
+    started_sequence as sequence,
     started_on as active_on,
     channel,
     bot_version,

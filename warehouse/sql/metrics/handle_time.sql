@@ -13,6 +13,8 @@
 -- source: Amazon Connect, Intercom
 
 select
+    conversation_id,
+    started_sequence as sequence,
     started_on as active_on,
     channel,
     cast(null as varchar) as bot_version,

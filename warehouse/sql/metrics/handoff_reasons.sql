@@ -12,6 +12,8 @@
 -- source: Chatwoot 15233
 
 select
+    conversation_id,
+    requested_sequence as sequence,
     requested_on as active_on,
     channel,
     bot_version,

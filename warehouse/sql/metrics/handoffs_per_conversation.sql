@@ -12,6 +12,7 @@
 -- source: Convolake
 
 select
+    conversation_id,
     started_on as active_on,
     channel,
     bot_version,

@@ -15,6 +15,8 @@
 -- source: Chatwoot 12058 and 8477, Plain, Intercom
 
 select
+    conversation_id,
+    opened_sequence as sequence,
     opened_on as active_on,
     channel,
     bot_version,

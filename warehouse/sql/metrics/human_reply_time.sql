@@ -14,6 +14,8 @@
 -- source: Chatwoot 13417, Simla
 
 select
+    conversation_id,
+    started_sequence as sequence,
     started_on as active_on,
     channel,
     bot_version,

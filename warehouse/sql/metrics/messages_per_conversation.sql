@@ -12,6 +12,7 @@
 -- source: Amazon Connect
 
 select
+    conversation_id,
     started_on as active_on,
     channel,
     bot_version,

@@ -12,6 +12,8 @@
 -- source: Langfuse
 
 select
+    conversation_id,
+    sequence,
     called_on as active_on,
     channel,
     bot_version,

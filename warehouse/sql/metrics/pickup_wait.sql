@@ -14,6 +14,8 @@
 -- source: Amazon Connect
 
 select
+    conversation_id,
+    requested_sequence as sequence,
     requested_on as active_on,
     channel,
     bot_version,

@@ -12,6 +12,8 @@
 -- source: Amazon Connect, Google CCAI
 
 select
+    conversation_id,
+    requested_sequence as sequence,
     requested_on as active_on,
     channel,
     bot_version,

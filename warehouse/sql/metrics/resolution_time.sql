@@ -14,6 +14,8 @@
 -- source: Zendesk
 
 select
+    conversation_id,
+    opened_sequence as sequence,
     opened_on as active_on,
     channel,
     bot_version,

@@ -21,13 +21,15 @@ weeks as (
         contact_id,
         cast(date_trunc('week', opened_on) as date) as week_on,
         min(channel) as channel,
-        min(bot_version) as bot_version
+        min(bot_version) as bot_version,
+        min(conversation_id) as conversation_id
     from episode_outcomes
     where contact_id is not null and not is_test
     group by contact_id, cast(date_trunc('week', opened_on) as date)
 )
 
 select
+    weeks.conversation_id,
     weeks.week_on as active_on,
     weeks.channel,
     weeks.bot_version,

@@ -13,6 +13,8 @@
 -- source: Convolake
 
 select
+    conversation_id,
+    sequence,
     happened_on as active_on,
     channel,
     bot_version,

@@ -13,6 +13,8 @@
 -- source: Convolake
 
 select
+    conversation_id,
+    started_sequence as sequence,
     started_on as active_on,
     channel,
     bot_version,

@@ -13,6 +13,8 @@
 -- source: Chatwoot 14032
 
 select
+    conversation_id,
+    requested_sequence as sequence,
     requested_on as active_on,
     channel,
     bot_version,

@@ -8,6 +8,7 @@
 -- contact_id               the customer's contact; null if unknown
 -- is_test                  stored, but excluded from every metric
 -- bot_version              version of the bot that answered first
+-- opened_sequence          place of the event that opened it
 -- opened_at                when the demand opened, UTC
 -- opened_on                day of opened_at in the reporting zone
 -- next_opened_at           when the next episode of the conversation opened, UTC; null for the last
@@ -37,6 +38,7 @@ judged as (
         contact_id,
         is_test,
         bot_version,
+        opened_sequence,
         opened_at,
         opened_on,
         next_opened_at,
@@ -68,6 +70,7 @@ select
     contact_id,
     is_test,
     bot_version,
+    opened_sequence,
     opened_at,
     opened_on,
     next_opened_at,
