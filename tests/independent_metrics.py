@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,14 +22,14 @@ SPEAKERS = ("customer", "bot", "agent")
 
 
 class Case(NamedTuple):
-    """One case of a metric on a day: a ratio's numerator (with denominator 1), or a value."""
+    """One case of a metric on a day: a ratio's numerator (of 1), or a value; a quotient's value has a denominator."""
 
     metric: str
     day: date
     numerator: float | None = None
     value: float | None = None
     breakdown: str = ""
-    denominator: int = 1
+    denominator: int = 0
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Episode:
     resolutions: list[Row] = field(default_factory=list)
     is_closed: bool = False
     is_idle: bool = False
+    nlu: list[Row] = field(default_factory=list)
+    calls: list[Row] = field(default_factory=list)
+    ratings: list[bool] = field(default_factory=list)
 
     def count(self, role: str) -> int:
         return sum(each[0] == role for each in self.said)
@@ -86,6 +90,7 @@ class Walk:
         self.messages: list[Row] = []
         self.ratings: list[Case] = []
         self.calls: list[Case] = []
+        self.model_calls: list[Row] = []
         self.receipts: dict[str, tuple[datetime, str]] = {}
         self.agent_spans: list[tuple[datetime, datetime]] = []
         self._control = "none"
@@ -173,6 +178,7 @@ class Walk:
         if self.episodes:
             is_fallback = bool((nlu or {}).get("is_fallback"))
             self.episodes[-1].said.append((role, is_fallback, at))
+            self.episodes[-1].nlu += [nlu] if nlu else []
             self.episodes[-1].is_idle = False
         if role == "agent":
             newest = list(self.handoffs.values())[-1:]
@@ -218,13 +224,25 @@ class Walk:
         if event["event_type"] == "feedback.requested":
             self._asked = day
         elif data.get("score") is not None:
-            self.ratings.append(Case("csat", day, int(data["score"] >= 0.8 * data.get("scale", 5))))
+            is_positive = data["score"] >= 0.8 * data.get("scale", 5)
+            self.ratings.append(Case("csat", day, int(is_positive)))
+            if self.episodes:
+                self.episodes[-1].ratings.append(is_positive)
 
     def _call(self, call: Row, at: datetime) -> None:
         cost = call.get("cost") if call.get("currency", "USD") == "USD" else None
         self.calls.append(Case("model_tokens", at.date(), value=call.get("tokens")))
         self.calls.append(Case("model_cost_usd", at.date(), value=cost))
         self.calls.append(Case("model_cost_coverage", at.date(), int(cost is not None)))
+        day, model = at.date(), call.get("model") or "unknown"
+        self.calls += [
+            Case("model_tokens_by_model", day, value=call.get("tokens"), breakdown=model),
+            Case("model_cost_by_model_usd", day, value=cost, breakdown=model),
+            Case("model_cost_coverage_by_model", day, int(cost is not None), breakdown=model),
+        ]
+        self.model_calls.append(call)
+        if self.episodes:
+            self.episodes[-1].calls.append(call)
 
     def cases(self) -> Iterator[Case]:
         yield from self._conversation_cases()
@@ -249,10 +267,28 @@ class Walk:
         day = self.started_at.date()
         is_engaged = any(each["participant_role"] == "customer" for each in self.messages)
         yield Case("engaged_rate", day, int(is_engaged))
+        yield Case("conversations", day, value=1)
+        yield from _per("conversation", day, self.model_calls, is_counted=True)
         if is_engaged:
             yield Case("messages_per_conversation", day, len(self.messages))
             yield Case("turns_per_conversation", day, len(self.turns))
             yield Case("handoffs_per_conversation", day, len(self.handoffs))
+
+
+def _per(what: str, day: date, calls: list[Row], *, is_counted: bool) -> Iterator[Case]:
+    """Yield tokens and cost per `what`: missing if one of the calls does not report them."""
+    if not calls:
+        return
+    in_dollars = [
+        each.get("cost") if each.get("currency", "USD") == "USD" else None for each in calls
+    ]
+    for name, reported in (
+        (f"model_tokens_per_{what}", [each.get("tokens") for each in calls]),
+        (f"model_cost_per_{what}_usd", in_dollars),
+    ):
+        known = [Decimal(str(each)) for each in reported if each is not None]
+        total = float(sum(known)) if len(known) == len(calls) else None
+        yield Case(name, day, value=total, denominator=int(is_counted and total is not None))
 
 
 def _human(name: str, day: date, start: datetime, end: datetime | None) -> Iterator[Case]:
@@ -341,19 +377,44 @@ def _episode_cases(episode: Episode) -> Iterator[Case]:
     yield Case("resolution_rate", day, int(is_resolved))
     yield Case("bot_resolution", day, int(bot_resolved))
     yield Case("bot_abandonment", day, int(outcome == "silent"))
+    is_durable = bot_resolved and not _is_back(episode)
+    yield from _intent_cases(episode, outcome)
+    yield from _per("contained", day, episode.calls, is_counted=not handed_off)
+    yield from _per("durable_resolution", day, episode.calls, is_counted=is_durable)
     if outcome is not None:
         for each in ("confirmed", "assumed", "silent", "unanswered"):
             yield Case(f"contained_{each}", day, int(outcome == each))
     if is_resolved:
         resolved_at = episode.resolutions[0]["happened_at"]
-        limit = resolved_at + timedelta(days=7)
-        is_back = episode.next_opened_at is not None and episode.next_opened_at <= limit
-        yield Case("reopen_rate", day, int(is_back))
+        yield Case("reopen_rate", day, int(_is_back(episode)))
         yield from _human("resolution_time", day, episode.opened_at, resolved_at)
         if bot_resolved:
-            yield Case("durable_bot_resolution", day, int(not is_back))
+            yield Case("durable_bot_resolution", day, int(is_durable))
         if episode.requested_at:
             yield from _human("human_resolution_time", day, episode.requested_at[0], resolved_at)
+
+
+def _is_back(episode: Episode) -> bool:
+    """Return whether a resolved episode was followed by another within 7 days."""
+    limit = episode.resolutions[0]["happened_at"] + timedelta(days=7)
+    return episode.next_opened_at is not None and episode.next_opened_at <= limit
+
+
+def _intent_cases(episode: Episode, outcome: str | None) -> Iterator[Case]:
+    day = episode.opened_at.date()
+    understood = [each["intent"] for each in episode.nlu if not each.get("is_fallback")]
+    reported = ["fallback" if each.get("is_fallback") else each["intent"] for each in episode.nlu]
+    first, last = (*understood, "unknown")[0], ("unknown", *reported)[-1]
+    for name, is_counted in (
+        ("containment", outcome is not None),
+        ("handoff_rate", outcome is None),
+        ("resolution_rate", bool(episode.resolutions)),
+    ):
+        yield Case(f"{name}_by_intent", day, int(is_counted), breakdown=first)
+    is_abandoned = int(outcome == "silent")
+    yield Case("abandonment_by_last_intent", day, is_abandoned, breakdown=last)
+    if episode.ratings:
+        yield Case("csat_by_intent", day, int(episode.ratings[-1]), breakdown=first)
 
 
 def _response_cases(episode: Episode) -> Iterator[Case]:

@@ -62,7 +62,7 @@ def stored_sums(record: Record) -> Sums:
                 query = metric.rows().subquery("cases")
                 missing = "count(*) filter (where value is null and numerator is null)"
                 rows += con.execute(
-                    "select metric, active_on, '', coalesce(sum(numerator), 0), "
+                    "select metric, active_on, coalesce(breakdown, ''), coalesce(sum(numerator), 0), "
                     f"coalesce(sum(denominator), 0), coalesce(sum(value), 0), {missing} "
                     f"from {query.sql('duckdb')} group by all"
                 ).fetchall()
@@ -89,7 +89,8 @@ def independent_sums(cases: list[Case]) -> Sums:
         else:
             values = [Decimal(str(each.value)) for each in group if each.value is not None]
             total = sum(values, Decimal())
-            found[key] = _decimal(0), _decimal(0), _decimal(total), len(group) - len(values)
+            count = sum(each.denominator for each in group)
+            found[key] = _decimal(0), _decimal(count), _decimal(total), len(group) - len(values)
     return found
 
 
@@ -213,9 +214,10 @@ def test_a_metric_gives_a_day_a_channel_and_either_a_ratio_or_a_value(metric: Me
     columns = set(metric.columns)
     assert {"active_on", "channel"} <= columns
     is_ratio = metric.kind == "ratio"
-    assert ({"numerator", "denominator"} <= columns) == is_ratio
+    assert ("numerator" in columns) == is_ratio
+    assert ("denominator" in columns) == (metric.kind in ("ratio", "quotient"))
     assert ("value" in columns or {"started_at", "ended_at"} <= columns) != is_ratio
-    assert metric.kind in ("ratio", "duration", "count", "sum")
+    assert metric.kind in ("ratio", "quotient", "duration", "count", "sum")
     assert (metric.unit == "seconds") == (metric.kind == "duration")
 
 

@@ -107,8 +107,7 @@ def _bot_turn(
         script.pause(0.6)
     payload = {"nlu": _understanding(script, intent or script.topic.intent)}
     message = script.answer(script.bot(), choices, in_reply_to=asked, payload=payload)
-    tokens = script.random.randrange(180, 900)
-    call = {"model": "support-small", "tokens": tokens, "cost": round(tokens * 2e-6, 6)}
+    call = _model_call(script.random.randrange(180, 900), payload["nlu"])
     script.add(
         "bot.turn_completed",
         **script.bot(),
@@ -118,6 +117,14 @@ def _bot_turn(
     )
     script.give_receipts(message)
     return message
+
+
+def _model_call(tokens: int, nlu: dict[str, Any]) -> dict[str, Any]:
+    """Return the call behind an answer. The own model that says goodbye has no price."""
+    if nlu["intent"] == "thanks":
+        return {"model": "own-tiny", "tokens": tokens}
+    model, price = ("support-large", 9e-6) if nlu["is_fallback"] else ("support-small", 2e-6)
+    return {"model": model, "tokens": tokens, "cost": round(tokens * price, 6)}
 
 
 def _understanding(script: Script, intent: str) -> dict[str, Any]:

@@ -33,6 +33,12 @@
 -- close_reason             payload.reason of that event; timer if the server closed it
 -- idle_at                  the session ended after the last message, UTC; null if it did not
 -- feedback_score           score of the last rating; null without one
+-- is_rated_positive        the last rating is positive; null without one that can be read
+-- first_intent             first intent that the bot understood; null without one
+-- last_intent              last intent that the bot reported; 'fallback' if it understood nothing
+-- model_call_count         calls of language models that the bot reported
+-- model_tokens             their tokens; null without a call, and if one does not report them
+-- model_cost_usd           their cost in US dollars; null without a call, and if one has no price
 
 with
 
@@ -44,7 +50,8 @@ spoken as (
         messages.happened_at,
         messages.happened_on,
         messages.bot_version,
-        coalesce((messages.payload ->> '$.nlu.is_fallback') = 'true', false) as is_fallback
+        coalesce((messages.payload ->> '$.nlu.is_fallback') = 'true', false) as is_fallback,
+        messages.payload ->> '$.nlu.intent' as intent
     from messages
     inner join conversations on messages.conversation_id = conversations.conversation_id
     where
@@ -164,7 +171,12 @@ said as (
         count(*) filter (
             where spoken.participant_role = 'customer'
             and spoken.sequence < handed_off.first_sequence
-        ) as messages_before_handoff
+        ) as messages_before_handoff,
+        arg_min(spoken.intent, spoken.sequence)
+        filter (where spoken.intent is not null and not spoken.is_fallback) as first_intent,
+        arg_max(
+            case when spoken.is_fallback then 'fallback' else spoken.intent end, spoken.sequence
+        ) filter (where spoken.intent is not null or spoken.is_fallback) as last_intent
     from opened
     inner join spoken
         on
@@ -220,13 +232,39 @@ rated as (
     select
         opened.conversation_id,
         opened.episode_number,
-        arg_max_null(feedback.score, feedback.sequence) as feedback_score
+        arg_max_null(feedback.score, feedback.sequence) as feedback_score,
+        arg_max(feedback.is_positive, feedback.sequence)
+        filter (where feedback.is_positive is not null) as is_rated_positive
     from opened
     inner join feedback
         on
             opened.conversation_id = feedback.conversation_id
             and opened.opened_sequence <= feedback.sequence
             and opened.next_sequence > feedback.sequence
+    group by opened.conversation_id, opened.episode_number
+),
+
+called as (
+    select
+        opened.conversation_id,
+        opened.episode_number,
+        count(*) as model_call_count,
+        case
+            when count(model_calls.total_tokens) = count(*)
+                then cast(sum(model_calls.total_tokens) as bigint)
+        end as model_tokens,
+        case
+            when
+                count(case when model_calls.cost_currency = 'USD' then model_calls.cost end)
+                = count(*)
+                then sum(model_calls.cost)
+        end as model_cost_usd
+    from opened
+    inner join model_calls
+        on
+            opened.conversation_id = model_calls.conversation_id
+            and opened.opened_sequence <= model_calls.sequence
+            and opened.next_sequence > model_calls.sequence
     group by opened.conversation_id, opened.episode_number
 )
 
@@ -268,7 +306,13 @@ select
     case
         when endings.ended_sequence > coalesce(said.last_sequence, 0) then endings.ended_at
     end as idle_at,
-    rated.feedback_score
+    rated.feedback_score,
+    rated.is_rated_positive,
+    said.first_intent,
+    said.last_intent,
+    coalesce(called.model_call_count, 0) as model_call_count,
+    called.model_tokens,
+    called.model_cost_usd
 from opened
 inner join conversations on opened.conversation_id = conversations.conversation_id
 left join said
@@ -287,3 +331,7 @@ left join rated
     on
         opened.conversation_id = rated.conversation_id
         and opened.episode_number = rated.episode_number
+left join called
+    on
+        opened.conversation_id = called.conversation_id
+        and opened.episode_number = called.episode_number

@@ -17,7 +17,6 @@ select
     sequence,
     submitted_on as active_on,
     channel,
-    cast(null as varchar) as bot_version,
     case when is_positive then 1 else 0 end as numerator,
     1 as denominator
 from feedback

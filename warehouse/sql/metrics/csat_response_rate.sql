@@ -16,7 +16,6 @@ select
     sequence,
     requested_on as active_on,
     channel,
-    cast(null as varchar) as bot_version,
     case when is_answered then 1 else 0 end as numerator,
     1 as denominator
 from feedback_requests

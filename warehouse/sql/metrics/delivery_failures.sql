@@ -15,7 +15,6 @@ select
     conversation_id,
     first_on as active_on,
     channel,
-    cast(null as varchar) as bot_version,
     case when status = 'failed' then 1 else 0 end as numerator,
     1 as denominator
 from receipts

@@ -17,7 +17,6 @@ select
     started_sequence as sequence,
     started_on as active_on,
     channel,
-    cast(null as varchar) as bot_version,
     active_seconds as value
 from control_spans
 where not is_test and owner = 'agent' and ended_at is not null

@@ -18,6 +18,12 @@
 -- messages_before_handoff  customer messages before it
 -- first_bot_reply_at       first message of the bot, UTC
 -- first_agent_reply_at     first public message of an agent, UTC
+-- first_intent             first intent that the bot understood; null without one
+-- last_intent              last intent that the bot reported; 'fallback' if it understood nothing
+-- is_rated_positive        the last rating is positive; null without one that can be read
+-- model_call_count         calls of language models that the bot reported
+-- model_tokens             their tokens; null without a call, and if one does not report them
+-- model_cost_usd           their cost in US dollars; null without a call, and if one has no price
 -- is_final                 resolved, closed, or its session ended after the last message
 -- is_eligible              final, no test, and the bot wrote or a human was requested
 -- is_handed_off            a human was requested, or an agent wrote
@@ -50,6 +56,12 @@ judged as (
         messages_before_handoff,
         first_bot_reply_at,
         first_agent_reply_at,
+        first_intent,
+        last_intent,
+        is_rated_positive,
+        model_call_count,
+        model_tokens,
+        model_cost_usd,
         last_message_role,
         bot_answer_count,
         resolved_at is not null or closed_at is not null or idle_at is not null as is_final,
@@ -80,6 +92,12 @@ select
     messages_before_handoff,
     first_bot_reply_at,
     first_agent_reply_at,
+    first_intent,
+    last_intent,
+    is_rated_positive,
+    model_call_count,
+    model_tokens,
+    model_cost_usd,
     is_final,
     is_eligible,
     is_handed_off,

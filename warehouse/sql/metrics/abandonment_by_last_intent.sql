@@ -1,0 +1,25 @@
+-- Bot abandonment by last intent
+-- topic: bot
+-- question: After which intents do customers leave the bot?
+-- formula: abandoned episodes ÷ eligible episodes, of each last intent that the bot reported;
+--   fallback if it understood nothing
+-- kind: ratio
+-- unit: share
+-- clock: cohort: the day on which the demand opened
+-- maturity: 0 days
+-- excludes: tests, episodes that are not final, and those without a bot message or a handoff
+-- owner: analytics
+-- version: 1
+-- source: Rasa
+
+select
+    conversation_id,
+    opened_sequence as sequence,
+    opened_on as active_on,
+    channel,
+    bot_version,
+    coalesce(last_intent, 'unknown') as breakdown,
+    case when is_abandoned then 1 else 0 end as numerator,
+    1 as denominator
+from episode_outcomes
+where is_eligible

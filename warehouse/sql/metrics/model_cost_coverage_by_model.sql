@@ -1,0 +1,24 @@
+-- Coverage of the cost by model
+-- topic: cost
+-- question: For which models is the price known?
+-- formula: model calls with a cost in US dollars ÷ model calls, of each model
+-- kind: ratio
+-- unit: share
+-- clock: event: the day of the call
+-- maturity: 0 days
+-- excludes: test conversations
+-- owner: analytics
+-- version: 1
+-- source: Langfuse
+
+select
+    conversation_id,
+    sequence,
+    called_on as active_on,
+    channel,
+    bot_version,
+    coalesce(model, 'unknown') as breakdown,
+    case when cost is not null and cost_currency = 'USD' then 1 else 0 end as numerator,
+    1 as denominator
+from model_calls
+where not is_test

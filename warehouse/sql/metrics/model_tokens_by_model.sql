@@ -1,0 +1,23 @@
+-- Tokens by model
+-- topic: cost
+-- question: How many tokens does each model use?
+-- formula: sum of the tokens of model calls, of each model
+-- kind: sum
+-- unit: tokens
+-- clock: event: the day of the call
+-- maturity: 0 days
+-- excludes: tests; calls without a number of tokens are missing and counted
+-- owner: analytics
+-- version: 1
+-- source: OpenTelemetry
+
+select
+    conversation_id,
+    sequence,
+    called_on as active_on,
+    channel,
+    bot_version,
+    coalesce(model, 'unknown') as breakdown,
+    total_tokens as value
+from model_calls
+where not is_test
