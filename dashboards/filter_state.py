@@ -44,19 +44,22 @@ class Period:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The available periods and channels. `period` is None if the record is empty."""
+    """The available periods, channels and versions of the bot. `period` is None if the record is empty."""
 
     period: Period | None
     channels: tuple[str, ...]
     reporting_zone: str
+    bot_versions: tuple[str, ...] = ()
+    hours_zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The chosen filters; no channel means every channel."""
+    """The chosen filters; no channel, and no version of the bot, means every one."""
 
     period: Period
     channels: tuple[str, ...] = ()
+    bot_version: str | None = None
 
     @property
     def named(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class Scope:
             "first_on": self.period.first_on,
             "last_on": self.period.last_on,
             "channels": list(self.channels) or None,
+            "bot_version": self.bot_version,
         }
 
 

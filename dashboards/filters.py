@@ -5,10 +5,11 @@ Anyone can write a URL. An invalid value is ignored with a hint and never repeat
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import formatting
 from dashboards.filter_state import Bounds, Period, Scope
@@ -17,36 +18,61 @@ DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
 """Filters of every page; they stay on a change of page."""
 
+VERSION = "bot_version"
+"""Filter of the pages that read the registry of metrics; it stays among them."""
+
 T = TypeVar("T")
 
 
-def choose_scope(bounds: Bounds, whole: Period) -> Scope:
-    """Return the period and channels chosen here or named in the URL.
+def choose_scope(bounds: Bounds, whole: Period, *, by_version: bool = False) -> Scope:
+    """Return the period and channels chosen here or named in the URL, and the version of the bot `by_version`.
 
     `whole` is the available period; the default is its last DEFAULT_DAYS days.
     """
-    _restore_filters()
+    keys = (*SHARED, VERSION) if by_version else SHARED
+    _restore_filters(keys)
     given, named = _period_of_address(whole), _channels_of_address(bounds.channels)
-    left, right = st.columns([2, 3])
+    left, right, *rest = st.columns([2, 3, 2] if by_version else [2, 3])
     with left:
         period = _choose_period(whole, given)
     with right:
         channels = _choose_channels(bounds.channels, named)
-    _remember()
-    return Scope(period, channels)
+    version = _choose_version(bounds.bot_versions, rest[0]) if rest else None
+    _remember(keys)
+    return Scope(period, channels, version)
 
 
-def _restore_filters() -> None:
+def _choose_version(known: Sequence[str], place: DeltaGenerator) -> str | None:
+    with place:
+        versions = {each: formatting.quote(each) for each in known}
+        return choose("Version of the bot", VERSION, versions, "All versions")
+
+
+def address_of(scope: Scope, whole: Period, **more: str) -> dict[str, Any]:
+    """Return the query parameters of a page with the filters of `scope` and `more`."""
+    period = scope.period
+    found: dict[str, Any] = {}
+    if period != whole.last(DEFAULT_DAYS):
+        found |= {"from": period.first_on.isoformat(), "to": period.last_on.isoformat()}
+    if scope.channels:
+        found["channel"] = list(scope.channels)
+    if scope.bot_version is not None:
+        found[VERSION] = scope.bot_version
+    return found | more
+
+
+def _restore_filters(keys: Sequence[str]) -> None:
     """Copy the filters of the previous page into a URL that has none."""
     kept: dict[str, list[str]] = st.session_state.get("filters", {})
-    if not any(key in st.query_params for key in SHARED):
-        for key, values in kept.items():
-            st.query_params[key] = values
+    if not any(key in st.query_params for key in keys):
+        for key in set(keys) & set(kept):
+            st.query_params[key] = kept[key]
 
 
-def _remember() -> None:
-    named = {key: st.query_params.get_all(key) for key in SHARED}
-    st.session_state["filters"] = {key: values for key, values in named.items() if values}
+def _remember(keys: Sequence[str]) -> None:
+    kept: dict[str, list[str]] = st.session_state.get("filters", {})
+    named = {key: st.query_params.get_all(key) for key in keys}
+    st.session_state["filters"] = {key: values for key, values in (kept | named).items() if values}
 
 
 def _period_of_address(whole: Period) -> Period:

@@ -36,7 +36,13 @@ def load_bounds(warehouse: Path) -> Bounds:
     row = read_frames(warehouse, HERE, ["bounds"], {})["bounds"].row(0, named=True)
     first_on, last_on = row["first_on"], row["last_on"]
     period = Period(first_on, last_on) if first_on is not None else None
-    return Bounds(period, tuple(row["channels"]), row["reporting_zone"] or "UTC")
+    return Bounds(
+        period,
+        tuple(row["channels"]),
+        row["reporting_zone"] or "UTC",
+        tuple(row["bot_versions"]),
+        tuple(row["hours_zones"]),
+    )
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)

@@ -65,7 +65,7 @@ def test_the_sums_over_the_list_are_the_figure(simulated: Record, metric: Metric
     with connect(simulated.settings.warehouse_path) as con:
         for period in periods(metric.name):
             for figure in read_value(con, metric, period):
-                of_breakdown = figure.breakdown if figure.breakdown else None
+                of_breakdown = figure.breakdown or None
                 listed = read_cases(con, metric, period, Selection(breakdown=of_breakdown))
                 assert of_list(metric, listed) == of_figure(figure)
                 totals = read_totals(con, metric, period, Selection(breakdown=of_breakdown))

@@ -206,7 +206,9 @@ def test_an_unknown_metric_is_answered_with_the_names(record: Record) -> None:
         app, ["metrics", "containement"], env={"CONVOLAKE_DATA": str(record.settings.data)}
     )
     assert result.exit_code == 1
-    assert "there is no metric 'containement'; there are: bot_abandonment" in result.output
+    assert (
+        "there is no metric 'containement'; there are: abandonment_by_last_intent" in result.output
+    )
 
 
 @pytest.mark.parametrize("metric", metrics(), ids=lambda metric: metric.name)

@@ -17,7 +17,7 @@ DIRECTORY = SQL / "metrics"
 ROWS = "metric_rows"
 """The relation that `metric_daily` reads: the rows of every stored metric."""
 
-_CASES = "timed_cases"
+CASES = "timed_cases"
 """The relation that `business_seconds.sql` reads: the rows of one duration."""
 
 Kind = Literal["ratio", "quotient", "duration", "count", "sum"]
@@ -153,7 +153,7 @@ def _elapsed_seconds() -> exp.Expr:
 
 def _business_hours_twin(metric: Metric) -> Metric:
     """Return the same duration, counted only while the business is open."""
-    query = _select(SQL / "business_seconds.sql").with_(_CASES, as_=metric.query.copy(), copy=False)
+    query = _select(SQL / "business_seconds.sql").with_(CASES, as_=metric.query.copy(), copy=False)
     query.args["with_"].expressions.insert(0, query.args["with_"].expressions.pop())
     return replace(
         metric,

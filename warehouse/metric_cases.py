@@ -96,9 +96,7 @@ _ORDERS: dict[Order, tuple[str, ...]] = {
 
 
 def _chosen(metric: Metric, period: Period, selection: Selection) -> exp.Select:
-    query = (
-        exp.select(*COLUMNS).from_(metric.cases().subquery("cases")).where(*period.conditions)
-    )
+    query = exp.select(*COLUMNS).from_(metric.cases().subquery("cases")).where(*period.conditions)
     is_counted = "numerator > 0" if metric.kind == "ratio" else "value is not null"
     match selection.part:
         case "counted":

@@ -14,7 +14,6 @@ STEPS = {
     6: "15 min to 1 h",
     7: "1 h and more",
 }
-WEEKDAYS = {1: "Mon", 2: "Tue", 3: "Wed", 4: "Thu", 5: "Fri", 6: "Sat", 7: "Sun"}
 
 
 def funnel(frame: pl.DataFrame) -> alt.Chart:
@@ -56,29 +55,6 @@ def waits(frame: pl.DataFrame) -> alt.Chart:
                 alt.Tooltip("wait:N", title="Wait"),
                 alt.Tooltip("clock:N", title="Clock"),
                 alt.Tooltip("handoffs:Q", title="Handoffs", format=","),
-            ],
-        )
-        .properties(height=HEIGHT, padding=PADDING)
-    )
-    return chart
-
-
-def by_hour(frame: pl.DataFrame) -> alt.Chart:
-    """Return a heat map of the requests by day of the week and hour."""
-    named = frame.with_columns(
-        day=pl.col("weekday").replace_strict(WEEKDAYS, return_dtype=pl.String)
-    )
-    chart: alt.Chart = (
-        alt.Chart(named)
-        .mark_rect()
-        .encode(
-            x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("day:N", title=None, sort=list(WEEKDAYS.values())),
-            color=alt.Color("requested:Q", legend=None, scale=alt.Scale(scheme="blues")),
-            tooltip=[
-                alt.Tooltip("day:N", title="Day"),
-                alt.Tooltip("hour:O", title="Hour"),
-                alt.Tooltip("requested:Q", title="Handoffs", format=","),
             ],
         )
         .properties(height=HEIGHT, padding=PADDING)

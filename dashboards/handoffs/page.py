@@ -10,6 +10,7 @@ from dashboards import filters, formatting, page_layout
 from dashboards.filter_state import Bounds, Period
 from dashboards.handoffs import charts, data
 from dashboards.handoffs.data import Handoffs
+from dashboards.overview.charts import hour_map
 
 STAGES = {
     "requested": "Requested",
@@ -67,7 +68,9 @@ def _show_charts(found: Handoffs) -> None:
     with st.container(border=True):
         st.subheader("When they were requested", anchor=False)
         st.caption("Handoffs by day of the week and hour, in the reporting zone")
-        st.altair_chart(charts.by_hour(found.by_hour), alt="Handoffs by weekday and hour")
+        st.altair_chart(
+            hour_map(found.by_hour, "requested", "Handoffs"), alt="Handoffs by weekday and hour"
+        )
 
 
 def _show_table(title: str, frame: pl.DataFrame, unnamed: str) -> None:

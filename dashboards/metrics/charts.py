@@ -33,6 +33,9 @@ def _value(metric: Metric) -> pl.Expr:
     if metric.kind == "ratio":
         denominator = pl.col("denominator")
         return pl.when(denominator > 0).then(pl.col("numerator") / denominator)
+    if metric.kind == "quotient":
+        denominator = pl.col("denominator")
+        return pl.when(denominator > 0).then(pl.col("value_sum") / denominator)
     if metric.kind == "duration":
         count = pl.col("value_count")
         return pl.when(count > 0).then(pl.col("value_sum") / count)

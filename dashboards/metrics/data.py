@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from dashboards.figures import metric_named, registry_period
 from dashboards.filter_state import Period, Scope
-from dashboards.warehouse_reader import TTL_SECONDS, read_frames, snapshot
+from dashboards.warehouse_reader import TTL_SECONDS, run_query, snapshot
 from warehouse import metric_values
-from warehouse.metric import Metric, metrics
+from warehouse.metric_cases import Selection, Totals, read_cases, read_totals
+from warehouse.metric_exclusions import Exclusion, read_exclusions
 from warehouse.metric_values import MetricValue
 
 HERE = Path(__file__).parent
@@ -35,15 +37,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Detail:
-    """One metric whole: its values with percentiles, and its sums by day."""
+    """One metric whole: its values with percentiles, its sums by day, and what it leaves out."""
 
     lines: list[dict[str, Any]]
     days: pl.DataFrame
-
-
-def find_metric(name: str | None) -> Metric | None:
-    """Return the metric with this name."""
-    return next((each for each in metrics() if each.name == name), None)
+    exclusions: list[Exclusion]
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
@@ -54,8 +52,8 @@ def load_list(warehouse: Path, scope: Scope, whole: Period) -> list[Line]:
     """
     before = scope.period.before
     with snapshot(warehouse) as cursor:
-        now = metric_values.read_stored(cursor, _period(scope, scope.period, whole))
-        earlier = metric_values.read_stored(cursor, _period(scope, before, whole))
+        now = metric_values.read_stored(cursor, registry_period(scope, scope.period, whole))
+        earlier = metric_values.read_stored(cursor, registry_period(scope, before, whole))
     is_whole = before.first_on >= whole.first_on
     values = {_key(each): each.value for each in earlier} if is_whole else {}
     return [
@@ -76,20 +74,17 @@ def _key(value: MetricValue) -> tuple[str, str]:
     return value.metric.name, value.breakdown
 
 
-def _period(scope: Scope, period: Period, whole: Period) -> metric_values.Period:
-    return metric_values.Period(period.first_on, period.last_on, whole.last_on, scope.channels)
-
-
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
 def load_detail(warehouse: Path, name: str, scope: Scope, whole: Period) -> Detail:
     """Return one metric of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
-    metric = find_metric(name)
-    assert metric is not None  # noqa: S101 (the page found it by this name)
+    metric = metric_named(name)
     with snapshot(warehouse) as cursor:
-        found = metric_values.read_value(cursor, metric, _period(scope, scope.period, whole))
-    last_on = _period(scope, scope.period, whole).last_mature_on(metric)
-    parameters = {**scope.parameters, "metric": name, "last_on": last_on}
-    days = read_frames(warehouse, HERE, ["metric_by_day"], parameters)
+        period = registry_period(scope, scope.period, whole)
+        found = metric_values.read_value(cursor, metric, period)
+        exclusions = read_exclusions(cursor, metric, period)
+        last_on = period.last_mature_on(metric)
+        parameters = {**scope.parameters, "metric": name, "last_on": last_on}
+        days = run_query(cursor, HERE / "sql" / "metric_by_day.sql", parameters)
     lines = [
         {
             "breakdown": each.breakdown or None,
@@ -102,4 +97,48 @@ def load_detail(warehouse: Path, name: str, scope: Scope, whole: Period) -> Deta
         }
         for each in found
     ]
-    return Detail(lines, days["metric_by_day"])
+    return Detail(lines, days, exclusions)
+
+
+PAGE_SIZE = 25
+"""Cases on one page of the list."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """One page of the cases behind a figure, and the sums over all of them."""
+
+    totals: Totals
+    rows: pl.DataFrame
+    page: int
+
+    @property
+    def pages(self) -> int:
+        """Number of pages, at least one."""
+        return max(1, -(-self.totals.cases // PAGE_SIZE))
+
+
+@st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
+def load_cases(
+    warehouse: Path, name: str, scope: Scope, whole: Period, selection: Selection, page: int
+) -> Cases:
+    """Return one page of the cases of a metric; beyond the last page, the last.
+
+    Raises WarehouseMissingError, WarehouseNotReadyError.
+    """
+    metric, period = metric_named(name), registry_period(scope, scope.period, whole)
+    with snapshot(warehouse) as cursor:
+        totals = read_totals(cursor, metric, period, selection)
+        number = min(page, max(1, -(-totals.cases // PAGE_SIZE)))
+        skip = (number - 1) * PAGE_SIZE
+        rows = read_cases(cursor, metric, period, selection, PAGE_SIZE, skip)
+    return Cases(totals, rows, number)
+
+
+def load_all_cases(
+    warehouse: Path, name: str, scope: Scope, whole: Period, selection: Selection
+) -> pl.DataFrame:
+    """Return every case of a metric. Raises WarehouseMissingError, WarehouseNotReadyError."""
+    metric, period = metric_named(name), registry_period(scope, scope.period, whole)
+    with snapshot(warehouse) as cursor:
+        return read_cases(cursor, metric, period, selection)

@@ -7,10 +7,11 @@ import polars as pl
 import streamlit as st
 
 from dashboards import filters, formatting, page_layout
+from dashboards.figures import find_metric
 from dashboards.filter_state import Bounds, Period, Scope
-from dashboards.metrics import data
+from dashboards.metrics import cases, data
 from dashboards.metrics.charts import by_day
-from dashboards.metrics.data import Line
+from dashboards.metrics.data import Detail, Line
 from warehouse.metric import Metric, metrics
 
 TOPICS = {
@@ -36,9 +37,9 @@ COLUMNS: dict[str, Any] = {
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the metric that the URL names, or else the list."""
-    scope = filters.choose_scope(bounds, whole)
+    scope = filters.choose_scope(bounds, whole, by_version=True)
     name = st.query_params.get("metric")
-    metric = data.find_metric(name)
+    metric = find_metric(name)
     if name is not None and metric is None:
         st.warning("No metric has the name in the address.", icon=":material/search_off:")
     if metric is None:
@@ -104,7 +105,8 @@ def _open(name: str) -> None:
 
 
 def _close() -> None:
-    del st.query_params["metric"]
+    for key in ("metric", *cases.KEYS):
+        st.query_params.pop(key, None)
 
 
 def _show_metric(
@@ -116,23 +118,31 @@ def _show_metric(
     st.text(metric.question)
     period = scope.period
     st.caption(f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone})")
-    rows = [
-        {
-            "breakdown": formatting.quote(each["breakdown"]) if each["breakdown"] else "All",
-            **{
-                name: formatting.measure(each[name], metric.unit)
-                for name in ("value", "p50", "p90", "p95")
-            },
-            "count": each["count"],
-            "missing": each["missing"],
-        }
-        for each in found.lines
-    ]
-    columns = DETAIL | {"value": "Mean" if metric.kind == "duration" else "Value"}
-    st.dataframe(pl.DataFrame(rows), hide_index=True, height="content", column_config=columns)
+    st.dataframe(
+        pl.DataFrame([_detail_row(metric, each) for each in found.lines]),
+        hide_index=True,
+        height="content",
+        column_config=DETAIL | {"value": "Mean" if metric.kind == "duration" else "Value"},
+    )
     if found.days["value_count"].count():
         st.altair_chart(by_day(found.days, metric), alt=f"{metric.title} by day")
-    _show_definition(metric)
+    if scope.bot_version is not None and "bot_version" not in metric.columns:
+        st.info("This metric does not know the version of the bot. Choose all versions above.")
+    _show_definition(metric, found)
+    breakdowns = [each["breakdown"] or "" for each in found.lines]
+    cases.show_cases(warehouse, metric, scope, whole, breakdowns)
+
+
+def _detail_row(metric: Metric, each: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "breakdown": formatting.quote(each["breakdown"]) if each["breakdown"] else "All",
+        **{
+            name: formatting.measure(each[name], metric.unit)
+            for name in ("value", "p50", "p90", "p95")
+        },
+        "count": each["count"],
+        "missing": each["missing"],
+    }
 
 
 DETAIL: dict[str, Any] = {
@@ -145,22 +155,31 @@ DETAIL: dict[str, Any] = {
 }
 
 
+def _left_out(found: Detail) -> list[tuple[str, str]]:
+    """Return what the metric left out in the period, by reason."""
+    if not found.exclusions:
+        return []
+    counts = (f"{each.rows:,} {each.reason}" for each in found.exclusions)
+    return [("Left out in this period", "; ".join(counts))]
+
+
 def _maturity(days: int) -> str:
     return formatting.counted(days, "day") if days else "the day itself"
 
 
-def _show_definition(metric: Metric) -> None:
+def _show_definition(metric: Metric, found: Detail) -> None:
     with st.container(border=True):
         for label, text in (
             ("Formula", metric.formula),
             ("Clock", metric.clock),
             ("Leaves out", metric.excludes),
+            *_left_out(found),
             ("Final after", _maturity(metric.maturity_days)),
             ("Defined by", f"{metric.owner}, version {metric.version}; source: {metric.source}"),
         ):
             st.caption(label)
             st.text(text)
-        st.caption("SQL of its cases")
+        st.caption("SQL of its cases, to copy")
         st.code(metric.text, language="sql", wrap_lines=True)
 
 

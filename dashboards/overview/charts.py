@@ -114,6 +114,57 @@ def handoff_rate_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt
     return chart
 
 
+WEEKDAYS = {1: "Mon", 2: "Tue", 3: "Wed", 4: "Thu", 5: "Fri", 6: "Sat", 7: "Sun"}
+
+
+def hour_map(frame: pl.DataFrame, value: str, title: str) -> alt.Chart:
+    """Return a heat map of `value` by day of the week and hour; an hour without any is left out."""
+    named = frame.with_columns(
+        day=pl.col("weekday").replace_strict(WEEKDAYS, return_dtype=pl.String)
+    )
+    chart: alt.Chart = (
+        alt.Chart(named)
+        .mark_rect()
+        .encode(
+            x=alt.X(
+                "hour:O",
+                title=None,
+                scale=alt.Scale(domain=list(range(24))),
+                axis=alt.Axis(labelAngle=0, labelOverlap="greedy"),
+            ),
+            y=alt.Y("day:N", title=None, sort=list(WEEKDAYS.values())),
+            color=alt.Color(f"{value}:Q", legend=None, scale=alt.Scale(scheme="blues")),
+            tooltip=[
+                alt.Tooltip("day:N", title="Day"),
+                alt.Tooltip("hour:O", title="Hour"),
+                alt.Tooltip(f"{value}:Q", title=title, format=","),
+            ],
+        )
+        .properties(height=HEIGHT, padding=PADDING)
+    )
+    return chart
+
+
+def parts(frame: pl.DataFrame, name: str, unit: str) -> alt.Chart:
+    """Return a bar for each row, in the order of the frame: `part`, `value` and `shown`."""
+    form = ".0%" if unit == "share" else ",.0f"
+    chart: alt.Chart = (
+        alt.Chart(frame)
+        .mark_bar(color=PALETTE[0], size=min(32, 0.7 * HEIGHT / max(1, frame.height)))
+        .encode(
+            x=alt.X("value:Q", title=None, axis=alt.Axis(format=form, tickCount=5)),
+            y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
+            tooltip=[
+                alt.Tooltip("part:N", title=name),
+                alt.Tooltip("shown:N", title="Value"),
+                alt.Tooltip("cases:Q", title="Cases", format=","),
+            ],
+        )
+        .properties(height=HEIGHT, padding=PADDING)
+    )
+    return chart
+
+
 _RATE_TOOLTIP = [
     alt.Tooltip("handoff_rate:Q", title="Handoff rate", format=".1%"),
     alt.Tooltip("handed_off:Q", title="Handed off", format=","),

@@ -1,47 +1,62 @@
-"""The queries of the overview page."""
+"""The figures and queries of the overview page."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from dashboards.filter_state import Scope
-from dashboards.warehouse_reader import TTL_SECONDS, read_frames
+from dashboards.figures import Figure, read_figures
+from dashboards.filter_state import Period, Scope
+from dashboards.warehouse_reader import TTL_SECONDS, run_query, snapshot
 
 HERE = Path(__file__).parent
+
+MEDIANS = ("bot_first_response", "human_first_response", "pickup_wait")
+CARDS = ("conversations", "containment", "handoff_rate", "csat", *MEDIANS, "model_cost_usd")
+SPLIT = ("contained_confirmed", "contained_assumed", "contained_silent", "contained_unanswered")
+REASONS = "handoff_reasons"
+
+SERIES = (
+    "conversations_over_time",
+    "messages_over_time",
+    "handoff_rate_over_time",
+    "handoff_rate_by_channel",
+    "conversations_by_hour",
+)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The frames of the overview page, all of one snapshot of the warehouse."""
+    """The overview page, all of one snapshot of the warehouse. `reasons`: the most frequent first."""
 
-    headline: dict[str, Any]
+    cards: dict[str, Figure]
+    split: list[Figure]
+    reasons: list[Figure]
     conversations: pl.DataFrame
     messages: pl.DataFrame
     handoff_rate: pl.DataFrame
     handoff_rate_by_channel: pl.DataFrame
+    by_hour: pl.DataFrame
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
-def load_overview(warehouse: Path, scope: Scope) -> Overview:
+def load_overview(warehouse: Path, scope: Scope, whole: Period) -> Overview:
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
-    period = scope.period
-    parameters = {
-        **scope.parameters,
-        "before_first_on": period.before.first_on,
-        "before_last_on": period.before.last_on,
-        "grain": period.grain,
-    }
-    series = ["conversations_over_time", "messages_over_time", "handoff_rate_over_time"]
-    frames = read_frames(
-        warehouse, HERE, ["headline", *series, "handoff_rate_by_channel"], parameters
-    )
+    parameters = {**scope.parameters, "grain": scope.period.grain}
+    with snapshot(warehouse) as cursor:
+        figures = read_figures(cursor, scope, whole, (*CARDS, *SPLIT, REASONS), MEDIANS)
+        frames = {
+            name: run_query(cursor, HERE / "sql" / f"{name}.sql", parameters) for name in SERIES
+        }
+    reasons = [each for each in figures if each.name == REASONS and each.count]
     return Overview(
-        headline=frames["headline"].row(0, named=True),
+        cards={each.name: each for each in figures if each.name in CARDS},
+        split=[each for name in SPLIT for each in figures if each.name == name],
+        reasons=sorted(reasons, key=lambda each: (-(each.value or 0), each.breakdown)),
         conversations=frames["conversations_over_time"],
         messages=frames["messages_over_time"],
         handoff_rate=frames["handoff_rate_over_time"],
         handoff_rate_by_channel=frames["handoff_rate_by_channel"],
+        by_hour=frames["conversations_by_hour"],
     )

@@ -1,10 +1,15 @@
-"""The overview page: activity by time and channel, and the handoff rate."""
+"""The overview page: the figures of a period, what they are made of, and when it happened."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import streamlit as st
 
 from dashboards import formatting, page_layout
+from dashboards.figure_cards import show_cards, show_link, show_scope
+from dashboards.figures import Figure
 from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.filters import choose_scope
 from dashboards.overview import charts, data
@@ -12,41 +17,75 @@ from dashboards.overview.data import Overview
 
 STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 
+FIRST_ROW = {
+    "conversations": "Conversations",
+    "containment": "Containment",
+    "handoff_rate": "Handoff rate",
+    "csat": "Customer satisfaction",
+}
+SECOND_ROW = {
+    "bot_first_response": "Median first response, bot",
+    "human_first_response": "Median first response, human",
+    "pickup_wait": "Median pickup wait",
+    "model_cost_usd": "Cost of model calls",
+}
+
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the figures of the chosen period."""
-    scope = choose_scope(bounds, whole)
-    found = data.load_overview(warehouse, scope)
-    _show_headline(found, scope, bounds)
+    scope = choose_scope(bounds, whole, by_version=True)
+    found = data.load_overview(warehouse, scope, whole)
+    show_scope(scope, bounds, whole)
+    for number, row in enumerate((FIRST_ROW, SECOND_ROW)):
+        cards = [(label, found.cards[name]) for name, label in row.items()]
+        show_cards(str(number), cards, scope, whole)
     if not found.conversations.height:
-        st.info("Nothing happened in this period on these channels. Choose another period above.")
+        st.info("No conversation began in this period with these filters. Change them above.")
         return
+    _show_parts(found, scope, whole)
     _show_volumes(found, scope, bounds)
     _show_handoffs(found, scope, bounds)
+    _show_hours(found, bounds)
     _explain(scope, bounds)
 
 
-def _show_headline(found: Overview, scope: Scope, bounds: Bounds) -> None:
-    period, row = scope.period, found.headline
-    compared = (
-        f"change against the {formatting.counted(period.days, 'day')} before"
-        if row["has_before"]
-        else "no whole period before on record to compare with"
+def _show_parts(found: Overview, scope: Scope, whole: Period) -> None:
+    left, right = st.columns(2)
+    with left.container(border=True):
+        _head("What contained means", "Percent of the contained demands; contained is not solved")
+        split = {each.title.removeprefix("Contained: ").capitalize(): each for each in found.split}
+        _show_bars(split, "Outcome")
+        with st.container(horizontal=True):
+            for label, figure in split.items():
+                show_link(figure, scope, whole, label)
+    with right.container(border=True):
+        _head("Why demands go to a human", "Handoffs by reason, on the day of the request")
+        if not found.reasons:
+            st.info("No handoff was requested in this period with these filters.")
+            return
+        _show_bars(
+            {formatting.quote(each.breakdown): each for each in found.reasons[:10]}, "Reason"
+        )
+        show_link(_of_all(found.reasons), scope, whole)
+
+
+def _of_all(reasons: Sequence[Figure]) -> Figure:
+    """Return a figure that links to all values of the breakdown."""
+    return replace(reasons[0], breakdown="")
+
+
+def _show_bars(figures: dict[str, Figure], name: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "part": list(figures),
+            "value": [each.value for each in figures.values()],
+            "shown": [formatting.measure(each.value, each.unit) for each in figures.values()],
+            "cases": [each.count for each in figures.values()],
+        },
+        schema_overrides={"value": pl.Float64},
     )
-    st.caption(
-        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared}"
-    )
-    figures = [
-        ("Conversations", formatting.count(row["conversations"]), formatting.change(row["conversations_change"])),
-        ("Messages", formatting.count(row["messages"]), formatting.change(row["messages_change"])),
-        ("Sessions", formatting.count(row["sessions"]), formatting.change(row["sessions_change"])),
-        ("Handoff rate", formatting.share(row["handoff_rate"]), formatting.change_in_points(row["handoff_rate_change"])),
-        ("Median pickup wait", formatting.duration(row["wait_seconds"]), formatting.change_in_time(row["wait_seconds_change"])),
-    ]  # fmt: skip
-    with st.container(key="headline"):
-        for column, (label, value, delta) in zip(st.columns(len(figures)), figures, strict=True):
-            # More is neither good nor bad here, so the change has no colour.
-            column.metric(label, value, delta, delta_color="off", border=True)
+    unit = next(iter(figures.values())).unit
+    st.altair_chart(charts.parts(frame, name, unit), alt=f"{name}s with their values")
 
 
 def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
@@ -60,7 +99,8 @@ def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
             alt="Conversations begun over time, stacked by channel",
         )
     with right.container(border=True):
-        _head("Messages by role", f"Public messages, {STEPS[grain]}")
+        of = "" if scope.bot_version is None else ", with every version of the bot"
+        _head("Messages by role", f"Public messages, {STEPS[grain]}{of}")
         st.altair_chart(
             charts.messages_by_role(found.messages, grain),
             alt="Messages over time, stacked by role",
@@ -85,6 +125,18 @@ def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
         )
 
 
+def _show_hours(found: Overview, bounds: Bounds) -> None:
+    with st.container(border=True):
+        _head(
+            "When conversations begin",
+            f"Conversations by day of the week and hour ({bounds.reporting_zone})",
+        )
+        st.altair_chart(
+            charts.hour_map(found.by_hour, "conversations", "Conversations"),
+            alt="Conversations begun by weekday and hour",
+        )
+
+
 def _head(title: str, unit: str) -> None:
     st.subheader(title, anchor=False)
     st.caption(unit)
@@ -95,9 +147,8 @@ def _explain(scope: Scope, bounds: Bounds) -> None:
         "" if scope.period.grain == "day" else " The first and the last step may be cut short."
     )
     st.caption(
-        "Handoff rate and pickup wait are metrics of the registry: the page Metrics defines them. "
-        "A gap means that no demand of that step is final. Test conversations and internal notes "
-        "are not counted. "
+        "Every figure is a metric of the registry: its link opens the definition and the conversations behind it. "
+        "A gap means that no demand of that step is final. Internal notes are not counted. "
         f"Days are those of the reporting zone, {bounds.reporting_zone}.{partial}"
     )
 

@@ -1,4 +1,5 @@
--- One row: which days and channels the record has, and the zone of its days.
+-- One row: which days, channels and versions of the bot the record has, the zone of its days, and the
+-- zones of its business hours.
 
 with
 
@@ -22,5 +23,22 @@ select
         filter (where mentioned.channel is not null),
         cast([] as varchar[])
     ) as channels,
-    (select max(reporting.reporting_zone) from reporting) as reporting_zone
+    (select max(reporting.reporting_zone) from reporting) as reporting_zone,
+    (
+        select
+            coalesce(
+                list(distinct metric_daily.bot_version order by metric_daily.bot_version),
+                cast([] as varchar[])
+            )
+        from metric_daily
+        where metric_daily.metric = 'engaged_rate' and metric_daily.bot_version <> ''
+    ) as bot_versions,
+    (
+        select
+            coalesce(
+                list(distinct business_hours.zone order by business_hours.zone),
+                cast([] as varchar[])
+            )
+        from business_hours
+    ) as hours_zones
 from mentioned

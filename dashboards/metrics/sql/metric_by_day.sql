@@ -17,6 +17,10 @@ counted as (
             cast($channels as varchar[]) is null
             or list_contains(cast($channels as varchar[]), channel)
         )
+        and (
+            cast($bot_version as varchar) is null
+            or bot_version = cast($bot_version as varchar)
+        )
     group by active_on
 )
 

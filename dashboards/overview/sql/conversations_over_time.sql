@@ -18,13 +18,18 @@ counted as (
     select
         cast(date_trunc($grain, active_on) as date) as step_on,
         channel,
-        sum(conversations_started) as conversations
-    from daily_activity
+        sum(value_sum) as conversations
+    from metric_daily
     where
-        active_on between $first_on and $last_on
+        metric = 'conversations'
+        and active_on between $first_on and $last_on
         and (
             cast($channels as varchar[]) is null
             or list_contains(cast($channels as varchar[]), channel)
+        )
+        and (
+            cast($bot_version as varchar) is null
+            or bot_version = cast($bot_version as varchar)
         )
     group by date_trunc($grain, active_on), channel
 ),

@@ -13,6 +13,10 @@ where
         cast($channels as varchar[]) is null
         or list_contains(cast($channels as varchar[]), channel)
     )
+    and (
+        cast($bot_version as varchar) is null
+        or bot_version = cast($bot_version as varchar)
+    )
 group by channel
 having sum(denominator) > 0
 order by channel

@@ -36,5 +36,5 @@ select
     called.total as value,
     case when called.total is not null then 1 else 0 end as denominator
 from conversations
-inner join called on conversations.conversation_id = called.conversation_id
-where not conversations.is_test
+left join called on conversations.conversation_id = called.conversation_id
+where not conversations.is_test and called.conversation_id is not null

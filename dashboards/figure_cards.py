@@ -1,0 +1,77 @@
+"""A figure as a card: value, change, trend, and a link to its definition and its cases."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboards import formatting
+from dashboards.figures import Figure
+from dashboards.filter_state import Bounds, Period, Scope
+from dashboards.filters import address_of
+
+DEFINITION = "metrics/page.py"
+
+
+def show_cards(key: str, cards: Sequence[tuple[str, Figure]], scope: Scope, whole: Period) -> None:
+    """Show figures side by side, each with its own label; two in a row on a phone."""
+    with st.container(key=f"headline-{key}"):
+        for column, (label, figure) in zip(st.columns(len(cards)), cards, strict=True):
+            with column.container(border=True, gap="xsmall", height="stretch"):
+                _show_card(label, figure, scope, whole)
+
+
+def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
+    is_known = scope.bot_version is None or figure.has_version
+    trend = [each if each is not None else float("nan") for each in figure.trend]
+    st.metric(
+        label,
+        formatting.measure(figure.value, figure.unit),
+        formatting.change_of(figure.value, figure.before, figure.unit),
+        # More is neither good nor bad here, so the change has no colour.
+        delta_color="off",
+        help=figure.question,
+        chart_data=trend if len(trend) > 1 and is_known else None,
+        chart_type="area",
+    )
+    st.caption(_basis(figure) if is_known else "not known by version of the bot")
+    show_link(figure, scope, whole)
+
+
+def _basis(figure: Figure) -> str:
+    missing = f", {figure.missing:,} missing" if figure.missing else ""
+    return f"{formatting.counted(figure.count, 'case')}{missing}"
+
+
+def show_link(
+    figure: Figure, scope: Scope, whole: Period, label: str = "Cases and definition"
+) -> None:
+    """Show a link to the metric's page, with the same filters."""
+    more = {"of": figure.breakdown} if figure.breakdown else {}
+    st.page_link(
+        DEFINITION,
+        label=label,
+        icon=":material/list:",
+        query_params=address_of(scope, whole, metric=figure.name, **more),
+    )
+
+
+def show_scope(scope: Scope, bounds: Bounds, whole: Period) -> None:
+    """Show what every figure of the page is about: period, comparison, zone and business hours."""
+    period = scope.period
+    has_before = period.before.first_on >= whole.first_on
+    compared = (
+        f"change against the {formatting.counted(period.days, 'day')} before"
+        if has_before
+        else "no whole period before on record to compare with"
+    )
+    st.caption(
+        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared} · "
+        f"{_hours(bounds)} · tests are not counted"
+    )
+
+
+def _hours(bounds: Bounds) -> str:
+    if not bounds.hours_zones:
+        return "durations count every hour, no business hours are set"
+    zones = ", ".join(bounds.hours_zones)
+    return f"durations count every hour; the page Metrics has them in business hours ({zones}) too"

@@ -1,0 +1,134 @@
+"""What a metric leaves out: the rows that do not meet a condition of its query, counted by the first one.
+
+The conditions are those of the metric's own SQL, so that a changed metric counts what it really leaves out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+from sqlglot import exp
+
+from warehouse.metric import CASES, Metric
+from warehouse.metric_values import Period
+
+WORDS = {
+    "NOT is_test": "test conversations",
+    "is_final": "demands that are not over yet",
+    "is_eligible": "demands without a customer message, or with neither a bot message nor a handoff",
+    "is_contained": "demands that were handed off",
+    "is_handed_off": "demands that were not handed off",
+    "is_resolved": "demands that were not resolved",
+    "is_bot_resolved": "demands that the bot did not resolve with an answer",
+    "NOT contact_id IS NULL": "customers without a contact",
+    "customer_message_count > 0": "conversations without a customer message",
+    "model_call_count > 0": "demands without a model call",
+    "has_nlu": "turns for which the bot reports no understanding",
+    "owner = 'bot'": "turns that started under another owner",
+    "owner = 'agent'": "spans of another owner",
+    "replied_by = 'bot'": "turns that the bot did not answer first",
+    "replied_by = 'agent'": "turns that no agent answered first",
+    "participant_role = 'bot'": "messages of others",
+    "visibility = 'public'": "internal messages",
+    "NOT accepted_at IS NULL": "handoffs that no agent accepted",
+    "NOT ended_at IS NULL": "spans that have not ended",
+    "NOT first_bot_reply_at IS NULL": "demands without a message of the bot",
+    "NOT first_handoff_at IS NULL": "demands without a handoff",
+    "NOT is_positive IS NULL": "ratings without a score that can be read",
+    "NOT is_rated_positive IS NULL": "demands without a rating that can be read",
+    "NOT conversation_id IS NULL": "conversations without a model call",
+}
+"""A row that does not meet the condition, in words."""
+
+_ELIGIBLE = ("NOT is_test", "is_final", "is_eligible")
+_IMPLIED = {
+    "is_eligible": _ELIGIBLE,
+    "is_contained": (*_ELIGIBLE, "is_contained"),
+    "is_resolved": (*_ELIGIBLE, "is_resolved"),
+    "is_bot_resolved": (*_ELIGIBLE, "is_contained", "is_bot_resolved"),
+}
+"""What a condition on `episode_outcomes` includes: its parts say more than the whole."""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A reason, and how many rows of the period it leaves out."""
+
+    reason: str
+    rows: int
+
+
+def read_exclusions(
+    con: duckdb.DuckDBPyConnection, metric: Metric, period: Period
+) -> list[Exclusion]:
+    """Return what the metric leaves out in a period, in the order of its conditions; each row counts once."""
+    query = _source(metric)
+    conditions = dict.fromkeys(_conditions(query))
+    if not conditions:
+        return []
+    found = con.execute(
+        _counted_by_reason(query, list(conditions), period).sql("duckdb"),
+        period.parameters(metric),
+    ).fetchall()
+    rows = dict(found)
+    return [Exclusion(WORDS[name], rows.get(name, 0)) for name in conditions]
+
+
+def _source(metric: Metric) -> exp.Query:
+    """Return the query with the conditions: for a twin, that of its duration."""
+    ctes = {cte.alias: cte.this for cte in metric.query.ctes}
+    found = ctes.get(CASES, metric.query)
+    assert isinstance(found, exp.Query)  # noqa: S101 (the registry parsed it)
+    return found.copy()
+
+
+def _conditions(query: exp.Query) -> Iterator[str]:
+    where = query.args.get("where")
+    if where is None:
+        return
+    each = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    for condition in each:
+        text = _plain(condition)
+        yield from _IMPLIED.get(text, (text,))
+
+
+def _plain(condition: exp.Expr) -> str:
+    """Return a condition without the names of relations."""
+    copied = condition.copy()
+    for column in copied.find_all(exp.Column):
+        column.set("table", None)
+    return copied.sql("duckdb")
+
+
+def _counted_by_reason(query: exp.Query, conditions: list[str], period: Period) -> exp.Select:
+    relation = query.args["from_"].this.alias_or_name
+    given = {each.alias_or_name: each for each in query.selects}
+    where = query.args.pop("where").this
+    originals = {
+        _plain(each): each.sql("duckdb")
+        for each in (where.flatten() if isinstance(where, exp.And) else [where])
+    }
+    reason = "case " + " ".join(
+        f"when not coalesce({originals.get(name) or _of(relation, name)}, false) then '{name.replace(chr(39), chr(39) * 2)}'"
+        for name in conditions
+    ) + " end as reason"  # fmt: skip
+    rows = query.select(
+        given["active_on"],
+        given["channel"],
+        given.get("bot_version", "cast(null as varchar) as bot_version"),
+        reason,
+        append=False,
+        dialect="duckdb",
+    )
+    return (
+        exp.select("reason", "count(*)")
+        .from_(rows.subquery("judged"))
+        .where("reason is not null", *period.conditions)
+        .group_by("reason")
+    )
+
+
+def _of(relation: str, name: str) -> str:
+    """Return an implied condition, on the metric's own relation."""
+    negated = name.startswith("NOT ")
+    return f"{'not ' if negated else ''}{relation}.{name.removeprefix('NOT ')}"
