@@ -25,7 +25,7 @@ def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
     trend = [each if each is not None else float("nan") for each in figure.trend]
     st.metric(
         label,
-        formatting.measure(figure.value, figure.unit),
+        _shown(figure),
         formatting.change_of(figure.value, figure.before, figure.unit),
         # More is neither good nor bad here, so the change has no colour.
         delta_color="off",
@@ -37,21 +37,31 @@ def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
     show_link(figure, scope, whole)
 
 
+def _shown(figure: Figure) -> str:
+    """Return the value; the label of a number of conversations names its unit already."""
+    is_named = figure.unit == "conversations" and figure.value is not None
+    return f"{figure.value:,.0f}" if is_named else formatting.measure(figure.value, figure.unit)
+
+
 def _basis(figure: Figure) -> str:
     missing = f", {figure.missing:,} missing" if figure.missing else ""
     return f"{formatting.counted(figure.count, 'case')}{missing}"
 
 
 def show_link(
-    figure: Figure, scope: Scope, whole: Period, label: str = "Cases and definition"
+    figure: Figure,
+    scope: Scope,
+    whole: Period,
+    label: str = "Cases and definition",
+    **more: str,
 ) -> None:
-    """Show a link to the metric's page, with the same filters."""
-    more = {"of": figure.breakdown} if figure.breakdown else {}
+    """Show a link to the metric's page, with the same filters and the query parameters `more`."""
+    of = {"of": figure.breakdown} if figure.breakdown else {}
     st.page_link(
         DEFINITION,
         label=label,
         icon=":material/list:",
-        query_params=address_of(scope, whole, metric=figure.name, **more),
+        query_params=address_of(scope, whole, metric=figure.name, **of, **more),
     )
 
 

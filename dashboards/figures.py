@@ -12,7 +12,7 @@ import duckdb
 from dashboards.filter_state import Period, Scope
 from warehouse import metric_values
 from warehouse.metric import Metric, metrics
-from warehouse.metric_values import MetricValue
+from warehouse.metric_values import Group, MetricValue
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Figure:
 
     `before` is None if the period before is not wholly on record. A duration has its median in `value` if it
     was asked for. `trend` has a value for each final day, None without a case. `has_version` is False for a
-    metric that does not know the version of the bot.
+    metric that does not know the version of the bot. `group`: the day, version or channel that it is of.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Figure:
     last_on: date
     trend: tuple[float | None, ...] = ()
     has_version: bool = True
+    group: date | str | None = None
 
 
 def registry_period(scope: Scope, period: Period, whole: Period) -> metric_values.Period:
@@ -73,10 +74,26 @@ def read_figures(
     before = [_with_median(cursor, each, earlier, medians) for each in before]
     known = {_key(each): each.value if each.p50 is None else each.p50 for each in before}
     trends = _trends(metric_values.read_stored_by(cursor, now, "active_on", names))
+    for name in medians:
+        days = metric_values.read_percentiles(cursor, metric_named(name), now, "active_on")
+        trends[name, ""] = {day: p50 for day, p50, _ in days}
     return [
         _figure(each, known.get(_key(each)), trends.get(_key(each), {}), scope.period)
         for each in values
     ]
+
+
+def read_groups(
+    cursor: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    whole: Period,
+    group: Group,
+    names: Collection[str],
+) -> list[Figure]:
+    """Return the stored metrics `names` of a scope for each day, version or channel with cases."""
+    period = registry_period(scope, scope.period, whole)
+    values = metric_values.read_stored_by(cursor, period, group, names)
+    return [_figure(each, None, {}, scope.period) for each in values]
 
 
 def _with_median(
@@ -125,6 +142,7 @@ def _figure(
         missing=value.missing,
         numerator=value.numerator,
         last_on=value.last_on,
+        group=value.group,
         trend=tuple(days.get(day, empty) for day in each_day) if days else (),
         has_version="bot_version" in metric.columns,
     )

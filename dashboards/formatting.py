@@ -98,7 +98,7 @@ def measure(value: float | None, unit: str) -> str:
         case "seconds":
             return f"{value:.1f} s" if 0 < value < 10 else duration(value)
         case "USD":
-            return f"{value:,.4f} USD"
+            return f"{value:,.{4 if abs(value) < 1 else 2}f} USD"
         case _:
             return f"{value:,.2f} {unit}" if value < 1000 and value % 1 else f"{value:,.0f} {unit}"
 

@@ -25,6 +25,8 @@ PAGES = (
     Page("conversations", "Conversations", ":material/forum:", "transcript.read"),
     Page("handoffs", "Handoffs", ":material/support_agent:", "figures.read"),
     Page("desk", "Agent desk", ":material/headset_mic:", "desk.use"),
+    Page("bot_quality", "Bot quality", ":material/smart_toy:", "figures.read"),
+    Page("cost", "Cost", ":material/payments:", "figures.read"),
     Page("metrics", "Metrics", ":material/functions:", "figures.read"),
     Page("health", "Health", ":material/monitor_heart:", "health.read"),
     Page("account", "Account", ":material/account_circle:", "figures.read"),

@@ -15,7 +15,9 @@ def counts(draw: st.DrawFn) -> tuple[int, int]:
 
 
 @given(counts(), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
-def test_the_interval_of_a_share_is_that_of_scipy(count: tuple[int, int], confidence: float) -> None:
+def test_the_interval_of_a_share_is_that_of_scipy(
+    count: tuple[int, int], confidence: float
+) -> None:
     found = wilson(*count, confidence)
     expected = binomtest(*count).proportion_ci(confidence, method="wilson")
     assert found is not None

@@ -31,7 +31,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 def periods(name: str) -> list[Period]:
     """The whole record, and random parts of it that depend on the metric's name only."""
-    random = Random(name)
+    random = Random(name)  # noqa: S311 (a story, not a secret)
     first, last = NOW.date() - timedelta(days=DAYS), NOW.date()
     found = [Period(first, last, last + timedelta(days=30))]
     for _ in range(3):

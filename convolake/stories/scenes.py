@@ -120,9 +120,9 @@ def _bot_turn(
 
 
 def _model_call(tokens: int, nlu: dict[str, Any]) -> dict[str, Any]:
-    """Return the call behind an answer. The own model that says goodbye has no price."""
-    if nlu["intent"] == "thanks":
-        return {"model": "own-tiny", "tokens": tokens}
+    """Return the call behind an answer. Some go to a model of the bot's own, which has no price."""
+    if tokens % 53 == 0:
+        return {"model": "own-model", "tokens": tokens}
     model, price = ("support-large", 9e-6) if nlu["is_fallback"] else ("support-small", 2e-6)
     return {"model": model, "tokens": tokens, "cost": round(tokens * price, 6)}
 

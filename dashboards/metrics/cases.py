@@ -108,7 +108,7 @@ def _show_rows(metric: Metric, found: Cases) -> None:
             formatting.reveal, return_dtype=pl.String
         ),
         value=pl.col("value").map_elements(
-            lambda each: formatting.measure(float(each), metric.unit), return_dtype=pl.String
+            lambda each: _measure(float(each), metric), return_dtype=pl.String
         ),
     )
     event = st.dataframe(
@@ -126,6 +126,10 @@ def _show_rows(metric: Metric, found: Cases) -> None:
         st.switch_page(
             TRANSCRIPT, query_params=address_of_case(found.rows.row(chosen[0], named=True))
         )
+
+
+def _measure(value: float, metric: Metric) -> str:
+    return f"{value:,.0f}" if metric.kind == "count" else formatting.measure(value, metric.unit)
 
 
 def _shown(metric: Metric, found: Cases) -> set[str]:

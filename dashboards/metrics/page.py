@@ -179,7 +179,7 @@ def _show_definition(metric: Metric, found: Detail) -> None:
         ):
             st.caption(label)
             st.text(text)
-        st.caption("SQL of its cases, to copy")
+    with st.expander("SQL of its cases, to copy", icon=":material/code:"):
         st.code(metric.text, language="sql", wrap_lines=True)
 
 

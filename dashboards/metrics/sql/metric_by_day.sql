@@ -5,8 +5,9 @@ with
 counted as (
     select
         active_on,
-        sum(numerator) as numerator,
-        sum(denominator) as denominator,
+        -- As doubles: a division of whole numbers by Polars would be whole.
+        cast(sum(numerator) as double) as numerator,
+        cast(sum(denominator) as double) as denominator,
         cast(sum(value_sum) as double) as value_sum,
         sum(value_count) as value_count
     from metric_daily
