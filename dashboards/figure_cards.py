@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboards import formatting
-from dashboards.figures import Figure
+from dashboards.figures import Figure, has_before
 from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.filters import address_of
 
@@ -68,10 +68,9 @@ def show_link(
 def show_scope(scope: Scope, bounds: Bounds, whole: Period) -> None:
     """Show what every figure of the page is about: period, comparison, zone and business hours."""
     period = scope.period
-    has_before = period.before.first_on >= whole.first_on
     compared = (
         f"change against the {formatting.counted(period.days, 'day')} before"
-        if has_before
+        if has_before(scope, whole)
         else "no whole period before on record to compare with"
     )
     st.caption(

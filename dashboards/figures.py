@@ -3,15 +3,17 @@
 Plain values, so that a page can cache them. A page reads them here; it defines no metric.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import duckdb
 
 from dashboards.filter_state import Period, Scope
 from warehouse import metric_values
 from warehouse.metric import Metric, metrics
+from warehouse.metric_comparison import Compared, Percentiles, compare, read_percentiles
 from warehouse.metric_values import Group, MetricValue
 
 
@@ -62,25 +64,44 @@ def read_figures(
     scope: Scope,
     whole: Period,
     names: Collection[str],
-    medians: Collection[str] = (),
+    percentiles: Mapping[str, Percentiles] = MappingProxyType({}),
 ) -> list[Figure]:
-    """Return the stored metrics `names` of a scope; those in `medians` with their median as value."""
-    now = registry_period(scope, scope.period, whole)
-    earlier = registry_period(scope, scope.period.before, whole)
-    values = metric_values.read_stored(cursor, now, names)
-    has_before = earlier.first_on >= whole.first_on
-    before = metric_values.read_stored(cursor, earlier, names) if has_before else []
-    values = [_with_median(cursor, each, now, medians) for each in values]
-    before = [_with_median(cursor, each, earlier, medians) for each in before]
-    known = {_key(each): each.value if each.p50 is None else each.p50 for each in before}
-    trends = _trends(metric_values.read_stored_by(cursor, now, "active_on", names))
-    for name in medians:
-        days = metric_values.read_percentiles(cursor, metric_named(name), now, "active_on")
-        trends[name, ""] = {day: p50 for day, p50, _ in days}
+    """Return the stored metrics `names` of a scope; those in `percentiles` with their median as value."""
+    period = registry_period(scope, scope.period, whole)
+    found = compare(cursor, period, names, has_before=has_before(scope, whole))
     return [
-        _figure(each, known.get(_key(each)), trends.get(_key(each), {}), scope.period)
-        for each in values
+        _figure(each.now, each.before, each.days, scope.period)
+        if each.now.metric.name not in percentiles
+        else _with_median(each, percentiles[each.now.metric.name], scope.period)
+        for each in found
     ]
+
+
+def has_before(scope: Scope, whole: Period) -> bool:
+    """Return whether the period before is wholly on record."""
+    return scope.period.before.first_on >= whole.first_on
+
+
+def read_durations(
+    cursor: duckdb.DuckDBPyConnection, scope: Scope, whole: Period, names: Collection[str]
+) -> dict[str, Percentiles]:
+    """Return the percentiles of the durations `names`, from the facts."""
+    period = registry_period(scope, scope.period, whole)
+    return {
+        name: read_percentiles(
+            cursor, metric_named(name), period, has_before=has_before(scope, whole)
+        )
+        for name in names
+    }
+
+
+def read_breakdowns(
+    cursor: duckdb.DuckDBPyConnection, scope: Scope, whole: Period, names: Collection[str]
+) -> list[Figure]:
+    """Return the stored metrics `names` of a scope, without change and trend."""
+    period = registry_period(scope, scope.period, whole)
+    values = metric_values.read_stored(cursor, period, names)
+    return [_figure(each, None, {}, scope.period) for each in values]
 
 
 def read_groups(
@@ -96,28 +117,10 @@ def read_groups(
     return [_figure(each, None, {}, scope.period) for each in values]
 
 
-def _with_median(
-    cursor: duckdb.DuckDBPyConnection,
-    value: MetricValue,
-    period: metric_values.Period,
-    medians: Collection[str],
-) -> MetricValue:
-    """Return the value with percentiles from the facts, if its median is asked for."""
-    if value.metric.name not in medians or not value.count:
-        return value
-    return metric_values.read_value(cursor, value.metric, period)[0]
-
-
-def _key(value: MetricValue) -> tuple[str, str]:
-    return value.metric.name, value.breakdown
-
-
-def _trends(values: list[MetricValue]) -> dict[tuple[str, str], dict[date, float | None]]:
-    found: dict[tuple[str, str], dict[date, float | None]] = {}
-    for each in values:
-        assert isinstance(each.group, date)  # noqa: S101 (it was asked for by day)
-        found.setdefault(_key(each), {})[each.group] = each.value
-    return found
+def _with_median(compared: Compared, found: Percentiles, period: Period) -> Figure:
+    value = replace(compared.now, value=found.now[0])
+    days = {day: p50 for day, (p50, _) in found.days.items()}
+    return _figure(value, found.before[0], days, period)
 
 
 def _figure(
@@ -136,7 +139,7 @@ def _figure(
         question=metric.question,
         unit=metric.unit,
         breakdown=value.breakdown,
-        value=value.value if value.p50 is None else value.p50,
+        value=value.value,
         before=before,
         count=value.count,
         missing=value.missing,

@@ -94,13 +94,13 @@ def read_stored(
     con: duckdb.DuckDBPyConnection, period: Period, names: Collection[str] | None = None
 ) -> list[MetricValue]:
     """Return the stored metrics `names`, or all of them, in one query, without percentiles."""
-    stored = _stored(names)
-    found: dict[str, list[tuple[Any, ...]]] = {metric.name: [] for metric in stored}
-    for name, _, *row in _stored_rows(con, period, stored, "cast(null as date)"):
+    chosen = stored(names)
+    found: dict[str, list[tuple[Any, ...]]] = {metric.name: [] for metric in chosen}
+    for name, _, *row in stored_rows(con, period, chosen, "cast(null as date)"):
         found[name].append(tuple(row))
     return [
         value
-        for metric in stored
+        for metric in chosen
         for value in _values(metric, found[metric.name], period.last_mature_on(metric), {})
     ]
 
@@ -109,22 +109,24 @@ def read_stored_by(
     con: duckdb.DuckDBPyConnection, period: Period, group: Group, names: Collection[str]
 ) -> list[MetricValue]:
     """Return the stored metrics `names` of each day, version or channel that has cases, in order."""
-    stored = {metric.name: metric for metric in _stored(names)}
-    rows = _stored_rows(con, period, stored.values(), group)
+    known = {metric.name: metric for metric in stored(names)}
+    rows = stored_rows(con, period, known.values(), group)
     return [
-        _value(stored[name], tuple(row), period.last_mature_on(stored[name]), {}, of)
+        value_of(known[name], tuple(row), period.last_mature_on(known[name]), {}, of)
         for name, of, *row in rows
     ]
 
 
-def _stored(names: Collection[str] | None) -> list[Metric]:
+def stored(names: Collection[str] | None = None) -> list[Metric]:
+    """Return the stored metrics `names`, or all of them, in the order of the registry."""
     return [each for each in metrics() if each.is_stored and (names is None or each.name in names)]
 
 
-def _stored_rows(
-    con: duckdb.DuckDBPyConnection, period: Period, stored: Collection[Metric], group: str
+def stored_rows(
+    con: duckdb.DuckDBPyConnection, period: Period, chosen: Collection[Metric], group: str
 ) -> list[tuple[Any, ...]]:
-    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in stored]
+    """Return for each metric, `group` and breakdown the sums that `value_of` takes, in order."""
+    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in chosen]
     registry = exp.values(last_days, alias="registry", columns=["metric", "last_on"])
     query = (
         exp.select("metric", f"{group} as of_group", "breakdown", *_SUMS)
@@ -148,7 +150,7 @@ _SUMS = (
 
 def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -> list[MetricValue]:
     """Return the values of one metric of a period."""
-    rows = _daily(metric) if metric.is_stored else _counted(metric)
+    rows = _daily(metric) if metric.is_stored else counted_rows(metric)
     query = (
         exp.select("breakdown", *_SUMS)
         .from_(rows.subquery("daily"))
@@ -165,17 +167,18 @@ def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -
 def _values(
     metric: Metric, rows: list[tuple[Any, ...]], last_on: date, percentiles: dict[str, float]
 ) -> list[MetricValue]:
-    values = [_value(metric, row, last_on, percentiles) for row in rows]
+    values = [value_of(metric, row, last_on, percentiles) for row in rows]
     return values or [MetricValue(metric, "", None, 0, 0, 0, last_on)]
 
 
-def _value(
+def value_of(
     metric: Metric,
     row: tuple[Any, ...],
     last_on: date,
     percentiles: dict[str, float],
     group: date | str | None = None,
 ) -> MetricValue:
+    """Return the value that a row of sums has: the breakdown, and the sums of `metric_daily`."""
     breakdown, numerator, denominator, value_sum, value_count, missing = row
     match metric.kind:
         case "ratio":
@@ -197,7 +200,7 @@ def _daily(metric: Metric) -> exp.Select:
     return exp.select("*").from_("metric_daily").where(exp.column("metric").eq(name))
 
 
-def _counted(metric: Metric) -> exp.Select:
+def counted_rows(metric: Metric) -> exp.Select:
     """Return the rows of a metric that is not stored, in the form of `metric_daily`."""
     return exp.select(
         "active_on",
@@ -218,7 +221,7 @@ def read_percentiles(
     """Return the median and the 95th percentile of a duration, for each day, version or channel, in order."""
     query = (
         exp.select(group, *(f"quantile_cont(value_sum, {share})" for share in (0.5, 0.95)))
-        .from_(_counted(metric).subquery("facts"))
+        .from_(counted_rows(metric).subquery("facts"))
         .where(*period.conditions)
         .group_by(group)
         .order_by(group)
@@ -233,7 +236,7 @@ def _percentiles(
         return {}
     query = (
         exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
-        .from_(_counted(metric).subquery("facts"))
+        .from_(counted_rows(metric).subquery("facts"))
         .where(*period.conditions)
     )
     found = con.execute(query.sql("duckdb"), period.parameters(metric)).fetchone()

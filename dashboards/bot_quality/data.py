@@ -7,12 +7,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards.figures import Figure, metric_named, read_figures, read_groups, registry_period
+from dashboards.figures import (
+    Figure,
+    metric_named,
+    read_breakdowns,
+    read_durations,
+    read_figures,
+    read_groups,
+    registry_period,
+)
 from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, snapshot
 from warehouse import metric_values
 
-CARDS = ("fallback_rate", "unanswered_turns", "bot_abandonment", "bot_latency")
+LATENCY = "bot_latency"
+CARDS = ("fallback_rate", "unanswered_turns", "bot_abandonment", LATENCY)
 INTENTS = (
     "handoff_rate_by_intent",
     "containment_by_intent",
@@ -60,16 +69,16 @@ class BotQuality:
 def load_bot_quality(warehouse: Path, scope: Scope, whole: Period) -> BotQuality:
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
     every_version = replace(scope, bot_version=None)
-    latency = metric_named("bot_latency")
     with snapshot(warehouse) as cursor:
-        cards = read_figures(cursor, scope, whole, CARDS, ("bot_latency",))
-        broken_down = read_figures(cursor, scope, whole, (*INTENTS, POINTS))
+        latency = read_durations(cursor, scope, whole, (LATENCY,))
+        cards = read_figures(cursor, scope, whole, CARDS, latency)
+        broken_down = read_breakdowns(cursor, scope, whole, (*INTENTS, POINTS))
         versions = read_groups(cursor, every_version, whole, "bot_version", COMPARED)
-        by_day = metric_values.read_percentiles(
-            cursor, latency, registry_period(scope, scope.period, whole), "active_on"
-        )
         by_version = metric_values.read_percentiles(
-            cursor, latency, registry_period(every_version, scope.period, whole), "bot_version"
+            cursor,
+            metric_named(LATENCY),
+            registry_period(every_version, scope.period, whole),
+            "bot_version",
         )
     points = [each for each in broken_down if each.name == POINTS and each.numerator]
     return BotQuality(
@@ -77,7 +86,7 @@ def load_bot_quality(warehouse: Path, scope: Scope, whole: Period) -> BotQuality
         intents=_by_intent(each for each in broken_down if each.name in INTENTS and each.count),
         points=sorted(points, key=lambda each: (-each.numerator, each.breakdown)),
         versions=_by_version(versions),
-        latency_by_day=[Latency(*row) for row in by_day],
+        latency_by_day=[Latency(day, *of) for day, of in sorted(latency[LATENCY].days.items())],
         latency_by_version=[Latency(*row) for row in by_version],
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards.figures import Figure, read_figures, read_groups
+from dashboards.figures import Figure, read_breakdowns, read_figures, read_groups
 from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, snapshot
 
@@ -47,7 +47,7 @@ def load_cost(warehouse: Path, scope: Scope, whole: Period) -> Cost:
     every_version = replace(scope, bot_version=None)
     with snapshot(warehouse) as cursor:
         cards = read_figures(cursor, scope, whole, (*TOTALS, *COST_PER, *TOKENS_PER))
-        models = read_figures(cursor, scope, whole, BY_MODEL)
+        models = read_breakdowns(cursor, scope, whole, BY_MODEL)
         versions = read_groups(cursor, every_version, whole, "bot_version", BY_VERSION)
         days = read_groups(cursor, scope, whole, "active_on", BY_MODEL[:2])
     return Cost(

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from dashboards.figures import Figure, read_figures
+from dashboards.figures import Figure, read_durations, read_figures
 from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, run_query, snapshot
 
@@ -45,7 +45,8 @@ def load_overview(warehouse: Path, scope: Scope, whole: Period) -> Overview:
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
     parameters = {**scope.parameters, "grain": scope.period.grain}
     with snapshot(warehouse) as cursor:
-        figures = read_figures(cursor, scope, whole, (*CARDS, *SPLIT, REASONS), MEDIANS)
+        medians = read_durations(cursor, scope, whole, MEDIANS)
+        figures = read_figures(cursor, scope, whole, (*CARDS, *SPLIT, REASONS), medians)
         frames = {
             name: run_query(cursor, HERE / "sql" / f"{name}.sql", parameters) for name in SERIES
         }
