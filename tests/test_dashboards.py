@@ -304,28 +304,19 @@ def test_the_headline_figures_agree_with_the_events(
     now, before = figures(events, LAST_30), figures(events, LAST_30.before)
     rate, _ = handoff_rates(history.lake_path, LAST_30)
     rate_before, _ = handoff_rates(history.lake_path, LAST_30.before)
-    assert metrics(app) == {
-        "Conversations": (
-            f"{now['conversations']:,}",
-            formatting.change(now["conversations"] / before["conversations"] - 1),
-        ),
-        "Messages": (
-            f"{now['messages']:,}",
-            formatting.change(now["messages"] / before["messages"] - 1),
-        ),
-        "Sessions": (
-            f"{now['sessions']:,}",
-            formatting.change(now["sessions"] / before["sessions"] - 1),
-        ),
-        "Handoff rate": (
-            formatting.share(rate),
-            formatting.change_in_points(rate - rate_before),
-        ),
-        "Median pickup wait": (
-            formatting.duration(now["wait_seconds"]),
-            formatting.change_in_time(now["wait_seconds"] - before["wait_seconds"]),
-        ),
-    }
+    shown = metrics(app)
+    assert shown["Conversations"] == (
+        f"{now['conversations']:,}",
+        formatting.change(now["conversations"] / before["conversations"] - 1),
+    )
+    assert shown["Handoff rate"] == (
+        formatting.share(rate),
+        formatting.change_in_points(rate - rate_before),
+    )
+    assert shown["Median pickup wait"] == (
+        formatting.measure(now["wait_seconds"], "seconds"),
+        formatting.change(now["wait_seconds"] / before["wait_seconds"] - 1),
+    )
 
 
 def test_the_page_shows_its_period_zone_and_freshness(
@@ -377,7 +368,7 @@ def test_an_invalid_query_parameter_is_dropped_with_a_hint(
 ) -> None:
     app = open_page(history, **address)
     assert hint in messages_of(app)
-    assert len(app.metric) == 5
+    assert len(app.metric) == 8
     assert not any(word in messages_of(app) for word in ("script", "yesterday", "![", "1999"))
 
 
@@ -413,18 +404,21 @@ def test_choosing_only_the_first_day_does_not_change_the_page(
 def test_the_series_agree_with_the_events_and_with_the_headline(
     history: Settings, events: pl.DataFrame
 ) -> None:
-    found = load_overview(history.warehouse_path, Scope(LAST_30))
+    whole = Period(LAST_30.before.first_on, LAST_30.last_on)
+    found = load_overview(history.warehouse_path, Scope(LAST_30), whole)
     started = in_period(started_conversations(events), LAST_30)
     expected = started.group_by("on", "channel").len().sort("on", "channel")
     shown = found.conversations.filter(pl.col("conversations") > 0)
     assert shown.rows() == [tuple(row) for row in expected.rows()]
     assert found.conversations.height == 30 * len(CHANNELS)
-    assert found.messages["messages"].sum() == found.headline["messages"]
+    assert found.messages["messages"].sum() == figures(events, LAST_30)["messages"]
+    assert found.conversations["conversations"].sum() == found.cards["conversations"].value
+    assert found.by_hour["conversations"].sum() == found.cards["conversations"].value
     rate, by_channel = handoff_rates(history.lake_path, LAST_30)
     assert (
         dict(found.handoff_rate_by_channel.select("channel", "handoff_rate").rows()) == by_channel
     )
-    assert found.headline["handoff_rate"] == rate
+    assert found.cards["handoff_rate"].value == rate
     final = found.handoff_rate.select(pl.col("handed_off").sum(), pl.col("episodes").sum()).row(0)
     assert final[0] / final[1] == rate
 
@@ -446,9 +440,10 @@ def test_a_day_without_demands_has_no_rate_instead_of_zero(
         )
     )
     period = Period(date(2030, 3, 20), date(2030, 3, 22))
-    found = load_overview(settings.warehouse_path, Scope(period))
+    found = load_overview(settings.warehouse_path, Scope(period), period)
     assert found.handoff_rate["handoff_rate"].to_list() == [0.0, None, 0.0]
-    assert found.headline["wait_seconds"] is None
+    assert found.cards["handoff_rate"].trend == (0.0, None, 0.0)
+    assert found.cards["pickup_wait"].value is None
     assert metrics(open_page(settings))["Median pickup wait"] == ("–", "")
 
 
@@ -464,7 +459,7 @@ def test_no_grain_loses_a_conversation(
 ) -> None:
     last_on = date(2030, 3, 31)
     period = Period(last_on - timedelta(days=grain_days - 1), last_on)
-    found = load_overview(history.warehouse_path, Scope(period))
+    found = load_overview(history.warehouse_path, Scope(period), period)
     assert (
         found.conversations["conversations"].sum()
         == in_period(started_conversations(events), period).height
@@ -903,7 +898,7 @@ def test_a_damaged_manifest_is_shown(open_page: Callable[..., AppTest], tmp_path
     (settings.lake_path / "manifest.jsonl").write_text("{}\n")
     app = open_page(settings)
     assert "The manifest of the lake cannot be trusted" in messages_of(app)
-    assert len(app.metric) == 5
+    assert len(app.metric) == 8
 
 
 def test_a_rebuilt_warehouse_is_reopened(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
@@ -931,14 +926,15 @@ def test_all_queries_of_a_page_read_one_snapshot(
         cursor: Any, path: Path, parameters: Mapping[str, Any]
     ) -> pl.DataFrame:
         frame = run_query(cursor, path, parameters)
-        if path.stem == "headline":
+        if path.stem == "conversations_over_time":
             record.publish([small("c2")])
         return frame
 
     monkeypatch.setattr(warehouse_reader, "run_query", query_while_a_load_commits)
-    found = load_overview(settings.warehouse_path, Scope(Period(NOW.date(), NOW.date())))
-    assert found.headline["conversations"] == 1
-    assert found.conversations["conversations"].sum() == 1
+    period = Period(NOW.date(), NOW.date())
+    found = load_overview(settings.warehouse_path, Scope(period), period)
+    assert found.cards["conversations"].value == 1
+    assert found.by_hour["conversations"].sum() == 1
 
 
 def test_readers_see_whole_loads_during_loads(tmp_path: Path) -> None:
@@ -952,9 +948,10 @@ def test_readers_see_whole_loads_during_loads(tmp_path: Path) -> None:
     def read() -> None:
         while not stop.is_set():
             st.cache_data.clear()
-            found = load_overview(settings.warehouse_path, scope)
+            found = load_overview(settings.warehouse_path, scope, scope.period)
             shown = found.conversations["conversations"].sum()
-            seen.append(shown == found.headline["conversations"] == found.headline["sessions"])
+            cards = found.cards["conversations"].value
+            seen.append(shown == cards == found.by_hour["conversations"].sum())
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -21,7 +21,14 @@ from dashboards.warehouse_reader import TTL_SECONDS, snapshot
 from warehouse import metric_values
 
 LATENCY = "bot_latency"
-CARDS = ("fallback_rate", "unanswered_turns", "bot_abandonment", LATENCY)
+CARDS = {
+    "fallback_rate": "Fallback rate",
+    "unanswered_turns": "Turns without an answer",
+    "bot_abandonment": "Left the bot",
+    LATENCY: "Median latency of the bot",
+}
+"""The figures at the top of the page, with their labels."""
+
 INTENTS = (
     "handoff_rate_by_intent",
     "containment_by_intent",

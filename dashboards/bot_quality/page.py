@@ -16,12 +16,6 @@ from dashboards.figures import Figure
 from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.filters import choose_scope
 
-LABELS = {
-    "fallback_rate": "Fallback rate",
-    "unanswered_turns": "Turns without an answer",
-    "bot_abandonment": "Left the bot",
-    "bot_latency": "Median latency of the bot",
-}
 INTENTS: dict[str, Any] = {
     "intent": "First intent",
     "demands": st.column_config.NumberColumn("Demands", format="localized"),
@@ -45,7 +39,9 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     scope = choose_scope(bounds, whole, by_version=True)
     found = data.load_bot_quality(warehouse, scope, whole)
     show_scope(scope, bounds, whole)
-    show_cards("bot", [(label, found.cards[name]) for name, label in LABELS.items()], scope, whole)
+    show_cards(
+        "bot", [(label, found.cards[name]) for name, label in data.CARDS.items()], scope, whole
+    )
     with st.container(horizontal=True):
         for name, label in (
             ("fallback_rate", "Turns with a fallback"),

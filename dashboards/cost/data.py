@@ -21,6 +21,19 @@ TOKENS_PER = (
     "model_tokens_per_contained",
     "model_tokens_per_durable_resolution",
 )
+CARDS = {
+    "model_cost_usd": "Cost of model calls",
+    "model_tokens": "Tokens",
+    "model_cost_coverage": "Calls with a known price",
+    "model_cost_per_conversation_usd": "Cost per conversation",
+    "model_cost_per_contained_usd": "Cost per contained demand",
+    "model_cost_per_durable_resolution_usd": "Cost per durable resolution",
+    "model_tokens_per_conversation": "Tokens per conversation",
+    "model_tokens_per_contained": "Tokens per contained demand",
+    "model_tokens_per_durable_resolution": "Tokens per durable resolution",
+}
+"""The figures at the top of the page, with their labels."""
+
 BY_MODEL = ("model_cost_by_model_usd", "model_tokens_by_model", "model_cost_coverage_by_model")
 BY_VERSION = (*TOTALS, *COST_PER)
 
@@ -46,7 +59,7 @@ def load_cost(warehouse: Path, scope: Scope, whole: Period) -> Cost:
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
     every_version = replace(scope, bot_version=None)
     with snapshot(warehouse) as cursor:
-        cards = read_figures(cursor, scope, whole, (*TOTALS, *COST_PER, *TOKENS_PER))
+        cards = read_figures(cursor, scope, whole, CARDS)
         models = read_breakdowns(cursor, scope, whole, BY_MODEL)
         versions = read_groups(cursor, every_version, whole, "bot_version", BY_VERSION)
         days = read_groups(cursor, scope, whole, "active_on", BY_MODEL[:2])

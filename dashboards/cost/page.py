@@ -15,17 +15,6 @@ from dashboards.figure_links import show_linked_table
 from dashboards.figures import Figure
 from dashboards.filter_state import Bounds, Period, Scope
 
-CARDS = {
-    "model_cost_usd": "Cost of model calls",
-    "model_tokens": "Tokens",
-    "model_cost_coverage": "Calls with a known price",
-    "model_cost_per_conversation_usd": "Cost per conversation",
-    "model_cost_per_contained_usd": "Cost per contained demand",
-    "model_cost_per_durable_resolution_usd": "Cost per durable resolution",
-    "model_tokens_per_conversation": "Tokens per conversation",
-    "model_tokens_per_contained": "Tokens per contained demand",
-    "model_tokens_per_durable_resolution": "Tokens per durable resolution",
-}
 MODELS: dict[str, Any] = {
     "name": "Model",
     "calls": st.column_config.NumberColumn("Calls", format="localized"),
@@ -48,7 +37,7 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     found = data.load_cost(warehouse, scope, whole)
     show_scope(scope, bounds, whole)
     for number, names in enumerate((data.TOTALS, data.COST_PER, data.TOKENS_PER)):
-        cards = [(CARDS[name], found.cards[name]) for name in names]
+        cards = [(data.CARDS[name], found.cards[name]) for name in names]
         show_cards(str(number), cards, scope, whole)
     if not found.models:
         st.info(
