@@ -11,6 +11,8 @@ from dashboards.filters import address_of
 
 DEFINITION = "metrics/page.py"
 
+CASES = "Cases"
+
 
 def show_cards(key: str, cards: Sequence[tuple[str, Figure]], scope: Scope, whole: Period) -> None:
     """Show figures side by side, each with its own label; two in a row on a phone."""
@@ -38,21 +40,22 @@ def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
 
 
 def _shown(figure: Figure) -> str:
-    """Return the value; the label of a number of conversations names its unit already."""
-    is_named = figure.unit == "conversations" and figure.value is not None
+    """Return the value; the label of a number of conversations or tokens names its unit already."""
+    is_named = figure.unit in ("conversations", "tokens") and figure.value is not None
     return f"{figure.value:,.0f}" if is_named else formatting.measure(figure.value, figure.unit)
 
 
 def _basis(figure: Figure) -> str:
     missing = f", {figure.missing:,} missing" if figure.missing else ""
-    return f"{formatting.counted(figure.count, 'case')}{missing}"
+    median = "median of " if figure.is_median else ""
+    return f"{median}{formatting.counted(figure.count, 'case')}{missing}"
 
 
 def show_link(
     figure: Figure,
     scope: Scope,
     whole: Period,
-    label: str = "Cases and definition",
+    label: str = CASES,
     **more: str,
 ) -> None:
     """Show a link to the metric's page, with the same filters and the query parameters `more`."""
@@ -61,6 +64,7 @@ def show_link(
         DEFINITION,
         label=label,
         icon=":material/list:",
+        help="The definition of this figure, what it leaves out, and the conversations behind it",
         query_params=address_of(scope, whole, metric=figure.name, **of, **more),
     )
 

@@ -21,8 +21,8 @@ from warehouse.metric_values import Group, MetricValue
 class Figure:
     """One metric of a scope, or one value of its breakdown.
 
-    `before` is None if the period before is not wholly on record. A duration has its median in `value` if it
-    was asked for. `trend` has a value for each final day, None without a case. `has_version` is False for a
+    `before` is None if the period before is not wholly on record. A duration has its median in `value` if
+    `is_median`, else its mean. `trend` has a value for each final day, None without a case. `has_version` is False for a
     metric that does not know the version of the bot. `group`: the day, version or channel that it is of.
     """
 
@@ -39,6 +39,7 @@ class Figure:
     last_on: date
     trend: tuple[float | None, ...] = ()
     has_version: bool = True
+    is_median: bool = False
     group: date | str | None = None
 
 
@@ -120,7 +121,7 @@ def read_groups(
 def _with_median(compared: Compared, found: Percentiles, period: Period) -> Figure:
     value = replace(compared.now, value=found.now[0])
     days = {day: p50 for day, (p50, _) in found.days.items()}
-    return _figure(value, found.before[0], days, period)
+    return replace(_figure(value, found.before[0], days, period), is_median=True)
 
 
 def _figure(

@@ -313,7 +313,7 @@ def test_the_headline_figures_agree_with_the_events(
         formatting.share(rate),
         formatting.change_in_points(rate - rate_before),
     )
-    assert shown["Median pickup wait"] == (
+    assert shown["Pickup wait"] == (
         formatting.measure(now["wait_seconds"], "seconds"),
         formatting.change(now["wait_seconds"] / before["wait_seconds"] - 1),
     )
@@ -444,7 +444,7 @@ def test_a_day_without_demands_has_no_rate_instead_of_zero(
     assert found.handoff_rate["handoff_rate"].to_list() == [0.0, None, 0.0]
     assert found.cards["handoff_rate"].trend == (0.0, None, 0.0)
     assert found.cards["pickup_wait"].value is None
-    assert metrics(open_page(settings))["Median pickup wait"] == ("–", "")
+    assert metrics(open_page(settings))["Pickup wait"] == ("–", "")
 
 
 @pytest.mark.parametrize(("days", "grain"), [(1, "day"), (62, "day"), (63, "week"), (421, "month")])

@@ -23,9 +23,9 @@ from warehouse import metric_values
 LATENCY = "bot_latency"
 CARDS = {
     "fallback_rate": "Fallback rate",
-    "unanswered_turns": "Turns without an answer",
+    "unanswered_turns": "Unanswered turns",
     "bot_abandonment": "Left the bot",
-    LATENCY: "Median latency of the bot",
+    LATENCY: "Latency of the bot",
 }
 """The figures at the top of the page, with their labels."""
 

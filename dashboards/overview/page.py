@@ -24,9 +24,9 @@ FIRST_ROW = {
     "csat": "Customer satisfaction",
 }
 SECOND_ROW = {
-    "bot_first_response": "Median first response, bot",
-    "human_first_response": "Median first response, human",
-    "pickup_wait": "Median pickup wait",
+    "bot_first_response": "First response, bot",
+    "human_first_response": "First response, human",
+    "pickup_wait": "Pickup wait",
     "model_cost_usd": "Cost of model calls",
 }
 

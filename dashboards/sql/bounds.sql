@@ -1,5 +1,5 @@
--- One row: which days, channels and versions of the bot the record has, the zone of its days, and the
--- zones of its business hours.
+-- One row: which days, channels and versions of the bot the record has, the zone of its days, and
+-- the zones of its business hours.
 
 with
 

@@ -1,5 +1,5 @@
--- One row per day of the week (1 is Monday) and hour of the reporting zone: conversations begun in the
--- period.
+-- One row per day of the week (1 is Monday) and hour of the reporting zone: conversations begun
+-- in the period.
 
 with
 
