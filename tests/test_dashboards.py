@@ -336,7 +336,7 @@ def test_the_address_chooses_period_and_channel(
     app = open_page(history, from_="2030-02-01", to="2030-02-20", channel=["sms", "web"])
     period = Period(date(2030, 2, 1), date(2030, 2, 20))
     chosen = events.filter(pl.col("channel").is_in(["sms", "web"]))
-    assert metrics(app)["Messages"][0] == f"{figures(chosen, period)['messages']:,}"
+    assert metrics(app)["Conversations"][0] == f"{figures(chosen, period)['conversations']:,}"
     assert not app.info
     assert app.query_params["from"] == "2030-02-01"
 

@@ -407,10 +407,11 @@ def test_a_page_without_cases_says_what_to_do_and_shows_dashes(
 
 def test_hostile_names_are_shown_as_text(open_page: Open, tmp_path: Path) -> None:
     hostile = "<img src=x onerror=alert(1)> ![x](http://evil.example/x.png)\u202e"
+    version = "<img/src=x/onerror=alert(1)>![x](http://evil.example/x.png)"
     record = Record(Settings(data=tmp_path / "data"), Clock(NOW))
     model_call = {"model": hostile, "tokens": 5, "cost": 0.1}
     answer = make_event(
-        participant_id="helper", participant_role="bot", bot_version=hostile,
+        participant_id="helper", participant_role="bot", bot_version=version,
         payload={"nlu": {"intent": hostile, "is_fallback": False}},
     )  # fmt: skip
     record.publish(
@@ -419,7 +420,7 @@ def test_hostile_names_are_shown_as_text(open_page: Open, tmp_path: Path) -> Non
             answer,
             make_event(
                 "bot.turn_completed", payload={"model_call": model_call},
-                participant_id="helper", participant_role="bot", bot_version=hostile,
+                participant_id="helper", participant_role="bot", bot_version=version,
             ),
             make_event("conversation.resolved", payload={"resolved_by": "bot"}),
         ]
@@ -429,12 +430,12 @@ def test_hostile_names_are_shown_as_text(open_page: Open, tmp_path: Path) -> Non
         ("bot_quality", {}),
         ("cost", {}),
         ("metrics", {"metric": "model_cost_by_model_usd", "of": hostile}),
-        ("metrics", {"metric": "containment", "bot_version": hostile}),
+        ("metrics", {"metric": "containment", "bot_version": version}),
     ):
         app = open_page(page, settings=record.settings, **address)
         said = [each.value for each in (*app.markdown, *app.caption, *app.info, *app.warning)]
         assert not [each for each in said if "evil" in each or "onerror" in each]
-    assert table(app, "conversation")[0]["bot_version"] == formatting.quote(hostile)
+    assert table(app, "conversation")[0]["bot_version"] == formatting.quote(version)
 
 
 @pytest.mark.parametrize(
