@@ -65,7 +65,9 @@ class Scope:
     def named(self) -> dict[str, Any]:
         """Return the scope as values of JSON, for the record of who sees what."""
         period = {"from": f"{self.period.first_on}", "to": f"{self.period.last_on}"}
-        return period | ({"channels": list(self.channels)} if self.channels else {})
+        channels = {"channels": list(self.channels)} if self.channels else {}
+        version = {"bot_version": self.bot_version} if self.bot_version is not None else {}
+        return period | channels | version
 
     @property
     def parameters(self) -> dict[str, Any]:

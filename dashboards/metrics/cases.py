@@ -1,6 +1,7 @@
 """The cases behind a figure: the rows that it adds up, with a link to each transcript, and as a file."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def show_cases(
     _show_rows(metric, found)
     filters.choose_page("cases", found.page, found.pages)
     read = partial(data.load_all_cases, warehouse, metric.name, scope, whole, selection)
-    show_downloads(metric.name, found.totals.cases, read)
+    asked = scope.named | {"metric": metric.name, **asdict(selection)}
+    show_downloads(metric.name, found.totals.cases, read, asked)
 
 
 def _choose(metric: Metric, breakdowns: Sequence[str]) -> Selection:
