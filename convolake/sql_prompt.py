@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from convolake.read_only_sql import NotOneSelectError, one_select
+from warehouse.read_only_sql import NotOneSelectError, one_select
 
 HELP = """\
 End a query with a semicolon. Tab completes names; the arrow keys go through the history.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convolake.read_only_sql import lock_down, one_select
+from warehouse.read_only_sql import lock_down, one_select
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record

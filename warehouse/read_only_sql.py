@@ -1,4 +1,8 @@
-"""What makes the queries of analysts safe: one SELECT, on a connection that reaches only the warehouse."""
+"""What makes the queries of analysts safe: one SELECT, on a connection that reaches only the warehouse.
+
+The rule of `convolake sql` and of the dashboard. The dashboard also runs each query in a process of its own,
+with limits: see `query_process`.
+"""
 
 import json
 import re
@@ -16,6 +20,15 @@ _READERS = {
     "ducklake_table_deletions", "ducklake_table_info", "ducklake_table_insertions",
 }  # fmt: skip
 """DuckLake's functions that only read; its others rewrite or delete files."""
+_INDIRECT = {"query", "query_table", "checkpoint", "force_checkpoint"}
+"""Functions that write, or that hide what they call."""
+_PRIVATE = {
+    "current_setting", "duckdb_settings", "duckdb_secrets", "duckdb_extensions", "duckdb_databases",
+    "duckdb_logs", "pragma_database_list", "which_secret", "getenv",
+}  # fmt: skip
+"""Functions and views that show settings, secrets, or places of files on the server."""
+_FILE_READERS = ("read_", "parquet_", "sqlite_", "sniff_", "glob", "arrow_scan", "pandas_scan")
+"""Beginnings of the names of functions that read files: also those of the warehouse are reached by its tables only."""
 
 
 class NotOneSelectError(Exception):
@@ -34,7 +47,7 @@ def lock_down(con: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
 def one_select(con: duckdb.DuckDBPyConnection, query: str) -> str:
     """Return the query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
 
-    Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
+    DESCRIBE, SHOW and SUMMARIZE are SELECTs too. Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
     """
     kinds = [statement.type for statement in con.extract_statements(query)]
     inner = query
@@ -47,28 +60,36 @@ def one_select(con: duckdb.DuckDBPyConnection, query: str) -> str:
     # As a literal: DuckDB imports pandas to bind a value, which takes 0.3 s.
     literal = exp.Literal.string(inner).sql("duckdb")
     (tree,) = con.execute(f"select json_serialize_sql({literal})").fetchall()[0]
-    parsed = json.loads(tree)
-    if parsed["error"]:
-        raise NotOneSelectError(f"give one SELECT instead: {parsed['error_message']}")
-    for name in sorted(set(_functions(parsed))):
-        if _is_forbidden(name):
-            raise NotOneSelectError(f"{name}() reaches past the warehouse's tables; leave it out")
+    try:
+        _check(json.loads(tree))
+    except RecursionError as error:
+        raise NotOneSelectError("the query is nested too deeply; simplify it") from error
     return query
 
 
-def _functions(node: Any) -> Iterator[str]:
-    """Return the names of all functions in a statement's tree."""
+def _check(parsed: Any) -> None:
+    if parsed["error"]:
+        raise NotOneSelectError(f"give one SELECT instead: {parsed['error_message']}")
+    names = {name for name in _named(parsed, "function_name") if _is_forbidden(name)}
+    tables = set(_named(parsed, "table_name"))
+    names |= _PRIVATE & tables | {name for name in tables if "/" in name}
+    for name in sorted(names):
+        raise NotOneSelectError(f"{name} reaches past the warehouse's tables; leave it out")
+
+
+def _named(node: Any, key: str) -> Iterator[str]:
+    """Return the names of all functions, or of all tables, in a statement's tree."""
     if isinstance(node, dict):
-        if "function_name" in node:
-            yield str(node["function_name"]).lower()
+        if isinstance(node.get(key), str):
+            yield node[key].lower()
         node = list(node.values())
     if isinstance(node, list):
         for each in node:
-            yield from _functions(each)
+            yield from _named(each, key)
 
 
 def _is_forbidden(name: str) -> bool:
-    # DuckDB's lock does not hold the SQLite extension, and `query` hides what it calls.
+    # DuckDB's lock does not hold the SQLite extension, and leaves the warehouse's own files open.
     if name.startswith("ducklake_"):
         return name not in _READERS
-    return name.startswith("sqlite_") or name in {"query", "checkpoint", "force_checkpoint"}
+    return name.startswith(_FILE_READERS) or name in _INDIRECT | _PRIVATE
