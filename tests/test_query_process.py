@@ -15,7 +15,7 @@ import pytest
 from ingest.settings import Settings
 from tests.conftest import SEED
 from tests.factories import Clock, Record, make_conversation
-from tests.sql_attacks import READS_A_FILE, REACHES, TAKES_MEMORY, TAKES_TIME, WRITES
+from tests.sql_attacks import REACHES, READS_A_FILE, TAKES_MEMORY, TAKES_TIME, WRITES
 from warehouse.query_process import Answer, Limits, QueryError, RunningQuery
 
 SECRET = "hush-7261"

@@ -63,7 +63,7 @@ class RunningQuery:
         request = {"warehouse": str(warehouse), "query": query, **asdict(self._limits)}
         self._unsent: bytes | None = json.dumps(request).encode()
         self._started = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 (our own program, without a shell)
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "warehouse.query_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -61,8 +61,8 @@ def sql(
     """Run a query on the warehouse, for example: select channel, count(*) from conversations group by all."""
     import duckdb
 
-    from warehouse.read_only_sql import NotOneSelectError, lock_down, one_select
     from warehouse.lake import SnapshotMissingError, WarehouseMissingError
+    from warehouse.read_only_sql import NotOneSelectError, lock_down, one_select
 
     settings = Settings()
     if recipe:
