@@ -1,6 +1,7 @@
 """Downloads of what a page shows: all rows of a list, not only those of its page."""
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,13 +58,15 @@ def _offer(name: str, form: Format, frame: pl.DataFrame, filters: Mapping[str, A
 
 
 def write(frame: pl.DataFrame, form: Format) -> bytes:
-    """Return a frame as a file. Texts of a CSV file are never formulas."""
+    """Return a frame as a file. Texts and names of a CSV file are never formulas."""
     output = io.BytesIO()
     match form:
         case Format.parquet:
             frame.write_parquet(output)
         case Format.csv:
-            frame.with_columns(_plain_text(frame)).write_csv(output)
+            names = [re.sub(FORMULA, r"'\g<0>", name) for name in frame.columns]
+            plain = frame.with_columns(_plain_text(frame))
+            plain.rename(dict(zip(frame.columns, names, strict=True))).write_csv(output)
         case Format.jsonl:
             frame.write_ndjson(output)
     return output.getvalue()

@@ -5,6 +5,8 @@ User text is data: the pages show what `reveal` returns as plain text, never as 
 
 from datetime import date, datetime, timedelta
 
+import polars as pl
+
 from dashboards.hidden_characters import reveal as reveal
 
 UNKNOWN = "–"
@@ -17,6 +19,24 @@ CHANNELS = {
     "rcs": "RCS",
     "line": "LINE",
 }
+
+
+def reveal_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose texts and column names are revealed; the names stay distinct."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    shown = frame.with_columns(_revealed(frame[name]) for name in texts)
+    names = [reveal(name) for name in frame.columns]
+    numbered = [
+        each if names.count(each) == 1 else f"{each} ({place})"
+        for place, each in enumerate(names, 1)
+    ]
+    return shown.rename(dict(zip(frame.columns, numbered, strict=True)))
+
+
+def _revealed(texts: pl.Series) -> pl.Series:
+    """Return the texts revealed; most have no character that can hide, and stay as they are."""
+    others = texts.filter(~texts.str.contains(r"^[\n\t -~]*$")).unique()
+    return texts.replace({text: reveal(text) for text in others})
 
 
 def quote(value: object) -> str:

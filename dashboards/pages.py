@@ -28,6 +28,7 @@ PAGES = (
     Page("bot_quality", "Bot quality", ":material/smart_toy:", "figures.read"),
     Page("cost", "Cost", ":material/payments:", "figures.read"),
     Page("metrics", "Metrics", ":material/functions:", "figures.read"),
+    Page("ask_sql", "Ask SQL", ":material/terminal:", "sql.query"),
     Page("health", "Health", ":material/monitor_heart:", "health.read"),
     Page("account", "Account", ":material/account_circle:", "figures.read"),
 )
