@@ -4,8 +4,10 @@ Reads everything again and compares value by value. Reads the log with ADBC only
 process would cancel its locks.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,16 @@ def verify(settings: Settings, on_check: Callable[[Check], None] = lambda _: Non
         verdict.checks.append(check)
         on_check(check)
     return verdict
+
+
+def save(verdict: Verdict, path: Path, finished_at: datetime) -> None:
+    """Write the result for the dashboard, whole or not at all. Without a data folder, write nothing."""
+    if not path.parent.exists():
+        return
+    report = {"finished_at": finished_at.isoformat(), **verdict.as_json()}
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(report, indent=2))
+    unfinished.replace(path)
 
 
 def _checks(settings: Settings, verdict: Verdict) -> Iterator[Check]:

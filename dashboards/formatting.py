@@ -71,6 +71,14 @@ def counted(value: int, thing: str, things: str | None = None) -> str:
     return f"{value:,} {thing if value == 1 else things or f'{thing}s'}"
 
 
+def size(value: int) -> str:
+    """Return a number of bytes in the largest unit that fits: 3.4 MB."""
+    amount, units = float(value), ["bytes", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:,.0f} {units[0]}" if units[0] == "bytes" else f"{amount:,.1f} {units[0]}"
+
+
 def share(value: float | None) -> str:
     """Return a share in percent; a dash if there is none, which differs from 0 %."""
     return UNKNOWN if value is None else f"{value:.1%}".replace("%", " %")

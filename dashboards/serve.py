@@ -32,6 +32,7 @@ def command(settings: Settings) -> list[str]:
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "type",  # a traceback may quote what a customer wrote
         "client.disableDataExport": "true",  # a table's own download is not on record
+        "client.showErrorLinks": "false",  # nor does a link send it to others
         "theme.base": str(HERE / "theme.toml"),
     }
     if settings.has_sign_in:

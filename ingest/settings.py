@@ -263,6 +263,11 @@ class Settings(BaseSettings):
         return self.data / "sign-in.toml"
 
     @property
+    def verify_path(self) -> Path:
+        """The result of the last `convolake verify`, as JSON."""
+        return self.data / "verify.json"
+
+    @property
     def lake_path(self) -> Path:
         """Folder of the Parquet segments and their manifest."""
         return self.data / "lake"

@@ -6,9 +6,10 @@ transaction under the writer's lock, so a load waits for one step at most, and r
 repeat, and to kill anywhere.
 """
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ KEEP_ALL = timedelta(minutes=10)
 """Time for which every snapshot stays; of earlier days the last one stays. Planning a query takes about 1 ms
 for each 1,000 column statistics in the catalog, and each load adds about 200. An open reader keeps its own
 snapshot of the catalog, so it does not notice (decision 0009)."""
+
+REPORT = "maintenance.json"
+"""File in the warehouse's folder with the result of the last `maintain`."""
 
 MERGE_LOADS = 20
 """Loads after which files are merged: without merging a dashboard took twice as long after 15 loads."""
@@ -159,7 +163,19 @@ def maintain(warehouse: Path, now: datetime, snapshot_days: int) -> Report:
             "call ducklake_delete_orphaned_files('lake', older_than => ?)", now - FILE_GRACE
         ),
     }
-    return _run(warehouse, steps)
+    report = _run(warehouse, steps)
+    _save(report, warehouse / REPORT, now)
+    return report
+
+
+def _save(report: Report, path: Path, finished_at: datetime) -> None:
+    """Write the report for the dashboard, whole or not at all."""
+    if path.parent.exists():
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(
+            json.dumps({"finished_at": finished_at.isoformat(), **asdict(report)})
+        )
+        unfinished.replace(path)
 
 
 def _run(warehouse: Path, steps: dict[str, Work]) -> Report:

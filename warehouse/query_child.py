@@ -130,7 +130,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _write(head: dict[str, Any], table: pa.Table | None) -> None:
-    out = sys.stdout.buffer
+    out: Any = sys.stdout.buffer
     out.write(json.dumps(head).encode() + b"\n")
     if table is not None:
         with pa.ipc.new_stream(pa.PythonFile(out, mode="w"), table.schema) as writer:

@@ -1,6 +1,7 @@
 """`verify`: verifies the record, or names the damaged place."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,9 +22,12 @@ def verify(
     ] = False,
 ) -> None:
     """Verify that log, Parquet and warehouse have the same events without a gap; exit 1 if not."""
+    from convolake.verify import save
     from convolake.verify import verify as verify_record
 
-    verdict = verify_record(Settings(), _print)
+    settings = Settings()
+    verdict = verify_record(settings, _print)
+    save(verdict, settings.verify_path, datetime.now(UTC))
     for count, what in ((verdict.unsealed_events, "sealed"), (verdict.unloaded_events, "loaded")):
         if count:
             events = "event is" if count == 1 else "events are"

@@ -77,10 +77,22 @@ def _counters_frame(sources: list[SourceStats]) -> pl.DataFrame:
 
 
 def _rejected_frame(events: list[RejectedEvent]) -> pl.DataFrame:
-    names = ["received_at", "source", "code", "detail", "raw", "replayed_at"]
-    schema = {
-        name: pl.Datetime("us", "UTC") if name.endswith("_at") else pl.String for name in names
-    }
+    names = [
+        "rejected_id",
+        "received_at",
+        "source",
+        "path",
+        "code",
+        "detail",
+        "raw",
+        "size",
+        "replayed_at",
+    ]
+    numbers: dict[str, pl.DataType] = dict.fromkeys(("rejected_id", "size"), pl.Int64())
+    instants: dict[str, pl.DataType] = dict.fromkeys(
+        ("received_at", "replayed_at"), pl.Datetime("us", "UTC")
+    )
+    schema = {name: (numbers | instants).get(name, pl.String()) for name in names}
     return pl.DataFrame(
         [[getattr(each, name) for name in names] for each in events], schema, orient="row"
     )
