@@ -148,8 +148,8 @@ def files_in(settings: Settings, *folders: Path) -> list[Path]:
 
 
 def test_a_locked_down_reader_reads_files_that_a_later_load_writes(record: Record) -> None:
-    from warehouse.read_only_sql import lock_down
     from warehouse.lake import connect
+    from warehouse.read_only_sql import lock_down
 
     record.publish(make_conversation("c1"))
     with connect(record.settings.warehouse_path) as con:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.read_only_sql import lock_down, one_select
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record
 from warehouse.lake import connect
+from warehouse.read_only_sql import lock_down, one_select
 
 PAGE = (Path(__file__).parent.parent / "docs/queries.md").read_text()
 TITLED = re.findall(r"## (\d+\. .+?)\n(?:.(?!## ))*?```sql\n(.+?)```", PAGE, re.DOTALL)

@@ -18,7 +18,8 @@ from tests.factories import Clock, Record, make_conversation
 from tests.sql_attacks import REACHES, READS_A_FILE, TAKES_MEMORY, TAKES_TIME, WRITES
 from warehouse.query_process import Answer, Limits, QueryError, RunningQuery
 
-SECRET = "hush-7261"
+WORD = "hush-7261"
+"""What a secret file has in it."""
 QUICK = Limits(seconds=10.0)
 BASE_MB = 250
 """Memory of the process itself, with its libraries and a result."""
@@ -53,7 +54,7 @@ class Listener:
                 requests.append(self.path)
                 self.send_error(404)
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815 (the name that the server looks for)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -123,7 +124,7 @@ def fill(query: str, settings: Settings, folder: Path, url: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("secret", "secret.csv"):
-        (tmp_path / name).write_text(f"word\n{SECRET}\n")
+        (tmp_path / name).write_text(f"word\n{WORD}\n")
     return tmp_path
 
 
@@ -135,7 +136,7 @@ def test_a_query_reaches_nothing_but_the_tables(
     message, peak = run(loaded, fill(query, loaded, folder, listener.url))
     assert isinstance(message, str), message
     assert len(message) > 20
-    assert SECRET not in message
+    assert WORD not in message
     assert "Traceback" not in message
     assert files_in(loaded.data, folder) == before
     assert listener.requests == []
@@ -149,7 +150,7 @@ def test_without_the_lock_the_same_query_reads_the_file(
     """The control: the attack works where nothing stops it."""
     with duckdb.connect() as con:
         found = str(con.execute(fill(query, loaded, folder, "")).fetchall())
-    assert SECRET in found or "secret" in found or "content" in found or "word" in found
+    assert WORD in found or "secret" in found or "content" in found or "word" in found
 
 
 @pytest.mark.parametrize("query", sample(TAKES_MEMORY, 4))
@@ -239,7 +240,7 @@ def test_a_stopped_query_leaves_no_process(loaded: Settings) -> None:
 def test_the_process_has_no_secret_in_its_environment(
     loaded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CONVOLAKE_API_KEY", SECRET)
+    monkeypatch.setenv("CONVOLAKE_API_KEY", WORD)
     with RunningQuery(loaded.warehouse_path, TAKES_TIME[0]) as running:
         assert running.wait(0.5) is None
-        assert SECRET.encode() not in Path(f"/proc/{running.pid}/environ").read_bytes()
+        assert WORD.encode() not in Path(f"/proc/{running.pid}/environ").read_bytes()
