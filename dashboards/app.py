@@ -4,11 +4,16 @@ Each page is a package with a `page.py`; `pages.py` lists them. A folder called 
 build a second navigation, and a link to a transcript would open there.
 """
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboards import access, audit, pages
 
-st.set_page_config(page_title="Convolake", page_icon=":material/forum:", layout="wide")
+# A file of ours: the browser would fetch a named icon from another host.
+ICON = str(Path(__file__).parent / "icon.svg")
+
+st.set_page_config(page_title="Convolake", page_icon=ICON, layout="wide")
 access.admit()
 page = st.navigation(pages.navigation(), position="top")
 with audit.page_run():
