@@ -31,7 +31,7 @@ test-postgres: install ## run the tests of the log and the API on PostgreSQL, wh
 
 prove: install ## inject every fault at full length, with controls; prints docs/proof.md (partly as root)
 	rm -f $(PROOF)
-	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/test_warehouse.py tests/test_compaction.py tests/test_query_process.py; status=$$?; \
+	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/test_warehouse.py tests/test_compaction.py tests/test_query_process.py tests/test_safety.py tests/test_url_parameters.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
 
 check: install ## check style, types, layers, SQL, spelling and the OpenAPI document

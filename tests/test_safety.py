@@ -97,10 +97,7 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
     run = (("Run", "rows in"), ("Chart", "Across"))
     found: list[Address] = [
         *((f"conversations?page={page}", "newest first", ()) for page in (1, 2, 3)),
-        *(
-            (f"conversations?conversation={ALL}&part={part}", f"Part {part}", ())
-            for part in (1, 2, 3, 4)
-        ),
+        *((f"conversations?conversation={ALL}&part={part}", ALL, ()) for part in (1, 2, 3, 4)),
         *(
             (
                 f"conversations?conversation={quote(conversation_of(*each), safe='')}",
