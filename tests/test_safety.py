@@ -106,7 +106,7 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
             )
             for each in opened
         ),
-        ("conversations?search=hostile&reason=image", "newest first", ()),
+        ("conversations?reason=image", "newest first", ()),
         ("metrics?metric=handoff_reasons", "Formula", ()),
         ("metrics?metric=csat", "Formula", ()),
         (f"ask_sql?q={sql}", "Run", run),
