@@ -163,7 +163,7 @@ def control_page(source: str) -> Iterator[str]:
         page.write_text(source)
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(page), f"--server.port={port}",
-             "--server.headless=true", "--server.address=127.0.0.1", "--server.fileWatcherType=none"],
+             "--server.headless=true", "--server.address=127.0.0.1", "--server.fileWatcherType=none", "--browser.gatherUsageStats=false"],
             stdout=log, stderr=log,
         )  # fmt: skip
         try:

@@ -1,6 +1,6 @@
 """The section of the loads: the account of every load, late events, and past days that changed."""
 
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
@@ -75,7 +75,7 @@ def _show_loads(loads: pl.DataFrame) -> None:
         st.info("Nothing was loaded yet: `convolake load` does it.", icon=":material/inbox:")
         return
     st.caption(_newest(loads, "loads", "load"))
-    st.dataframe(loads.select(*LOADS), hide_index=True, column_config=LOADS, height=280)
+    st.dataframe(loads.select(*LOADS), hide_index=True, column_config=LOADS, height=_height(loads))
 
 
 def _show_unreadable(events: pl.DataFrame) -> None:
@@ -106,9 +106,13 @@ def _show_restatements(changes: pl.DataFrame) -> None:
         shown.select(*RESTATEMENTS),
         hide_index=True,
         column_config=RESTATEMENTS,
-        height=280,
+        height=_height(shown),
         placeholder=formatting.UNKNOWN,
     )
+
+
+def _height(frame: pl.DataFrame) -> int | Literal["content"]:
+    return "content" if frame.height <= 8 else 280
 
 
 def _newest(frame: pl.DataFrame, total: str, thing: str) -> str:
