@@ -134,6 +134,12 @@ class Browser:
             elif message["method"] == "Network.webSocketCreated":
                 self.requested.append(message["params"]["url"])
 
+    def forget(self) -> None:
+        """Leave the page, and forget the requests so far."""
+        self.driver.get("about:blank")
+        self._read_log()
+        self.requested.clear()
+
     def strangers(self, site: str) -> list[str]:
         """Requests of other hosts than the dashboard's own."""
         # `chrome:` is what an empty tab of the browser loads from itself.

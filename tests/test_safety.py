@@ -199,7 +199,7 @@ def test_a_page_that_renders_text_is_caught(
 ) -> None:
     """The control: the same browser and the same beacon notice a page without the safeguard."""
     beacon.requests.clear()
-    chromium.requested.clear()
+    chromium.forget()
     with control_page(CONTROL.format(text=text.format(b=beacon.url), show=show)) as url:
         chromium.visit(url, "shown")
         wait_until(
@@ -207,6 +207,4 @@ def test_a_page_that_renders_text_is_caught(
         )
         chromium.visit(url, "shown")
         assert bool(chromium.strangers(url)) == is_request
-    chromium.driver.get("about:blank")
-    beacon.requests.clear()
-    chromium.requested.clear()
+        chromium.forget()

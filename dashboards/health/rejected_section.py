@@ -13,12 +13,12 @@ from ingest.client import Client, ClientError
 from ingest.settings import Settings
 
 COLUMNS: dict[str, Any] = {
-    "received_at": "Received",
+    "received_at": st.column_config.DatetimeColumn("Received", format="D MMM YYYY, HH:mm:ss"),
     "source": "Source",
     "code": "Reason",
     "detail": "What is wrong",
     "raw": "Bytes",
-    "replayed_at": "Replayed",
+    "replayed_at": st.column_config.DatetimeColumn("Replayed", format="D MMM YYYY, HH:mm:ss"),
 }
 CHOSEN, OUTCOME, EDITED = "rejected", "rejected outcome", "rejected edited"
 """Key of the URL: the id of the opened event. Keys of the session: what became of a replay, the edited body."""
@@ -85,7 +85,7 @@ def _show_event(row: Row) -> None:
     st.caption("What is wrong")
     st.text(formatting.reveal(f"{row['code']}: {row['detail']}"))
     st.caption("Bytes" if len(row["raw"].encode()) >= row["size"] else "The first 256 KiB")
-    st.code(formatting.reveal(row["raw"]), language=None, wrap_lines=True, height=220)
+    st.code(formatting.reveal(row["raw"]), language=None, wrap_lines=True)
     if row["replayed_at"] is not None:
         st.success(
             f"It was replayed {formatting.moment(row['replayed_at'])} UTC.", icon=":material/check:"
