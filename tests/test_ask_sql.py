@@ -161,8 +161,8 @@ def test_the_schema_has_every_column_with_its_meaning(
     columns = app.dataframe[0].value
     assert list(zip(columns["column_name"], columns["description"], strict=True)) == described
     next(each for each in app.button if each.label == "Write a query of it").click().run()
-    assert app.text_area[0].value.endswith("from episodes\nlimit 100")
-    app = ask(app, app.text_area[0].value)
+    assert str(app.text_area[0].value).endswith("from episodes\nlimit 100")
+    app = ask(app, str(app.text_area[0].value))
     assert list(app.dataframe[-1].value.columns) == [name for name, _ in described]
 
 
@@ -171,7 +171,7 @@ def test_a_worked_query_is_put_into_the_editor(open_page: Open) -> None:
     title = next(iter(editor.examples()))
     app.selectbox[0].select(title).run()
     assert app.text_area[0].value == editor.examples()[title]
-    app = ask(app, app.text_area[0].value)
+    app = ask(app, str(app.text_area[0].value))
     assert "rows in" in captions(app)
 
 
