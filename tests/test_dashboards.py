@@ -701,7 +701,9 @@ def test_a_transcript_shows_messages_with_their_authors_and_events(
     assert revealed in shown
     assert "⟨U+202E⟩gnp.exe⟨U+202C⟩ zero⟨U+200B⟩width" in revealed
     assert "This message was deleted." in shown
-    assert not any("a secret" in line or "first try" in line for line in shown)
+    assert not any("a secret" in line for line in shown)
+    folded = [each.value for part in app.expander for each in part.text]
+    assert shown.count("first try") == folded.count("first try") == 1  # the text before an edit
     assert "second try" in shown
     assert "Delivered 12:00:00" in shown
     assert "12:00:00  Session 1 started" in shown
