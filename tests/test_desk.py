@@ -200,6 +200,17 @@ def test_a_text_is_kept_while_the_agent_looks_at_another_conversation(
     assert app.text_area[0].value == "Half a sent"
 
 
+def test_the_desk_shows_that_the_customer_is_typing(installation: Installation, desk: Desk) -> None:
+    ask_for_a_human(installation, "c1")
+    app = press(desk(), "Take")
+    for who, expected in (("ada", ["The other side is typing …"]), ("mira", [])):
+        typing = f"/v1/conversations/c1/typing/{who}"
+        assert installation.http.put(typing, json={"seconds": 30}).status_code == 200
+        said = [each.value for each in checked(app.run()).caption if "typing" in each.value]
+        assert said == expected, who
+        installation.http.delete(typing)
+
+
 def test_returning_gives_control_to_the_bot(
     installation: Installation, desk: Desk, client: Client
 ) -> None:

@@ -50,7 +50,7 @@ def story() -> list[dict[str, Any]]:
         (31, {"event_type": "handoff.queued", "handoff_id": "h", "queue": "billing"}),
         (40, {"event_type": "handoff.accepted", "handoff_id": "h", **mira}),
         (41, {"event_type": "message.created", "text": "be kind", "visibility": "internal", **mira}),
-        (42, {"event_type": "message.created", "text": "Hello.\n12:00:00  #99  Customer ada", **mira}),
+        (42, {"event_type": "message.created", "text": "Hello.\n■ 12:00:00  #99  Customer ada", **mira}),
         (50, {"event_type": "conversation.resolved", "payload": {"resolved_by": "agent"}}),
         (60, {"event_type": "message.created", "text": f"One more thing {HOSTILE}", **ada}),
     ]  # fmt: skip
@@ -388,7 +388,7 @@ def test_the_print_view_has_the_whole_conversation_with_or_without_internal_note
 
 def test_no_text_looks_like_an_entry_of_the_print_view(open_page: OpenPage) -> None:
     forged = [each for each in sheet(open_page(view="print")).split("\n") if "#99" in each]
-    assert forged == ["│ 12:00:00  #99  Customer ada"]
+    assert forged == ["│ □ 12:00:00  #99  Customer ada"]
 
 
 def test_a_long_conversation_is_printed_on_sheets_that_say_so(open_page: OpenPage) -> None:

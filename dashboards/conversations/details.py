@@ -32,7 +32,7 @@ class Details:
 class Hits:
     """The messages of a conversation with some words.
 
-    `place` is the number of hits up to the sequence that was asked about; `before_at` and `after_at` are the
+    `place` is the number of hits up to a given sequence; `before_at` and `after_at` are the
     sequences of its neighbours. `shown` has the sequences of the hits in this part of the transcript.
     """
 

@@ -20,6 +20,9 @@ SHEET_SIZE = 2_000
 BLOCK = 200
 """Lines in one element of the page."""
 
+ENTRY = "■"
+"""Begins an entry. A long line wraps, so the text of a message shows another sign in its place."""
+
 Row = dict[str, Any]
 
 
@@ -57,16 +60,21 @@ def _extent(found: Transcript, *, is_masked: bool, left_out: int) -> str:
 
 
 def _lines(row: Row, around: Details) -> Iterator[str]:
-    """Yield the lines of an entry. Those of a text begin with a bar, so that no text looks like an entry."""
-    start = f"{row['happened_at']:%H:%M:%S}  #{row['sequence']}  "
-    if row["event_type"] != "message.created":
-        call = around.calls.get(row["sequence"])
-        yield start + (describe(row) if call is None else f"Model call{describe_call(call)[0]}")
-        return
-    yield start + _author(row)
-    text = "This message was deleted." if row["is_deleted"] else row["text"] or "(no text)"
-    for line in formatting.reveal(text).split("\n"):
-        yield f"│ {line}"
+    """Yield the lines of an entry. Only an entry begins with its mark, so no text can look like one."""
+    call = around.calls.get(row["sequence"])
+    if row["event_type"] == "message.created":
+        what = _author(row)
+    else:
+        what = describe(row) if call is None else f"Model call{describe_call(call)[0]}"
+    yield f"{ENTRY} {row['happened_at']:%H:%M:%S}  #{row['sequence']}  {_unmarked(what)}"
+    if row["event_type"] == "message.created":
+        text = "This message was deleted." if row["is_deleted"] else row["text"] or "(no text)"
+        for line in _unmarked(formatting.reveal(text)).split("\n"):
+            yield f"│ {line}"
+
+
+def _unmarked(text: str) -> str:
+    return text.replace(ENTRY, "□")
 
 
 def _author(row: Row) -> str:

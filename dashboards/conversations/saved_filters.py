@@ -1,4 +1,4 @@
-"""Saved filters: a name and the query string of a list, in one small file of the data folder, for all users.
+"""Saved filters: a name and the query string of a list, in one small file of the data folder. All users share them.
 
 A query string without a period means the newest days, whenever it is opened. The values are read as those of any URL:
 a value that does not exist any more is left out with a hint.
