@@ -16,20 +16,6 @@ def describe(row: Row) -> str:
             return f"Session {row['session_number'] or ''} started"
         case "session.ended":
             return f"Session ended: {_named(payload.get('reason'))}"
-        case "handoff.requested":
-            queue = "" if row["queue"] is None else f", queue {formatting.quote(row['queue'])}"
-            return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
-        case "handoff.queued":
-            queue = "" if row["queue"] is None else f": {formatting.quote(row['queue'])}"
-            return f"Handoff waits in a queue{queue}"
-        case "handoff.accepted":
-            return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
-        case "handoff.assigned":
-            to = row["participant_id"] or row["queue"] or formatting.UNKNOWN
-            return f"Handoff assigned to {formatting.quote(to)}"
-        case "handoff.transferred":
-            to = payload.get("to_participant_id") or row["queue"] or formatting.UNKNOWN
-            return f"Handoff transferred{_by(row)} to {formatting.quote(to)}"
         case "conversation.created":
             before = payload.get("predecessor_id")
             continues = "" if before is None else f", continues {formatting.quote(before)}"
@@ -58,7 +44,27 @@ def describe(row: Row) -> str:
             tool = payload.pop("tool", payload.pop("name", "unnamed"))
             return f"Tool called{_by(row)}: {_named(tool)}{_rest(payload)}"
         case _:
-            return _other(row, payload)
+            return _describe_handoff(row, payload) or _other(row, payload)
+
+
+def _describe_handoff(row: Row, payload: Row) -> str | None:
+    """Describe a step of a handoff; None for other events, and for steps without words of their own."""
+    match row["event_type"]:
+        case "handoff.requested":
+            queue = "" if row["queue"] is None else f", queue {formatting.quote(row['queue'])}"
+            return f"Handoff requested: {_named(payload.get('reason', 'unknown'))}{queue}"
+        case "handoff.queued":
+            queue = "" if row["queue"] is None else f": {formatting.quote(row['queue'])}"
+            return f"Handoff waits in a queue{queue}"
+        case "handoff.accepted":
+            return f"Handoff accepted{_by(row)}{_after(row['wait_seconds'])}"
+        case "handoff.assigned":
+            to = row["participant_id"] or row["queue"] or formatting.UNKNOWN
+            return f"Handoff assigned to {formatting.quote(to)}"
+        case "handoff.transferred":
+            to = payload.get("to_participant_id") or row["queue"] or formatting.UNKNOWN
+            return f"Handoff transferred{_by(row)} to {formatting.quote(to)}"
+    return None
 
 
 def _owner(payload: Row) -> str:

@@ -47,8 +47,16 @@ def load_details(warehouse: Path, found: Transcript) -> Details:
     """Return the details of one part of a transcript. Raises WarehouseMissingError, WarehouseNotReadyError."""
     if not found.entries.height:
         return Details()
-    sequences = found.entries["sequence"]
-    return _load_details(warehouse, _days(found), int(sequences[0]), int(sequences[-1]))
+    entries = found.entries
+    wanted = {
+        "edits": entries["is_edited"].any(),
+        "model_calls": "bot.turn_completed" in entries["event_type"],
+        "episodes": "message.created" in entries["event_type"]
+        or "conversation.reopened" in entries["event_type"],
+    }
+    first, last = int(entries["sequence"][0]), int(entries["sequence"][-1])
+    names = tuple(name for name, is_needed in wanted.items() if is_needed)
+    return _load_details(warehouse, _days(found), first, last, names)
 
 
 def load_hits(warehouse: Path, found: Transcript, words: str, at: int) -> Hits:
@@ -94,17 +102,23 @@ def _days(found: Transcript) -> Days:
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)
-def _load_details(warehouse: Path, days: Days, first: int, last: int) -> Details:
+def _load_details(
+    warehouse: Path, days: Days, first: int, last: int, names: tuple[str, ...]
+) -> Details:
+    """Run only the queries that find something in these entries: most have no edit and no model call."""
     parameters = dict(days) | {"first": first, "last": last}
-    frames = read_frames(warehouse, HERE, ["edits", "model_calls", "episodes"], parameters)
+    frames = read_frames(warehouse, HERE, list(names), parameters)
+    rows = {name: list(frame.iter_rows(named=True)) for name, frame in frames.items()}
     edits: dict[int, list[Row]] = {}
-    for row in frames["edits"].iter_rows(named=True):
+    for row in rows.get("edits", []):
         edits.setdefault(row["sequence"], []).append(row)
-    return Details(edits, _by_sequence(frames["model_calls"]), _by_sequence(frames["episodes"]))
+    return Details(
+        edits, _by_sequence(rows.get("model_calls", [])), _by_sequence(rows.get("episodes", []))
+    )
 
 
-def _by_sequence(frame: pl.DataFrame) -> dict[int, Row]:
-    return {row["sequence"]: row for row in frame.iter_rows(named=True)}
+def _by_sequence(rows: list[Row]) -> dict[int, Row]:
+    return {row["sequence"]: row for row in rows}
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)

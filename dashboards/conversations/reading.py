@@ -49,8 +49,10 @@ def show(warehouse: Path, conversation_id: str) -> None:
     if is_print:
         print_view.show(warehouse, found, is_masked=is_masked)
     else:
-        _show_others(warehouse, found.conversation)
+        others = st.container()
         _show_transcript(warehouse, found, event, is_masked=is_masked)
+        with others:  # last: the entries do not wait for it
+            _show_others(warehouse, found.conversation)
 
 
 def _show_address(conversation_id: str) -> None:
