@@ -8,6 +8,7 @@ import msgspec
 from pydantic_core import PydanticUndefined
 
 from convolake import live_reference as live
+from dashboards.roles import ROLES, RULES, roles_with
 from ingest import errors
 from ingest.api.metrics import Metrics
 from ingest.contract import COLUMNS
@@ -19,7 +20,16 @@ from warehouse.model import models
 
 def reference() -> str:
     """Return the whole page, in Markdown."""
-    parts = (_settings(), _events(), _columns(), _live(), _models(), _errors(), _metrics())
+    parts = (
+        _settings(),
+        _roles(),
+        _events(),
+        _columns(),
+        _live(),
+        _models(),
+        _errors(),
+        _metrics(),
+    )
     return "\n".join([_HEAD, *(line for part in parts for line in part)]) + "\n"
 
 
@@ -47,6 +57,16 @@ def _settings() -> Iterator[str]:
         for name, field in Settings.model_fields.items()
     ]
     yield from _table(("variable", "default", "meaning"), *rows)
+
+
+def _roles() -> Iterator[str]:
+    yield "## Roles of the dashboard\n"
+    yield "A role may do what the one before it may.\n"
+    rows = [
+        (f"`{name}`", rule.allows, *("yes" if role in roles_with(name) else "" for role in ROLES))
+        for name, rule in RULES.items()
+    ]
+    yield from _table(("permission", "allows to", *ROLES), *rows)
 
 
 def _default(value: object) -> str:

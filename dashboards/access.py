@@ -15,7 +15,7 @@ LOCAL = User("local", "admin")
 
 
 def current_user() -> User:
-    """Return the user of this session. Stop the page if nobody is signed in, or the session has ended."""
+    """Return the user of this session. Without a sign-in that still counts, show how to sign in and stop the page."""
     settings = Settings()
     if not settings.has_sign_in:
         return LOCAL
@@ -53,7 +53,7 @@ def require(permission: Permission) -> User:
 
 
 def explain(permission: Permission) -> str:
-    """Return why the user does not have `permission`, and what to do, as Markdown of ours alone."""
+    """Return why the user does not have `permission`, and what to do. It is Markdown and repeats no input."""
     lowest = roles_with(permission)[0]
     return (
         f"**Your role is {current_user().role}.** To {RULES[permission].allows}, you need the role {lowest} or a "

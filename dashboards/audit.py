@@ -36,7 +36,7 @@ def _shown() -> _Shown:
 
 @contextmanager
 def page_run() -> Iterator[None]:
-    """Tell the openings apart: what the run in this block does not show, the next run opens anew.
+    """Tell the openings apart: an act that the run in this block does not show is new in the next run.
 
     A run that is interrupted, by a click or `st.rerun`, continues in the next one.
     """

@@ -45,13 +45,15 @@ def _page(page: Page) -> StreamlitPage:
         is_first = page == PAGES[0]
         file = f"{path}/page.py"
         return st.Page(file, title=page.title, icon=page.icon, url_path=path, default=is_first)
-    refusal = _refusal(page)
-    return st.Page(refusal, title=page.title, icon=page.icon, url_path=path, visibility="hidden")
+    explanation = _explanation(page)
+    return st.Page(
+        explanation, title=page.title, icon=page.icon, url_path=path, visibility="hidden"
+    )
 
 
-def _refusal(page: Page) -> Callable[[], None]:
-    def refuse() -> None:
+def _explanation(page: Page) -> Callable[[], None]:
+    def explain() -> None:
         st.title(page.title, anchor=False)
         access.require(page.permission)
 
-    return refuse
+    return explain

@@ -61,7 +61,7 @@ def _write_sign_in(settings: Settings) -> Path:
     scopes = f"client_kwargs = {{ scope = {_toml(settings.oidc_scopes)} }}"
     path = settings.sign_in_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # a new file, so that nobody else has it open
+    path.unlink(missing_ok=True)  # a new file, which no other process has open
     with os.fdopen(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
     ) as file:

@@ -254,7 +254,7 @@ class Settings(BaseSettings):
 
     @property
     def has_sign_in(self) -> bool:
-        """Whether users sign in to the dashboard. A half of the settings is enough: nobody gets in by a mistake."""
+        """Whether users sign in to the dashboard. Already one of the settings counts, so that a forgotten one opens nothing."""
         return any((self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret))
 
     @property

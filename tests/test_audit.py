@@ -307,7 +307,7 @@ def interrupted_page() -> None:
 
 
 @pytest.mark.parametrize("stops", [False, True])
-def test_a_run_that_is_interrupted_goes_on_in_the_next_one(
+def test_the_next_run_continues_an_interrupted_one(
     open_page: Callable[..., AppTest],
     record: Record,
     start_api: Callable[[], Installation],

@@ -232,7 +232,7 @@ class TranscriptViewed(Act, kw_only=True):
 
 
 class TranscriptSearched(Act, kw_only=True):
-    """What is searched for: words and filters."""
+    """The words and filters of a search."""
 
     filters: PersonalFields = {}
 
