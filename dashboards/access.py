@@ -54,8 +54,8 @@ def require(permission: Permission) -> User:
 
 def explain(permission: Permission) -> str:
     """Return why the user does not have `permission`, and what to do. It is Markdown and repeats no input."""
-    lowest = roles_with(permission)[0]
     return (
-        f"**Your role is {current_user().role}.** To {RULES[permission].allows}, you need the role {lowest} or a "
-        "higher one. An administrator of this installation gives roles (setting `CONVOLAKE_OIDC_ROLES`)."
+        f"**Your role is {current_user().role}.** To {RULES[permission].allows}, you need the role "
+        f"{' or '.join(roles_with(permission))}. An administrator of this installation gives roles (setting "
+        "`CONVOLAKE_OIDC_ROLES`)."
     )

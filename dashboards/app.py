@@ -8,12 +8,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import access, audit, pages
+from dashboards import access, audit, page_layout, pages
 
 # A file of ours: the browser would fetch a named icon from another host.
 ICON = str(Path(__file__).parent / "icon.svg")
 
 st.set_page_config(page_title="Convolake", page_icon=ICON, layout="wide")
+st.html(page_layout.STYLE)
 access.admit()
 page = st.navigation(pages.navigation(), position="top")
 with audit.page_run():

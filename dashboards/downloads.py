@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import access, audit
+from dashboards import access, audit, formatting
 from warehouse.export_format import FORMULA, Format
 
 MIME = {
@@ -32,12 +32,12 @@ def show_downloads(
     if not access.may("export.download"):
         st.caption(access.explain("export.download"))
         return
-    st.caption(f"Prepare all {rows:,} rows as a file. It is recorded that you do.")
+    st.caption(f"Make a file of {_rows(rows)}. It is recorded that you do.")
     with st.container(horizontal=True):
         pressed = [
             form
             for form in Format
-            if st.button(LABELS[form], key=f"prepare {name} {form.value}", icon=":material/table:")
+            if st.button(LABELS[form], key=f"make {name} {form.value}", icon=":material/table:")
         ]
     for form in pressed:
         _offer(name, form, read(), filters)
@@ -46,7 +46,7 @@ def show_downloads(
 def _offer(name: str, form: Format, frame: pl.DataFrame, filters: Mapping[str, Any] | None) -> None:
     audit.record_export(name, form.value, frame.height, filters)
     st.download_button(
-        f"Save {name}.{form.value} ({frame.height:,} rows)",
+        f"Save {name}.{form.value} ({formatting.counted(frame.height, 'row')})",
         data=write(frame, form),
         file_name=f"{name}.{form.value}",
         mime=MIME[form],
@@ -55,6 +55,10 @@ def _offer(name: str, form: Format, frame: pl.DataFrame, filters: Mapping[str, A
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _rows(count: int) -> str:
+    return "the one row" if count == 1 else f"all {formatting.counted(count, 'row')}"
 
 
 def write(frame: pl.DataFrame, form: Format) -> bytes:

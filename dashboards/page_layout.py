@@ -15,6 +15,7 @@ from dashboards.warehouse_reader import WarehouseMissingError, WarehouseNotReady
 from ingest.settings import Settings
 
 STYLE = Path(__file__).parent / "style.css"
+"""For `app.py`, which shows it before every page."""
 
 Content = Callable[[Path, Bounds, Period], None]
 
@@ -42,8 +43,7 @@ def show_page(title: str, content: Content, *, first: Callable[[], None] | None 
 
 
 def show_title(title: str) -> None:
-    """Begin a page: its style and its title."""
-    st.html(STYLE)
+    """Begin a page with its title."""
     st.title(title, anchor=False)
     st.session_state["page"] = title
 

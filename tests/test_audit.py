@@ -254,7 +254,7 @@ def files(app: AppTest) -> list[str]:
 
 
 def press(app: AppTest, label: str) -> AppTest:
-    app.button(key=f"prepare conversations {label}").click().run()
+    app.button(key=f"make conversations {label}").click().run()
     assert not app.exception, app.exception
     return app
 

@@ -12,10 +12,11 @@ def show() -> None:
     """Show the user, the permissions of the role, and how to sign out."""
     user = access.current_user()
     st.title("Account", anchor=False)
-    st.caption("User")
-    st.text(formatting.quote(user.name))
-    st.caption("Role")
-    st.text(formatting.name(user.role))
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in (("User", formatting.quote(user.name)), ("Role", str(user.role))):
+            with st.container(width="content", gap=None):
+                st.caption(label)
+                st.text(value)
     if Settings().has_sign_in:
         sign_in.show_sign_out()
     else:
@@ -25,7 +26,7 @@ def show() -> None:
         )
     st.subheader("What your role allows", anchor=False)
     rows = [
-        {"act": rule.allows, "allowed": user.may(name), "roles": ", ".join(roles_with(name))}
+        {"allowed": user.may(name), "act": rule.allows, "roles": ", ".join(roles_with(name))}
         for name, rule in RULES.items()
     ]
     st.dataframe(
