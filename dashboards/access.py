@@ -14,28 +14,37 @@ LOCAL = User("local", "admin")
 """The one user of a dashboard without sign-in."""
 
 
-def current_user() -> User:
-    """Return the user of this session. Without a sign-in that still counts, show how to sign in and stop the page."""
-    settings = Settings()
-    if not settings.has_sign_in:
-        return LOCAL
-    return sign_in.require_user(settings)
+USER = "user of this session"
+"""In the session: the user whom `admit` let in at the start of this run."""
 
 
 def admit() -> User:
     """Return the user of this session, who has a role; else say why nothing is shown, and stop."""
-    if not Settings().has_sign_in and isinstance(st.context.ip_address, str):  # None: this machine
+    st.session_state.pop(USER, None)
+    settings = Settings()
+    if not settings.has_sign_in and isinstance(st.context.ip_address, str):  # None: this machine
         st.error(
             "**This dashboard is for users of its own machine.** It has no sign-in, so it shows nothing to others. "
             "The guide says how to set one up.",
             icon=":material/lock:",
         )
         st.stop()
-    user = current_user()
+    user = _identify(settings)
     if user.role is None:
         sign_in.show_without_role(user)
         st.stop()
+    st.session_state[USER] = user
     return user
+
+
+def current_user() -> User:
+    """Return the user of this session. Without a sign-in that still counts, show how to sign in and stop the page."""
+    found: User | None = st.session_state.get(USER)
+    return _identify(Settings()) if found is None else found
+
+
+def _identify(settings: Settings) -> User:
+    return sign_in.require_user(settings) if settings.has_sign_in else LOCAL
 
 
 def may(permission: Permission) -> bool:

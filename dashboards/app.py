@@ -15,7 +15,7 @@ ICON = str(Path(__file__).parent / "icon.svg")
 
 st.set_page_config(page_title="Convolake", page_icon=ICON, layout="wide")
 st.html(page_layout.STYLE)
-access.admit()
-page = st.navigation(pages.navigation(), position="top")
+user = access.admit()
+page = st.navigation(pages.navigation(user), position="top")
 with audit.page_run():
     page.run()

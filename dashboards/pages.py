@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboards import access
-from dashboards.roles import Permission
+from dashboards.roles import Permission, User
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ PAGES = (
 )
 
 
-def navigation() -> list[StreamlitPage]:
+def navigation(user: User) -> list[StreamlitPage]:
     """Return every page: as it is where the user may open it, else hidden, with the reason in its place."""
-    return [_page(page) for page in PAGES]
+    return [_page(page, user) for page in PAGES]
 
 
-def _page(page: Page) -> StreamlitPage:
+def _page(page: Page, user: User) -> StreamlitPage:
     path = page.folder
-    if access.may(page.permission):
+    if user.may(page.permission):
         is_first = page == PAGES[0]
         file = f"{path}/page.py"
         return st.Page(file, title=page.title, icon=page.icon, url_path=path, default=is_first)

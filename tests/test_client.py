@@ -371,6 +371,28 @@ def test_a_listener_without_access_raises_the_reason(connect: Callable[..., Clie
             next(client.listen("no-such-conversation", begin))
 
 
+def test_an_act_of_a_user_is_recorded_once_also_if_the_answer_is_lost(
+    connect: Callable[..., Client],
+) -> None:
+    client = connect()
+    before = client.ingest_stats().stored
+    views = [client.record_view("noor", "admin", "c1", is_unmasked=on) for on in (False, True)]
+    assert [each.status for each in views] == ["accepted", "accepted"]
+    unlucky = connect(lose_the_answer)
+    assert unlucky.record_search("noor", "reviewer", {"text": "refund"}).status == "duplicate"
+    export = unlucky.record_export("sofia", "analyst", "list", "csv", 130, filters={"days": 30})
+    query = unlucky.record_query("sofia", "analyst", "select 1", address="10.0.0.7")
+    assert (export.status, query.status) == ("accepted", "accepted")
+    assert unlucky.ingest_stats().stored == before + 5
+
+
+@pytest.mark.parametrize("user", ["", "no one"])
+def test_an_act_without_a_user_is_an_error(client: Client, user: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        client.record_query(user, "analyst", "select 1")
+    assert caught.value.field == "$.participant_id"
+
+
 def test_a_listener_gets_the_events_after_its_cursor(client: Client) -> None:
     list(client.record(make_events("heard", 3)))
     listener = client.listen("heard", after=2)
