@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         None,
         description="Time without a WebSocket after which the agent in control counts as gone, as if they had left; unset: never. Set it only if every agent listens with a token.",
     )
+    review_lock_expires_after: timedelta = Field(
+        timedelta(minutes=15),
+        gt=timedelta(0),
+        description="Time for which a reviewer holds a conversation of a sample; claiming again prolongs it.",
+    )
     parked_ttl: timedelta = Field(
         timedelta(days=1),
         description="Maximum time that a receipt, an edit or a reaction waits for its message.",

@@ -22,6 +22,7 @@ from ingest.api.routes import (
     operations,
     participants,
     rejected_events,
+    review_samples,
     reviews,
     tokens,
     typing,
@@ -42,6 +43,7 @@ ROUTERS = (
     contacts.commands,
     reviews.commands,
     audit.commands,
+    review_samples.commands,
     conversations.router,
     participants.router,
     handoffs.router,
@@ -57,6 +59,7 @@ ROUTERS = (
     chat.router,
     ingest_stats.router,
     rejected_events.router,
+    review_samples.router,
     operations.router,
 )
 

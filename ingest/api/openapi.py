@@ -122,6 +122,16 @@ def describe_raw_route(
     return extra
 
 
+def describe_answer(answer: type) -> dict[int | str, dict[str, Any]]:
+    """Return `responses` of a route that encodes a struct itself."""
+    return {
+        200: {
+            "description": "Successful Response",
+            "content": {"application/json": {"schema": _schema(answer)}},
+        }
+    }
+
+
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",

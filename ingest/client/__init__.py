@@ -3,7 +3,7 @@
 Every write has ids that are created before the first attempt, and a retry sends the same bytes. When a call
 returns, its events are on disk, once. A call that raises may be repeated with the same ids and never leaves a
 second event.
-Requests and responses (calls, answers, outcomes), retries (retries) and the position of a listener
+Requests and responses (calls, answers, outcomes; those of reviews apart), retries (retries) and the position of a listener
 (listening) are written once; the two clients only send and wait.
 """
 
@@ -29,21 +29,51 @@ from ingest.client.outcomes import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from ingest.client.review_answers import (
+    Category,
+    Claim,
+    CorrectedAnswer,
+    Dispute,
+    ItemLock,
+    ItemProgress,
+    NewReview,
+    PinnedComment,
+    ReplacedItem,
+    Review,
+    Sample,
+    SampleItem,
+    SampleProgress,
+    Scorecard,
+)
 
 __all__ = [
     "Acknowledgement",
     "AsyncClient",
     "BatchResult",
+    "Category",
+    "Claim",
     "Client",
     "ClientError",
     "Conversation",
+    "CorrectedAnswer",
+    "Dispute",
     "IngestStats",
+    "ItemLock",
+    "ItemProgress",
     "Message",
+    "NewReview",
     "Participant",
+    "PinnedComment",
     "Problem",
     "ProblemError",
     "Readiness",
     "RejectedEvent",
+    "ReplacedItem",
+    "Review",
+    "Sample",
+    "SampleItem",
+    "SampleProgress",
+    "Scorecard",
     "SourceStats",
     "TypingList",
     "Typist",

@@ -175,4 +175,4 @@ class Page(Struct, Generic[T]):
     """A page of items; `cursor` leads to the next page and is None on the last."""
 
     items: list[T]
-    cursor: str | None
+    cursor: str | None = None

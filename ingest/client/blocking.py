@@ -8,11 +8,13 @@ import httpx2
 from websockets.sync.client import connect
 
 from ingest.client.answers import Page
-from ingest.client.calls import READY, Call, Calls, next_page
+from ingest.client.call import Call, next_page
+from ingest.client.calls import READY, Calls
 from ingest.client.listening import ListenerPosition
 from ingest.client.methods import Caller, method_of
 from ingest.client.outcomes import ClientError, read_answer, request_failures, socket_failures
 from ingest.client.retries import JITTER, Policy, RetryPolicy
+from ingest.client.review_answers import Claim, ClaimResult
 from ingest.clock import new_uuid7
 
 T = TypeVar("T")
@@ -103,6 +105,12 @@ class Client(Caller):
             yield from page.items
             following = next_page(following, page)
 
+    def _list(self, call: Call[Page[T]]) -> list[T]:
+        return list(self._items(call))
+
+    def _claim(self, call: Call[ClaimResult]) -> Claim | None:
+        return self._send(call).claim
+
     def _each(self, calls: Iterator[Call[T]]) -> Iterator[T]:
         for call in calls:
             yield self._send(call)
@@ -140,3 +148,16 @@ class Client(Caller):
     record_search = method_of(Calls.record_search, _send)
     record_export = method_of(Calls.record_export, _send)
     record_query = method_of(Calls.record_query, _send)
+    publish_scorecard = method_of(Calls.publish_scorecard, _send)
+    scorecards = method_of(Calls.scorecards, _list)
+    draw_sample = method_of(Calls.draw_sample, _send)
+    replace_item = method_of(Calls.replace_item, _send)
+    samples = method_of(Calls.samples, _list)
+    sample_items = method_of(Calls.sample_items, _list)
+    claim_item = method_of(Calls.claim_item, _claim)
+    release_item = method_of(Calls.release_item, _claim)
+    submit_review = method_of(Calls.submit_review, _send)
+    dispute_review = method_of(Calls.dispute_review, _send)
+    resolve_dispute = method_of(Calls.resolve_dispute, _send)
+    acknowledge_review = method_of(Calls.acknowledge_review, _send)
+    reviews = method_of(Calls.reviews, _list)

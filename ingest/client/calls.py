@@ -3,14 +3,10 @@
 Pure: no sockets and no waiting, so that both clients share it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import quote
-
-import httpx2
-import msgspec
 
 from ingest.client.answers import (
     Acknowledgement,
@@ -24,54 +20,19 @@ from ingest.client.answers import (
     RejectedEvent,
     TypingList,
 )
+from ingest.client.call import Call, conversation_path, encode_fields, page_call, without_none
+from ingest.client.review_calls import ReviewCalls
 from ingest.contract import Visibility
 
 BATCH_EVENTS = 10_000
 BATCH_BYTES = 8 * 1024 * 1024
 """Maximum size of one request to the API; larger batches are split."""
 
-PAGE_ITEMS = 100
-
-T = TypeVar("T")
-
-
-def _any(_: object) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """One request to the API, and the type of its response."""
-
-    method: str
-    path: str
-    answer: type[T]
-    content: bytes | None = None
-    content_type: str = "application/json"
-    params: Mapping[str, str] = field(default_factory=dict)
-    is_whole: Callable[[T], bool] = _any
-    """The request of a call that has none."""
-
-    def request(self, http: httpx2.Client | httpx2.AsyncClient, url: str) -> httpx2.Request:
-        """Return the HTTP request for the API at `url`. Raises InvalidURL."""
-        return http.build_request(
-            self.method,
-            url + self.path,
-            content=self.content,
-            params=self.params,
-            headers={"content-type": self.content_type},
-        )
-
-
 READY = Call("GET", "/readyz", Readiness)
 
 
-class Calls:
-    """Every operation, with its contract: the methods of both clients."""
-
-    def __init__(self, new_id: Callable[[], str]) -> None:
-        """`new_id` creates the ids that the caller does not give: a retry must use the same ones."""
-        self._new_id = new_id
+class Calls(ReviewCalls):
+    """Every operation, with its contract: the methods of both clients. Those of reviews are inherited."""
 
     def create_conversation(
         self,
@@ -90,7 +51,7 @@ class Calls:
 
         Raises ProblemError `conversation_exists` if another event created one with this id.
         """
-        body = _encode_given(
+        body = encode_fields(
             channel=channel,
             participants=participants or None,
             conversation_id=self._id(conversation_id),
@@ -124,7 +85,7 @@ class Calls:
         `unknown_conversation`, `stale_epoch` if control has changed, or `event_rejected` with the `field`
         at fault.
         """
-        body = _encode_given(
+        body = encode_fields(
             participant_id=participant_id,
             text=text,
             event_id=self._id(event_id),
@@ -147,13 +108,13 @@ class Calls:
         in the result and does not raise. Safe to repeat if the events have an `event_id`; others get one.
         Raises UnexpectedAnswerError if the response does not cover every event of a batch.
         """
-        lines = (_encode_given(**({"event_id": self._new_id()} | _given(each))) for each in events)
+        lines = (encode_fields(**({"event_id": self._new_id()} | without_none(each))) for each in events)
         for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
             yield _batch_call(part)
 
     def conversations(self, channel: str | None = None) -> Call[Page[Conversation]]:
         """Return every conversation, newest first; pages are fetched as they are needed."""
-        return _page_call("/v1/conversations", Page[Conversation], channel=channel)
+        return page_call("/v1/conversations", Page[Conversation], channel=channel)
 
     def conversation(self, conversation_id: str) -> Call[Conversation]:
         """Return a conversation in its current state. Raises ProblemError `unknown_conversation`."""
@@ -165,14 +126,14 @@ class Calls:
         Raises ProblemError `unknown_conversation` when the first message is read.
         """
         order = "desc" if newest_first else None
-        return _page_call(messages_path(conversation_id), Page[Message], order=order)
+        return page_call(messages_path(conversation_id), Page[Message], order=order)
 
     def handoffs(self, agent: str | None = None) -> Call[Page[Conversation]]:
         """Return the conversations whose handoff waits for an agent, the oldest request first.
 
         With `agent`, those that this agent controls. Pages are fetched as they are needed.
         """
-        return _page_call("/v1/handoffs", Page[Conversation], participant_id=agent)
+        return page_call("/v1/handoffs", Page[Conversation], participant_id=agent)
 
     def accept_handoff(
         self, conversation_id: str, handoff_id: str, agent: str, *, event_id: str | None = None
@@ -228,7 +189,7 @@ class Calls:
 
         Raises ProblemError `conversation_closed` if the conversation is closed.
         """
-        body = _encode_given(
+        body = encode_fields(
             participant_id=participant_id,
             resolved_by=resolved_by,
             is_confirmed=is_confirmed or None,
@@ -251,7 +212,7 @@ class Calls:
 
     def rejected(self, code: str | None = None) -> Call[Page[RejectedEvent]]:
         """List rejected events, newest first; pages are fetched as they are needed."""
-        return _page_call("/v1/rejected", Page[RejectedEvent], code=code)
+        return page_call("/v1/rejected", Page[RejectedEvent], code=code)
 
     def replay(self, rejected_id: int) -> Call[Acknowledgement]:
         """Replay a rejected event. Raises ProblemError with the reason if it is rejected again."""
@@ -271,7 +232,7 @@ class Calls:
         A dashboard calls this and the next three before it shows anything. Raises ProblemError `missing_scope`
         if the key does not have the scope `audit`.
         """
-        act = _given(
+        act = without_none(
             {
                 "role": role,
                 "conversation_id": conversation_id,
@@ -285,7 +246,7 @@ class Calls:
         self, user: str, role: str, filters: Mapping[str, Any], *, address: str | None = None
     ) -> Call[Acknowledgement]:
         """Record that a user searches conversations for words or by other filters."""
-        act = _given({"role": role, "filters": filters, "address": address})
+        act = without_none({"role": role, "filters": filters, "address": address})
         return self._audit("transcript-searches", user, act)
 
     def record_export(
@@ -300,7 +261,7 @@ class Calls:
         address: str | None = None,
     ) -> Call[Acknowledgement]:
         """Record that a user gets rows as a file called `export`; `filters` chose the rows."""
-        act = _given(
+        act = without_none(
             {
                 "role": role,
                 "export": export,
@@ -317,11 +278,11 @@ class Calls:
     ) -> Call[Acknowledgement]:
         """Record that a user runs an SQL query."""
         return self._audit(
-            "warehouse-queries", user, _given({"role": role, "sql": sql, "address": address})
+            "warehouse-queries", user, without_none({"role": role, "sql": sql, "address": address})
         )
 
     def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
-        body = _encode_given(event_id=self._new_id(), participant_id=user, act=act)
+        body = encode_fields(event_id=self._new_id(), participant_id=user, act=act)
         return Call("POST", f"/v1/audit/{path}", Acknowledgement, body)
 
     def _handoff_step(
@@ -333,34 +294,14 @@ class Calls:
         reason: str | None,
         event_id: str | None,
     ) -> Call[Acknowledgement]:
-        body = _encode_given(participant_id=agent, reason=reason, event_id=self._id(event_id))
+        body = encode_fields(participant_id=agent, reason=reason, event_id=self._id(event_id))
         path = f"{conversation_path(conversation_id)}/handoffs/{quote(handoff_id, safe='')}/{step}"
         return Call("POST", path, Acknowledgement, body)
-
-    def _id(self, given: str | None) -> str:
-        return self._new_id() if given is None else given
-
-
-def next_page(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
-    """Return the call for the page after this one, None after the last."""
-    if page.cursor is None:
-        return None
-    return replace(call, params={**call.params, "cursor": page.cursor})
-
-
-def conversation_path(conversation_id: str) -> str:
-    """Return the path of a conversation."""
-    return f"/v1/conversations/{quote(conversation_id, safe='')}"
 
 
 def messages_path(conversation_id: str) -> str:
     """Return the path at which messages of a conversation are posted and listed."""
     return f"{conversation_path(conversation_id)}/messages"
-
-
-def _page_call(path: str, answer: type[Page[T]], **filters: str | None) -> Call[Page[T]]:
-    wanted = {name: value for name, value in filters.items() if value}
-    return Call("GET", path, answer, params={"limit": str(PAGE_ITEMS), **wanted})
 
 
 def _batch_call(lines: Sequence[bytes]) -> Call[BatchResult]:
@@ -385,11 +326,3 @@ def _parts(lines: Iterable[bytes], most: int, most_bytes: int) -> Iterator[list[
         size += len(line) + 1
     if part:
         yield part
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _encode_given(**fields: Any) -> bytes:
-    return msgspec.json.encode(_given(fields))

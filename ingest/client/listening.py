@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ingest.client.calls import conversation_path
+from ingest.client.call import conversation_path
 from ingest.client.outcomes import ClientError
 from ingest.client.retries import Retrying
 

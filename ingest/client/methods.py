@@ -54,9 +54,11 @@ def method_of(
 
 
 def _answer(operation: Callable[..., Any], make: Callable[..., Any]) -> Any:
-    """Return type of the method: the response of the call, or an iterator of them."""
+    """Return type of the method: the response of the call, an iterator or a list of them, or what `make` says."""
     answer = get_type_hints(operation)["return"]
     while get_args(answer):  # Call[Page[Message]]: a Message
         (answer,) = get_args(answer)
     made = get_type_hints(make)["return"]
-    return made[answer] if get_args(made) else answer
+    if isinstance(made, TypeVar):
+        return answer
+    return made[answer] if getattr(made, "__parameters__", ()) else made

@@ -16,7 +16,7 @@ import msgspec
 from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
 from ingest.client.answers import Problem
-from ingest.client.calls import Call
+from ingest.client.call import Call
 
 T = TypeVar("T")
 

@@ -172,51 +172,6 @@ class FeedbackSubmitted(Payload):
     comment: PersonalText | None = None
 
 
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-class ReviewSubmitted(Payload):
-    """A reviewer's judgement of a conversation, or of one message. `score` is 0 to 100.
-
-    `ratings`: 0 to 1 of each category of the scorecard; null if it does not apply. `sampling`: how the conversation
-    was chosen; only random samples count for an average. `inclusion_probability`: its chance to be drawn.
-    """
-
-    scorecard: Name
-    scorecard_version: Attempt
-    score: Annotated[float, Meta(ge=0, le=100)]
-    ratings: dict[Name, Share | None]
-    causes: dict[Name, list[Label]] = {}
-    is_critical_failure: bool = False
-    reviewee: Id | None = None
-    message_id: Id | None = None
-    comment: PersonalText | None = None
-    assignment_id: Id | None = None
-    sampling: Literal["random", "targeted", "adhoc"] = "adhoc"
-    inclusion_probability: Share | None = None
-    is_calibration: bool = False
-    seconds_spent: Count | None = None
-
-
-class ReviewDisputed(Payload):
-    """Why a review is wrong; `category` and `expected_rating`: which rating, and what it should be."""
-
-    review_id: Id
-    reason: PersonalText
-    category: Name | None = None
-    expected_rating: Share | None = None
-
-
-class ReviewResolved(Payload):
-    """The end of a dispute. `score` and `ratings` are the new ones, if they were changed."""
-
-    review_id: Id
-    outcome: Literal["upheld", "changed"]
-    reason: PersonalText | None = None
-    score: Annotated[float, Meta(ge=0, le=100)] | None = None
-    ratings: dict[Name, Share | None] | None = None
-
-
 class Act(Payload):
     """What a user of the dashboard does: the role, and the network address of the browser or of a proxy before it."""
 

@@ -37,6 +37,7 @@ class LifecyclePolicy:
     parked_ttl: int
     agent_left_to: str
     agent_disconnected_after: int | None
+    review_lock_expires_after: int
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "LifecyclePolicy":
@@ -55,6 +56,7 @@ class LifecyclePolicy:
             parked_ttl=_micros(settings.parked_ttl),
             agent_left_to=settings.agent_left_to,
             agent_disconnected_after=_optional_micros(settings.agent_disconnected_after),
+            review_lock_expires_after=_micros(settings.review_lock_expires_after),
         )
 
     def session_timeout(self, channel: str) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ingest.contract import Visibility
-from ingest.events import payloads
+from ingest.events import payloads, review_payloads
 
 Stream = Literal["conversation", "contact", "review", "audit", "privacy", "delivery", "ephemeral"]
 Writer = Literal["client", "dashboard", "server"]
@@ -416,12 +416,38 @@ _ALL = (
     _contact("contact.unmerged", "the merge was wrong", payloads.Payload),
     _internal(
         "review",
+        "scorecard.published",
+        "a version of a scorecard; it never changes",
+        review_payloads.ScorecardPublished,
+    ),
+    _internal(
+        "review",
+        "review.sampled",
+        "conversations were drawn for review; payload.sample_id",
+        review_payloads.ReviewSampled,
+    ),
+    _internal(
+        "review",
+        "review.item_replaced",
+        "a conversation left a sample; payload.reason",
+        review_payloads.ReviewItemReplaced,
+    ),
+    _internal(
+        "review",
         "review.submitted",
         "a reviewer judged a conversation; its event_id is the review's id",
-        payloads.ReviewSubmitted,
+        review_payloads.ReviewSubmitted,
     ),
-    _internal("review", "review.disputed", "a review is disputed", payloads.ReviewDisputed),
-    _internal("review", "review.resolved", "the dispute is settled", payloads.ReviewResolved),
+    _internal("review", "review.disputed", "a review is disputed", review_payloads.ReviewDisputed),
+    _internal(
+        "review", "review.resolved", "the dispute is settled", review_payloads.ReviewResolved
+    ),
+    _internal(
+        "review",
+        "review.acknowledged",
+        "the reviewed person has read the review",
+        review_payloads.ReviewAcknowledged,
+    ),
     _internal(
         "audit",
         "transcript.viewed",

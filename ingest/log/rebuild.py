@@ -17,6 +17,7 @@ from ingest.events.types import rules_of
 from ingest.log import queries
 from ingest.log.cursor import START, advance
 from ingest.log.records import MessageKey
+from ingest.log.review_repository import ReviewRepository
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import conversations, events
 
@@ -79,6 +80,7 @@ class _ChunkProjection:
         contacts, _ = store.find_contacts(contact_ids)
         keys = sorted({_key(row) for row in rows if rules_of(row.event_type).refers_to_message})
         messages, _ = store.find_messages(keys)
+        reviews = ReviewRepository(store)
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)
@@ -88,6 +90,8 @@ class _ChunkProjection:
                 contact_state.apply(
                     contacts.setdefault(row.contact_id, Contact(row.contact_id)), row
                 )
+            elif rules_of(row.event_type).stream == "review":
+                reviews.project(row)
         for state in states.values():
             state.next_timer_at = (
                 due.at if (due := next_timer(state, self._rules)) is not None else None
@@ -97,6 +101,7 @@ class _ChunkProjection:
         store.save_contact_ids([each for key, each in states.items() if key not in self._new])
         store.save_messages([messages[key] for key in keys])
         store.save_contacts([contacts[each] for each in contact_ids])
+        reviews.save()
 
     def _apply(self, row: StoredEvent, states: dict[str, Conversation]) -> None:
         conversation_id = row.conversation_id or ""

@@ -14,7 +14,6 @@ from ingest.errors import (
     ForbiddenError,
     UnknownConversationError,
     UnknownMessageError,
-    UnknownReviewError,
 )
 from ingest.events import effects
 from ingest.events.conversation_state import Conversation
@@ -30,6 +29,7 @@ from ingest.log.deduplicator import Deduplicator
 from ingest.log.ingest_stats import IngestStats
 from ingest.log.message_repository import MessageRepository
 from ingest.log.records import MessageKey, ParkedEvent
+from ingest.log.review_desk import ReviewDesk
 from ingest.log.storage.store import Store
 from ingest.log.writer_requests import (
     Acknowledgement,
@@ -62,6 +62,7 @@ class UnitOfWork:
         self._messages = MessageRepository(store)
         self._contacts = ContactRepository(store)
         self._stats = IngestStats(store)
+        self.reviews = ReviewDesk(store, self._find_conversations, policy.review_lock_expires_after)
         self.events: list[StoredEvent] = []
         self._load_rare(drafts)
 
@@ -173,7 +174,8 @@ class UnitOfWork:
             self.events.append(event)
             return
         if rules.stream == "review":
-            self._decide_review(draft, event)
+            self.reviews.decide(draft, event)
+            self.events.append(event)
             return
         if rules.stream == "audit":
             self.events.append(event)
@@ -198,30 +200,9 @@ class UnitOfWork:
             self._conversations.change_key(changed)
         self._messages.apply(event)
 
-    def _decide_review(self, draft: Draft, event: StoredEvent) -> None:
-        """Append an event about a conversation that is not one of its events: it names it in the payload."""
-        if self._conversations.get(draft.conversation_id) is None:
-            raise UnknownConversationError("there is no such conversation", "conversation_id")
-        review_id = (draft.payload or {}).get("review_id")
-        reviewed = self._find_reviewed(review_id or event.event_id)
-        if review_id is None and reviewed is not None:
-            raise EventRejectedError("another source has a review with this id", "event_id")
-        if review_id is not None and reviewed != draft.conversation_id:
-            raise UnknownReviewError("this conversation has no such review", "$.payload.review_id")
-        merge_payload(event, conversation_id=draft.conversation_id)
-        event.conversation_id = None
-        self.events.append(event)
-
-    def _find_reviewed(self, review_id: str) -> str | None:
-        """Return the conversation that a review is about; None if there is no such review."""
-        stored = self._store.find_reviews([review_id])
-        new = {
-            each.event_id: each.payload
-            for each in self.events
-            if each.event_type == "review.submitted"
-        }
-        payload = stored.get(review_id) or new.get(review_id)
-        return None if payload is None else msgspec.json.decode(payload).get("conversation_id")
+    def _find_conversations(self, conversation_ids: Iterable[str]) -> set[str]:
+        """Return those of these conversations that exist."""
+        return {each.conversation_id for each in self._conversations.load(conversation_ids)}
 
     def _find_conversation(
         self, draft: Draft, event: StoredEvent, command: Command | None
@@ -303,6 +284,7 @@ class UnitOfWork:
         self._conversations.save(now)
         self._messages.save()
         self._contacts.save()
+        self.reviews.save()
         self._deduplicator.save()
         generated = sum(event.source == SYSTEM_SOURCE for event in self.events)
         self._stats.count_generated(SYSTEM_SOURCE, generated)

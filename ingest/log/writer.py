@@ -21,8 +21,10 @@ from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer_requests import (
     Acknowledgement,
     Append,
+    ClaimReviewItem,
     Execute,
     RecordPresence,
+    ReleaseReviewItem,
     RunTimers,
     WriterRequest,
 )
@@ -243,6 +245,10 @@ class Writer:
                     work.record_presence(queued.request, self._clock())
                 case Execute():
                     work.execute(queued.request)
+                case ClaimReviewItem():
+                    work.reviews.claim(queued.request, self._clock())
+                case ReleaseReviewItem():
+                    work.reviews.release(queued.request)
         return work, results
 
     def _assign_positions(self, events: Sequence[StoredEvent], committed_at: int) -> int:

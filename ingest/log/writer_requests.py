@@ -86,7 +86,24 @@ class RecordPresence:
     is_connected: bool
 
 
-WriterRequest = Append | Execute | RecordPresence | RunTimers
+@dataclass(frozen=True, slots=True)
+class ClaimReviewItem:
+    """Lock the next conversation of a sample for a reviewer, or prolong the reviewer's lock. Safe to repeat."""
+
+    sample_id: str
+    reviewer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReviewItem:
+    """Remove the lock of a reviewer on a conversation of a sample. Safe to repeat."""
+
+    sample_id: str
+    reviewer: str
+    conversation_id: str
+
+
+WriterRequest = Append | ClaimReviewItem | Execute | RecordPresence | ReleaseReviewItem | RunTimers
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from ingest.client import Client
-from ingest.client.calls import Call
+from ingest.client.call import Call
 from ingest.client.outcomes import ClientError, UnreachableError, read_answer
 from ingest.client.retries import pause_before_retry
 from ingest.settings import Settings

@@ -3,17 +3,41 @@
 from msgspec import to_builtins
 
 from ingest.api.command_router import Body, CommandRouter
-from ingest.errors import UnknownConversationError, UnknownReviewError
+from ingest.errors import (
+    OwnReviewError,
+    ReviewItemNotHeldError,
+    ReviewStateError,
+    ScorecardMismatchError,
+    UnknownConversationError,
+    UnknownReviewError,
+    UnknownReviewItemError,
+    UnknownSampleError,
+)
 from ingest.events.draft import Draft
-from ingest.events.payloads import ReviewDisputed, ReviewResolved, ReviewSubmitted
+from ingest.events.review_payloads import (
+    ReviewAcknowledged,
+    ReviewDisputed,
+    ReviewResolved,
+    ReviewSubmitted,
+)
 
 commands = CommandRouter()
 
 ERRORS = (UnknownConversationError, UnknownReviewError)
+ITEM_ERRORS = (
+    UnknownConversationError,
+    UnknownSampleError,
+    UnknownReviewItemError,
+    ReviewItemNotHeldError,
+    ScorecardMismatchError,
+)
 
 
 class NewReview(Body, kw_only=True, forbid_unknown_fields=True):
-    """A judgement. `participant_id` is the reviewer; the answer's `event_id` is the review's id."""
+    """A judgement. `participant_id` is the reviewer; the answer's `event_id` is the review's id.
+
+    With `assignment_id`, the reviewer must hold the conversation (`POST /v1/review-samples/{sample_id}/claims`).
+    """
 
     review: ReviewSubmitted
 
@@ -25,9 +49,15 @@ class NewDispute(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewResolution(Body, kw_only=True, forbid_unknown_fields=True):
-    """The end of a dispute. `participant_id` is who decided it."""
+    """The end of a dispute. `participant_id` is who decided it: not the reviewer."""
 
     resolution: ReviewResolved
+
+
+class NewAcknowledgement(Body, kw_only=True, forbid_unknown_fields=True):
+    """The reviewed person has read the review. `participant_id` is this person."""
+
+    acknowledgement: ReviewAcknowledged
 
 
 @commands.command(
@@ -36,7 +66,7 @@ class NewResolution(Body, kw_only=True, forbid_unknown_fields=True):
     NewReview,
     tag="reviews",
     scope="review",
-    errors=ERRORS,
+    errors=ITEM_ERRORS,
     example={
         "participant_id": "noor",
         "review": {
@@ -76,9 +106,23 @@ def dispute_review(body: NewDispute) -> Draft:
     NewResolution,
     tag="reviews",
     scope="review",
-    errors=ERRORS,
+    errors=(*ERRORS, OwnReviewError, ReviewStateError),
     example={"participant_id": "lead", "resolution": {"review_id": "r1", "outcome": "upheld"}},
 )
 def resolve_dispute(body: NewResolution) -> Draft:
     """Settle the dispute of a review."""
     return Draft(event_type="review.resolved", payload=to_builtins(body.resolution))
+
+
+@commands.command(
+    "POST",
+    "/conversations/{conversation_id:id}/review-acknowledgements",
+    NewAcknowledgement,
+    tag="reviews",
+    scope="review",
+    errors=ERRORS,
+    example={"participant_id": "mira", "acknowledgement": {"review_id": "r1"}},
+)
+def acknowledge_review(body: NewAcknowledgement) -> Draft:
+    """Record that the reviewed person has read a review."""
+    return Draft(event_type="review.acknowledged", payload=to_builtins(body.acknowledgement))

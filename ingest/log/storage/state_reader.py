@@ -12,11 +12,19 @@ import msgspec
 from sqlalchemy import ColumnElement, Engine, select
 
 from ingest.errors import UnreadableStateError
-from ingest.events import contact_state, message_state, projections
+from ingest.events import contact_state, message_state, projections, review_state
 from ingest.events.contact_state import Contact, decode_contact
 from ingest.events.conversation_state import Conversation, decode_conversation
 from ingest.events.message_state import Message, decode_message
-from ingest.events.stored_event import StoredEvent
+from ingest.events.review_state import (
+    Review,
+    Sample,
+    Scorecard,
+    decode_review,
+    decode_sample,
+    decode_scorecard,
+)
+from ingest.events.stored_event import StoredEvent, decode_payload
 from ingest.events.types import rules_of
 from ingest.log.storage.tables import events
 
@@ -121,6 +129,62 @@ def read_contact(engine: Engine, contact_id: str, projection: bytes) -> Contact:
     return unreadable_states.read(
         "contact", contact_id, lambda: decode_contact(projection), project
     )
+
+
+def read_scorecard(engine: Engine, name: str, version: int, projection: bytes) -> Scorecard:
+    """Return a scorecard. Raises UnreadableStateError."""
+
+    def project() -> Scorecard:
+        found = map(review_state.to_scorecard, _read_types(engine, "scorecard.published"))
+        return next(each for each in found if each and (each.name, each.version) == (name, version))
+
+    return unreadable_states.read(
+        "scorecard", f"{name}/{version}", lambda: decode_scorecard(projection), project
+    )
+
+
+def read_sample(engine: Engine, sample_id: str, projection: bytes) -> Sample:
+    """Return a sample. Raises UnreadableStateError."""
+
+    def project() -> Sample:
+        rows = [
+            row
+            for row in _read_types(engine, "review.sampled", "review.item_replaced")
+            if decode_payload(row).get("sample_id") == sample_id
+        ]
+        state = _require(review_state.to_sample(rows[0]))
+        for row in rows[1:]:
+            review_state.replace_item(state, row)
+        return state
+
+    return unreadable_states.read("sample", sample_id, lambda: decode_sample(projection), project)
+
+
+def read_review(engine: Engine, review_id: str, projection: bytes) -> Review:
+    """Return a review. Raises UnreadableStateError."""
+
+    def project() -> Review:
+        submitted = _read_events(
+            engine, events.c.event_id == review_id, events.c.event_type == "review.submitted"
+        )
+        state = _require(review_state.to_review(submitted[0]))
+        for row in _read_types(engine, "review.disputed", "review.resolved", "review.acknowledged"):
+            if decode_payload(row).get("review_id") == review_id:
+                review_state.apply_to_review(state, row)
+        return state
+
+    return unreadable_states.read("review", review_id, lambda: decode_review(projection), project)
+
+
+def _require(state: S | None) -> S:
+    if state is None:
+        raise ValueError("the event does not have the payload of its type")
+    return state
+
+
+def _read_types(engine: Engine, *event_types: str) -> list[StoredEvent]:
+    """Read the whole log for events of these types: no index has them, and a repair is rare."""
+    return _read_events(engine, events.c.event_type.in_(event_types))
 
 
 def _read_events(engine: Engine, *conditions: ColumnElement[bool]) -> list[StoredEvent]:

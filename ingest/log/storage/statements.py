@@ -27,7 +27,6 @@ from ingest.log.storage.tables import (
     HAS_AGENT,
     NAMED_MESSAGE,
     OPEN_CONVERSATION,
-    REVIEW,
     UNNAMED_MESSAGE,
     contacts,
     conversations,
@@ -36,6 +35,9 @@ from ingest.log.storage.tables import (
     messages,
     parked_events,
     rejected_events,
+    review_samples,
+    reviews,
+    scorecards,
 )
 
 IN_LIST_SIZES = (1, 8, 64, 512)
@@ -136,17 +138,15 @@ class Statements:
             ),
             events.c.event_id,
         )
-        self.find_reviews = Lookup(
-            dialect,
-            select(events.c.event_id, events.c.payload).where(text(REVIEW)),
-            events.c.event_id,
-        )
         self._conversations(dialect, sql)
         self._messages(dialect, sql)
         self._contacts(dialect, sql)
         self._parked(dialect, sql)
         self._ingest_stats(sql)
-        self.delete_states = [sql(delete(each)) for each in (conversations, messages, contacts)]
+        self.delete_states = [
+            sql(delete(each))
+            for each in (conversations, messages, contacts, scorecards, review_samples, reviews)
+        ]
 
     def _conversations(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         self.find_states = Lookup(

@@ -35,7 +35,7 @@ class Store:
     def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
         self._added = 0
-        self._engine = engine
+        self.engine = engine
         self._shard = shard
         self._database = database_for(engine)
         self._sql = compiled_statements(engine.dialect)
@@ -46,7 +46,7 @@ class Store:
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
     def _connect(self) -> None:
-        self._connection = self._engine.raw_connection()
+        self._connection = self.engine.raw_connection()
         if self._database.multi_writer:
             # Nothing is held between commits: `begin` begins a transaction.
             self._connection.driver_connection.autocommit = True  # type: ignore[union-attr]
@@ -88,10 +88,6 @@ class Store:
         rows = self._sql.find_events(self._execute, event_ids)
         return {(row[0], row[1]): KnownEvent(*row[2:]) for row in rows}
 
-    def find_reviews(self, review_ids: Sequence[str]) -> dict[str, str]:
-        """Return the payloads of those of these reviews that are stored."""
-        return dict(self._sql.find_reviews(self._execute, review_ids))
-
     def find_conversations(
         self, conversation_ids: Sequence[str]
     ) -> tuple[dict[str, Conversation], dict[str, UnreadableStateError]]:
@@ -127,7 +123,7 @@ class Store:
         rows = self._sql.find_messages(self._execute, message_ids, conversation_ids)
         return _read_each(
             {
-                (row[0], row[1]): partial(read_message, self._engine, row[0], row[1], row[2])
+                (row[0], row[1]): partial(read_message, self.engine, row[0], row[1], row[2])
                 for row in rows
             }
         )
@@ -138,7 +134,7 @@ class Store:
         """Return those of these contacts that are known, and whose state cannot be read."""
         rows = self._sql.find_contacts(self._execute, contact_ids)
         return _read_each(
-            {row[0]: partial(read_contact, self._engine, row[0], row[1]) for row in rows}
+            {row[0]: partial(read_contact, self.engine, row[0], row[1]) for row in rows}
         )
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
@@ -209,7 +205,7 @@ class Store:
         self._parked += len(parked) - len(done)
 
     def delete_projections(self) -> None:
-        """Delete all projections: the states of conversations, messages and contacts."""
+        """Delete all projections: the states of conversations, messages, contacts and reviews."""
         self._conversations.clear_cache()
         for statement in self._sql.delete_states:
             self._cursor.execute(statement)
@@ -234,10 +230,15 @@ class Store:
             self._sql.update_replayed, [(at, event_id, key) for key, event_id in replayed]
         )
 
+    def fetch(self, query: ClauseElement) -> list[Any]:
+        """Return the rows of a query outside of the hot path, within the transaction."""
+        self.execute(query)
+        return list(self._cursor.fetchall())
+
     def execute(self, statement: ClauseElement) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
         compiled = statement.compile(
-            dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
+            dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
         )
         values = compiled.construct_params() or {}
         names = getattr(compiled, "positiontup", None) or ()

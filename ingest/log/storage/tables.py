@@ -51,7 +51,6 @@ def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
 
 
 NAMED_MESSAGE = "event_type = 'message.created' AND message_id <> event_id"
-REVIEW = "event_type = 'review.submitted'"
 UNNAMED_MESSAGE = "event_type = 'message.created' AND message_id = event_id"
 """A message has its own id, or that of its event, and then needs no entry in the index.
 
@@ -141,6 +140,49 @@ contacts = Table(
     Column("projection", LargeBinary, nullable=False),
 )
 """The people behind customers (`contact_state.Contact`)."""
+
+scorecards = Table(
+    "scorecards",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("projection", LargeBinary, nullable=False),
+)
+"""Published scorecards (`review_state.Scorecard`)."""
+
+review_samples = Table(
+    "review_samples",
+    metadata,
+    Column("sample_id", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("projection", LargeBinary, nullable=False),
+)
+"""Samples of conversations to review (`review_state.Sample`)."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review_id", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("conversation_id", String, nullable=False, index=True),
+    Column("sample_id", String),
+    Column("reviewer", String),
+    Column("projection", LargeBinary, nullable=False),
+    Index("reviews_by_position", "position", "review_id"),
+    Index("reviews_by_item", "sample_id", "conversation_id", "reviewer"),
+)
+"""Reviews after their disputes (`review_state.Review`); `position` is that of the submission."""
+
+review_locks = Table(
+    "review_locks",
+    metadata,
+    Column("sample_id", String, primary_key=True),
+    Column("reviewer", String, primary_key=True),
+    Column("conversation_id", String, nullable=False),
+    Column("locked_until", BigInteger, nullable=False),
+)
+"""The conversation of a sample that each reviewer holds. No event says so: a lock is no fact of the record."""
 
 parked_events = Table(
     "parked_events",
