@@ -21,6 +21,7 @@ from ingest.contract import Cursor
 from ingest.events.contact_state import decode_contact
 from ingest.events.conversation_state import decode_conversation
 from ingest.events.message_state import decode_message
+from ingest.events.review_state import decode_review, decode_sample, decode_scorecard
 from ingest.lake.log_reader import LogReader, open_log
 from ingest.log.cursor import distance
 from ingest.manifest import ManifestError, Segment, is_intact, read_manifest, sealed_cursor
@@ -155,6 +156,27 @@ _LOG_CHECKS = {
                 (select coalesce(sum(conflict + rejected), 0) from ingest_stats) as rejected
         ) as figures where kept <> rejected
     """,
+    "every scorecard, sample and review has its state": """
+        select event_id, event_type from events
+        where (
+                event_type = 'review.submitted'
+                and not exists (
+                    select 1 from reviews
+                    where review_id = event_id and reviews.position = events.position
+                )
+            ) or (
+                event_type = 'review.sampled'
+                and not exists (
+                    select 1 from review_samples where review_samples.position = events.position
+                )
+            ) or (
+                event_type = 'scorecard.published'
+                and not exists (
+                    select 1 from scorecards where scorecards.position = events.position
+                )
+            )
+        limit 3
+    """,
     "no event is stored twice": """
         select source, event_id from events group by source, event_id having count(*) > 1 limit 3
     """,
@@ -181,6 +203,9 @@ _STATES: dict[str, tuple[str, Callable[[bytes], object]]] = {
         decode_message,
     ),
     "contact": ("select contact_id, projection from contacts", decode_contact),
+    "scorecard": ("select name || '/' || version, projection from scorecards", decode_scorecard),
+    "sample": ("select sample_id, projection from review_samples", decode_sample),
+    "review": ("select review_id, projection from reviews", decode_review),
 }
 """Of each kind of state: its rows as (key, projection), and its decoder."""
 

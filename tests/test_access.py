@@ -40,7 +40,7 @@ ROUTES = [
 ]
 IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
        "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1",
-       "hook_id": "k1"}  # fmt: skip
+       "hook_id": "k1", "sample_id": "s1"}  # fmt: skip
 TEXT = "the code of the safe is 4711"
 
 CUSTOMERS = {

@@ -69,7 +69,7 @@ def existing_ids(served: Served) -> dict[str, Any]:
     """Path parameters that name existing objects."""
     ids: dict[str, Any] = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
            "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7(),
-           "hook_id": new_uuid7()}  # fmt: skip
+           "hook_id": new_uuid7(), "sample_id": new_uuid7()}  # fmt: skip
     here = {"conversation_id": ids["conversation_id"]}
     ada = {"participant_id": "ada", "participant_role": "customer"}
     events: list[dict[str, Any]] = [
@@ -91,7 +91,23 @@ def existing_ids(served: Served) -> dict[str, Any]:
         *["accepted"] * 3,
         "rejected",
     ]
+    draw_sample(served, ids["sample_id"], ids["conversation_id"])
     return ids
+
+
+def draw_sample(served: Served, sample_id: str, conversation_id: str) -> None:
+    """Store a sample of one conversation."""
+    scorecard = {"name": "service", "version": 1, "categories": [{"id": "tone", "title": "Tone"}]}
+    sample = {
+        "sample_id": sample_id, "title": "One", "scorecard": "service", "scorecard_version": 1, "sampling": "random",
+        "seed": 1, "population": 1, "items": [{"conversation_id": conversation_id, "inclusion_probability": 1}],
+    }  # fmt: skip
+    for path, body in (
+        ("scorecards", {"scorecard": scorecard}),
+        ("review-samples", {"sample": sample}),
+    ):
+        answer = httpx2.post(f"{served.url}/v1/{path}", json=body, headers=served.headers)
+        assert answer.status_code in (201, 409), answer.text
 
 
 @pytest.mark.parametrize(

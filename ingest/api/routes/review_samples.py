@@ -23,6 +23,7 @@ from ingest.api.review_view import (
     to_items,
     to_sample_progress,
 )
+from ingest.api.routes.webhooks import example
 from ingest.auth.permissions import Caller
 from ingest.errors import (
     ForbiddenError,
@@ -221,7 +222,9 @@ CLAIM_ERRORS = problem_responses((UnknownSampleError, LogUnavailableError))
 
 
 @router.post(
-    "/review-samples/{sample_id:id}/claims", responses=CLAIM_ERRORS | describe_answer(ClaimResult)
+    "/review-samples/{sample_id:id}/claims",
+    responses=CLAIM_ERRORS | describe_answer(ClaimResult),
+    openapi_extra=example({"reviewer": "noor"}),
 )
 async def claim_review_item(api: Context, sample_id: str, body: Claiming) -> Response:
     """Claim the next conversation of a sample; it is locked until `locked_until`.
@@ -238,6 +241,7 @@ async def claim_review_item(api: Context, sample_id: str, body: Claiming) -> Res
 @router.post(
     "/review-samples/{sample_id:id}/releases",
     responses=CLAIM_ERRORS | describe_answer(ClaimResult),
+    openapi_extra=example({"reviewer": "noor", "conversation_id": "c1"}),
 )
 async def release_review_item(api: Context, sample_id: str, body: Releasing) -> Response:
     """Give a claimed conversation back, for others. Safe to repeat.
