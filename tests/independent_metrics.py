@@ -486,7 +486,39 @@ def walks_of(lake: Path, zone: str = "UTC") -> list[Walk]:
     return [walk for group in groups if not (walk := Walk(group.to_dicts())).is_test]
 
 
+def _review_cases(lake: Path, conversations: set[str]) -> Iterator[Case]:
+    """Yield the cases of reviews, which are no events of their conversations: fold each with what followed it."""
+    files = [lake / segment.path for segment in read_manifest(lake)[0]]
+    events = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
+    reviews: dict[str, Row] = {}
+    for row in (
+        events.filter(pl.col("event_type").str.starts_with("review.")).sort("position").to_dicts()
+    ):
+        data = json.loads(row["payload"])
+        if row["event_type"] == "review.submitted":
+            reviews[row["event_id"]] = data | {
+                "day": row["happened_at"].date(),
+                "is_disputed": False,
+            }
+        elif row["event_type"] == "review.disputed":
+            reviews[data["review_id"]]["is_disputed"] = True
+        elif row["event_type"] == "review.resolved" and data["outcome"] == "changed":
+            reviews[data["review_id"]]["score"] = data["score"]
+    for review in reviews.values():
+        if review["conversation_id"] not in conversations or review.get("is_calibration"):
+            continue
+        yield Case("review_dispute_rate", review["day"], int(review["is_disputed"]))
+        if review.get("sampling") == "random":
+            points = round(review["score"] * 100)
+            yield Case("review_score", review["day"], points, denominator=10_000)
+
+
 def independent_cases(lake: Path) -> list[Case]:
     """Return the cases of every metric, from the segments of a lake."""
     walks = walks_of(lake)
-    return [*(case for walk in walks for case in walk.cases()), *_callback_cases(walks)]
+    real = {walk.events[0]["conversation_id"] for walk in walks}
+    return [
+        *(case for walk in walks for case in walk.cases()),
+        *_callback_cases(walks),
+        *_review_cases(lake, real),
+    ]

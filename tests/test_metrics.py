@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from convolake.cli import app
 from convolake.simulate import history
+from ingest.events.draft import Command
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.independent_metrics import OPEN, Case, independent_cases
@@ -44,9 +45,41 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
         record.load()
     clock.forward(days=3)
     record.run_due()
+    write_reviews(record)
     record.seal()
     record.load()
     return record
+
+
+def write_reviews(record: Record) -> None:
+    """Review conversations on two days: random and not, calibrations, and some disputes."""
+    rows = record.log("select conversation_id from conversations order by conversation_id limit 40")
+    for number, row in enumerate(rows):
+        review = {
+            "scorecard": "service",
+            "scorecard_version": 1,
+            "score": 100 * number / 39,
+            "ratings": {},
+            "sampling": ("random", "random", "targeted", "stratified", "adhoc")[number % 5],
+            "is_calibration": number % 7 == 0,
+        }
+        written = {"event_id": f"r{number}", "conversation_id": row["conversation_id"]}
+        _review(record, "review.submitted", review, participant_id="noor", **written)
+        if number == 20:
+            record.clock.forward(days=1)
+        about = {"conversation_id": row["conversation_id"], "participant_id": "mira"}
+        if number % 3 == 0:
+            dispute = {"review_id": f"r{number}", "reason": "no"}
+            _review(record, "review.disputed", dispute, **about)
+        if number % 6 == 0:
+            changed = {"review_id": f"r{number}", "outcome": "changed", "score": 50, "ratings": {}}
+            _review(record, "review.resolved", changed, **about)
+
+
+def _review(record: Record, event_type: str, payload: dict[str, Any], **columns: Any) -> None:
+    event = {"event_type": event_type, "payload": payload, **columns}
+    (answer,) = record.write([event], command=Command())
+    assert answer.status == "accepted", answer.error
 
 
 def stored_sums(record: Record) -> Sums:
@@ -85,7 +118,8 @@ def independent_sums(cases: list[Case]) -> Sums:
     for key, group in groups.items():
         if group[0].numerator is not None:
             numerator = sum(each.numerator or 0 for each in group)
-            found[key] = _decimal(numerator), _decimal(len(group)), _decimal(0), 0
+            denominator = sum(each.denominator for each in group)
+            found[key] = _decimal(numerator), _decimal(denominator), _decimal(0), 0
         else:
             values = [Decimal(str(each.value)) for each in group if each.value is not None]
             total = sum(values, Decimal())

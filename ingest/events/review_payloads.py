@@ -76,12 +76,17 @@ class ReviewSampled(Payload):
 
 
 class ReviewItemReplaced(Payload):
-    """A conversation that leaves a sample before its first review, and the one that takes its place, if any."""
+    """A conversation that leaves a sample before its first review, and the one that takes its place, if any.
+
+    The server adds the stratum and the inclusion probability, which the replacement takes over.
+    """
 
     sample_id: Id
     conversation_id: Id
     reason: Annotated[PersonalText, Meta(min_length=1, max_length=2000)]
     replacement: Id | None = None
+    stratum: Label | None = None
+    inclusion_probability: Probability | None = None
 
 
 class PinnedComment(Payload):

@@ -49,9 +49,11 @@ def check_sample(sampled: ReviewSampled) -> None:
         )
 
 
-def check_replacement(replaced: ReviewItemReplaced, sample: Sample, is_reviewed: bool) -> None:
-    """Raise EventRejectedError or a subclass if the item cannot be replaced by that conversation."""
-    require_item(sample, replaced.conversation_id, "$.payload.conversation_id")
+def check_replacement(
+    replaced: ReviewItemReplaced, sample: Sample, is_reviewed: bool
+) -> SampleItem:
+    """Return the item that is replaced. Raises EventRejectedError or a subclass if it cannot be."""
+    item = require_item(sample, replaced.conversation_id, "$.payload.conversation_id")
     if is_reviewed:
         raise ReviewStateError("the conversation is reviewed already", "$.payload.conversation_id")
     known = {each.conversation_id for each in sample.items}
@@ -60,6 +62,7 @@ def check_replacement(replaced: ReviewItemReplaced, sample: Sample, is_reviewed:
         raise EventRejectedError(
             "the sample has, or had, this conversation", "$.payload.replacement"
         )
+    return item
 
 
 def require_item(sample: Sample, conversation_id: str | None, field: str) -> SampleItem:

@@ -59,7 +59,7 @@ class ReviewDesk:
             case "review.sampled":
                 self._draw(_payload(draft, ReviewSampled))
             case "review.item_replaced":
-                self._replace(_payload(draft, ReviewItemReplaced))
+                self._replace(_payload(draft, ReviewItemReplaced), event)
             case "review.submitted":
                 self._submit(draft, event)
             case _:
@@ -90,14 +90,17 @@ class ReviewDesk:
                 field = f"$.payload.items[{place}].conversation_id"
                 raise UnknownConversationError("there is no such conversation", field)
 
-    def _replace(self, replaced: ReviewItemReplaced) -> None:
+    def _replace(self, replaced: ReviewItemReplaced, event: StoredEvent) -> None:
         sample = self._require_sample(replaced.sample_id, "$.payload.sample_id")
         is_reviewed = replaced.conversation_id in self._repository.reviewed(sample.sample_id)
-        review_rules.check_replacement(replaced, sample, is_reviewed)
+        item = review_rules.check_replacement(replaced, sample, is_reviewed)
         if replaced.replacement is not None and not self._find_conversations(
             [replaced.replacement]
         ):
             raise UnknownConversationError("there is no such conversation", "$.payload.replacement")
+        merge_payload(
+            event, inclusion_probability=item.inclusion_probability, stratum=item.stratum
+        )
         for reviewer, lock in list(self._repository.locks(sample.sample_id).items()):
             if lock.conversation_id == replaced.conversation_id:
                 self._repository.set_lock(sample.sample_id, reviewer, None)

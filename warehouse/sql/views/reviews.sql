@@ -15,10 +15,13 @@
 -- first_score             0 to 100, as it was submitted
 -- ratings                 0 to 1 by category, as JSON, after the last decision; null: left out
 -- causes                  causes of low ratings by category, as JSON
--- is_critical_failure     a critical category failed
+-- is_critical_failure     a critical category failed, after the last decision
 -- comment                 comment of the reviewer
+-- pinned_comments         comments on messages, as JSON: message_id, text, start, end
+-- corrected_answers       what messages should have said, as JSON: message_id, text
+-- tags                    tags, as JSON
 -- assignment_id           sample that the conversation was drawn for
--- sampling                random, targeted or adhoc; averages are over random ones
+-- sampling                random, stratified, targeted or adhoc; averages are over random ones
 -- inclusion_probability   chance of the conversation to be drawn
 -- is_calibration          it calibrates reviewers, and counts in no average
 -- seconds_spent           time that the review took
@@ -26,6 +29,8 @@
 -- dispute_count           disputes
 -- disputed_at             last dispute, UTC
 -- resolved_at             last decision on a dispute, UTC
+-- acknowledged_by         who acknowledged the review first; null if nobody did
+-- acknowledged_at         first acknowledgement, UTC
 
 with
 
@@ -45,6 +50,9 @@ submitted as (
         payload ->> '$.causes' as causes,
         coalesce(payload ->> '$.is_critical_failure', 'false') = 'true' as is_critical_failure,
         payload ->> '$.comment' as comment,
+        payload ->> '$.comments' as pinned_comments,
+        payload ->> '$.corrected_answers' as corrected_answers,
+        payload ->> '$.tags' as tags,
         payload ->> '$.assignment_id' as assignment_id,
         coalesce(payload ->> '$.sampling', 'adhoc') as sampling,
         cast(payload ->> '$.inclusion_probability' as double) as inclusion_probability,
@@ -59,14 +67,16 @@ steps as (
         payload ->> '$.review_id' as review_id,
         position,
         event_type,
+        participant_id,
         happened_at,
         payload ->> '$.outcome' as outcome,
+        payload ->> '$.is_critical_failure' as is_critical_failure,
         cast(payload ->> '$.score' as double) as score,
         payload ->> '$.ratings' as ratings
     from events
     where
         conversation_id is null
-        and event_type in ('review.disputed', 'review.resolved')
+        and event_type in ('review.disputed', 'review.resolved', 'review.acknowledged')
 ),
 
 folded as (
@@ -77,9 +87,15 @@ folded as (
         max(happened_at) filter (where event_type = 'review.resolved') as resolved_at,
         arg_max(
             case when event_type = 'review.disputed' then 'disputed' else outcome end, position
-        ) as status,
+        ) filter (where event_type <> 'review.acknowledged') as status,
         arg_max(score, position) filter (where score is not null) as score,
-        arg_max(ratings, position) filter (where ratings is not null) as ratings
+        arg_max(ratings, position) filter (where ratings is not null) as ratings,
+        arg_max(is_critical_failure, position)
+        filter (where is_critical_failure is not null) as is_critical_failure,
+        arg_min(participant_id, position)
+        filter (where event_type = 'review.acknowledged' and participant_id is not null)
+            as acknowledged_by,
+        min(happened_at) filter (where event_type = 'review.acknowledged') as acknowledged_at
     from steps
     group by review_id
 )
@@ -98,8 +114,14 @@ select
     submitted.score as first_score,
     coalesce(folded.ratings, submitted.ratings) as ratings,
     submitted.causes,
-    submitted.is_critical_failure,
+    case
+        when folded.is_critical_failure is null then submitted.is_critical_failure
+        else folded.is_critical_failure = 'true'
+    end as is_critical_failure,
     submitted.comment,
+    submitted.pinned_comments,
+    submitted.corrected_answers,
+    submitted.tags,
     submitted.assignment_id,
     submitted.sampling,
     submitted.inclusion_probability,
@@ -108,6 +130,8 @@ select
     coalesce(folded.status, 'submitted') as status,
     coalesce(folded.dispute_count, 0) as dispute_count,
     folded.disputed_at,
-    folded.resolved_at
+    folded.resolved_at,
+    folded.acknowledged_by,
+    folded.acknowledged_at
 from submitted
 left join folded on submitted.review_id = folded.review_id
