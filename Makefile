@@ -27,7 +27,8 @@ test: install ## run the tests
 test-postgres: install ## run the tests of the log and the API on PostgreSQL, which must be installed
 	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \
 	  tests/events tests/log $(patsubst %,tests/test_%.py,log conversations control visibility ingest_stats api lake verify \
-	  live presence webhooks hooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews)
+	  live presence webhooks hooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews \
+	  review_samples review_claims review_disputes review_scores review_states)
 
 prove: install ## inject every fault at full length, with controls; prints docs/proof.md (partly as root)
 	rm -f $(PROOF)

@@ -1,11 +1,27 @@
-"""The commands that people start, and `Client` and `AsyncClient`, with which they write bots."""
+"""The commands that people start, and the clients with which they write bots and review conversations."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ingest.client import AsyncClient, Client
+    from ingest.client import (
+        AsyncClient,
+        Category,
+        Client,
+        NewReview,
+        Sample,
+        SampleItem,
+        Scorecard,
+    )
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = [
+    "AsyncClient",
+    "Category",
+    "Client",
+    "NewReview",
+    "Sample",
+    "SampleItem",
+    "Scorecard",
+]
 
 
 def __getattr__(name: str) -> Any:

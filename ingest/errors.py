@@ -18,7 +18,7 @@ IngestError
 │   ├── ScorecardExistsError, SampleExistsError    a scorecard or a sample with this name or id exists
 │   ├── ReviewItemNotHeldError   the reviewer does not hold the conversation
 │   ├── ScorecardMismatchError   the sample is reviewed with another scorecard
-│   ├── OwnReviewError           nobody settles the dispute of their own review
+│   ├── OwnReviewError           another person settles the dispute of a review
 │   ├── ReviewStateError         the state of the review does not allow this step
 │   ├── ConversationClosedError  closed is final
 │   ├── MessageDeletedError      a deleted message takes no edits and no reactions
@@ -332,7 +332,7 @@ class OwnReviewError(EventRejectedError):
 
     status = 403
     code = "own_review"
-    title = "Somebody else settles this dispute"
+    title = "Another person settles this dispute"
 
 
 class ReviewStateError(EventRejectedError):

@@ -16,10 +16,14 @@ from ingest.api.app import create_app
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import (
     AsyncClient,
+    Category,
     Client,
     ClientError,
     Participant,
     ProblemError,
+    Sample,
+    SampleItem,
+    Scorecard,
     UnexpectedAnswerError,
     UnreachableError,
 )
@@ -328,6 +332,69 @@ def test_the_bot_of_the_guide_answers_a_customer(server: tuple[str, str], client
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_reviewer_of_the_guide_reviews_a_sample(
+    server: tuple[str, str], client: Client
+) -> None:
+    url, key = server
+    for name in ("web-1", "web-2", "web-3"):
+        client.create_conversation("web", conversation_id=name, participants=[ADA])
+    guide = (ROOT / "docs/guide.md").read_text().split("## Review conversations", 1)[1]
+    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    code = code.replace("http://localhost:8000", url).replace("ck_…", key)
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(scores)"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (sample,) = client.samples()
+    assert 3 <= sample.item_count == sample.done_count == done.stdout.count("66.66") <= 12
+    (dispute_of, *_) = client.reviews("week-1", reviewer="noor")
+    client.dispute_review(
+        dispute_of.conversation_id, dispute_of.review_id, "no", disputed_by="mira"
+    )
+    client.resolve_dispute(
+        dispute_of.conversation_id, dispute_of.review_id, "changed",
+        resolved_by="lead", ratings={"accuracy": 1, "tone": 1, "privacy": None},
+    )  # fmt: skip
+    client.acknowledge_review(
+        dispute_of.conversation_id, dispute_of.review_id, acknowledged_by="mira"
+    )
+    (settled, *_) = client.reviews(conversation_id=dispute_of.conversation_id)
+    assert (settled.score, settled.first_score) == (100.0, dispute_of.score)
+    assert (settled.acknowledged_by, settled.disputes[0].resolved_by) == ("mira", "lead")
+    with pytest.raises(ProblemError, match="scorecard_exists"):
+        client.publish_scorecard(client.scorecards()[0])
+
+
+def test_a_claim_may_be_repeated_and_given_back(
+    client: Client, connect: Callable[..., Client]
+) -> None:
+    name = f"sample-{client.create_conversation('sms').conversation_id}"
+    if not client.scorecards():
+        tone = Category(id="tone", title="Tone")
+        client.publish_scorecard(Scorecard(name="service", version=1, categories=[tone]))
+    ids = [str(client.create_conversation("sms").conversation_id) for _ in range(2)]
+    client.draw_sample(
+        Sample(
+            sample_id=name, title="Two", scorecard="service", scorecard_version=1, sampling="stratified",
+            seed=1, population=2,
+            items=[SampleItem(conversation_id=each, inclusion_probability=1, stratum="sms") for each in ids],
+        )
+    )  # fmt: skip
+    unlucky = connect(lose_the_answer, answering(503))
+    claim = unlucky.claim_item(name, "noor")
+    assert claim is not None
+    assert claim.conversation_id == ids[0]
+    assert client.release_item(name, ids[0], "noor") is None
+    client.replace_item(name, ids[0], "empty")
+    (item,) = client.sample_items(name)
+    assert (item.conversation_id, item.stratum, item.locked_by) == (ids[1], "sms", None)
+    assert client.claim_item(name, "noor") is not None
+    assert client.claim_item(name, "omar") is None
+    with pytest.raises(ProblemError, match="unknown_sample"):
+        client.claim_item("nothing", "noor")
 
 
 def test_a_response_of_another_server_is_an_error(connect: Callable[..., Client]) -> None:

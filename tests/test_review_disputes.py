@@ -1,4 +1,4 @@
-"""Disputes and acknowledgements: a review is never overwritten, and nobody judges their own."""
+"""Disputes and acknowledgements: a review is never overwritten, and reviewers do not judge their own."""
 
 from typing import Any
 

@@ -131,6 +131,38 @@ def test_a_migration_leaves_the_states_of_a_log_without_reviews(
     engine.dispose()
 
 
+def test_the_warehouse_has_what_the_api_shows(team: Team, settings: Settings, clock: Clock) -> None:
+    record = Record(settings, clock)
+    record.seal()
+    record.load()
+    assert failures(settings) == []
+    (scorecard,), (sample,), items, reviews = (each["items"] for each in shown(team))
+    (row,) = record.query("select * from scorecards")
+    assert (row["scorecard"], row["scorecard_version"]) == ("service", 1)
+    assert len(msgspec.json.decode(row["categories"])) == len(scorecard["categories"])
+    (row,) = record.query("select * from review_samples")
+    for name in ("sample_id", "title", "seed", "population", "item_count", "done_count",
+                 "review_count", "sampling", "reviews_per_conversation", "drawn_by"):  # fmt: skip
+        assert row[name] == sample[name], name
+    assert row["replaced_count"] == len(sample["replaced"])
+    rows = record.query("select * from review_items where replaced_at is null")
+    assert {
+        (each["conversation_id"], each["inclusion_probability"], each["review_count"])
+        for each in rows
+    } == {
+        (each["conversation_id"], each["inclusion_probability"], len(each["reviewers"]))
+        for each in items
+    }
+    rows = record.query("select * from reviews order by submitted_at, reviewer")
+    names = ("review_id", "conversation_id", "reviewer", "score", "first_score", "sampling", "status", "comment",
+             "is_critical_failure", "inclusion_probability", "acknowledged_by", "assignment_id")  # fmt: skip
+    for row, review in zip(rows, reviews, strict=True):
+        assert {name: row[name] for name in names} == {name: review[name] for name in names}
+        assert msgspec.json.decode(row["ratings"]) == review["ratings"]
+        assert msgspec.json.decode(row["tags"] or "[]") == review["tags"]
+        assert row["dispute_count"] == len(review["disputes"])
+
+
 def test_one_commit_may_publish_draw_and_review(record: Record) -> None:
     """Each event sees the states that the earlier events of its commit left."""
     record.write(make_conversation("c1"))

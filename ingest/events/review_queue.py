@@ -22,8 +22,8 @@ def next_conversation(
 ) -> str | None:
     """Return the conversation that the reviewer gets; None if there is none for this reviewer.
 
-    It is the one that the reviewer holds, or held last, else the first that needs a review. Nobody gets one that they have
-    reviewed. `reviewed`: who submitted a review of each conversation. `locks`: what each reviewer holds.
+    It is the one that the reviewer holds, or held last, else the first that needs a review. A reviewer gets each
+    one once. `reviewed`: who submitted a review of each conversation. `locks`: what each reviewer holds.
     """
     held: dict[str, int] = {}
     for name, lock in locks.items():

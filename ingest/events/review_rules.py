@@ -139,7 +139,7 @@ def check_resolution(resolved_by: str | None, review: Review) -> None:
     if resolved_by is None:
         raise EventRejectedError("participant_id is missing: who decides", "$.participant_id")
     if resolved_by == review.reviewer:
-        raise OwnReviewError("somebody else settles the dispute of a review", "$.participant_id")
+        raise OwnReviewError("another person settles the dispute of a review", "$.participant_id")
     if review.status != "disputed":
         raise ReviewStateError("no dispute of this review is open", "$.payload.review_id")
 

@@ -98,9 +98,7 @@ class ReviewDesk:
             [replaced.replacement]
         ):
             raise UnknownConversationError("there is no such conversation", "$.payload.replacement")
-        merge_payload(
-            event, inclusion_probability=item.inclusion_probability, stratum=item.stratum
-        )
+        merge_payload(event, inclusion_probability=item.inclusion_probability, stratum=item.stratum)
         for reviewer, lock in list(self._repository.locks(sample.sample_id).items()):
             if lock.conversation_id == replaced.conversation_id:
                 self._repository.set_lock(sample.sample_id, reviewer, None)

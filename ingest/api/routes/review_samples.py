@@ -136,7 +136,7 @@ def draw_sample(body: NewSample) -> Draft:
     },
 )
 def replace_item(body: NewReplacement) -> Draft:
-    """Replace a conversation of a sample that nobody has reviewed yet, or take it out."""
+    """Replace a conversation of a sample that has no review yet, or take it out."""
     return Draft(event_type="review.item_replaced", payload=to_builtins(body.replacement))
 
 
@@ -229,7 +229,7 @@ CLAIM_ERRORS = problem_responses((UnknownSampleError, LogUnavailableError))
 async def claim_review_item(api: Context, sample_id: str, body: Claiming) -> Response:
     """Claim the next conversation of a sample; it is locked until `locked_until`.
 
-    A reviewer who claims again gets the same one, and prolongs the lock. Nobody gets one that they have reviewed,
+    A reviewer who claims again gets the same one, and prolongs the lock. A reviewer gets each one once,
     and no more reviewers hold one than it needs reviews. Safe to repeat.
     """
     await run_in_threadpool(_require_sample, api, sample_id)

@@ -17,7 +17,7 @@
 -- done_count                 conversations that have all of their reviews
 -- review_count               reviews
 -- replaced_count             conversations that left it
--- due_on                     day by which it is to be reviewed; null without one
+-- due_on                     last day for its review; null without one
 -- sampled_at                 time of the draw, UTC
 -- sampled_on                 day of sampled_at in the reporting zone
 

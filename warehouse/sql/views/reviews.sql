@@ -29,7 +29,7 @@
 -- dispute_count           disputes
 -- disputed_at             last dispute, UTC
 -- resolved_at             last decision on a dispute, UTC
--- acknowledged_by         who acknowledged the review first; null if nobody did
+-- acknowledged_by         who acknowledged the review first; null without one
 -- acknowledged_at         first acknowledgement, UTC
 
 with
