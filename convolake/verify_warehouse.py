@@ -82,7 +82,9 @@ def _check_events(con: duckdb.DuckDBPyConnection, segments: list[Segment]) -> Ch
         return Check(name, ok=False, detail=detail)
     stores = [model for model in models() if model.load_by == "append"]
     sealed = _count(con, exp.to_table(SOURCE))
-    stored, rejected = (_count(con, incremental.stored_table(model.name)) for model in stores)
+    stored, rejected = (
+        _count(con, incremental.stored_table(name)) for name in ("events", "rejected_events")
+    )
     differing = sum(_differing(con, model) for model in stores)
     detail = f"{sealed:,} sealed, {stored:,} loaded, {differing:,} differ"
     if rejected:

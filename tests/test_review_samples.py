@@ -282,7 +282,8 @@ def test_a_review_in_another_sample_does_not_lift_the_blindness(team: Team) -> N
 def test_reviews_are_listed_in_pages_without_a_gap(team: Team) -> None:
     for number in range(7):
         team.submit(f"r{number}", f"c{number % 4 + 1}", assignment_id=None)
-    pages, cursor = [], None
+    pages: list[list[str]] = []
+    cursor = None
     while cursor is not None or not pages:
         params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
         page = team.get("reviews", **params)
