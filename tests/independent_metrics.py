@@ -509,8 +509,7 @@ def _review_cases(lake: Path, conversations: set[str]) -> Iterator[Case]:
             continue
         yield Case("review_dispute_rate", review["day"], int(review["is_disputed"]))
         if review.get("sampling") == "random":
-            points = round(review["score"] * 100)
-            yield Case("review_score", review["day"], points, denominator=10_000)
+            yield Case("review_score", review["day"], value=review["score"], denominator=1)
 
 
 def independent_cases(lake: Path) -> list[Case]:

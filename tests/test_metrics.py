@@ -58,7 +58,7 @@ def write_reviews(record: Record) -> None:
         review = {
             "scorecard": "service",
             "scorecard_version": 1,
-            "score": 100 * number / 39,
+            "score": round(100 * number / 39, 2),
             "ratings": {},
             "sampling": ("random", "random", "targeted", "stratified", "adhoc")[number % 5],
             "is_calibration": number % 7 == 0,
@@ -118,8 +118,7 @@ def independent_sums(cases: list[Case]) -> Sums:
     for key, group in groups.items():
         if group[0].numerator is not None:
             numerator = sum(each.numerator or 0 for each in group)
-            denominator = sum(each.denominator for each in group)
-            found[key] = _decimal(numerator), _decimal(denominator), _decimal(0), 0
+            found[key] = _decimal(numerator), _decimal(len(group)), _decimal(0), 0
         else:
             values = [Decimal(str(each.value)) for each in group if each.value is not None]
             total = sum(values, Decimal())

@@ -108,7 +108,7 @@ def test_a_migration_rebuilds_the_states_of_a_log_that_has_reviews(
     before = shown(team)
     for table in ("scorecards", "review_samples", "reviews", "review_locks"):
         damage(settings, f"drop table {table}")
-    damage(settings, "update alembic_version set version_num = '0010'")
+    damage(settings, "update alembic_version set version_num = '0011'")
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     assert needs_rebuild(engine)
@@ -124,7 +124,7 @@ def test_a_migration_leaves_the_states_of_a_log_without_reviews(
     api.post("/v1/events", json=make_conversation("c1"))
     for table in ("scorecards", "review_samples", "reviews", "review_locks"):
         damage(settings, f"drop table {table}")
-    damage(settings, "update alembic_version set version_num = '0010'")
+    damage(settings, "update alembic_version set version_num = '0011'")
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     assert not needs_rebuild(engine)

@@ -37,6 +37,8 @@ WORDS = {
     "NOT is_positive IS NULL": "ratings without a score that can be read",
     "NOT is_rated_positive IS NULL": "demands without a rating that can be read",
     "NOT conversation_id IS NULL": "conversations without a model call",
+    "NOT is_calibration": "calibration reviews",
+    "sampling = 'random'": "reviews of stratified, targeted or no samples",
 }
 """A row that does not meet the condition, in words."""
 

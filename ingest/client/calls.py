@@ -108,7 +108,9 @@ class Calls(ReviewCalls):
         in the result and does not raise. Safe to repeat if the events have an `event_id`; others get one.
         Raises UnexpectedAnswerError if the response does not cover every event of a batch.
         """
-        lines = (encode_fields(**({"event_id": self._new_id()} | without_none(each))) for each in events)
+        lines = (
+            encode_fields(**({"event_id": self._new_id()} | without_none(each))) for each in events
+        )
         for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
             yield _batch_call(part)
 

@@ -13,10 +13,11 @@
 -- stored: no, a review is no event of its conversation
 
 select
+    reviews.conversation_id,
     reviews.submitted_on as active_on,
     conversations.channel,
     case when reviews.dispute_count > 0 then 1 else 0 end as numerator,
     1 as denominator
 from reviews
 inner join conversations on reviews.conversation_id = conversations.conversation_id
-where not reviews.is_calibration and not conversations.is_test
+where not conversations.is_test and not reviews.is_calibration

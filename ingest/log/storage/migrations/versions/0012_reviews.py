@@ -6,8 +6,8 @@ A log that has reviews already gets their states by the rebuild of all states, w
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
