@@ -24,7 +24,7 @@ OPENING = ("conversation", "metric", "view")
 EVERY = (
     "from", "to", "channel", "bot_version", "state", "handed_off", "search", "reason", "queue",
     "agent_id", "outcome", "wait", "lasted", "rating", "sort", "active", "tests", "page", "part",
-    "message", "event", "find", "unmasked", "without_notes", "agent", "share", "compared", "of", "order",
+    "message", "event", "find", "unmasked", "without_notes", "agent", "share", "base", "of", "order",
     "cases", "q", "table", "x", "y", "kind", "colour", "rejected",
 )  # fmt: skip
 CASES = [
@@ -103,7 +103,7 @@ def test_no_string_in_a_parameter_has_an_effect(
         app.run()
         assert not app.exception, (string, app.exception)
         shown = [str(getattr(each, "value", "")) for kind in MARKUP for each in app.get(kind)]
-        assert shown
+        assert not [text for text in shown if "cannot be recorded" in text], string
         if len(string) > 3:
             assert not [text for text in shown if string in text], string
     assert state_of(loaded.settings) == before
@@ -118,9 +118,9 @@ def test_a_valid_parameter_has_its_effect(
     for name in names:
         app.query_params[name] = {"channel": "web", "metric": "csat"}.get(name, "2030-01-01")
     app.run()
-    assert not app.info
     assert not app.warning
     if "metric" in names:
-        assert [each.value for each in app.subheader] == ["Customer satisfaction"]
+        assert app.subheader[0].value == "Customer satisfaction"
     else:
+        assert not app.info
         assert app.query_params["channel"] in ("web", ["web"])
