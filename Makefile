@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs picture lock
+.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs picture screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ docs: install ## print the reference, the metrics, the event log's page and the 
 
 picture: install ## take the README's picture (needs chromium and chromedriver)
 	$(BIN)/python -m tests.picture
+
+screenshots: install ## take a picture of every page, light and dark, wide and narrow, into build/screenshots
+	$(BIN)/python -m tests.screenshots
 
 lock: install ## resolve the dependencies into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from selenium import webdriver
 from selenium.common.exceptions import NoAlertPresentException
@@ -40,9 +40,16 @@ CLICK = """
 """
 
 
+class Served(NamedTuple):
+    """A dashboard: its URL, and the id of its process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
-def serve(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
-    """The URL of a dashboard of a data folder that is served until the block ends."""
+def serve(settings: Settings, environment: Mapping[str, str]) -> Iterator[Served]:
+    """A dashboard of a data folder, served until the block ends."""
     settings = settings.model_copy(update={"dashboard_port": free_port()})
     whole = {
         **os.environ,
@@ -57,7 +64,7 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
         url = f"http://127.0.0.1:{settings.dashboard_port}"
         try:
             wait_until(lambda: _answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
-            yield url
+            yield Served(url, process.pid)
         finally:
             process.terminate()
             process.wait(30)

@@ -20,7 +20,7 @@ from tests.api_server import Installation, wait_until
 from tests.factories import free_port
 from tests.hostile_record import ALL, build, conversation_of
 from tests.hostile_texts import hostile_texts
-from tests.served_dashboard import Browser, serve
+from tests.served_dashboard import CLICK, SHOWN, Browser, serve
 from tests.test_dashboards import Beacon, answers
 from warehouse.lake import connect
 
@@ -35,6 +35,9 @@ HOSTILE_RESULT = """
 select text as "image", text as "![x]({beacon})", 1 as "<img src={beacon}>", length(text) as "title"
 from messages where conversation_id = 'all-texts' order by sequence
 """
+
+SERVER: list[int] = []
+"""Process id of the dashboard."""
 
 Address = tuple[str, str, tuple[tuple[str, str], ...]]
 
@@ -54,8 +57,9 @@ def hostile(audit_api: Installation, beacon: Beacon) -> Installation:
 
 @pytest.fixture(scope="module")
 def site(hostile: Installation) -> Iterator[str]:
-    with serve(hostile.settings, hostile.environment) as url:
-        yield url
+    with serve(hostile.settings, hostile.environment) as served:
+        SERVER[:] = [served.pid]
+        yield served.url
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +177,34 @@ def control_page(source: str) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+ENDLESS = "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r"
+
+
+def test_stop_ends_the_query_and_its_process(site: str, chromium: Browser) -> None:
+    chromium.resize(1440, 1400)
+    chromium.visit(f"{site}/ask_sql?q={quote(ENDLESS)}", "Run")
+    wait_until(lambda: chromium.run(CLICK, "Run"), 20, "Run")
+    wait_until(children, 30, "the query has a process")
+    wait_until(lambda: chromium.run(CLICK, "Stop"), 20, "Stop")
+    shown = "The query was stopped before it had an answer"
+    wait_until(lambda: chromium.run(SHOWN, shown), 20, shown)
+    assert not children()
+
+
+def children() -> list[int]:
+    """The processes of queries on this machine that the dashboard of this test has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            status = (folder / "status").read_text()
+        except OSError:
+            continue
+        if b"warehouse.query_child" in command and f"PPid:\t{SERVER[0]}\n" in status:
+            found.append(int(folder.name))
+    return found
 
 
 CONTROL = """

@@ -140,8 +140,10 @@ def test_verify_reports_each_damage_with_its_place(intact: Record, name: str) ->
 
 def test_the_verify_command_exits_with_1_when_a_check_fails(intact: Record) -> None:
     assert run_in_adbc_process(run_verify_command, intact.settings) == (0, True)
+    assert json.loads(intact.settings.verify_path.read_text())["ok"] is True
     flip_a_bit(intact.settings)
     assert run_in_adbc_process(run_verify_command, intact.settings) == (1, False)
+    assert json.loads(intact.settings.verify_path.read_text())["ok"] is False
 
 
 def run_verify_command(settings: Settings) -> tuple[int, bool]:
