@@ -35,7 +35,8 @@ def views(conversation_id: str) -> list[View]:
     """Return every page, and what opens from one."""
     sql = f"ask_sql?q={quote(QUERY)}&kind=line&colour=participant_role"
     return [
-        *((page.folder, page.folder, page.title, ()) for page in PAGES),
+        (PAGES[0].folder, "", PAGES[0].title, ()),
+        *((page.folder, page.folder, page.title, ()) for page in PAGES[1:]),
         (
             "transcript",
             f"conversations?conversation={quote(conversation_id, safe='')}",
