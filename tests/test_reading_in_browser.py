@@ -133,8 +133,10 @@ def test_an_agent_takes_a_handoff_in_the_browser_and_both_sides_talk(
         shows(browser, "You have control")
         assert "conversation=c1" in browser.current_url
         assert max(browser.execute_script(WIDTHS)) <= 400
+        send = "//button[contains(., 'Send') and not(@disabled)]"
+        wait_until(lambda: browser.find_elements("xpath", send), 60, "the agent can answer")
         browser.find_element("css selector", "textarea").send_keys("Hello, I am Mira.")
-        browser.find_element("xpath", "//button[contains(., 'Send')]").click()
+        browser.find_element("xpath", send).click()
         read = "/v1/conversations/c1/messages"
         wait_until(
             lambda: installation.http.get(read).json()["items"][-1]["text"] == "Hello, I am Mira.",
