@@ -17,7 +17,7 @@ from pipelines.dagster_home import prepare, run_once
 from pipelines.definitions import load_job
 from tests.factories import Clock, Ids, Record, make_conversation, make_event
 from tests.test_warehouse import contents, delete_warehouse
-from warehouse.lake import WarehouseBusyError, connect, write_lock
+from warehouse.lake import WarehouseBusyError, connect, spill_path, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge, superseded
 
 # Snapshots have the machine's time; maintenance gets its time as an argument.
@@ -180,6 +180,28 @@ def test_files_of_a_killed_load_are_removed_also_in_a_moved_folder(
     assert contents(there) == before
 
 
+def test_what_does_not_fit_into_memory_stays_in_the_warehouse_and_is_removed_a_day_later(
+    scattered: Record,
+) -> None:
+    warehouse = scattered.settings.warehouse_path
+    with connect(warehouse) as con:
+        con.execute("set memory_limit = '60MB'")
+        con.execute("set threads = 1")
+        con.execute(
+            "create temp table wide as select range, repeat('x', 400) || range from range(400000)"
+        )
+        assert any(spill_path(warehouse).iterdir())
+    left = (
+        spill_path(warehouse) / "duckdb_temp_storage_DEFAULT-0.tmp"
+    )  # as a killed process leaves it
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"text of customers")
+    maintain(warehouse, TODAY, snapshot_days=7)
+    assert left.exists()
+    assert maintain(warehouse, TODAY + timedelta(days=2), 7).steps["spilled files removed"] == 1
+    assert not left.exists()
+
+
 def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
     """As after a crash between the removal of files and its record in the catalog."""
     warehouse = scattered.settings.warehouse_path
@@ -229,7 +251,7 @@ def test_a_failed_step_changes_nothing(scattered: Record, monkeypatch: pytest.Mo
 
 
 def test_maintenance_without_a_warehouse_does_nothing(settings: Settings) -> None:
-    assert maintain(settings.warehouse_path, TODAY, snapshot_days=7).steps == {}
+    assert maintain(settings.warehouse_path, TODAY, snapshot_days=7).files_after == 0
     assert not settings.warehouse_path.exists()
 
 

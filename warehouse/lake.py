@@ -85,6 +85,11 @@ def catalog_path(warehouse: Path) -> Path:
     return warehouse / "catalog.sqlite"
 
 
+def spill_path(warehouse: Path) -> Path:
+    """Return where DuckDB puts what does not fit into memory: by default that is the current folder."""
+    return warehouse / "spill"
+
+
 def attach_statement(warehouse: Path, *, read_only: bool, at: datetime | None = None) -> str:
     """Return the ATTACH that gives DuckDB the warehouse as `lake`; also the recipe for analysts."""
     catalog = exp.Literal.string(f"ducklake:sqlite:{catalog_path(warehouse).resolve()}").sql(
@@ -113,6 +118,8 @@ def connect(
     for name in EXTENSIONS:
         con.load_extension(name)
     con.execute("SET TimeZone = 'UTC'")
+    spill = exp.Literal.string(str(spill_path(warehouse).resolve())).sql("duckdb")
+    con.execute(f"SET temp_directory = {spill}")
     # Twice the load speed and half the size of the files (DuckDB keeps input order otherwise).
     con.execute("SET preserve_insertion_order = false")
     # Else each scan of the catalog is a SQLite connection of its own, which sees what was

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from warehouse.lake import catalog_path, connect, transaction, write_lock
+from warehouse.lake import catalog_path, connect, spill_path, transaction, write_lock
 
 DELETED_SHARE = 0.1
 """Share of deleted rows from which a file is rewritten without them."""
@@ -164,8 +164,18 @@ def maintain(warehouse: Path, now: datetime, snapshot_days: int) -> Report:
         ),
     }
     report = _run(warehouse, steps)
+    report.steps["spilled files removed"] = _remove_spilled(warehouse, now - FILE_GRACE)
     _save(report, warehouse / REPORT, now)
     return report
+
+
+def _remove_spilled(warehouse: Path, older_than: datetime) -> int:
+    """Remove what killed processes have left of data that did not fit into memory."""
+    limit = older_than.timestamp()
+    left = [path for path in spill_path(warehouse).glob("*") if path.stat().st_mtime < limit]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def _save(report: Report, path: Path, finished_at: datetime) -> None:
