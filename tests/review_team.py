@@ -5,7 +5,8 @@ from typing import Any
 import httpx2
 from fastapi.testclient import TestClient
 
-from tests.factories import make_conversation
+from ingest.events.draft import Command
+from tests.factories import Record, make_conversation
 
 CATEGORIES: list[dict[str, Any]] = [
     {"id": "accuracy", "title": "The answer is right", "group": "answer", "weight": 2.0, "scale": 3},
@@ -101,3 +102,34 @@ def problem(answer: httpx2.Response) -> tuple[int, str, str | None]:
     """Return status, code and field of a problem."""
     body = answer.json()
     return answer.status_code, body["code"], body.get("field")
+
+
+def write_reviews(record: Record) -> None:
+    """Review conversations on two days: random and not, calibrations, and some disputes."""
+    rows = record.log("select conversation_id from conversations order by conversation_id limit 40")
+    for number, row in enumerate(rows):
+        review = {
+            "scorecard": "service",
+            "scorecard_version": 1,
+            "score": round(100 * number / 39, 2),
+            "ratings": {},
+            "sampling": ("random", "random", "targeted", "stratified", "adhoc")[number % 5],
+            "is_calibration": number % 7 == 0,
+        }
+        written = {"event_id": f"r{number}", "conversation_id": row["conversation_id"]}
+        _review(record, "review.submitted", review, participant_id="noor", **written)
+        if number == 20:
+            record.clock.forward(days=1)
+        about = {"conversation_id": row["conversation_id"], "participant_id": "mira"}
+        if number % 3 == 0:
+            dispute = {"review_id": f"r{number}", "reason": "no"}
+            _review(record, "review.disputed", dispute, **about)
+        if number % 6 == 0:
+            changed = {"review_id": f"r{number}", "outcome": "changed", "score": 50, "ratings": {}}
+            _review(record, "review.resolved", changed, **about)
+
+
+def _review(record: Record, event_type: str, payload: dict[str, Any], **columns: Any) -> None:
+    event = {"event_type": event_type, "payload": payload, **columns}
+    (answer,) = record.write([event], command=Command())
+    assert answer.status == "accepted", answer.error

@@ -9,6 +9,7 @@ import pytest
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record
+from tests.review_team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, metrics
 from warehouse.metric_cases import COLUMNS, Selection, read_cases, read_totals
@@ -25,7 +26,10 @@ CHANNELS = ("web", "whatsapp", "sms", "messenger", "email", "slack")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """A warehouse with some days of simulated conversations, known long after."""
     record = Record(Settings(data=tmp_path_factory.mktemp("cases")), Clock(NOW))
-    record.publish(sorted(history(5, DAYS, NOW), key=lambda event: str(event["happened_at"])))
+    record.write(sorted(history(5, DAYS, NOW), key=lambda event: str(event["happened_at"])))
+    write_reviews(record)
+    record.seal()
+    record.load()
     return record
 
 

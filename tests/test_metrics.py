@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from convolake.cli import app
 from convolake.simulate import history
-from ingest.events.draft import Command
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.independent_metrics import OPEN, Case, independent_cases
+from tests.review_team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, MetricError, metrics, parse
 from warehouse.metric_values import Period, read_value, read_values
@@ -49,37 +49,6 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
     record.seal()
     record.load()
     return record
-
-
-def write_reviews(record: Record) -> None:
-    """Review conversations on two days: random and not, calibrations, and some disputes."""
-    rows = record.log("select conversation_id from conversations order by conversation_id limit 40")
-    for number, row in enumerate(rows):
-        review = {
-            "scorecard": "service",
-            "scorecard_version": 1,
-            "score": round(100 * number / 39, 2),
-            "ratings": {},
-            "sampling": ("random", "random", "targeted", "stratified", "adhoc")[number % 5],
-            "is_calibration": number % 7 == 0,
-        }
-        written = {"event_id": f"r{number}", "conversation_id": row["conversation_id"]}
-        _review(record, "review.submitted", review, participant_id="noor", **written)
-        if number == 20:
-            record.clock.forward(days=1)
-        about = {"conversation_id": row["conversation_id"], "participant_id": "mira"}
-        if number % 3 == 0:
-            dispute = {"review_id": f"r{number}", "reason": "no"}
-            _review(record, "review.disputed", dispute, **about)
-        if number % 6 == 0:
-            changed = {"review_id": f"r{number}", "outcome": "changed", "score": 50, "ratings": {}}
-            _review(record, "review.resolved", changed, **about)
-
-
-def _review(record: Record, event_type: str, payload: dict[str, Any], **columns: Any) -> None:
-    event = {"event_type": event_type, "payload": payload, **columns}
-    (answer,) = record.write([event], command=Command())
-    assert answer.status == "accepted", answer.error
 
 
 def stored_sums(record: Record) -> Sums:
