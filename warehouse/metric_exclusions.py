@@ -3,7 +3,6 @@
 The conditions are those of the metric's own SQL, so that a changed metric counts what it really leaves out.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -65,11 +64,11 @@ def read_exclusions(
 ) -> list[Exclusion]:
     """Return what the metric leaves out in a period, in the order of its conditions; each row counts once."""
     query = _source(metric)
-    conditions = dict.fromkeys(_conditions(query))
+    conditions = _conditions(query)
     if not conditions:
         return []
     found = con.execute(
-        _counted_by_reason(query, list(conditions), period).sql("duckdb"),
+        _counted_by_reason(query, conditions, period).sql("duckdb"),
         period.parameters(metric),
     ).fetchall()
     rows = dict(found)
@@ -84,14 +83,18 @@ def _source(metric: Metric) -> exp.Query:
     return found.copy()
 
 
-def _conditions(query: exp.Query) -> Iterator[str]:
+def _conditions(query: exp.Query) -> dict[str, exp.Expr]:
+    """Return the conditions by the name that WORDS has for them, implied ones too, in order."""
     where = query.args.get("where")
     if where is None:
-        return
-    each = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
-    for condition in each:
-        text = _plain(condition)
-        yield from _IMPLIED.get(text, (text,))
+        return {}
+    relation = query.args["from_"].this.alias_or_name
+    found: dict[str, exp.Expr] = {}
+    for condition in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
+        name = _plain(condition)
+        for implied in _IMPLIED.get(name, (name,)):
+            found.setdefault(implied, condition if implied == name else _of(relation, implied))
+    return found
 
 
 def _plain(condition: exp.Expr) -> str:
@@ -102,23 +105,26 @@ def _plain(condition: exp.Expr) -> str:
     return copied.sql("duckdb")
 
 
-def _counted_by_reason(query: exp.Query, conditions: list[str], period: Period) -> exp.Select:
-    relation = query.args["from_"].this.alias_or_name
+def _of(relation: str, name: str) -> exp.Expr:
+    """Return an implied condition, on the metric's own relation."""
+    column = exp.column(name.removeprefix("NOT "), relation)
+    return exp.not_(column) if name.startswith("NOT ") else column
+
+
+def _counted_by_reason(
+    query: exp.Query, conditions: dict[str, exp.Expr], period: Period
+) -> exp.Select:
+    query.args.pop("where")
     given = {each.alias_or_name: each for each in query.selects}
-    where = query.args.pop("where").this
-    originals = {
-        _plain(each): each.sql("duckdb")
-        for each in (where.flatten() if isinstance(where, exp.And) else [where])
-    }
-    reason = "case " + " ".join(
-        f"when not coalesce({originals.get(name) or _of(relation, name)}, false) then '{name.replace(chr(39), chr(39) * 2)}'"
-        for name in conditions
-    ) + " end as reason"  # fmt: skip
+    reason = exp.Case()
+    for name, condition in conditions.items():
+        is_met = exp.func("coalesce", condition.copy(), exp.false())
+        reason = reason.when(exp.not_(is_met), exp.Literal.string(name))
     rows = query.select(
         given["active_on"],
         given["channel"],
         given.get("bot_version", "cast(null as varchar) as bot_version"),
-        reason,
+        reason.as_("reason"),
         append=False,
         dialect="duckdb",
     )
@@ -128,9 +134,3 @@ def _counted_by_reason(query: exp.Query, conditions: list[str], period: Period) 
         .where("reason is not null", *period.conditions)
         .group_by("reason")
     )
-
-
-def _of(relation: str, name: str) -> str:
-    """Return an implied condition, on the metric's own relation."""
-    negated = name.startswith("NOT ")
-    return f"{'not ' if negated else ''}{relation}.{name.removeprefix('NOT ')}"
