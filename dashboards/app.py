@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards import access, audit, page_layout, pages
 
-# A file of ours: the browser would fetch a named icon from another host.
+# A file: the browser would fetch a named icon from another host.
 ICON = str(Path(__file__).parent / "icon.svg")
 
 st.set_page_config(page_title="Convolake", page_icon=ICON, layout="wide")

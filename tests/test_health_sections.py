@@ -31,7 +31,7 @@ Open = Callable[..., AppTest]
 
 @pytest.fixture
 def open_health(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Open the page of a data folder, beside an API if there is one."""
+    """Open the page of a data folder, with an API if there is one."""
 
     def run(settings: Settings, api: Installation | None = None, **address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))

@@ -21,7 +21,7 @@ COLUMNS: dict[str, Any] = {
     "replayed_at": st.column_config.DatetimeColumn("Replayed", format="D MMM YYYY, HH:mm:ss"),
 }
 CHOSEN, OUTCOME, EDITED = "rejected", "rejected outcome", "rejected edited"
-"""Key of the URL: the id of the opened event. Keys of the session: what became of a replay, the edited body."""
+"""Key of the URL: the id of the opened event. Keys of the session: the outcome of a replay, the edited body."""
 
 Row = dict[str, Any]
 
@@ -116,7 +116,7 @@ def _send(path: str) -> None:
 
 
 def _act(act: Callable[[Client], str]) -> None:
-    """Run a replay; keep what became of it for the page that follows."""
+    """Run a replay; keep the outcome for the page that follows."""
     try:
         outcome = True, act(open_client(Settings()))
     except (replay.EditError, NoKeyError, ClientError) as error:

@@ -1,4 +1,4 @@
-"""Replays of rejected events: as they are, or with an edited body. Each says in one sentence what became of it."""
+"""Replays of rejected events: as they are, or with an edited body. Each returns its outcome as one sentence."""
 
 import json
 from collections.abc import Mapping
