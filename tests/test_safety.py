@@ -140,11 +140,14 @@ def test_no_script_runs_and_no_request_leaves_on_any_page(
 
 LOADED = """
     const main = document.querySelector('[data-testid=stMain]');
-    const loading = 'img, iframe, object, embed, video, audio, link, script, base, form, style';
-    return [...main.querySelectorAll(loading), ...main.querySelectorAll('a[href], svg image, svg use')]
-        .map(each => each.outerHTML).filter(each => each.includes(arguments[0])
-            || each.includes('hostile') || each.includes('javascript:'));
+    const loading = 'img, iframe, object, embed, video, audio, link, script, base, form, style, svg image, svg use';
+    const loaded = [...main.querySelectorAll(loading)].map(each => each.cloneNode(false).outerHTML)
+        .filter(each => each.includes(arguments[0]) || each.includes('hostile'));
+    const links = [...main.querySelectorAll('a[href]')].map(each => each.href)
+        .filter(each => !each.startsWith(location.origin + '/'));
+    return [...loaded, ...links];
 """
+"""What a text has put into the page: an element that loads something, or a link that leaves the dashboard."""
 PLACES = """
     return [...document.querySelectorAll('[data-testid=stVegaLiteChart] path, [data-testid=stVegaLiteChart] canvas')]
         .slice(0, 6).map(each => each.getBoundingClientRect()).map(each => [each.x + each.width / 2, each.y + each.height / 2]);
