@@ -111,6 +111,8 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
             for each in opened
         ),
         ("conversations?reason=image", "newest first", ()),
+        (f"conversations?conversation={ALL}&view=print", ALL, ()),
+        (f"desk?conversation={ALL}", ALL, ()),
         ("metrics?metric=handoff_reasons", "Formula", ()),
         ("metrics?metric=csat", "Formula", ()),
         (f"ask_sql?q={sql}", "Run", run),
