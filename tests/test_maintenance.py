@@ -66,6 +66,14 @@ def snapshot_count(record: Record) -> int:
     return int(record.query("select count(*) as n from ducklake_snapshots('lake')")[0]["n"])
 
 
+def test_one_load_writes_at_most_one_file_per_table(record: Record) -> None:
+    """A file is flushed on its own: with one for each described column a first load took seconds more."""
+    record.write([make_event(conversation_id=f"c{number}") for number in range(4)])
+    record.seal(rows=2)
+    record.load()
+    assert live_file_count(record) <= len(contents(record)) + 2  # plus the two tables of the ledger
+
+
 def test_a_merge_leaves_fewer_files_and_the_same_rows(scattered: Record) -> None:
     before = contents(scattered)
     report = merge(scattered.settings.warehouse_path, TODAY)

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from warehouse import incremental, ledger
 from warehouse.calendar_tables import Calendar
+from warehouse.lake import insert_rows
 from warehouse.model import Model, by_conversation, definition_hashes, models
 
 
@@ -92,7 +93,7 @@ def _store_definitions(
     con: duckdb.DuckDBPyConnection, hashes: dict[str, str], reporting_zone: str
 ) -> None:
     con.execute("delete from definitions")
-    con.executemany("insert into definitions values (?, ?)", list(hashes.items()))
+    insert_rows(con, "definitions", list(hashes.items()))
     con.execute("delete from reporting")
     con.execute("insert into reporting values (?)", [reporting_zone])
 
@@ -100,11 +101,9 @@ def _store_definitions(
 def _store_columns(con: duckdb.DuckDBPyConnection) -> None:
     """Describe every column of every table and view in the table `columns`."""
     con.execute("delete from columns")
-    con.executemany(
-        "insert into columns values (?, ?, ?, ?)",
-        [
-            (model.name, number, name, meaning)
-            for model in models()
-            for number, (name, meaning) in enumerate(model.columns.items(), 1)
-        ],
-    )
+    rows = [
+        (model.name, number, name, meaning)
+        for model in models()
+        for number, (name, meaning) in enumerate(model.columns.items(), 1)
+    ]
+    insert_rows(con, "columns", rows)

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,6 +166,17 @@ def transaction(con: duckdb.DuckDBPyConnection, warehouse: Path) -> Iterator[Non
     except BaseException:
         con.execute("rollback")
         raise
+
+
+def insert_rows(
+    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]
+) -> None:
+    """Add rows to a table in one statement. `executemany` would make a file for each row."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        values = ", ".join("unnest(?)" for _ in columns)
+        name = exp.to_identifier(table).sql("duckdb")
+        con.execute(f"insert into {name} select {values}", columns)
 
 
 def _data_files(warehouse: Path) -> set[Path]:

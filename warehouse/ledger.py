@@ -16,6 +16,7 @@ import duckdb
 
 from ingest.contract import Shard
 from ingest.manifest import Segment, file_sha256
+from warehouse.lake import insert_rows
 
 _CREATE = (
     """
@@ -191,9 +192,7 @@ def _delete_replaced(con: duckdb.DuckDBPyConnection, segments: list[Segment]) ->
 
 
 def _insert(con: duckdb.DuckDBPyConnection, entries: list[tuple[Segment, str, str | None]]) -> None:
-    rows = [_row(*entry) for entry in entries]
-    if rows:
-        con.executemany("insert into segments values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    insert_rows(con, "segments", [_row(*entry) for entry in entries])
 
 
 def _row(segment: Segment, status: str, reason: str | None) -> tuple[object, ...]:
