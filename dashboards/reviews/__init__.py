@@ -1,0 +1,1 @@
+"""The page of QA reviews: samples, reviews, disputes, agreement and scores."""
