@@ -45,6 +45,7 @@ from ingest.client.review_answers import (
     SampleProgress,
     Scorecard,
 )
+from ingest.events.review_score import score_ratings
 
 __all__ = [
     "Acknowledgement",
@@ -79,4 +80,5 @@ __all__ = [
     "Typist",
     "UnexpectedAnswerError",
     "UnreachableError",
+    "score_ratings",
 ]

@@ -1,9 +1,23 @@
 """The score of a review by its scorecard: the one place that computes it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from ingest.events.review_payloads import Category
+
+class Category(Protocol):
+    """A category of a scorecard, as far as the score depends on it: the log's or the client's."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def group(self) -> str: ...  # noqa: D102
+
+    @property
+    def weight(self) -> float: ...  # noqa: D102
+
+    @property
+    def criticality(self) -> str: ...  # noqa: D102
 
 
 class Outcome(NamedTuple):
