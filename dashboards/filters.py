@@ -5,7 +5,7 @@ Anyone can write a URL. An invalid value is ignored with a hint and never repeat
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -20,6 +20,8 @@ SHARED = ("from", "to", "channel")
 
 VERSION = "bot_version"
 """Filter of the pages that read the registry of metrics; it stays among them."""
+
+Width = Literal["stretch"] | int
 
 T = TypeVar("T")
 
@@ -151,6 +153,28 @@ def choose(label: str, key: str, options: dict[str, str], none: str = "Any") -> 
     return chosen
 
 
+def choose_view(key: str, options: dict[str, str]) -> str:
+    """Return the view of a page chosen here or named in the URL by `key`; the first is the default."""
+    default = next(iter(options))
+    given = _option_of_address(key, options) or default
+    _begin(f"view {key}", [key], given)
+    chosen = (
+        st.segmented_control(
+            "View",
+            list(options),
+            format_func=options.__getitem__,
+            required=True,
+            label_visibility="collapsed",
+            wrap=True,
+            key=f"view {key}",
+        )
+        or default
+    )
+    _write(key, [] if chosen == default else [chosen])
+    _sync_widget(f"view {key}", [key])
+    return chosen
+
+
 def names_any(*keys: str) -> bool:
     """Return whether the URL has one of these filters."""
     return any(key in st.query_params for key in keys)
@@ -164,11 +188,15 @@ def _option_of_address(key: str, options: dict[str, str]) -> str | None:
     return None
 
 
-def choose_text(key: str, label: str, placeholder: str) -> str:
-    """Return the words to search for, typed here or named in the URL by `key`."""
-    given = st.query_params.get(key, "")[:200]
+def choose_text(
+    key: str, label: str, placeholder: str, longest: int = 200, width: Width = "stretch"
+) -> str:
+    """Return the words typed here or named in the URL by `key`, at most `longest` characters."""
+    given = st.query_params.get(key, "")[:longest]
     _begin(f"text {key}", [key], given)
-    chosen = st.text_input(label, placeholder=placeholder, max_chars=200, key=f"text {key}").strip()
+    chosen = st.text_input(
+        label, placeholder=placeholder, max_chars=longest, key=f"text {key}", width=width
+    ).strip()
     _write(key, [chosen] if chosen else [])
     _sync_widget(f"text {key}", [key])
     return chosen

@@ -24,6 +24,7 @@ PAGES = (
     Page("overview", "Overview", ":material/monitoring:", "figures.read"),
     Page("conversations", "Conversations", ":material/forum:", "transcript.read"),
     Page("handoffs", "Handoffs", ":material/support_agent:", "figures.read"),
+    Page("reviews", "Reviews", ":material/rate_review:", "review.write"),
     Page("desk", "Agent desk", ":material/headset_mic:", "desk.use"),
     Page("bot_quality", "Bot quality", ":material/smart_toy:", "figures.read"),
     Page("cost", "Cost", ":material/payments:", "figures.read"),

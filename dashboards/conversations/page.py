@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import audit, filters, formatting, page_layout
+from dashboards import access, audit, filters, formatting, page_layout
 from dashboards.conversations import data, reading, saving, search_filters
 from dashboards.conversations.data import ConversationPage
 from dashboards.downloads import show_downloads
@@ -69,6 +69,7 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         selection_mode=["single-row", "single-cell"],
     )
     filters.choose_page("page", found.number, found.pages)
+    _show_draw_link()
     show_downloads(
         "conversations",
         found.matches,
@@ -85,6 +86,19 @@ def _show_place(found: ConversationPage, search: Search, bounds: Bounds) -> None
         f"{'open' if search.is_active else 'begun'} in the period, "
         f"{search_filters.SORTS[search.sort].lower()} · times in "
         f"{bounds.reporting_zone} · click a row to read its transcript"
+    )
+
+
+def _show_draw_link() -> None:
+    """Show a link to draw a sample for review from all that the list shows: the same filters, in the URL."""
+    if not access.may("review.write"):
+        return
+    named = [key for key in search_filters.KEYS if key in st.query_params]
+    st.page_link(
+        "reviews/page.py",
+        label="Draw a sample of these for review",
+        icon=":material/rate_review:",
+        query_params={**{key: st.query_params.get_all(key) for key in named}, "view": "draw"},
     )
 
 

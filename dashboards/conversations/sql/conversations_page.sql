@@ -171,6 +171,7 @@ select
     placed.channel,
     placed.state,
     placed.contact_id,
+    placed.bot_version,
     placed.message_count,
     placed.session_count,
     placed.handoff_count,
