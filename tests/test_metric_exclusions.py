@@ -8,6 +8,7 @@ from sqlglot import exp
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
+from tests.review_team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, metrics
 from warehouse.metric_exclusions import WORDS, read_exclusions
@@ -15,17 +16,17 @@ from warehouse.metric_values import Period
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 LAST = NOW.date()
-PERIOD = Period(LAST - timedelta(days=30), LAST, LAST + timedelta(days=30))
+PERIOD = Period(LAST - timedelta(days=30), LAST + timedelta(days=1), LAST + timedelta(days=30))
 WITHOUT_CONDITIONS = {"completeness", "late_events", "retention"}
 RELATIONS = {
     "episode_outcomes", "turns", "handoffs", "messages", "feedback", "feedback_requests", "model_calls",
-    "control_spans", "receipts", "conversations",
+    "control_spans", "receipts", "conversations", "reviews",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Simulated conversations and tests."""
+    """Simulated conversations, tests and reviews."""
     record = Record(Settings(data=tmp_path_factory.mktemp("excluded")), Clock(NOW))
     events = sorted(history(5, 6, NOW), key=lambda event: str(event["happened_at"]))
     tests = [
@@ -34,6 +35,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Record:
         for event in make_conversation(f"t{number}", messages=4, is_test=True)
     ]
     record.publish([*events, *tests])
+    write_reviews(record)
+    record.seal()
+    record.load()
     return record
 
 
@@ -54,7 +58,7 @@ def test_cases_and_exclusions_are_every_row_of_the_relation(mixed: Record, metri
 def relation_of(metric: Metric) -> str:
     """Return the relation whose rows are the cases: the one that the outer select begins with."""
     names = [table.name for table in metric.query.find_all(exp.Table) if table.name in RELATIONS]
-    return "conversations" if "conversations" in names else names[0]
+    return next((each for each in ("reviews", "conversations") if each in names), names[0])
 
 
 def test_a_row_counts_for_the_first_condition_that_it_does_not_meet(record: Record) -> None:
