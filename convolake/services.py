@@ -35,7 +35,7 @@ def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]
 def all_services(settings: Settings) -> list[Service]:
     """Return every process: API, lake, Dagster, dashboard. Raises AddressError, SignInError."""
     address, port = settings.dashboard_address, settings.dashboard_port
-    _check_port("dagster", settings.host, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
+    _check_port("dagster", dagster_home.HOST, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
     _check_port("dashboard", address, port, "CONVOLAKE_DASHBOARD_PORT")
     return [
         *log_services(settings),
@@ -48,7 +48,7 @@ def all_services(settings: Settings) -> list[Service]:
         Service(
             "dagster",
             dagster_home.command(settings),
-            url=f"http://{settings.host}:{settings.dagster_port}",
+            url=f"http://{dagster_home.HOST}:{settings.dagster_port}",
             environment=dagster_home.environment(settings),
         ),
     ]

@@ -37,9 +37,13 @@ def prepare(settings: Settings) -> Path:
     return home
 
 
+HOST = "127.0.0.1"
+"""Dagster's pages start and stop jobs and have no sign-in, so no other machine reaches them."""
+
+
 def command(settings: Settings) -> list[str]:
     """Return the command line of Dagster's web server and daemon; run it with `environment`."""
-    address = ["--host", settings.host, "--port", str(settings.dagster_port)]
+    address = ["--host", HOST, "--port", str(settings.dagster_port)]
     module = ["-m", "pipelines.definitions"]
     return [sys.executable, "-m", "dagster", "dev", *module, *address, "--log-level", "warning"]
 

@@ -25,6 +25,7 @@ from dashboards.pages import PAGES
 from dashboards.roles import ROLES, RULES, Permission, Role, User, roles_with
 from dashboards.serve import SignInError, command
 from ingest.settings import Settings
+from pipelines import dagster_home
 from tests.api_server import Installation, wait_until
 from tests.factories import Clock, Record, free_port, make_conversation, make_event
 from tests.test_dashboards import APP, answers
@@ -133,6 +134,14 @@ def test_without_sign_in_the_dashboard_is_not_served_to_others(tmp_path: Path, h
         command(Settings(data=tmp_path, host=host))
     near = command(Settings(data=tmp_path, host=host, dashboard_host="127.0.0.1"))
     assert "--server.address=127.0.0.1" in near
+
+
+def test_dagster_stays_on_this_machine_where_the_api_listens_on_the_network(
+    settings: Settings,
+) -> None:
+    """Its pages start and stop jobs, and nobody signs in there."""
+    started = dagster_home.command(settings.model_copy(update={"host": "0.0.0.0"}))  # noqa: S104
+    assert started[started.index("--host") + 1] == "127.0.0.1"
 
 
 def test_up_says_what_to_set_and_starts_nothing(tmp_path: Path) -> None:
