@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextArea
 
+from dashboards import formatting
 from dashboards.reviews import claims, connection, draw_plan
 from dashboards.reviews.agreement import measure_agreement
 from dashboards.reviews.sampling import draw_random
@@ -138,8 +139,10 @@ def test_a_qa_lead_finds_draws_reviews_disputes_compares_and_exports(desk: Desk)
     assert len(lead.dataframe[0].value) == 10
     rows = {"reviews": 10, "ratings": 10 * len(DEFAULT), "disputes": 1}
     for name, count in rows.items():
-        lead.button(key=f"prepare {name} csv").click().run()
-        assert [each.label for each in lead.download_button] == [f"Save {name}.csv ({count} rows)"]
+        lead.button(key=f"make {name} csv").click().run()
+        assert [each.label for each in lead.download_button] == [
+            f"Save {name}.csv ({formatting.counted(count, 'row')})"
+        ]
     exports = desk.events("transcript.exported")
     assert [(each["export"], each["row_count"]) for each in exports] == list(rows.items())
     scores = desk.open("lead", view="scores").dataframe[0].value.to_dict("records")

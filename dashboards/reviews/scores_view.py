@@ -51,7 +51,7 @@ def show(visit: Visit) -> None:
         _show_table(visit, random)
         st.page_link(
             "metrics/page.py",
-            label="Review score by day: the metric with its definition and SQL",
+            label="Metric: review score by day",
             icon=":material/functions:",
             query_params={"metric": "review_score"},
         )
