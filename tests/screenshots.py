@@ -4,13 +4,17 @@ import base64
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from urllib.parse import quote
 
 from convolake.simulate import history
 from dashboards.pages import PAGES
+from dashboards.reviews.sampling import draw_random
+from dashboards.reviews.scorecards import DEFAULT
 from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
+from ingest.client import Client, NewReview, Sample, SampleItem, Scorecard
 from ingest.settings import Settings
 from tests.api_server import run_server
 from tests.factories import Clock, Record
@@ -26,6 +30,8 @@ QUERY = """select happened_on, participant_role, count(*) as messages
 from messages
 group by all
 order by all"""
+
+WHO = "reviewer=noor"
 
 View = tuple[str, str, str, tuple[tuple[str, str], ...]]
 """Name of the picture, address, text that shows the page is there, and clicks."""
@@ -44,9 +50,55 @@ def views(conversation_id: str) -> list[View]:
             (),
         ),
         ("metric", "metrics?metric=containment", "Formula", ()),
+        ("reviews_samples", f"reviews?{WHO}", "Review next", ()),
+        ("reviews_review", f"reviews?{WHO}&view=review&sample=week", "Give it back", ()),
+        (
+            "reviews_agreement",
+            f"reviews?{WHO}&view=agreement&category=tone",
+            "Where they differ",
+            (),
+        ),
+        ("reviews_scores", f"reviews?{WHO}&view=scores", "Targeted samples", ()),
         ("ask_sql_result", sql, "Run", (("Run", "rows in"),)),
         ("ask_sql_chart", sql, "Run", (("Run", "rows in"), ("Chart", "Across"))),
     ]
+
+
+def review(client: Client, conversations: list[str]) -> None:
+    """Publish the default scorecard, draw two samples, and review most of them, one twice."""
+    client.publish_scorecard(Scorecard(name="service", version=1, categories=DEFAULT))
+    random = Random(5)  # noqa: S311 (a story, not a secret)
+    for sample_id, title, reviewers in (
+        ("week", "This week, all channels", ("sam",)),
+        ("double", "Double review", ("noor", "sam")),
+    ):
+        drawn = draw_random(conversations, 20, 5)
+        items = [
+            SampleItem(conversation_id=each.conversation_id, inclusion_probability=each.inclusion_probability)
+            for each in drawn
+        ]  # fmt: skip
+        sample = Sample(
+            sample_id=sample_id, title=title, scorecard="service", scorecard_version=1, sampling="random", seed=5,
+            population=len(conversations), items=items, reviews_per_conversation=len(reviewers),
+        )  # fmt: skip
+        client.draw_sample(sample, drawn_by="lead")
+        for reviewer in reviewers:
+            for _ in range(14):
+                judge(client, sample_id, reviewer, random)
+
+
+def judge(client: Client, sample_id: str, reviewer: str, random: Random) -> None:
+    """Review the next conversation of a sample, mostly well."""
+    claim = client.claim_item(sample_id, reviewer)
+    if claim is None:
+        return
+    ratings: dict[str, float | None] = {
+        each.id: random.choice((1, 1, 1, 1, 0.5)) if each.scale == 3 else 1.0 for each in DEFAULT
+    }
+    given = NewReview(
+        scorecard="service", scorecard_version=1, ratings=ratings, assignment_id=sample_id, seconds_spent=180
+    )  # fmt: skip
+    client.submit_review(claim.conversation_id, given, reviewer=reviewer)
 
 
 def take(browser: Browser, url: str, view: View, theme: str, width: int) -> Path:
@@ -82,6 +134,8 @@ def main() -> None:
                 record.settings, {"CONVOLAKE_API_URL": api_url, "CONVOLAKE_API_KEY": key}
             ) as dashboard,
         ):
+            with Client(api_url, key) as client:
+                review(client, [each.conversation_id for each in client.conversations()])
             browser = Browser(Path(folder) / "browser")
             try:
                 for view in views(longest["conversation_id"]):
