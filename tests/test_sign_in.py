@@ -139,7 +139,7 @@ def test_without_sign_in_the_dashboard_is_not_served_to_others(tmp_path: Path, h
 def test_dagster_stays_on_this_machine_where_the_api_listens_on_the_network(
     settings: Settings,
 ) -> None:
-    """Its pages start and stop jobs, and nobody signs in there."""
+    """Its pages start and stop jobs and have no sign-in."""
     started = dagster_home.command(settings.model_copy(update={"host": "0.0.0.0"}))  # noqa: S104
     assert started[started.index("--host") + 1] == "127.0.0.1"
 
