@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs picture screenshots lock
+.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -83,10 +83,7 @@ docs: install ## print the reference, the metrics, the event log's page and the 
 	$(BIN)/python -m convolake.event_log_page > docs/event-log.md
 	$(BIN)/python -m convolake.contributing_page > .contributing.md && mv .contributing.md CONTRIBUTING.md
 
-picture: install ## take the README's picture (needs chromium and chromedriver)
-	$(BIN)/python -m tests.picture
-
-screenshots: install ## take a picture of every page, light and dark, wide and narrow, into build/screenshots
+screenshots: install ## take a picture of every page, light and dark, wide and narrow, into build/screenshots; and the README's
 	$(BIN)/python -m tests.screenshots
 
 lock: install ## resolve the dependencies into the lock files

@@ -1,4 +1,7 @@
-"""`make screenshots`: every page of a demo record, light and dark, 1440 and 400 px wide, into `build/screenshots`."""
+"""`make screenshots`: every page of a demo record, light and dark, 1440 and 400 px wide, into `build/screenshots`.
+
+The pictures of the README are the upper part of some of them.
+"""
 
 import base64
 import tempfile
@@ -21,7 +24,10 @@ from tests.factories import Clock, Record
 from tests.served_dashboard import ROOT, Browser, serve
 
 TARGET = ROOT / "build" / "screenshots"
-DAYS, A_DAY = 30, 6
+README = ROOT / "docs" / "images"
+IN_README = {"overview", "reviews_review"}
+README_HEIGHT = 1100
+DAYS, A_DAY = 60, 6
 WIDTHS = (1440, 400)
 THEMES = ("light", "dark")
 MAX_HEIGHT = 5000
@@ -101,18 +107,25 @@ def judge(client: Client, sample_id: str, reviewer: str, random: Random) -> None
     client.submit_review(claim.conversation_id, given, reviewer=reviewer)
 
 
-def take(browser: Browser, url: str, view: View, theme: str, width: int) -> Path:
-    """Save the whole page as a picture, and return its path."""
+def take(browser: Browser, url: str, view: View, theme: str, width: int) -> None:
+    """Save the whole page as a picture."""
     name, address, shown, clicks = view
     browser.choose_theme(theme)
     browser.resize(width, 1200)
     browser.visit(f"{url}/{address}", shown, *clicks)
     browser.resize(width, min(MAX_HEIGHT, max(800, int(browser.run(HEIGHT)))))
     browser.point_at(2, 2)
-    picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-    path = TARGET / f"{name}-{width}-{theme}.png"
+    save(browser, TARGET / f"{name}-{width}-{theme}.png", {})
+    if name in IN_README and (width, theme) == (1440, "light"):
+        upper = {"x": 0, "y": 0, "width": width, "height": README_HEIGHT, "scale": 1}
+        save(browser, README / f"{name}.png", {"clip": upper})
+
+
+def save(browser: Browser, path: Path, options: dict[str, object]) -> None:
+    """Save what the browser shows. `options`: of the command Page.captureScreenshot."""
+    given = {"format": "png", **options}
+    picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", given)
     path.write_bytes(base64.b64decode(picture["data"]))
-    return path
 
 
 def main() -> None:

@@ -142,7 +142,7 @@ def test_unused_files_stay_for_a_day(scattered: Record) -> None:
     assert files_on_disk(scattered) >= on_disk
     maintain(scattered.settings.warehouse_path, TODAY + timedelta(hours=23), snapshot_days=7)
     assert files_on_disk(scattered) >= on_disk
-    maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=2), snapshot_days=7)
+    maintain(scattered.settings.warehouse_path, TODAY + timedelta(days=3), snapshot_days=7)
     assert files_on_disk(scattered) < on_disk
 
 

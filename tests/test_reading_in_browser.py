@@ -135,7 +135,9 @@ def test_an_agent_takes_a_handoff_in_the_browser_and_both_sides_talk(
         assert max(browser.execute_script(WIDTHS)) <= 400
         send = "//button[contains(., 'Send') and not(@disabled)]"
         wait_until(lambda: browser.find_elements("xpath", send), 60, "the agent can answer")
-        browser.find_element("css selector", "textarea").send_keys("Hello, I am Mira.")
+        answer = "textarea"
+        wait_until(lambda: browser.find_elements("css selector", answer), 60, "the text is there")
+        browser.find_element("css selector", answer).send_keys("Hello, I am Mira.")
         browser.find_element("xpath", send).click()
         read = "/v1/conversations/c1/messages"
         wait_until(

@@ -192,4 +192,4 @@ def test_a_download_has_as_many_rows_as_the_list_counts(open_list: OpenList) -> 
     app = open_list(lasted="86400-")
     said = "\n".join(each.value for each in app.caption)
     assert "1 to 1 of 1 conversation" in said
-    assert "Prepare all 1 rows as a file" in said
+    assert "Make a file of the one row" in said

@@ -25,6 +25,9 @@ DELETED_SHARE = 0.1
 FILE_GRACE = timedelta(days=1)
 """Time that files stay which no snapshot needs: a query may still read them."""
 
+CLEANUP_AGE = FILE_GRACE + timedelta(days=1)
+"""What DuckLake's clean-up is told: it compares texts, so it removes all files of the day that this falls on."""
+
 SMALL_BYTES = 4 * 2**20
 """Size below which a file with deleted rows is written again by a merge: DuckLake merges no such file."""
 
@@ -156,7 +159,7 @@ def maintain(warehouse: Path, now: datetime, snapshot_days: int) -> Report:
         ),
         "snapshots between days expired": lambda con: _expire_between(con, now),
         "old files removed": _call(
-            "call ducklake_cleanup_old_files('lake', older_than => ?)", now - FILE_GRACE
+            "call ducklake_cleanup_old_files('lake', older_than => ?)", now - CLEANUP_AGE
         ),
         # What a load that was killed has left.
         "orphans removed": _call(
