@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -38,6 +39,8 @@ RUNS_AGAIN = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
 TIMEOUT_SECONDS = 120.0
 TRANSCRIPTS = 200
+ARRIVAL_SECONDS = 30.0
+"""Time within which the users come."""
 
 
 @dataclass
@@ -118,7 +121,8 @@ def read_visits(warehouse: Path) -> Visits:
 
 
 async def _use(url: str, visits: Visits, until: float, chosen: random.Random, found: Found) -> None:
-    async with connect(url, max_size=None, origin=None) as socket:
+    await asyncio.sleep(chosen.uniform(0, ARRIVAL_SECONDS))
+    async with connect(url, max_size=None, open_timeout=60, ping_interval=None) as socket:
         user = User(socket, found)
         while time.monotonic() < until:
             name, page, query = visits.choose(chosen)
@@ -126,7 +130,7 @@ async def _use(url: str, visits: Visits, until: float, chosen: random.Random, fo
                 await user.open(name, page, query)
             except TimeoutError:
                 found.errors.append(f"{name}: not complete after {TIMEOUT_SECONDS:.0f} s")
-            await asyncio.sleep(chosen.uniform(1, 10))  # a user reads
+            await asyncio.sleep(chosen.uniform(5, 30))  # a user reads
 
 
 async def _watch(process: int, until: float, found: Found) -> None:
@@ -182,7 +186,9 @@ def main(
     """Measure pages while many users read them."""
     visits = read_visits(folder / "warehouse")
     with ExitStack() as stack:
-        server = stack.enter_context(api_server(folder))
+        # What the users open is recorded in a log of its own, so the folder stays as it is.
+        recorded = Path(stack.enter_context(TemporaryDirectory(prefix="convolake-users-")))
+        server = stack.enter_context(api_server(recorded / "data"))
         settings = Settings(data=folder, dashboard_port=free_port())
         environment = {
             "CONVOLAKE_DATA": str(folder),
