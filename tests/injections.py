@@ -10,7 +10,7 @@ from tests.hostile_texts import hostile_texts
 _SQL = (
     "'", '"', "\\", "';", "' or 1=1 --", "'; drop table messages; --", "1); delete from events; --",
     "' union select text from messages --", "$first_on", "$channels", "?", "%", "_", "%%%", "*",
-    "null", "NULL", "select 1", "copy messages to '/tmp/x'", "attach '/etc/passwd'", "/* */", "--",
+    "null", "NULL", "select 1", "copy messages to 'x.csv'", "attach '/etc/passwd'", "/* */", "--",
     "1=1", "1;1", "' || text || '", "read_text('/etc/passwd')", "E'\\''", "x' collate nocase --",
     "lake.main.messages", "__ducklake_metadata_lake", "(select 1)", "[1,2]", "{'a': 1}",
 )  # fmt: skip

@@ -122,7 +122,7 @@ def test_a_query_that_cannot_be_recorded_is_not_run(
 def test_an_attack_is_recorded_too_and_answered_with_a_plain_message(
     open_page: Open, installation: Installation
 ) -> None:
-    attack = "copy (select 1) to '/tmp/out.csv'"
+    attack = "copy (select 1) to 'out.csv'"
     app = ask(open_page(), attack)
     assert app.error[0].value == "Give one SELECT, the warehouse is read-only here; got: COPY."
     assert recorded(installation) == [attack]
