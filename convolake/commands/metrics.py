@@ -27,30 +27,35 @@ class UnknownMetricError(Exception):
     """There is no metric with this name."""
 
 
+FirstDay = Annotated[
+    datetime | None,
+    typer.Option(
+        "--from", formats=["%Y-%m-%d"], help="First day; 30 days before the last by default."
+    ),
+]
+LastDay = Annotated[
+    datetime | None,
+    typer.Option("--until", formats=["%Y-%m-%d"], help="Last day; today by default."),
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="Day on which a metric's days have to be old enough; by default the day of --at, of the newest event "
+        "of another warehouse, or today.",
+    ),
+]
+
+
 @app.command()
 def metrics(
     name: Annotated[
         str | None,
         typer.Argument(help="One metric, with its definition; without a name, all of them."),
     ] = None,
-    first_on: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from", formats=["%Y-%m-%d"], help="First day; 30 days before the last by default."
-        ),
-    ] = None,
-    last_on: Annotated[
-        datetime | None,
-        typer.Option("--until", formats=["%Y-%m-%d"], help="Last day; today by default."),
-    ] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            help="Day on which a metric's days have to be old enough; by default the day of --at, of the newest event "
-            "of another warehouse, or today.",
-        ),
-    ] = None,
+    first_on: FirstDay = None,
+    last_on: LastDay = None,
+    as_of: AsOf = None,
     channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
     bot_version: Annotated[str | None, typer.Option(help="Only this version of the bot.")] = None,
     as_json: Annotated[
