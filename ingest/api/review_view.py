@@ -1,34 +1,20 @@
 """Samples and their items as the API shows them; scorecards and reviews are shown as their states."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from ingest.contract import from_micros
 from ingest.events.review_queue import Lock
-from ingest.events.review_state import ReplacedItem, Review, Sample, Scorecard
+from ingest.events.review_state import ReplacedItem, Review, Sample, SampleDraw, Scorecard
 from ingest.log.review_queries import ReviewCounts
 
 
-class SampleProgress(Struct, kw_only=True):
+class SampleProgress(SampleDraw, kw_only=True):
     """A sample, and how far its review is. An item is done when it has all of its reviews."""
 
-    sample_id: str
-    title: str
-    scorecard: str
-    scorecard_version: int
-    sampling: str
-    seed: int
-    population: int
-    filters: dict[str, Any]
-    reviews_per_conversation: int
-    is_calibration: bool
-    due_on: date | None
-    drawn_by: str | None
-    drawn_at: datetime
     replaced: list[ReplacedItem]
     item_count: int
     done_count: int

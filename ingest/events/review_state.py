@@ -45,8 +45,8 @@ class ReplacedItem(Struct, kw_only=True):
     replaced_at: datetime
 
 
-class Sample(Struct, kw_only=True):
-    """A sample, with the conversations that are in it now."""
+class SampleDraw(Struct, kw_only=True):
+    """How a sample was drawn, and by whom."""
 
     sample_id: str
     title: str
@@ -61,6 +61,11 @@ class Sample(Struct, kw_only=True):
     due_on: date | None
     drawn_by: str | None
     drawn_at: datetime
+
+
+class Sample(SampleDraw, kw_only=True):
+    """A sample, with the conversations that are in it now."""
+
     items: list[SampleItem]
     replaced: list[ReplacedItem] = []
 
