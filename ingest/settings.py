@@ -171,7 +171,9 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Maximum age of the first event before a Parquet segment is sealed."
     )
     snapshot_days: int = Field(
-        7, ge=1, description="Days for which earlier states of the warehouse can be read."
+        7,
+        ge=1,
+        description="Days for which the last state of each day of the warehouse can be read.",
     )
     reporting_zone: str = Field(
         "UTC", description="Time zone of every `_on` date; changing it rebuilds the warehouse."

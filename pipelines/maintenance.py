@@ -18,7 +18,7 @@ def maintenance_jobs(settings: Settings) -> list[dg.JobDefinition]:
     return [
         _job(
             "merge",
-            "Make the warehouse's many small files few.",
+            "Merge small files, and expire all but the last snapshot of each day.",
             lambda: merge(settings.warehouse_path, datetime.now(UTC)),
         ),
         _job(

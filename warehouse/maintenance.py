@@ -142,7 +142,8 @@ def superseded(times: dict[int, datetime], now: datetime) -> list[int]:
 def maintain(warehouse: Path, now: datetime, snapshot_days: int) -> Report:
     """Run the daily steps: rewrite, merge, expire old snapshots, remove unneeded files.
 
-    Snapshots stay for `snapshot_days`; a reader in one longer transaction may find its files missing.
+    The last snapshot of each day stays for `snapshot_days`, the files of the others for FILE_GRACE: a reader in a
+    transaction that is longer than that may find its files missing.
     Raises WarehouseBusyError.
     """
     steps: dict[str, Work] = {
