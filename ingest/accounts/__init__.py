@@ -1,0 +1,1 @@
+"""Channel accounts: the numbers, pages and inboxes of the organisation, with encrypted secrets."""

@@ -1,0 +1,1 @@
+"""Channels: one file for each provider. A call of a provider becomes items; a message becomes a request."""
