@@ -24,14 +24,10 @@ PART_SIZE = 100
 
 @dataclass(frozen=True)
 class ConversationPage:
-    """One page of the list of conversations; `rows` is empty if none match."""
+    """Page `number`, from 1, of the list of conversations; `rows` is empty if none match."""
 
     rows: pl.DataFrame
-
-    @property
-    def number(self) -> int:
-        """Number of this page, from 1."""
-        return int(self.rows["page"][0]) if self.rows.height else 1
+    number: int = 1
 
     @property
     def matches(self) -> int:
@@ -81,13 +77,17 @@ def load_conversations(
 
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
-    return ConversationPage(_read_page(warehouse, scope, search, page, PAGE_SIZE))
+    found = ConversationPage(_read_page(warehouse, scope, search, page, PAGE_SIZE), page)
+    if found.rows.height or page == 1:
+        return found
+    last = ConversationPage(_read_page(warehouse, scope, search, 1, PAGE_SIZE)).pages
+    return ConversationPage(_read_page(warehouse, scope, search, last, PAGE_SIZE), last)
 
 
 def load_all_conversations(warehouse: Path, scope: Scope, search: Search) -> pl.DataFrame:
     """Return the rows of all pages. Raises WarehouseMissingError, WarehouseNotReadyError."""
     rows = _read_page(warehouse, scope, search, 1, ALL)
-    return rows.drop("page", "matches", "found_sequence")
+    return rows.drop("matches", "found_sequence")
 
 
 def _read_page(
@@ -98,7 +98,7 @@ def _read_page(
         **asdict(search),
         "search": search.text,
         "names_handoff": search.names_handoff,
-        "page": page,
+        "skipped": (page - 1) * page_size,
         "page_size": page_size,
     }
     return read_frames(warehouse, HERE, ["conversations_page"], parameters)["conversations_page"]

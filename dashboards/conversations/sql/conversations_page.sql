@@ -1,5 +1,5 @@
 -- One page of the conversations that match, in the order $sort; `matches` is how many there are.
--- A page beyond the last gives the last one. Search ignores case, accents and Unicode form;
+-- A page beyond the last has no row. Search ignores case, accents and Unicode form;
 -- `found_sequence` is the first message with the searched words.
 
 with
@@ -80,7 +80,7 @@ rated as (
     group by conversation_id
 ),
 
-matching as (
+matching as materialized (
     select
         conversations.*,
         said.found_sequence,
@@ -91,17 +91,14 @@ matching as (
             date_trunc('second', conversations.created_at),
             date_trunc('second', conversations.latest_at)
         ) as duration_seconds,
-        row_number() over (
-            order by
-                case when $sort = 'oldest' then conversations.created_at end asc,
-                case when $sort = 'longest_wait' then passed.wait_seconds end desc nulls last,
-                case when $sort = 'longest' then duration_seconds end desc nulls last,
-                case when $sort = 'most_messages' then conversations.message_count end desc,
-                case when $sort = 'lowest_rating' then rated.share end asc nulls last,
-                conversations.created_at desc,
-                conversations.conversation_id asc
-        ) as place,
-        count(*) over () as matches
+        -- The one sort key, the smallest first; equal ones are listed newest first.
+        case $sort
+            when 'oldest' then cast(epoch_us(conversations.created_at) as double)
+            when 'longest_wait' then -passed.wait_seconds
+            when 'longest' then -duration_seconds
+            when 'most_messages' then -conversations.message_count
+            when 'lowest_rating' then rated.share
+        end as sort_key
     from conversations
     cross join searched
     left join said on conversations.conversation_id = said.conversation_id
@@ -156,33 +153,34 @@ matching as (
         )
 ),
 
-placed as (
-    select
-        *,
-        least($page, cast(ceil(matches / $page_size) as bigint)) as page
+counted as (
+    select count(*) as matches from matching
+),
+
+page as (
+    select *
     from matching
+    order by sort_key asc nulls last, created_at desc, conversation_id asc
+    limit $page_size offset $skipped
 )
 
 select
-    placed.page,
-    placed.matches,
-    placed.conversation_id,
-    placed.created_at at time zone 'UTC' at time zone reporting.reporting_zone as started_at,
-    placed.channel,
-    placed.state,
-    placed.contact_id,
-    placed.bot_version,
-    placed.message_count,
-    placed.session_count,
-    placed.handoff_count,
-    placed.duration_seconds,
-    placed.wait_seconds,
-    placed.last_score as feedback_score,
-    placed.is_test,
-    placed.found_sequence
-from placed
+    counted.matches,
+    page.conversation_id,
+    page.created_at at time zone 'UTC' at time zone reporting.reporting_zone as started_at,
+    page.channel,
+    page.state,
+    page.contact_id,
+    page.bot_version,
+    page.message_count,
+    page.session_count,
+    page.handoff_count,
+    page.duration_seconds,
+    page.wait_seconds,
+    page.last_score as feedback_score,
+    page.is_test,
+    page.found_sequence
+from page
+cross join counted
 cross join reporting
-where
-    placed.place > (placed.page - 1) * $page_size
-    and placed.place <= placed.page * $page_size
-order by placed.place
+order by page.sort_key asc nulls last, page.created_at desc, page.conversation_id asc
