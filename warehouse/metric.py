@@ -42,9 +42,9 @@ class MetricError(Exception):
     """A metric's file does not have the header that CONTRIBUTING.md describes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
-    """One metric, named like its file.
+    """One metric, named like its file. Equal to itself only, so it is a quick key of a cache.
 
     `query` gives a row for each case: `active_on`, `channel`, and `numerator` and `denominator` of a ratio,
     or else a `value`; null is missing, not 0. A quotient gives `value` and `denominator`. A duration may give

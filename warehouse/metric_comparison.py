@@ -6,13 +6,22 @@ One query reads the stored sums of both periods, and one more the percentiles of
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import duckdb
 from sqlglot import exp
 
 from warehouse.metric import Metric
-from warehouse.metric_values import MetricValue, Period, counted_rows, stored, stored_rows, value_of
+from warehouse.metric_values import (
+    CACHED_QUERIES,
+    MetricValue,
+    Period,
+    counted_rows,
+    stored,
+    stored_rows,
+    value_of,
+)
 
 
 @dataclass(frozen=True)
@@ -88,17 +97,10 @@ def read_percentiles(
 ) -> Percentiles:
     """Return the percentiles of a duration, in one query."""
     both = _with_before(period) if has_before else period
-    facts = exp.select("*", "active_on >= $begins_on as is_now").from_(
-        counted_rows(metric).subquery("facts")
-    )
-    query = (
-        exp.select("is_now", "active_on", *(f"quantile_cont(value_sum, {n})" for n in (0.5, 0.95)))
-        .from_(facts.where(*both.conditions).subquery("judged"))
-        .group_by("grouping sets ((is_now), (is_now, active_on))", dialect="duckdb")
-    )
+    query = _percentiles_query(metric, tuple(both.conditions))
     parameters = both.parameters(metric) | {"begins_on": period.first_on}
     found = Percentiles()
-    for is_now, day, p50, p95 in con.execute(query.sql("duckdb"), parameters).fetchall():
+    for is_now, day, p50, p95 in con.execute(query, parameters).fetchall():
         if is_now and day is not None:
             found.days[day] = (p50, p95)
         elif is_now:
@@ -106,3 +108,16 @@ def read_percentiles(
         elif day is None:
             found.before = (p50, p95)
     return found
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _percentiles_query(metric: Metric, conditions: tuple[str, ...]) -> str:
+    facts = exp.select("*", "active_on >= $begins_on as is_now").from_(
+        counted_rows(metric).subquery("facts")
+    )
+    query = (
+        exp.select("is_now", "active_on", *(f"quantile_cont(value_sum, {n})" for n in (0.5, 0.95)))
+        .from_(facts.where(*conditions).subquery("judged"))
+        .group_by("grouping sets ((is_now), (is_now, active_on))", dialect="duckdb")
+    )
+    return query.sql("duckdb")

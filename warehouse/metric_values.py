@@ -7,6 +7,7 @@ for a metric with a maturity, at `as_of`.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 import duckdb
@@ -15,6 +16,9 @@ from sqlglot import exp
 from warehouse.metric import Metric, metrics
 
 PERCENTILES = (0.5, 0.9, 0.95)
+
+CACHED_QUERIES = 1000
+"""Queries kept as text: sqlglot takes longer to build one than DuckDB takes to run it."""
 
 Group = Literal["active_on", "bot_version", "channel"]
 
@@ -126,17 +130,25 @@ def stored_rows(
     con: duckdb.DuckDBPyConnection, period: Period, chosen: Collection[Metric], group: str
 ) -> list[tuple[Any, ...]]:
     """Return for each metric, `group` and breakdown the sums that `value_of` takes, in order."""
-    last_days = [(each.name, period.last_mature_on(each).isoformat()) for each in chosen]
-    registry = exp.values(last_days, alias="registry", columns=["metric", "last_on"])
+    parameters = period.parameters() | {
+        "metrics": [each.name for each in chosen],
+        "last_days": [period.last_mature_on(each) for each in chosen],
+    }
+    return con.execute(_stored_query(group, tuple(period.choices)), parameters).fetchall()
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _stored_query(group: str, choices: tuple[str, ...]) -> str:
+    registry = exp.select("unnest($metrics) as metric", "unnest($last_days) as last_on")
     query = (
         exp.select("metric", f"{group} as of_group", "breakdown", *_SUMS)
         .from_("metric_daily")
-        .join(registry, using=["metric"])
-        .where("active_on between $first_on and cast(last_on as date)", *period.choices)
+        .join(registry.subquery("registry"), using=["metric"])
+        .where("active_on between $first_on and last_on", *choices)
         .group_by("metric", "of_group", "breakdown")
         .order_by("metric", "of_group", "breakdown")
     )
-    return con.execute(query.sql("duckdb"), period.parameters()).fetchall()
+    return query.sql("duckdb")
 
 
 _SUMS = (
@@ -150,18 +162,24 @@ _SUMS = (
 
 def read_value(con: duckdb.DuckDBPyConnection, metric: Metric, period: Period) -> list[MetricValue]:
     """Return the values of one metric of a period."""
+    query = _value_query(metric, tuple(period.conditions))
+    found = con.execute(query, period.parameters(metric)).fetchall()
+    percentiles = _percentiles(con, metric, period)
+    last_on = period.last_mature_on(metric)
+    return _values(metric, found, last_on, percentiles)
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _value_query(metric: Metric, conditions: tuple[str, ...]) -> str:
     rows = _daily(metric) if metric.is_stored else counted_rows(metric)
     query = (
         exp.select("breakdown", *_SUMS)
         .from_(rows.subquery("daily"))
-        .where(*period.conditions)
+        .where(*conditions)
         .group_by("breakdown")
         .order_by("breakdown")
     )
-    found = con.execute(query.sql("duckdb"), period.parameters(metric)).fetchall()
-    percentiles = _percentiles(con, metric, period)
-    last_on = period.last_mature_on(metric)
-    return _values(metric, found, last_on, percentiles)
+    return query.sql("duckdb")
 
 
 def _values(
@@ -219,14 +237,20 @@ def read_percentiles(
     con: duckdb.DuckDBPyConnection, metric: Metric, period: Period, group: Group
 ) -> list[tuple[Any, float | None, float | None]]:
     """Return the median and the 95th percentile of a duration, for each day, version or channel, in order."""
+    query = _group_percentiles_query(metric, group, tuple(period.conditions))
+    return con.execute(query, period.parameters(metric)).fetchall()
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _group_percentiles_query(metric: Metric, group: Group, conditions: tuple[str, ...]) -> str:
     query = (
         exp.select(group, *(f"quantile_cont(value_sum, {share})" for share in (0.5, 0.95)))
         .from_(counted_rows(metric).subquery("facts"))
-        .where(*period.conditions)
+        .where(*conditions)
         .group_by(group)
         .order_by(group)
     )
-    return con.execute(query.sql("duckdb"), period.parameters(metric)).fetchall()
+    return query.sql("duckdb")
 
 
 def _percentiles(
@@ -234,15 +258,21 @@ def _percentiles(
 ) -> dict[str, float]:
     if metric.kind != "duration":
         return {}
-    query = (
-        exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
-        .from_(counted_rows(metric).subquery("facts"))
-        .where(*period.conditions)
-    )
-    found = con.execute(query.sql("duckdb"), period.parameters(metric)).fetchone()
+    query = _percentiles_query(metric, tuple(period.conditions))
+    found = con.execute(query, period.parameters(metric)).fetchone()
     names = (f"p{round(share * 100)}" for share in PERCENTILES)
     return {
         name: float(value)
         for name, value in zip(names, found or (), strict=True)
         if value is not None
     }
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _percentiles_query(metric: Metric, conditions: tuple[str, ...]) -> str:
+    query = (
+        exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
+        .from_(counted_rows(metric).subquery("facts"))
+        .where(*conditions)
+    )
+    return query.sql("duckdb")
