@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
+.PHONY: help install demo test test-long test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -21,8 +21,11 @@ install: .venv/installed ## create .venv and install the locked dependencies, if
 demo: install ## run everything on 60 days of simulated conversations; Ctrl-C stops it
 	$(BIN)/convolake up --demo
 
-test: install ## run the tests
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+test: install ## run the tests that take seconds: all but the long ones
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not long"
+
+test-long: install ## run the long tests: faults, whole stories, many loads
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m long
 
 test-postgres: install ## run the tests of the log and the API on PostgreSQL, which must be installed
 	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \

@@ -22,6 +22,9 @@ from tests.factories import Clock, Ids, Record, create_store
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.webhook_receiver import Receiver, webhook_receiver
 
+FAULTS = Path(__file__).parent / "faults"
+"""The folder of the tests that kill processes and cut the power: all are long."""
+
 SEED = "CONVOLAKE_TEST_SEED"
 """Environment variable: the workers of pytest-xdist inherit it."""
 
@@ -64,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[database]
     skipped = pytest.mark.skip(reason=f"for {other} only")
     for item in items:
+        if FAULTS in item.path.parents:
+            item.add_marker("long")
         if item.get_closest_marker(other):
             item.add_marker(skipped)
 

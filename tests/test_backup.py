@@ -284,6 +284,7 @@ def test_backup_and_restore_are_one_command_each(
     assert (code, "not empty" in output) == (1, True), output
 
 
+@pytest.mark.long
 def test_every_part_works_in_a_moved_data_folder(sealed: Record, tmp_path: Path) -> None:
     run_once_sealed(sealed)
     moved = sealed.settings.model_copy(update={"data": tmp_path / "moved"})

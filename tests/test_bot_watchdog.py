@@ -386,6 +386,7 @@ def test_after_an_api_outage_the_bot_gets_its_full_timeout(
         assert failed(installation) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_through_kills_each_failed_turn_is_recorded_once(
     tmp_path: Path, receiver: Receiver

@@ -291,6 +291,7 @@ def load_only(record: Record, chosen: tuple[int, ...]) -> None:
         (lake / f"{each.first_position}.away").rename(lake / each.path)
 
 
+@pytest.mark.long
 def test_each_event_is_loaded_once_whenever_a_compaction_happens(two_days: Record) -> None:
     two_days.load()
     expected = contents(two_days)
@@ -319,6 +320,7 @@ def broken(settings: Settings) -> list[str]:
     return [check.name for check in run_in_adbc_process(verify, settings).checks if not check.ok]
 
 
+@pytest.mark.long
 def test_verify_passes_for_a_compacted_record_before_and_after_its_load(two_days: Record) -> None:
     load_only(two_days, (0, 2))
     (segment,) = compacted(two_days)

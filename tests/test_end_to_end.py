@@ -106,6 +106,7 @@ def run_block(block: str, settings: Settings, key: str) -> str:
     return found.stdout
 
 
+@pytest.mark.long
 def test_the_readme_and_the_guide_work_from_the_first_event_to_the_figure(
     free: Settings, browser: Any
 ) -> None:
@@ -135,6 +136,7 @@ def _ask(settings: Settings, query: str) -> str:
     return found.stdout
 
 
+@pytest.mark.long
 def test_simulated_history_is_posted_loaded_verified_and_counted(
     free: Settings, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_simulated_history_is_posted_loaded_verified_and_counted(
     assert process.returncode == 0
 
 
+@pytest.mark.long
 def test_each_error_message_says_what_to_do(free: Settings, tmp_path: Path) -> None:
     assert "convolake load" in convolake(free, "sql", "select 1", expect=1).stderr
     assert "convolake serve" in convolake(free, "verify", expect=1).stderr
@@ -170,6 +173,7 @@ def test_each_error_message_says_what_to_do(free: Settings, tmp_path: Path) -> N
     assert "no_such_table" in convolake(free, "sql", "select * from no_such_table", expect=1).stderr
 
 
+@pytest.mark.long
 def test_a_used_port_is_reported_with_the_setting_that_changes_it(free: Settings) -> None:
     with running(free, "serve") as process:
         lines_until(process, "api")
@@ -177,6 +181,7 @@ def test_a_used_port_is_reported_with_the_setting_that_changes_it(free: Settings
         assert "CONVOLAKE_PORT" in convolake(other, "serve", expect=1).stderr
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_restarted(free: Settings) -> None:
     with running(free, "serve") as process:
         lines_until(process, "api", "lake")

@@ -210,6 +210,7 @@ def test_what_does_not_fit_into_memory_stays_in_the_warehouse_and_is_removed_a_d
     assert not left.exists()
 
 
+@pytest.mark.long
 def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
     """As after a crash between the removal of files and its record in the catalog."""
     warehouse = scattered.settings.warehouse_path

@@ -83,6 +83,7 @@ def click(browser: Any, selector: str, text: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_click_on_the_number_of_an_entry_opens_at_it_and_its_link_can_be_copied(
     browser: Any, site: str
 ) -> None:

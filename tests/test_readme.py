@@ -71,6 +71,7 @@ def run(served: dict[str, str], command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_block_and_every_command_runs_as_printed(served: dict[str, str]) -> None:
     shown = [run(served, block) for block in blocks("README.md")]

@@ -126,6 +126,7 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
     return [*found, *((page.folder, page.title, ()) for page in PAGES)]
 
 
+@pytest.mark.long
 def test_no_script_runs_and_no_request_leaves_on_any_page(
     hostile: Installation, site: str, chromium: Browser, beacon: Beacon
 ) -> None:

@@ -152,6 +152,7 @@ def run_verify_command(settings: Settings) -> tuple[int, bool]:
     return found.exit_code, json.loads(found.stdout)["ok"]
 
 
+@pytest.mark.long
 def test_verify_passes_during_writes_seals_and_loads(record: Record) -> None:
     """Events are written, sealed and loaded between any two checks; newer events are not damage."""
     record.publish(make_conversation())

@@ -57,6 +57,7 @@ def failures(settings: Settings) -> list[str]:
     return [check.name for check in verdict.checks if not check.ok]
 
 
+@pytest.mark.long
 def test_the_figures_of_random_histories_agree_and_each_wrong_one_is_found(
     history: Record, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_repeated_loads_store_each_event_once(record: Record) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(20 if os.environ.get("PROVE") else 2))
 def test_many_small_loads_give_the_same_tables_as_one_rebuild(record: Record, seed: int) -> None:
     make_busy_day(record, seed)
@@ -97,6 +98,7 @@ def test_many_small_loads_give_the_same_tables_as_one_rebuild(record: Record, se
     assert contents(record) == incremental
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(10 if os.environ.get("PROVE") else 1))
 def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, seed: int) -> None:
     """Handoffs, edits, receipts and resolutions in any order, sealed and loaded at any moment."""
@@ -122,6 +124,7 @@ def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, s
     assert contents(record) == incremental_contents
 
 
+@pytest.mark.long
 def test_a_conversation_beyond_the_cap_is_counted_once_and_marked(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +186,7 @@ def write_random_log(record: Record, chosen: random.Random, rows: int) -> list[S
     return record.seal(rows=rows)
 
 
+@pytest.mark.long
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(5, 40),
@@ -215,6 +219,7 @@ def test_any_partition_and_order_of_the_segments_give_the_same_tables(
     assert failed_checks(record) == []
 
 
+@pytest.mark.long
 def test_figures_agree_with_a_recomputation_from_parquet(record: Record) -> None:
     """Polars reads the segments directly and counts again."""
     make_busy_day(record, seed=11)
@@ -276,6 +281,7 @@ def original_models() -> Iterator[None]:
         cached.cache_clear()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("original_models")
 def test_a_changed_model_is_built_again_alone_and_the_rest_stays(
     record: Record, monkeypatch: pytest.MonkeyPatch
@@ -298,6 +304,7 @@ def test_a_changed_model_is_built_again_alone_and_the_rest_stays(
     assert contents(record) == incremental_contents
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("original_models")
 def test_a_model_that_cannot_be_built_changes_nothing_and_is_named(
     record: Record, monkeypatch: pytest.MonkeyPatch
@@ -319,6 +326,7 @@ def test_a_model_that_cannot_be_built_changes_nothing_and_is_named(
     assert record.load().events == 1
 
 
+@pytest.mark.long
 def test_a_warehouse_of_an_earlier_version_is_built_again(record: Record) -> None:
     make_busy_day(record, seed=4)
     expected = contents(record)
@@ -425,6 +433,7 @@ load(Path(sys.argv[1]), Path(sys.argv[2]), "UTC")
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [1, 3, 6])
 def test_a_killed_load_leaves_no_trace_and_the_next_one_completes(
     record: Record, step: int
@@ -493,6 +502,7 @@ print(reads, mixed, flush=True)
 """
 
 
+@pytest.mark.long
 def test_readers_see_one_snapshot_and_never_wait_for_a_load(record: Record, tmp_path: Path) -> None:
     record.publish(make_conversation())
     stop = tmp_path / "stop"

@@ -285,6 +285,7 @@ def test_events_committed_before_a_restart_are_delivered_after_it(
     assert receiver.sequences("c1") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_after_an_hour_of_downtime_all_events_arrive_in_order_without_delaying_other_receivers(
     installation: Installation, receiver: Receiver, clock: Clock
