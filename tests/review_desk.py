@@ -16,7 +16,7 @@ from dashboards.reviews.scorecards import DEFAULT
 from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
-from ingest.client import Client, NewReview, Review, Sample, SampleItem, Scorecard
+from ingest.client import Client, NewReview, Review, Sample, SampleItem, Scorecard, needs_cause
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import run_server
@@ -120,9 +120,10 @@ class Desk:
         assert claim is not None
         every: dict[str, float | None] = {each.id: 1.0 for each in DEFAULT}
         every.update(ratings)
+        causes = {each.id: each.causes[:1] for each in DEFAULT if needs_cause(each, every[each.id])}
         review = NewReview(
-            scorecard="service", scorecard_version=1, ratings=every, assignment_id=sample_id
-        )
+            scorecard="service", scorecard_version=1, ratings=every, causes=causes, assignment_id=sample_id,
+        )  # fmt: skip
         self.client.submit_review(claim.conversation_id, review, reviewer=reviewer)
         return claim.conversation_id
 

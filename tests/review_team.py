@@ -69,13 +69,18 @@ class Team:
         assert answer.status_code == 200, answer.text
 
     def submit(self, reviewer: str | None, conversation_id: str, **changes: Any) -> httpx2.Response:
-        """Submit a review of the sample s1, with full marks unless `changes` say otherwise."""
-        review = {
+        """Submit a review of the sample s1, with full marks unless `changes` say otherwise.
+
+        A low rating of the tone has the cause `curt`.
+        """
+        review: dict[str, Any] = {
             "scorecard": "service",
             "scorecard_version": 1,
             "ratings": RATINGS,
             "assignment_id": "s1",
         } | changes
+        if review["ratings"].get("tone") == 0:
+            review = {"causes": {"tone": ["curt"]}} | review
         given = {name: value for name, value in review.items() if value is not None}
         path = f"conversations/{conversation_id}/reviews"
         return self.post(path, participant_id=reviewer, review=given)

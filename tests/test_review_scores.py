@@ -122,6 +122,8 @@ def test_another_score_than_that_of_the_ratings_is_rejected(team: Team) -> None:
         ({"ratings": RATINGS | {"tone": 0.5}}, "ratings.tone"),
         ({"causes": {"tone": ["rude"]}}, "causes.tone"),
         ({"causes": {"speed": ["slow"]}}, "causes"),
+        ({"ratings": RATINGS | {"tone": 0}, "causes": {}}, "causes.tone"),
+        ({"ratings": RATINGS | {"tone": 0}, "causes": {"tone": []}}, "causes.tone"),
         ({"comments": [{"message_id": "m", "text": "x", "start": 3, "end": 3}]}, "comments[0].end"),
         ({"comments": [{"message_id": "m", "text": "x", "start": 3}]}, "comments[0].end"),
     ],

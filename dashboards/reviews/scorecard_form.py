@@ -7,8 +7,8 @@ from itertools import groupby
 import streamlit as st
 
 from dashboards import formatting
-from dashboards.reviews.scorecards import NEGATIVE, POINTS
-from ingest.client import Category, score_ratings
+from dashboards.reviews.scorecards import POINTS
+from ingest.client import Category, needs_cause, score_ratings
 
 NOT_APPLICABLE = -1
 """Option of a rating: the category does not apply."""
@@ -58,7 +58,7 @@ def _fill_in_one(
             return
         rating = None if chosen == NOT_APPLICABLE else chosen / (category.scale - 1)
         ratings[category.id] = rating
-        if causes is not None and is_negative(rating) and category.causes:
+        if causes is not None and needs_cause(category, rating):
             causes[category.id] = _choose_causes(category, key)
 
 
@@ -106,11 +106,6 @@ def _choose_causes(category: Category, key: str) -> list[str]:
         key=f"causes {key} {category.id}",
         persist_state="session",
     )
-
-
-def is_negative(rating: float | None) -> bool:
-    """Return whether a rating is negative, so that it needs a cause."""
-    return rating is not None and rating < NEGATIVE
 
 
 def _missing(

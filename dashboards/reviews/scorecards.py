@@ -15,9 +15,6 @@ POINTS = {
 }
 """Names of the points of each scale, the worst first."""
 
-NEGATIVE = 0.5
-"""A rating below it is negative, and needs a cause if its category has causes."""
-
 DEFAULT_NAME = "service"
 
 DEFAULT = [

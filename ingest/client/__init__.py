@@ -45,7 +45,7 @@ from ingest.client.review_answers import (
     SampleProgress,
     Scorecard,
 )
-from ingest.events.review_score import score_ratings
+from ingest.events.review_score import needs_cause, score_ratings
 
 __all__ = [
     "Acknowledgement",
@@ -80,5 +80,6 @@ __all__ = [
     "Typist",
     "UnexpectedAnswerError",
     "UnreachableError",
+    "needs_cause",
     "score_ratings",
 ]

@@ -25,7 +25,8 @@ class Category(Payload):
     """A category of a scorecard, rated on `scale` points from 0 to 1.
 
     A rating of 0 in a category with the criticality `group` makes every rating of its group count 0, and with
-    `review` the whole score. `causes`: the allowed causes of a low rating; empty: any.
+    `review` the whole score. `causes`: the allowed causes of a low rating; a rating
+    below 0.5 needs one of them. Empty: any cause, or none.
     """
 
     id: Name

@@ -19,7 +19,7 @@ from ingest.events.review_payloads import (
     SampleItem,
     ScorecardPublished,
 )
-from ingest.events.review_score import Outcome, score_ratings
+from ingest.events.review_score import Outcome, needs_cause, score_ratings
 from ingest.events.review_state import Review, Sample, Scorecard
 
 SCORE_TOLERANCE = 0.01
@@ -110,7 +110,9 @@ def score_submission(submitted: ReviewSubmitted, scorecard: Scorecard | None) ->
             )
         return Outcome(submitted.score, submitted.is_critical_failure)
     _check_causes(scorecard.categories, submitted.causes)
-    return _score(scorecard.categories, submitted.ratings, submitted.score)
+    outcome = _score(scorecard.categories, submitted.ratings, submitted.score)
+    _require_causes(scorecard.categories, submitted)
+    return outcome
 
 
 def score_resolution(
@@ -191,6 +193,15 @@ def _check_causes(categories: Iterable[Category], causes: Mapping[str, list[str]
         if allowed[name] and not set(given) <= set(allowed[name]):
             raise EventRejectedError(
                 "not one of the causes of this category", f"$.payload.causes.{name}"
+            )
+
+
+def _require_causes(categories: Iterable[Category], submitted: ReviewSubmitted) -> None:
+    for each in categories:
+        if needs_cause(each, submitted.ratings[each.id]) and not submitted.causes.get(each.id):
+            raise EventRejectedError(
+                "a negative rating of this category needs one of its causes",
+                f"$.payload.causes.{each.id}",
             )
 
 

@@ -1,11 +1,14 @@
-"""The score of a review by its scorecard: the one place that computes it."""
+"""The score of a review by its scorecard, and which ratings need a cause: the one place with these rules."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+NEGATIVE = 0.5
+"""A rating below it is negative."""
+
 
 class Category(Protocol):
-    """A category of a scorecard, as far as the score depends on it: the log's or the client's."""
+    """A category of a scorecard, as far as these rules depend on it: the log's or the client's."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -19,12 +22,20 @@ class Category(Protocol):
     @property
     def criticality(self) -> str: ...  # noqa: D102
 
+    @property
+    def causes(self) -> Sequence[str]: ...  # noqa: D102
+
 
 class Outcome(NamedTuple):
     """A score from 0 to 100, and whether a critical category failed."""
 
     score: float
     is_critical_failure: bool
+
+
+def needs_cause(category: Category, rating: float | None) -> bool:
+    """Return whether a rating needs a cause: it is negative, and the category lists causes."""
+    return rating is not None and rating < NEGATIVE and bool(category.causes)
 
 
 def score_ratings(
