@@ -119,5 +119,5 @@ TAKES_TIME = (
     "select count(*) from messages a, messages b, messages c, messages d where a.text < d.text",
     "select sum(hash(i)) % 7 from generate_series(1, 1000000000000) t(i)",
     "select max(md5(i::varchar)) from range(100000000000) t(i)",
-    "select regexp_matches(repeat('a', 5000) || i, '^(a?){{900}}a{{900}}$') from range(10000000) t(i) where i < 0 or sin(i) > 2",
+    "select count(*) from range(10000000) t(i) where regexp_matches(repeat('a', 900) || i, '^(a?){{200}}a{{200}}$')",
 )
