@@ -11,6 +11,7 @@ Only the display is masked: the record, exports and search keep the text.
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -31,9 +32,40 @@ COLUMNS = ("text", "participant_id", "queue", "error_code", "contact_id")
 
 def mask(text: str) -> str:
     """Return `text` with a mark in place of each email address, card number and phone number."""
-    text = EMAIL.sub(MARK.format("email"), text)
-    text = CARD.sub(_mask_card, text)
-    return PHONE.sub(_mask_phone, text)
+    for pattern, mark in _steps():
+        text = pattern.sub(mark, text)
+    return text
+
+
+def locate(text: str, words: str) -> tuple[int, int] | None:
+    """Return where `words` of the masked text are in `text`: from a character up to, and without, another.
+
+    A mark stands for all that it masks. Between words any white space is the same. None if the masked text does not
+    have them exactly once.
+    """
+    masked, places = _mask_with_places(text)
+    pattern = r"\s+".join(map(re.escape, words.split()))
+    found = list(re.finditer(pattern, masked)) if pattern else []
+    if len(found) != 1:
+        return None
+    return places[found[0].start()][0], places[found[0].end() - 1][1]
+
+
+def _mask_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the masked text, and for each of its characters the range of `text` that it stands for."""
+    places = [(place, place + 1) for place in range(len(text))]
+    for pattern, mark in _steps():
+        shown, kept, end = "", [], 0
+        for found in pattern.finditer(text):
+            first, last = found.span()
+            instead = mark(found)
+            whole = (places[first][0], places[last - 1][1])
+            same = instead == found[0]
+            shown += text[end:first] + instead
+            kept += places[end:first] + (places[first:last] if same else [whole] * len(instead))
+            end = last
+        text, places = shown + text[end:], kept + places[end:]
+    return text, places
 
 
 def mask_payload(payload: str) -> str:
@@ -79,6 +111,15 @@ def _mask_value(value: Any) -> Any:
         case dict():
             return {mask(name): _mask_value(each) for name, each in value.items()}
     return value
+
+
+def _steps() -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]:
+    """Return the patterns in the order in which they apply, and what stands in place of a match."""
+    return (EMAIL, _mask_email), (CARD, _mask_card), (PHONE, _mask_phone)
+
+
+def _mask_email(_: re.Match[str]) -> str:
+    return MARK.format("email")
 
 
 def _mask_card(found: re.Match[str]) -> str:

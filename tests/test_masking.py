@@ -6,7 +6,7 @@ import time
 import polars as pl
 import pytest
 
-from dashboards.masking import mask, mask_entries, mask_payload
+from dashboards.masking import locate, mask, mask_entries, mask_payload
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,26 @@ def test_a_long_hostile_text_is_masked_in_a_moment(text: str) -> None:
     started = time.perf_counter()
     mask(text)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "found"),
+    [
+        ("My bill is wrong.", "bill is", "bill is"),
+        ("Two\nlines  here", "lines here", "lines  here"),
+        ("Write to ada@example.org, please.", "⟨email masked⟩, please", "ada@example.org, please"),
+        ("Write to ada@example.org, please.", "email", "ada@example.org"),
+        ("a@b.org or 4111 1111 1111 1111 or +49 170 1234567!", "masked⟩!", "+49 170 1234567!"),
+        ("Order 12345678901234567 is here", "is here", "is here"),
+        ("ада 👩\u200d👧 да", "да", None),
+        ("no, no", "no", None),
+        ("yes", "", None),
+        ("yes", "no", None),
+        ("a.b", "a+b", None),
+    ],
+)
+def test_words_of_the_masked_text_have_one_place_in_the_text(
+    text: str, words: str, found: str | None
+) -> None:
+    place = locate(text, words)
+    assert (None if place is None else text[slice(*place)]) == found

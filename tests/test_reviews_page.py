@@ -226,6 +226,14 @@ def test_comments_tags_and_corrected_answers_are_recorded(drawn: Desk) -> None:
     text_of(app, "Text").set_value("The bill has one item too many.").run()
     press(app, "Add to the message")
     pick(app, "Kind", "comment")
+    pick(app, "Message", f"{of}-1")
+    words = next(each for each in app.text_input if each.label == "Only these words of it")
+    words.set_value("blue").run()
+    text_of(app, "Text").set_value("Which one?").run()
+    assert "exactly once" in said(app)
+    assert next(each for each in app.button if each.label == "Add to the message").disabled
+    words.set_value("wrong. ⟨email masked⟩").run()
+    press(app, "Add to the message")
     pick(app, "Message", f"{of}-3")
     text_of(app, "Text").set_value("Kind.").run()  # not added: it is not lost either
     next(each for each in app.multiselect if each.label == "Tags").set_value(["Coaching"]).run()
@@ -233,11 +241,15 @@ def test_comments_tags_and_corrected_answers_are_recorded(drawn: Desk) -> None:
     press(app, "Submit and continue")
     [review] = drawn.reviews()
     assert (review.comment, review.tags, review.reviewee) == ("Fine.", ["Coaching"], "mira")
-    [answer], [note] = review.corrected_answers, review.comments
+    [answer], [part, note] = review.corrected_answers, review.comments
+    asked = "My bill is wrong. ada@example.org"
+    assert asked[part.start : part.end] == "wrong. ada@example.org"
+    assert (note.start, note.end) == (None, None)
     assert (answer.message_id, answer.text) == (f"{of}-2", "The bill has one item too many.")
     assert (note.message_id, note.text) == (f"{of}-3", "Kind.")
     detail = drawn.open("mira", view="reviews", review=review.review_id)
     assert f"Message {of}-2: The bill has one item too many." in said(detail)
+    assert f"Message {of}-1, characters 12 to 33: Which one?" in said(detail)
 
 
 def pick(app: AppTest, label: str, value: str) -> None:

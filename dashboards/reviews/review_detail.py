@@ -7,7 +7,7 @@ from dashboards import formatting
 from dashboards.reviews import connection, review_actions, scorecard_form, scorecards
 from dashboards.reviews.opened_transcript import show_link
 from dashboards.reviews.visit import Visit, go
-from ingest.client import Category, Dispute, Review, Scorecard
+from ingest.client import Category, Dispute, PinnedComment, Review, Scorecard
 
 COLUMNS = {
     "category": "Category",
@@ -93,15 +93,29 @@ def _show_notes(review: Review) -> None:
         st.caption("Comment")
         st.text(formatting.reveal(review.comment))
     for title, notes in (
-        ("Comments on messages", [(each.message_id, each.text) for each in review.comments]),
-        ("Corrected answers", [(each.message_id, each.text) for each in review.corrected_answers]),
+        ("Comments on messages", [(_place(each), each.text) for each in review.comments]),
+        (
+            "Corrected answers",
+            [(_message(each.message_id), each.text) for each in review.corrected_answers],
+        ),
     ):
         if notes:
             st.caption(title)
-        for message_id, text in notes:
-            st.text(f"Message {formatting.quote(message_id)}: {formatting.reveal(text)}")
+        for place, text in notes:
+            st.text(f"{place}: {formatting.reveal(text)}")
     if review.tags:
         st.text(f"Tags: {', '.join(map(formatting.quote, review.tags))}")
+
+
+def _message(message_id: str) -> str:
+    return f"Message {formatting.quote(message_id)}"
+
+
+def _place(comment: PinnedComment) -> str:
+    message = _message(comment.message_id)
+    if comment.start is None or comment.end is None:
+        return message
+    return f"{message}, characters {comment.start + 1:,} to {comment.end:,}"
 
 
 def _show_disputes(visit: Visit, review: Review, card: Scorecard | None) -> None:

@@ -6,10 +6,10 @@ import streamlit as st
 
 from dashboards import formatting
 from dashboards.api_client import FAILURES
-from dashboards.conversations.data import Transcript
 from dashboards.reviews import claims, connection, message_notes, scorecard_form
 from dashboards.reviews.claims import Held
 from dashboards.reviews.message_notes import Note
+from dashboards.reviews.opened_transcript import Opened
 from dashboards.reviews.scorecard_form import Filled
 from dashboards.reviews.visit import Visit, open_sample, say
 from ingest.client import NewReview, ProblemError, Scorecard, score_ratings
@@ -27,7 +27,7 @@ class Remarks:
     reviewee: str | None
 
 
-def show_form(visit: Visit, card: Scorecard, held: Held, found: Transcript | None) -> None:
+def show_form(visit: Visit, card: Scorecard, held: Held, found: Opened | None) -> None:
     """Show the form for a held conversation, with its score so far, and submit it. `found`: what is shown of it."""
     key = f"{held.sample_id} {held.conversation_id}"
     st.text(formatting.quote(held.conversation_id))
@@ -53,7 +53,7 @@ def show_form(visit: Visit, card: Scorecard, held: Held, found: Transcript | Non
         _release(visit, held)
 
 
-def _add_remarks(found: Transcript | None, key: str) -> Remarks:
+def _add_remarks(found: Opened | None, key: str) -> Remarks:
     comment = st.text_area(
         "Comment on the conversation",
         key=f"comment {key}",
@@ -64,7 +64,7 @@ def _add_remarks(found: Transcript | None, key: str) -> Remarks:
     notes: list[Note] = []
     if found is not None:
         with st.expander("Comment on a message, or correct an answer", key=f"notes box {key}"):
-            notes = message_notes.choose_notes(found.entries, key)
+            notes = message_notes.choose_notes(found, key)
     tags = st.multiselect(
         "Tags",
         TAGS,
@@ -76,7 +76,7 @@ def _add_remarks(found: Transcript | None, key: str) -> Remarks:
     return Remarks(comment or None, notes, tags, _choose_reviewee(found, key))
 
 
-def _choose_reviewee(found: Transcript | None, key: str) -> str | None:
+def _choose_reviewee(found: Opened | None, key: str) -> str | None:
     named = {} if found is None else _participants(found)
     if not named:
         return None
@@ -92,7 +92,7 @@ def _choose_reviewee(found: Transcript | None, key: str) -> str | None:
     return chosen
 
 
-def _participants(found: Transcript) -> dict[str, str]:
+def _participants(found: Opened) -> dict[str, str]:
     """Return the versions of the bot and the agents of a transcript, with their names on the page."""
     named: dict[str, str] = {}
     for row in found.entries.iter_rows(named=True):
