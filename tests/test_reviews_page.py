@@ -508,6 +508,70 @@ def test_a_conversation_is_taken_out_only_with_a_reason(drawn: Desk) -> None:
     assert "A test conversation." in said(app)
 
 
+def replace(app: AppTest, sample_id: str, conversation_id: str) -> AppTest:
+    pick(app, "Conversation without a review", conversation_id)
+    app.text_input(key=f"reason taken out {sample_id}").set_value("Of our own.").run()
+    return press(app, "Replace it with the next one drawn")
+
+
+@pytest.mark.parametrize(
+    "draw", [{}, {"method": "top", "sort": "oldest"}, {"method": "stratified", "groups": "bot_version"}],
+)  # fmt: skip
+def test_a_conversation_is_replaced_with_the_one_that_a_larger_sample_has(
+    desk: Desk, draw: dict[str, str]
+) -> None:
+    desk.publish()
+    samples = []
+    for size in (5, 6):
+        app = desk.open("lead", view="draw", **WEEK, **draw)
+        app.number_input(key="size").set_value(size)
+        app.number_input(key="seed").set_value(7).run()
+        press(app, "Draw the sample")
+        samples.append(app.query_params["sample"])
+    smaller, larger = (desk.items(each) for each in samples)
+    [following] = set(larger) - set(smaller)
+    before = {each.conversation_id: each for each in desk.client.sample_items(samples[0])}
+    strata = {each.conversation_id: each.stratum for each in desk.client.sample_items(samples[1])}
+    left = next(each for each in smaller if before[each].stratum == strata[following])
+    app = replace(desk.open("lead", sample=samples[0]), samples[0], left)
+    now = {each.conversation_id: each for each in desk.client.sample_items(samples[0])}
+    assert set(now) == {*smaller, following} - {left}
+    assert now[following].inclusion_probability == before[left].inclusion_probability
+    assert now[following].stratum == before[left].stratum
+    assert f"{left}, replaced by {following}, by lead: Of our own." in said(app)
+
+
+def test_a_sample_of_its_whole_population_has_no_replacement(desk: Desk) -> None:
+    desk.publish()
+    app = desk.open("lead", **FOUND)
+    app.number_input(key="size").set_value(LOW_RATED).run()
+    press(app, "Draw the sample")
+    sample_id = app.query_params["sample"]
+    app = replace(desk.open("lead", sample=sample_id), sample_id, desk.items(sample_id)[0])
+    assert "No other conversation matches" in said(app)
+    assert len(desk.items(sample_id)) == LOW_RATED
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"method": "random"},
+        {"method": "random", "from": "2026-11-16", "to": 7},
+        {"method": "random", "from": "2026-11-16", "to": "2026-11-22", "sort": "<b>"},
+        {"method": "stratified", "from": "2026-11-16", "to": "2026-11-22", "stratified_by": ["x"]},
+    ],
+)
+def test_a_sample_that_does_not_say_how_it_was_drawn_has_no_replacement(
+    desk: Desk, filters: dict[str, Any]
+) -> None:
+    desk.publish()
+    desk.draw(4, filters=filters)
+    app = desk.open(sample="s1")
+    assert "does not say how it was drawn" in said(app)
+    assert next(each for each in app.button if each.label.startswith("Replace it")).disabled
+
+
 def test_a_stratified_sample_has_a_conversation_of_each_group(desk: Desk) -> None:
     desk.publish()
     app = desk.open("lead", view="draw", method="stratified", groups="bot_version", **WEEK)

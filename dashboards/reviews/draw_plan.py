@@ -74,12 +74,13 @@ def draw(population: pl.DataFrame, plan: Plan) -> list[Drawn]:
     if plan.method == "top":
         return draw_targeted(ids, plan.size)
     if plan.method == "stratified":
-        strata = _strata(population, plan.stratify_by)
+        strata = strata_of(population, plan.stratify_by)
         return draw_stratified(dict(zip(ids, strata, strict=True)), plan.size, plan.seed)
     return draw_random(ids, plan.size, plan.seed)
 
 
-def _strata(population: pl.DataFrame, by: str) -> list[str]:
+def strata_of(population: pl.DataFrame, by: str) -> list[str]:
+    """Return the stratum of each row of the list, by a column of STRATA."""
     if by == "handed_off":
         return ["handed off" if each else "not handed off" for each in population["handoff_count"]]
     return [formatting.shorten(each or "none", 64) for each in population[by].to_list()]

@@ -6,14 +6,14 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formatting
-from dashboards.reviews import connection, draw_plan
+from dashboards.reviews import connection, draw_plan, sample_changes
 from dashboards.reviews.sample_card import show_card
-from dashboards.reviews.visit import Visit, go, say
+from dashboards.reviews.visit import Visit, go
 from ingest.client import ItemProgress, SampleProgress
 
 
 def show(visit: Visit, sample: SampleProgress) -> None:
-    """Show a sample, its reviewers and its conversations; let the visitor take one out."""
+    """Show a sample, its reviewers and its conversations; let the visitor replace one or take it out."""
     st.button(
         "All samples",
         icon=":material/arrow_back:",
@@ -32,9 +32,8 @@ def show(visit: Visit, sample: SampleProgress) -> None:
     st.dataframe(
         _items_frame(visit, items), hide_index=True, key="items", column_config=ITEM_COLUMNS
     )
-    _show_removed(sample, len(items))
-    with st.expander("Take a conversation out of the sample", icon=":material/remove_circle:"):
-        _show_removal(visit, sample, items)
+    sample_changes.show_removed(sample, len(items))
+    sample_changes.show_form(visit, sample, items)
 
 
 def _show_origin(sample: SampleProgress) -> None:
@@ -103,53 +102,3 @@ def _items_frame(visit: Visit, items: list[ItemProgress]) -> pl.DataFrame:
         for each in items
     ]
     return pl.DataFrame(rows, schema_overrides={"probability": pl.Float64})
-
-
-def _show_removed(sample: SampleProgress, left: int) -> None:
-    removed = len(sample.replaced)
-    if not removed:
-        return
-    share = formatting.share(removed / (left + removed))
-    st.caption(f"Taken out: {formatting.counted(removed, 'conversation')}, {share} of those drawn")
-    for each in sample.replaced:
-        by = formatting.quote(each.replaced_by or formatting.UNKNOWN)
-        st.text(
-            f"{formatting.quote(each.conversation_id)}, by {by}: {formatting.quote(each.reason)}"
-        )
-
-
-def _show_removal(visit: Visit, sample: SampleProgress, items: list[ItemProgress]) -> None:
-    free = [each.conversation_id for each in items if not each.reviewers]
-    if not free:
-        st.text("Every conversation has a review; a reviewed one stays.")
-        return
-    chosen = st.selectbox(
-        "Conversation without a review",
-        free,
-        format_func=formatting.quote,
-        index=None,
-        placeholder="Choose a conversation",
-        key=f"taken out {sample.sample_id}",
-    )
-    reason = st.text_input(
-        "Reason", key=f"reason taken out {sample.sample_id}", max_chars=2000,
-        placeholder="Why it cannot be reviewed, such as: a test of our own",
-    ).strip()  # fmt: skip
-    if st.button("Take it out", disabled=chosen is None or not reason) and chosen is not None:
-        _remove(visit, sample, chosen, reason)
-
-
-def _remove(visit: Visit, sample: SampleProgress, conversation_id: str, reason: str) -> None:
-    answer = connection.post(
-        f"replace {sample.sample_id} {conversation_id}",
-        lambda client, event_id: client.replace_item(
-            sample.sample_id,
-            conversation_id,
-            reason,
-            replaced_by=visit.reviewer,
-            event_id=event_id,
-        ),
-    )
-    if answer is not None:
-        say("The conversation is taken out of the sample; the reason is recorded.")
-        st.rerun()
