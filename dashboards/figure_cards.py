@@ -23,7 +23,7 @@ def show_cards(key: str, cards: Sequence[tuple[str, Figure]], scope: Scope, whol
 
 
 def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
-    is_known = scope.bot_version is None or figure.has_version
+    is_known = figure.has_bot or not scope.names_bot
     trend = [each if each is not None else float("nan") for each in figure.trend]
     st.metric(
         label,
@@ -35,7 +35,7 @@ def _show_card(label: str, figure: Figure, scope: Scope, whole: Period) -> None:
         chart_data=trend if len(trend) > 1 and is_known else None,
         chart_type="area",
     )
-    st.caption(_basis(figure) if is_known else "not known by version of the bot")
+    st.caption(_basis(figure) if is_known else "not known by bot")
     show_link(figure, scope, whole)
 
 

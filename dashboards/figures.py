@@ -22,8 +22,8 @@ class Figure:
     """One metric of a scope, or one value of its breakdown.
 
     `before` is None if the period before is not wholly on record. A duration has its median in `value` if
-    `is_median`, else its mean. `trend` has a value for each final day, None without a case. `has_version` is False for a
-    metric that does not know the version of the bot. `group`: the day, version or channel that it is of.
+    `is_median`, else its mean. `trend` has a value for each final day, None without a case. `has_bot` is False for a
+    metric that knows neither the bot nor its version. `group`: the day, version or channel that it is of.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Figure:
     numerator: float
     last_on: date
     trend: tuple[float | None, ...] = ()
-    has_version: bool = True
+    has_bot: bool = True
     is_median: bool = False
     group: date | str | None = None
 
@@ -46,7 +46,12 @@ class Figure:
 def registry_period(scope: Scope, period: Period, whole: Period) -> metric_values.Period:
     """Return a period with the filters of `scope`, as known on the last day of the record."""
     return metric_values.Period(
-        period.first_on, period.last_on, whole.last_on, scope.channels, scope.bot_version
+        period.first_on,
+        period.last_on,
+        whole.last_on,
+        scope.channels,
+        scope.bot_version,
+        scope.bot_id,
     )
 
 
@@ -148,5 +153,5 @@ def _figure(
         last_on=value.last_on,
         group=value.group,
         trend=tuple(days.get(day, empty) for day in each_day) if days else (),
-        has_version="bot_version" in metric.columns,
+        has_bot="bot_id" in metric.columns,
     )

@@ -44,22 +44,29 @@ class Period:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The available periods, channels and versions of the bot. `period` is None if the record is empty."""
+    """The available periods, channels, bots and versions of bots. `period` is None if the record is empty."""
 
     period: Period | None
     channels: tuple[str, ...]
     reporting_zone: str
+    bots: tuple[str, ...] = ()
     bot_versions: tuple[str, ...] = ()
     hours_zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The chosen filters; no channel, and no version of the bot, means every one."""
+    """The chosen filters; no channel, no bot, and no version of the bot, means every one."""
 
     period: Period
     channels: tuple[str, ...] = ()
     bot_version: str | None = None
+    bot_id: str | None = None
+
+    @property
+    def names_bot(self) -> bool:
+        """Whether a bot, or a version of one, is chosen."""
+        return self.bot_id is not None or self.bot_version is not None
 
     @property
     def named(self) -> dict[str, Any]:
@@ -67,7 +74,8 @@ class Scope:
         period = {"from": f"{self.period.first_on}", "to": f"{self.period.last_on}"}
         channels = {"channels": list(self.channels)} if self.channels else {}
         version = {"bot_version": self.bot_version} if self.bot_version is not None else {}
-        return period | channels | version
+        bot = {"bot_id": self.bot_id} if self.bot_id is not None else {}
+        return period | channels | bot | version
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -76,6 +84,7 @@ class Scope:
             "first_on": self.period.first_on,
             "last_on": self.period.last_on,
             "channels": list(self.channels) or None,
+            "bot_id": self.bot_id,
             "bot_version": self.bot_version,
         }
 
@@ -107,6 +116,7 @@ class Search:
     min_wait_seconds: int | None = None
     min_duration_seconds: int | None = None
     max_duration_seconds: int | None = None
+    bot_id: str | None = None
     bot_version: str | None = None
     sort: Sort = "newest"
 
@@ -136,4 +146,5 @@ class Choices:
     queue: tuple[str, ...] = ()
     agent_id: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
+    bot_id: tuple[str, ...] = ()
     bot_version: tuple[str, ...] = ()

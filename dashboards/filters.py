@@ -18,36 +18,41 @@ DEFAULT_DAYS = 30
 SHARED = ("from", "to", "channel")
 """Filters of every page; they stay on a change of page."""
 
+BOT = "bot_id"
 VERSION = "bot_version"
-"""Filter of the pages that read the registry of metrics; it stays among them."""
+BY_BOT = (BOT, VERSION)
+"""Filters of the pages that read the registry of metrics; they stay among them."""
 
 Width = Literal["stretch"] | int
 
 T = TypeVar("T")
 
 
-def choose_scope(bounds: Bounds, whole: Period, *, by_version: bool = False) -> Scope:
-    """Return the period and channels chosen here or named in the URL, and the version of the bot `by_version`.
+def choose_scope(bounds: Bounds, whole: Period, *, by_bot: bool = False) -> Scope:
+    """Return the period and channels chosen here or named in the URL, and the bot and its version `by_bot`.
 
     `whole` is the available period; the default is its last DEFAULT_DAYS days.
     """
-    keys = (*SHARED, VERSION) if by_version else SHARED
+    keys = (*SHARED, *BY_BOT) if by_bot else SHARED
     _restore_filters(keys)
     given, named = _period_of_address(whole), _channels_of_address(bounds.channels)
-    left, right, *rest = st.columns([2, 3, 2] if by_version else [2, 3])
+    left, right, *rest = st.columns([2, 3, 2, 2] if by_bot else [2, 3])
     with left:
         period = _choose_period(whole, given)
     with right:
         channels = _choose_channels(bounds.channels, named)
-    version = _choose_version(bounds.bot_versions, rest[0]) if rest else None
+    bot, version = _choose_bot(bounds, rest) if rest else (None, None)
     _remember(keys)
-    return Scope(period, channels, version)
+    return Scope(period, channels, version, bot)
 
 
-def _choose_version(known: Sequence[str], place: DeltaGenerator) -> str | None:
-    with place:
-        versions = {each: formatting.quote(each) for each in known}
-        return choose("Version of the bot", VERSION, versions, "All versions")
+def _choose_bot(bounds: Bounds, places: Sequence[DeltaGenerator]) -> tuple[str | None, str | None]:
+    bots = {each: formatting.quote(each) for each in bounds.bots}
+    versions = {each: formatting.quote(each) for each in bounds.bot_versions}
+    with places[0]:
+        bot = choose("Bot", BOT, bots, "All bots")
+    with places[1]:
+        return bot, choose("Version of the bot", VERSION, versions, "All versions")
 
 
 def address_of(scope: Scope, whole: Period, **more: str) -> dict[str, Any]:
@@ -58,6 +63,8 @@ def address_of(scope: Scope, whole: Period, **more: str) -> dict[str, Any]:
         found |= {"from": period.first_on.isoformat(), "to": period.last_on.isoformat()}
     if scope.channels:
         found["channel"] = list(scope.channels)
+    if scope.bot_id is not None:
+        found[BOT] = scope.bot_id
     if scope.bot_version is not None:
         found[VERSION] = scope.bot_version
     return found | more

@@ -40,6 +40,7 @@ def load_bounds(warehouse: Path) -> Bounds:
         period,
         tuple(row["channels"]),
         row["reporting_zone"] or "UTC",
+        tuple(row["bots"]),
         tuple(row["bot_versions"]),
         tuple(row["hours_zones"]),
     )

@@ -25,7 +25,7 @@ RUNS = 100
 OPENING = ("conversation", "metric", "view")
 """Parameters that open one thing in place of a list."""
 EVERY = (
-    "from", "to", "channel", "bot_version", "state", "handed_off", "search", "reason", "queue",
+    "from", "to", "channel", "bot_id", "bot_version", "state", "handed_off", "search", "reason", "queue",
     "agent_id", "outcome", "wait", "lasted", "rating", "sort", "active", "tests", "page", "part",
     "message", "event", "find", "unmasked", "without_notes", "agent", "share", "base", "of", "order",
     "cases", "q", "table", "x", "y", "kind", "colour", "rejected",
@@ -167,7 +167,7 @@ def test_no_string_in_a_parameter_has_an_effect(
         shown = [str(getattr(each, "value", "")) for kind in MARKUP for each in app.get(kind)]
         assert not [text for text in shown if "cannot be recorded" in text], strings
         for name in strings.keys() - given.keys():
-            if len(strings[name]) > 3:
+            if len(strings[name]) > 3 and not strings[name].isalnum():  # such as a plain “today”
                 assert not [text for text in shown if strings[name] in text], strings[name]
     assert state_of(loaded.settings) == before
 

@@ -24,6 +24,7 @@ Kind = Literal["ratio", "quotient", "duration", "count", "sum"]
 """A ratio counts both halves. A quotient divides a sum of values, such as money, by a count."""
 
 OPTIONAL = {
+    "bot_id": "varchar",
     "bot_version": "varchar",
     "breakdown": "varchar",
     "numerator": "bigint",

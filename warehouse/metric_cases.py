@@ -22,6 +22,7 @@ COLUMNS = (
     "conversation_id",
     "sequence",
     "channel",
+    "bot_id",
     "bot_version",
     "breakdown",
     "numerator",

@@ -123,6 +123,7 @@ def _counted_by_reason(
     rows = query.select(
         given["active_on"],
         given["channel"],
+        given.get("bot_id", "cast(null as varchar) as bot_id"),
         given.get("bot_version", "cast(null as varchar) as bot_version"),
         reason.as_("reason"),
         append=False,

@@ -20,14 +20,14 @@ PERCENTILES = (0.5, 0.9, 0.95)
 CACHED_QUERIES = 1000
 """Queries kept as text: sqlglot takes longer to build one than DuckDB takes to run it."""
 
-Group = Literal["active_on", "bot_version", "channel"]
+Group = Literal["active_on", "bot_id", "bot_version", "channel"]
 
 
 @dataclass(frozen=True)
 class Period:
     """Days of the reporting zone, both ends included, as seen on the day `as_of`.
 
-    No channel, and no version of the bot: all of them.
+    No channel, no bot, and no version of the bot: all of them.
     """
 
     first_on: date
@@ -35,6 +35,7 @@ class Period:
     as_of: date
     channels: tuple[str, ...] = ()
     bot_version: str | None = None
+    bot_id: str | None = None
 
     def last_mature_on(self, metric: Metric) -> date:
         """Return the last day whose figure is final."""
@@ -53,6 +54,8 @@ class Period:
             found.append("list_contains(cast($channels as varchar[]), channel)")
         if self.bot_version is not None:
             found.append("bot_version = $bot_version")
+        if self.bot_id is not None:
+            found.append("bot_id = $bot_id")
         return found
 
     def parameters(self, metric: Metric | None = None) -> dict[str, Any]:
@@ -64,6 +67,8 @@ class Period:
             given["channels"] = list(self.channels)
         if self.bot_version is not None:
             given["bot_version"] = self.bot_version
+        if self.bot_id is not None:
+            given["bot_id"] = self.bot_id
         return given
 
 
@@ -223,6 +228,7 @@ def counted_rows(metric: Metric) -> exp.Select:
     return exp.select(
         "active_on",
         "coalesce(channel, '') as channel",
+        "coalesce(bot_id, '') as bot_id",
         "coalesce(bot_version, '') as bot_version",
         "coalesce(breakdown, '') as breakdown",
         "numerator",

@@ -57,6 +57,7 @@ def metrics(
     last_on: LastDay = None,
     as_of: AsOf = None,
     channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    bot: Annotated[str | None, typer.Option(help="Only this bot: its participant id.")] = None,
     bot_version: Annotated[str | None, typer.Option(help="Only this version of the bot.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON array with definitions and values.")
@@ -82,7 +83,7 @@ def metrics(
             known_on = (
                 _day(as_of) or _day(at) or (today if folder is None else _newest_day(con, today))
             )
-            period = Period(first, last, known_on, channels, bot_version)
+            period = Period(first, last, known_on, channels, bot_version, bot)
             values = [value for each in known for value in read_value(con, each, period)]
             basis = _basis(con)
     if as_json:

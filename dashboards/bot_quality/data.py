@@ -43,6 +43,7 @@ COMPARED = (
     "durable_bot_resolution",
     "fallback_rate",
     "bot_abandonment",
+    "csat",
 )
 """Shares by which versions are compared. A turn without an answer is of no version."""
 

@@ -36,7 +36,7 @@ LATENCY: dict[str, Any] = {"version": "Version of the bot", "p50": "Median", "p9
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the quality of the bot in the chosen period."""
-    scope = choose_scope(bounds, whole, by_version=True)
+    scope = choose_scope(bounds, whole, by_bot=True)
     found = data.load_bot_quality(warehouse, scope, whole)
     show_scope(scope, bounds, whole)
     show_cards(

@@ -16,7 +16,7 @@ HANDOFF = {
     "agent_id": "Agent",
     "outcome": "Outcome of a handoff",
 }
-MORE = (*HANDOFF, "wait", "lasted", "rating", "bot_version", "sort", "active", "tests")
+MORE = (*HANDOFF, "wait", "lasted", "rating", "bot_id", "bot_version", "sort", "active", "tests")
 KEYS = (*filters.SHARED, "state", "handed_off", "search", *MORE)
 """Every parameter of the URL that filters or orders the list."""
 
@@ -83,7 +83,9 @@ def _choose_more(handoff: dict[str, dict[str, str]], choices: Choices) -> dict[s
         )
     with fourth:
         chosen["sort"] = filters.choose("Order", "sort", ORDERS, NEWEST) or "newest"
-    fifth, _ = st.columns([1, 3])
+    fifth, sixth, _ = st.columns([1, 1, 2])
+    with sixth:
+        chosen["bot_id"] = filters.choose("Bot", "bot_id", _offered(choices.bot_id))
     with fifth:
         lasted = (filters.choose("Lasted", "lasted", LASTED) or "-").split("-")
         chosen["min_duration_seconds"], chosen["max_duration_seconds"] = (

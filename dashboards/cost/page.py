@@ -33,7 +33,7 @@ VERSIONS: dict[str, Any] = {
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show what the bot's model calls cost in the chosen period."""
-    scope = filters.choose_scope(bounds, whole, by_version=True)
+    scope = filters.choose_scope(bounds, whole, by_bot=True)
     found = data.load_cost(warehouse, scope, whole)
     show_scope(scope, bounds, whole)
     for number, names in enumerate((data.TOTALS, data.COST_PER, data.TOKENS_PER)):

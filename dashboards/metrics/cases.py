@@ -27,6 +27,7 @@ COLUMNS: dict[str, Any] = {
     "conversation": "Conversation",
     "sequence": st.column_config.NumberColumn("From event", format="localized"),
     "channel": "Channel",
+    "bot_id": "Bot",
     "bot_version": "Version of the bot",
     "breakdown": "Of",
     "numerator": st.column_config.NumberColumn("Counted", format="localized"),
@@ -102,7 +103,7 @@ def _sums(metric: Metric, found: Cases) -> str:
 
 
 def _show_rows(metric: Metric, found: Cases) -> None:
-    names = ("bot_version", "breakdown")
+    names = ("bot_id", "bot_version", "breakdown")
     rows = found.rows.with_columns(
         *(pl.col(name).map_elements(formatting.quote, return_dtype=pl.String) for name in names),
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
@@ -142,7 +143,7 @@ def _shown(metric: Metric, found: Cases) -> set[str]:
     }.get(metric.kind, {"value"})
     optional = {
         name
-        for name in ("sequence", "bot_version", "breakdown")
+        for name in ("sequence", "bot_id", "bot_version", "breakdown")
         if found.rows[name].null_count() < found.rows.height
     }
     return {"active_on", "conversation", "channel", *optional, *of_kind}

@@ -37,7 +37,7 @@ COLUMNS: dict[str, Any] = {
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the metric that the URL names, or else the list."""
-    scope = filters.choose_scope(bounds, whole, by_version=True)
+    scope = filters.choose_scope(bounds, whole, by_bot=True)
     name = st.query_params.get("metric")
     metric = find_metric(name)
     if name is not None and metric is None:
@@ -126,8 +126,8 @@ def _show_metric(
     )
     if found.days["value_count"].count():
         st.altair_chart(by_day(found.days, metric), alt=f"{metric.title} by day")
-    if scope.bot_version is not None and "bot_version" not in metric.columns:
-        st.info("This metric does not know the version of the bot. Choose all versions above.")
+    if scope.names_bot and "bot_id" not in metric.columns:
+        st.info("This metric does not know the bot. Choose all bots and all versions above.")
     _show_definition(metric, found)
     breakdowns = [each["breakdown"] or "" for each in found.lines]
     cases.show_cases(warehouse, metric, scope, whole, breakdowns)

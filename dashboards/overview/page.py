@@ -33,7 +33,7 @@ SECOND_ROW = {
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the figures of the chosen period."""
-    scope = choose_scope(bounds, whole, by_version=True)
+    scope = choose_scope(bounds, whole, by_bot=True)
     found = data.load_overview(warehouse, scope, whole)
     show_scope(scope, bounds, whole)
     for number, row in enumerate((FIRST_ROW, SECOND_ROW)):
@@ -99,7 +99,7 @@ def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
             alt="Conversations begun over time, stacked by channel",
         )
     with right.container(border=True):
-        of = "" if scope.bot_version is None else ", with every version of the bot"
+        of = ", with every bot" if scope.names_bot else ""
         _head("Messages by role", f"Public messages, {STEPS[grain]}{of}")
         st.altair_chart(
             charts.messages_by_role(found.messages, grain),

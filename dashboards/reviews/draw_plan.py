@@ -102,7 +102,7 @@ ADDRESS = {
     "from": "from", "to": "to", "channels": "channel", "state": "state", "is_handed_off": "handed_off",
     "text": "search", "with_tests": "tests", "is_active": "active", "rating": "rating", "reason": "reason",
     "queue": "queue", "agent_id": "agent_id", "outcome": "outcome", "min_wait_seconds": "wait",
-    "bot_version": "bot_version", "sort": "sort",
+    "bot_id": "bot_id", "bot_version": "bot_version", "sort": "sort",
 }  # fmt: skip
 """Where the URL of the list has each filter; that of the duration has both of its ends."""
 

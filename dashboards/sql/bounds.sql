@@ -1,5 +1,5 @@
--- One row: which days, channels and versions of the bot the record has, the zone of its days, and
--- the zones of its business hours.
+-- One row: which days, channels, bots and versions of bots the record has, the zone of its
+-- days, and the zones of its business hours.
 
 with
 
@@ -24,6 +24,15 @@ select
         cast([] as varchar[])
     ) as channels,
     (select max(reporting.reporting_zone) from reporting) as reporting_zone,
+    (
+        select
+            coalesce(
+                list(distinct metric_daily.bot_id order by metric_daily.bot_id),
+                cast([] as varchar[])
+            )
+        from metric_daily
+        where metric_daily.metric = 'engaged_rate' and metric_daily.bot_id <> ''
+    ) as bots,
     (
         select
             coalesce(

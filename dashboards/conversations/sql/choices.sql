@@ -32,6 +32,13 @@ counted as (
     group by outcome
     union all
     select
+        'bot_id' as filter,
+        bot_id as name,
+        count(*) as uses
+    from conversations
+    group by bot_id
+    union all
+    select
         'bot_version' as filter,
         bot_version as name,
         count(*) as uses

@@ -121,6 +121,10 @@ matching as materialized (
             end = cast($rating as varchar)
         )
         and (
+            cast($bot_id as varchar) is null
+            or conversations.bot_id = cast($bot_id as varchar)
+        )
+        and (
             cast($bot_version as varchar) is null
             or conversations.bot_version = cast($bot_version as varchar)
         )

@@ -17,6 +17,10 @@ begun as (
             or list_contains(cast($channels as varchar[]), conversations.channel)
         )
         and (
+            cast($bot_id as varchar) is null
+            or conversations.bot_id = cast($bot_id as varchar)
+        )
+        and (
             cast($bot_version as varchar) is null
             or conversations.bot_version = cast($bot_version as varchar)
         )

@@ -14,6 +14,10 @@ where
         or list_contains(cast($channels as varchar[]), channel)
     )
     and (
+        cast($bot_id as varchar) is null
+        or bot_id = cast($bot_id as varchar)
+    )
+    and (
         cast($bot_version as varchar) is null
         or bot_version = cast($bot_version as varchar)
     )

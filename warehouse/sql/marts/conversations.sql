@@ -28,7 +28,8 @@
 -- session_count            sessions
 -- handoff_count            handoffs requested
 -- is_handed_off            at least one handoff was requested
--- bot_version              version of the bot that answered first
+-- bot_id                   bot that answered first
+-- bot_version              its version: the first one in the conversation
 -- feedback_score           score of the last rating; null if it cannot be read
 -- event_count              events on the record, equal to the last sequence
 -- is_capped                more than 50,000 events: later ones count, and change nothing else
@@ -102,6 +103,11 @@ facts as (
             -- A stale event changed nothing.
             and coalesce(payload ->> '$.was_stale', 'false') <> 'true'
         ) as last_step,
+        arg_min(participant_id, sequence) filter (
+            where participant_id is not null
+            and event_type = 'message.created'
+            and participant_role = 'bot'
+        ) as bot_id,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         count(*) as event_count
     from events
@@ -225,6 +231,7 @@ select
     coalesce(session_counts.session_count, 0) as session_count,
     coalesce(handoff_counts.handoff_count, 0) as handoff_count,
     coalesce(handoff_counts.handoff_count, 0) > 0 as is_handed_off,
+    facts.bot_id,
     facts.bot_version,
     rated.feedback_score,
     facts.event_count + coalesce(capped.event_count, 0) as event_count,

@@ -18,6 +18,7 @@
 -- agent_message_count      public messages of agents
 -- last_message_at          last public message, UTC
 -- last_message_role        who wrote it: customer, bot or agent
+-- bot_id                   bot that answered first
 -- bot_version              version of the bot that answered first
 -- first_bot_reply_at       first message of the bot, UTC
 -- first_agent_reply_at     first public message of an agent, UTC
@@ -50,6 +51,7 @@ spoken as (
         messages.happened_at,
         messages.happened_on,
         messages.bot_version,
+        messages.participant_id,
         coalesce((messages.payload ->> '$.nlu.is_fallback') = 'true', false) as is_fallback,
         messages.payload ->> '$.nlu.intent' as intent
     from messages
@@ -162,6 +164,9 @@ said as (
         max(spoken.sequence) as last_sequence,
         arg_max(spoken.happened_at, spoken.sequence) as last_message_at,
         arg_max(spoken.participant_role, spoken.sequence) as last_message_role,
+        arg_min(spoken.participant_id, spoken.sequence) filter (
+            where spoken.participant_role = 'bot' and spoken.participant_id is not null
+        ) as bot_id,
         arg_min(spoken.bot_version, spoken.sequence)
         filter (where spoken.bot_version is not null) as bot_version,
         arg_min(spoken.happened_at, spoken.sequence)
@@ -288,6 +293,7 @@ select
     coalesce(said.agent_message_count, 0) as agent_message_count,
     said.last_message_at,
     said.last_message_role,
+    said.bot_id,
     said.bot_version,
     said.first_bot_reply_at,
     said.first_agent_reply_at,

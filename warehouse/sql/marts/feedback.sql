@@ -15,6 +15,8 @@
 -- is_positive       at least 80 % of the scale, or of 5 without one; null without a score
 -- comment           payload.comment
 -- is_unreadable     the event has a score that is not a finite number
+-- bot_id            bot of the last message of a bot before the rating; null without one
+-- bot_version       version of the last bot before the rating that named one
 -- control_owner     who had control: bot, human or none; null before the first control.changed
 
 with
@@ -35,10 +37,22 @@ ratings as (
         try_cast(payload ->> '$.scale' as double) as scale_number,
         payload ->> '$.comment' as comment,
         last_value(
+            case when participant_role = 'bot' then participant_id end ignore nulls
+        ) over (partition by conversation_id order by sequence) as bot_id,
+        last_value(
+            case when participant_role = 'bot' then bot_version end ignore nulls
+        ) over (partition by conversation_id order by sequence) as bot_version,
+        last_value(
             case when event_type = 'control.changed' then payload ->> '$.owner' end ignore nulls
         ) over (partition by conversation_id order by sequence) as control_owner
     from events
-    where event_type in ('feedback.submitted', 'control.changed')
+    where
+        event_type in ('feedback.submitted', 'control.changed')
+        or (
+            event_type = 'message.created'
+            and participant_role = 'bot'
+            and visibility = 'public'
+        )
 )
 
 select
@@ -63,6 +77,8 @@ select
     comment,
     score_text is not null
     and not coalesce(score_number between -1e300 and 1e300, false) as is_unreadable,
+    bot_id,
+    bot_version,
     control_owner
 from ratings
 where event_type = 'feedback.submitted'

@@ -11,6 +11,7 @@
 -- requested_on         day of requested_at in the reporting zone
 -- reason               reason of the request; 'unknown' if it has none
 -- queue                first queue
+-- bot_id               bot that requested it; null if the request does not name one
 -- bot_version          version of the bot that requested it
 -- accepted_at          first handoff.accepted, UTC; null if no agent accepted
 -- agent_id             participant who accepted first
@@ -42,6 +43,11 @@ milestones as (
         arg_min_null(payload ->> '$.reason', sequence)
         filter (where event_type = 'handoff.requested') as reason,
         arg_min(queue, sequence) filter (where queue is not null) as queue,
+        arg_min(participant_id, sequence) filter (
+            where participant_id is not null
+            and event_type = 'handoff.requested'
+            and participant_role = 'bot'
+        ) as bot_id,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         -- An agent who reconnects accepts again; only the first one ends the wait.
         arg_min(happened_at, sequence)
@@ -72,6 +78,7 @@ requested as (
         requested_on,
         reason,
         queue,
+        bot_id,
         bot_version,
         accepted_at,
         agent_id,
@@ -171,6 +178,7 @@ select
     requested.requested_on,
     coalesce(requested.reason, 'unknown') as reason,
     requested.queue,
+    requested.bot_id,
     requested.bot_version,
     requested.accepted_at,
     requested.agent_id,

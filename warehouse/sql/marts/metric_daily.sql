@@ -1,11 +1,12 @@
--- One row per day, metric, channel, bot version and breakdown: sums, never rates.
--- key: active_on, metric, metric_version, channel, bot_version, breakdown
+-- One row per day, metric, channel, bot, bot version and breakdown: sums, never rates.
+-- key: active_on, metric, metric_version, channel, bot_id, bot_version, breakdown
 -- load: by active_on on active_on
 --
 -- active_on         day, in the reporting zone, on the metric's clock
 -- metric            name in the registry: `convolake metrics`
 -- metric_version    version of its definition
 -- channel           channel; empty if unknown
+-- bot_id            bot; empty if unknown
 -- bot_version       version of the bot; empty if unknown
 -- breakdown         value by which the metric is broken down; empty for most
 -- numerator         sum of the numerators of a ratio; else 0
@@ -24,6 +25,7 @@ select
     metric,
     metric_version,
     coalesce(channel, '') as channel,
+    coalesce(bot_id, '') as bot_id,
     coalesce(bot_version, '') as bot_version,
     coalesce(breakdown, '') as breakdown,
     cast(coalesce(sum(numerator), 0) as bigint) as numerator,
@@ -48,5 +50,6 @@ group by
     metric,
     metric_version,
     coalesce(channel, ''),
+    coalesce(bot_id, ''),
     coalesce(bot_version, ''),
     coalesce(breakdown, '')

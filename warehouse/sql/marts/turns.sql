@@ -18,6 +18,7 @@
 -- replied_by               bot or agent; null without a reply
 -- reply_seconds            started_at to replied_at; null without a reply, and if has_clock_skew
 -- has_clock_skew           replied_at is before started_at: the clocks of two systems differ
+-- bot_id                   bot that answered first
 -- bot_version              version of the bot that answered first
 -- intent                   what the bot understood: the first payload.nlu.intent of the turn
 -- confidence               confidence of that intent, 0 to 1
@@ -34,6 +35,7 @@ spoken as (
         participant_role,
         channel,
         bot_version,
+        participant_id,
         is_test,
         happened_at,
         happened_on,
@@ -51,6 +53,7 @@ numbered as (
         participant_role,
         channel,
         bot_version,
+        participant_id,
         is_test,
         happened_at,
         happened_on,
@@ -82,6 +85,9 @@ turns as (
         arg_min(happened_at, sequence) filter (where participant_role <> 'customer') as replied_at,
         arg_min(participant_role, sequence)
         filter (where participant_role <> 'customer') as replied_by,
+        arg_min(participant_id, sequence) filter (
+            where participant_role = 'bot' and participant_id is not null
+        ) as bot_id,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         arg_min(payload ->> '$.nlu.intent', sequence)
         filter (where (payload ->> '$.nlu.intent') is not null) as intent,
@@ -119,6 +125,7 @@ select
                 )
     end as reply_seconds,
     coalesce(turns.replied_at < turns.started_at, false) as has_clock_skew,
+    turns.bot_id,
     turns.bot_version,
     turns.intent,
     turns.confidence,

@@ -16,6 +16,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     opened_at as started_at,
     first_bot_reply_at as ended_at

@@ -18,6 +18,7 @@ select
     started_sequence as sequence,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     reply_seconds as value
 from turns

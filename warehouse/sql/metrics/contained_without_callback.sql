@@ -20,6 +20,7 @@ select
     demand.opened_sequence as sequence,
     demand.opened_on as active_on,
     demand.channel,
+    demand.bot_id,
     demand.bot_version,
     case
         when

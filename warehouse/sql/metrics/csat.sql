@@ -17,6 +17,8 @@ select
     sequence,
     submitted_on as active_on,
     channel,
+    bot_id,
+    bot_version,
     case when is_positive then 1 else 0 end as numerator,
     1 as denominator
 from feedback

@@ -17,6 +17,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case
         when next_opened_at is null or next_opened_at > resolved_at + interval 7 day then 1

@@ -15,6 +15,7 @@ select
     conversation_id,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case when customer_message_count > 0 then 1 else 0 end as numerator,
     1 as denominator

@@ -16,6 +16,7 @@ select
     started_sequence as sequence,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case when is_fallback then 1 else 0 end as numerator,
     1 as denominator

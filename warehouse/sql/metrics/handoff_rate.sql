@@ -17,6 +17,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case when is_handed_off then 1 else 0 end as numerator,
     1 as denominator

@@ -16,6 +16,7 @@ select
     requested_sequence as sequence,
     requested_on as active_on,
     channel,
+    bot_id,
     bot_version,
     reason as breakdown,
     1 as value

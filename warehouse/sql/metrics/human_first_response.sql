@@ -19,6 +19,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     coalesce(first_handoff_at, opened_at) as started_at,
     first_agent_reply_at as ended_at

@@ -18,6 +18,7 @@ select
     started_sequence as sequence,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     started_at,
     replied_at as ended_at

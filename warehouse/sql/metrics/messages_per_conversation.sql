@@ -15,6 +15,7 @@ select
     conversation_id,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     message_count as numerator,
     1 as denominator

@@ -16,6 +16,7 @@ select
     sequence,
     called_on as active_on,
     channel,
+    participant_id as bot_id,
     bot_version,
     coalesce(model, 'unknown') as breakdown,
     cast(case when cost_currency = 'USD' then cost end as double) as value

@@ -16,6 +16,7 @@ select
     sequence,
     called_on as active_on,
     channel,
+    participant_id as bot_id,
     bot_version,
     coalesce(model, 'unknown') as breakdown,
     case when cost is not null and cost_currency = 'USD' then 1 else 0 end as numerator,

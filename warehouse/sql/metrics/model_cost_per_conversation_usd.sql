@@ -32,6 +32,7 @@ select
     conversations.conversation_id,
     conversations.started_on as active_on,
     conversations.channel,
+    conversations.bot_id,
     conversations.bot_version,
     called.total as value,
     case when called.total is not null then 1 else 0 end as denominator

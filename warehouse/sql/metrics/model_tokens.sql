@@ -16,6 +16,7 @@ select
     sequence,
     called_on as active_on,
     channel,
+    participant_id as bot_id,
     bot_version,
     total_tokens as value
 from model_calls

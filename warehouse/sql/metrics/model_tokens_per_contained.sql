@@ -18,6 +18,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     cast(model_tokens as double) as value,
     case

@@ -18,6 +18,7 @@ select
     requested_sequence as sequence,
     requested_on as active_on,
     channel,
+    bot_id,
     bot_version,
     requested_at as started_at,
     accepted_at as ended_at

@@ -16,6 +16,7 @@ select
     requested_sequence as sequence,
     requested_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case when accepted_at is null and end_cause = 'customer_left' then 1 else 0 end as numerator,
     1 as denominator

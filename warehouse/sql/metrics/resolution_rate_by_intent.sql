@@ -17,6 +17,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     coalesce(first_intent, 'unknown') as breakdown,
     case when is_resolved then 1 else 0 end as numerator,

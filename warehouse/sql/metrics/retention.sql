@@ -21,6 +21,7 @@ weeks as (
         contact_id,
         cast(date_trunc('week', opened_on) as date) as week_on,
         min(channel) as channel,
+        min(bot_id) as bot_id,
         min(bot_version) as bot_version,
         min(conversation_id) as conversation_id
     from episode_outcomes
@@ -32,6 +33,7 @@ select
     weeks.conversation_id,
     weeks.week_on as active_on,
     weeks.channel,
+    weeks.bot_id,
     weeks.bot_version,
     case when following.contact_id is null then 0 else 1 end as numerator,
     1 as denominator

@@ -17,6 +17,7 @@ select
     sequence,
     happened_on as active_on,
     channel,
+    participant_id as bot_id,
     bot_version,
     case when was_stale then 1 else 0 end as numerator,
     1 as denominator

@@ -17,6 +17,7 @@ select
     opened_sequence as sequence,
     opened_on as active_on,
     channel,
+    bot_id,
     bot_version,
     opened_at as started_at,
     first_handoff_at as ended_at

@@ -16,6 +16,7 @@ select
     conversation_id,
     started_on as active_on,
     channel,
+    bot_id,
     bot_version,
     turn_count as numerator,
     1 as denominator

@@ -17,6 +17,7 @@ select
     requested_sequence as sequence,
     requested_on as active_on,
     channel,
+    bot_id,
     bot_version,
     case when is_unserved then 1 else 0 end as numerator,
     1 as denominator

@@ -13,6 +13,7 @@
 -- created_at                first event, UTC
 -- started_on                day of created_at in the reporting zone
 -- latest_at                 latest activity, UTC
+-- bot_id                    bot that answered first
 -- bot_version               version of the bot that answered first
 -- message_count             public messages
 -- customer_message_count    of those, from customers
@@ -110,6 +111,7 @@ select
     conversations.created_at,
     conversations.started_on,
     conversations.latest_at,
+    conversations.bot_id,
     conversations.bot_version,
     conversations.message_count,
     conversations.customer_message_count,

@@ -7,6 +7,7 @@
 -- channel                  channel of the conversation
 -- contact_id               the customer's contact; null if unknown
 -- is_test                  stored, but excluded from every metric
+-- bot_id                   bot that answered first
 -- bot_version              version of the bot that answered first
 -- opened_sequence          place of the event that opened it
 -- opened_at                when the demand opened, UTC
@@ -43,6 +44,7 @@ judged as (
         channel,
         contact_id,
         is_test,
+        bot_id,
         bot_version,
         opened_sequence,
         opened_at,
@@ -81,6 +83,7 @@ select
     channel,
     contact_id,
     is_test,
+    bot_id,
     bot_version,
     opened_sequence,
     opened_at,
