@@ -1,4 +1,4 @@
-"""Backup and restore of a data folder: the store and the lake. The warehouse is derived.
+"""Backup and restore of a data folder: the store, the lake, and the saved filters. The warehouse is derived.
 
 A backup has every event that was acknowledged before it started. It copies the manifest before the
 store, so that its lake is never ahead of its log; a restore seals the rest again. Writers never wait:
@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from dashboards.conversations.saved_filters import FILE as SAVED_FILTERS
 from ingest.contract import manifest_path
 from ingest.lake.segments import sync
 from ingest.manifest import Segment, file_sha256, read_manifest, sealed_cursor
@@ -70,6 +71,8 @@ def back_up(
     on_file()
     for name in (STORE, *(each for each in [f"{LAKE}/manifest.jsonl"] if segments)):
         files[name] = file_sha256(folder / name)
+    if (saved := settings.data / SAVED_FILTERS).exists():
+        files[SAVED_FILTERS] = _copy(saved, folder / SAVED_FILTERS)
     sealed = sum(sealed_cursor(segments).values())
     contents = Contents(now.astimezone(UTC).isoformat(), last, sealed, files)
     _sync_folders(folder)
@@ -146,7 +149,10 @@ def read_contents(folder: Path) -> Contents:
         names = [PurePosixPath(name) for name in contents.files]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BackupError(f"{folder} is not a whole backup: no good {CONTENTS} in it") from error
-    inside = all(name.parts[0] in (STORE, LAKE) and ".." not in name.parts for name in names)
+    inside = all(
+        (name.parts[0] == LAKE and ".." not in name.parts) or str(name) in (STORE, SAVED_FILTERS)
+        for name in names
+    )
     if contents.format_version != FORMAT_VERSION or not inside or STORE not in contents.files:
         raise BackupError(f"{folder / CONTENTS} is not one that this version can restore")
     return contents
@@ -163,8 +169,10 @@ def _upcast(values: dict[str, Any]) -> dict[str, Any]:
 
 def _targets(settings: Settings, contents: Contents) -> Iterator[tuple[str, Path]]:
     """Yield the target of each file; the store last: a folder without it is not a record."""
+    if SAVED_FILTERS in contents.files:
+        yield SAVED_FILTERS, settings.data / SAVED_FILTERS
     for name in contents.files:
-        if name != STORE:
+        if name.startswith(f"{LAKE}/"):
             yield name, settings.lake_path / PurePosixPath(name).relative_to(LAKE)
     yield STORE, settings.store_path
 

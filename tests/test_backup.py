@@ -16,6 +16,7 @@ from convolake import backup
 from convolake.backup import CONTENTS, BackupError, back_up, restore
 from convolake.cli import app
 from convolake.verify import Verdict, verify
+from dashboards.conversations.saved_filters import SavedFilter, load_filters, save_filter
 from ingest.auth.api_keys import create_key, list_keys
 from ingest.contract import manifest_path
 from ingest.lake.compaction import GRACE, compact, remove_replaced
@@ -52,6 +53,25 @@ def sealed(record: Record) -> Record:
 
 def faults(verdict: Verdict) -> list[str]:
     return [check.name for check in verdict.checks if not check.ok and check.name != "warehouse"]
+
+
+def test_the_saved_filters_are_in_a_backup(sealed: Record, folder: Path, empty: Settings) -> None:
+    saved = SavedFilter("Low ratings", "rating=negative", "lead")
+    save_filter(sealed.settings.data, saved)
+    contents = back_up(sealed.settings, folder, NOW)
+    assert "saved_filters.json" in contents.files
+    restore(empty, folder)
+    assert load_filters(empty.data) == [saved]
+
+
+def test_changed_saved_filters_are_not_restored(
+    sealed: Record, folder: Path, empty: Settings
+) -> None:
+    save_filter(sealed.settings.data, SavedFilter("Low ratings", "rating=negative", "lead"))
+    back_up(sealed.settings, folder, NOW)
+    (folder / "saved_filters.json").write_text("[]")
+    with pytest.raises(BackupError, match=r"saved_filters\.json"):
+        restore(empty, folder)
 
 
 # --- under load -------------------------------------------------------------------------
