@@ -11,7 +11,7 @@ Only the display is masked: the record, exports and search keep the text.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -77,11 +77,16 @@ def mask_payload(payload: str) -> str:
     return json.dumps(_mask_value(found), ensure_ascii=False)
 
 
+def mask_ids(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return rows with the texts of the columns `names` masked."""
+    masked = (pl.col(name).map_elements(mask, return_dtype=pl.String) for name in names)
+    return rows.with_columns(masked)
+
+
 def mask_entries(entries: pl.DataFrame) -> pl.DataFrame:
     """Return entries of a transcript masked; `is_masked` says in which of them something is."""
     names = [name for name in COLUMNS if name in entries.columns]
-    masked = entries.with_columns(
-        *(pl.col(name).map_elements(mask, return_dtype=pl.String) for name in names),
+    masked = mask_ids(entries, names).with_columns(
         *(
             pl.col(name).map_elements(mask_payload, return_dtype=pl.String)
             for name in ("payload",)

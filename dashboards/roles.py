@@ -1,6 +1,17 @@
 """Who may do what on the dashboard: the one place that states it.
 
 Roles are in order: each may do what the one before it may, and more.
+
+What a role reads of personal data (emails, phone and card numbers, by the patterns of `dashboards.masking`):
+
+- A viewer and a reviewer read transcripts, the list of conversations and the conversations of a review masked. Ids of
+  conversations and contacts are masked too where they have the form of personal data. Words are searched in the whole
+  text, so a search can tell whether a number that the user knows is on record. Each search is an audit event. The
+  address of an opened transcript has the conversation's own id.
+- Whoever uses the desk, a reviewer, reads what customers write there without masks: an agent needs it to answer.
+- An analyst reads the same pages masked, but files and SQL have the record as it is. Both are audit events. The
+  tables of who sees what are for admins.
+- An admin lifts the masks of a transcript, and reads rejected events as they came. Both are audit events.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import access, audit, filters, formatting, page_layout
+from dashboards import access, audit, filters, formatting, masking, page_layout
 from dashboards.conversations import data, reading, saving, search_filters
 from dashboards.conversations.data import ConversationPage
 from dashboards.downloads import show_downloads
@@ -27,6 +27,9 @@ COLUMNS: dict[str, Any] = {
     "is_test": "Test",
     "conversation_id": "Conversation",
 }
+
+IDS = ("contact_id", "conversation_id")
+"""Columns that a phone number or an email address may be in."""
 
 
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
@@ -51,7 +54,9 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         st.info("No conversation matches these filters. Widen the period or drop a filter.")
         return
     _show_place(found, search, bounds)
-    rows = found.rows.with_columns(
+    is_masked = not access.may("mask.lift")
+    listed = masking.mask_ids(found.rows, IDS) if is_masked else found.rows
+    rows = listed.with_columns(
         pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
         pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
         lasted=pl.col("duration_seconds").map_elements(formatting.duration, return_dtype=pl.String),

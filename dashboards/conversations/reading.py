@@ -52,7 +52,7 @@ def show(warehouse: Path, conversation_id: str) -> None:
         others = st.container()
         _show_transcript(warehouse, found, event, is_masked=is_masked)
         with others:  # last: the entries do not wait for it
-            _show_others(warehouse, found.conversation)
+            _show_others(warehouse, found.conversation, is_masked=is_masked)
 
 
 def _show_address(conversation_id: str) -> None:
@@ -159,7 +159,7 @@ def _facts(row: dict[str, Any], is_masked: bool) -> list[tuple[str, str]]:
     return [*facts, ("Test", "Yes, counted nowhere")] if row["is_test"] else facts
 
 
-def _show_others(warehouse: Path, row: dict[str, Any]) -> None:
+def _show_others(warehouse: Path, row: dict[str, Any], *, is_masked: bool) -> None:
     """Show the other conversations of the contact, if there are any."""
     if row["contact_id"] is None:
         return
@@ -169,10 +169,11 @@ def _show_others(warehouse: Path, row: dict[str, Any]) -> None:
     matches = int(others["matches"][0])
     newest = f", the newest {others.height}" if matches > others.height else ""
     with st.expander(f"Other conversations of this contact ({formatting.count(matches)}{newest})"):
-        shown = others.with_columns(
+        listed = masking.mask_ids(others, ["conversation_id"]) if is_masked else others
+        shown = listed.with_columns(
             pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
             pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
-            link=pl.col("conversation_id").map_elements(
+            link=others["conversation_id"].map_elements(
                 lambda each: filters.link({"conversation": each}), return_dtype=pl.String
             ),
         )
