@@ -296,6 +296,7 @@ def test_an_agent_takes_a_handoff_answers_and_finishes_it(client: Client) -> Non
     newest = [each.text for each in client.messages("asked", newest_first=True)]
     assert newest == ["second", "first"]
     assert client.typing("asked").items == []
+    assert [each.participant_id for each in client.start_typing("asked", "mira").items] == ["mira"]
     client.resolve("asked", "mira", "agent", is_confirmed=True, reason="refunded")
     client.close_handoff("asked", "h1", "mira", reason="solved")
     done = client.conversation("asked")

@@ -200,6 +200,24 @@ def test_a_text_is_kept_while_the_agent_looks_at_another_conversation(
     assert app.text_area[0].value == "Half a sent"
 
 
+def test_the_customer_sees_that_the_agent_types_until_the_answer_is_sent(
+    installation: Installation, client: Client, desk: Desk
+) -> None:
+    ask_for_a_human(installation, "c1")
+    app = desk(conversation="c1")
+    assert app.toggle[0].disabled  # the agent has no control yet
+    press(app, "Take")
+    assert not client.typing("c1").items
+    checked(app.toggle[0].set_value(True).run())
+    assert [each.participant_id for each in client.typing("c1").items] == ["mira"]
+    write(app, "I look into it.")
+    press(app, "Send")
+    assert not app.toggle[0].value
+    installation.http.delete("/v1/conversations/c1/typing/mira")
+    checked(app.run())
+    assert not client.typing("c1").items
+
+
 def test_the_desk_shows_that_the_customer_is_typing(installation: Installation, desk: Desk) -> None:
     ask_for_a_human(installation, "c1")
     app = press(desk(), "Take")

@@ -13,6 +13,9 @@ MAX_HANDOFFS = 50
 MAX_MESSAGES = 50
 """Maximum number of messages on the page, the newest; the transcript has all."""
 
+TYPING_SECONDS = 5
+"""Time for which a customer sees that the agent types: longer than the panel takes to refresh."""
+
 
 @dataclass(frozen=True)
 class Handoffs:
@@ -45,9 +48,14 @@ def load_state(conversation_id: str) -> Conversation:
     return open_client(Settings()).conversation(conversation_id)
 
 
-def load_live(conversation_id: str, agent: str) -> Live:
-    """Return what the panel of a conversation shows; the agent does not see that they type. Raises NoKeyError, ClientError."""
+def load_live(conversation_id: str, agent: str, *, is_typing: bool = False) -> Live:
+    """Return what the panel of a conversation shows; the agent does not see that they type. Raises NoKeyError, ClientError.
+
+    `is_typing`: let the customer see for some seconds that the agent types.
+    """
     client = open_client(Settings())
+    if is_typing:
+        client.start_typing(conversation_id, agent, TYPING_SECONDS)
     newest = list(islice(client.messages(conversation_id, newest_first=True), MAX_MESSAGES))
     typing = client.typing(conversation_id).items
     return Live(

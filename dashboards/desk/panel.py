@@ -37,11 +37,12 @@ def show(conversation_id: str, agent: str) -> None:
     _show_composer(conversation_id, state, agent)
 
 
-def _control(state: Conversation) -> tuple[str, int, str, bool]:
+def _control(state: Conversation) -> tuple[str, int, str | None, str, bool]:
     """Return what decides about the buttons: if it changes, the whole page runs again."""
     return (
         state.conversation_id,
         state.control.epoch,
+        state.control.participant_id,
         state.state,
         state.handoff is None,
     )
@@ -50,7 +51,7 @@ def _control(state: Conversation) -> tuple[str, int, str, bool]:
 @st.fragment(run_every=REFRESH_SECONDS)
 def _show_live(conversation_id: str, agent: str) -> None:
     try:
-        live = data.load_live(conversation_id, agent)
+        live = data.load_live(conversation_id, agent, is_typing=_is_typing(conversation_id, agent))
     except FAILURES as error:
         st.warning(
             f"{explain(error)} This page tries again every {REFRESH_SECONDS} s.",
@@ -65,6 +66,11 @@ def _show_live(conversation_id: str, agent: str) -> None:
             _show_message(message)
     if live.typing:
         st.caption("The other side is typing …")
+
+
+def _is_typing(conversation_id: str, agent: str) -> bool:
+    _, _, owner, *_ = st.session_state["desk control"]
+    return bool(st.session_state.get(f"typing {conversation_id}")) and owner == agent
 
 
 def _situation(state: Conversation, agent: str) -> str:
@@ -108,6 +114,13 @@ def _show_composer(conversation_id: str, state: Conversation | None, agent: str)
         persist_state="session",
         placeholder="What the customer reads",
     )
+    st.toggle(
+        "Show the customer that I am typing",
+        key=f"typing {conversation_id}",
+        disabled=not has_control,
+        persist_state="session",
+        help="Until the answer is sent, or the toggle is off.",
+    )
     with st.container(horizontal=True):
         st.button(
             "Send",
@@ -150,6 +163,8 @@ def _send(state: Conversation, agent: str, key: str, *, is_note: bool = False) -
     )
     if failure is None:
         st.session_state[key] = ""
+        if not is_note:
+            st.session_state[f"typing {state.conversation_id}"] = False
     elif text:
         failure += " Your text is kept."
     st.session_state[FAILED] = failure

@@ -146,6 +146,7 @@ class AsyncClient(Caller):
     close_handoff = method_of(Calls.close_handoff, _send)
     resolve = method_of(Calls.resolve, _send)
     typing = method_of(Calls.typing, _send)
+    start_typing = method_of(Calls.start_typing, _send)
     ingest_stats = method_of(Calls.ingest_stats, _send)
     readiness = method_of(Calls.readiness, _send)
     rejected = method_of(Calls.rejected, _items)

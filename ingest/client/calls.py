@@ -204,6 +204,16 @@ class Calls(ReviewCalls):
         """Return who is typing now. Raises ProblemError `unknown_conversation`."""
         return Call("GET", f"{conversation_path(conversation_id)}/typing", TypingList)
 
+    def start_typing(
+        self, conversation_id: str, participant_id: str, seconds: int = 5
+    ) -> Call[TypingList]:
+        """Show that a participant types, for at most 30 seconds; repeat it before that. Return who types now.
+
+        Raises ProblemError `unknown_conversation` or `unknown_participant`.
+        """
+        path = f"{conversation_path(conversation_id)}/typing/{quote(participant_id, safe='')}"
+        return Call("PUT", path, TypingList, encode_fields(seconds=seconds))
+
     def ingest_stats(self) -> Call[IngestStats]:
         """Return the counters of this key's source; of all sources with a local key."""
         return Call("GET", "/v1/ingest-stats", IngestStats)
