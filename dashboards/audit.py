@@ -92,6 +92,15 @@ def record_query(sql: str) -> None:
     _record(post)
 
 
+def record_rejected_view(rejected_id: int | None = None) -> None:
+    """Record that the user reads rejected events: one of them, or their list. Safe to repeat while they are shown."""
+
+    def post(client: Client, who: dict[str, Any]) -> None:
+        client.record_rejected_view(**who, rejected_id=rejected_id)
+
+    _once(("rejected", rejected_id), post)
+
+
 Post = Callable[[Client, dict[str, Any]], None]
 
 

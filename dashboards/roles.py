@@ -10,7 +10,8 @@ What a role reads of personal data (emails, phone and card numbers, by the patte
   address of an opened transcript has the conversation's own id.
 - Whoever uses the desk, a reviewer, reads what customers write there without masks: an agent needs it to answer.
 - An analyst reads the same pages masked, but files and SQL have the record as it is. Both are audit events. The
-  tables of who sees what are for admins.
+  table of who sees what is for admins. Whoever can read the files of the warehouse, such as with `convolake sql` on
+  the server, reads that table too: the rights of the files guard it.
 - An admin lifts the masks of a transcript, and reads rejected events as they came. Both are audit events.
 """
 
@@ -29,6 +30,7 @@ Permission = Literal[
     "export.download",
     "sql.query",
     "health.read",
+    "audit.read",
     "mask.lift",
 ]
 
@@ -49,6 +51,7 @@ RULES: dict[Permission, Rule] = {
     "export.download": Rule("analyst", "download rows as files"),
     "sql.query": Rule("analyst", "query the warehouse with SQL"),
     "health.read": Rule("admin", "see the health of the installation, and rejected events"),
+    "audit.read": Rule("admin", "query who saw what with SQL"),
     "mask.lift": Rule("admin", "lift the masks of personal data in transcripts"),
 }
 

@@ -25,8 +25,9 @@ ROUTES = {
     "transcript-searches": {"role": "reviewer", "filters": {"text": "refund"}},
     "transcript-exports": {"role": "analyst", "export": "list", "format": "csv", "row_count": 2},
     "warehouse-queries": {"role": "analyst", "sql": "select 1"},
+    "rejected-views": {"role": "admin", "rejected_id": 3},
 }
-TYPES = ["transcript.viewed", "transcript.searched", "transcript.exported", "warehouse.queried"]
+TYPES = ["transcript.viewed", "transcript.searched", "transcript.exported", "warehouse.queried", "rejected_event.opened"]  # fmt: skip
 
 
 @pytest.fixture
@@ -347,7 +348,7 @@ def test_every_act_reaches_the_warehouse(
     record.seal()
     record.load()
     rows = record.query("select * from audit_events order by event_id asc")
-    assert [row["act"] for row in rows] == ["viewed", "searched", "exported", "queried"]
+    assert [row["act"] for row in rows] == ["viewed", "searched", "exported", "queried", "opened"]
     assert {row["user_id"] for row in rows} == {"noor"}
     assert rows[0]["conversation_id"] == "c1"
     assert rows[1]["filters"] == '{"text":"refund"}'

@@ -205,6 +205,17 @@ def test_a_rejected_event_is_opened_by_its_link_edited_and_sent(
     assert conversation["handoff"]["handoff_id"] == "h1"
 
 
+def test_who_reads_rejected_events_is_on_record(
+    installation: Installation, open_health: Open
+) -> None:
+    number = reject(installation, make_event("handoff.requestd", text="hush"))
+    open_health(installation.settings, installation, rejected=str(number))
+    log = Record(installation.settings, installation.clock).log
+    rows = log("select payload from events where event_type = 'rejected_event.opened'")
+    acts = [json.loads(row["payload"]) for row in rows]
+    assert acts == [{"role": "admin"}, {"role": "admin", "rejected_id": number}]
+
+
 def test_a_rejected_event_whose_cause_is_fixed_is_replayed(
     installation: Installation, open_health: Open
 ) -> None:

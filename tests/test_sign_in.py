@@ -65,6 +65,7 @@ def test_what_issue_and_guide_promise_of_the_roles() -> None:
     lowest = {name: rule.lowest for name, rule in RULES.items()}
     assert lowest == {
         "figures.read": "viewer",
+        "audit.read": "admin",
         "transcript.read": "viewer",
         "review.write": "reviewer",
         "desk.use": "reviewer",

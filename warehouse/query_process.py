@@ -57,10 +57,22 @@ class QueryError(Exception):
 class RunningQuery:
     """A query in its own process. Use it as a context manager: it leaves no process behind."""
 
-    def __init__(self, warehouse: Path, query: str, limits: Limits | None = None) -> None:
-        """Start the query; it does not wait."""
+    def __init__(
+        self,
+        warehouse: Path,
+        query: str,
+        limits: Limits | None = None,
+        *,
+        reads_audit: bool = False,
+    ) -> None:
+        """Start the query; it does not wait. `reads_audit`: it may read who sees what."""
         self._limits = limits or Limits()
-        request = {"warehouse": str(warehouse), "query": query, **asdict(self._limits)}
+        request = {
+            "warehouse": str(warehouse),
+            "query": query,
+            "reads_audit": reads_audit,
+            **asdict(self._limits),
+        }
         self._unsent: bytes | None = json.dumps(request).encode()
         self._started = time.monotonic()
         self._process = subprocess.Popen(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import sqlglot
 from sqlglot import exp
 
 _EXPLAIN = re.compile(r"\s*explain\b\s*(analyze\b|\([^()]*\))?", re.IGNORECASE)
@@ -44,10 +45,27 @@ def lock_down(con: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
     con.execute("SET lock_configuration = true")
 
 
-def one_select(con: duckdb.DuckDBPyConnection, query: str) -> str:
+_ROWS_OF_A_TABLE = {
+    f"{of}table_{name}"
+    for of in ("", "ducklake_")
+    for name in ("changes", "deletions", "insertions")
+}
+"""Functions that return rows of a table that they name."""
+_AUDIT = "audit_events"
+_AUDIT_FILE = Path(__file__).parent / "sql" / "views" / f"{_AUDIT}.sql"
+
+
+def hide_audit(con: duckdb.DuckDBPyConnection) -> None:
+    """Let `events` name every event but those of who sees what, for `one_select` without `reads_audit`."""
+    audit = sqlglot.parse_one(_AUDIT_FILE.read_text(), dialect="duckdb").args["where"].this
+    others = exp.not_(exp.func("coalesce", audit, exp.false())).sql("duckdb")
+    con.execute(f"create temp view events as select * from lake.main.events where {others}")  # noqa: S608 (our own file)
+
+
+def one_select(con: duckdb.DuckDBPyConnection, query: str, *, reads_audit: bool = True) -> str:
     """Return the query, if it is one SELECT or the EXPLAIN of one and calls nothing that writes.
 
-    DESCRIBE, SHOW and SUMMARIZE are SELECTs too. Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
+    DESCRIBE, SHOW and SUMMARIZE are SELECTs too. Without `reads_audit` it may not read who sees what. Raises NotOneSelectError; duckdb.Error if it cannot be parsed.
     """
     kinds = [statement.type for statement in con.extract_statements(query)]
     inner = query
@@ -61,7 +79,10 @@ def one_select(con: duckdb.DuckDBPyConnection, query: str) -> str:
     literal = exp.Literal.string(inner).sql("duckdb")
     (tree,) = con.execute(f"select json_serialize_sql({literal})").fetchall()[0]
     try:
-        _check(json.loads(tree))
+        parsed = json.loads(tree)
+        _check(parsed)
+        if not reads_audit:
+            _check_audit(parsed)
     except RecursionError as error:
         raise NotOneSelectError("the query is nested too deeply; simplify it") from error
     return query
@@ -75,6 +96,25 @@ def _check(parsed: Any) -> None:
     names |= _PRIVATE & tables | {name for name in tables if "/" in name}
     for name in sorted(names):
         raise NotOneSelectError(f"{name} reaches past the warehouse's tables; leave it out")
+
+
+def _check_audit(parsed: Any) -> None:
+    if _ROWS_OF_A_TABLE & set(_named(parsed, "function_name")) or _AUDIT in _named(
+        parsed, "table_name"
+    ):
+        raise NotOneSelectError(f"only an admin reads {_AUDIT}, or the rows of past versions")
+    if any(node["table_name"].lower() == "events" for node in _qualified_tables(parsed)):
+        raise NotOneSelectError("write events without the name of a database or a schema")
+
+
+def _qualified_tables(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if node.get("table_name") and (node.get("schema_name") or node.get("catalog_name")):
+            yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _qualified_tables(each)
 
 
 def _named(node: Any, key: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from threading import BoundedSemaphore
 
 import streamlit as st
 
-from dashboards import audit
+from dashboards import access, audit
 from warehouse.query_process import Answer, QueryError, RunningQuery
 
 MAX_AT_ONCE = 4
@@ -49,7 +49,7 @@ def _wait(warehouse: Path, query: str) -> Outcome:
     with place.container(horizontal=True, vertical_alignment="center"):
         st.button("Stop", icon=":material/stop:")
         line = st.empty()
-    with RunningQuery(warehouse, query) as running:
+    with RunningQuery(warehouse, query, reads_audit=access.may("audit.read")) as running:
         try:
             while (answer := running.wait(STEP_SECONDS)) is None:
                 line.text(f"The query runs: {running.elapsed:.0f} s")

@@ -30,8 +30,9 @@ def show_api_stats() -> None:
         if found.warning is not None:
             st.warning(formatting.reveal(found.warning), icon=":material/warning:")
         ingest_section.show(found)
-        rejected_section.show(found.rejected)
     verify_section.show(Settings())
+    if not isinstance(found, str):
+        rejected_section.show(found.rejected)
 
 
 def show_record(warehouse: Path, bounds: Bounds, whole: Period) -> None:

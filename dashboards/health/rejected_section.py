@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards import filters, formatting
+from dashboards import audit, filters, formatting
 from dashboards.api_client import NoKeyError, open_client
 from dashboards.health import api_stats, replay
 from ingest.client import Client, ClientError
@@ -27,11 +27,12 @@ Row = dict[str, Any]
 
 
 def show(rejected: pl.DataFrame) -> None:
-    """Show the newest rejected events, and the one that the URL names."""
+    """Show the newest rejected events, and the one that the URL names, once it is recorded who reads them."""
     st.subheader("Rejected events", anchor=False)
     if not rejected.height:
         st.caption("None so far.")
         return
+    audit.record_rejected_view()
     st.caption(
         f"The newest {rejected.height}, times in UTC · click a row to open it · fix the cause first, then replay "
         "here or with `convolake rejected replay`"
@@ -73,6 +74,7 @@ def _show_chosen(rejected: pl.DataFrame) -> None:
             "The rejected event of the link is not among the newest.", icon=":material/link_off:"
         )
         return
+    audit.record_rejected_view(number)
     with st.container(border=True):
         _show_event(found.row(0, named=True))
 

@@ -149,6 +149,7 @@ class Client(Caller):
     record_search = method_of(Calls.record_search, _send)
     record_export = method_of(Calls.record_export, _send)
     record_query = method_of(Calls.record_query, _send)
+    record_rejected_view = method_of(Calls.record_rejected_view, _send)
     publish_scorecard = method_of(Calls.publish_scorecard, _send)
     scorecards = method_of(Calls.scorecards, _list)
     draw_sample = method_of(Calls.draw_sample, _send)

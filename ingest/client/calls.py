@@ -241,7 +241,7 @@ class Calls(ReviewCalls):
     ) -> Call[Acknowledgement]:
         """Record that a user opens a transcript; `is_unmasked`: with personal data.
 
-        A dashboard calls this and the next three before it shows anything. Raises ProblemError `missing_scope`
+        A dashboard calls this and the next four before it shows anything. Raises ProblemError `missing_scope`
         if the key does not have the scope `audit`.
         """
         act = without_none(
@@ -292,6 +292,13 @@ class Calls(ReviewCalls):
         return self._audit(
             "warehouse-queries", user, without_none({"role": role, "sql": sql, "address": address})
         )
+
+    def record_rejected_view(
+        self, user: str, role: str, rejected_id: int | None = None, *, address: str | None = None
+    ) -> Call[Acknowledgement]:
+        """Record that a user reads rejected events: one of them, or without an id their list."""
+        act = without_none({"role": role, "rejected_id": rejected_id, "address": address})
+        return self._audit("rejected-views", user, act)
 
     def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
         body = encode_fields(event_id=self._new_id(), participant_id=user, act=act)

@@ -207,6 +207,12 @@ class WarehouseQueried(Act, kw_only=True):
     sql: PersonalText
 
 
+class RejectedEventOpened(Act, kw_only=True):
+    """The rejected event that is opened; without an id the list of the newest ones."""
+
+    rejected_id: Count | None = None
+
+
 class SessionStarted(Payload):
     """Number and rule of a session."""
 

@@ -472,6 +472,12 @@ _ALL = (
         "a user ran an SQL query; payload.sql",
         payloads.WarehouseQueried,
     ),
+    _internal(
+        "audit",
+        "rejected_event.opened",
+        "a user read rejected events as they came; payload.rejected_id of one of them",
+        payloads.RejectedEventOpened,
+    ),
     _internal("privacy", "data.erased", "a person's data was erased", writer="server"),
     _internal(
         "delivery",

@@ -5,6 +5,7 @@ from msgspec import to_builtins
 from ingest.api.command_router import Body, CommandRouter
 from ingest.events.draft import Draft
 from ingest.events.payloads import (
+    RejectedEventOpened,
     TranscriptExported,
     TranscriptSearched,
     TranscriptViewed,
@@ -38,6 +39,12 @@ class NewQuery(Body, kw_only=True, forbid_unknown_fields=True):
     """An SQL query. `participant_id` is the user."""
 
     act: WarehouseQueried
+
+
+class NewRejectedView(Body, kw_only=True, forbid_unknown_fields=True):
+    """The opening of rejected events. `participant_id` is the user."""
+
+    act: RejectedEventOpened
 
 
 @commands.command(
@@ -97,3 +104,17 @@ def record_export(body: NewExport) -> Draft:
 def record_query(body: NewQuery) -> Draft:
     """Record that a user queries the warehouse."""
     return Draft(event_type="warehouse.queried", payload=to_builtins(body.act))
+
+
+@commands.command(
+    "POST",
+    "/audit/rejected-views",
+    NewRejectedView,
+    tag="audit",
+    scope="audit",
+    errors=(),
+    example={**USER, "act": {"role": "admin", "rejected_id": 7}},
+)
+def record_rejected_view(body: NewRejectedView) -> Draft:
+    """Record that a user reads rejected events."""
+    return Draft(event_type="rejected_event.opened", payload=to_builtins(body.act))

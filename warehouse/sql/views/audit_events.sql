@@ -8,7 +8,7 @@
 -- user_id           who
 -- role              role of the user then: viewer, reviewer, analyst or admin
 -- address           network address of the browser, or of a proxy before the dashboard
--- act               viewed, searched, exported or queried
+-- act               viewed, searched, exported, queried, or opened (rejected events)
 -- conversation_id   conversation whose transcript was opened
 -- is_unmasked       the transcript was shown with personal data
 -- export            name of the file, without its ending
@@ -16,6 +16,7 @@
 -- row_count         rows of the file
 -- filters           words and filters of a search or a file, as JSON
 -- sql               text of a query
+-- rejected_id       rejected event that was opened; null for their list
 -- source            API key of the dashboard
 
 select
@@ -33,10 +34,15 @@ select
     cast(payload ->> '$.row_count' as bigint) as row_count,
     payload ->> '$.filters' as filters,
     payload ->> '$.sql' as sql,
+    cast(payload ->> '$.rejected_id' as bigint) as rejected_id,
     source
 from events
 where
     conversation_id is null
     and event_type in (
-        'transcript.viewed', 'transcript.searched', 'transcript.exported', 'warehouse.queried'
+        'transcript.viewed',
+        'transcript.searched',
+        'transcript.exported',
+        'warehouse.queried',
+        'rejected_event.opened'
     )
