@@ -6,7 +6,10 @@ IngestError
 │   ├── TooLargeError
 │   ├── PlaceBeyondEndError      a place to read from that the log does not have yet
 │   └── UnsupportedMediaTypeError
-├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError
+├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError,
+│   UnknownAccountError
+├── AccountExistsError           another channel account has this id
+├── UnreadableSecretError        no key decrypts a stored secret
 ├── UnauthorizedError            no key, or an unknown one
 ├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
@@ -27,6 +30,7 @@ IngestError
 │   ├── HandoffStateError        the status of the handoff does not allow this step
 │   ├── VersionMismatchError     the object changed meanwhile
 │   ├── UnreadableStateError     the stored state is damaged
+│   ├── RejectedCallError        a provider's call, or a part of it, cannot be read
 │   ├── RejectedByHookError      a hook rejected the message
 │   ├── HookFailedError          a required hook did not answer
 │   └── EventConflictError       another event has the id or the Idempotency-Key
@@ -424,6 +428,40 @@ class UnknownHookError(IngestError):
     status = 404
     code = "unknown_hook"
     title = "Unknown hook"
+
+
+class UnknownAccountError(IngestError):
+    """No channel account has this id, or it is disabled."""
+
+    status = 404
+    code = "unknown_account"
+    title = "Unknown channel account"
+
+
+class AccountExistsError(IngestError):
+    """Another channel account has this id. Nothing was stored."""
+
+    status = 409
+    code = "account_exists"
+    title = "The channel account exists"
+
+
+class UnreadableSecretError(IngestError):
+    """No key decrypts a secret: its key is lost. Everything else works. Set the secret again, or restore the key."""
+
+    status = 503
+    code = "unreadable_secret"
+    title = "A secret cannot be decrypted"
+    retryable = True
+    retry_after = 60
+
+
+class RejectedCallError(EventRejectedError):
+    """A verified call of a provider, or a part of it, cannot be read. It is kept and can be replayed."""
+
+    status = 422
+    code = "unreadable_call"
+    title = "The provider's call cannot be read"
 
 
 class RejectedByHookError(EventRejectedError):

@@ -101,6 +101,19 @@ class Settings(BaseSettings):
         set(),
         description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Keys that encrypt the secrets of channel accounts, webhooks and hooks: Fernet keys, the newest first, "
+        "separated by commas. If unset, the file `secret.keys` in the data folder, which is made on demand.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="Where providers find the API, `https://…`; some of them sign it. If unset, what the request says.",
+    )
+    channel_calls_kept: timedelta = Field(
+        timedelta(days=30),
+        description="Time for which the raw calls of providers are kept.",
+    )
     bot_timeout_seconds: float = Field(
         30.0,
         gt=0,
@@ -253,6 +266,11 @@ class Settings(BaseSettings):
     def token_secret_path(self) -> Path:
         """The secret that signs user tokens (mode 600)."""
         return self.data / "token.secret"
+
+    @property
+    def secret_keys_path(self) -> Path:
+        """The keys that encrypt secrets, one a line, the newest first (mode 600)."""
+        return self.data / "secret.keys"
 
     @property
     def dashboard_address(self) -> str:

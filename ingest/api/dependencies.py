@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 import ingest.api.id_paths  # noqa: F401  # registers `{name:id}`, which the routes use
+from ingest.accounts.secret_box import SecretBox
 from ingest.api.metrics import Metrics
 from ingest.api.request_body import header
 from ingest.auth.api_keys import ApiKeyAuthenticator
@@ -62,6 +63,7 @@ class AppContext:
     conversation_channels: ConversationChannels
     unread: UnreadCounter
     states: StateCache
+    secrets: SecretBox
     allowed_origins: frozenset[str] = frozenset()
     store_typing: bool = False
     chat_bot: str | None = None

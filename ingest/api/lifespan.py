@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from ingest.accounts.secret_box import SecretBox
+from ingest.accounts.stored_secrets import seal_stored_secrets
 from ingest.api.background_tasks import background_tasks, restart_on_failure
 from ingest.api.dependencies import AppContext
 from ingest.api.metrics import Metrics
 from ingest.api.routes import typing
 from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.rate_limiter import RateLimiter
+from ingest.auth.secret_keys import open_secret_box
 from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.clock import Clock, NewId
 from ingest.contract import Cursor
@@ -61,6 +64,8 @@ async def lifespan(
         write_engine = open_engine(settings.database_url)
         engine = open_engine(settings.database_url, read_only=True)
         store = _open_store(settings, write_engine)
+        secrets = open_secret_box(settings)
+        seal_stored_secrets(write_engine, secrets)
         control = ControlCache(engine)
         broadcaster = Broadcaster(control)
         presence: PresenceTracker | None = None
@@ -84,7 +89,7 @@ async def lifespan(
         if settings.agent_disconnected_after is not None:
             presence = PresenceTracker(writer)
         context = _build_context(
-            settings, writer, engine, control, broadcaster, presence, clock, follower
+            settings, writer, engine, secrets, control, broadcaster, presence, clock, follower
         )
         app.state.context, app.state.new_id = context, new_id
         writer.start()
@@ -153,6 +158,7 @@ def _build_context(
     settings: Settings,
     writer: Writer,
     engine: Engine,
+    secrets: SecretBox,
     control: ControlCache,
     broadcaster: Broadcaster,
     presence: PresenceTracker | None,
@@ -160,8 +166,8 @@ def _build_context(
     follower: "CommitFollower | None",
 ) -> AppContext:
     egress = EgressClient(sorted(settings.webhook_networks, key=str))
-    hooks = HookRunner(engine, egress, clock)
-    registry = WebhookRegistry(engine, clock)
+    hooks = HookRunner(engine, egress, clock, secrets)
+    registry = WebhookRegistry(engine, clock, secrets)
     dispatcher = Dispatcher(registry, writer, engine, broadcaster, egress, clock)
     return AppContext(
         writer=writer,
@@ -186,6 +192,7 @@ def _build_context(
         conversation_channels=ConversationChannels(engine),
         unread=UnreadCounter(engine),
         states=StateCache(engine),
+        secrets=secrets,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,

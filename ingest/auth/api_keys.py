@@ -22,6 +22,7 @@ from ingest.auth.permissions import DEFAULT_SCOPES, SCOPES, Caller
 from ingest.auth.secret_files import write_private
 from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
+from ingest.channels.source import CHANNEL_SOURCE
 from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.tables import api_keys
@@ -32,6 +33,9 @@ CACHE_SECONDS = 5.0
 
 MAX_CACHED_CALLERS = 10_000
 """Maximum number of keys whose caller is kept in memory: 10,000."""
+
+RESERVED_SOURCES = (SYSTEM_SOURCE, CHANNEL_SOURCE)
+"""Sources of the server itself, and of providers' calls."""
 
 SOURCE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,127}\Z"
 
@@ -78,10 +82,10 @@ def create_key(engine: Engine, source: str, created_at: int, grant: Grant | None
         raise UnknownScopeError(
             f"{unknown[0]!r} is not a scope; the scopes are {', '.join(SCOPES)}"
         )
-    if not re.match(SOURCE_PATTERN, source) or source.partition("~")[0] == SYSTEM_SOURCE:
+    if not re.match(SOURCE_PATTERN, source) or source.partition("~")[0] in RESERVED_SOURCES:
         raise InvalidSourceError(
             f"{source!r} cannot be a source: 1 to 128 of A-Z a-z 0-9 . _ : @ + = ~ -, the first a "
-            f"letter or digit; {SYSTEM_SOURCE!r} is the server itself"
+            f"letter or digit; {' and '.join(RESERVED_SOURCES)} are the server itself"
         )
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     with engine.begin() as connection:

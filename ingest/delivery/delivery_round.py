@@ -116,6 +116,10 @@ class DeliveryRound:
             self._record("attempted", delivery, EgressResult(None, prepared.reason, 0.0))
             self._complete(delivery)
             return True
+        if isinstance(prepared, Retry):
+            result = EgressResult(None, prepared.reason, 0.0)
+            self._schedule(delivery, result, prepared.reason, prepared.retry_after)
+            return False
         result = await self._egress.send(prepared.url, prepared.headers, prepared.body)
         outcome = self._destination.interpret(result)
         self._breaker.record(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     update,
 )
 
+from ingest.accounts.secret_box import SecretBox
 from ingest.clock import Clock
 from ingest.contract import Cursor
 from ingest.delivery.destinations.webhook import Webhook, WebhookDestination
@@ -27,10 +28,11 @@ _CURSORS = ("cursor", "watchdog_cursor")
 class WebhookRegistry:
     """The webhooks as destinations of the dispatcher."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        """`engine` only reads; `clock` gives microseconds."""
+    def __init__(self, engine: Engine, clock: Clock, secrets: SecretBox) -> None:
+        """`engine` only reads; `clock` gives microseconds; `secrets` decrypts."""
         self._engine = engine
         self._clock = clock
+        self._secrets = secrets
         self._channels = ConversationChannels(engine)
 
     def list_destinations(self) -> list[WebhookDestination]:
@@ -44,7 +46,7 @@ class WebhookRegistry:
 
     def destination(self, webhook: Webhook) -> WebhookDestination:
         """Return a webhook as a destination."""
-        return WebhookDestination(webhook, self._engine, self._channels, self._clock)
+        return WebhookDestination(webhook, self._engine, self._channels, self._clock, self._secrets)
 
     def exists(self, destination_id: str) -> ColumnElement[bool]:
         """Return the condition that a webhook was not deleted."""

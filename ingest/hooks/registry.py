@@ -9,7 +9,10 @@ from ingest.log.storage.tables import hooks
 
 
 class Hook(Struct, frozen=True):
-    """A hook. Without `channels` it runs for every channel; without `roles`, for every role."""
+    """A hook. Without `channels` it runs for every channel; without `roles`, for every role.
+
+    The secrets are encrypted.
+    """
 
     hook_id: str
     source: str

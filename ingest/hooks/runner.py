@@ -14,11 +14,17 @@ from msgspec import Struct
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from ingest.accounts.secret_box import SecretBox
 from ingest.clock import Clock
 from ingest.contract import from_micros
 from ingest.egress import signing
 from ingest.egress.client import EgressClient
-from ingest.errors import EventRejectedError, HookFailedError, RejectedByHookError
+from ingest.errors import (
+    EventRejectedError,
+    HookFailedError,
+    RejectedByHookError,
+    UnreadableSecretError,
+)
 from ingest.hooks import registry
 from ingest.hooks.registry import Hook
 from ingest.log.writer_requests import HookModification
@@ -77,11 +83,14 @@ class _FailedError(Exception):
 class HookRunner:
     """The hooks of an installation, in memory: without any, a message costs one check."""
 
-    def __init__(self, engine: Engine, sender: EgressClient, clock: Clock) -> None:
-        """`engine` only reads; `clock` gives microseconds. Reads the store."""
+    def __init__(
+        self, engine: Engine, sender: EgressClient, clock: Clock, secrets: SecretBox
+    ) -> None:
+        """`engine` only reads; `clock` gives microseconds; `secrets` decrypts. Reads the store."""
         self._engine = engine
         self._sender = sender
         self._clock = clock
+        self._secrets = secrets
         self._reading = asyncio.Lock()
         self.hooks: tuple[Hook, ...] = tuple(registry.list_hooks(engine))
         """The hooks in the order in which they run."""
@@ -128,7 +137,11 @@ class HookRunner:
             raise _FailedError("the hooks before it took all the time")
         now = self._clock()
         body = proposal.body(text, now)
-        keys = signing.active_secrets(hook.secret, hook.old_secret, hook.old_secret_until, now)
+        sealed = signing.active_secrets(hook.secret, hook.old_secret, hook.old_secret_until, now)
+        try:
+            keys = [self._secrets.open(each) for each in sealed]
+        except UnreadableSecretError as error:
+            raise _FailedError(error.detail) from None
         named = signing.sign(proposal.proposal_id, now // 1_000_000, body, keys)
         outcome, content = await self._sender.request(hook.url, named, body, seconds)
         if outcome.status != HTTP_OK:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import ClauseElement, ColumnElement, Engine, Executable, RowMapping, select, true
 
+from ingest.accounts.secret_box import SecretBox, new_key
 from ingest.contract import Cursor
 from ingest.delivery import queue
 from ingest.delivery.control_cache import ControlCache
@@ -101,7 +102,7 @@ def _webhooks(url: str, engine: Engine, clock: Clock) -> DestinationRegistry:
     )  # fmt: skip
     with engine.begin() as connection:
         connection.execute(cast("Executable", insert_webhook(webhook)))
-    return WebhookRegistry(engine, clock)
+    return WebhookRegistry(engine, clock, SecretBox([new_key()]))
 
 
 def _text(url: str, engine: Engine, clock: Clock) -> DestinationRegistry:

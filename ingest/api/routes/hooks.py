@@ -92,6 +92,7 @@ async def create_hook(
 ) -> HookView:
     """Create a hook. The response has the secret that signs its requests, this once."""
     validate_target(api, caller, body.url, body.channels)
+    secret = signing.new_secret()
     hook = Hook(
         hook_id=request.app.state.new_id(),
         source=caller.source,
@@ -100,13 +101,13 @@ async def create_hook(
         roles=frozenset(body.roles),
         timeout_ms=body.timeout_ms,
         on_failure=body.on_failure,
-        secret=signing.new_secret(),
+        secret=api.secrets.seal(secret),
         old_secret=None,
         old_secret_until=None,
         created_at=api.clock(),
     )
     await _change(api, registry.insert_hook(hook))
-    return _view(api, hook, secret=hook.secret)
+    return _view(api, hook, secret=secret)
 
 
 @router.get("")
@@ -141,7 +142,10 @@ async def rotate_hook_secret(api: Context, caller: RequireWebhooksAdmin, hook_id
     await _change(
         api,
         registry.update_hook(
-            hook_id, secret=secret, old_secret=hook.secret, old_secret_until=until
+            hook_id,
+            secret=api.secrets.seal(secret),
+            old_secret=hook.secret,
+            old_secret_until=until,
         ),
     )
     return _view(api, hook, secret=secret)

@@ -112,6 +112,7 @@ async def create_webhook(
     validate_target(context, caller, body.url, body.channels)
     _validate_types(caller, body)
     cursor = await run_in_threadpool(_start_cursor, context, body)
+    secret = signing.new_secret()
     webhook = Webhook(
         webhook_id=request.app.state.new_id(),
         source=caller.source,
@@ -119,7 +120,7 @@ async def create_webhook(
         event_types=frozenset(body.event_types),
         channels=frozenset(body.channels) or caller.channels,
         bot_id=body.bot_id,
-        secret=signing.new_secret(),
+        secret=context.secrets.seal(secret),
         old_secret=None,
         old_secret_until=None,
         created_at=context.clock(),
@@ -129,7 +130,7 @@ async def create_webhook(
         watchdog_cursor=START,
     )
     await execute(context, webhook_registry.insert_webhook(webhook))
-    return _view(webhook, secret=webhook.secret)
+    return _view(webhook, secret=secret)
 
 
 def _start_cursor(context: AppContext, body: NewWebhook) -> Cursor:
@@ -212,7 +213,10 @@ async def rotate_secret(
     await execute(
         context,
         webhook_registry.update_webhook(
-            webhook_id, secret=secret, old_secret=webhook.secret, old_secret_until=until
+            webhook_id,
+            secret=context.secrets.seal(secret),
+            old_secret=webhook.secret,
+            old_secret_until=until,
         ),
     )
     return _view(webhook, secret=secret)

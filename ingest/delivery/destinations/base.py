@@ -70,8 +70,8 @@ class Destination(Protocol):
     def ordering_key(self, event: Mapping[str, object] | RowMapping) -> str:
         """Return the key within which events go out in order."""
 
-    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip:
-        """Build the request for an attempt, counted from 1. May read the store."""
+    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip | Retry:
+        """Build the request for an attempt, counted from 1. May read the store. Retry: it cannot be built now."""
 
     def interpret(self, result: EgressResult) -> Interpretation:
         """Return what a response, or the failure to get one, means."""

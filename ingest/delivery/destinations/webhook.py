@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Engine, RowMapping
 
+from ingest.accounts.secret_box import SecretBox
 from ingest.clock import Clock
 from ingest.contract import Cursor, from_micros
 from ingest.delivery.destinations.base import (
@@ -20,7 +21,7 @@ from ingest.delivery.destinations.base import (
 )
 from ingest.egress import signing
 from ingest.egress.client import EgressResult
-from ingest.errors import UnreadableStateError
+from ingest.errors import UnreadableSecretError, UnreadableStateError
 from ingest.events.conversation_state import HUMAN, Control
 from ingest.events.event_view import render_event
 from ingest.events.types import rules_of
@@ -37,7 +38,7 @@ class Webhook(Struct, frozen=True):
     """A webhook as the store keeps it.
 
     Without `event_types` it receives every event of the conversation stream; without `channels`, of every
-    channel. With `bot_id` it belongs to a bot.
+    channel. With `bot_id` it belongs to a bot. The secrets are encrypted.
     """
 
     webhook_id: str
@@ -76,9 +77,14 @@ class WebhookDestination:
     kind = "webhook"
 
     def __init__(
-        self, webhook: Webhook, engine: Engine, channels: ConversationChannels, clock: Clock
+        self,
+        webhook: Webhook,
+        engine: Engine,
+        channels: ConversationChannels,
+        clock: Clock,
+        secrets: SecretBox,
     ) -> None:
-        """Wrap a webhook. `engine` only reads; `clock` gives microseconds."""
+        """Wrap a webhook. `engine` only reads; `clock` gives microseconds; `secrets` decrypts."""
         self.webhook = webhook
         self.destination_id = webhook.webhook_id
         self.cursor = webhook.cursor
@@ -86,6 +92,7 @@ class WebhookDestination:
         self._engine = engine
         self._channels = channels
         self._clock = clock
+        self._secrets = secrets
 
     def wants(self, event: RowMapping) -> bool:
         """Apply the filters. Events of contacts need a filter that names them; a bot's own events are left out."""
@@ -105,17 +112,24 @@ class WebhookDestination:
         """Order events within their conversation, or else their contact."""
         return str(event["conversation_id"] or event["contact_id"] or "")
 
-    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip:
-        """Build the signed request. Skip the event if a human has control and the webhook is a bot's."""
+    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip | Retry:
+        """Build the signed request. Skip the event if a human has control and the webhook is a bot's.
+
+        Retry if no key decrypts its secret.
+        """
         control = self._control_of(event["conversation_id"])
         has_human_control = control is not None and control.owner == HUMAN
         if self.webhook.bot_id is not None and has_human_control:
             return Skip("a human has control")
         now = self._clock()
         webhook, body = self.webhook, delivery_body(event, control)
-        secrets = signing.active_secrets(
+        sealed = signing.active_secrets(
             webhook.secret, webhook.old_secret, webhook.old_secret_until, now
         )
+        try:
+            secrets = [self._secrets.open(each) for each in sealed]
+        except UnreadableSecretError as error:
+            return Retry(error.detail)
         headers = signing.sign(delivery_id(event), now // 1_000_000, body, secrets)
         return Request(webhook.url, headers, body)
 

@@ -298,6 +298,90 @@ hooks = Table(
 )
 """Hooks. They run in the order of `created_at`."""
 
+channel_accounts = Table(
+    "channel_accounts",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("secrets", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("disabled_reason", String),
+    Column("cursor", String, nullable=False),
+)
+"""Numbers, pages and inboxes of the organisation. `options` and `policy` are JSON; `secrets` are encrypted JSON
+(`ingest/accounts/secret_box.py`). Up to `cursor` every message was sent, or is in the queue."""
+
+channel_calls = Table(
+    "channel_calls",
+    metadata,
+    Column("call_id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("received_at", BigInteger, nullable=False, index=True),
+    Column("method", String, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("channel_calls_of_account", "account_id", "received_at"),
+)
+"""Verified calls of providers, kept for the time of a setting: the body (zlib), and how many events it became, as JSON."""
+
+channel_refusals = Table(
+    "channel_refusals",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+)
+"""How many calls were not verified, by reason. Nothing else of them is stored."""
+
+provider_messages = Table(
+    "provider_messages",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("provider_id", String, primary_key=True),
+    Column("conversation_id", String, nullable=False),
+    Column("message_id", String, nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
+    Index("provider_messages_by_time", "account_id", "conversation_id", "sent_at"),
+)
+"""Which of our messages the provider's id of a sent message means."""
+
+sends_in_flight = Table(
+    "sends_in_flight",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("reference", String, primary_key=True),
+    Column("conversation_id", String, nullable=False),
+    Column("message_id", String, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Index("sends_of_conversation", "account_id", "conversation_id"),
+)
+"""Sends whose result is not known yet."""
+
+waiting_items = Table(
+    "waiting_items",
+    metadata,
+    Column("account_id", String, primary_key=True),
+    Column("item_id", String, primary_key=True),
+    Column("provider_id", String, nullable=False),
+    Column("message_id", String, nullable=False, index=True),
+    Column("call_id", String, nullable=False),
+    Column("item", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("check_at", BigInteger, nullable=False, index=True),
+)
+"""Statuses, edits and echoes that wait for the message they refer to. `item_id` is the id of their event;
+`message_id` is the id that an inbound message with this `provider_id` has."""
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -1,0 +1,109 @@
+"""Which message the provider's id of a sent message means, and which sends have no result yet."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ClauseElement, Engine, delete, literal, select
+from sqlalchemy import insert as insert_into
+
+from ingest.log.storage.tables import provider_messages, sends_in_flight
+
+
+class SentMessage(NamedTuple):
+    """A message that we sent, and its conversation."""
+
+    conversation_id: str
+    message_id: str
+
+
+def record_sent(
+    account_id: str, provider_id: str, conversation_id: str, message_id: str, sent_at: int
+) -> ClauseElement:
+    """Return the statement that records the provider's id of a sent message. Safe to repeat.
+
+    A message in several parts has several ids. `sent_at`: microseconds since 1970.
+    """
+    table = provider_messages
+    is_known = table.c.account_id == account_id, table.c.provider_id == provider_id
+    values = (account_id, provider_id, conversation_id, message_id, sent_at)
+    row = select(*(literal(each) for each in values)).where(
+        ~select(table).where(*is_known).exists()
+    )
+    return insert_into(table).from_select([each.name for each in table.c], row)
+
+
+def start_send(
+    account_id: str, reference: str, conversation_id: str, message_id: str, started_at: int
+) -> ClauseElement:
+    """Return the statement that records a send before its request leaves. Safe to repeat.
+
+    An echo in this conversation waits until `finish_send`, because it may be this send.
+    """
+    table = sends_in_flight
+    is_known = table.c.account_id == account_id, table.c.reference == reference
+    values = (account_id, reference, conversation_id, message_id, started_at)
+    row = select(*(literal(each) for each in values)).where(
+        ~select(table).where(*is_known).exists()
+    )
+    return insert_into(table).from_select([each.name for each in table.c], row)
+
+
+def finish_send(account_id: str, reference: str) -> ClauseElement:
+    """Return the statement that records that the result of a send is known. Safe to repeat."""
+    table = sends_in_flight
+    return delete(table).where(table.c.account_id == account_id, table.c.reference == reference)
+
+
+def find_sent(
+    engine: Engine, account_id: str, provider_ids: Sequence[str]
+) -> dict[str, SentMessage]:
+    """Return those of our messages that the provider knows by these ids."""
+    table = provider_messages
+    query = select(table.c.provider_id, table.c.conversation_id, table.c.message_id).where(
+        table.c.account_id == account_id, table.c.provider_id.in_(provider_ids)
+    )
+    with engine.connect() as connection:
+        return {row[0]: SentMessage(row[1], row[2]) for row in connection.execute(query)}
+
+
+def find_send(engine: Engine, account_id: str, reference: str) -> SentMessage | None:
+    """Return the message of a send whose result is not known yet."""
+    table = sends_in_flight
+    query = select(table.c.conversation_id, table.c.message_id).where(
+        table.c.account_id == account_id, table.c.reference == reference
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else SentMessage(row[0], row[1])
+
+
+def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, since: int) -> bool:
+    """Return whether a send in this conversation that started after `since` has no result yet."""
+    table = sends_in_flight
+    query = select(table.c.reference).where(
+        table.c.account_id == account_id,
+        table.c.conversation_id == conversation_id,
+        table.c.started_at > since,
+    )
+    with engine.connect() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def find_sent_until(
+    engine: Engine, account_id: str, conversation_id: str, until: int, limit: int
+) -> list[SentMessage]:
+    """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first."""
+    table = provider_messages
+    query = (
+        select(table.c.conversation_id, table.c.message_id)
+        .where(
+            table.c.account_id == account_id,
+            table.c.conversation_id == conversation_id,
+            table.c.sent_at <= until,
+        )
+        .order_by(table.c.sent_at.desc(), table.c.provider_id.desc())
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        found = [SentMessage(row[0], row[1]) for row in connection.execute(query)]
+    return list(dict.fromkeys(reversed(found)))
