@@ -50,7 +50,7 @@ def _stored(connection: Connection) -> Iterator[tuple[Table, "Column[str]", str,
             yield table, column, secret, key
 
 
-def _store(  # noqa: PLR0913 - one row, one value
+def _store(
     connection: Connection, table: Table, column: "Column[str]", key: str, before: str, after: str
 ) -> None:
     """Replace a secret, unless it changed meanwhile."""

@@ -20,9 +20,9 @@ from sqlalchemy import ClauseElement, Engine, func, insert, select, update
 
 from ingest.auth.permissions import DEFAULT_SCOPES, SCOPES, Caller
 from ingest.auth.secret_files import write_private
+from ingest.channels.source import CHANNEL_SOURCE
 from ingest.clock import wall_clock
 from ingest.errors import UnauthorizedError
-from ingest.channels.source import CHANNEL_SOURCE
 from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.tables import api_keys
