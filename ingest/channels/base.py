@@ -149,12 +149,17 @@ class ReactionItem(Item, frozen=True, kw_only=True):
 
 
 class ReceiptItem(Item, frozen=True, kw_only=True):
-    """The delivery state of a message that we sent. `code` and `reason` are the provider's."""
+    """The delivery state of a message that we sent. `code` and `reason` are the provider's.
+
+    `client_reference`: the reference that our send carried, if the provider returns it. It finds a message
+    whose send had no answer.
+    """
 
     message: str
     status: ReceiptStatus
     code: str | None = None
     reason: str | None = None
+    client_reference: str | None = None
 
 
 class WatermarkItem(Item, frozen=True, kw_only=True):
