@@ -306,25 +306,39 @@ Interpretation = Sent | Retry | Rejected | Unknown
 
 
 class ChannelAdapter(Protocol):
-    """One provider. Every method gives the same result for the same arguments; none does I/O."""
+    """One provider. Every method gives the same result for the same arguments; none does I/O.
 
-    provider: str
-    """Name in URLs and commands: `whatsapp_cloud`, `twilio`."""
+    The properties are plain attributes of the class. Two more are optional (`ingest/channels/registry.py`):
+    `max_body_bytes`, and `accepted`, the answer to a call that was taken.
+    """
 
-    title: str
-    """Name for people: `WhatsApp Cloud API`."""
+    @property
+    def provider(self) -> str:
+        """Name in URLs and commands: `whatsapp_cloud`, `twilio`."""
 
-    channels: tuple[str, ...]
-    """Values of the column `channel`; the first is an account's default."""
+    @property
+    def title(self) -> str:
+        """Name for people: `WhatsApp Cloud API`."""
 
-    options: tuple[Field, ...]
-    secrets: tuple[Field, ...]
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Values of the column `channel`; the first is an account's default."""
 
-    inbound_kinds: tuple[str, ...]
-    """The kinds of items that it reads, for the documentation: `text`, `image`, `status` and others."""
+    @property
+    def options(self) -> tuple[Field, ...]:
+        """What an account may set."""
 
-    redelivery: str
-    """How the provider repeats calls, one sentence."""
+    @property
+    def secrets(self) -> tuple[Field, ...]:
+        """What an account keeps secret."""
+
+    @property
+    def inbound_kinds(self) -> tuple[str, ...]:
+        """The kinds of items that it reads, for the documentation: `text`, `image`, `status` and others."""
+
+    @property
+    def redelivery(self) -> str:
+        """How the provider repeats calls, one sentence."""
 
     def challenge(self, call: Call, account: Account) -> Challenge | None:
         """Return the answer if the call checks our URL, or None. Raises InvalidSignatureError."""

@@ -1,0 +1,35 @@
+"""The providers. Adding one takes its module, a line here, and its test."""
+
+from ingest.channels.base import Challenge, ChannelAdapter
+from ingest.channels.standard_webhook import StandardWebhook
+
+ADAPTERS: dict[str, ChannelAdapter] = {
+    each.provider: each
+    for each in (
+        StandardWebhook(),
+    )
+}  # fmt: skip
+"""Every provider by its name in URLs and commands."""
+
+MAX_BODY_BYTES = 1024 * 1024
+"""Maximum bytes of a call, unless the adapter has `max_body_bytes`: mail has attachments in it."""
+
+ACCEPTED = Challenge(200, b"")
+"""The answer to a call that was taken, unless the adapter has `accepted`."""
+
+
+def find_adapter(provider: str) -> ChannelAdapter | None:
+    """Return the adapter of a provider, or None."""
+    return ADAPTERS.get(provider)
+
+
+def max_body_bytes(adapter: ChannelAdapter) -> int:
+    """Return the maximum bytes of a call of this provider."""
+    limit: int = getattr(adapter, "max_body_bytes", MAX_BODY_BYTES)
+    return limit
+
+
+def accepted_answer(adapter: ChannelAdapter) -> Challenge:
+    """Return the answer to a call of this provider that was taken."""
+    answer: Challenge = getattr(adapter, "accepted", ACCEPTED)
+    return answer
