@@ -20,6 +20,7 @@ class CircuitBreaker:
         self._opened_at: int | None = None
         self._pause = 0
         self._open_until = 0
+        self._paused_until = 0
 
     @property
     def is_closed(self) -> bool:
@@ -28,9 +29,13 @@ class CircuitBreaker:
 
     def permits(self, now: int) -> int | None:
         """Return how many deliveries may run now; None if there is no limit."""
-        if now < self._open_until:
+        if now < max(self._open_until, self._paused_until):
             return 0
         return None if self.is_closed else 1
+
+    def pause(self, until: int) -> None:
+        """Permit nothing before `until`: the destination asked for it, and counts as healthy."""
+        self._paused_until = max(self._paused_until, until)
 
     def record(self, *, is_success: bool, now: int) -> None:
         """Record the result of a delivery."""

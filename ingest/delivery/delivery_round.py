@@ -3,28 +3,33 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ClauseElement, RowMapping
 from starlette.concurrency import run_in_threadpool
 
-from ingest.clock import Clock, new_uuid7
+from ingest.clock import new_uuid7
 from ingest.delivery import queue
-from ingest.delivery.circuit_breaker import CircuitBreaker
 from ingest.delivery.destinations.base import (
     Delivered,
     Destination,
     DestinationRegistry,
     Disabled,
+    Interpretation,
     Rejected,
+    Request,
     Retry,
+    Send,
     Skip,
+    Unknown,
 )
 from ingest.delivery.queue import DeliveryKey, QueuedDelivery
 from ingest.delivery.retry_policy import next_attempt_at
-from ingest.egress.client import EgressClient, EgressResult
+from ingest.delivery.sender import Sender
+from ingest.egress.client import EgressResult
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, to_json
+from ingest.events.types import find_event_type
 
 PARALLEL_KEYS = 8
 """Maximum ordering keys of a destination that are delivered in parallel."""
@@ -46,21 +51,15 @@ class DeliveryRound:
     """Attempts deliveries, and collects what the writer has to record about them."""
 
     def __init__(
-        self,
-        destination: Destination,
-        registry: DestinationRegistry,
-        egress: EgressClient,
-        breaker: CircuitBreaker,
-        clock: Clock,
-        jitter: Callable[[], float],
+        self, destination: Destination, registry: DestinationRegistry, sender: Sender
     ) -> None:
-        """Start with nothing to record. `clock` gives microseconds, `jitter` returns 0 to 1."""
+        """Start with nothing to record."""
         self._destination = destination
         self._registry = registry
-        self._egress = egress
-        self._breaker = breaker
-        self._clock = clock
-        self._jitter = jitter
+        self._sender = sender
+        self._breaker = sender.breaker
+        self._clock = sender.clock
+        self._jitter = sender.jitter
         self._is_disabled = False
         self.statements: list[ClauseElement] = []
         self.events: list[StoredEvent] = []
@@ -112,45 +111,71 @@ class DeliveryRound:
         """Attempt one delivery; return whether the next one of its key may follow."""
         attempt = delivery.attempts + 1
         prepared = await run_in_threadpool(self._destination.prepare, delivery.event, attempt)
-        if isinstance(prepared, Skip):
-            self._record("attempted", delivery, EgressResult(None, prepared.reason, 0.0))
-            self._complete(delivery)
-            return True
-        if isinstance(prepared, Retry):
-            result = EgressResult(None, prepared.reason, 0.0)
-            self._schedule(delivery, result, prepared.reason, prepared.retry_after)
-            return False
-        result = await self._egress.send(prepared.url, prepared.headers, prepared.body)
-        outcome = self._destination.interpret(result)
-        self._breaker.record(
-            is_success=isinstance(outcome, Delivered | Rejected), now=self._clock()
-        )
+        match prepared:
+            case Skip(reason):
+                self._record("attempted", delivery, EgressResult(None, reason, 0.0))
+                self._complete(delivery)
+                return True
+            case Retry(reason):
+                return self._conclude(delivery, EgressResult(None, reason, 0.0), prepared)
+            case Request():
+                result, outcome = await self._sender.send(self._destination, prepared)
+                return self._conclude(delivery, result, outcome)
+            case Send():
+                result, outcome = await self._send_parts(delivery, prepared)
+                if isinstance(outcome, Rejected):  # the journal has it
+                    outcome = Delivered()
+                return self._conclude(delivery, result, outcome)
+
+    async def _send_parts(
+        self, delivery: Delivery, send: Send
+    ) -> tuple[EgressResult, Interpretation]:
+        """Send the parts that are left, up to the first that is not accepted."""
+        result, outcome = EgressResult(None, None, 0.0), send.verdict or Delivered()
+        if send.verdict is not None:
+            await self._sender.commit(send.journal.end(send.first, outcome, b""))
+        for part, request in enumerate(send.requests, send.first):
+            await self._sender.wait()
+            await self._sender.commit(send.journal.begin(part))
+            result, outcome = await self._sender.send(self._destination, request)
+            if isinstance(outcome, Retry) and self._next_attempt_at(delivery, outcome) is None:
+                outcome = Rejected(outcome.reason)
+            await self._sender.commit(send.journal.end(part, outcome, result.body))
+            if not isinstance(outcome, Delivered):
+                break
+        return result, outcome
+
+    def _conclude(self, delivery: Delivery, result: EgressResult, outcome: Interpretation) -> bool:
+        """Note the outcome of an attempt; return whether the next delivery of its key may follow."""
         match outcome:
-            case Delivered():
+            case Delivered() | Unknown():
                 self._record("delivered", delivery, result)
                 self._complete(delivery)
                 return True
             case Rejected(reason):
                 self._dead_letter(delivery, result, reason)
                 return not delivery.is_queued
-            case Retry(reason, retry_after):
-                self._schedule(delivery, result, reason, retry_after)
+            case Retry():
+                self._schedule(delivery, result, outcome)
             case Disabled(reason):
                 self._is_disabled = True
                 destination_id = self._destination.destination_id
                 self.statements.append(
                     self._registry.disable(destination_id, reason, self._clock())
                 )
-                self._schedule(delivery, result, f"status {result.status}", None)
+                self._schedule(delivery, result, Retry(f"status {result.status}"))
         return False
 
-    def _schedule(
-        self, delivery: Delivery, result: EgressResult, reason: str, retry_after: int | None
-    ) -> None:
-        """Schedule the next attempt, or make the delivery a dead letter."""
-        now, attempts = self._clock(), delivery.attempts + 1
+    def _next_attempt_at(self, delivery: Delivery, retry: Retry) -> int | None:
+        """Return when to try again; None if it is a dead letter now."""
+        now = self._clock()
         first = now if delivery.first_attempt_at is None else delivery.first_attempt_at
-        next_at = next_attempt_at(now, first, attempts, retry_after, self._jitter)
+        return next_attempt_at(now, first, delivery.attempts + 1, retry.retry_after, self._jitter)
+
+    def _schedule(self, delivery: Delivery, result: EgressResult, retry: Retry) -> None:
+        """Schedule the next attempt, or make the delivery a dead letter."""
+        now, attempts, reason = self._clock(), delivery.attempts + 1, retry.reason
+        next_at = self._next_attempt_at(delivery, retry)
         if next_at is None:
             self._dead_letter(delivery, result, reason)
             return
@@ -237,9 +262,11 @@ class DeliveryRound:
         return DeliveryKey(self._destination.destination_id, event["shard"], event["position"])
 
     def _record(self, verb: str, delivery: Delivery, result: EgressResult) -> None:
-        """Append the event that records an attempt."""
+        """Append the event that records an attempt, if the destination's kind has such events."""
         now, event = self._clock(), delivery.event
         kind = self._destination.kind
+        if find_event_type(f"{kind}.{verb}") is None:
+            return  # its journal has the attempts
         payload = {
             f"{kind}_id": self._destination.destination_id,
             "position": event["position"],

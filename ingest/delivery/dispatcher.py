@@ -12,25 +12,29 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from sqlalchemy import ClauseElement, Engine, RowMapping
+from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
 from ingest.clock import Clock
 from ingest.contract import Cursor
 from ingest.delivery import queue
-from ingest.delivery.circuit_breaker import CircuitBreaker
 from ingest.delivery.delivery_round import DeliveryRound
-from ingest.delivery.destinations.base import Destination, DestinationRegistry
+from ingest.delivery.destinations.base import Destination, DestinationRegistry, Record
 from ingest.delivery.live.broadcaster import Broadcaster
+from ingest.delivery.sender import Sender, Sleep
 from ingest.egress.client import EgressClient
+from ingest.egress.mail import MailClient
 from ingest.errors import LogUnavailableError
-from ingest.events.stored_event import StoredEvent
+from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log import queries
 from ingest.log.cursor import distance, furthest
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Execute
+from ingest.log.writer_requests import Append, Execute, WriterRequest
 
 logger = logging.getLogger(__name__)
+
+SOURCE = f"{SYSTEM_SOURCE}~channels"
+"""Source of the events of sends. They are appended like client events, so they are counted like them."""
 
 PAGE_EVENTS = 200
 """Maximum events that a destination reads from the log at once."""
@@ -57,16 +61,19 @@ class Dispatcher:
         egress: EgressClient,
         clock: Clock,
         jitter: Callable[[], float] = JITTER,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`clock` gives microseconds; `engine` only reads."""
+        """`clock` gives microseconds; `engine` only reads; `sleep` takes seconds."""
         self._registry = registry
         self._writer = writer
         self._engine = engine
         self._broadcaster = broadcaster
         self.egress = egress
         self._clock = clock
-        self._jitter = jitter
-        self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
+        mail = MailClient(egress.allowed)
+        self._senders = defaultdict[str, Sender](
+            lambda: Sender(egress, mail, self._append, clock, jitter, sleep)
+        )
         self._read: dict[str, Cursor] = {}
         self._probed: dict[str, tuple[int, int] | None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +86,7 @@ class Dispatcher:
 
     def is_paused(self, destination_id: str) -> bool:
         """Return whether the circuit breaker of a destination is open."""
-        return not self._breakers[destination_id].is_closed
+        return not self._senders[destination_id].breaker.is_closed
 
     def is_caught_up(self, destination_id: str) -> bool:
         """Return whether a destination has had its turn: its last round left nothing to attempt."""
@@ -117,7 +124,7 @@ class Dispatcher:
     async def _serve(self, destination_id: str) -> None:
         """Run rounds with a destination for as long as it is enabled."""
         # Scheduled retries waited for the destination, which may be reachable by now.
-        await self._execute([queue.retry_all_now(destination_id, self._clock())], [])
+        await self._submit(Execute([queue.retry_all_now(destination_id, self._clock())]))
         with self._broadcaster.subscribe(None) as subscription:
             while True:
                 subscription.start()
@@ -142,15 +149,15 @@ class Dispatcher:
     async def run_round(self, destination: Destination) -> bool:
         """Deliver due retries, then new events. Return whether there may be more at once."""
         destination_id = destination.destination_id
-        breaker = self._breakers[destination_id]
+        sender = self._senders[destination_id]
+        breaker = sender.breaker
+        sender.pace.set_rate(destination.requests_per_second)
         permits = breaker.permits(self._clock())
         if permits == 0:
             return False
         is_probe = permits is not None
         limit = permits or PAGE_EVENTS
-        round_ = DeliveryRound(
-            destination, self._registry, self.egress, breaker, self._clock, self._jitter
-        )
+        round_ = DeliveryRound(destination, self._registry, sender)
         due = await self._list_due(destination_id, limit, is_probe=is_probe)
         await round_.retry(due)
         page: Sequence[RowMapping] = []
@@ -159,7 +166,7 @@ class Dispatcher:
         if is_probe and breaker.is_closed:
             round_.statements.append(queue.retry_all_now(destination_id, self._clock()))
         if round_.statements or round_.events:
-            await self._execute(round_.statements, round_.events)
+            await self._submit(Execute(round_.statements, round_.events))
         if page:
             self._read[destination_id] = self._cursor_after(destination, page)
         return bool(due) or len(page) == limit
@@ -214,13 +221,17 @@ class Dispatcher:
         """Return the events that a destination wants. Reads the store."""
         return [row for row in page if destination.wants(row)]
 
-    async def _execute(
-        self, statements: Sequence[ClauseElement], events: Sequence[StoredEvent]
-    ) -> None:
-        """Record a round. Retries without end, because its requests were sent."""
+    async def _append(self, record: Record) -> None:
+        """Commit the record of a send."""
+        path = "/v1/channels"
+        count = len(record.events)
+        await self._submit(Append(SOURCE, path, count, record.events, statements=record.statements))
+
+    async def _submit(self, request: WriterRequest) -> None:
+        """Commit a request. Retries without end: what it records has happened, or waits for it."""
         while True:
             try:
-                await self._writer.execute(Execute(statements, events))
+                await self._writer.submit(request)
             except LogUnavailableError:
                 await asyncio.sleep(POLL_SECONDS)
             else:

@@ -8,9 +8,9 @@ environment. It reads at most 64 KiB of a response, or 256 KiB where the respons
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -37,14 +37,25 @@ class ResponseTooLargeError(ValueError):
     """The response is larger than the maximum; the rest is not read."""
 
 
+Method = Literal["POST", "GET", "PUT", "DELETE"]
+
+
 class EgressResult(Struct, frozen=True):
-    """The result of a request: a status, or an `error` of this client; `seconds` it took."""
+    """The result of a request: a status, or an `error` of this client; `seconds` it took.
+
+    `headers` are lower case; `body` is empty if only the status mattered.
+    """
 
     status: int | None
     error: str | None
     seconds: float
     retry_after: int | None = None
     """Retry-After in seconds."""
+
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    is_unsent: bool = False
+    """Whether there was no connection, so that the receiver has certainly read nothing."""
 
     @property
     def is_success(self) -> bool:
@@ -69,6 +80,13 @@ def check_url(url: str, *, allows_http: bool) -> None:
         raise ForbiddenAddressError("an address has port 443, or names none")
 
 
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a name. Raises OSError, UnicodeError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
 Headers = list[tuple[bytes, bytes]]
 Read = Callable[[httpcore2.Response], Awaitable[bytes]]
 """Reads a response, and returns what the caller needs of it."""
@@ -91,16 +109,14 @@ class SsrfSafeNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to `host`. Raises ForbiddenAddressError."""
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await resolve(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name is not known") from error
-        addresses = [str(each[4][0]) for each in found]
         if not addresses or not all(self._may_call(each, port) for each in addresses):
             raise ForbiddenAddressError("the name leads into a network that may not be called")
         failure: Exception = httpcore2.ConnectError("no address answers")
-        for each in dict.fromkeys(addresses):
+        for each in addresses:
             try:
                 return await self._real.connect_tcp(
                     each, port, timeout, local_address, socket_options
@@ -121,6 +137,7 @@ class EgressClient:
 
     def __init__(self, allowed: Sequence[Network] = (), seconds: float = REQUEST_SECONDS) -> None:
         """Send with a time-out for a whole request; `allowed`: private networks that may be called."""
+        self.allowed = allowed
         self._allows_http = bool(allowed)
         self._seconds = seconds
         self._pool = httpcore2.AsyncConnectionPool(
@@ -135,32 +152,42 @@ class EgressClient:
         """Raise ForbiddenAddressError if no request to this URL is ever allowed."""
         check_url(url, allows_http=self._allows_http)
 
-    async def send(self, url: str, headers: Headers, body: bytes) -> EgressResult:
-        """Send `body`. Never raises for the behaviour of a receiver."""
-        outcome, _ = await self._attempt(url, headers, body, self._seconds, _drain)
-        return outcome
+    async def send(
+        self, url: str, headers: Headers, body: bytes, method: Method = "POST"
+    ) -> EgressResult:
+        """Send `body`; only the status matters. Never raises for the behaviour of a receiver."""
+        return await self._attempt(method, url, headers, body, self._seconds, _drain)
 
     async def request(
-        self, url: str, headers: Headers, body: bytes, seconds: float
-    ) -> tuple[EgressResult, bytes]:
-        """Send `body` and return the response, at most 256 KiB, within `seconds`.
+        self,
+        url: str,
+        headers: Headers,
+        body: bytes,
+        seconds: float | None = None,
+        method: Method = "POST",
+    ) -> EgressResult:
+        """Send `body` and read the response, at most 256 KiB, within `seconds`.
 
         Never raises for the behaviour of a receiver.
         """
-        return await self._attempt(url, headers, body, seconds, _read_body)
+        seconds = self._seconds if seconds is None else seconds
+        return await self._attempt(method, url, headers, body, seconds, _read_body)
 
     async def _attempt(
-        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
-    ) -> tuple[EgressResult, bytes]:
+        self, method: Method, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> EgressResult:
         started = time.monotonic()
+        is_unsent = False
         try:
             self.validate_url(url)
             async with asyncio.timeout(seconds):
-                status, retry_after, content = await self._post(url, headers, body, seconds, read)
+                answer, content = await self._call(method, url, headers, body, seconds, read)
         except ForbiddenAddressError as error:
-            failure = f"forbidden: {error}"
+            failure, is_unsent = f"forbidden: {error}", True
         except TimeoutError:
             failure = "timeout"
+        except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+            failure, is_unsent = type(error).__name__, True
         except (
             httpcore2.NetworkError,
             httpcore2.ProtocolError,
@@ -170,26 +197,33 @@ class EgressClient:
         except (OSError, UnicodeError, ValueError) as error:
             failure = type(error).__name__
         else:
-            return EgressResult(status, None, time.monotonic() - started, retry_after), content
-        return EgressResult(None, failure, time.monotonic() - started), b""
+            return _result(answer, content, time.monotonic() - started)
+        return EgressResult(None, failure, time.monotonic() - started, is_unsent=is_unsent)
 
-    async def _post(
-        self, url: str, headers: Headers, body: bytes, seconds: float, read: Read
-    ) -> tuple[int, int | None, bytes]:
-        named = [
+    async def _call(
+        self, method: Method, url: str, headers: Headers, body: bytes, seconds: float, read: Read
+    ) -> tuple[httpcore2.Response, bytes]:
+        given = {name.lower() for name, _ in headers}
+        defaults = [
             (b"host", urlsplit(url).netloc.encode()),
             (b"content-type", b"application/json"),
             (b"user-agent", b"Convolake"),
             (b"content-length", str(len(body)).encode()),
-            *headers,
         ]
+        named = [*(each for each in defaults if each[0] not in given), *headers]
         timeouts = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
         async with self._pool.stream(
-            "POST", url, headers=named, content=body, extensions={"timeout": timeouts}
+            method, url, headers=named, content=body, extensions={"timeout": timeouts}
         ) as answer:
-            content = await read(answer)
-            retry_after = _seconds(dict(answer.headers).get(b"retry-after", b""))
-            return answer.status, retry_after, content
+            return answer, await read(answer)
+
+
+def _result(answer: httpcore2.Response, content: bytes, seconds: float) -> EgressResult:
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
+    }
+    retry_after = _seconds(headers.get("retry-after", ""))
+    return EgressResult(answer.status, None, seconds, retry_after, headers, content)
 
 
 async def _drain(answer: httpcore2.Response) -> bytes:
@@ -216,5 +250,5 @@ async def _read(answer: httpcore2.Response, most: int) -> bytes:
     return bytes(content)
 
 
-def _seconds(value: bytes) -> int | None:
-    return int(value) if value.isdigit() and len(value) < 10 else None
+def _seconds(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

@@ -143,11 +143,11 @@ class HookRunner:
         except UnreadableSecretError as error:
             raise _FailedError(error.detail) from None
         named = signing.sign(proposal.proposal_id, now // 1_000_000, body, keys)
-        outcome, content = await self._sender.request(hook.url, named, body, seconds)
+        outcome = await self._sender.request(hook.url, named, body, seconds)
         if outcome.status != HTTP_OK:
             raise _FailedError(outcome.error or f"status {outcome.status}")
         try:
-            answer = _decode(content)
+            answer = _decode(outcome.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise _FailedError("its answer is not what a hook may say") from None
         if answer.action == "modify" and (answer.text is None or "\0" in answer.text):

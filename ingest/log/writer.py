@@ -243,6 +243,8 @@ class Writer:
                     work.run_timers(self._clock(), limit)
                 case RecordPresence():
                     work.record_presence(queued.request, self._clock())
+                case Append(statements=statements):
+                    work.execute(Execute(statements))
                 case Execute():
                     work.execute(queued.request)
                 case ClaimReviewItem():

@@ -15,6 +15,7 @@ from sqlalchemy import ClauseElement
 from ingest.errors import IngestError
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
+from ingest.log.storage.statements import Bound
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
@@ -49,6 +50,7 @@ class Append:
     `received` is the count of events before anything was parsed; the log compares it with what it
     stored, rejected and parked. `replay_of`: the rejected event that this replays. `channels`: the
     channels of a restricted API key; conversations of other channels do not exist for it.
+    `statements` run in the same commit, whatever becomes of the events.
     """
 
     source: str
@@ -57,13 +59,14 @@ class Append:
     events: Sequence[IncomingEvent]
     replay_of: int | None = None
     channels: frozenset[str] = frozenset()
+    statements: Sequence[ClauseElement | Bound] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Execute:
     """Run statements, and append server events about them, in the next commit. Safe to repeat."""
 
-    statements: Sequence[ClauseElement]
+    statements: Sequence[ClauseElement | Bound]
     events: Sequence[StoredEvent] = ()
 
 

@@ -46,6 +46,7 @@ class TextDestination:
     kind = "webhook"
     destination_id = "text"
     is_enabled = True
+    requests_per_second = None
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,7 +1,7 @@
 """The seam between the dispatcher and the places where it sends events.
 
-A destination says which events it wants, in which order, as which request, and what a response means. It
-sends nothing itself. The dispatcher owns cursor, queue, retries, circuit breaker and dead letters.
+A destination says which events it wants, in which order, as which requests, and what a response means. It
+sends nothing itself. The dispatcher owns cursor, queue, retries, circuit breaker, rate and dead letters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,29 @@ from msgspec import Struct
 from sqlalchemy import ClauseElement, ColumnElement, RowMapping
 
 from ingest.contract import Cursor
-from ingest.egress.client import EgressResult, Headers
+from ingest.egress.client import EgressResult, Headers, Method
+from ingest.egress.mail import MailServer
+from ingest.log.storage.statements import Bound
+from ingest.log.writer_requests import IncomingEvent
 
 
 class Request(Struct, frozen=True):
-    """A prepared HTTP POST."""
+    """A prepared HTTP request. `needs_body`: what the answer means depends on its body."""
 
     url: str
     headers: Headers
     body: bytes
+    method: Method = "POST"
+    needs_body: bool = False
+
+
+class Mail(Struct, frozen=True):
+    """A prepared mail: the server that takes it, the envelope, and the content with its headers."""
+
+    server: MailServer
+    sender: str
+    recipients: Sequence[str]
+    content: bytes
 
 
 class Skip(Struct, frozen=True):
@@ -33,10 +47,14 @@ class Delivered(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """The attempt failed; another one may succeed. `retry_after`: seconds that the destination asks for."""
+    """The attempt failed; another one may succeed. `retry_after`: seconds that the destination asks for.
+
+    `is_throttled`: it asks for a pause of everything that goes to it.
+    """
 
     reason: str
     retry_after: int | None = None
+    is_throttled: bool = False
 
 
 class Rejected(Struct, frozen=True):
@@ -51,7 +69,46 @@ class Disabled(Struct, frozen=True):
     reason: str
 
 
-Interpretation = Delivered | Retry | Rejected | Disabled
+class Unknown(Struct, frozen=True):
+    """The destination may have accepted the event. It is not sent again, and counts as done."""
+
+    reason: str
+
+
+Interpretation = Delivered | Retry | Rejected | Disabled | Unknown
+
+
+class Record(Struct, frozen=True):
+    """What one commit of the log has to hold: statements, and events to append."""
+
+    statements: Sequence[ClauseElement | Bound] = ()
+    events: Sequence[IncomingEvent] = ()
+
+
+class Journal(Protocol):
+    """What the store keeps of the sends of one event, so that a crash leaves none in doubt unnoticed.
+
+    Every method gives the same record for the same arguments: a commit may be repeated.
+    """
+
+    def begin(self, part: int) -> Record:
+        """Return what to commit before a part, counted from 0, goes out."""
+
+    def end(self, part: int, outcome: Interpretation, answer: bytes) -> Record:
+        """Return what to commit with the outcome of a part. A last Retry is passed as Rejected."""
+
+
+class Send(Struct, frozen=True):
+    """An event as requests, in order: each goes out after the one before it was accepted.
+
+    `first`: the number of the first request; the parts before it were accepted. `verdict`: the outcome
+    that is certain without a request. The journal replaces the delivery events of the other destinations.
+    """
+
+    journal: Journal
+    requests: Sequence[Request | Mail] = ()
+    first: int = 0
+    verdict: Interpretation | None = None
 
 
 class Destination(Protocol):
@@ -64,14 +121,18 @@ class Destination(Protocol):
     cursor: Cursor
     is_enabled: bool
 
+    @property
+    def requests_per_second(self) -> float | None:
+        """The rate that its requests keep to; None: no limit."""
+
     def wants(self, event: RowMapping) -> bool:
         """Return whether the destination receives this event. May read the store."""
 
     def ordering_key(self, event: Mapping[str, object] | RowMapping) -> str:
         """Return the key within which events go out in order."""
 
-    def prepare(self, event: RowMapping, attempt: int) -> Request | Skip | Retry:
-        """Build the request for an attempt, counted from 1. May read the store. Retry: it cannot be built now."""
+    def prepare(self, event: RowMapping, attempt: int) -> Request | Send | Skip | Retry:
+        """Build the requests for an attempt, counted from 1. May read the store. Retry: they cannot be built now."""
 
     def interpret(self, result: EgressResult) -> Interpretation:
         """Return what a response, or the failure to get one, means."""

@@ -75,6 +75,7 @@ class WebhookDestination:
     """Sends events to a webhook."""
 
     kind = "webhook"
+    requests_per_second = None
 
     def __init__(
         self,

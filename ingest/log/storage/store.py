@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ClauseElement, Engine
+from sqlalchemy import ClauseElement, Compiled, Engine
 
 from ingest.errors import UnreadableStateError
 from ingest.events.contact_state import Contact
@@ -23,7 +23,7 @@ from ingest.log.records import (
 from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
 from ingest.log.storage.state_reader import read_contact, read_message
-from ingest.log.storage.statements import compiled_statements
+from ingest.log.storage.statements import Bound, compiled_statements
 
 K = TypeVar("K")
 S = TypeVar("S")
@@ -38,6 +38,7 @@ class Store:
         self.engine = engine
         self._shard = shard
         self._database = database_for(engine)
+        self._compiled: dict[ClauseElement, Compiled] = {}
         self._sql = compiled_statements(engine.dialect)
         self._conversations = ConversationTable(
             engine, self._sql, self._execute, self._execute_many
@@ -235,14 +236,24 @@ class Store:
         self.execute(query)
         return list(self._cursor.fetchall())
 
-    def execute(self, statement: ClauseElement) -> None:
+    def execute(self, statement: ClauseElement | Bound) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
-        compiled = statement.compile(
-            dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
-        )
-        values = compiled.construct_params() or {}
+        given = None
+        if isinstance(statement, Bound):
+            statement, given = statement
+            if statement not in self._compiled:
+                self._compiled[statement] = self._compile(statement)
+            compiled = self._compiled[statement]
+        else:
+            compiled = self._compile(statement)
+        values = compiled.construct_params(given) or {}
         names = getattr(compiled, "positiontup", None) or ()
         self._cursor.execute(str(compiled), [values[name] for name in names])
+
+    def _compile(self, statement: ClauseElement) -> Compiled:
+        return statement.compile(
+            dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
+        )
 
     def commit(self) -> None:
         """Commit the transaction: it is on disk when this returns."""
