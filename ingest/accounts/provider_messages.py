@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ClauseElement, Engine, delete, literal, select
-from sqlalchemy import insert as insert_into
+from sqlalchemy import ClauseElement, Engine, delete, select
 
+from ingest.accounts.insert_once import insert_once
 from ingest.log.storage.tables import provider_messages, sends_in_flight
 
 
@@ -23,13 +23,14 @@ def record_sent(
 
     A message in several parts has several ids. `sent_at`: microseconds since 1970.
     """
-    table = provider_messages
-    is_known = table.c.account_id == account_id, table.c.provider_id == provider_id
-    values = (account_id, provider_id, conversation_id, message_id, sent_at)
-    row = select(*(literal(each) for each in values)).where(
-        ~select(table).where(*is_known).exists()
+    return insert_once(
+        provider_messages,
+        account_id=account_id,
+        provider_id=provider_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        sent_at=sent_at,
     )
-    return insert_into(table).from_select([each.name for each in table.c], row)
 
 
 def start_send(
@@ -39,13 +40,14 @@ def start_send(
 
     An echo in this conversation waits until `finish_send`, because it may be this send.
     """
-    table = sends_in_flight
-    is_known = table.c.account_id == account_id, table.c.reference == reference
-    values = (account_id, reference, conversation_id, message_id, started_at)
-    row = select(*(literal(each) for each in values)).where(
-        ~select(table).where(*is_known).exists()
+    return insert_once(
+        sends_in_flight,
+        account_id=account_id,
+        reference=reference,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        started_at=started_at,
     )
-    return insert_into(table).from_select([each.name for each in table.c], row)
 
 
 def finish_send(account_id: str, reference: str) -> ClauseElement:

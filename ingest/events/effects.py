@@ -48,8 +48,9 @@ def append_with_effects(
 def _starts_session(event: StoredEvent, state: Conversation) -> bool:
     if state.session_id is not None or state.state == "closed":
         return False
-    is_note = event.event_type == "message.created" and event.visibility == "internal"
-    return rules_of(event.event_type).opens_session and not is_note
+    is_message = event.event_type == "message.created"
+    is_quiet = event.visibility == "internal" or event.participant_role == "system"
+    return rules_of(event.event_type).opens_session and not (is_message and is_quiet)
 
 
 def _append_effects(

@@ -123,7 +123,7 @@ def _apply_message(state: Conversation, event: StoredEvent) -> None:
             event.channel,
             event.channel_account,
         )
-    if role == "customer" or state.state == "inactive":
+    if role == "customer" or (state.state == "inactive" and role != "system"):
         _set_state(state, "active")
 
 

@@ -507,7 +507,9 @@ _ALL = (
 EVENT_TYPES: dict[str, EventType] = {each.name: each for each in _ALL}
 """Every event type except `custom.<name>`, which clients may write in the conversation stream."""
 
-_CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]{0,63}\Z")
+_CUSTOM = re.compile(r"custom(\.[a-z][a-z0-9_]{0,63}){1,2}\Z")
+"""`custom.<name>`, and `custom.<provider>.<kind>` for what a provider reports and no type describes."""
+
 CUSTOM = EventType(
     name="custom.<name>",
     stream="conversation",

@@ -99,6 +99,8 @@ class UnitOfWork:
             for incoming, new_id in zip(request.events, new_ids, strict=True)
         ]
         self._stats.record(request, results, received_at)
+        if request.record is not None:
+            self._store.execute(request.record(results))
         return results
 
     def _append_one(
@@ -108,6 +110,8 @@ class UnitOfWork:
         if draft is None:
             return reject(None, incoming.error)
         event = from_draft(draft, request.source, received_at, draft.event_id or new_id)
+        if incoming.fingerprint is not None:
+            event.fingerprint = incoming.fingerprint
         if incoming.modified is not None:
             event.text = incoming.modified.text
             merge_payload(event, modified_by=incoming.modified.hook_ids)
@@ -227,6 +231,7 @@ class UnitOfWork:
         """Accept an event whose message arrived."""
         draft = msgspec.json.decode(parked.raw, type=Draft)
         event = from_draft(draft, parked.source, parked.received_at, parked.event_id)
+        event.fingerprint = parked.fingerprint
         self._redirect_to_message(draft, event)
         try:
             result = self._accept(draft, event, None)

@@ -4,7 +4,7 @@ This is the seam between the API and the log: one of these requests in, one ackn
 event of an `Append` out, in order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -31,7 +31,8 @@ class IncomingEvent(Struct):
     """One event as it was received: its bytes, and the result of intake.
 
     Either `draft` is set, or the `error` for which intake rejected it. The log may reject a draft with a
-    `command`; without one it is a fact. The draft of a `modified` message stays as the client sent it, so
+    `command`; without one it is a fact. `fingerprint`: of what the producer sent, if the draft has more, such as
+    a conversation that the server chose. The draft of a `modified` message stays as the client sent it, so
     that a repeat is recognised. `event_id`: the id that a repeat of a rejected event will have.
     """
 
@@ -41,6 +42,7 @@ class IncomingEvent(Struct):
     command: Command | None = None
     modified: HookModification | None = None
     event_id: str | None = None
+    fingerprint: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -50,7 +52,8 @@ class Append:
     `received` is the count of events before anything was parsed; the log compares it with what it
     stored, rejected and parked. `replay_of`: the rejected event that this replays. `channels`: the
     channels of a restricted API key; conversations of other channels do not exist for it.
-    `statements` run in the same commit, whatever becomes of the events.
+    `statements` run in the same commit, whatever becomes of the events; so does what `record` returns for
+    the results.
     """
 
     source: str
@@ -60,6 +63,7 @@ class Append:
     replay_of: int | None = None
     channels: frozenset[str] = frozenset()
     statements: Sequence[ClauseElement | Bound] = ()
+    record: "Callable[[Sequence[Acknowledgement]], Bound] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
