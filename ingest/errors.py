@@ -10,6 +10,7 @@ IngestError
 │   UnknownAccountError
 ├── AccountExistsError           another channel account has this id
 ├── UnreadableSecretError        no key decrypts a stored secret
+├── UnverifiedCallError, FailedChallengeError    a call of a provider is not proven to be one
 ├── UnauthorizedError            no key, or an unknown one
 ├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
@@ -454,6 +455,22 @@ class UnreadableSecretError(IngestError):
     title = "A secret cannot be decrypted"
     retryable = True
     retry_after = 60
+
+
+class UnverifiedCallError(IngestError):
+    """A call is not proven to be the provider's. Nothing of it was stored; `convolake channels test` counts it."""
+
+    status = 401
+    code = "unverified_call"
+    title = "The call is not verified"
+
+
+class FailedChallengeError(IngestError):
+    """The call that checks the URL does not have the account's token."""
+
+    status = 403
+    code = "failed_challenge"
+    title = "The check of the URL failed"
 
 
 class RejectedCallError(EventRejectedError):

@@ -1,16 +1,16 @@
 """Which message the provider's id of a sent message means, and which sends have no result yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ClauseElement, Engine, delete, select
+from sqlalchemy import ClauseElement, Engine, delete, select, text
 
 from ingest.accounts.insert_once import insert_once
-from ingest.log.storage.tables import provider_messages, sends_in_flight
+from ingest.log.storage.tables import NAMED_MESSAGE, events, provider_messages, sends_in_flight
 
 
-class SentMessage(NamedTuple):
-    """A message that we sent, and its conversation."""
+class FoundMessage(NamedTuple):
+    """A message that a provider has an id for, and its conversation."""
 
     conversation_id: str
     message_id: str
@@ -58,17 +58,17 @@ def finish_send(account_id: str, reference: str) -> ClauseElement:
 
 def find_sent(
     engine: Engine, account_id: str, provider_ids: Sequence[str]
-) -> dict[str, SentMessage]:
+) -> dict[str, FoundMessage]:
     """Return those of our messages that the provider knows by these ids."""
     table = provider_messages
     query = select(table.c.provider_id, table.c.conversation_id, table.c.message_id).where(
         table.c.account_id == account_id, table.c.provider_id.in_(provider_ids)
     )
     with engine.connect() as connection:
-        return {row[0]: SentMessage(row[1], row[2]) for row in connection.execute(query)}
+        return {row[0]: FoundMessage(row[1], row[2]) for row in connection.execute(query)}
 
 
-def find_send(engine: Engine, account_id: str, reference: str) -> SentMessage | None:
+def find_send(engine: Engine, account_id: str, reference: str) -> FoundMessage | None:
     """Return the message of a send whose result is not known yet."""
     table = sends_in_flight
     query = select(table.c.conversation_id, table.c.message_id).where(
@@ -76,7 +76,7 @@ def find_send(engine: Engine, account_id: str, reference: str) -> SentMessage | 
     )
     with engine.connect() as connection:
         row = connection.execute(query).first()
-    return None if row is None else SentMessage(row[0], row[1])
+    return None if row is None else FoundMessage(row[0], row[1])
 
 
 def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, since: int) -> bool:
@@ -93,7 +93,7 @@ def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, si
 
 def find_sent_until(
     engine: Engine, account_id: str, conversation_id: str, until: int, limit: int
-) -> list[SentMessage]:
+) -> list[FoundMessage]:
     """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first."""
     table = provider_messages
     query = (
@@ -107,5 +107,28 @@ def find_sent_until(
         .limit(limit)
     )
     with engine.connect() as connection:
-        found = [SentMessage(row[0], row[1]) for row in connection.execute(query)]
+        found = [FoundMessage(row[0], row[1]) for row in connection.execute(query)]
     return list(dict.fromkeys(reversed(found)))
+
+
+def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, FoundMessage]:
+    """Return those inbound messages that the log has. `message_ids`: by the provider's ids."""
+    query = select(events.c.message_id, events.c.conversation_id).where(
+        text(NAMED_MESSAGE), events.c.message_id.in_(list(message_ids.values()))
+    )
+    with engine.connect() as connection:
+        found = {row[0]: FoundMessage(row[1], row[0]) for row in connection.execute(query)}
+    return {
+        provider_id: found[message_id]
+        for provider_id, message_id in message_ids.items()
+        if message_id in found
+    }
+
+
+def find_events(engine: Engine, event_ids: Sequence[str], source: str) -> set[str]:
+    """Return those of these events that the log has."""
+    query = select(events.c.event_id).where(
+        events.c.event_id.in_(event_ids), events.c.source == source
+    )
+    with engine.connect() as connection:
+        return set(connection.execute(query).scalars())

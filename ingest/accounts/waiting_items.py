@@ -64,7 +64,7 @@ def remove_waiting(waiting: WaitingItem) -> ClauseElement:
     )
 
 
-def postpone_waiting(waiting: WaitingItem, check_at: int) -> ClauseElement:
+def postpone(waiting: WaitingItem, check_at: int) -> ClauseElement:
     """Return the statement that looks at an item again later."""
     return (
         update(waiting_items)

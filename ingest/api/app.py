@@ -9,6 +9,8 @@ from ingest.api import asyncapi_document, openapi_document, problems
 from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
     audit,
+    channel_calls,
+    channels,
     chat,
     contacts,
     conversations,
@@ -53,6 +55,8 @@ ROUTERS = (
     events.router,
     typing.router,
     tokens.router,
+    channel_calls.raw,
+    channels.router,
     webhooks.router,
     deliveries.router,
     hooks.router,

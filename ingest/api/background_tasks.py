@@ -42,6 +42,7 @@ def background_tasks(
     tasks: list[BackgroundTask] = [
         partial(_run_timers, context.writer),
         partial(_save_key_usage, context.writer, context.api_keys),
+        context.channels.save_refusals,
     ]
     if context.presence is not None:
         tasks.append(context.presence.run)
@@ -72,6 +73,8 @@ async def _deliver(context: AppContext) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(context.dispatcher.run())
         tasks.create_task(context.bot_watchdog.run())
+        tasks.create_task(context.channels.release_waiting())
+        tasks.create_task(context.channels.purge_calls())
 
 
 async def _run_timers(writer: Writer) -> None:

@@ -11,7 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 import ingest.api.id_paths  # noqa: F401  # registers `{name:id}`, which the routes use
+from ingest.accounts.account_cache import AccountCache
 from ingest.accounts.secret_box import SecretBox
+from ingest.api.channel_intake import ChannelIntake
 from ingest.api.metrics import Metrics
 from ingest.api.request_body import header
 from ingest.auth.api_keys import ApiKeyAuthenticator
@@ -64,6 +66,10 @@ class AppContext:
     unread: UnreadCounter
     states: StateCache
     secrets: SecretBox
+    accounts: AccountCache
+    channels: ChannelIntake
+    public_url: str | None = None
+    """Where providers find the API; None: what their request says."""
     allowed_origins: frozenset[str] = frozenset()
     store_typing: bool = False
     chat_bot: str | None = None

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from ingest.accounts.account_cache import AccountCache
 from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.stored_secrets import seal_stored_secrets
 from ingest.api.background_tasks import background_tasks, restart_on_failure
+from ingest.api.channel_intake import ChannelIntake
+from ingest.api.channel_translation import Translator
 from ingest.api.dependencies import AppContext
 from ingest.api.metrics import Metrics
 from ingest.api.routes import typing
@@ -21,7 +24,7 @@ from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.secret_keys import open_secret_box
 from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.clock import Clock, NewId
-from ingest.contract import Cursor
+from ingest.contract import MICROSECOND, Cursor
 from ingest.delivery.bot_watchdog import BotWatchdog
 from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
@@ -33,6 +36,7 @@ from ingest.egress.client import EgressClient
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.hooks.runner import HookRunner
+from ingest.identity.resolver import Resolver
 from ingest.log import queries, rebuild
 from ingest.log.queries import ConversationChannels
 from ingest.log.state_cache import StateCache
@@ -89,7 +93,16 @@ async def lifespan(
         if settings.agent_disconnected_after is not None:
             presence = PresenceTracker(writer)
         context = _build_context(
-            settings, writer, engine, secrets, control, broadcaster, presence, clock, follower
+            settings,
+            writer,
+            engine,
+            secrets,
+            control,
+            broadcaster,
+            presence,
+            clock,
+            new_id,
+            follower,
         )
         app.state.context, app.state.new_id = context, new_id
         writer.start()
@@ -163,17 +176,29 @@ def _build_context(
     broadcaster: Broadcaster,
     presence: PresenceTracker | None,
     clock: Clock,
+    new_id: NewId,
     follower: "CommitFollower | None",
 ) -> AppContext:
     egress = EgressClient(sorted(settings.webhook_networks, key=str))
     hooks = HookRunner(engine, egress, clock, secrets)
     registry = WebhookRegistry(engine, clock, secrets)
     dispatcher = Dispatcher(registry, writer, engine, broadcaster, egress, clock)
+    metrics = Metrics(writer, broadcaster, hooks)
+    channels = ChannelIntake(
+        engine,
+        writer,
+        metrics,
+        secrets,
+        Translator(engine, Resolver(engine, clock), settings.parked_ttl // MICROSECOND),
+        clock,
+        new_id,
+        settings.channel_calls_kept // MICROSECOND,
+    )
     return AppContext(
         writer=writer,
         api_keys=ApiKeyAuthenticator(engine, now=clock),
         engine=engine,
-        metrics=Metrics(writer, broadcaster, hooks),
+        metrics=metrics,
         typing=TypingRegistry(clock),
         tokens=UserTokens(get_or_create_token_secret(settings), clock),
         broadcaster=broadcaster,
@@ -193,6 +218,9 @@ def _build_context(
         unread=UnreadCounter(engine),
         states=StateCache(engine),
         secrets=secrets,
+        accounts=AccountCache(engine, secrets, clock),
+        channels=channels,
+        public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,

@@ -33,6 +33,7 @@ class Metrics(Collector):
         self._hub = hub
         self._hooks = hooks
         self._received = 0
+        self._refused_calls = 0
         self._by_status: Counter[str] = Counter(dict.fromkeys(get_args(Status), 0))
         self.registry = CollectorRegistry()
         self.registry.register(self)
@@ -40,6 +41,10 @@ class Metrics(Collector):
     def count_received(self, count: int) -> None:
         """Count received events."""
         self._received += count
+
+    def count_refused_call(self) -> None:
+        """Count a call of a provider that is not verified."""
+        self._refused_calls += 1
 
     def count_acknowledgements(self, answers: list[Acknowledgement]) -> None:
         """Count answers by status."""
@@ -52,6 +57,11 @@ class Metrics(Collector):
             "convolake_events_received",
             "Events received, counted before parsing.",
             self._received,
+        )
+        yield CounterMetricFamily(
+            "convolake_channel_calls_refused",
+            "Calls to channel accounts that were not verified.",
+            self._refused_calls,
         )
         acknowledged = CounterMetricFamily(
             "convolake_events",

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from ingest.api.id_paths import IdConvertor, keep_slashes
 from ingest.api.problems import problem_response, unexpected_response
 from ingest.api.request_body import BODY_METHODS, declare_json, limit_body
+from ingest.api.routes.channel_calls import take_call
 from ingest.api.routes.events import record_events
 from ingest.api.routes.messages import create_message
 from ingest.auth.rate_limiter import RATE_LIMIT_STATE, with_rate_limit_headers
@@ -68,6 +69,9 @@ def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]
     path = scope["path"]
     if path == "/v1/events":
         return record_events
+    if path.startswith("/channels/"):
+        scope["path_params"] = {"account_id": path.removeprefix("/channels/")}
+        return take_call
     found = _MESSAGES.match(path)
     if found is None:
         return None

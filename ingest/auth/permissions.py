@@ -10,6 +10,7 @@ SCOPES = {
     "conversations:write": "command: open conversations, post messages, hand off",
     "read": "read conversations, messages, events; listen to them",
     "webhooks:admin": "make, change and replay webhooks; make and change hooks",
+    "channels:admin": "make and change channel accounts, and set their secrets",
     "import": "give facts a `happened_at`",
     "review": "write reviews",
     "audit": "record what users of the dashboard see",

@@ -7,13 +7,19 @@ from uuid import uuid5
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
+from starlette.concurrency import run_in_threadpool
 
-from ingest.api.dependencies import Context, RequireEventsWrite, RequireRead
+from ingest.accounts.channel_calls import get_call
+from ingest.accounts.registry import get_account
+from ingest.api.channel_intake import CALL_PATH
+from ingest.api.dependencies import AppContext, Context, RequireEventsWrite, RequireRead
 from ingest.api.hook_gate import run_hooks
 from ingest.api.intake import parse, parser_for, submit, to_response
 from ingest.api.openapi import WRITE_ERRORS, problem_responses
 from ingest.api.pagination import from_cursor, to_cursor
 from ingest.auth.permissions import Caller
+from ingest.channels.base import ChannelAdapter
+from ingest.channels.registry import find_adapter
 from ingest.contract import NAMESPACE, from_micros
 from ingest.errors import (
     ForbiddenError,
@@ -108,6 +114,8 @@ async def replay_rejected(
         raise UnknownRejectedEventError("there is no rejected event with this id", "rejected_id")
     if row["code"] == ForbiddenError.code:
         raise ForbiddenError("the source may not send this event, and a replay cannot change that")
+    if row["path"].startswith(CALL_PATH):
+        return await _read_call_again(api, row)
     read = parser_for(row["path"], row["source"], request.app.state.new_id)
     named = row["event_id"] or str(uuid5(NAMESPACE, f"replay/{row['source']}/{rejected_id}"))
     arrival = parse(row["raw"], read, named, caller)
@@ -118,6 +126,27 @@ async def replay_rejected(
         Append(row["source"], row["path"], 1, [arrival], rejected_id, caller.channels),
     )
     return to_response(answer)
+
+
+async def _read_call_again(api: AppContext, row: RowMapping) -> Response:
+    """Read a provider's call again. Events of it that are stored already are duplicates."""
+    call_id = row["path"].partition("?call=")[2]
+    kept = await run_in_threadpool(get_call, api.engine, call_id)
+    adapter = None if kept is None else await run_in_threadpool(_adapter_of, api, kept.account_id)
+    if kept is None or adapter is None:
+        raise InvalidRequestError("the provider's call is not kept any more")
+    answers = await api.channels.read_again(kept, adapter, api.public_url or "", row["rejected_id"])
+    for answer in answers:
+        if answer.error is not None:
+            raise answer.error
+    if not answers:
+        raise InvalidRequestError("what this call refers to has not arrived yet")
+    return to_response(answers[-1])
+
+
+def _adapter_of(api: AppContext, account_id: str) -> ChannelAdapter | None:
+    account = get_account(api.engine, account_id)
+    return None if account is None else find_adapter(account.provider)
 
 
 def _source_filter(caller: Caller) -> str | None:

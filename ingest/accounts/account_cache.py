@@ -1,0 +1,49 @@
+"""Channel accounts in memory, for the routes that providers call."""
+
+import threading
+
+from cachetools import TTLCache
+from sqlalchemy import Engine
+
+from ingest.accounts.registry import ChannelAccount, get_account, open_account
+from ingest.accounts.secret_box import SecretBox
+from ingest.channels.base import Account
+from ingest.clock import Clock
+
+CACHED_ACCOUNTS = 1_000
+CACHE_SECONDS = 5.0
+"""Time after which this process sees a change that another one made."""
+
+Opened = tuple[ChannelAccount, Account]
+
+
+class AccountCache:
+    """Accounts by id, with their secrets. Thread-safe."""
+
+    def __init__(self, engine: Engine, secrets: SecretBox, clock: Clock) -> None:
+        """`engine` only reads; `clock` gives microseconds."""
+        self._engine = engine
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._accounts: TTLCache[str, Opened] = TTLCache(
+            CACHED_ACCOUNTS, CACHE_SECONDS, timer=lambda: clock() / 1_000_000
+        )
+
+    def get(self, account_id: str) -> Opened | None:
+        """Return an account that is enabled, or None. Raises UnreadableSecretError."""
+        with self._lock:
+            found = self._accounts.get(account_id)
+        if found is not None:
+            return found
+        stored = get_account(self._engine, account_id)
+        if stored is None or stored.disabled_at is not None:
+            return None
+        opened = stored, open_account(self._secrets, stored)
+        with self._lock:
+            self._accounts[account_id] = opened
+        return opened
+
+    def forget(self, account_id: str) -> None:
+        """Read an account again: it changed."""
+        with self._lock:
+            self._accounts.pop(account_id, None)

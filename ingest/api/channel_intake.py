@@ -1,0 +1,254 @@
+"""The intake of providers' calls: a verified call becomes events, and is kept with what became of it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+
+from ingest.accounts import channel_calls, waiting_items
+from ingest.accounts.account_cache import Opened
+from ingest.accounts.channel_calls import CallOutcome, KeptCall
+from ingest.accounts.registry import get_account, open_account
+from ingest.accounts.secret_box import SecretBox
+from ingest.accounts.waiting_items import WaitingItem
+from ingest.api.channel_translation import Translated, Translator, TypingChange, expired
+from ingest.api.metrics import Metrics
+from ingest.channels.base import Call, ChannelAdapter, Inbound, UnreadableCallError
+from ingest.channels.source import CHANNEL_SOURCE
+from ingest.clock import Clock, NewId
+from ingest.errors import LogUnavailableError, RejectedCallError, UnknownAccountError
+from ingest.log.storage.statements import Bound
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Acknowledgement, Append, Execute, IncomingEvent
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""Interval at which waiting items are looked at, and counts of unverified calls are saved."""
+
+PAUSE_SECONDS = 0.05
+"""Minimum time between two looks at the waiting items."""
+
+RELEASED_AT_ONCE = 500
+PURGE_SECONDS = 3_600.0
+SECOND = 1_000_000
+MAX_REASONS = 10
+
+
+class ChannelIntake:
+    """Takes calls of providers."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        metrics: Metrics,
+        secrets: SecretBox,
+        translator: Translator,
+        clock: Clock,
+        new_id: NewId,
+        calls_kept: int,
+    ) -> None:
+        """`engine` only reads; `clock` and `calls_kept` are in microseconds."""
+        self._engine = engine
+        self._writer = writer
+        self._metrics = metrics
+        self._secrets = secrets
+        self._translator = translator
+        self._clock = clock
+        self._new_id = new_id
+        self._calls_kept = calls_kept
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._may_wait = True
+        self._wake = asyncio.Event()
+
+    def count_refusal(self, account_id: str, reason: str) -> None:
+        """Count a call that is not verified. Nothing else of it is kept."""
+        self._refusals[account_id, reason] += 1
+        self._metrics.count_refused_call()
+
+    async def take(
+        self, opened: Opened, adapter: ChannelAdapter, call: Call
+    ) -> Sequence[TypingChange]:
+        """Store the events of a verified call; return who types. Raises LogUnavailableError.
+
+        Safe to repeat: the ids of the events are derived from the provider's.
+        """
+        now, call_id = self._clock(), self._new_id()
+        translated = await run_in_threadpool(self._read, opened, adapter, call, call_id, now)
+        account_id = opened[0].account_id
+        keep = partial(_keep, call_id, account_id, now, call, len(translated.waiting))
+        await self._submit(_append(account_id, call_id, translated, keep))
+        self._may_wait = self._may_wait or bool(translated.waiting)
+        if self._may_wait:
+            self._wake.set()
+        return translated.typing
+
+    def _read(
+        self, opened: Opened, adapter: ChannelAdapter, call: Call, call_id: str, now: int
+    ) -> Translated:
+        """Return what a call becomes; one that cannot be read, or only in part, is rejected."""
+        stored, account = opened
+        items: list[Inbound] = []
+        failure = None
+        try:
+            for item in adapter.parse(call, account):
+                items.append(item)  # noqa: PERF402 - what was read before a fault counts
+        except UnreadableCallError as error:
+            failure = str(error)
+        except Exception:
+            logger.exception("the adapter of %s failed", adapter.provider)
+            failure = "the adapter could not read the call"
+        translated = self._translator.translate(account, stored.policy, items, call_id, now)
+        if failure is not None:
+            rejected = RejectedCallError(failure)
+            translated.events.append(IncomingEvent(call.body, error=rejected, event_id=call_id))
+        return translated
+
+    async def read_again(
+        self, kept: KeptCall, adapter: ChannelAdapter, url: str, replay_of: int
+    ) -> list[Acknowledgement]:
+        """Store the events of a kept call again, as `take` does.
+
+        Raises the reason if a part of it is still rejected, and then stores nothing.
+        """
+        stored = await run_in_threadpool(get_account, self._engine, kept.account_id)
+        if stored is None:
+            raise UnknownAccountError("the channel account of this call was deleted")
+        opened = stored, open_account(self._secrets, stored)
+        translated = await run_in_threadpool(
+            self._read, opened, adapter, kept.to_call(url), kept.call_id, self._clock()
+        )
+        for each in translated.events:
+            if each.error is not None:
+                raise each.error
+        append = _append(kept.account_id, kept.call_id, translated)
+        append.replay_of = replay_of
+        return await self._submit(append)
+
+    async def _submit(self, append: Append) -> list[Acknowledgement]:
+        self._metrics.count_received(append.received)
+        answers = await self._writer.submit(append)
+        self._metrics.count_acknowledgements(answers)
+        return answers
+
+    # --- in the background
+
+    async def save_refusals(self) -> None:
+        """Save the counts of unverified calls, without end."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.save_refusals_once()
+
+    async def save_refusals_once(self) -> None:
+        """Save the counts of unverified calls since the last time."""
+        counts, self._refusals = self._refusals, Counter()
+        now = self._clock()
+        statements = [
+            statement
+            for (account_id, reason), calls in counts.items()
+            for statement in channel_calls.count_refusals(account_id, reason, calls, now)
+        ]
+        if statements:
+            with suppress(LogUnavailableError):
+                await self._writer.execute(Execute(statements))
+
+    async def release_waiting(self) -> None:
+        """Store the events of items whose message is known now, without end."""
+        while True:
+            self._wake.clear()
+            with suppress(LogUnavailableError):
+                await self.release_once()
+            await asyncio.sleep(PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    async def release_once(self) -> None:
+        """Store the events of items whose message is known now."""
+        now, self._may_wait = self._clock(), False
+        ready = await run_in_threadpool(
+            waiting_items.find_ready, self._engine, now, RELEASED_AT_ONCE
+        )
+        is_left = await run_in_threadpool(waiting_items.has_waiting, self._engine)
+        self._may_wait = self._may_wait or is_left
+        appends = await run_in_threadpool(lambda: [self._release(each, now) for each in ready])
+        await asyncio.gather(*(self._submit(each) for each in appends))
+
+    def _release(self, waiting: WaitingItem, now: int) -> Append:
+        """Return the request that stores an item, or looks at it again later."""
+        is_late = waiting.expires_at <= now
+        stored = get_account(self._engine, waiting.account_id)
+        translated = Translated()
+        if stored is not None:
+            account = open_account(self._secrets, stored)
+            translated = self._translator.translate(
+                account, stored.policy, [waiting.item], waiting.call_id, now, may_wait=not is_late
+            )
+        if translated.waiting and not is_late:
+            translated = Translated(statements=[waiting_items.postpone(waiting, now + SECOND)])
+        else:
+            translated.statements.append(waiting_items.remove_waiting(waiting))
+            if translated.waiting or stored is None:
+                translated.events = [expired(waiting)]
+        translated.waiting = []
+        return _append(waiting.account_id, waiting.call_id, translated)
+
+    async def purge_calls(self) -> None:
+        """Delete the raw calls that are older than the setting says, without end."""
+        while True:
+            with suppress(LogUnavailableError):
+                await self.purge_calls_once()
+            await asyncio.sleep(PURGE_SECONDS)
+
+    async def purge_calls_once(self) -> None:
+        """Delete the raw calls that are older than the setting says."""
+        before = self._clock() - self._calls_kept
+        await self._writer.execute(Execute([channel_calls.delete_calls_before(before)]))
+
+
+CALL_PATH = "/channels/"
+
+
+def call_path(account_id: str, call_id: str) -> str:
+    """Return the path under which the events of a call are stored: a replay finds the call by it."""
+    return f"{CALL_PATH}{account_id}?call={call_id}"
+
+
+def _append(
+    account_id: str,
+    call_id: str,
+    translated: Translated,
+    record: Callable[[Sequence[Acknowledgement]], Bound] | None = None,
+) -> Append:
+    """Return the request that stores what a call became, in one commit."""
+    waiting = [waiting_items.add_waiting(each) for each in translated.waiting]
+    return Append(
+        CHANNEL_SOURCE,
+        call_path(account_id, call_id),
+        len(translated.events),
+        translated.events,
+        statements=[*translated.statements, *waiting],
+        record=record,
+    )
+
+
+def _keep(
+    call_id: str,
+    account_id: str,
+    now: int,
+    call: Call,
+    waiting: int,
+    results: Sequence[Acknowledgement],
+) -> Bound:
+    """Return the statement that keeps a call with what became of it."""
+    outcome = CallOutcome(waiting=waiting)
+    for result in results:
+        setattr(outcome, result.status, getattr(outcome, result.status) + 1)
+        if result.error is not None and len(outcome.reasons) < MAX_REASONS:
+            outcome.reasons.append(f"{result.error.code}: {result.error.detail}")
+    return channel_calls.insert_call(call_id, account_id, now, call, outcome)

@@ -1,0 +1,439 @@
+"""The items of one call of a provider become events: in which conversation, by whom, and what has to wait.
+
+Reads the store, and changes nothing. The same call gives the same event ids, however often it comes.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ClauseElement, Engine
+
+from ingest.accounts import provider_messages
+from ingest.accounts.provider_messages import FoundMessage
+from ingest.accounts.registry import AccountPolicy
+from ingest.accounts.waiting_items import Waiting, WaitingItem
+from ingest.channels import drafts
+from ingest.channels.base import (
+    Account,
+    AddressChangeItem,
+    DeletionItem,
+    EditItem,
+    Inbound,
+    Item,
+    MessageItem,
+    OtherItem,
+    ReactionItem,
+    ReceiptItem,
+    TypingItem,
+    UnreadableItem,
+    WatermarkItem,
+)
+from ingest.channels.drafts import Place
+from ingest.channels.source import CHANNEL_SOURCE
+from ingest.errors import EventRejectedError, RejectedCallError, UnknownMessageError
+from ingest.events.draft import Draft
+from ingest.identity.resolver import BindingSettings, Resolution, Resolver
+from ingest.log.writer_requests import IncomingEvent
+
+logger = logging.getLogger(__name__)
+
+SECOND = 1_000_000
+
+SEND_SECONDS = 60
+"""Time after which a send without a result does not hold an echo back any more: 60 s."""
+
+MAX_READ_MESSAGES = 100
+"""Maximum messages that one read mark turns into receipts: the newest 100."""
+
+THREADED_CHANNELS = frozenset({"email", "slack"})
+"""Channels where one person has several conversations at once, told apart by threads."""
+
+_ORDER: tuple[type[Item], ...] = (
+    AddressChangeItem,
+    MessageItem,
+    OtherItem,
+    EditItem,
+    DeletionItem,
+    ReactionItem,
+)
+"""Messages come before what refers to them, also if the call has them in another order."""
+
+
+class TypingChange(Struct, frozen=True):
+    """A participant started or stopped typing."""
+
+    conversation_id: str
+    participant_id: str
+    is_typing: bool
+
+
+class Translated(Struct):
+    """What a call becomes. `waiting`: items that refer to a message which is not known yet."""
+
+    events: list[IncomingEvent] = []
+    waiting: list[WaitingItem] = []
+    statements: list[ClauseElement] = []
+    typing: list[TypingChange] = []
+
+
+class Translator:
+    """Translates calls. Thread-safe."""
+
+    def __init__(self, engine: Engine, resolver: Resolver, waits: int) -> None:
+        """`engine` only reads; `waits`: microseconds that an item waits for its message."""
+        self.engine = engine
+        self.resolver = resolver
+        self.waits = waits
+
+    def translate(
+        self,
+        account: Account,
+        policy: AccountPolicy,
+        items: Sequence[Inbound],
+        call_id: str,
+        now: int,
+        *,
+        may_wait: bool = True,
+    ) -> Translated:
+        """Return what the items become. `now`: microseconds. Without `may_wait` nothing waits for a send."""
+        call = _Call(self, account, policy, call_id, now, may_wait=may_wait)
+        call.translate(items)
+        return call.result
+
+
+class _Call:
+    """The translation of one call."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        account: Account,
+        policy: AccountPolicy,
+        call_id: str,
+        now: int,
+        *,
+        may_wait: bool,
+    ) -> None:
+        self._translator = translator
+        self._engine = translator.engine
+        self._account = account
+        self._account_id = account.account_id
+        self._settings = BindingSettings(
+            by=policy.binding,
+            window_seconds=policy.new_conversation_after,
+            has_threads=account.channel in THREADED_CHANNELS,
+        )
+        self._call_id = call_id
+        self._now = now
+        self._may_wait = may_wait
+        self._sent: dict[str, FoundMessage] = {}
+        self._messages: dict[str, FoundMessage] = {}
+        self._resolutions: dict[int, Resolution] = {}
+        self.result = Translated()
+
+    def translate(self, items: Sequence[Inbound]) -> None:
+        """Translate each item. One that cannot be translated is rejected, and costs the others nothing."""
+        for unreadable in items:
+            if isinstance(unreadable, UnreadableItem):
+                error = RejectedCallError(unreadable.reason)
+                self.result.events.append(IncomingEvent(unreadable.raw, error=error))
+        readable = [item for item in items if not isinstance(item, UnreadableItem)]
+        new = sorted(self._without_known(readable), key=_rank)
+        self._find_messages(new)
+        self._resolve([item for item in new if self._needs_person(item)])
+        for item in new:
+            try:
+                self._translate(item)
+            except EventRejectedError as error:
+                self._reject(item, error)
+            except Exception:
+                logger.exception("an item of a provider could not be translated")
+                self._reject(item, RejectedCallError("the item could not be translated"))
+
+    def _without_known(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items whose event is not in the log. A known one is a duplicate or a conflict, wherever it went."""
+        ids = {id(item): drafts.event_id_of(self._account_id, item) for item in items}
+        known = provider_messages.find_events(self._engine, list(ids.values()), CHANNEL_SOURCE)
+        for item in items:
+            if ids[id(item)] in known:
+                self._append(item, Draft(event_type="message.created", event_id=ids[id(item)]))
+        return [item for item in items if ids[id(item)] not in known]
+
+    def _find_messages(self, items: Iterable[Item]) -> None:
+        """Find the messages that the items name by the provider's ids."""
+        named = {each for item in items for each in _messages_named(item)}
+        if not named:
+            return
+        self._sent = provider_messages.find_sent(self._engine, self._account_id, sorted(named))
+        ids = {
+            each: drafts.message_id_of(self._account_id, each) for each in named - set(self._sent)
+        }
+        received = provider_messages.find_received(self._engine, ids) if ids else {}
+        self._messages = {**received, **self._sent}
+
+    def _needs_person(self, item: Item) -> bool:
+        if isinstance(item, ReceiptItem):
+            return False
+        if isinstance(item, EditItem | DeletionItem | ReactionItem):
+            return item.message in self._messages
+        return True
+
+    def _resolve(self, items: Sequence[Item]) -> None:
+        """Resolve all items at once; if that fails, each alone, so that one costs the others nothing."""
+        if not items:
+            return
+        try:
+            self._resolve_together(items)
+        except Exception:
+            logger.exception("the items of a call could not be resolved together")
+            for item in items:
+                with suppress(Exception):
+                    self._resolve_together([item])
+
+    def _resolve_together(self, items: Sequence[Item]) -> None:
+        resolved = self._translator.resolver.resolve(self._account, self._settings, items)
+        self._resolutions |= {id(item): each for item, each in zip(items, resolved, strict=True)}
+
+    def _translate(self, item: Item) -> None:
+        match item:
+            case AddressChangeItem():
+                self._prepend(self._resolutions[id(item)].drafts)
+            case MessageItem():
+                self._translate_message(item)
+            case OtherItem():
+                self._translate_other(item)
+            case EditItem() | DeletionItem() | ReactionItem():
+                self._translate_change(item)
+            case ReceiptItem():
+                self._translate_receipt(item)
+            case WatermarkItem():
+                self._translate_watermark(item)
+            case TypingItem():
+                self._translate_typing(item)
+
+    def _translate_message(self, item: MessageItem) -> None:
+        if item.author in ("agent", "bot") and self._is_own_send(item):
+            return
+        found = self._resolutions[id(item)]
+        place = _place(found)
+        if place is None:
+            raise RejectedCallError("the message names no person and no conversation")
+        if item.author == "agent" and self._waits_for_send(item, place.conversation_id):
+            return
+        self._prepend(found.drafts)
+        replied_to = self._reply_id(item.in_reply_to)
+        draft = drafts.draft_of_message(item, self._account, place, replied_to)
+        self._append(item, draft)
+        self._messages[item.provider_id] = FoundMessage(
+            place.conversation_id, draft.message_id or ""
+        )
+
+    def _reply_id(self, provider_id: str | None) -> str | None:
+        if provider_id is None:
+            return None
+        found = self._messages.get(provider_id)
+        return (
+            drafts.message_id_of(self._account_id, provider_id)
+            if found is None
+            else found.message_id
+        )
+
+    def _is_own_send(self, item: MessageItem) -> bool:
+        """Return whether the message is an echo of our own send, and note the provider's id of that."""
+        if item.provider_id in self._sent:
+            return True
+        ours = self._find_send(item.client_reference)
+        if ours is None:
+            return False
+        self._note_sent(item.provider_id, ours)
+        receipt = ReceiptItem(
+            provider_id=item.provider_id,
+            person=None,
+            happened_at=item.happened_at,
+            message=item.provider_id,
+            status="submitted",
+        )
+        self._append_receipt(receipt, ours)
+        return True
+
+    def _find_send(self, reference: str | None) -> FoundMessage | None:
+        if reference is None:
+            return None
+        return provider_messages.find_send(self._engine, self._account_id, reference)
+
+    def _note_sent(self, provider_id: str, ours: FoundMessage) -> None:
+        self.result.statements.append(
+            provider_messages.record_sent(self._account_id, provider_id, *ours, self._now)
+        )
+
+    def _waits_for_send(self, item: MessageItem | WatermarkItem, conversation_id: str) -> bool:
+        """Let an item wait while a send in its conversation has no result: it may be about that send."""
+        since = self._now - SEND_SECONDS * SECOND
+        if not self._may_wait or not provider_messages.has_send_in_flight(
+            self._engine, self._account_id, conversation_id, since
+        ):
+            return False
+        until = self._now + SEND_SECONDS * SECOND
+        self._wait(item, item.provider_id, until, self._now + SECOND)
+        return True
+
+    def _translate_change(self, item: EditItem | DeletionItem | ReactionItem) -> None:
+        message = self._messages.get(item.message)
+        if message is None:
+            self._wait(item, item.message)
+            return
+        resolved = self._resolutions.get(id(item))
+        place = Place(conversation_id=message.conversation_id)
+        if resolved is not None:
+            self._prepend(
+                each for each in resolved.drafts if each.event_type != "conversation.created"
+            )
+            place = Place(
+                conversation_id=message.conversation_id,
+                participant_id=resolved.participant_id,
+                contact_id=resolved.contact_id,
+                channel=resolved.channel,
+            )
+        self._append(item, drafts.draft_of_change(item, self._account, place, message.message_id))
+
+    def _translate_receipt(self, item: ReceiptItem) -> None:
+        message = self._messages.get(item.message)
+        if message is None and (message := self._find_send(item.client_reference)) is not None:
+            self._note_sent(item.message, message)
+        if message is None:
+            self._wait(item, item.message)
+            return
+        self._append_receipt(item, message)
+
+    def _append_receipt(self, item: ReceiptItem, message: FoundMessage) -> None:
+        place = Place(conversation_id=message.conversation_id)
+        self._append(item, drafts.draft_of_receipt(item, self._account, place, message.message_id))
+
+    def _translate_watermark(self, item: WatermarkItem) -> None:
+        """Give a receipt to each of our messages up to the mark that has none of this status."""
+        place = _place(self._resolutions[id(item)])
+        if place is None:
+            return
+        conversation_id = place.conversation_id
+        found = provider_messages.find_sent_until(
+            self._engine, self._account_id, conversation_id, item.until, MAX_READ_MESSAGES
+        )
+        ids = {
+            drafts.receipt_id_of(self._account_id, each.message_id, item.status): each
+            for each in found
+        }
+        known = provider_messages.find_events(self._engine, list(ids), CHANNEL_SOURCE)
+        for event_id, message in ids.items():
+            if event_id not in known:
+                self._append_mark(item, event_id, message)
+        self._waits_for_send(item, conversation_id)
+
+    def _append_mark(self, item: WatermarkItem, event_id: str, message: FoundMessage) -> None:
+        receipt = ReceiptItem(
+            provider_id=item.provider_id,
+            person=None,
+            happened_at=item.happened_at,
+            channel=item.channel,
+            message=message.message_id,
+            status=item.status,
+        )
+        place = Place(conversation_id=message.conversation_id)
+        draft = drafts.draft_of_receipt(receipt, self._account, place, message.message_id)
+        draft.event_id = event_id
+        self._append(item, draft)
+
+    def _translate_typing(self, item: TypingItem) -> None:
+        place = _place(self._resolutions[id(item)])
+        if place is not None and place.participant_id is not None:
+            change = TypingChange(place.conversation_id, place.participant_id, item.is_typing)
+            self.result.typing.append(change)
+
+    def _translate_other(self, item: OtherItem) -> None:
+        """Store what no type describes; if it concerns no person, in a conversation of the account's notices."""
+        found = self._resolutions[id(item)]
+        place = _place(found)
+        if place is None:
+            self._prepend([drafts.draft_of_notices(self._account)])
+            place = Place(conversation_id=drafts.notices_id_of(self._account_id))
+        else:
+            self._prepend(found.drafts)
+        self._append(item, drafts.draft_of_other(item, self._account, place))
+
+    def _prepend(self, before: Iterable[Draft]) -> None:
+        """Append the events that others need before them. Their ids say what they are: a repeat is a duplicate."""
+        for draft in before:
+            fingerprint = blake2b((draft.event_id or "").encode(), digest_size=16).digest()
+            raw = msgspec.json.encode(draft)
+            self.result.events.append(IncomingEvent(raw, draft, fingerprint=fingerprint))
+
+    def _append(self, item: Item, draft: Draft) -> None:
+        fingerprint = drafts.fingerprint_of(item)
+        self.result.events.append(
+            IncomingEvent(msgspec.json.encode(item), draft, fingerprint=fingerprint)
+        )
+
+    def _reject(self, item: Item, error: EventRejectedError) -> None:
+        self.result.events.append(IncomingEvent(_raw(item), error=error))
+
+    def _wait(
+        self, item: Waiting, provider_id: str, until: int | None = None, check_at: int | None = None
+    ) -> None:
+        expires_at = self._now + self._translator.waits if until is None else until
+        self.result.waiting.append(
+            WaitingItem(
+                account_id=self._account_id,
+                item_id=drafts.event_id_of(self._account_id, item),
+                provider_id=provider_id,
+                message_id=drafts.message_id_of(self._account_id, provider_id),
+                call_id=self._call_id,
+                item=item,
+                received_at=self._now,
+                expires_at=expires_at,
+                check_at=expires_at if check_at is None else check_at,
+            )
+        )
+
+
+def expired(waiting: WaitingItem) -> IncomingEvent:
+    """Return the rejected event of an item whose message did not arrive in time."""
+    error = UnknownMessageError("its message did not arrive in time", "$.message")
+    return IncomingEvent(_raw(waiting.item), error=error, event_id=waiting.item_id)
+
+
+def _raw(item: Any) -> bytes:
+    try:
+        return msgspec.json.encode(item)
+    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+        return b""
+
+
+def _rank(item: Item) -> int:
+    return next((n for n, kind in enumerate(_ORDER) if isinstance(item, kind)), len(_ORDER))
+
+
+def _messages_named(item: Item) -> Iterator[str]:
+    """Yield the provider's ids of the messages that an item needs."""
+    if isinstance(item, MessageItem):
+        if item.author != "customer":
+            yield item.provider_id
+        if item.in_reply_to is not None:
+            yield item.in_reply_to
+    if isinstance(item, EditItem | DeletionItem | ReactionItem | ReceiptItem):
+        yield item.message
+
+
+def _place(found: Resolution) -> Place | None:
+    if found.conversation_id is None:
+        return None
+    return Place(
+        conversation_id=found.conversation_id,
+        participant_id=found.participant_id,
+        contact_id=found.contact_id,
+        channel=found.channel,
+        payload=found.payload,
+    )

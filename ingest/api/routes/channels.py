@@ -1,0 +1,399 @@
+"""Channel accounts: create, list, change, rotate secrets, disable, delete, and what their providers sent."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ClauseElement
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from ingest.accounts import channel_calls, registry
+from ingest.accounts.registry import AccountPolicy, ChannelAccount
+from ingest.api.dependencies import AppContext, Context, authorize
+from ingest.api.openapi import problem_responses
+from ingest.api.routes.webhooks import example, optional_instant
+from ingest.auth.permissions import Caller
+from ingest.channels.base import ChannelAdapter
+from ingest.channels.base import Field as AccountField
+from ingest.channels.registry import find_adapter
+from ingest.contract import from_micros
+from ingest.errors import (
+    AccountExistsError,
+    ForbiddenError,
+    InvalidRequestError,
+    LogUnavailableError,
+    MissingScopeError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnknownAccountError,
+    UnreadableSecretError,
+)
+from ingest.log import queries
+from ingest.log.writer_requests import Execute
+
+ERRORS = (
+    UnauthorizedError,
+    RateLimitedError,
+    MissingScopeError,
+    ForbiddenError,
+    InvalidRequestError,
+    UnknownAccountError,
+    AccountExistsError,
+    UnreadableSecretError,
+    LogUnavailableError,
+)
+
+MAX_SECRETS = 4
+"""Maximum values of a secret during rotations."""
+
+
+def require_channels_admin(connection: HTTPConnection) -> Caller:
+    """Return the caller, who may manage channel accounts."""
+    return authorize(connection, "channels:admin")
+
+
+RequireChannelsAdmin = Annotated[Caller, Depends(require_channels_admin)]
+router = APIRouter(prefix="/v1/channels", tags=["channels"], responses=problem_responses(ERRORS))
+
+AccountId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+Name = Annotated[str, Field(max_length=64)]
+Value = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class Policy(BaseModel):
+    """How an account sends, and which conversation a message belongs to.
+
+    `send`: what happens to a send of unknown result: a person decides, or it is sent again. `binding`: one
+    conversation for an address, for an address on one channel, or for a contact.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    send: Literal["at_most_once", "at_least_once"] = "at_most_once"
+    requests_per_second: float | None = Field(None, gt=0, le=10_000)
+    binding: Literal["address", "address_and_channel", "contact"] = "address"
+    new_conversation_after: int | None = Field(
+        None, ge=0, le=10 * 365 * 86_400, description="seconds without a message"
+    )
+    automatic_replies_per_hour: int = Field(3, ge=0, le=10_000)
+
+    def stored(self) -> AccountPolicy:
+        """Return the policy as the store keeps it."""
+        return AccountPolicy(**self.model_dump())
+
+
+class NewAccount(BaseModel):
+    """A number, page or inbox. `docs/channels` says for each provider what to enter, and where to find it."""
+
+    model_config = ConfigDict(extra="forbid", regex_engine="python-re")
+
+    provider: Name
+    account_id: AccountId | None = Field(None, description="part of the URL for the provider")
+    channel: Name | None = Field(None, description="the provider's first channel if left out")
+    address: Value = Field(description="our own side: a number, a page id, a mail address")
+    options: dict[Name, Value] = {}
+    secrets: dict[Name, Value] = {}
+    policy: Policy = Policy()
+
+
+class AccountChanges(BaseModel):
+    """What to change. `options` replaces all options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: Value | None = None
+    options: dict[Name, Value] | None = None
+    policy: Policy | None = None
+
+
+class NewSecret(BaseModel):
+    """A new value of a secret. The one before it stays valid, unless `keeps_old` is false."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    value: Value
+    keeps_old: bool = True
+
+
+class AccountView(BaseModel):
+    """A channel account. Secrets are never shown, only how many values each has."""
+
+    account_id: str
+    provider: str
+    channel: str
+    address: str
+    url: str = Field(description="enter this at the provider")
+    options: dict[str, str]
+    secrets: dict[str, int] | None = Field(description="null: no key decrypts them")
+    policy: Policy
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+
+
+class AccountList(BaseModel):
+    """Every account, oldest first."""
+
+    items: list[AccountView]
+
+
+class CallView(BaseModel):
+    """A verified call, without its body, and how many events it became."""
+
+    call_id: str
+    received_at: datetime
+    size: int
+    accepted: int
+    duplicate: int
+    conflict: int
+    rejected: int
+    parked: int
+    waiting: int
+    reasons: list[str]
+
+
+class RefusalView(BaseModel):
+    """Why calls were not verified."""
+
+    reason: str
+    calls: int
+    last_at: datetime
+
+
+class CallList(BaseModel):
+    """The newest calls of an account, newest first, and the counts of those that were not verified."""
+
+    items: list[CallView]
+    refused: list[RefusalView]
+
+
+_EXAMPLE = {
+    "provider": "webhook",
+    "account_id": "shop",
+    "address": "shop.example",
+    "secrets": {"signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+}
+
+
+@router.post("", status_code=201, openapi_extra=example(_EXAMPLE))
+async def create_account(
+    request: Request, api: Context, caller: RequireChannelsAdmin, body: NewAccount
+) -> AccountView:
+    """Create a channel account. The answer has the URL to enter at the provider."""
+    adapter = find_adapter(body.provider)
+    if adapter is None:
+        raise InvalidRequestError("no provider has this name", "body.provider")
+    _check_fields(adapter.options, body.options, "body.options")
+    _check_fields(adapter.secrets, body.secrets, "body.secrets")
+    account = ChannelAccount(
+        account_id=body.account_id or request.app.state.new_id(),
+        provider=body.provider,
+        channel=_channel(adapter, body.channel),
+        address=body.address,
+        options=body.options,
+        secrets=registry.seal_secrets(
+            api.secrets, {name: [value] for name, value in body.secrets.items()}
+        ),
+        policy=body.policy.stored(),
+        created_at=api.clock(),
+        cursor=await run_in_threadpool(queries.head, api.engine),
+    )
+    _check_channel(caller, account.channel)
+    if await run_in_threadpool(registry.get_account, api.engine, account.account_id) is not None:
+        raise AccountExistsError("another channel account has this id", "body.account_id")
+    await _change(api, account.account_id, registry.insert_account(account))
+    return _view(request, api, account)
+
+
+def _channel(adapter: ChannelAdapter, channel: str | None) -> str:
+    if channel is not None and channel not in adapter.channels:
+        raise InvalidRequestError("the provider does not have this channel", "body.channel")
+    return channel or adapter.channels[0]
+
+
+def _check_fields(fields: tuple[AccountField, ...], given: dict[str, str], place: str) -> None:
+    """Raise InvalidRequestError if a required field is missing, or one is unknown."""
+    for field in fields:
+        if field.is_required and field.name not in given:
+            raise InvalidRequestError(f"{field.name} is missing: {field.meaning}", place)
+    if not {field.name for field in fields}.issuperset(given):
+        raise InvalidRequestError("the provider does not have a field of this name", place)
+
+
+def _check_channel(caller: Caller, channel: str) -> None:
+    if caller.channels and channel not in caller.channels:
+        raise ForbiddenError("this key is not for this channel")
+
+
+@router.get("")
+def list_accounts(request: Request, api: Context, caller: RequireChannelsAdmin) -> AccountList:
+    """List channel accounts, oldest first."""
+    found = registry.list_accounts(api.engine)
+    visible = [each for each in found if not caller.channels or each.channel in caller.channels]
+    return AccountList(items=[_view(request, api, each) for each in visible])
+
+
+@router.get("/{account_id}")
+def get_account(
+    request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
+) -> AccountView:
+    """Return a channel account."""
+    return _view(request, api, _existing(api, caller, account_id))
+
+
+@router.get("/{account_id}/calls")
+def list_account_calls(
+    api: Context,
+    caller: RequireChannelsAdmin,
+    account_id: str,
+    limit: Annotated[int, Query(ge=1, le=100, description="maximum number of calls")] = 20,
+) -> CallList:
+    """List the newest calls of the provider, and why others were not verified."""
+    _existing(api, caller, account_id)
+    return CallList(
+        items=[
+            CallView(
+                call_id=each.call_id,
+                received_at=from_micros(each.received_at),
+                size=each.size,
+                **{name: getattr(each.outcome, name) for name in each.outcome.__struct_fields__},
+            )
+            for each in channel_calls.list_calls(api.engine, account_id, limit)
+        ],
+        refused=[
+            RefusalView(reason=each.reason, calls=each.calls, last_at=from_micros(each.last_at))
+            for each in channel_calls.list_refusals(api.engine, account_id)
+        ],
+    )
+
+
+@router.patch("/{account_id}")
+async def change_account(
+    request: Request,
+    api: Context,
+    caller: RequireChannelsAdmin,
+    account_id: str,
+    body: AccountChanges,
+) -> AccountView:
+    """Change address, options or policy of a channel account. Safe to repeat."""
+    account = await run_in_threadpool(_existing, api, caller, account_id)
+    values: dict[str, object] = {}
+    if body.address is not None:
+        values["address"] = body.address
+    if body.policy is not None:
+        values["policy"] = body.policy.stored()
+    if body.options is not None:
+        _check_fields(_adapter(account).options, body.options, "body.options")
+        values["options"] = body.options
+    if values:
+        await _change(api, account_id, registry.update_account(account_id, **values))
+    return await _changed(request, api, caller, account_id)
+
+
+@router.post("/{account_id}/secrets")
+async def set_secret(
+    request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str, body: NewSecret
+) -> AccountView:
+    """Set a secret. Calls with the value before it are accepted too, until it is set without `keeps_old`."""
+    account = await run_in_threadpool(_existing, api, caller, account_id)
+    if body.name not in {field.name for field in _adapter(account).secrets}:
+        raise InvalidRequestError("the provider does not have a secret of this name", "body.name")
+    try:
+        secrets = registry.open_secrets(api.secrets, account)
+    except UnreadableSecretError:
+        if body.keeps_old:
+            raise
+        secrets = {}
+    before = secrets.get(body.name, []) if body.keeps_old else []
+    after = [body.value, *(each for each in before if each != body.value)]
+    secrets[body.name] = after[:MAX_SECRETS]
+    sealed = registry.seal_secrets(api.secrets, secrets)
+    await _change(api, account_id, registry.update_account(account_id, secrets=sealed))
+    return await _changed(request, api, caller, account_id)
+
+
+@router.post("/{account_id}/enable")
+async def enable_account(
+    request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
+) -> AccountView:
+    """Enable a disabled channel account. Safe to repeat."""
+    await run_in_threadpool(_existing, api, caller, account_id)
+    change = registry.update_account(account_id, disabled_at=None, disabled_reason=None)
+    await _change(api, account_id, change)
+    return await _changed(request, api, caller, account_id)
+
+
+@router.post("/{account_id}/disable")
+async def disable_account(
+    request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
+) -> AccountView:
+    """Disable a channel account: it takes no calls and sends nothing. Safe to repeat."""
+    account = await run_in_threadpool(_existing, api, caller, account_id)
+    if account.disabled_at is None:
+        change = registry.update_account(
+            account_id, disabled_at=api.clock(), disabled_reason="by hand"
+        )
+        await _change(api, account_id, change)
+    return await _changed(request, api, caller, account_id)
+
+
+@router.delete("/{account_id}", status_code=204)
+async def remove_account(api: Context, caller: RequireChannelsAdmin, account_id: str) -> Response:
+    """Delete a channel account and its secrets. Its events stay."""
+    await run_in_threadpool(_existing, api, caller, account_id)
+    await _change(api, account_id, *registry.delete_account(account_id))
+    return Response(status_code=204)
+
+
+def _existing(api: AppContext, caller: Caller, account_id: str) -> ChannelAccount:
+    found = registry.get_account(api.engine, account_id)
+    if found is None or (caller.channels and found.channel not in caller.channels):
+        raise UnknownAccountError("there is no channel account with this id", "account_id")
+    return found
+
+
+def _adapter(account: ChannelAccount) -> ChannelAdapter:
+    adapter = find_adapter(account.provider)
+    if adapter is None:
+        raise UnknownAccountError("this version does not have the account's provider")
+    return adapter
+
+
+async def _change(api: AppContext, account_id: str, *statements: ClauseElement) -> None:
+    """Change the store, and let the routes and the dispatcher read the account again."""
+    await api.writer.execute(Execute(statements))
+    api.accounts.forget(account_id)
+    api.dispatcher.refresh()
+
+
+async def _changed(
+    request: Request, api: AppContext, caller: Caller, account_id: str
+) -> AccountView:
+    account = await run_in_threadpool(_existing, api, caller, account_id)
+    return _view(request, api, account)
+
+
+def _view(request: Request, api: AppContext, account: ChannelAccount) -> AccountView:
+    base = api.public_url or str(request.base_url)
+    try:
+        secrets = registry.open_secrets(api.secrets, account)
+    except UnreadableSecretError:
+        secrets = None
+    return AccountView(
+        account_id=account.account_id,
+        provider=account.provider,
+        channel=account.channel,
+        address=account.address,
+        url=f"{base.rstrip('/')}/channels/{account.account_id}",
+        options=dict(account.options),
+        secrets=None if secrets is None else {name: len(each) for name, each in secrets.items()},
+        policy=Policy(
+            **{name: getattr(account.policy, name) for name in AccountPolicy.__struct_fields__}
+        ),
+        created_at=from_micros(account.created_at),
+        disabled_at=optional_instant(account.disabled_at),
+        disabled_reason=account.disabled_reason,
+    )
