@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from tests.api_server import wait_until
 from tests.channels.conftest import Shop, message
 
 
@@ -34,7 +35,7 @@ def test_100_redeliveries_at_once_are_one_event_one_conversation_and_one_contact
 def test_one_bad_item_never_costs_the_others(shop: Shop) -> None:
     body = msgspec.json.encode({"items": [message(1), {"type": "message"}, 7, message(2)]})
     assert shop.post(body).status_code == 200
-    assert [each["text"] for each in shop.events() if each["text"]] == ["text 1", "text 2"]
+    assert [each["text"] for each in shop.events() if "text" in each] == ["text 1", "text 2"]
     assert [each["code"] for each in shop.rejected()] == ["unreadable_call", "unreadable_call"]
     (call,) = shop.calls()["items"]
     assert (call["rejected"], call["accepted"]) == (2, 4)
