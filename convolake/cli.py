@@ -4,6 +4,7 @@ import typer
 
 from convolake.commands import (
     backup,
+    channels,
     compact,
     export,
     import_file,
@@ -13,6 +14,7 @@ from convolake.commands import (
     metrics,
     rebuild,
     rejected,
+    replay,
     run,
     search,
     sessions,
@@ -47,3 +49,5 @@ for part in (
     app.add_typer(part)
 app.add_typer(keys.app, name="keys")
 app.add_typer(rejected.app, name="rejected")
+app.add_typer(channels.app, name="channels")
+app.add_typer(replay.app)

@@ -1,6 +1,6 @@
 """Encryption of secrets in the store: Fernet (AES-128-CBC and HMAC-SHA256), with keys from outside the database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -20,15 +20,16 @@ class InvalidKeyError(ValueError):
 class SecretBox:
     """Encrypts with the first key, and decrypts with each of them. Thread-safe."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        """`keys`: URL-safe base64 of 32 bytes, the newest first. Raises InvalidKeyError."""
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except (ValueError, TypeError) as error:
-            raise InvalidKeyError(
-                "a secret key is 32 bytes as URL-safe base64; "
-                "`convolake channels new-key` makes one"
-            ) from error
+    def __init__(
+        self, keys: Sequence[str], read_again: Callable[[], Sequence[str]] | None = None
+    ) -> None:
+        """`keys`: URL-safe base64 of 32 bytes, the newest first. Raises InvalidKeyError.
+
+        `read_again` returns the keys as they are now: another process may have added one.
+        """
+        self._keys = list(keys)
+        self._fernet = _fernet(keys)
+        self._read_again = read_again
         self.open = lru_cache(CACHED_SECRETS)(self._open)
 
     def seal(self, secret: str) -> str:
@@ -39,17 +40,38 @@ class SecretBox:
         """Return the secret of `seal`. Raises UnreadableSecretError if no key fits."""
         if not sealed.startswith(SEALED):
             return sealed
+        token = sealed.removeprefix(SEALED)
         try:
-            return self._fernet.decrypt(sealed.removeprefix(SEALED)).decode()
-        except InvalidToken as error:
+            return self._fernet.decrypt(token).decode()
+        except InvalidToken:
+            pass
+        try:
+            return self._newest().decrypt(token).decode()
+        except (InvalidToken, InvalidKeyError, OSError):
             raise UnreadableSecretError(
                 "no key decrypts this secret; restore the key (CONVOLAKE_SECRET_KEYS or secret.keys), "
                 "or set the secret again"
-            ) from error
+            ) from None
+
+    def _newest(self) -> MultiFernet:
+        """Return the keys as they are now."""
+        keys = self._keys if self._read_again is None else list(self._read_again())
+        if keys != self._keys:
+            self._fernet, self._keys = _fernet(keys), keys
+        return self._fernet
 
     def reseal(self, sealed: str) -> str:
         """Return the secret encrypted with the first key. Raises UnreadableSecretError."""
         return self.seal(self._open(sealed))
+
+
+def _fernet(keys: Sequence[str]) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except (ValueError, TypeError) as error:
+        raise InvalidKeyError(
+            "a secret key is 32 bytes as URL-safe base64; `convolake channels new-key` makes one"
+        ) from error
 
 
 def is_sealed(secret: str) -> bool:

@@ -1,5 +1,7 @@
 """The keys that encrypt the secrets of the store: from a setting, or from a file in the data folder."""
 
+from functools import partial
+
 from ingest.accounts.secret_box import SecretBox, new_key
 from ingest.auth.secret_files import write_private
 from ingest.settings import Settings
@@ -10,7 +12,7 @@ def open_secret_box(settings: Settings) -> SecretBox:
 
     Raises InvalidKeyError.
     """
-    return SecretBox(_read_keys(settings))
+    return SecretBox(_read_keys(settings), partial(_read_keys, settings))
 
 
 def _read_keys(settings: Settings) -> list[str]:

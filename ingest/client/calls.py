@@ -21,6 +21,7 @@ from ingest.client.answers import (
     TypingList,
 )
 from ingest.client.call import Call, conversation_path, encode_fields, page_call, without_none
+from ingest.client.channel_calls import ChannelAccountCalls
 from ingest.client.review_calls import ReviewCalls
 from ingest.contract import Visibility
 
@@ -31,8 +32,11 @@ BATCH_BYTES = 8 * 1024 * 1024
 READY = Call("GET", "/readyz", Readiness)
 
 
-class Calls(ReviewCalls):
-    """Every operation, with its contract: the methods of both clients. Those of reviews are inherited."""
+class Calls(ReviewCalls, ChannelAccountCalls):
+    """Every operation, with its contract: the methods of both clients.
+
+    Those of reviews and of channel accounts are inherited.
+    """
 
     def create_conversation(
         self,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ClauseElement
 from starlette.concurrency import run_in_threadpool
@@ -340,12 +340,14 @@ async def disable_account(
     return await _changed(request, api, caller, account_id)
 
 
-@router.delete("/{account_id}", status_code=204)
-async def remove_account(api: Context, caller: RequireChannelsAdmin, account_id: str) -> Response:
-    """Delete a channel account and its secrets. Its events stay."""
-    await run_in_threadpool(_existing, api, caller, account_id)
+@router.delete("/{account_id}")
+async def remove_account(
+    request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
+) -> AccountView:
+    """Delete a channel account and its secrets, and return it as it was. Its events stay."""
+    account = await run_in_threadpool(_existing, api, caller, account_id)
     await _change(api, account_id, *registry.delete_account(account_id))
-    return Response(status_code=204)
+    return _view(request, api, account)
 
 
 def _existing(api: AppContext, caller: Caller, account_id: str) -> ChannelAccount:
