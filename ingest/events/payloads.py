@@ -57,10 +57,21 @@ class ConversationFields(Payload):
     session_attributes: PersonalFields | None = None
 
 
+ThreadKeys = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=998, extra={PERSONAL: True})]],
+    Meta(max_length=100),
+]
+"""Names that a provider gives a thread: Message-IDs, a Slack thread. 998: the longest line of a mail."""
+BindingKeys = Annotated[list[Id], Meta(max_length=100)]
+"""Keys of a channel account that lead its next message to the conversation (`ingest.identity`)."""
+
+
 class ConversationCreated(ConversationFields):
-    """Fields and participants of a new conversation."""
+    """Fields and participants of a new conversation, and the keys by which its channel account finds it."""
 
     participants: list[Participant] = []
+    thread: ThreadKeys = []
+    bindings: BindingKeys = []
 
 
 class WithReason(Payload):
@@ -113,11 +124,16 @@ class Understanding(Payload):
 
 
 class MessageCreated(Payload):
-    """Attachments of a message, what a bot understood, and the hooks that modified its text."""
+    """Attachments of a message, what a bot understood, the hooks that modified its text.
+
+    `thread` and `bindings`: keys by which its channel account finds the conversation again.
+    """
 
     attachments: list[Attachment] = []
     nlu: Understanding | None = None
     modified_by: list[str] = []
+    thread: ThreadKeys = []
+    bindings: BindingKeys = []
 
 
 class Reacted(Payload):
@@ -127,10 +143,11 @@ class Reacted(Payload):
 
 
 class Receipt(WithReason):
-    """The delivery attempt that a receipt belongs to."""
+    """The delivery attempt that a receipt belongs to; `thread`: keys by which a reply names the message."""
 
     attempt: Attempt = 1
     error_code: str | int | None = None
+    thread: ThreadKeys = []
 
 
 class HandoffStep(WithReason):
@@ -236,11 +253,44 @@ class ContactDescribed(Payload):
     attributes: PersonalFields | None = None
 
 
+AddressText = Annotated[str, Meta(min_length=1, max_length=256, extra={PERSONAL: True})]
+Scope = Annotated[str, Meta(max_length=256)]
+
+
 class ContactLinked(Payload):
-    """An address of a contact."""
+    """An address of a contact, in its normal form; `scope`: what it is unique in.
+
+    An older event has no kind: it follows from the channel.
+    """
 
     channel: Name
-    address: Annotated[str, Meta(min_length=1, max_length=256, extra={PERSONAL: True})]
+    address: AddressText
+    kind: Name | None = None
+    scope: Scope = ""
+
+
+class ContactUnlinked(Payload):
+    """An address that is no longer the contact's."""
+
+    address: AddressText
+    kind: Name
+    scope: Scope = ""
+    reason: PersonalText | None = None
+
+
+class SharedAddress(Payload):
+    """An address by which two contacts were found to be one person."""
+
+    address: AddressText
+    kind: Name
+    scope: Scope = ""
+
+
+class ContactMergeProposed(Payload):
+    """The other contact that may be the same person, and the addresses of one call that named both."""
+
+    other_contact_id: Id
+    addresses: Annotated[list[SharedAddress], Meta(max_length=100)] = []
 
 
 class ContactMerged(Payload):

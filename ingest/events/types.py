@@ -412,6 +412,16 @@ _ALL = (
     _contact("contact.created", "a person", payloads.ContactDescribed),
     _contact("contact.updated", "attributes of a person changed", payloads.ContactDescribed),
     _contact("contact.linked", "an address belongs to this person", payloads.ContactLinked),
+    _contact(
+        "contact.unlinked",
+        "an address is no longer this person's; it stays known as a former one",
+        payloads.ContactUnlinked,
+    ),
+    _contact(
+        "contact.merge_proposed",
+        "a call named addresses of two contacts; a person decides whether they are one",
+        payloads.ContactMergeProposed,
+    ),
     _contact("contact.merged", "two contacts are one person", payloads.ContactMerged),
     _contact("contact.unmerged", "the merge was wrong", payloads.Payload),
     _internal(

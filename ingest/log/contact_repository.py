@@ -24,15 +24,23 @@ class ContactRepository:
         self._changes: list[tuple[Contact, StoredEvent]] = []
 
     def load(self, drafts: Iterable[Draft]) -> None:
-        """Load the contacts that these drafts change."""
-        self._contacts, self._unreadable = self._store.find_contacts(
-            unique(
-                contact_id
-                for draft in drafts
-                if rules_of(draft.event_type).stream == "contact"
-                for contact_id in contact_ids(draft)
-            )
+        """Load the contacts that these drafts change, and those that they were merged into."""
+        missing = unique(
+            contact_id
+            for draft in drafts
+            if rules_of(draft.event_type).stream == "contact"
+            for contact_id in contact_ids(draft)
         )
+        while missing:
+            found, unreadable = self._store.find_contacts(missing)
+            self._contacts |= found
+            self._unreadable |= unreadable
+            known = self._contacts.keys() | self._unreadable.keys()
+            missing = [
+                each
+                for each in unique(each.merged_into for each in found.values())
+                if each not in known
+            ]
 
     def decide(self, draft: Draft, event: StoredEvent, command: Command | None) -> None:
         """Accept an event of a contact. Raises EventRejectedError or a subclass."""

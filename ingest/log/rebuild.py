@@ -12,24 +12,32 @@ from ingest.events.contact_state import Contact
 from ingest.events.conversation_state import Conversation
 from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent
+from ingest.events.thread_keys import thread_keys
 from ingest.events.timers import LifecyclePolicy, next_timer
-from ingest.events.types import rules_of
+from ingest.events.types import EVENT_TYPES, rules_of
 from ingest.log import queries
 from ingest.log.cursor import START, advance
 from ingest.log.records import MessageKey
 from ingest.log.review_repository import ReviewRepository
 from ingest.log.storage.store import Store
-from ingest.log.storage.tables import conversations, events
+from ingest.log.storage.tables import contacts, conversations, events
 
 CHUNK_EVENTS = 5_000
 
+CONTACT_TYPES = [each.name for each in EVENT_TYPES.values() if each.stream == "contact"]
+
 
 def needs_rebuild(engine: Engine) -> bool:
-    """Return whether the log has conversations and no state of them, as after a migration."""
+    """Return whether the log has conversations or contacts and no state of them, as after a migration."""
     created = select(events.c.position).where(events.c.conversation_id.is_not(None)).limit(1)
+    known = select(events.c.position).where(events.c.event_type.in_(CONTACT_TYPES)).limit(1)
     with engine.connect() as connection:
-        has_state = connection.execute(select(conversations.c.state).limit(1)).first()
-        return has_state is None and connection.execute(created).first() is not None
+        if connection.execute(select(conversations.c.state).limit(1)).first() is not None:
+            return False
+        if connection.execute(created).first() is not None:
+            return True
+        has_contact = connection.execute(select(contacts.c.contact_id).limit(1)).first()
+        return has_contact is None and connection.execute(known).first() is not None
 
 
 def rebuild_projections(
@@ -81,9 +89,11 @@ class _ChunkProjection:
         keys = sorted({_key(row) for row in rows if rules_of(row.event_type).refers_to_message})
         messages, _ = store.find_messages(keys)
         reviews = ReviewRepository(store)
+        threads: dict[str, str] = {}
         for row in rows:
             if row.conversation_id is not None:
                 self._apply(row, states)
+                threads |= dict.fromkeys(thread_keys(row), row.conversation_id)
                 if rules_of(row.event_type).refers_to_message:
                     message_state.apply(messages.setdefault(_key(row), Message(*_key(row))), row)
             elif rules_of(row.event_type).stream == "contact" and row.contact_id:
@@ -101,6 +111,7 @@ class _ChunkProjection:
         store.save_contact_ids([each for key, each in states.items() if key not in self._new])
         store.save_messages([messages[key] for key in keys])
         store.save_contacts([contacts[each] for each in contact_ids])
+        store.save_threads(threads)
         reviews.save()
 
     def _apply(self, row: StoredEvent, states: dict[str, Conversation]) -> None:

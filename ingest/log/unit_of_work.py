@@ -20,6 +20,7 @@ from ingest.events.conversation_state import Conversation
 from ingest.events.decide import decide
 from ingest.events.draft import Command, Draft, validate_draft
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, from_draft, merge_payload
+from ingest.events.thread_keys import thread_keys
 from ingest.events.timers import LifecyclePolicy, conversation_time
 from ingest.events.types import rules_of
 from ingest.log.acknowledgements import reject
@@ -61,6 +62,7 @@ class UnitOfWork:
         )
         self._messages = MessageRepository(store)
         self._contacts = ContactRepository(store)
+        self._threads: dict[str, str] = {}
         self._stats = IngestStats(store)
         self.reviews = ReviewDesk(store, self._find_conversations, policy.review_lock_expires_after)
         self.events: list[StoredEvent] = []
@@ -203,6 +205,7 @@ class UnitOfWork:
         if event.event_type == "conversation.updated":
             self._conversations.change_key(changed)
         self._messages.apply(event)
+        self._threads |= dict.fromkeys(thread_keys(event), changed.conversation_id)
 
     def _find_conversations(self, conversation_ids: Iterable[str]) -> set[str]:
         """Return those of these conversations that exist."""
@@ -289,6 +292,7 @@ class UnitOfWork:
         self._conversations.save(now)
         self._messages.save()
         self._contacts.save()
+        self._store.save_threads(self._threads)
         self.reviews.save()
         self._deduplicator.save()
         generated = sum(event.source == SYSTEM_SOURCE for event in self.events)

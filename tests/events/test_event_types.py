@@ -150,7 +150,7 @@ def test_a_contact_is_merged_only_into_another_known_one_that_is_not_merged_into
 def test_personal_fields_are_marked_in_the_structs() -> None:
     assert personal_fields(rules_of("contact.linked")) == ["address"]
     assert personal_fields(rules_of("conversation.created")) == [
-        "subject", "attributes", "session_attributes", "participants[].attributes",
+        "subject", "attributes", "session_attributes", "participants[].attributes", "thread[]",
     ]  # fmt: skip
     assert personal_fields(rules_of("message.created")) == [
         "attachments[].url",

@@ -28,10 +28,13 @@ from ingest.log.storage.tables import (
     NAMED_MESSAGE,
     OPEN_CONVERSATION,
     UNNAMED_MESSAGE,
+    channel_threads,
+    contact_addresses,
     contacts,
     conversations,
     events,
     ingest_stats,
+    merge_proposals,
     messages,
     parked_events,
     rejected_events,
@@ -86,6 +89,19 @@ REJECTED_EVENT_COLUMNS = (
 )
 PARKED_EVENT_COLUMNS = ("source", "event_id", "fingerprint", "conversation_id", "message_id", "path",
           "received_at", "expires_at", "raw")  # fmt: skip
+
+DERIVED = (
+    conversations,
+    messages,
+    contacts,
+    contact_addresses,
+    merge_proposals,
+    channel_threads,
+    scorecards,
+    review_samples,
+    reviews,
+)
+"""Tables that a rebuild writes again from the first event."""
 
 Execute = Callable[[str, Sequence[Any]], list[Any]]
 
@@ -151,10 +167,7 @@ class Statements:
         self._contacts(dialect, sql)
         self._parked(dialect, sql)
         self._ingest_stats(sql)
-        self.delete_states = [
-            sql(delete(each))
-            for each in (conversations, messages, contacts, scorecards, review_samples, reviews)
-        ]
+        self.delete_states = [sql(delete(each)) for each in DERIVED]
 
     def _conversations(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         self.find_states = Lookup(
@@ -197,6 +210,16 @@ class Statements:
         )
         self.delete_contact = sql(delete(contacts).where(contacts.c.contact_id == bindparam("key")))
         self.insert_contact = sql(insert(contacts))
+        for_contact = contact_addresses.c.contact_id == bindparam("key")
+        self.delete_addresses = sql(delete(contact_addresses).where(for_contact))
+        self.insert_address = sql(insert(contact_addresses))
+        proposed = merge_proposals.c.contact_id == bindparam("key")
+        self.delete_proposals = sql(delete(merge_proposals).where(proposed))
+        self.insert_proposal = sql(insert(merge_proposals))
+        self.delete_thread = sql(
+            delete(channel_threads).where(channel_threads.c.thread_key == bindparam("key"))
+        )
+        self.insert_thread = sql(insert(channel_threads))
 
     def _messages(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
         created = select(

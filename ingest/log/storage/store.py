@@ -192,10 +192,37 @@ class Store:
         self._execute_many(self._sql.insert_message, rows)
 
     def save_contacts(self, contacts: Sequence[Contact]) -> None:
-        """Write the states of contacts."""
-        self._execute_many(self._sql.delete_contact, [(each.contact_id,) for each in contacts])
-        rows = [(each.contact_id, encode_state(each)) for each in contacts]
+        """Write the states of contacts, and what they are found by."""
+        keys = [(each.contact_id,) for each in contacts]
+        for statement in (
+            self._sql.delete_contact,
+            self._sql.delete_addresses,
+            self._sql.delete_proposals,
+        ):
+            self._execute_many(statement, keys)
+        rows = [(each.contact_id, each.merged_into, encode_state(each)) for each in contacts]
         self._execute_many(self._sql.insert_contact, rows)
+        self._execute_many(
+            self._sql.insert_address,
+            [
+                (key.value, key.kind, key.scope, each.contact_id, is_current)
+                for each in contacts
+                for key, is_current in each.keys().items()
+            ],
+        )
+        self._execute_many(
+            self._sql.insert_proposal,
+            [
+                (each.contact_id, proposal.other_contact_id, proposal.proposed_at)
+                for each in contacts
+                for proposal in each.proposals
+            ],
+        )
+
+    def save_threads(self, threads: Mapping[str, str]) -> None:
+        """Write which conversations keys lead to; a later one replaces an earlier one."""
+        self._execute_many(self._sql.delete_thread, [(key,) for key in threads])
+        self._execute_many(self._sql.insert_thread, list(threads.items()))
 
     def save_parked(self, parked: Sequence[ParkedEvent], done: Sequence[ParkedEvent]) -> None:
         """Add parked events, and delete released ones."""

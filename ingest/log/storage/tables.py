@@ -137,9 +137,39 @@ contacts = Table(
     "contacts",
     metadata,
     Column("contact_id", String, primary_key=True),
+    Column("merged_into", String, index=True),
     Column("projection", LargeBinary, nullable=False),
 )
 """The people behind customers (`contact_state.Contact`)."""
+
+contact_addresses = Table(
+    "contact_addresses",
+    metadata,
+    Column("value", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("scope", String, primary_key=True),
+    Column("contact_id", String, primary_key=True, index=True),
+    Column("is_current", Boolean(create_constraint=False), nullable=False),
+)
+"""Which contacts have an address, or had it before it moved: an index of the contacts' states."""
+
+merge_proposals = Table(
+    "merge_proposals",
+    metadata,
+    Column("contact_id", String, primary_key=True),
+    Column("other_contact_id", String, primary_key=True),
+    Column("proposed_at", BigInteger, nullable=False),
+    Index("merge_proposals_by_position", "proposed_at", "contact_id", "other_contact_id"),
+)
+"""Pairs of contacts that may be one person: an index of the contacts' states."""
+
+channel_threads = Table(
+    "channel_threads",
+    metadata,
+    Column("thread_key", String, primary_key=True),
+    Column("conversation_id", String, nullable=False),
+)
+"""Which conversation the next message goes to, by the keys that its events remembered (`events.thread_keys`)."""
 
 scorecards = Table(
     "scorecards",
