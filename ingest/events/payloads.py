@@ -94,10 +94,14 @@ class Resolved(WithReason):
 
 
 class ParticipantDescribed(Payload):
-    """Attributes of a participant; from `unread_sequence` on everything is unread."""
+    """Attributes of a participant; from `unread_sequence` on everything is unread.
+
+    `bindings`: keys by which the participant's channel account finds the conversation.
+    """
 
     attributes: PersonalFields | None = None
     unread_sequence: Count | None = None
+    bindings: BindingKeys = []
 
 
 class ReadAdvanced(Payload):
@@ -126,14 +130,13 @@ class Understanding(Payload):
 class MessageCreated(Payload):
     """Attachments of a message, what a bot understood, the hooks that modified its text.
 
-    `thread` and `bindings`: keys by which its channel account finds the conversation again.
+    `thread`: names of the thread, by which its channel account finds the conversation again.
     """
 
     attachments: list[Attachment] = []
     nlu: Understanding | None = None
     modified_by: list[str] = []
     thread: ThreadKeys = []
-    bindings: BindingKeys = []
 
 
 class Reacted(Payload):

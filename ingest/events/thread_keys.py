@@ -6,8 +6,10 @@ from ingest.events.stored_event import StoredEvent, decode_payload
 from ingest.events.types import EVENT_TYPES
 
 _FIELDS = ("thread", "bindings")
-_THREADED = frozenset(
-    kind.name for kind in EVENT_TYPES.values() if "thread" in kind.payload.__struct_fields__
+_REMEMBERING = frozenset(
+    kind.name
+    for kind in EVENT_TYPES.values()
+    if any(field in kind.payload.__struct_fields__ for field in _FIELDS)
 )
 
 CONTACT = "contact/"
@@ -24,7 +26,7 @@ def thread_keys(event: StoredEvent) -> list[str]:
     """Return the names of the keys that an event remembers for its conversation; mostly none."""
     if event.payload is None or event.channel_account is None:
         return []
-    if event.event_type not in _THREADED or not any(
+    if event.event_type not in _REMEMBERING or not any(
         f'"{each}"' in event.payload for each in _FIELDS
     ):
         return []

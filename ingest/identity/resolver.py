@@ -1,85 +1,97 @@
-"""Which contact and which conversation an item belongs to: by the first address alone."""
+"""Who wrote an item, and which conversation it belongs to.
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
-from uuid import uuid5
+Reads only. What the log must learn is returned as drafts, and as a field of the item's own payload, so the
+commit that stores them projects it, and a rebuild restores it. All ids are derived: two processes that
+resolve the first messages of a person at the same moment name the same contact and the same conversation.
+"""
 
-import msgspec
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec import Struct
 from sqlalchemy import Engine
 
-from ingest.channels.base import Account, Item
-from ingest.contract import NAMESPACE
+from ingest.channels.base import Account, AddressChangeItem, Item
+from ingest.clock import Clock
+from ingest.events.contact_state import Contact
 from ingest.events.draft import Draft
-from ingest.log import queries
+from ingest.identity.assignment import Assignment
+from ingest.identity.binding import BindingSettings, addresses_of
+from ingest.identity.contact_rules import Origin, happened_at, identify, move
+from ingest.identity.conversations import Conversations
+from ingest.identity.directory import Directory
 
 
-class BindingSettings(Struct, frozen=True):
-    """Which conversation a message belongs to."""
+class Resolution(Struct, frozen=True, kw_only=True):
+    """Who wrote an item, and where it belongs; None: the item does not say.
 
-    by: Literal["address", "address_and_channel", "contact"] = "address"
-    window_seconds: int | None = None
-    has_threads: bool = False
+    Append `drafts` before the item's own draft. Merge `payload` into the payload of the item's message:
+    it depends on the item alone, so a redelivery has the same.
+    """
 
-
-class Resolution(Struct, frozen=True):
-    """Where an item belongs, and the events that have to come before its own."""
-
-    contact_id: str | None
-    participant_id: str | None
-    conversation_id: str | None
     channel: str
+    contact_id: str | None = None
+    participant_id: str | None = None
+    conversation_id: str | None = None
     drafts: tuple[Draft, ...] = ()
     payload: dict[str, Any] = {}
 
 
 class Resolver:
-    """Resolves items."""
+    """Resolves the items of provider calls. Thread-safe: it has no state."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
-        """`engine` only reads."""
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        """Read contacts and conversations from `engine`."""
         self._engine = engine
+        self._clock = clock
 
     def resolve(
         self, account: Account, settings: BindingSettings, items: Sequence[Item]
     ) -> list[Resolution]:
-        """Return the resolution of each item of a call."""
-        seen: set[str] = set()
-        return [self._one(account, item, seen) for item in items]
-
-    def _one(self, account: Account, item: Item, seen: set[str]) -> Resolution:
-        channel = item.channel or account.channel
-        if item.person is None or not item.person.addresses:
-            return Resolution(None, None, None, channel)
-        first = item.person.addresses[0]
-        contact = str(uuid5(NAMESPACE, f"contact/{first.kind}/{first.scope}/{first.value}"))
-        conversation = str(uuid5(NAMESPACE, f"conversation/{account.account_id}/{contact}/1"))
-        drafts: list[Draft] = []
-        if contact not in seen and queries.get_contact(self._engine, contact) is None:
-            drafts.append(_derived("contact.created", contact, contact_id=contact))
-        if (
-            conversation not in seen
-            and queries.get_conversation(self._engine, conversation) is None
-        ):
-            participant = {
-                "participant_id": contact,
-                "participant_role": "customer",
-                "contact_id": contact,
-            }
-            drafts.append(
-                _derived(
-                    "conversation.created",
-                    conversation,
-                    conversation_id=conversation,
-                    channel=channel,
-                    channel_account=account.account_id,
-                    payload={"participants": [participant]},
-                )
-            )
-        seen |= {contact, conversation}
-        return Resolution(contact, contact, conversation, channel, tuple(drafts))
+        """Resolve the items of one call, in their order. A later item sees what an earlier one did."""
+        directory = Directory(self._engine, [each for item in items for each in addresses_of(item)])
+        people = [_find_contact(item, directory, account) for item in items]
+        assignments = [
+            Assignment(account, settings, item, contact, directory)
+            for item, (contact, _) in zip(items, people, strict=True)
+        ]
+        keys = {
+            key
+            for each in assignments
+            for key in (*each.keys.threads, *each.keys.bindings, *each.keys.earlier)
+        }
+        known = Conversations(self._engine, account.account_id, keys)
+        now = self._clock()
+        return [
+            _resolve(item, contact, drafts, assignment, known, now)
+            for item, (contact, drafts), assignment in zip(items, people, assignments, strict=True)
+        ]
 
 
-def _derived(event_type: str, key: str, **columns: Any) -> Draft:
-    event_id = str(uuid5(NAMESPACE, f"{event_type}/{key}"))
-    return msgspec.structs.replace(Draft(event_type=event_type, event_id=event_id), **columns)
+def _find_contact(
+    item: Item, directory: Directory, account: Account
+) -> tuple[Contact | None, list[Draft]]:
+    origin = Origin(item.channel or account.channel, account.account_id, happened_at(item))
+    if isinstance(item, AddressChangeItem):
+        return move(item, directory, origin)
+    return (None, []) if item.person is None else identify(item.person, directory, origin)
+
+
+def _resolve(
+    item: Item,
+    contact: Contact | None,
+    drafts: Sequence[Draft],
+    assignment: Assignment,
+    known: Conversations,
+    now: int,
+) -> Resolution:
+    is_message = not isinstance(item, AddressChangeItem)
+    state = assignment.assign(known, now) if is_message else None
+    return Resolution(
+        channel=assignment.channel,
+        contact_id=None if contact is None else contact.contact_id,
+        participant_id=None if state is None else assignment.member_of(state),
+        conversation_id=None if state is None else state.conversation_id,
+        drafts=(*drafts, *assignment.drafts),
+        payload={"thread": list(assignment.keys.threads)} if assignment.keys.threads else {},
+    )

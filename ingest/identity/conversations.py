@@ -1,0 +1,94 @@
+"""The conversations that keys lead to, as the log has them and as the drafts of one call leave them."""
+
+from collections.abc import Collection, Iterable
+from uuid import uuid5
+
+from sqlalchemy import Engine, select
+
+from ingest.contract import NAMESPACE
+from ingest.events import projections
+from ingest.events.conversation_state import Conversation
+from ingest.events.draft import Draft
+from ingest.events.stored_event import from_draft
+from ingest.events.thread_keys import thread_key
+from ingest.log.storage.state_reader import read_conversation
+from ingest.log.storage.tables import channel_threads, conversations
+
+
+class Conversations:
+    """Conversations by the keys of one channel account."""
+
+    def __init__(self, engine: Engine, channel_account: str, keys: Collection[str]) -> None:
+        """Read what these keys lead to."""
+        self._engine = engine
+        self._channel_account = channel_account
+        self._states: dict[str, Conversation] = {}
+        self._ids = self._read_ids({thread_key(channel_account, each) for each in keys})
+        self._read_states(self._ids.values())
+
+    def _read_ids(self, names: Collection[str]) -> dict[str, str]:
+        if not names:
+            return {}
+        found = select(channel_threads.c.thread_key, channel_threads.c.conversation_id).where(
+            channel_threads.c.thread_key.in_(sorted(names))
+        )
+        with self._engine.connect() as connection:
+            return {row.thread_key: row.conversation_id for row in connection.execute(found)}
+
+    def _read_states(self, conversation_ids: Iterable[str]) -> None:
+        """Read these conversations and the successors of the closed ones."""
+        missing = set(conversation_ids) - self._states.keys()
+        while missing:
+            found = select(conversations.c.conversation_id, conversations.c.projection).where(
+                conversations.c.conversation_id.in_(sorted(missing))
+            )
+            with self._engine.connect() as connection:
+                rows = connection.execute(found).all()
+            for conversation_id, projection in rows:
+                self._states[conversation_id] = read_conversation(
+                    self._engine, conversation_id, projection
+                )
+            successors = {self._states[each].successor_id for each, _ in rows}
+            missing = {each for each in successors if each is not None} - self._states.keys()
+
+    def get(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation, or None if there is none."""
+        self._read_states([conversation_id])
+        return self._states.get(conversation_id)
+
+    def at(self, key: str) -> Conversation | None:
+        """Return the conversation that a key leads to, or the last of its successors."""
+        state = self._states.get(self._ids.get(thread_key(self._channel_account, key), ""))
+        while state is not None and state.successor_id in self._states:
+            state = self._states[state.successor_id]
+        return state
+
+    def leads_to(self, key: str, conversation_id: str) -> bool:
+        """Return whether a key leads to this conversation."""
+        return self._ids.get(thread_key(self._channel_account, key)) == conversation_id
+
+    def is_known(self, key: str) -> bool:
+        """Return whether a key leads to any conversation."""
+        return thread_key(self._channel_account, key) in self._ids
+
+    def remember(self, keys: Iterable[str], conversation_id: str) -> None:
+        """Let keys lead to this conversation, as the log will."""
+        for key in keys:
+            self._ids[thread_key(self._channel_account, key)] = conversation_id
+
+    def create(self, draft: Draft) -> Conversation:
+        """Add the conversation that a draft creates, as the log will."""
+        event = from_draft(draft, "", 0, draft.event_id or "")
+        state = projections.create(event)
+        self._states[state.conversation_id] = state
+        return state
+
+
+def first_id(channel_account: str, key: str, contact_id: str) -> str:
+    """Return the id of the first conversation of a key and a contact: the same in every process."""
+    return str(uuid5(NAMESPACE, f"conversation/{thread_key(channel_account, key)}/{contact_id}"))
+
+
+def next_id(conversation_id: str) -> str:
+    """Return the id of the conversation that begins after the window of another one."""
+    return str(uuid5(NAMESPACE, f"conversation/after/{conversation_id}"))

@@ -1,0 +1,124 @@
+"""The contacts that the addresses of one call lead to, and the drafts that change them.
+
+The store is read once, when the directory is opened. A draft changes the directory at once, by the same fold as the log, so
+a later item of the call sees what an earlier one did.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count
+from uuid import uuid5
+
+from sqlalchemy import ColumnElement, Connection, Engine, or_, select
+
+from ingest.channels.base import Address
+from ingest.contract import NAMESPACE
+from ingest.events import contact_state
+from ingest.events.contact_state import Contact, root_of
+from ingest.events.draft import Draft
+from ingest.events.stored_event import from_draft
+from ingest.identity.binding import key_of
+from ingest.log.storage.state_reader import read_contact
+from ingest.log.storage.tables import contact_addresses, contacts
+
+REASSIGNED_KINDS = ("phone", "email")
+"""Kinds that another person may get later: a former one does not say who writes."""
+
+
+class Directory:
+    """Contacts by address, as the log has them and as the drafts of this call leave them."""
+
+    def __init__(self, engine: Engine, addresses: Collection[Address]) -> None:
+        """Read the contacts of these addresses, and every contact that is merged with one of them."""
+        self._engine = engine
+        self._contacts: dict[str, Contact] = {}
+        with engine.connect() as connection:
+            self._read_owners(connection, {each.value for each in addresses})
+            self._read_merged(connection)
+
+    def _read_owners(self, connection: Connection, values: Collection[str]) -> None:
+        if values:
+            owners = select(contact_addresses.c.contact_id).where(
+                contact_addresses.c.value.in_(sorted(values))
+            )
+            self._read(connection, contacts.c.contact_id.in_(owners))
+
+    def _read_merged(self, connection: Connection) -> None:
+        """Read the contacts above and below those that were read, until no new one is found."""
+        fresh = set(self._contacts)
+        while fresh:
+            above = {self._contacts[each].merged_into for each in fresh} - self._contacts.keys()
+            known = set(self._contacts)
+            self._read(
+                connection,
+                or_(
+                    contacts.c.merged_into.in_(sorted(fresh)),
+                    contacts.c.contact_id.in_(sorted(each for each in above if each is not None)),
+                ),
+            )
+            fresh = self._contacts.keys() - known
+
+    def _read(self, connection: Connection, condition: ColumnElement[bool]) -> None:
+        found = select(contacts.c.contact_id, contacts.c.projection).where(condition)
+        for contact_id, projection in connection.execute(found):
+            if contact_id not in self._contacts:
+                contact = read_contact(self._engine, contact_id, projection)
+                self._contacts[contact_id] = contact
+
+    def owner(self, address: Address) -> Contact | None:
+        """Return the contact that has this address; of several, the one that had it first.
+
+        A former address says who it is too, unless numbers of its kind are assigned to others.
+        """
+        key = key_of(address)
+        owners = [
+            (min(each.linked_at for each in contact.addresses if each.key == key), contact_id)
+            for contact_id, contact in self._contacts.items()
+            if contact.has(key)
+        ]
+        if owners:
+            return self._contacts[min(owners)[1]]
+        former = [each for each in self._contacts.values() if key in each.keys()]  # noqa: SIM118 - no mapping
+        is_reassigned = address.kind in REASSIGNED_KINDS
+        return None if is_reassigned else min(former, key=lambda each: each.version, default=None)
+
+    def get(self, contact_id: str) -> Contact | None:
+        """Return a contact that was read or created."""
+        return self._contacts.get(contact_id)
+
+    def root(self, contact: Contact) -> Contact:
+        """Return the contact that this one is merged into; itself if it stands alone."""
+        return root_of(contact, self._contacts)
+
+    def merged(self, contact: Contact) -> list[Contact]:
+        """Return this contact and every contact that is the same person by merges."""
+        root = self.root(contact)
+        return [each for each in self._contacts.values() if self.root(each) is root]
+
+    def free_id(self, address: Address) -> str:
+        """Return the id of a new contact with this address: the same for every process that asks.
+
+        The contact that once began with this address, and lost it, keeps its id.
+        """
+        name = f"contact/{address.kind}/{address.scope}/{address.value}"
+        with self._engine.connect() as connection:
+            for contact_id in _numbered_ids(name):
+                taken = select(contacts.c.contact_id).where(contacts.c.contact_id == contact_id)
+                if contact_id not in self._contacts and connection.execute(taken).first() is None:
+                    return contact_id
+        raise AssertionError("there is always a free id")
+
+    def apply(self, drafts: Iterable[Draft]) -> None:
+        """Change the contacts as the log will when it accepts these drafts."""
+        for draft in drafts:
+            contact_id = draft.contact_id or ""
+            event = from_draft(draft, "", 0, draft.event_id or "")
+            contact = self._contacts.setdefault(contact_id, Contact(contact_id))
+            event.position = (
+                contact.version
+            )  # unknown before the commit; ids are derived from the stored one
+            contact_state.apply(contact, event)
+
+
+def _numbered_ids(name: str) -> Iterator[str]:
+    for number in count(1):
+        yield str(uuid5(NAMESPACE, name if number == 1 else f"{name}/{number}"))
