@@ -37,7 +37,8 @@ from ingest.channels.drafts import Place
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.errors import EventRejectedError, RejectedCallError, UnknownMessageError
 from ingest.events.draft import Draft
-from ingest.identity.resolver import BindingSettings, Resolution, Resolver
+from ingest.identity.binding import BindingSettings
+from ingest.identity.resolver import Resolution, Resolver
 from ingest.log.writer_requests import IncomingEvent
 
 logger = logging.getLogger(__name__)

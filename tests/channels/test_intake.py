@@ -38,7 +38,7 @@ def test_one_bad_item_never_costs_the_others(shop: Shop) -> None:
     assert [each["text"] for each in shop.events() if "text" in each] == ["text 1", "text 2"]
     assert [each["code"] for each in shop.rejected()] == ["unreadable_call", "unreadable_call"]
     (call,) = shop.calls()["items"]
-    assert (call["rejected"], call["accepted"]) == (2, 4)
+    assert (call["rejected"], call["accepted"]) == (2, 5)
 
 
 def test_a_verified_call_that_cannot_be_read_is_kept_as_rejected_and_answered_200(
