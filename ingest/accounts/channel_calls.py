@@ -123,7 +123,9 @@ class Refusal(Struct, frozen=True):
     last_at: int
 
 
-def count_refusals(account_id: str, reason: str, calls: int, last_at: int) -> list[ClauseElement]:
+def count_refusals(
+    account_id: str, reason: str, calls: int, last_at: int
+) -> list[ClauseElement | Bound]:
     """Return the statements that add calls that were not verified to their count."""
     table = channel_refusals
     return [

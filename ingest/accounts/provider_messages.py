@@ -1,12 +1,13 @@
-"""Which message the provider's id of a sent message means, and which sends have no result yet."""
+"""Which message a provider means: by its id, or by the reference of our send."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ClauseElement, Engine, delete, select, text
+from sqlalchemy import Engine, select, text
 
 from ingest.accounts.insert_once import insert_once
-from ingest.log.storage.tables import NAMED_MESSAGE, events, provider_messages, sends_in_flight
+from ingest.log.storage.statements import Bound
+from ingest.log.storage.tables import NAMED_MESSAGE, channel_sends, events, provider_messages
 
 
 class FoundMessage(NamedTuple):
@@ -18,7 +19,7 @@ class FoundMessage(NamedTuple):
 
 def record_sent(
     account_id: str, provider_id: str, conversation_id: str, message_id: str, sent_at: int
-) -> ClauseElement:
+) -> Bound:
     """Return the statement that records the provider's id of a sent message. Safe to repeat.
 
     A message in several parts has several ids. `sent_at`: microseconds since 1970.
@@ -31,29 +32,6 @@ def record_sent(
         message_id=message_id,
         sent_at=sent_at,
     )
-
-
-def start_send(
-    account_id: str, reference: str, conversation_id: str, message_id: str, started_at: int
-) -> ClauseElement:
-    """Return the statement that records a send before its request leaves. Safe to repeat.
-
-    An echo in this conversation waits until `finish_send`, because it may be this send.
-    """
-    return insert_once(
-        sends_in_flight,
-        account_id=account_id,
-        reference=reference,
-        conversation_id=conversation_id,
-        message_id=message_id,
-        started_at=started_at,
-    )
-
-
-def finish_send(account_id: str, reference: str) -> ClauseElement:
-    """Return the statement that records that the result of a send is known. Safe to repeat."""
-    table = sends_in_flight
-    return delete(table).where(table.c.account_id == account_id, table.c.reference == reference)
 
 
 def find_sent(
@@ -69,23 +47,24 @@ def find_sent(
 
 
 def find_send(engine: Engine, account_id: str, reference: str) -> FoundMessage | None:
-    """Return the message of a send whose result is not known yet."""
-    table = sends_in_flight
+    """Return the message of the send whose requests carry a reference."""
+    table = channel_sends
     query = select(table.c.conversation_id, table.c.message_id).where(
         table.c.account_id == account_id, table.c.reference == reference
     )
     with engine.connect() as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(query.limit(1)).first()
     return None if row is None else FoundMessage(row[0], row[1])
 
 
 def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, since: int) -> bool:
-    """Return whether a send in this conversation that started after `since` has no result yet."""
-    table = sends_in_flight
+    """Return whether a send in this conversation that went out after `since` has no result yet."""
+    table = channel_sends
     query = select(table.c.reference).where(
         table.c.account_id == account_id,
+        table.c.state == "sending",
         table.c.conversation_id == conversation_id,
-        table.c.started_at > since,
+        table.c.at > since,
     )
     with engine.connect() as connection:
         return connection.execute(query.limit(1)).first() is not None

@@ -14,8 +14,8 @@ from ingest.log.cursor import START, decode_cursor, encode_cursor
 from ingest.log.storage.tables import (
     channel_accounts,
     channel_refusals,
+    channel_sends,
     provider_messages,
-    sends_in_flight,
     waiting_items,
 )
 
@@ -121,7 +121,7 @@ def update_account(account_id: str, **values: Any) -> ClauseElement:
 
 def delete_account(account_id: str) -> list[ClauseElement]:
     """Return the statements that delete an account. Its events and its raw calls stay."""
-    tables = waiting_items, sends_in_flight, provider_messages, channel_refusals, channel_accounts
+    tables = waiting_items, channel_sends, provider_messages, channel_refusals, channel_accounts
     return [delete(table).where(table.c.account_id == account_id) for table in tables]
 
 

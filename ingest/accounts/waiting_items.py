@@ -16,6 +16,7 @@ from ingest.channels.base import (
     ReceiptItem,
     WatermarkItem,
 )
+from ingest.log.storage.statements import Bound
 from ingest.log.storage.tables import NAMED_MESSAGE, events, provider_messages, waiting_items
 
 Waiting = MessageItem | EditItem | DeletionItem | ReactionItem | ReceiptItem | WatermarkItem
@@ -50,7 +51,7 @@ class WaitingItem(Struct, frozen=True, kw_only=True):
     check_at: int
 
 
-def add_waiting(waiting: WaitingItem) -> ClauseElement:
+def add_waiting(waiting: WaitingItem) -> Bound:
     """Return the statement that lets an item wait. Safe to repeat."""
     values = {name: getattr(waiting, name) for name in WaitingItem.__struct_fields__}
     stored = _Stored(type(waiting.item).__name__, msgspec.Raw(msgspec.json.encode(waiting.item)))

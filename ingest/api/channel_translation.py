@@ -16,6 +16,7 @@ from sqlalchemy import ClauseElement, Engine
 from ingest.accounts import provider_messages
 from ingest.accounts.provider_messages import FoundMessage
 from ingest.accounts.registry import AccountPolicy
+from ingest.accounts.sends import settle_send
 from ingest.accounts.waiting_items import Waiting, WaitingItem
 from ingest.channels import drafts
 from ingest.channels.base import (
@@ -39,6 +40,7 @@ from ingest.errors import EventRejectedError, RejectedCallError, UnknownMessageE
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
 from ingest.identity.resolver import Resolution, Resolver
+from ingest.log.storage.statements import Bound
 from ingest.log.writer_requests import IncomingEvent
 
 logger = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Translated(Struct):
 
     events: list[IncomingEvent] = []
     waiting: list[WaitingItem] = []
-    statements: list[ClauseElement] = []
+    statements: list[ClauseElement | Bound] = []
     typing: list[TypingChange] = []
 
 
@@ -251,7 +253,7 @@ class _Call:
         ours = self._find_send(item.client_reference)
         if ours is None:
             return False
-        self._note_sent(item.provider_id, ours)
+        self._note_sent(item.client_reference, item.provider_id, ours)
         receipt = ReceiptItem(
             provider_id=item.provider_id,
             person=None,
@@ -267,10 +269,12 @@ class _Call:
             return None
         return provider_messages.find_send(self._engine, self._account_id, reference)
 
-    def _note_sent(self, provider_id: str, ours: FoundMessage) -> None:
-        self.result.statements.append(
-            provider_messages.record_sent(self._account_id, provider_id, *ours, self._now)
-        )
+    def _note_sent(self, reference: str | None, provider_id: str, ours: FoundMessage) -> None:
+        """Note that the provider took a send, and the id that it gave to it."""
+        self.result.statements += [
+            provider_messages.record_sent(self._account_id, provider_id, *ours, self._now),
+            settle_send(self._account_id, reference or "", provider_id, self._now),
+        ]
 
     def _waits_for_send(self, item: MessageItem | WatermarkItem, conversation_id: str) -> bool:
         """Let an item wait while a send in its conversation has no result: it may be about that send."""
@@ -305,7 +309,7 @@ class _Call:
     def _translate_receipt(self, item: ReceiptItem) -> None:
         message = self._messages.get(item.message)
         if message is None and (message := self._find_send(item.client_reference)) is not None:
-            self._note_sent(item.message, message)
+            self._note_sent(item.client_reference, item.message, message)
         if message is None:
             self._wait(item, item.message)
             return

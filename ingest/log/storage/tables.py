@@ -384,17 +384,27 @@ provider_messages = Table(
 )
 """Which of our messages the provider's id of a sent message means."""
 
-sends_in_flight = Table(
-    "sends_in_flight",
+channel_sends = Table(
+    "channel_sends",
     metadata,
     Column("account_id", String, primary_key=True),
-    Column("reference", String, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("parts", Integer, nullable=False),
+    Column("reference", String, nullable=False),
     Column("conversation_id", String, nullable=False),
     Column("message_id", String, nullable=False),
-    Column("started_at", BigInteger, nullable=False),
-    Index("sends_of_conversation", "account_id", "conversation_id"),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("provider_id", String),
+    Column("code", String),
+    Column("reason", String),
+    Index("channel_sends_by_state", "account_id", "state", "conversation_id"),
+    Index("channel_sends_by_reference", "account_id", "reference"),
 )
-"""Sends whose result is not known yet."""
+"""Every part of a message that an account sends: written before its request goes out, and with its answer."""
 
 waiting_items = Table(
     "waiting_items",

@@ -84,12 +84,3 @@ def _create_messages() -> None:
         "provider_messages",
         ["account_id", "conversation_id", "sent_at"],
     )
-    op.create_table(
-        "sends_in_flight",
-        sa.Column("account_id", sa.String(), primary_key=True),
-        sa.Column("reference", sa.String(), primary_key=True),
-        sa.Column("conversation_id", sa.String(), nullable=False),
-        sa.Column("message_id", sa.String(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-    )
-    op.create_index("sends_of_conversation", "sends_in_flight", ["account_id", "conversation_id"])
