@@ -11,6 +11,8 @@ from convolake import live_reference as live
 from dashboards.roles import ROLES, RULES, roles_with
 from ingest import errors
 from ingest.api.metrics import Metrics
+from ingest.channels.base import Field
+from ingest.channels.registry import ADAPTERS
 from ingest.contract import COLUMNS
 from ingest.events.timers import SETTLED_AFTER
 from ingest.events.types import EVENT_TYPES
@@ -25,6 +27,7 @@ def reference() -> str:
         _roles(),
         _events(),
         _columns(),
+        _providers(),
         _live(),
         _models(),
         _errors(),
@@ -81,9 +84,12 @@ def _default(value: object) -> str:
 
 def _events() -> Iterator[str]:
     yield "## Event types\n"
-    yield "Clients may also write `custom.<name>` in the conversation stream; it opens a session.\n"
     yield (
-        "A type that opens a session starts one if none is open, except an internal note. A session ends as "
+        "Clients may also write `custom.<name>` in the conversation stream; it opens a session. What a provider "
+        "reports and no type describes is `custom.<provider>.<kind>`.\n"
+    )
+    yield (
+        "A type that opens a session starts one if none is open, except an internal note and a message of the role system. A session ends as "
         "`session.ended` says. The time of imported history is its own: a session of an import ends at the "
         f"next event that is late enough, or {SETTLED_AFTER // 60_000_000} minutes after the last event of "
         "its conversation was received.\n"
@@ -106,6 +112,31 @@ def _columns() -> Iterator[str]:
     yield "The same name in JSON, in Parquet, in SQL and on the page.\n"
     rows = [(f"`{column.name}`", str(column.type), column.meaning) for column in COLUMNS]
     yield from _table(("column", "type", "meaning"), *rows)
+
+
+def _providers() -> Iterator[str]:
+    yield "## Providers\n"
+    yield (
+        "Each is one file in `ingest/channels`. `convolake channels add` asks for the secrets, and takes the options.\n"
+    )
+    rows = [
+        (
+            f"`{each.provider}`", each.title, ", ".join(each.channels), ", ".join(each.inbound_kinds),
+            _fields(each.secrets), _fields(each.options), each.redelivery,
+        )
+        for each in sorted(ADAPTERS.values(), key=lambda adapter: adapter.provider)
+    ]  # fmt: skip
+    yield from _table(
+        ("provider", "name", "channels", "reads", "secrets", "options", "redelivery"), *rows
+    )
+
+
+def _fields(fields: Iterable[Field]) -> str:
+    """Return the fields of an account with their meaning; optional ones say so."""
+    return "; ".join(
+        f"`{each.name}`{'' if each.is_required else ' (optional)'}: {each.meaning}"
+        for each in fields
+    )
 
 
 def _live() -> Iterator[str]:
