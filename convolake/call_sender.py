@@ -1,4 +1,4 @@
-"""Sends recorded calls of a provider to the API, signed, and reads what became of each."""
+"""Sends recorded calls of a provider to the API, signed, and reads the outcome of each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ PUBLIC_URL = "webhook_url"
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a call. `kind`: `taken`, `rejected`, `in part`, `empty` or `refused`."""
+    """The outcome of a call. `kind`: `taken`, `rejected`, `in part`, `empty` or `not taken`."""
 
     kind: str
     text: str
@@ -47,7 +47,7 @@ class CallSender:
         return msgspec.structs.replace(account, options={**account.options, PUBLIC_URL: url})
 
     def send(self, path: Path) -> Iterator[tuple[str, Outcome]]:
-        """Send each call of a file or folder; yield its name and what became of it."""
+        """Send each call of a file or folder; yield its name and its outcome."""
         calls = self._api.channel_calls(self._account.account_id, 1).items
         self._last = calls[0].call_id if calls else None
         for recorded in read_calls(path, self._is_body):
@@ -75,7 +75,7 @@ class CallSender:
             timeout=60,
         )
         if not answer.is_success:
-            return Outcome("refused", f"status {answer.status_code}")
+            return Outcome("not taken", f"status {answer.status_code}")
         return self._outcome()
 
     def _outcome(self) -> Outcome:

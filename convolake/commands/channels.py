@@ -175,7 +175,7 @@ def follow(
         float | None, typer.Option(min=0, help="Time to follow; until Ctrl-C if left out.")
     ] = None,
 ) -> None:
-    """Show the URL for the provider, then each call as it arrives, and why one was refused."""
+    """Show the URL for the provider, then each call as it arrives, and why one was not verified."""
     from ingest.client import ClientError
 
     with report_errors(ClientError), _client() as api:
@@ -208,15 +208,15 @@ class _Seen:
         self._refused: dict[str, int] = {}
 
     def news(self, calls: "ChannelCallList") -> list[str]:
-        """Return a line for each new call and each reason that refused more calls, the oldest first."""
+        """Return a line for each new call and each reason with more calls, the oldest first."""
         new = [each for each in reversed(calls.items) if each.call_id not in self._calls]
         self._calls |= {each.call_id for each in new}
         lines = [_describe(each) for each in new]
-        for each in calls.refused:
+        for each in calls.unverified:
             before = self._refused.get(each.reason, 0)
             if each.calls > before:
                 at = f"{each.last_at:%Y-%m-%d %H:%M:%S}"
-                lines.append(f"{at}  refused {each.calls - before}: {each.reason}")
+                lines.append(f"{at}  {each.calls - before} not verified: {each.reason}")
             self._refused[each.reason] = each.calls
         return lines
 

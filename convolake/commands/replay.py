@@ -23,7 +23,7 @@ def replay(
         str | None, typer.Option(help="The channel account; the provider's only one if left out.")
     ] = None,
 ) -> None:
-    """Send recorded calls, signed as the provider signs them, and print what became of each, and a total.
+    """Send recorded calls, signed as the provider signs them, and print the outcome of each, and a total.
 
     The account's secrets come from the store, so this runs where the API runs.
     """

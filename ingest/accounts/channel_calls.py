@@ -33,7 +33,7 @@ _INSERT = insert(channel_calls).values(
 
 
 class CallOutcome(Struct, omit_defaults=True):
-    """What became of a call: how many events of each status, how many items wait, and why some were rejected."""
+    """The outcome of a call: how many events of each status, how many items wait, and why some were rejected."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -84,7 +84,7 @@ def insert_call(
 
 
 def update_outcome(call_id: str, outcome: CallOutcome) -> ClauseElement:
-    """Return the statement that records what became of a call that was read again."""
+    """Return the statement that records the outcome of a call that was read again."""
     row = update(channel_calls).where(channel_calls.c.call_id == call_id)
     return row.values(outcome=_json(outcome))
 

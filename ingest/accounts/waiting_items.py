@@ -37,7 +37,7 @@ _KINDS: dict[str, type[Waiting]] = {
 class WaitingItem(Struct, frozen=True, kw_only=True):
     """An item that waits. `message_id`: the id of an inbound message with this `provider_id`.
 
-    Instants are microseconds. At `check_at` it is looked at again, whether its message is known or not.
+    Instants are microseconds. At `check_at` it is checked again, whether its message is known or not.
     """
 
     account_id: str
@@ -66,7 +66,7 @@ def remove_waiting(waiting: WaitingItem) -> ClauseElement:
 
 
 def postpone(waiting: WaitingItem, check_at: int) -> ClauseElement:
-    """Return the statement that looks at an item again later."""
+    """Return the statement that checks an item again later."""
     return (
         update(waiting_items)
         .where(
@@ -78,7 +78,7 @@ def postpone(waiting: WaitingItem, check_at: int) -> ClauseElement:
 
 
 def find_ready(engine: Engine, now: int, limit: int) -> Sequence[WaitingItem]:
-    """Return at most `limit` items whose message is known now, or that have to be looked at, in order received."""
+    """Return at most `limit` items whose message is known now, or whose time to be checked has come, in order received."""
     table = waiting_items
     is_sent = (
         select(provider_messages.c.message_id)

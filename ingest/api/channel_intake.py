@@ -1,4 +1,4 @@
-"""The intake of providers' calls: a verified call becomes events, and is kept with what became of it."""
+"""The intake of providers' calls: a verified call becomes events, and is kept with its outcome."""
 
 import asyncio
 import logging
@@ -16,7 +16,8 @@ from ingest.accounts.channel_calls import CallOutcome, KeptCall
 from ingest.accounts.registry import get_account, open_account
 from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.waiting_items import WaitingItem
-from ingest.api.channel_translation import Translated, Translator, TypingChange, expired
+from ingest.api.channel_result import CallResult, TypingChange, expired
+from ingest.api.channel_translation import Translator
 from ingest.api.metrics import Metrics
 from ingest.channels.base import Call, ChannelAdapter, Inbound, UnreadableCallError
 from ingest.channels.source import CHANNEL_SOURCE
@@ -29,10 +30,10 @@ from ingest.log.writer_requests import Acknowledgement, Append, Execute, Incomin
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-"""Interval at which waiting items are looked at, and counts of unverified calls are saved."""
+"""Interval at which waiting items are checked, and counts of unverified calls are saved."""
 
 PAUSE_SECONDS = 0.05
-"""Minimum time between two looks at the waiting items."""
+"""Minimum time between two checks of the waiting items."""
 
 RELEASED_AT_ONCE = 500
 PURGE_SECONDS = 3_600.0
@@ -91,7 +92,7 @@ class ChannelIntake:
 
     def _read(
         self, opened: Opened, adapter: ChannelAdapter, call: Call, call_id: str, now: int
-    ) -> Translated:
+    ) -> CallResult:
         """Return what a call becomes; one that cannot be read, or only in part, is rejected."""
         stored, account = opened
         items: list[Inbound] = []
@@ -180,17 +181,17 @@ class ChannelIntake:
         await asyncio.gather(*(self._submit(each) for each in appends))
 
     def _release(self, waiting: WaitingItem, now: int) -> Append:
-        """Return the request that stores an item, or looks at it again later."""
+        """Return the request that stores an item, or checks it again later."""
         is_late = waiting.expires_at <= now
         stored = get_account(self._engine, waiting.account_id)
-        translated = Translated()
+        translated = CallResult()
         if stored is not None:
             account = open_account(self._secrets, stored)
             translated = self._translator.translate(
                 account, stored.policy, [waiting.item], waiting.call_id, now, may_wait=not is_late
             )
         if translated.waiting and not is_late:
-            translated = Translated(statements=[waiting_items.postpone(waiting, now + SECOND)])
+            translated = CallResult(statements=[waiting_items.postpone(waiting, now + SECOND)])
         else:
             translated.statements.append(waiting_items.remove_waiting(waiting))
             if translated.waiting or stored is None:
@@ -222,10 +223,10 @@ def call_path(account_id: str, call_id: str) -> str:
 def _append(
     account_id: str,
     call_id: str,
-    translated: Translated,
+    translated: CallResult,
     record: Callable[[Sequence[Acknowledgement]], Bound] | None = None,
 ) -> Append:
-    """Return the request that stores what a call became, in one commit."""
+    """Return the request that stores the outcome of a call, in one commit."""
     waiting = [waiting_items.add_waiting(each) for each in translated.waiting]
     return Append(
         CHANNEL_SOURCE,
@@ -245,7 +246,7 @@ def _keep(
     waiting: int,
     results: Sequence[Acknowledgement],
 ) -> Bound:
-    """Return the statement that keeps a call with what became of it."""
+    """Return the statement that keeps a call with its outcome."""
     outcome = CallOutcome(waiting=waiting)
     for result in results:
         setattr(outcome, result.status, getattr(outcome, result.status) + 1)

@@ -6,18 +6,15 @@ Reads the store, and changes nothing. The same call gives the same event ids, ho
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from hashlib import blake2b
-from typing import Any
 
-import msgspec
-from msgspec import Struct
-from sqlalchemy import ClauseElement, Engine
+from sqlalchemy import Engine
 
 from ingest.accounts import provider_messages
 from ingest.accounts.provider_messages import FoundMessage
 from ingest.accounts.registry import AccountPolicy
 from ingest.accounts.sends import settle_send
-from ingest.accounts.waiting_items import Waiting, WaitingItem
+from ingest.accounts.waiting_items import Waiting
+from ingest.api.channel_result import CallResult, TypingChange, wait
 from ingest.channels import drafts
 from ingest.channels.base import (
     Account,
@@ -36,12 +33,10 @@ from ingest.channels.base import (
 )
 from ingest.channels.drafts import Place
 from ingest.channels.source import CHANNEL_SOURCE
-from ingest.errors import EventRejectedError, RejectedCallError, UnknownMessageError
+from ingest.errors import EventRejectedError, RejectedCallError
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
 from ingest.identity.resolver import Resolution, Resolver
-from ingest.log.storage.statements import Bound
-from ingest.log.writer_requests import IncomingEvent
 
 logger = logging.getLogger(__name__)
 
@@ -67,23 +62,6 @@ _ORDER: tuple[type[Item], ...] = (
 """Messages come before what refers to them, also if the call has them in another order."""
 
 
-class TypingChange(Struct, frozen=True):
-    """A participant started or stopped typing."""
-
-    conversation_id: str
-    participant_id: str
-    is_typing: bool
-
-
-class Translated(Struct):
-    """What a call becomes. `waiting`: items that refer to a message which is not known yet."""
-
-    events: list[IncomingEvent] = []
-    waiting: list[WaitingItem] = []
-    statements: list[ClauseElement | Bound] = []
-    typing: list[TypingChange] = []
-
-
 class Translator:
     """Translates calls. Thread-safe."""
 
@@ -102,7 +80,7 @@ class Translator:
         now: int,
         *,
         may_wait: bool = True,
-    ) -> Translated:
+    ) -> CallResult:
         """Return what the items become. `now`: microseconds. Without `may_wait` nothing waits for a send."""
         call = _Call(self, account, policy, call_id, now, may_wait=may_wait)
         call.translate(items)
@@ -137,35 +115,47 @@ class _Call:
         self._sent: dict[str, FoundMessage] = {}
         self._messages: dict[str, FoundMessage] = {}
         self._resolutions: dict[int, Resolution] = {}
-        self.result = Translated()
+        self.result = CallResult()
 
     def translate(self, items: Sequence[Inbound]) -> None:
         """Translate each item. One that cannot be translated is rejected, and costs the others nothing."""
         for unreadable in items:
             if isinstance(unreadable, UnreadableItem):
-                error = RejectedCallError(unreadable.reason)
-                self.result.events.append(IncomingEvent(unreadable.raw, error=error))
+                self.result.reject(unreadable.raw, RejectedCallError(unreadable.reason))
         readable = [item for item in items if not isinstance(item, UnreadableItem)]
-        new = sorted(self._without_known(readable), key=_rank)
-        self._find_messages(new)
-        self._resolve([item for item in new if self._needs_person(item)])
+        new = self._resolve_new(readable)
         for item in new:
             try:
                 self._translate(item)
             except EventRejectedError as error:
-                self._reject(item, error)
+                self.result.reject(item, error)
             except Exception:
                 logger.exception("an item of a provider could not be translated")
-                self._reject(item, RejectedCallError("the item could not be translated"))
+                self.result.reject(item, RejectedCallError("the item could not be translated"))
 
-    def _without_known(self, items: Sequence[Item]) -> list[Item]:
-        """Return the items whose event is not in the log. A known one is a duplicate or a conflict, wherever it went."""
-        ids = {id(item): drafts.event_id_of(self._account_id, item) for item in items}
-        known = provider_messages.find_events(self._engine, list(ids.values()), CHANNEL_SOURCE)
-        for item in items:
-            if ids[id(item)] in known:
-                self._append(item, Draft(event_type="message.created", event_id=ids[id(item)]))
-        return [item for item in items if ids[id(item)] not in known]
+    def _resolve_new(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items whose event is not in the log, resolved; the others are duplicates or conflicts.
+
+        Their events may arrive while the store is read: then the reads do not fit together, and are repeated.
+        """
+        known: set[int] = set()
+        while True:
+            new = sorted((item for item in items if id(item) not in known), key=_rank)
+            self._find_messages(new)
+            self._resolve([item for item in new if self._needs_person(item)])
+            arrived = self._known(new)
+            if not arrived:
+                return new
+            known |= arrived
+
+    def _known(self, items: Sequence[Item]) -> set[int]:
+        """Append the items whose event is in the log as repeats; return which they are."""
+        ids = {drafts.event_id_of(self._account_id, item): item for item in items}
+        stored = provider_messages.find_events(self._engine, list(ids), CHANNEL_SOURCE)
+        for event_id in stored:
+            repeat = Draft(event_type="message.created", event_id=event_id)
+            self.result.append(ids[event_id], repeat)
+        return {id(ids[event_id]) for event_id in stored}
 
     def _find_messages(self, items: Iterable[Item]) -> None:
         """Find the messages that the items name by the provider's ids."""
@@ -205,7 +195,7 @@ class _Call:
     def _translate(self, item: Item) -> None:
         match item:
             case AddressChangeItem():
-                self._prepend(self._resolutions[id(item)].drafts)
+                self.result.prepend(self._resolutions[id(item)].drafts)
             case MessageItem():
                 self._translate_message(item)
             case OtherItem():
@@ -228,10 +218,10 @@ class _Call:
             raise RejectedCallError("the message names no person and no conversation")
         if item.author == "agent" and self._waits_for_send(item, place.conversation_id):
             return
-        self._prepend(found.drafts)
+        self.result.prepend(found.drafts)
         replied_to = self._reply_id(item.in_reply_to)
         draft = drafts.draft_of_message(item, self._account, place, replied_to)
-        self._append(item, draft)
+        self.result.append(item, draft)
         self._messages[item.provider_id] = FoundMessage(
             place.conversation_id, draft.message_id or ""
         )
@@ -295,7 +285,7 @@ class _Call:
         resolved = self._resolutions.get(id(item))
         place = Place(conversation_id=message.conversation_id)
         if resolved is not None:
-            self._prepend(
+            self.result.prepend(
                 each for each in resolved.drafts if each.event_type != "conversation.created"
             )
             place = Place(
@@ -304,7 +294,9 @@ class _Call:
                 contact_id=resolved.contact_id,
                 channel=resolved.channel,
             )
-        self._append(item, drafts.draft_of_change(item, self._account, place, message.message_id))
+        self.result.append(
+            item, drafts.draft_of_change(item, self._account, place, message.message_id)
+        )
 
     def _translate_receipt(self, item: ReceiptItem) -> None:
         message = self._messages.get(item.message)
@@ -317,7 +309,9 @@ class _Call:
 
     def _append_receipt(self, item: ReceiptItem, message: FoundMessage) -> None:
         place = Place(conversation_id=message.conversation_id)
-        self._append(item, drafts.draft_of_receipt(item, self._account, place, message.message_id))
+        self.result.append(
+            item, drafts.draft_of_receipt(item, self._account, place, message.message_id)
+        )
 
     def _translate_watermark(self, item: WatermarkItem) -> None:
         """Give a receipt to each of our messages up to the mark that has none of this status."""
@@ -350,7 +344,7 @@ class _Call:
         place = Place(conversation_id=message.conversation_id)
         draft = drafts.draft_of_receipt(receipt, self._account, place, message.message_id)
         draft.event_id = event_id
-        self._append(item, draft)
+        self.result.append(item, draft)
 
     def _translate_typing(self, item: TypingItem) -> None:
         place = _place(self._resolutions[id(item)])
@@ -363,58 +357,20 @@ class _Call:
         found = self._resolutions[id(item)]
         place = _place(found)
         if place is None:
-            self._prepend([drafts.draft_of_notices(self._account)])
+            self.result.prepend([drafts.draft_of_notices(self._account)])
             place = Place(conversation_id=drafts.notices_id_of(self._account_id))
         else:
-            self._prepend(found.drafts)
-        self._append(item, drafts.draft_of_other(item, self._account, place))
-
-    def _prepend(self, before: Iterable[Draft]) -> None:
-        """Append the events that others need before them. Their ids say what they are: a repeat is a duplicate."""
-        for draft in before:
-            fingerprint = blake2b((draft.event_id or "").encode(), digest_size=16).digest()
-            raw = msgspec.json.encode(draft)
-            self.result.events.append(IncomingEvent(raw, draft, fingerprint=fingerprint))
-
-    def _append(self, item: Item, draft: Draft) -> None:
-        fingerprint = drafts.fingerprint_of(item)
-        self.result.events.append(
-            IncomingEvent(msgspec.json.encode(item), draft, fingerprint=fingerprint)
-        )
-
-    def _reject(self, item: Item, error: EventRejectedError) -> None:
-        self.result.events.append(IncomingEvent(_raw(item), error=error))
+            self.result.prepend(found.drafts)
+        self.result.append(item, drafts.draft_of_other(item, self._account, place))
 
     def _wait(
         self, item: Waiting, provider_id: str, until: int | None = None, check_at: int | None = None
     ) -> None:
-        expires_at = self._now + self._translator.waits if until is None else until
+        until = self._now + self._translator.waits if until is None else until
+        check_at = until if check_at is None else check_at
         self.result.waiting.append(
-            WaitingItem(
-                account_id=self._account_id,
-                item_id=drafts.event_id_of(self._account_id, item),
-                provider_id=provider_id,
-                message_id=drafts.message_id_of(self._account_id, provider_id),
-                call_id=self._call_id,
-                item=item,
-                received_at=self._now,
-                expires_at=expires_at,
-                check_at=expires_at if check_at is None else check_at,
-            )
+            wait(item, self._account_id, self._call_id, provider_id, self._now, until, check_at)
         )
-
-
-def expired(waiting: WaitingItem) -> IncomingEvent:
-    """Return the rejected event of an item whose message did not arrive in time."""
-    error = UnknownMessageError("its message did not arrive in time", "$.message")
-    return IncomingEvent(_raw(waiting.item), error=error, event_id=waiting.item_id)
-
-
-def _raw(item: Any) -> bytes:
-    try:
-        return msgspec.json.encode(item)
-    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
-        return b""
 
 
 def _rank(item: Item) -> int:

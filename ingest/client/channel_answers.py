@@ -49,4 +49,4 @@ class ChannelCallList(Struct):
     """The newest calls of an account, newest first, and why others were not verified."""
 
     items: list[ChannelCall]
-    refused: list[Refusals]
+    unverified: list[Refusals]

@@ -236,16 +236,16 @@ def test_the_commands_make_show_follow_and_remove_an_account(
     assert "web.example" not in run(shop, monkeypatch, "channels", "list")
 
 
-def test_the_test_command_shows_calls_and_why_one_was_refused(
+def test_the_test_command_shows_calls_and_why_one_was_not_verified(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.send(message())
     assert shop.post(b"{}", **{"webhook-timestamp": "1"}).status_code == 401
-    wait_until(lambda: shop.calls()["refused"], 5, "the count")
+    wait_until(lambda: shop.calls()["unverified"], 5, "the count")
     shown = run(shop, monkeypatch, "channels", "test", "shop", "--seconds", "0")
     assert f"{shop.installation.url}/channels/shop" in shown
     assert "accepted" in shown
-    assert "refused 1: the timestamp is more than 5 minutes away from now" in shown
+    assert "1 not verified: the timestamp is more than 5 minutes away from now" in shown
 
 
 def test_recorded_calls_are_sent_signed_and_each_outcome_is_printed(

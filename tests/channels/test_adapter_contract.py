@@ -68,21 +68,21 @@ def test_what_an_adapter_signs_it_verifies(provider: str) -> None:
         assert all(isinstance(each, ITEMS) for each in items)
 
 
-def test_a_call_for_another_account_is_refused(provider: str) -> None:
+def test_a_call_for_another_account_is_invalid(provider: str) -> None:
     adapter, account, call = signed(provider)
     others = {name: ["x" * 40] for name in account.secrets}
     assert not is_valid(adapter, call, msgspec.structs.replace(account, secrets=others))
     assert not is_valid(adapter, call, msgspec.structs.replace(account, secrets={}))
 
 
-def test_a_call_without_its_headers_is_refused(provider: str) -> None:
+def test_a_call_without_its_headers_is_invalid(provider: str) -> None:
     adapter, account, call = signed(provider)
     bare = {name: value for name, value in call.headers.items() if name == "content-type"}
     if bare != call.headers:
         assert not is_valid(adapter, msgspec.structs.replace(call, headers=bare), account)
 
 
-def test_one_changed_bit_in_a_header_that_proves_the_call_is_refused(provider: str) -> None:
+def test_one_changed_bit_in_a_header_that_proves_the_call_is_invalid(provider: str) -> None:
     adapter, account, call = signed(provider)
     for name, value in call.headers.items():
         if name == "content-type":
@@ -102,7 +102,7 @@ BODY_IS_NOT_SIGNED = frozenset(
 """Providers that prove who calls, and not what the call says."""
 
 
-def test_one_changed_bit_in_the_body_is_refused(provider: str) -> None:
+def test_one_changed_bit_in_the_body_is_invalid(provider: str) -> None:
     if provider in BODY_IS_NOT_SIGNED:
         pytest.skip("the provider does not sign the body")
     adapter, account, call = signed(provider)
@@ -116,7 +116,7 @@ def test_one_changed_bit_in_the_body_is_refused(provider: str) -> None:
 @given(
     st.binary(max_size=300), st.dictionaries(st.text(max_size=20), st.text(max_size=40), max_size=4)
 )
-def test_a_strange_call_is_refused_and_raises_nothing_else(
+def test_a_strange_call_is_invalid_and_raises_nothing_else(
     provider: str, body: bytes, headers: dict[str, str]
 ) -> None:
     _, account, call = signed(provider)

@@ -1,4 +1,4 @@
-"""The door of providers: what is verified becomes events once, in the right order, and nothing is lost."""
+"""Calls of providers: verified ones become events once, in the right order, and nothing is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,8 +63,8 @@ def test_an_unverified_call_leaves_nothing_but_a_count(shop: Shop) -> None:
     assert [each.status_code for each in answers] == [401] * 3
     assert [each.json()["code"] for each in answers] == ["unverified_call"] * 3
     assert shop.rejected() == []
-    wait_until(lambda: len(shop.calls()["refused"]) == 3, 5, "the counts")
-    assert [each["calls"] for each in shop.calls()["refused"]] == [1, 1, 1]
+    wait_until(lambda: len(shop.calls()["unverified"]) == 3, 5, "the counts")
+    assert [each["calls"] for each in shop.calls()["unverified"]] == [1, 1, 1]
     assert shop.calls()["items"] == []
     assert (
         "convolake_channel_calls_refused_total 3.0" in shop.installation.http.get("/metrics").text

@@ -1,22 +1,30 @@
 """Channel accounts: create, list, change, rotate secrets, disable, delete, and what their providers sent."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ClauseElement
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from ingest.accounts import channel_calls, registry
-from ingest.accounts.registry import AccountPolicy, ChannelAccount
+from ingest.accounts.registry import ChannelAccount
+from ingest.api.channel_account_view import (
+    AccountChanges,
+    AccountList,
+    AccountView,
+    CallList,
+    CallView,
+    NewAccount,
+    NewSecret,
+    RefusalView,
+    account_view,
+)
 from ingest.api.dependencies import AppContext, Context, authorize
 from ingest.api.openapi import problem_responses
-from ingest.api.routes.webhooks import example, optional_instant
+from ingest.api.routes.webhooks import example
 from ingest.auth.permissions import Caller
-from ingest.channels.base import ChannelAdapter
-from ingest.channels.base import Field as AccountField
+from ingest.channels.base import ChannelAdapter, Field
 from ingest.channels.registry import find_adapter
 from ingest.contract import from_micros
 from ingest.errors import (
@@ -57,119 +65,6 @@ def require_channels_admin(connection: HTTPConnection) -> Caller:
 RequireChannelsAdmin = Annotated[Caller, Depends(require_channels_admin)]
 router = APIRouter(prefix="/v1/channels", tags=["channels"], responses=problem_responses(ERRORS))
 
-AccountId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
-Name = Annotated[str, Field(max_length=64)]
-Value = Annotated[str, Field(min_length=1, max_length=8192)]
-
-
-class Policy(BaseModel):
-    """How an account sends, and which conversation a message belongs to.
-
-    `send`: what happens to a send of unknown result: a person decides, or it is sent again. `binding`: one
-    conversation for an address, for an address on one channel, or for a contact.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    send: Literal["at_most_once", "at_least_once"] = "at_most_once"
-    requests_per_second: float | None = Field(None, gt=0, le=10_000)
-    binding: Literal["address", "address_and_channel", "contact"] = "address"
-    new_conversation_after: int | None = Field(
-        None, ge=0, le=10 * 365 * 86_400, description="seconds without a message"
-    )
-    automatic_replies_per_hour: int = Field(3, ge=0, le=10_000)
-
-    def stored(self) -> AccountPolicy:
-        """Return the policy as the store keeps it."""
-        return AccountPolicy(**self.model_dump())
-
-
-class NewAccount(BaseModel):
-    """A number, page or inbox. `docs/channels` says for each provider what to enter, and where to find it."""
-
-    model_config = ConfigDict(extra="forbid", regex_engine="python-re")
-
-    provider: Name
-    account_id: AccountId | None = Field(None, description="part of the URL for the provider")
-    channel: Name | None = Field(None, description="the provider's first channel if left out")
-    address: Value = Field(description="our own side: a number, a page id, a mail address")
-    options: dict[Name, Value] = {}
-    secrets: dict[Name, Value] = {}
-    policy: Policy = Policy()
-
-
-class AccountChanges(BaseModel):
-    """What to change. `options` replaces all options."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    address: Value | None = None
-    options: dict[Name, Value] | None = None
-    policy: Policy | None = None
-
-
-class NewSecret(BaseModel):
-    """A new value of a secret. The one before it stays valid, unless `keeps_old` is false."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Name
-    value: Value
-    keeps_old: bool = True
-
-
-class AccountView(BaseModel):
-    """A channel account. Secrets are never shown, only how many values each has."""
-
-    account_id: str
-    provider: str
-    channel: str
-    address: str
-    url: str = Field(description="enter this at the provider")
-    options: dict[str, str]
-    secrets: dict[str, int] | None = Field(description="null: no key decrypts them")
-    policy: Policy
-    created_at: datetime
-    disabled_at: datetime | None
-    disabled_reason: str | None
-
-
-class AccountList(BaseModel):
-    """Every account, oldest first."""
-
-    items: list[AccountView]
-
-
-class CallView(BaseModel):
-    """A verified call, without its body, and how many events it became."""
-
-    call_id: str
-    received_at: datetime
-    size: int
-    accepted: int
-    duplicate: int
-    conflict: int
-    rejected: int
-    parked: int
-    waiting: int
-    reasons: list[str]
-
-
-class RefusalView(BaseModel):
-    """Why calls were not verified."""
-
-    reason: str
-    calls: int
-    last_at: datetime
-
-
-class CallList(BaseModel):
-    """The newest calls of an account, newest first, and the counts of those that were not verified."""
-
-    items: list[CallView]
-    refused: list[RefusalView]
-
-
 _EXAMPLE = {
     "provider": "webhook",
     "account_id": "shop",
@@ -205,7 +100,7 @@ async def create_account(
     if await run_in_threadpool(registry.get_account, api.engine, account.account_id) is not None:
         raise AccountExistsError("another channel account has this id", "body.account_id")
     await _change(api, account.account_id, registry.insert_account(account))
-    return _view(request, api, account)
+    return account_view(request, api, account)
 
 
 def _channel(adapter: ChannelAdapter, channel: str | None) -> str:
@@ -214,7 +109,7 @@ def _channel(adapter: ChannelAdapter, channel: str | None) -> str:
     return channel or adapter.channels[0]
 
 
-def _check_fields(fields: tuple[AccountField, ...], given: dict[str, str], place: str) -> None:
+def _check_fields(fields: tuple[Field, ...], given: dict[str, str], place: str) -> None:
     """Raise InvalidRequestError if a required field is missing, or one is unknown."""
     for field in fields:
         if field.is_required and field.name not in given:
@@ -233,7 +128,7 @@ def list_accounts(request: Request, api: Context, caller: RequireChannelsAdmin) 
     """List channel accounts, oldest first."""
     found = registry.list_accounts(api.engine)
     visible = [each for each in found if not caller.channels or each.channel in caller.channels]
-    return AccountList(items=[_view(request, api, each) for each in visible])
+    return AccountList(items=[account_view(request, api, each) for each in visible])
 
 
 @router.get("/{account_id}")
@@ -241,7 +136,7 @@ def get_account(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
 ) -> AccountView:
     """Return a channel account."""
-    return _view(request, api, _existing(api, caller, account_id))
+    return account_view(request, api, _existing(api, caller, account_id))
 
 
 @router.get("/{account_id}/calls")
@@ -263,7 +158,7 @@ def list_account_calls(
             )
             for each in channel_calls.list_calls(api.engine, account_id, limit)
         ],
-        refused=[
+        unverified=[
             RefusalView(reason=each.reason, calls=each.calls, last_at=from_micros(each.last_at))
             for each in channel_calls.list_refusals(api.engine, account_id)
         ],
@@ -347,7 +242,7 @@ async def remove_account(
     """Delete a channel account and its secrets, and return it as it was. Its events stay."""
     account = await run_in_threadpool(_existing, api, caller, account_id)
     await _change(api, account_id, *registry.delete_account(account_id))
-    return _view(request, api, account)
+    return account_view(request, api, account)
 
 
 def _existing(api: AppContext, caller: Caller, account_id: str) -> ChannelAccount:
@@ -375,27 +270,4 @@ async def _changed(
     request: Request, api: AppContext, caller: Caller, account_id: str
 ) -> AccountView:
     account = await run_in_threadpool(_existing, api, caller, account_id)
-    return _view(request, api, account)
-
-
-def _view(request: Request, api: AppContext, account: ChannelAccount) -> AccountView:
-    base = api.public_url or str(request.base_url)
-    try:
-        secrets = registry.open_secrets(api.secrets, account)
-    except UnreadableSecretError:
-        secrets = None
-    return AccountView(
-        account_id=account.account_id,
-        provider=account.provider,
-        channel=account.channel,
-        address=account.address,
-        url=f"{base.rstrip('/')}/channels/{account.account_id}",
-        options=dict(account.options),
-        secrets=None if secrets is None else {name: len(each) for name, each in secrets.items()},
-        policy=Policy(
-            **{name: getattr(account.policy, name) for name in AccountPolicy.__struct_fields__}
-        ),
-        created_at=from_micros(account.created_at),
-        disabled_at=optional_instant(account.disabled_at),
-        disabled_reason=account.disabled_reason,
-    )
+    return account_view(request, api, account)
