@@ -28,8 +28,9 @@ from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
 from tests.factories import Clock, Ids, make_conversation, make_event
 
-OPEN = {"/asyncapi.json", "/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations"}
-"""Routes without a credential; the last one opens a conversation only if a setting allows it."""
+OPEN = {"/asyncapi.json", "/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations",
+        "/channels/{account_id}"}  # fmt: skip
+"""Routes without a credential; `/chat/conversations` opens a conversation only if a setting allows it; providers sign their calls."""
 
 PAGE = create_app(Settings()).openapi()
 ROUTES = [
@@ -39,7 +40,7 @@ ROUTES = [
     if path not in OPEN
 ]
 IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
-       "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1",
+       "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1", "account_id": "shop",
        "hook_id": "k1", "sample_id": "s1"}  # fmt: skip
 TEXT = "the code of the safe is 4711"
 

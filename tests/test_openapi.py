@@ -68,7 +68,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def existing_ids(served: Served) -> dict[str, Any]:
     """Path parameters that name existing objects."""
     ids: dict[str, Any] = {"conversation_id": new_uuid7(), "participant_id": "ada", "message_id": new_uuid7(),
-           "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7(),
+           "handoff_id": new_uuid7(), "contact_id": new_uuid7(), "rejected_id": 1, "webhook_id": new_uuid7(), "account_id": "shop",
            "hook_id": new_uuid7(), "sample_id": new_uuid7()}  # fmt: skip
     here = {"conversation_id": ids["conversation_id"]}
     ada = {"participant_id": "ada", "participant_role": "customer"}
