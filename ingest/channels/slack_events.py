@@ -1,0 +1,284 @@
+"""Slack's Events API: the envelope, and the items of its event.
+
+https://docs.slack.dev/apis/events-api and https://docs.slack.dev/reference/events/message
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from ingest.channels.base import (
+    Account,
+    DeletionItem,
+    EditItem,
+    Inbound,
+    MessageItem,
+    OtherItem,
+    ReactionItem,
+    UnreadableCallError,
+    UnreadableItem,
+)
+from ingest.channels.json_body import decode, decode_tree
+from ingest.channels.slack_fields import (
+    REFERENCE_TYPE,
+    is_agent,
+    kind_name,
+    message_name,
+    microseconds,
+    person,
+    plain,
+    texts,
+    thread_keys,
+    without_credentials,
+)
+from ingest.events.payloads import Attachment
+
+MAX_REACTION = 64
+"""Longest reaction of an event; custom emoji of Slack may have longer names."""
+
+_MESSAGE_SUBTYPES = {None, "bot_message", "file_share", "me_message", "thread_broadcast"}
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """The call around an event."""
+
+    event: Raw
+    team_id: str | None = None
+    event_id: str | None = None
+    event_ts: str | None = None
+
+
+class File(Struct, frozen=True):
+    """A file of a message. Reading its URL needs the bot token."""
+
+    name: str | None = None
+    mimetype: str | None = None
+    size: int | None = None
+    url_private_download: str | None = None
+    url_private: str | None = None
+
+
+class Bot(Struct, frozen=True):
+    """The app behind a bot's message."""
+
+    name: str | None = None
+
+
+class Metadata(Struct, frozen=True):
+    """What the sender of a message attached to it."""
+
+    event_type: str | None = None
+    event_payload: dict[str, Any] = {}
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """The events `message` and `app_mention`, and the message inside `message_changed`."""
+
+    channel: str = ""
+    channel_type: str | None = None
+    subtype: str | None = None
+    user: str | None = None
+    bot_id: str | None = None
+    bot_profile: Bot | None = None
+    username: str | None = None
+    text: str | None = None
+    ts: str = ""
+    event_ts: str | None = None
+    thread_ts: str | None = None
+    deleted_ts: str | None = None
+    edited: dict[str, Any] | None = None
+    files: list[File] | None = None
+    blocks: list[Any] | None = None
+    attachments: list[Any] | None = None
+    metadata: Metadata | None = None
+    message: "Message | None" = None
+    previous_message: "Message | None" = None
+
+
+class ReactionTarget(Struct, frozen=True):
+    """What a reaction is on: a message, or a file."""
+
+    type: str = "message"
+    channel: str = ""
+    ts: str = ""
+
+
+class Reaction(Struct, frozen=True, kw_only=True):
+    """The events `reaction_added` and `reaction_removed`."""
+
+    type: str
+    reaction: str
+    user: str
+    item: ReactionTarget
+    event_ts: str | None = None
+
+
+class Kind(Struct, frozen=True):
+    """The part of an event that says how to read the rest."""
+
+    type: str
+    subtype: str | None = None
+
+
+def read_event(body: bytes, account: Account) -> Inbound:
+    """Return the item of a call of the Events API. Raises UnreadableCallError without an envelope."""
+    envelope = decode(body, Envelope)
+    try:
+        kind = decode(envelope.event, Kind)
+        return _reader(kind)(envelope, account)
+    except UnreadableCallError as error:
+        return UnreadableItem(reason=str(error), raw=bytes(envelope.event))
+
+
+def _reader(kind: Kind) -> Callable[[Envelope, Account], Inbound]:
+    if kind.type in ("reaction_added", "reaction_removed"):
+        return _reaction
+    if kind.type not in ("message", "app_mention"):
+        return _other
+    if kind.subtype in _MESSAGE_SUBTYPES:
+        return _message
+    changes = {"message_changed": _change, "message_deleted": _deletion}
+    return changes.get(kind.subtype or "", _other)
+
+
+def _message(envelope: Envelope, account: Account) -> Inbound:
+    """Return the message. Slack sends a mention of the app twice, as `message` too: both give the same item."""
+    message = decode(envelope.event, Message)
+    name = message_name(message.channel, message.ts)
+    is_bot = message.bot_id is not None or message.subtype == "bot_message"
+    is_ours = is_bot or is_agent(message.user, account)
+    original = text_of(message)
+    text = plain(original)
+    return MessageItem(
+        provider_id=name,
+        person=None if is_ours else person(message.user, envelope.team_id),
+        happened_at=microseconds(message.ts),
+        thread=thread_keys(message.channel, message.thread_ts or message.ts, message.channel_type),
+        author="bot" if is_bot else "agent" if is_ours else "customer",
+        author_name=(message.bot_profile or Bot()).name or message.username,
+        text=text or None,
+        attachments=tuple(map(_attachment, message.files or ())),
+        in_reply_to=_root(message),
+        client_reference=_reference(message.metadata or Metadata()),
+        payload={"original_text": original} if original != text else {},
+    )
+
+
+def text_of(message: Message) -> str:
+    """Return the text as Slack sends it. Apps may send blocks or attachments alone."""
+    shown = (message.blocks, message.attachments)
+    return message.text or next(filter(None, ("\n".join(texts(each)) for each in shown)), "")
+
+
+def _attachment(file: File) -> Attachment:
+    return Attachment(
+        url=file.url_private_download or file.url_private,
+        content_type=file.mimetype,
+        size=file.size if file.size is not None and file.size >= 0 else None,
+        name=file.name,
+    )
+
+
+def _root(message: Message) -> str | None:
+    """Return the message that a reply in a thread answers."""
+    if message.thread_ts in (None, "", message.ts):
+        return None
+    return message_name(message.channel, message.thread_ts or "")
+
+
+def _reference(metadata: Metadata) -> str | None:
+    reference = metadata.event_payload.get("reference")
+    is_ours = metadata.event_type == REFERENCE_TYPE and isinstance(reference, str)
+    return reference if is_ours else None
+
+
+def _change(envelope: Envelope, account: Account) -> Inbound:
+    """Return the edit. Slack also reports previews of links as a change, and a deleted root as a tombstone."""
+    event = decode(envelope.event, Message)
+    new, old = event.message or Message(), event.previous_message or Message()
+    name = message_name(event.channel, new.ts or old.ts)
+    if new.subtype == "tombstone":
+        return _deleted(envelope, event, name, old)
+    text = text_of(new)
+    if new.edited is None and event.previous_message is not None and text == text_of(old):
+        return _other(envelope, account)
+    is_ours = new.bot_id is not None or is_agent(new.user, account)
+    original = {"original_text": text} if plain(text) != text else {}
+    return EditItem(
+        provider_id=f"changed/{event.channel}/{_moment(envelope, event.event_ts or event.ts)}",
+        person=None if is_ours else person(new.user, envelope.team_id),
+        happened_at=_time(event),
+        thread=_thread_of_change(event, new, old),
+        message=name,
+        text=plain(text),
+        payload=original,
+    )
+
+
+def _deletion(envelope: Envelope, account: Account) -> Inbound:
+    event = decode(envelope.event, Message)
+    old = event.previous_message or Message()
+    return _deleted(envelope, event, message_name(event.channel, event.deleted_ts or old.ts), old)
+
+
+def _deleted(envelope: Envelope, event: Message, name: str, old: Message) -> DeletionItem:
+    return DeletionItem(
+        provider_id=f"deleted/{name}",
+        person=None if old.bot_id else person(old.user, envelope.team_id),
+        happened_at=_time(event),
+        thread=_thread_of_change(event, event.message or old, old),
+        message=name,
+    )
+
+
+def _thread_of_change(event: Message, new: Message, old: Message) -> tuple[str, ...]:
+    root = new.thread_ts or old.thread_ts or new.ts or old.ts or event.deleted_ts
+    return thread_keys(event.channel, root, event.channel_type)
+
+
+def _time(event: Message) -> int | None:
+    moment = event.event_ts or event.ts
+    return microseconds(moment) if moment else None
+
+
+def _reaction(envelope: Envelope, account: Account) -> Inbound:
+    event = decode(envelope.event, Reaction)
+    if event.item.type != "message" or len(event.reaction) > MAX_REACTION:
+        return _other(envelope, account)
+    moment = event.event_ts or envelope.event_ts
+    target = message_name(event.item.channel, event.item.ts)
+    key = f"{event.user}/{event.reaction}/{_moment(envelope, event.event_ts)}"
+    return ReactionItem(
+        provider_id=f"{event.type}/{target}/{key}",
+        person=person(event.user, envelope.team_id),
+        happened_at=microseconds(moment) if moment else None,
+        thread=thread_keys(event.item.channel, event.item.ts),
+        message=target,
+        reaction=event.reaction if event.type == "reaction_added" else None,
+    )
+
+
+def _other(envelope: Envelope, account: Account) -> Inbound:
+    tree = decode_tree(envelope.event)
+    kind = kind_name(tree.get("subtype") or tree.get("type"))
+    moment = tree.get("event_ts") or tree.get("ts") or envelope.event_ts
+    channel, text = tree.get("channel"), tree.get("text")
+    root = tree.get("thread_ts") or tree.get("ts")
+    known = isinstance(channel, str)
+    return OtherItem(
+        provider_id=f"{kind}/{_moment(envelope, str(moment) if moment else None)}",
+        person=None if tree.get("bot_id") else person(tree.get("user"), envelope.team_id),
+        happened_at=microseconds(moment) if isinstance(moment, str) else None,
+        thread=thread_keys(str(channel), root if isinstance(root, str) else None) if known else (),
+        kind=kind,
+        text=plain(text) if isinstance(text, str) and text else None,
+        data=without_credentials(tree),
+    )
+
+
+def _moment(envelope: Envelope, timestamp: str | None) -> str:
+    """Return what tells this event from others of its kind, the same in a redelivery."""
+    known = [each for each in (timestamp or envelope.event_ts, envelope.event_id) if each]
+    return "/".join(known) or sha256(bytes(envelope.event)).hexdigest()

@@ -1,0 +1,155 @@
+"""Messages to Telegram: `sendMessage`, `sendPhoto` and `sendDocument`.
+
+https://core.telegram.org/bots/api#sendmessage
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ingest.channels.answers import by_status, json_object, retry_after
+from ingest.channels.base import (
+    Account,
+    Answer,
+    Choice,
+    HttpRequest,
+    Interpretation,
+    OutboundMessage,
+    Person,
+    Rejected,
+    Retry,
+    Sent,
+    Unsendable,
+)
+from ingest.channels.text_split import split_text, text_size, utf8_bytes, utf16_units
+from ingest.events.payloads import Attachment
+
+API_URL = "https://api.telegram.org"
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
+MAX_BUTTONS = 100
+MAX_BUTTON_VALUE = 64
+MAX_DESCRIPTION = 200
+
+_THREAD = re.compile(r"(-?[0-9]{1,19})(?::([0-9]{1,19}))?(?:@([!-~]{1,128}))?", re.ASCII)
+_MESSAGE = re.compile(r"(-?[0-9]{1,19})/([0-9]{1,19})", re.ASCII)
+_PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+_Content = tuple[str, dict[str, Any]]
+"""A method, and its fields without those of the place."""
+
+
+def render(
+    message: OutboundMessage, person: Person, account: Account
+) -> Sequence[HttpRequest] | Unsendable:
+    """Return the requests in order: the text in parts, then the files. The last one has the buttons."""
+    place = _place(message, person)
+    token = next(iter(account.secrets.get("bot_token", ())), None)
+    if token is None:
+        return Unsendable("the account has no bot_token")
+    if place is None:
+        return Unsendable("neither a chat nor a Telegram user to send to")
+    contents = _contents(message)
+    if isinstance(contents, Unsendable):
+        return contents
+    base = f"{account.options.get('api_url') or API_URL}/bot{quote(token, safe=':')}"
+    first = {**place, **_reply(message, place["chat_id"])}
+    return [
+        _request(f"{base}/{method}", {**(place if number else first), **fields})
+        for number, (method, fields) in enumerate(contents)
+    ]
+
+
+def _request(url: str, fields: Mapping[str, Any]) -> HttpRequest:
+    headers = (("content-type", "application/json"),)
+    return HttpRequest(url=url, headers=headers, body=msgspec.json.encode(fields))
+
+
+def _place(message: OutboundMessage, person: Person) -> dict[str, Any] | None:
+    """Return the chat: that of the conversation, of the message it answers, or the user's own."""
+    for key in reversed(message.thread):
+        if found := _THREAD.fullmatch(key):
+            chat, topic, connection = found.groups()
+            topics = {"message_thread_id": int(topic)} if topic else {}
+            connections = {"business_connection_id": connection} if connection else {}
+            return {"chat_id": int(chat), **topics, **connections}
+    if found := _MESSAGE.fullmatch(message.in_reply_to or ""):
+        return {"chat_id": int(found[1])}
+    users = [each.value for each in person.addresses if each.kind == "telegram_user"]
+    return {"chat_id": int(users[0])} if users and _THREAD.fullmatch(users[0]) else None
+
+
+def _reply(message: OutboundMessage, chat: int) -> dict[str, Any]:
+    found = _MESSAGE.fullmatch(message.in_reply_to or "")
+    if found is None or int(found[1]) != chat:
+        return {}
+    named = {"message_id": int(found[2]), "allow_sending_without_reply": True}
+    return {"reply_parameters": named}
+
+
+def _contents(message: OutboundMessage) -> list[_Content] | Unsendable:
+    files, text = message.attachments, message.text or ""
+    if any(each.url is None for each in files):
+        return Unsendable("an attachment has no URL")
+    is_caption = len(files) == 1 and text.strip() and text_size(text, utf16_units) <= MAX_CAPTION
+    parts = [] if is_caption else split_text(text, MAX_TEXT, utf16_units)
+    contents: list[_Content] = [("sendMessage", {"text": part}) for part in parts if part.strip()]
+    contents += [_file(each, text if is_caption else None) for each in files]
+    if not contents:
+        return Unsendable("neither text nor attachments")
+    markup = _markup([*message.quick_replies, *message.buttons])
+    if isinstance(markup, Unsendable):
+        return markup
+    method, fields = contents.pop()
+    return [*contents, (method, {**fields, **markup})]
+
+
+def _file(attachment: Attachment, caption: str | None) -> _Content:
+    captions = {"caption": caption} if caption else {}
+    if attachment.content_type in _PHOTO_TYPES:
+        return "sendPhoto", {"photo": attachment.url, **captions}
+    return "sendDocument", {"document": attachment.url, **captions}
+
+
+def _markup(choices: Sequence[Choice]) -> dict[str, Any] | Unsendable:
+    if len(choices) > MAX_BUTTONS:
+        return Unsendable("more than 100 buttons")
+    rows = [[_button(each)] for each in choices]
+    if any(
+        text_size(row[0].get("callback_data", ""), utf8_bytes) > MAX_BUTTON_VALUE for row in rows
+    ):
+        return Unsendable("the value of a button is longer than 64 bytes")
+    return {"reply_markup": {"inline_keyboard": rows}} if rows else {}
+
+
+def _button(choice: Choice) -> dict[str, str]:
+    if choice.url:
+        return {"text": choice.title, "url": choice.url}
+    return {"text": choice.title, "callback_data": choice.value or choice.title}
+
+
+def interpret(answer: Answer) -> Interpretation:
+    """Return what an answer means. Telegram names an error by its code and a description."""
+    fields = json_object(answer)
+    if fields.get("ok") is True:
+        return Sent(_sent_name(fields.get("result")))
+    parameters = fields.get("parameters")
+    wait = retry_after(parameters.get("retry_after")) if isinstance(parameters, dict) else None
+    code, description = fields.get("error_code"), str(fields.get("description"))[:MAX_DESCRIPTION]
+    if code == 429:
+        return Retry(description, wait)
+    if isinstance(parameters, dict) and "migrate_to_chat_id" in parameters:
+        return Rejected("the group has become a supergroup with another id", "migrate_to_chat_id")
+    if isinstance(code, int) and 400 <= code < 500:
+        return Rejected(description, str(code))
+    return by_status(answer)
+
+
+def _sent_name(result: object) -> str | None:
+    chat = result.get("chat") if isinstance(result, dict) else None
+    if not isinstance(result, dict) or not isinstance(chat, dict):
+        return None
+    return f"{chat.get('id')}/{result.get('message_id')}"
