@@ -39,6 +39,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.slack import ADAPTER
 from ingest.events.payloads import Attachment
+from tests.channels.changed_bodies import changed_bodies
 from tests.channels.stand_ins.loopback import Reply, send
 from tests.channels.stand_ins.slack import SlackApi, slack_api
 
@@ -672,63 +673,36 @@ def test_a_deep_event_is_kept_as_unreadable() -> None:
     assert isinstance(read_one({"type": "x", "deep": deep}), UnreadableItem)
 
 
-names = st.sampled_from(
-    [
-        "type",
-        "event",
-        "subtype",
-        "channel",
-        "ts",
-        "text",
-        "user",
-        "item",
-        "reaction",
-        "message",
-        "previous_message",
-        "files",
-        "blocks",
-        "actions",
-        "container",
-        "payload",
-        "message_ts",
-        "channel_id",
-        "action_ts",
-        "selected_option",
-        "team",
-    ]
-)
-words = st.sampled_from(
-    [
-        "event_callback",
-        "message",
-        "app_mention",
-        "message_changed",
-        "message_deleted",
-        "reaction_added",
-        "block_actions",
-        "C1",
-        "1700000000.000100",
-        "button",
-    ]
-)
-trees = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | words,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6),
-    max_leaves=6,
-)
+CALLS = [
+    *(
+        {"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event}
+        for event in (
+            message(
+                files=[{"name": "a", "size": 1}], blocks=[{"text": {"text": "b"}}], metadata={}
+            ),
+            message(bot_id="B1", bot_profile={"name": "b"}, thread_ts="1.000001"),
+            message(subtype="message_changed", message=message(), previous_message=message()),
+            message(subtype="message_deleted", deleted_ts="1.000001", previous_message=message()),
+            message(subtype="channel_join"),
+            reaction("reaction_added"),
+            {
+                "type": "member_joined_channel",
+                "user": "U1",
+                "channel": "C1",
+                "event_ts": "1.000001",
+            },
+        )
+    ),
+    press(),
+    press(type="view_submission", view={"id": "V1"}),
+    {"type": "app_rate_limited", "team_id": "T1", "minute_rate_limited": 1},
+]
+bodies = changed_bodies(CALLS)
+forms = bodies.map(lambda body: urlencode({"payload": body}).encode())
 
 
-@settings(max_examples=1000, deadline=None)
-@given(
-    body=st.binary(max_size=200)
-    | trees.map(lambda tree: json.dumps(tree).encode())
-    | st.dictionaries(names, trees, max_size=6).map(
-        lambda tree: urlencode({"payload": json.dumps(tree)}).encode()
-    )
-    | st.dictionaries(names, trees, max_size=8).map(
-        lambda tree: json.dumps({"type": "event_callback", "event": tree}).encode()
-    )
-)
+@settings(max_examples=1500, deadline=None)
+@given(body=bodies | forms)
 def test_any_body_gives_items_or_one_error(body: bytes) -> None:
     call = ADAPTER.sign(body, "", ACCOUNT, NOW)
     try:
