@@ -34,7 +34,7 @@ from ingest.channels.telegram_messages import (
 
 MAX_REACTION = 64
 
-UpdateId = Annotated[int, Meta(ge=0, lt=2**63)]
+UpdateId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Origin(Struct, frozen=True, kw_only=True):
