@@ -1,40 +1,54 @@
-"""Rules for HTTP answers that hold for every provider's API."""
+"""What most HTTP APIs of providers mean with their answers."""
 
-from typing import Any
+from ingest.channels.base import Answer, Interpretation, Rejected, Retry, Unknown, UnreadableCallError
+from ingest.channels.fields import Fields, json_object
 
-import msgspec
+_RETRIED = {
+    401: "the credentials are not accepted",
+    402: "the account has no credit",
+    408: "the request took too long",
+    425: "it is too early",
+    429: "there are too many requests",
+}
+"""Statuses after which the provider has not taken the message, and which a person or time can repair."""
 
-from ingest.channels.base import Answer, Interpretation, Rejected, Retry, Unknown
-
-MAX_WAIT = 3600
-"""Longest wait in seconds that a provider is granted."""
-
-
-def retry_after(value: object) -> int | None:
-    """Return the seconds of a `Retry-After` header or field, at most an hour; None if it has no whole number."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value.strip()) < 10:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return min(value, MAX_WAIT)
-    return None
+_MAX_RETRY_AFTER = 86_400
 
 
-def json_object(answer: Answer) -> dict[str, Any]:
-    """Return the JSON object of an answer, `{}` if it is something else."""
+def answer_fields(answer: Answer) -> Fields:
+    """Return the JSON object of an answer, empty if there is none."""
     try:
-        return msgspec.json.decode(answer.body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return json_object(answer.body)
+    except UnreadableCallError:
         return {}
 
 
-def by_status(answer: Answer) -> Interpretation:
-    """Return what the status alone says, for an answer whose body says nothing.
+def is_success(answer: Answer) -> bool:
+    """Return whether the provider took the request."""
+    return 200 <= answer.status < 300
 
-    429 and 503 come before the request is processed. Other errors of a server or a gateway may come after it.
+
+def failure(
+    answer: Answer, code: str | None, *, is_temporary: bool = False, is_idempotent: bool = False
+) -> Interpretation:
+    """Return what an answer other than success means.
+
+    `is_temporary`: the provider's code says that another attempt may succeed. `is_idempotent`: a repeated
+    request sends nothing twice, so an error of the provider's server is repeated. Otherwise it is Unknown:
+    the message may be on its way. The reason has no text of the answer, which may name the customer.
     """
-    status = answer.status
-    if status in (429, 503):
-        return Retry(f"HTTP {status}", retry_after(answer.headers.get("retry-after")))
-    if 400 <= status < 500 and status != 408:
-        return Rejected(f"HTTP {status}", str(status))
-    return Unknown(f"HTTP {status} without a readable answer")
+    reason = _RETRIED.get(answer.status)
+    if reason is not None or is_temporary:
+        return Retry(reason or f"the provider asks to wait, code {code}", retry_after(answer))
+    if answer.status >= 500:
+        server = f"the provider's server failed with status {answer.status}"
+        return Retry(server, retry_after(answer)) if is_idempotent else Unknown(server)
+    return Rejected(f"the provider rejected the message with status {answer.status}", code)
+
+
+def retry_after(answer: Answer) -> int | None:
+    """Return the seconds that the header Retry-After asks for, at most a day. A date is not read."""
+    text = answer.headers.get("retry-after", "")
+    if not text.isascii() or not text.isdigit():
+        return None
+    return min(int(text[:9]), _MAX_RETRY_AFTER)
