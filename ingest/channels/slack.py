@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingest.channels import slack_sending
 from ingest.channels.base import (
@@ -24,6 +25,7 @@ from ingest.channels.base import (
     UnreadableCallError,
     Unsendable,
 )
+from ingest.channels.fields import form_pairs
 from ingest.channels.json_body import BYTE_ORDER_MARK, decode
 from ingest.channels.slack_events import read_event
 from ingest.channels.slack_interactions import read_form, read_interaction
@@ -95,7 +97,8 @@ class SlackAdapter:
         called_at = _called_at(call)
         body = _json(call.body)
         if not body.startswith(b"{"):
-            return list(read_form(body, account, called_at))
+            form = dict(form_pairs(replace(call, body=body)))
+            return list(read_form(form, account, called_at))
         outer = decode(body, Outer)
         if outer.type == "event_callback":
             return [read_event(body, account)]

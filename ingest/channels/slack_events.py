@@ -20,11 +20,11 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
+from ingest.channels.fields import kind_name, text_of
 from ingest.channels.json_body import decode, decode_tree
 from ingest.channels.slack_fields import (
     REFERENCE_TYPE,
     is_agent,
-    kind_name,
     message_name,
     microseconds,
     person,
@@ -149,7 +149,7 @@ def _message(envelope: Envelope, account: Account) -> Inbound:
     name = message_name(message.channel, message.ts)
     is_bot = message.bot_id is not None or message.subtype == "bot_message"
     is_ours = is_bot or is_agent(message.user, account)
-    original = text_of(message)
+    original = words(message)
     text = plain(original)
     return MessageItem(
         provider_id=name,
@@ -166,7 +166,7 @@ def _message(envelope: Envelope, account: Account) -> Inbound:
     )
 
 
-def text_of(message: Message) -> str:
+def words(message: Message) -> str:
     """Return the text as Slack sends it. Apps may send blocks or attachments alone."""
     shown = (message.blocks, message.attachments)
     return message.text or next(filter(None, ("\n".join(texts(each)) for each in shown)), "")
@@ -201,8 +201,8 @@ def _change(envelope: Envelope, account: Account) -> Inbound:
     name = message_name(event.channel, new.ts or old.ts)
     if new.subtype == "tombstone":
         return _deleted(envelope, event, name, old)
-    text = text_of(new)
-    if new.edited is None and event.previous_message is not None and text == text_of(old):
+    text = words(new)
+    if new.edited is None and event.previous_message is not None and text == words(old):
         return _other(envelope, account)
     is_ours = new.bot_id is not None or is_agent(new.user, account)
     original = {"original_text": text} if plain(text) != text else {}
@@ -262,18 +262,16 @@ def _reaction(envelope: Envelope, account: Account) -> Inbound:
 
 def _other(envelope: Envelope, account: Account) -> Inbound:
     tree = decode_tree(envelope.event)
-    kind = kind_name(tree.get("subtype") or tree.get("type"))
-    moment = tree.get("event_ts") or tree.get("ts") or envelope.event_ts
-    channel, text = tree.get("channel"), tree.get("text")
-    root = tree.get("thread_ts") or tree.get("ts")
-    known = isinstance(channel, str)
+    kind = kind_name(text_of(tree, "subtype") or text_of(tree, "type") or "")
+    moment = text_of(tree, "event_ts") or text_of(tree, "ts") or envelope.event_ts
+    channel, root = text_of(tree, "channel"), text_of(tree, "thread_ts") or text_of(tree, "ts")
     return OtherItem(
-        provider_id=f"{kind}/{_moment(envelope, str(moment) if moment else None)}",
+        provider_id=f"{kind}/{_moment(envelope, moment)}",
         person=None if tree.get("bot_id") else person(tree.get("user"), envelope.team_id),
-        happened_at=microseconds(moment) if isinstance(moment, str) else None,
-        thread=thread_keys(str(channel), root if isinstance(root, str) else None) if known else (),
+        happened_at=microseconds(moment) if moment else None,
+        thread=thread_keys(channel, root) if channel else (),
         kind=kind,
-        text=plain(text) if isinstance(text, str) and text else None,
+        text=plain(text_of(tree, "text") or "") or None,
         data=without_credentials(tree),
     )
 

@@ -17,7 +17,6 @@ REFERENCE_TYPE = "convolake_message"
 
 _TIMESTAMP = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?", re.ASCII)
 _ENTITY = re.compile("&(?:amp|lt|gt);")
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _CREDENTIALS = {"token", "response_url", "response_urls", "trigger_id", "bot_access_token"}
 
 
@@ -63,11 +62,6 @@ def person(user: object, team: str | None, name: str | None = None) -> Person | 
 def is_agent(user: str | None, account: Account) -> bool:
     """Return whether a member is on our side, by the account's option `agent_users`."""
     return user is not None and user in account.options.get("agent_users", "").split(",")
-
-
-def kind_name(text: object) -> str:
-    """Return the kind of an event as a part of an event type's name."""
-    return text if isinstance(text, str) and _KIND.fullmatch(text) else "unknown"
 
 
 def without_credentials(tree: Mapping[str, Any]) -> dict[str, Any]:

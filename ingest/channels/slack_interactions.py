@@ -7,7 +7,6 @@ https://docs.slack.dev/interactivity/implementing-slash-commands
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl
 
 from ingest.channels.base import (
     Account,
@@ -17,10 +16,10 @@ from ingest.channels.base import (
     Person,
     UnreadableCallError,
 )
+from ingest.channels.fields import kind_name, object_of, text_of
 from ingest.channels.json_body import decode_tree
 from ingest.channels.slack_fields import (
     is_agent,
-    kind_name,
     message_name,
     microseconds,
     person,
@@ -29,19 +28,11 @@ from ingest.channels.slack_fields import (
     without_credentials,
 )
 
-MAX_FIELDS = 100
 
-
-def read_form(body: bytes, account: Account, called_at: int | None) -> Iterator[Inbound]:
+def read_form(
+    fields: Mapping[str, str], account: Account, called_at: int | None
+) -> Iterator[Inbound]:
     """Yield the items of a form. `called_at`: when Slack signed it. Raises UnreadableCallError."""
-    try:
-        fields = dict(
-            parse_qsl(
-                body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-            )
-        )
-    except ValueError:
-        raise UnreadableCallError("not a form in UTF-8") from None
     if "payload" in fields:
         yield from read_interaction(fields["payload"].encode(), account, called_at)
     elif "command" in fields:
@@ -81,15 +72,15 @@ def _press(
     tree: Mapping[str, Any], action: Mapping[str, Any], account: Account
 ) -> MessageItem | None:
     """Return the message of a person who pressed a button or chose an option, None if it is on no message."""
-    container, moment = _object(tree, "container"), _text(action, "action_ts")
-    channel = _text(container, "channel_id") or _text(_object(tree, "channel"), "id")
-    timestamp = _text(container, "message_ts")
+    container, moment = object_of(tree, "container"), text_of(action, "action_ts")
+    channel = text_of(container, "channel_id") or text_of(object_of(tree, "channel"), "id")
+    timestamp = text_of(container, "message_ts")
     if not (channel and timestamp and moment):
         return None
-    root = _text(_object(tree, "message"), "thread_ts") or _text(container, "thread_ts")
+    root = text_of(object_of(tree, "message"), "thread_ts") or text_of(container, "thread_ts")
     who, target = _person(tree), message_name(channel, timestamp)
-    is_ours = is_agent(_text(_object(tree, "user"), "id"), account)
-    key = "/".join(_text(action, name) or "" for name in ("block_id", "action_id"))
+    is_ours = is_agent(text_of(object_of(tree, "user"), "id"), account)
+    key = "/".join(text_of(action, name) or "" for name in ("block_id", "action_id"))
     return MessageItem(
         provider_id=f"action/{target}/{moment}/{key}",
         person=None if is_ours else who,
@@ -122,9 +113,11 @@ def _described(action: Mapping[str, Any]) -> dict[str, Any]:
 
 def _other(tree: Mapping[str, Any], body: bytes, called_at: int | None) -> OtherItem:
     kind = kind_name(tree["type"])
-    channel = _text(_object(tree, "channel"), "id")
-    root = _text(_object(tree, "message"), "thread_ts") or _text(_object(tree, "message"), "ts")
-    moment = _text(tree, "trigger_id") or _text(tree, "action_ts") or sha256(body).hexdigest()
+    channel = text_of(object_of(tree, "channel"), "id")
+    root = text_of(object_of(tree, "message"), "thread_ts") or text_of(
+        object_of(tree, "message"), "ts"
+    )
+    moment = text_of(tree, "trigger_id") or text_of(tree, "action_ts") or sha256(body).hexdigest()
     return OtherItem(
         provider_id=f"{kind}/{moment}",
         person=_person(tree),
@@ -136,16 +129,6 @@ def _other(tree: Mapping[str, Any], body: bytes, called_at: int | None) -> Other
 
 
 def _person(tree: Mapping[str, Any]) -> Person | None:
-    user = _object(tree, "user")
-    team = _text(_object(tree, "team"), "id") or _text(user, "team_id")
-    return person(user.get("id"), team, _text(user, "name") or _text(user, "username"))
-
-
-def _object(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = tree.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(tree: Mapping[str, Any], name: str) -> str | None:
-    value = tree.get(name)
-    return value if isinstance(value, str) and value else None
+    user = object_of(tree, "user")
+    team = text_of(object_of(tree, "team"), "id") or text_of(user, "team_id")
+    return person(user.get("id"), team, text_of(user, "name") or text_of(user, "username"))

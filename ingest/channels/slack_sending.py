@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.channels.answers import by_status, json_object, retry_after
+from ingest.channels.answers import answer_fields, failure, is_success, retry_after
 from ingest.channels.base import (
     Account,
     Answer,
@@ -24,6 +24,7 @@ from ingest.channels.base import (
     Unknown,
     Unsendable,
 )
+from ingest.channels.fields import text_of
 from ingest.channels.slack_fields import REFERENCE_TYPE, escaped
 from ingest.channels.text_split import split_text
 from ingest.events.payloads import Attachment
@@ -168,16 +169,13 @@ def _button(number: int, choice: Choice) -> dict[str, Any]:
 
 def interpret(answer: Answer) -> Interpretation:
     """Return what an answer means. Slack answers 200 with `ok: false` and an error's name."""
-    fields = json_object(answer)
-    if answer.status == 429 or not isinstance(fields.get("ok"), bool):
-        return by_status(answer)
-    if fields["ok"]:
-        channel, timestamp = fields.get("channel"), fields.get("ts")
-        is_named = isinstance(channel, str) and isinstance(timestamp, str)
-        return Sent(f"{channel}/{timestamp}" if is_named else None)
-    error = str(fields.get("error") or "unknown_error")[:64]
-    if error in _TRANSIENT:
-        return Retry(error, retry_after(answer.headers.get("retry-after")))
-    if error in _UNCERTAIN:
-        return Unknown(error)
-    return Rejected(error, error)
+    fields = answer_fields(answer)
+    if not is_success(answer):
+        return failure(answer, text_of(fields, "error"))
+    if fields.get("ok") is True:
+        channel, timestamp = text_of(fields, "channel"), text_of(fields, "ts")
+        return Sent(f"{channel}/{timestamp}" if channel and timestamp else None)
+    error = text_of(fields, "error")
+    if error is None or error in _UNCERTAIN:
+        return Unknown(error or "an answer without a result")
+    return Retry(error, retry_after(answer)) if error in _TRANSIENT else Rejected(error, error)

@@ -3,7 +3,6 @@
 https://core.telegram.org/bots/api#message
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -11,11 +10,11 @@ from msgspec import Meta, Raw, Struct, field
 
 from ingest.channels import addresses
 from ingest.channels.base import EditItem, Inbound, MessageItem, OtherItem, Person
+from ingest.channels.fields import kind_name
 from ingest.channels.json_body import decode, decode_tree
 from ingest.events.payloads import Attachment
 
 SECOND = 1_000_000
-KIND = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 Seconds = Annotated[int, Meta(ge=0, lt=2**33)]
 
@@ -242,7 +241,7 @@ def _media_type(kind: str, found: Mapping[str, Any]) -> str | None:
 def _other(
     message: Message, tree: Mapping[str, Any], kind: str | None = None, update: str | None = None
 ) -> OtherItem:
-    named = (name for name in tree if name not in _ENVELOPE and KIND.fullmatch(name))
+    named = (kind_name(name) for name in tree if name not in _ENVELOPE)
     return OtherItem(
         provider_id=update or message.name,
         person=chat_person(message.chat) if is_echo(message) else sender(message),

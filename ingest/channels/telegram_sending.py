@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ingest.channels.answers import by_status, json_object, retry_after
+from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
     Answer,
@@ -22,8 +22,10 @@ from ingest.channels.base import (
     Rejected,
     Retry,
     Sent,
+    Unknown,
     Unsendable,
 )
+from ingest.channels.fields import Fields, count_of, id_of, object_of
 from ingest.channels.text_split import split_text, text_size, utf8_bytes, utf16_units
 from ingest.events.payloads import Attachment
 
@@ -32,7 +34,6 @@ MAX_TEXT = 4096
 MAX_CAPTION = 1024
 MAX_BUTTONS = 100
 MAX_BUTTON_VALUE = 64
-MAX_DESCRIPTION = 200
 
 _THREAD = re.compile(r"(-?[0-9]{1,19})(?::([0-9]{1,19}))?(?:@([!-~]{1,128}))?", re.ASCII)
 _MESSAGE = re.compile(r"(-?[0-9]{1,19})/([0-9]{1,19})", re.ASCII)
@@ -132,24 +133,23 @@ def _button(choice: Choice) -> dict[str, str]:
 
 
 def interpret(answer: Answer) -> Interpretation:
-    """Return what an answer means. Telegram names an error by its code and a description."""
-    fields = json_object(answer)
-    if fields.get("ok") is True:
-        return Sent(_sent_name(fields.get("result")))
-    parameters = fields.get("parameters")
-    wait = retry_after(parameters.get("retry_after")) if isinstance(parameters, dict) else None
-    code, description = fields.get("error_code"), str(fields.get("description"))[:MAX_DESCRIPTION]
-    if code == 429:
-        return Retry(description, wait)
-    if isinstance(parameters, dict) and "migrate_to_chat_id" in parameters:
-        return Rejected("the group has become a supergroup with another id", "migrate_to_chat_id")
-    if isinstance(code, int) and 400 <= code < 500:
-        return Rejected(description, str(code))
-    return by_status(answer)
+    """Return what an answer means. Telegram names the seconds to wait in the body."""
+    fields = answer_fields(answer)
+    if is_success(answer):
+        return _success(fields)
+    parameters, code = object_of(fields, "parameters"), id_of(fields, "error_code")
+    if answer.status == 429 and "retry_after" in parameters:
+        return Retry("there are too many requests", count_of(parameters, "retry_after"))
+    if "migrate_to_chat_id" in parameters:
+        return Rejected("the group has become a supergroup with another id", code)
+    if answer.status == 403:
+        return Rejected("the user has blocked the bot, or it is not in the chat", code)
+    return failure(answer, code)
 
 
-def _sent_name(result: object) -> str | None:
-    chat = result.get("chat") if isinstance(result, dict) else None
-    if not isinstance(result, dict) or not isinstance(chat, dict):
-        return None
-    return f"{chat.get('id')}/{result.get('message_id')}"
+def _success(fields: Fields) -> Interpretation:
+    if fields.get("ok") is not True:
+        return Unknown("an answer without a result")
+    result = object_of(fields, "result")
+    chat, number = id_of(object_of(result, "chat"), "id"), id_of(result, "message_id")
+    return Sent(f"{chat}/{number}" if chat and number else None)

@@ -17,9 +17,9 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
+from ingest.channels.fields import kind_name
 from ingest.channels.json_body import decode, decode_fields, decode_tree
 from ingest.channels.telegram_messages import (
-    KIND,
     SECOND,
     Chat,
     Reader,
@@ -200,7 +200,7 @@ def _other(name: str, raw: Raw, update: str) -> OtherItem:
         person=person,
         happened_at=sides.date * SECOND or None,
         thread=(thread_key(home, connection=sides.business_connection_id),) if home else (),
-        kind=name if KIND.fullmatch(name) else "unknown",
+        kind=kind_name(name),
         data=tree,
     )
 

@@ -526,7 +526,7 @@ def test_an_unknown_event_is_kept_without_credentials() -> None:
         "channel": {"id": "C9"},
         "deep": [1],
     }
-    assert read_one({"type": "Bad Name!"}).kind == "unknown"
+    assert read_one({"type": "Bad Name!"}).kind == "bad_name"
 
 
 def test_a_rate_limit_is_kept() -> None:
@@ -910,9 +910,9 @@ def test_a_wrong_token_is_rejected(api: SlackApi) -> None:
     [
         (
             Reply(429, b'{"ok": false, "error": "ratelimited"}', {"Retry-After": "30"}),
-            Retry("HTTP 429", 30),
+            Retry("there are too many requests", 30),
         ),
-        (Reply(429, b"", {"Retry-After": "soon"}), Retry("HTTP 429")),
+        (Reply(429, b"", {"Retry-After": "soon"}), Retry("there are too many requests")),
         (
             Reply(200, b'{"ok": false, "error": "rate_limited"}', {"Retry-After": "7"}),
             Retry("rate_limited", 7),
@@ -927,13 +927,13 @@ def test_a_wrong_token_is_rejected(api: SlackApi) -> None:
             Reply(200, b'{"ok": false, "error": "msg_too_long"}'),
             Rejected("msg_too_long", "msg_too_long"),
         ),
-        (Reply(200, b'{"ok": false}'), Rejected("unknown_error", "unknown_error")),
+        (Reply(200, b'{"ok": false}'), Unknown("an answer without a result")),
         (Reply(200, b'{"ok": true}'), Sent(None)),
-        (Reply(200, b"<html>"), Unknown("HTTP 200 without a readable answer")),
-        (Reply(500, b""), Unknown("HTTP 500 without a readable answer")),
-        (Reply(502, b"[" * 50_000), Unknown("HTTP 502 without a readable answer")),
-        (Reply(503, b""), Retry("HTTP 503")),
-        (Reply(403, b""), Rejected("HTTP 403", "403")),
+        (Reply(200, b"<html>"), Unknown("an answer without a result")),
+        (Reply(500, b""), Unknown("the provider's server failed with status 500")),
+        (Reply(502, b"[" * 50_000), Unknown("the provider's server failed with status 502")),
+        (Reply(503, b""), Unknown("the provider's server failed with status 503")),
+        (Reply(403, b""), Rejected("the provider rejected the message with status 403")),
     ],
 )
 def test_failures_are_told_apart(api: SlackApi, reply: Reply, expected: Interpretation) -> None:

@@ -158,7 +158,7 @@ def test_the_verdict_is_that_of_a_plain_comparison(header: str | None) -> None:
 
 
 def test_telegram_has_no_challenge() -> None:
-    assert ADAPTER.challenge(ADAPTER.sign(b"{}", "", ACCOUNT, NOW), ACCOUNT) is None  # type: ignore[func-returns-value]
+    assert ADAPTER.challenge(ADAPTER.sign(b"{}", "", ACCOUNT, NOW), ACCOUNT) is None
 
 
 # Messages
@@ -249,7 +249,7 @@ def test_a_business_account_has_customers_and_echoes_of_its_owner() -> None:
     assert by_bot.author == "bot"
 
 
-MEDIA = {
+MEDIA: dict[str, tuple[Any, Attachment]] = {
     "photo": ([{"file_id": "s", "width": 90, "height": 67, "file_size": 1}, {"file_id": "l", "width": 900, "height": 670, "file_size": 9}, {"file_id": "m", "width": 320, "height": 239, "file_size": 5}], Attachment(content_type="image/jpeg", size=9)),
     "video": ({"file_id": "v", "mime_type": "video/quicktime", "file_name": "a.mov", "file_size": 3}, Attachment(content_type="video/quicktime", size=3, name="a.mov")),
     "voice": ({"file_id": "o", "duration": 2}, Attachment(content_type="audio/ogg")),
@@ -673,32 +673,36 @@ def test_choices_become_buttons(api: TelegramApi) -> None:
 
 def test_a_flood_is_sent_again_after_the_wait_that_the_body_names(api: TelegramApi) -> None:
     api.wait = 35
-    assert post(api, text="a") == [Retry("Too Many Requests: retry after 35", 35)]
+    assert post(api, text="a") == [Retry("there are too many requests", 35)]
 
 
 def test_blocked_unknown_and_upgraded_chats_are_rejected(api: TelegramApi) -> None:
     api.blocked_by, api.upgraded = {23}, {-100: -1001}
-    assert post(api, text="a") == [Rejected("Forbidden: bot was blocked by the user", "403")]
-    assert post(api, text="a", thread=["42"]) == [Rejected("Bad Request: chat not found", "400")]
+    assert post(api, text="a") == [
+        Rejected("the user has blocked the bot, or it is not in the chat", "403")
+    ]
+    assert post(api, text="a", thread=["42"]) == [
+        Rejected("the provider rejected the message with status 400", "400")
+    ]
     (moved,) = post(api, text="a", thread=["-100"])
     assert isinstance(moved, Rejected)
-    assert moved.code == "migrate_to_chat_id"
+    assert moved.reason == "the group has become a supergroup with another id"
     wrong = msgspec.structs.replace(make_account(api_url=api.url), secrets={"bot_token": ("1:x",)})
-    assert post(api, wrong, text="a") == [Rejected("Unauthorized", "401")]
+    assert post(api, wrong, text="a") == [Retry("the credentials are not accepted")]
 
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (Reply(502, b"<html>"), Unknown("HTTP 502 without a readable answer")),
+        (Reply(502, b"<html>"), Unknown("the provider's server failed with status 502")),
         (
             Reply(500, b'{"ok": false, "error_code": 500, "description": "Internal"}'),
-            Unknown("HTTP 500 without a readable answer"),
+            Unknown("the provider's server failed with status 500"),
         ),
-        (Reply(429, b"", {"Retry-After": "9"}), Retry("HTTP 429", 9)),
-        (Reply(200, b"[]"), Unknown("HTTP 200 without a readable answer")),
+        (Reply(429, b"", {"Retry-After": "9"}), Retry("there are too many requests", 9)),
+        (Reply(200, b"[]"), Unknown("an answer without a result")),
         (Reply(200, b'{"ok": true, "result": true}'), Sent(None)),
-        (Reply(413, b""), Rejected("HTTP 413", "413")),
+        (Reply(413, b""), Rejected("the provider rejected the message with status 413")),
     ],
 )
 def test_failures_are_told_apart(api: TelegramApi, reply: Reply, expected: Interpretation) -> None:
