@@ -4,7 +4,7 @@ https://core.telegram.org/bots/api#message
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct, field
 
@@ -12,9 +12,12 @@ from ingest.channels import addresses
 from ingest.channels.base import EditItem, Inbound, MessageItem, OtherItem, Person
 from ingest.channels.fields import kind_name
 from ingest.channels.json_body import decode, decode_tree
+from ingest.channels.telegram_rich_text import rich_text
 from ingest.events.payloads import Attachment
 
 SECOND = 1_000_000
+
+Author = Literal["customer", "agent", "bot"]
 
 Seconds = Annotated[int, Meta(ge=0, lt=2**33)]
 
@@ -27,10 +30,17 @@ _MEDIA_TYPES = {
     "voice": "audio/ogg",
     "document": None,
     "sticker": "image/webp",
+    "live_photo": "video/mp4",
 }
 """Fields of a message that hold a file, and its media type where Telegram does not name one."""
 
-_FACTS = ("location", "venue", "contact", "dice", "poll", "story", "game", "invoice")
+_REPEATED = {"document": "animation", "photo": "live_photo"}
+"""Fields that repeat another one, for bots that do not know the newer one."""
+
+_FACTS = (
+    "location", "venue", "contact", "dice", "poll", "checklist", "story", "game", "invoice",
+    "paid_media",
+)  # fmt: skip
 """Fields of a message that hold content without text or file."""
 
 _ENVELOPE = frozenset(
@@ -40,7 +50,8 @@ _ENVELOPE = frozenset(
         "author_signature", "has_protected_content", "is_from_offline", "is_automatic_forward",
         "reply_to_message", "external_reply", "quote", "reply_to_story", "forward_origin",
         "forward_from", "forward_from_chat", "forward_date", "via_bot", "media_group_id",
-        "reply_markup", "direct_messages_topic", "is_paid_post", "link_preview_options",
+        "guest_query_id", "guest_bot_caller_user", "guest_bot_caller_chat", "receiver_user",
+        "ephemeral_message_id", "reply_markup", "direct_messages_topic", "is_paid_post", "link_preview_options",
     )
 )  # fmt: skip
 """Fields around the content. The first other one names what a message without text or file is."""
@@ -151,7 +162,7 @@ def read_message(raw: Raw, _update: str) -> Inbound:
     """Return a new message; a kind without a model becomes an OtherItem. Raises UnreadableCallError."""
     message, tree = decode(raw, Message), decode_tree(raw)
     media = list(_media(tree))
-    text = message.text if message.text is not None else message.caption
+    text = _text(message, tree)
     facts = {name: tree[name] for name in _FACTS if name in tree}
     if text is None and not media and not facts:
         return _other(message, tree)
@@ -173,10 +184,10 @@ def read_message(raw: Raw, _update: str) -> Inbound:
 
 def read_edit(raw: Raw, update: str) -> Inbound:
     """Return the new text of a message; an edit without text, such as a live location, is an OtherItem."""
-    message = decode(raw, Message)
-    text = message.text if message.text is not None else message.caption
+    message, tree = decode(raw, Message), decode_tree(raw)
+    text = _text(message, tree)
     if text is None:
-        return _other(message, decode_tree(raw), "edited_message", update)
+        return _other(message, tree, "edited_message", update)
     return EditItem(
         provider_id=update,
         person=chat_person(message.chat) if is_echo(message) else sender(message),
@@ -187,7 +198,13 @@ def read_edit(raw: Raw, update: str) -> Inbound:
     )
 
 
-def _author(message: Message) -> Any:
+def _text(message: Message, tree: Mapping[str, Any]) -> str | None:
+    if message.text is not None:
+        return message.text
+    return message.caption if message.caption is not None else rich_text(tree.get("rich_message"))
+
+
+def _author(message: Message) -> Author:
     if message.sender_business_bot is not None:
         return "bot"
     if is_echo(message):
@@ -206,8 +223,8 @@ def _answered(message: Message) -> str | None:
 def _media(tree: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each file of a message with its kind; of the sizes of a photo the largest."""
     for kind in _MEDIA_TYPES:
-        if kind == "document" and "animation" in tree:
-            continue  # Telegram repeats an animation as a document, for old bots
+        if _REPEATED.get(kind) in tree:
+            continue
         found = tree.get(kind)
         if kind == "photo" and isinstance(found, list):
             found = max((each for each in found if isinstance(each, dict)), key=_area, default=None)

@@ -209,6 +209,7 @@ _READERS: dict[str, Reader] = {
     "message": read_message,
     "channel_post": read_message,
     "business_message": read_message,
+    "guest_message": read_message,
     "edited_message": read_edit,
     "edited_channel_post": read_edit,
     "edited_business_message": read_edit,

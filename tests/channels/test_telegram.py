@@ -269,6 +269,21 @@ def test_a_file_is_an_attachment_with_its_file_id(kind: str) -> None:
     assert [(each["kind"], each["file_id"]) for each in item.payload["media"]] == [(kind, file_id)]
 
 
+def test_a_rich_message_has_the_words_of_its_blocks() -> None:
+    blocks = [
+        {"type": "heading", "text": "Order"},
+        {"type": "paragraph", "text": ["No. ", {"type": "bold", "text": "12"}, " 漢"]},
+        {"type": "divider"},
+        {"type": "list", "items": [{"blocks": [{"type": "paragraph", "text": "tea"}]}]},
+    ]
+    item = read_one("guest_message", message(rich_message={"blocks": blocks}))
+    assert (item.text, item.provider_id) == ("Order\nNo. 12 漢\ntea", "23/5")
+    edit = read_one("edited_message", message(rich_message={"blocks": blocks[:1]}))
+    assert edit.text == "Order"
+    empty = read_one("message", message(rich_message={"blocks": [{"type": "divider"}]}))
+    assert empty.kind == "rich_message"
+
+
 def test_an_animation_is_one_file_though_telegram_names_it_twice() -> None:
     item = read_one("message", message(animation={"file_id": "g"}, document={"file_id": "g"}))
     assert item.attachments == (Attachment(content_type="video/mp4"),)
@@ -495,6 +510,7 @@ CALLS = [
     {"update_id": 5, "callback_query": {"id": "1", "from": ADA, "data": "d", "message": message(reply_markup={"inline_keyboard": [[{"text": "t", "callback_data": "d"}]]})}},
     {"update_id": 6, "message_reaction": {"chat": GROUP, "message_id": 1, "user": ADA, "date": 1, "old_reaction": [THUMB], "new_reaction": [HEART]}},
     {"update_id": 7, "deleted_business_messages": {"business_connection_id": "b", "chat": PRIVATE, "message_ids": [1]}},
+    {"update_id": 9, "guest_message": message(rich_message={"blocks": [{"text": ["a", {"text": "b"}]}]})},
     {"update_id": 8, "my_chat_member": {"chat": GROUP, "from": ADA, "date": 1}},
 ]  # fmt: skip
 
