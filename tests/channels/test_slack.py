@@ -701,7 +701,7 @@ bodies = changed_bodies(CALLS)
 forms = bodies.map(lambda body: urlencode({"payload": body}).encode())
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(body=bodies | forms)
 def test_any_body_gives_items_or_one_error(body: bytes) -> None:
     call = ADAPTER.sign(body, "", ACCOUNT, NOW)
