@@ -16,6 +16,7 @@ from ingest.channels.base import (
     Inbound,
     MessageItem,
     OtherItem,
+    Person,
     ReactionItem,
     UnreadableCallError,
     UnreadableItem,
@@ -24,6 +25,7 @@ from ingest.channels.fields import kind_name, text_of
 from ingest.channels.json_body import decode, decode_tree
 from ingest.channels.slack_fields import (
     REFERENCE_TYPE,
+    channel_party,
     is_agent,
     message_name,
     microseconds,
@@ -149,13 +151,14 @@ def _message(envelope: Envelope, account: Account) -> Inbound:
     name = message_name(message.channel, message.ts)
     is_bot = message.bot_id is not None or message.subtype == "bot_message"
     is_ours = is_bot or is_agent(message.user, account)
+    keys = thread_keys(message.channel, message.thread_ts or message.ts, message.channel_type)
     original = words(message)
     text = plain(original)
     return MessageItem(
         provider_id=name,
-        person=None if is_ours else person(message.user, envelope.team_id),
+        person=_other_side(message, envelope.team_id, keys, is_ours=is_ours),
         happened_at=microseconds(message.ts),
-        thread=thread_keys(message.channel, message.thread_ts or message.ts, message.channel_type),
+        thread=keys,
         author="bot" if is_bot else "agent" if is_ours else "customer",
         author_name=(message.bot_profile or Bot()).name or message.username,
         text=text or None,
@@ -164,6 +167,16 @@ def _message(envelope: Envelope, account: Account) -> Inbound:
         client_reference=_reference(message.metadata or Metadata()),
         payload={"original_text": original} if original != text else {},
     )
+
+
+def _other_side(
+    message: Message, team: str | None, keys: tuple[str, ...], *, is_ours: bool
+) -> Person | None:
+    """Return the customer; for our side's messages the thread tells who that is, unless they begin it."""
+    if not is_ours:
+        return person(message.user, team)
+    begins = keys == (f"{message.channel}/{message.ts}",)
+    return channel_party(message.channel, team) if begins else None
 
 
 def words(message: Message) -> str:

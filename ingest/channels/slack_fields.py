@@ -59,6 +59,11 @@ def person(user: object, team: str | None, name: str | None = None) -> Person | 
     return Person(addresses=(addresses.slack_user(user, team or ""),), name=name)
 
 
+def channel_party(channel: str, team: str | None) -> Person:
+    """Return a channel as the other side of what an app or an agent begins in it: no customer is known yet."""
+    return Person(addresses=(addresses.external_id(channel, team or ""),))
+
+
 def is_agent(user: str | None, account: Account) -> bool:
     """Return whether a member is on our side, by the account's option `agent_users`."""
     return user is not None and user in account.options.get("agent_users", "").split(",")

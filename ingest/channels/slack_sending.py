@@ -92,14 +92,14 @@ def _request(url: str, token: str, fields: Mapping[str, Any]) -> HttpRequest:
 
 
 def _place(message: OutboundMessage, person: Person) -> dict[str, str] | None:
-    """Return the channel and the thread: those of the conversation, or a direct chat with the person."""
+    """Return the channel and the thread: those of the conversation, or the person's direct chat."""
     for key in (*reversed(message.thread), message.in_reply_to or ""):
         if found := _PLACE.fullmatch(key):
             channel, root = found.groups()
             is_threaded = root is not None and not channel.startswith("D")
             return {"channel": channel, **({"thread_ts": root} if is_threaded else {})}
-    users = [each.value for each in person.addresses if each.kind == "slack_user"]
-    return {"channel": users[0]} if users else None
+    known = [each.value for each in person.addresses if each.kind in ("slack_user", "external_id")]
+    return next(({"channel": each} for each in known if _PLACE.fullmatch(each)), None)
 
 
 def _contents(message: OutboundMessage) -> list[dict[str, Any]] | Unsendable:

@@ -343,9 +343,19 @@ def test_files_are_attachments(subtype: str | None) -> None:
 
 def test_a_message_of_an_app_is_that_of_a_bot() -> None:
     new = read_one(message(bot_id="B1", user="UB", bot_profile={"name": "shop", "app_id": "A1"}))
-    assert (new.author, new.author_name, new.person) == ("bot", "shop", None)
+    assert (new.author, new.author_name) == ("bot", "shop")
     classic = read_one(message(subtype="bot_message", user=None, bot_id="B2", username="old"))
-    assert (classic.author, classic.author_name, classic.person) == ("bot", "old", None)
+    assert (classic.author, classic.author_name) == ("bot", "old")
+
+
+def test_the_other_side_of_a_thread_that_an_app_begins_is_the_channel(api: SlackApi) -> None:
+    begun = read_one(message(bot_id="B1"))
+    assert begun.person == Person(addresses=(Address("external_id", "C1", "T1"),))
+    assert read_one(message(bot_id="B1", thread_ts="1.000001")).person is None
+    assert read_one(message(bot_id="B1", channel="D1", channel_type="im")).person is None
+    out = OutboundMessage(reference="r", now=NOW, text="a")
+    (request,) = ADAPTER.render(out, begun.person, make_account(api_url=api.url))  # type: ignore[misc]
+    assert ADAPTER.interpret(send(request)) == Sent("C1/1700000000.000000")
 
 
 def test_an_echo_carries_the_reference_of_our_send() -> None:
@@ -358,7 +368,7 @@ def test_an_echo_carries_the_reference_of_our_send() -> None:
 def test_members_whom_the_account_names_are_agents() -> None:
     account = make_account(agent_users="U7,U8")
     assert read_one(message(user="U8"), account).author == "agent"
-    assert read_one(message(user="U8"), account).person is None
+    assert read_one(message(user="U8", thread_ts="1.000001"), account).person is None
     assert read_one(message(user="U9"), account).author == "customer"
 
 
@@ -754,7 +764,7 @@ def check_event(item: Any, event: dict[str, Any], team: str) -> str:
     if kind in ("message", "app_mention"):
         assert (item.provider_id, item.text) == (f"{event['channel']}/{event['ts']}", event["text"])
         assert item.happened_at == exact(event["ts"])
-        assert people == ([] if "bot_id" in event else [event["user"]])
+        assert people == [event["channel"] if "bot_id" in event else event["user"]]
         assert item.author == ("bot" if "bot_id" in event else "customer")
         assert [each.url for each in item.attachments] == [
             each["url_private_download"] for each in event.get("files", [])
