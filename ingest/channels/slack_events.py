@@ -148,12 +148,13 @@ def _reader(kind: Kind) -> Callable[[Envelope, Account], Inbound]:
 def _message(envelope: Envelope, account: Account) -> Inbound:
     """Return the message. Slack sends a mention of the app twice, as `message` too: both give the same item."""
     message = decode(envelope.event, Message)
-    name = message_name(message.channel, message.ts)
+    name, original = message_name(message.channel, message.ts), words(message)
+    files, text = tuple(map(_attachment, message.files or ())), plain(original)
+    if not text and not files:
+        return _other(envelope, account)
     is_bot = message.bot_id is not None or message.subtype == "bot_message"
     is_ours = is_bot or is_agent(message.user, account)
     keys = thread_keys(message.channel, message.thread_ts or message.ts, message.channel_type)
-    original = words(message)
-    text = plain(original)
     return MessageItem(
         provider_id=name,
         person=_other_side(message, envelope.team_id, keys, is_ours=is_ours),
@@ -162,7 +163,7 @@ def _message(envelope: Envelope, account: Account) -> Inbound:
         author="bot" if is_bot else "agent" if is_ours else "customer",
         author_name=(message.bot_profile or Bot()).name or message.username,
         text=text or None,
-        attachments=tuple(map(_attachment, message.files or ())),
+        attachments=files,
         in_reply_to=_root(message),
         client_reference=_reference(message.metadata or Metadata()),
         payload={"original_text": original} if original != text else {},
@@ -215,7 +216,8 @@ def _change(envelope: Envelope, account: Account) -> Inbound:
     if new.subtype == "tombstone":
         return _deleted(envelope, event, name, old)
     text = words(new)
-    if new.edited is None and event.previous_message is not None and text == words(old):
+    is_preview = new.edited is None and event.previous_message is not None and text == words(old)
+    if is_preview or not text:
         return _other(envelope, account)
     is_ours = new.bot_id is not None or is_agent(new.user, account)
     original = {"original_text": text} if plain(text) != text else {}

@@ -3,45 +3,22 @@
 https://core.telegram.org/bots/api#message
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct, field
 
 from ingest.channels import addresses
+from ingest.channels import telegram_content as content
 from ingest.channels.base import EditItem, Inbound, MessageItem, OtherItem, Person
 from ingest.channels.fields import kind_name
 from ingest.channels.json_body import decode, decode_tree
-from ingest.channels.telegram_rich_text import rich_text
-from ingest.events.payloads import Attachment
 
 SECOND = 1_000_000
 
 Author = Literal["customer", "agent", "bot"]
 
 Seconds = Annotated[int, Meta(ge=0, lt=2**33)]
-
-_MEDIA_TYPES = {
-    "photo": "image/jpeg",
-    "video": "video/mp4",
-    "video_note": "video/mp4",
-    "animation": "video/mp4",
-    "audio": "audio/mpeg",
-    "voice": "audio/ogg",
-    "document": None,
-    "sticker": "image/webp",
-    "live_photo": "video/mp4",
-}
-"""Fields of a message that hold a file, and its media type where Telegram does not name one."""
-
-_REPEATED = {"document": "animation", "photo": "live_photo"}
-"""Fields that repeat another one, for bots that do not know the newer one."""
-
-_FACTS = (
-    "location", "venue", "contact", "dice", "poll", "checklist", "story", "game", "invoice",
-    "paid_media",
-)  # fmt: skip
-"""Fields of a message that hold content without text or file."""
 
 _ENVELOPE = frozenset(
     (
@@ -55,8 +32,6 @@ _ENVELOPE = frozenset(
     )
 )  # fmt: skip
 """Fields around the content. The first other one names what a message without text or file is."""
-
-_KEPT = ("media_group_id", "forward_origin", "forward_date", "quote", "effect_id")
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -89,7 +64,7 @@ class Named(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """The fields around a message, and its text. Its other content is read as a tree."""
+    """The fields around a message. Its content is read as a tree."""
 
     message_id: int
     chat: Chat
@@ -103,8 +78,6 @@ class Message(Struct, frozen=True, kw_only=True):
     is_topic_message: bool = False
     business_connection_id: str | None = None
     reply_to_message: Named | None = None
-    text: str | None = None
-    caption: str | None = None
 
     @property
     def name(self) -> str:
@@ -159,15 +132,11 @@ def is_echo(message: Message) -> bool:
 
 
 def read_message(raw: Raw, _update: str) -> Inbound:
-    """Return a new message; a kind without a model becomes an OtherItem. Raises UnreadableCallError."""
+    """Return a new message; one with neither words nor files is an OtherItem. Raises UnreadableCallError."""
     message, tree = decode(raw, Message), decode_tree(raw)
-    media = list(_media(tree))
-    text = _text(message, tree)
-    facts = {name: tree[name] for name in _FACTS if name in tree}
-    if text is None and not media and not facts:
+    text, attachments = content.words(tree), tuple(content.attachments(tree))
+    if not text and not attachments:
         return _other(message, tree)
-    kept = {name: tree[name] for name in _KEPT if name in tree}
-    details = {"media": [{"kind": kind, **found} for kind, found in media]} if media else {}
     return MessageItem(
         provider_id=message.name,
         person=chat_person(message.chat) if is_echo(message) else sender(message),
@@ -176,17 +145,17 @@ def read_message(raw: Raw, _update: str) -> Inbound:
         author=_author(message),
         author_name=message.author_signature or sender(message).name,
         text=text,
-        attachments=tuple(_attachment(kind, found) for kind, found in media),
+        attachments=attachments,
         in_reply_to=_answered(message),
-        payload={**facts, **details, **kept},
+        payload=content.details(tree),
     )
 
 
 def read_edit(raw: Raw, update: str) -> Inbound:
     """Return the new text of a message; an edit without text, such as a live location, is an OtherItem."""
     message, tree = decode(raw, Message), decode_tree(raw)
-    text = _text(message, tree)
-    if text is None:
+    text = content.words(tree)
+    if not text:
         return _other(message, tree, "edited_message", update)
     return EditItem(
         provider_id=update,
@@ -196,12 +165,6 @@ def read_edit(raw: Raw, update: str) -> Inbound:
         message=message.name,
         text=text,
     )
-
-
-def _text(message: Message, tree: Mapping[str, Any]) -> str | None:
-    if message.text is not None:
-        return message.text
-    return message.caption if message.caption is not None else rich_text(tree.get("rich_message"))
 
 
 def _author(message: Message) -> Author:
@@ -218,41 +181,6 @@ def _answered(message: Message) -> str | None:
     if answered is None or answered.message_id == message.message_thread_id:
         return None  # Telegram names the root of a topic in every message of the topic
     return f"{(answered.chat or message.chat).id}/{answered.message_id}"
-
-
-def _media(tree: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each file of a message with its kind; of the sizes of a photo the largest."""
-    for kind in _MEDIA_TYPES:
-        if _REPEATED.get(kind) in tree:
-            continue
-        found = tree.get(kind)
-        if kind == "photo" and isinstance(found, list):
-            found = max((each for each in found if isinstance(each, dict)), key=_area, default=None)
-        if isinstance(found, dict):
-            yield kind, found
-
-
-def _area(photo: Mapping[str, Any]) -> int:
-    width, height = photo.get("width"), photo.get("height")
-    return width * height if isinstance(width, int) and isinstance(height, int) else 0
-
-
-def _attachment(kind: str, found: Mapping[str, Any]) -> Attachment:
-    """Return a file. It has no URL: `getFile` gives one for an hour, to the holder of the bot token."""
-    media_type, size, name = (found.get(each) for each in ("mime_type", "file_size", "file_name"))
-    return Attachment(
-        content_type=media_type if isinstance(media_type, str) else _media_type(kind, found),
-        size=size if isinstance(size, int) and size >= 0 else None,
-        name=name if isinstance(name, str) else None,
-    )
-
-
-def _media_type(kind: str, found: Mapping[str, Any]) -> str | None:
-    if kind == "sticker" and found.get("is_animated") is True:
-        return "application/x-tgsticker"
-    if kind == "sticker" and found.get("is_video") is True:
-        return "video/webm"
-    return _MEDIA_TYPES[kind]
 
 
 def _other(

@@ -379,6 +379,11 @@ def test_an_app_that_sends_blocks_alone_has_their_text() -> None:
     assert read_one(message(text="", bot_id="B1", attachments=attachments)).text == "second"
 
 
+def test_a_message_without_words_and_files_is_kept() -> None:
+    item = read_one(message(text="", blocks=[{"type": "divider"}]))
+    assert (item.kind, item.data["blocks"]) == ("message", [{"type": "divider"}])
+
+
 @pytest.mark.parametrize(
     "subtype", ["channel_join", "channel_topic", "message_replied", "ekm_access_denied"]
 )

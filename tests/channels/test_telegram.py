@@ -289,14 +289,25 @@ def test_an_animation_is_one_file_though_telegram_names_it_twice() -> None:
     assert item.attachments == (Attachment(content_type="video/mp4"),)
 
 
+PLACE = {"latitude": 37.7893768, "longitude": -122.25}
+
+
 @pytest.mark.parametrize(
-    "facts",
-    [{"location": {"latitude": 37.7, "longitude": -122.3}}, {"contact": {"phone_number": "+49", "first_name": "B"}}, {"dice": {"emoji": "🎲", "value": 2}}, {"poll": {"id": "1", "question": "?"}}, {"venue": {"title": "v"}, "location": {"latitude": 1.0}}],
+    ("facts", "text", "attachments"),
+    [
+        ({"location": PLACE}, None, (Attachment(url="geo:37.7893768,-122.25"),)),
+        ({"location": PLACE, "venue": {"title": "Pier", "location": PLACE}}, None, (Attachment(url="geo:37.7893768,-122.25", name="Pier"),)),
+        ({"contact": {"phone_number": "+49", "first_name": "B", "last_name": "C"}}, None, (Attachment(content_type="text/vcard", name="B C"),)),
+        ({"dice": {"emoji": "🎲", "value": 2}}, "🎲", ()),
+        ({"poll": {"id": "1", "question": "Tea?", "options": [{"text": "Yes"}, {"text": "No"}]}}, "Tea?\nYes\nNo", ()),
+        ({"checklist": {"title": "Trip", "tasks": [{"id": 1, "text": "pack"}]}}, "Trip\npack", ()),
+    ],
 )  # fmt: skip
-def test_content_without_text_is_in_the_payload(facts: dict[str, Any]) -> None:
+def test_other_content_has_words_or_an_attachment_and_is_in_the_payload(
+    facts: dict[str, Any], text: str | None, attachments: tuple[Attachment, ...]
+) -> None:
     item = read_one("message", message(**facts))
-    assert isinstance(item, MessageItem)
-    assert (item.text, item.payload) == (None, facts)
+    assert (item.text, item.attachments, item.payload) == (text, attachments, facts)
 
 
 def test_albums_and_forwards_are_marked() -> None:
@@ -307,7 +318,14 @@ def test_albums_and_forwards_are_marked() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["pinned_message", "new_chat_members", "chat_shared", "migrate_to_chat_id", "future_thing"],
+    [
+        "pinned_message",
+        "new_chat_members",
+        "chat_shared",
+        "migrate_to_chat_id",
+        "story",
+        "future_thing",
+    ],
 )
 def test_a_service_message_is_kept_under_its_name(kind: str) -> None:
     item = read_one("message", message(chat=GROUP, **{kind: 7}))
@@ -557,12 +575,14 @@ def check_message(item: Any, content: dict[str, Any]) -> None:
     assert item.provider_id == f"{content['chat']['id']}/{content['message_id']}"
     files = {"photo", "video", "audio", "document", "sticker"} & set(content)
     if {"text", "caption", "location", "dice"} & set(content) or files:
-        assert item.text == content.get("text", content.get("caption"))
+        emoji = content.get("dice", {}).get("emoji")
+        assert item.text == content.get("text", content.get("caption", emoji))
         sizes = [
             content["photo"][-1]["file_size"] if name == "photo" else content[name]["file_size"]
             for name in files
         ]
-        assert [each.size for each in item.attachments] == sizes
+        assert [each.size for each in item.attachments if each.size] == sizes
+        assert item.text or item.attachments
     else:
         assert isinstance(item, OtherItem)
         assert item.kind in {*content, "empty_message"}
