@@ -5,9 +5,6 @@ https://docs.slack.dev/apis/events-api and https://docs.slack.dev/reference/even
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
-
-from msgspec import Raw, Struct
 
 from ingest.channels.base import (
     Account,
@@ -22,7 +19,8 @@ from ingest.channels.base import (
     UnreadableItem,
 )
 from ingest.channels.fields import kind_name, text_of
-from ingest.channels.json_body import decode, decode_tree
+from ingest.channels.json_body import INTEGER_LIMIT, decode, decode_tree
+from ingest.channels.slack_body import Bot, Envelope, File, Kind, Message, Metadata, Reaction
 from ingest.channels.slack_fields import (
     REFERENCE_TYPE,
     channel_party,
@@ -41,87 +39,6 @@ MAX_REACTION = 64
 """Longest reaction of an event; custom emoji of Slack may have longer names."""
 
 _MESSAGE_SUBTYPES = {None, "bot_message", "file_share", "me_message", "thread_broadcast"}
-
-
-class Envelope(Struct, frozen=True, kw_only=True):
-    """The call around an event."""
-
-    event: Raw
-    team_id: str | None = None
-    event_id: str | None = None
-    event_ts: str | None = None
-
-
-class File(Struct, frozen=True):
-    """A file of a message. Reading its URL needs the bot token."""
-
-    name: str | None = None
-    mimetype: str | None = None
-    size: int | None = None
-    url_private_download: str | None = None
-    url_private: str | None = None
-
-
-class Bot(Struct, frozen=True):
-    """The app behind a bot's message."""
-
-    name: str | None = None
-
-
-class Metadata(Struct, frozen=True):
-    """What the sender of a message attached to it."""
-
-    event_type: str | None = None
-    event_payload: dict[str, Any] = {}
-
-
-class Message(Struct, frozen=True, kw_only=True):
-    """The events `message` and `app_mention`, and the message inside `message_changed`."""
-
-    channel: str = ""
-    channel_type: str | None = None
-    subtype: str | None = None
-    user: str | None = None
-    bot_id: str | None = None
-    bot_profile: Bot | None = None
-    username: str | None = None
-    text: str | None = None
-    ts: str = ""
-    event_ts: str | None = None
-    thread_ts: str | None = None
-    deleted_ts: str | None = None
-    edited: dict[str, Any] | None = None
-    files: list[File] | None = None
-    blocks: list[Any] | None = None
-    attachments: list[Any] | None = None
-    metadata: Metadata | None = None
-    message: "Message | None" = None
-    previous_message: "Message | None" = None
-
-
-class ReactionTarget(Struct, frozen=True):
-    """What a reaction is on: a message, or a file."""
-
-    type: str = "message"
-    channel: str = ""
-    ts: str = ""
-
-
-class Reaction(Struct, frozen=True, kw_only=True):
-    """The events `reaction_added` and `reaction_removed`."""
-
-    type: str
-    reaction: str
-    user: str
-    item: ReactionTarget
-    event_ts: str | None = None
-
-
-class Kind(Struct, frozen=True):
-    """The part of an event that says how to read the rest."""
-
-    type: str
-    subtype: str | None = None
 
 
 def read_event(body: bytes, account: Account) -> Inbound:
@@ -190,7 +107,7 @@ def _attachment(file: File) -> Attachment:
     return Attachment(
         url=file.url_private_download or file.url_private,
         content_type=file.mimetype,
-        size=file.size if file.size is not None and file.size >= 0 else None,
+        size=file.size if file.size is not None and 0 <= file.size < INTEGER_LIMIT else None,
         name=file.name,
     )
 
@@ -208,22 +125,28 @@ def _reference(metadata: Metadata) -> str | None:
     return reference if is_ours else None
 
 
+def _customer(message: Message, envelope: Envelope, account: Account) -> Person | None:
+    """Return who wrote a message that changed, or None if it was our side."""
+    if message.bot_id is not None or is_agent(message.user, account):
+        return None
+    return person(message.user, envelope.team_id)
+
+
 def _change(envelope: Envelope, account: Account) -> Inbound:
     """Return the edit. Slack also reports previews of links as a change, and a deleted root as a tombstone."""
     event = decode(envelope.event, Message)
     new, old = event.message or Message(), event.previous_message or Message()
     name = message_name(event.channel, new.ts or old.ts)
     if new.subtype == "tombstone":
-        return _deleted(envelope, event, name, old)
+        return _deleted(event, name, old, _customer(old, envelope, account))
     text = words(new)
     is_preview = new.edited is None and event.previous_message is not None and text == words(old)
     if is_preview or not text:
         return _other(envelope, account)
-    is_ours = new.bot_id is not None or is_agent(new.user, account)
     original = {"original_text": text} if plain(text) != text else {}
     return EditItem(
         provider_id=f"changed/{event.channel}/{_moment(envelope, event.event_ts or event.ts)}",
-        person=None if is_ours else person(new.user, envelope.team_id),
+        person=_customer(new, envelope, account),
         happened_at=_time(event),
         thread=_thread_of_change(event, new, old),
         message=name,
@@ -235,13 +158,14 @@ def _change(envelope: Envelope, account: Account) -> Inbound:
 def _deletion(envelope: Envelope, account: Account) -> Inbound:
     event = decode(envelope.event, Message)
     old = event.previous_message or Message()
-    return _deleted(envelope, event, message_name(event.channel, event.deleted_ts or old.ts), old)
+    name = message_name(event.channel, event.deleted_ts or old.ts)
+    return _deleted(event, name, old, _customer(old, envelope, account))
 
 
-def _deleted(envelope: Envelope, event: Message, name: str, old: Message) -> DeletionItem:
+def _deleted(event: Message, name: str, old: Message, author: Person | None) -> DeletionItem:
     return DeletionItem(
         provider_id=f"deleted/{name}",
-        person=None if old.bot_id else person(old.user, envelope.team_id),
+        person=author,
         happened_at=_time(event),
         thread=_thread_of_change(event, event.message or old, old),
         message=name,
@@ -267,7 +191,7 @@ def _reaction(envelope: Envelope, account: Account) -> Inbound:
     key = f"{event.user}/{event.reaction}/{_moment(envelope, event.event_ts)}"
     return ReactionItem(
         provider_id=f"{event.type}/{target}/{key}",
-        person=person(event.user, envelope.team_id),
+        person=None if is_agent(event.user, account) else person(event.user, envelope.team_id),
         happened_at=microseconds(moment) if moment else None,
         thread=thread_keys(event.item.channel, event.item.ts),
         message=target,
@@ -279,10 +203,11 @@ def _other(envelope: Envelope, account: Account) -> Inbound:
     tree = decode_tree(envelope.event)
     kind = kind_name(text_of(tree, "subtype") or text_of(tree, "type") or "")
     moment = text_of(tree, "event_ts") or text_of(tree, "ts") or envelope.event_ts
+    is_ours = "bot_id" in tree or is_agent(text_of(tree, "user"), account)
     channel, root = text_of(tree, "channel"), text_of(tree, "thread_ts") or text_of(tree, "ts")
     return OtherItem(
         provider_id=f"{kind}/{_moment(envelope, moment)}",
-        person=None if tree.get("bot_id") else person(tree.get("user"), envelope.team_id),
+        person=None if is_ours else person(tree.get("user"), envelope.team_id),
         happened_at=microseconds(moment) if moment else None,
         thread=thread_keys(channel, root) if channel else (),
         kind=kind,

@@ -332,7 +332,9 @@ def test_files_are_attachments(subtype: str | None) -> None:
         "url_private": "https://f.example/a",
     }
     item = read_one(
-        message(text="", subtype=subtype, files=[file, {"id": "F2", "mode": "tombstone"}])
+        message(
+            text="", subtype=subtype, files=[file, {"id": "F2", "mode": "tombstone", "size": 2**63}]
+        )
     )
     assert item.text is None
     assert item.attachments == (
@@ -370,6 +372,15 @@ def test_members_whom_the_account_names_are_agents() -> None:
     assert read_one(message(user="U8"), account).author == "agent"
     assert read_one(message(user="U8", thread_ts="1.000001"), account).person is None
     assert read_one(message(user="U9"), account).author == "customer"
+    for event in (
+        reaction("reaction_added", user="U7"),
+        message(user="U7", subtype="channel_join"),
+        message(subtype="message_changed", message=message(user="U7", text="b", edited={})),
+        message(
+            subtype="message_deleted", deleted_ts="1.000001", previous_message=message(user="U7")
+        ),
+    ):
+        assert read_one(event, account).person is None
 
 
 def test_an_app_that_sends_blocks_alone_has_their_text() -> None:
