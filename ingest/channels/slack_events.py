@@ -93,7 +93,7 @@ def _other_side(
     """Return the customer; for our side's messages the thread tells who that is, unless they begin it."""
     if not is_ours:
         return person(message.user, team)
-    begins = keys == (f"{message.channel}/{message.ts}",)
+    begins = keys[-1] == f"{message.channel}/{message.ts}"
     return channel_party(message.channel, team) if begins else None
 
 
@@ -193,7 +193,7 @@ def _reaction(envelope: Envelope, account: Account) -> Inbound:
         provider_id=f"{event.type}/{target}/{key}",
         person=None if is_agent(event.user, account) else person(event.user, envelope.team_id),
         happened_at=microseconds(moment) if moment else None,
-        thread=thread_keys(event.item.channel, event.item.ts),
+        thread=thread_keys(event.item.channel, event.item.ts)[-1:],
         message=target,
         reaction=event.reaction if event.type == "reaction_added" else None,
     )

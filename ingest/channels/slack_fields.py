@@ -37,9 +37,13 @@ def message_name(channel: str, timestamp: str) -> str:
 
 
 def thread_keys(channel: str, root: str | None, kind: str | None = None) -> tuple[str, ...]:
-    """Return the keys of the conversation: a thread by its root message, a direct chat by its channel."""
-    is_direct = kind == "im" or channel.startswith("D")
-    return (channel,) if is_direct else (f"{channel}/{root}",) if root else ()
+    """Return the keys of the conversation: of a direct chat its channel, of a thread its root.
+
+    `channel:ts` says that the message is a root, which a reply has to name. `channel/ts` is the root's id.
+    """
+    if kind == "im" or channel.startswith("D"):
+        return (channel,)
+    return (f"{channel}:{root}", f"{channel}/{root}") if root else ()
 
 
 def plain(text: str) -> str:

@@ -41,7 +41,8 @@ MAX_IMAGE_URL = 3_000
 MAX_ALTERNATIVE = 2_000
 
 _ESCAPED_SIZE = {"&": 5, "<": 4, ">": 4}
-_PLACE = re.compile(r"([A-Z][A-Z0-9]{1,30})(?:/([0-9]{1,10}\.[0-9]{1,6}))?", re.ASCII)
+_THREAD = re.compile(r"([A-Z][A-Z0-9]{1,30})(?::([0-9]{1,10}\.[0-9]{1,6}))?", re.ASCII)
+_MESSAGE = re.compile(r"([A-Z][A-Z0-9]{1,30})/([0-9]{1,10}\.[0-9]{1,6})", re.ASCII)
 _TRANSIENT = {
     "ratelimited",
     "rate_limited",
@@ -92,14 +93,26 @@ def _request(url: str, token: str, fields: Mapping[str, Any]) -> HttpRequest:
 
 
 def _place(message: OutboundMessage, person: Person) -> dict[str, str] | None:
-    """Return the channel and the thread: those of the conversation, or the person's direct chat."""
-    for key in (*reversed(message.thread), message.in_reply_to or ""):
-        if found := _PLACE.fullmatch(key):
-            channel, root = found.groups()
-            is_threaded = root is not None and not channel.startswith("D")
-            return {"channel": channel, **({"thread_ts": root} if is_threaded else {})}
+    """Return the channel and the thread: of the answered message, the conversation or the person.
+
+    A reply has to name the root of its thread, so the key of a thread comes before the id of a message.
+    """
+    answered = _MESSAGE.fullmatch(message.in_reply_to or "")
+    if answered and ":".join(answered.groups()) in message.thread:
+        return _in_thread(*answered.groups())
+    for found in filter(None, map(_THREAD.fullmatch, reversed(message.thread))):
+        if answered is None or found[1] == answered[1]:
+            return _in_thread(*found.groups())
+    for found in filter(None, (answered, *map(_MESSAGE.fullmatch, reversed(message.thread)))):
+        return _in_thread(*found.groups())
     known = [each.value for each in person.addresses if each.kind in ("slack_user", "external_id")]
-    return next(({"channel": each} for each in known if _PLACE.fullmatch(each)), None)
+    return next(({"channel": each} for each in known if _THREAD.fullmatch(each)), None)
+
+
+def _in_thread(channel: str, root: str | None) -> dict[str, str]:
+    if root is None or channel.startswith("D"):
+        return {"channel": channel}
+    return {"channel": channel, "thread_ts": root}
 
 
 def _contents(message: OutboundMessage) -> list[dict[str, Any]] | Unsendable:

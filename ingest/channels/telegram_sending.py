@@ -70,15 +70,16 @@ def _request(url: str, fields: Mapping[str, Any]) -> HttpRequest:
 
 
 def _place(message: OutboundMessage, person: Person) -> dict[str, Any] | None:
-    """Return the chat: that of the conversation, of the message it answers, or the user's own."""
-    for key in reversed(message.thread):
-        if found := _THREAD.fullmatch(key):
-            chat, topic, connection = found.groups()
+    """Return the chat: that of the message it answers, of the conversation, or the user's own."""
+    answered = _MESSAGE.fullmatch(message.in_reply_to or "")
+    for found in filter(None, map(_THREAD.fullmatch, reversed(message.thread))):
+        chat, topic, connection = found.groups()
+        if answered is None or chat == answered[1]:
             topics = {"message_thread_id": int(topic)} if topic else {}
             connections = {"business_connection_id": connection} if connection else {}
             return {"chat_id": int(chat), **topics, **connections}
-    if found := _MESSAGE.fullmatch(message.in_reply_to or ""):
-        return {"chat_id": int(found[1])}
+    if answered:
+        return {"chat_id": int(answered[1])}
     users = [each.value for each in person.addresses if each.kind == "telegram_user"]
     return {"chat_id": int(users[0])} if users and _THREAD.fullmatch(users[0]) else None
 

@@ -70,7 +70,7 @@ def test_a_message_has_its_sender_time_id_and_thread() -> None:
         provider_id="C1/1700000000.000009",
         person=Person(addresses=(address("U1"),)),
         happened_at=1_700_000_000_000_009,
-        thread=("C1/1700000000.000009",),
+        thread=("C1:1700000000.000009", "C1/1700000000.000009"),
         text="hello",
     )
 
@@ -93,7 +93,7 @@ def test_timestamps_are_exact(seconds: int, micros: int) -> None:
 def test_a_reply_belongs_to_the_thread_of_its_root() -> None:
     for subtype in (None, "thread_broadcast"):
         item = read_one(message(thread_ts="1699999999.000001", subtype=subtype))
-        assert item.thread == ("C1/1699999999.000001",)
+        assert item.thread == ("C1:1699999999.000001", "C1/1699999999.000001")
         assert item.in_reply_to == "C1/1699999999.000001"
 
 
@@ -236,7 +236,7 @@ def test_a_changed_message_has_its_new_text() -> None:
         provider_id="changed/C1/1700000009.000001/Ev1",
         person=Person(addresses=(address("U1"),)),
         happened_at=1_700_000_009_000_001,
-        thread=("C1/1700000000.000100",),
+        thread=("C1:1700000000.000100", "C1/1700000000.000100"),
         message="C1/1700000000.000100",
         text="new <",
         payload={"original_text": "new &lt;"},
@@ -272,7 +272,7 @@ def test_a_deleted_message_names_it_and_its_author() -> None:
         assert isinstance(item, DeletionItem)
         assert item.message == "C1/1700000000.000100"
         assert item.person == Person(addresses=(address("U1"),))
-        assert item.thread == ("C1/1700000000.000100",)
+        assert item.thread == ("C1:1700000000.000100", "C1/1700000000.000100")
 
 
 def test_both_forms_of_a_deletion_are_one() -> None:

@@ -39,7 +39,7 @@ def test_a_pressed_button_is_a_message_with_its_words() -> None:
             provider_id="action/C1/1700000000.000100/1700000003.000004/b/a",
             person=Person(addresses=(address("U1"),), name="ada"),
             happened_at=1_700_000_003_000_004,
-            thread=("C1/1700000000.000100",),
+            thread=("C1:1700000000.000100", "C1/1700000000.000100"),
             author_name="ada",
             text="Yes",
             in_reply_to="C1/1700000000.000100",

@@ -49,7 +49,7 @@ def post(api: SlackApi, account: Account | None = None, **fields: Any) -> list[I
 
 
 def test_a_message_is_posted_in_its_thread_with_our_reference(api: SlackApi) -> None:
-    assert post(api, text="hé <!channel> & 漢", thread=["C1/1700000000.000100"]) == [
+    assert post(api, text="hé <!channel> & 漢", thread=["C1:1700000000.000100"]) == [
         Sent("C1/1700000000.000000")
     ]
     (posted,) = api.posted
@@ -71,9 +71,25 @@ def test_the_place_is_the_thread_or_the_answered_message_or_the_person(api: Slac
     assert places == [("D1", None), ("G1", "1700000000.000100"), ("D1", None), ("D1", None)]
 
 
+def test_a_reply_names_the_root_of_its_thread_and_no_other_message(api: SlackApi) -> None:
+    first = ["C1/1.000003", "C1/1.000001", "C1:1.000001"]
+    second = ["G1/2.000001", "G1:2.000001", "G1/2.000009"]
+    post(api, text="to the newest", thread=[*first, *second])
+    post(api, text="to a root", thread=[*first, *second], in_reply_to="C1/1.000001")
+    post(api, text="to a reply", thread=[*first, *second], in_reply_to="C1/1.000003")
+    post(api, text="below our own", thread=["C1/3.000001"])
+    places = [(each["channel"], each["thread_ts"]) for each in api.posted]
+    assert places == [
+        ("G1", "2.000001"),
+        ("C1", "1.000001"),
+        ("C1", "1.000001"),
+        ("C1", "3.000001"),
+    ]
+
+
 def test_a_long_text_is_posted_in_parts_that_slack_takes(api: SlackApi) -> None:
     text = "".join(f"{n} <&> 👩🏽\u200d🚀 " for n in range(1000))
-    results = post(api, text=text, thread=["C1/1700000000.000100"])
+    results = post(api, text=text, thread=["C1:1700000000.000100"])
     assert len(results) > 2
     assert all(isinstance(each, Sent) for each in results)
     joined = "".join(each["text"] for each in api.posted)
@@ -85,7 +101,7 @@ def test_buttons_and_images_become_blocks(api: SlackApi) -> None:
     image = Attachment(url="https://a.example/a.png", content_type="image/png", name="a.png")
     paper = Attachment(url="https://a.example/b.pdf", content_type="application/pdf", name="b.pdf")
     (result,) = post(
-        api, text="Sure?", quick_replies=buttons, attachments=[image, paper], thread=["C1/1.000001"]
+        api, text="Sure?", quick_replies=buttons, attachments=[image, paper], thread=["C1:1.000001"]
     )
     assert isinstance(result, Sent)
     section, picture, actions = api.posted[0]["blocks"]
@@ -96,15 +112,15 @@ def test_buttons_and_images_become_blocks(api: SlackApi) -> None:
         "https://a.example",
         "t" * 80,
     ]
-    (only_image,) = post(api, attachments=[image], thread=["C1/1.000001"])
+    (only_image,) = post(api, attachments=[image], thread=["C1:1.000001"])
     assert isinstance(only_image, Sent)
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"thread": ["C9/1.000001"]}, Rejected("channel_not_found", "channel_not_found")),
-        ({"thread": ["G1/1.000001"]}, Rejected("is_archived", "is_archived")),
+        ({"thread": ["C9:1.000001"]}, Rejected("channel_not_found", "channel_not_found")),
+        ({"thread": ["G1:1.000001"]}, Rejected("is_archived", "is_archived")),
     ],
 )
 def test_a_place_that_does_not_take_messages_is_rejected(

@@ -60,9 +60,10 @@ def test_the_chat_is_that_of_the_thread_or_the_answered_message_or_the_person(
     post(api, text="a", thread=["23@bc1"])
     post(api, text="b", in_reply_to="-100/5")
     post(api, text="c", in_reply_to="callback/9")
-    assert [each["chat_id"] for each in api.sent] == [23, -100, 23]
+    post(api, text="d", thread=["23", "-100:9"], in_reply_to="23/5")
+    assert [each["chat_id"] for each in api.sent] == [23, -100, 23, 23]
     assert api.sent[0]["business_connection_id"] == "bc1"
-    assert ["reply_parameters" in each for each in api.sent] == [False, True, False]
+    assert ["reply_parameters" in each for each in api.sent] == [False, True, False, True]
 
 
 def test_a_long_text_is_sent_in_parts_of_4096_utf16_units(api: TelegramApi) -> None:
