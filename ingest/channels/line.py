@@ -1,0 +1,236 @@
+"""LINE: the Messaging API, in both directions. Source: developers.line.biz/en/reference/messaging-api."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest.channels import addresses, line_outbound
+from ingest.channels.base import (
+    Account,
+    Answer,
+    Call,
+    Challenge,
+    DeletionItem,
+    EditItem,
+    Field,
+    HttpRequest,
+    Inbound,
+    Interpretation,
+    InvalidSignatureError,
+    MessageItem,
+    OtherItem,
+    OutboundMessage,
+    Person,
+    UnreadableCallError,
+    UnreadableItem,
+    Unsendable,
+)
+from ingest.channels.fields import (
+    JSON_ERRORS,
+    Fields,
+    count_of,
+    float_of,
+    id_of,
+    kind_name,
+    object_of,
+    present,
+    text_of,
+)
+from ingest.events.payloads import Attachment
+
+SIGNATURE = "x-line-signature"
+_CONTENT_URL = "https://api-data.line.me/v2/bot/message/{}/content"
+"""Where LINE keeps what a user sent, for the channel's access token."""
+
+_MEDIA = ("image", "video", "audio", "file")
+_PLACES = ("groupId", "roomId")
+_LATEST = 2**53
+"""Milliseconds above this are no time."""
+
+
+class _Body(msgspec.Struct):
+    """The events stay as bytes, so that one which cannot be read costs no other."""
+
+    events: list[msgspec.Raw]
+
+
+class LineAdapter:
+    """The Messaging API of LINE, one official account (channel) an account."""
+
+    provider = "line"
+    title = "LINE"
+    channels: tuple[str, ...] = ("line",)
+    options: tuple[Field, ...] = (
+        Field("api_url", f"base URL of the API, {line_outbound.API_URL} by default", False),
+    )
+    secrets: tuple[Field, ...] = (
+        Field("channel_secret", "Channel secret, under Basic settings of the channel"),
+        Field("channel_access_token", "Channel access token, under Messaging API of the channel"),
+    )
+    inbound_kinds: tuple[str, ...] = (
+        "text",
+        *_MEDIA,
+        "sticker",
+        "location",
+        "postback",
+        "edit",
+        "unsend",
+        "follow",
+        "unfollow",
+        "join",
+        "leave",
+    )
+    redelivery = "LINE repeats a call without a 2xx answer if redelivery is on; `webhookEventId` stays the same."
+
+    def challenge(self, call: Call, account: Account) -> Challenge | None:
+        """Return None: LINE checks the URL with a signed call without events."""
+        return None
+
+    def verify(self, call: Call, account: Account, now: int) -> None:
+        """Check x-line-signature. Raises InvalidSignatureError. LINE signs no time, so `now` is unused."""
+        given = call.headers.get(SIGNATURE, "").encode("utf-8", "replace")
+        secrets = account.secrets.get("channel_secret", ())
+        expected = [signature(each, call.body).encode() for each in secrets]
+        if not any(hmac.compare_digest(each, given) for each in expected):
+            raise InvalidSignatureError("x-line-signature does not fit the channel secret")
+
+    def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
+        """Return the events of a call, which may be of several users. Raises UnreadableCallError."""
+        try:
+            body = msgspec.json.decode(call.body, type=_Body)
+        except JSON_ERRORS:
+            raise UnreadableCallError("the body has no list of events") from None
+        return [_event(bytes(raw), account) for raw in body.events]
+
+    def render(
+        self, message: OutboundMessage, person: Person, account: Account
+    ) -> Sequence[HttpRequest] | Unsendable:
+        """Return a push of at most five messages for each part, with a key against sending it twice."""
+        return line_outbound.render(message, person, account)
+
+    def interpret(self, answer: Answer) -> Interpretation:
+        """Return what a push answers; 409 says that LINE had taken it before."""
+        return line_outbound.interpret(answer)
+
+    def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
+        """Return a POST of a body, signed with the newest channel secret."""
+        secret = next(iter(account.secrets.get("channel_secret", ())), "")
+        headers = {"content-type": content_type, SIGNATURE: signature(secret, body)}
+        return Call(method="POST", url="https://localhost/", headers=headers, query={}, body=body)
+
+
+def signature(secret: str, body: bytes) -> str:
+    """Return LINE's signature of a body: HMAC-SHA256, in Base64."""
+    return base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+
+
+def _event(raw: bytes, account: Account) -> Inbound:
+    try:
+        event = msgspec.json.decode(raw, type=dict[str, Any])
+    except JSON_ERRORS:
+        return UnreadableItem(reason="the event cannot be read", raw=raw)
+    kind = text_of(event, "type")
+    if kind is None:
+        return UnreadableItem(reason="the event has no type", raw=raw)
+    common = _common(event, account)
+    if kind == "message" and id_of(object_of(event, "message"), "id") is None:
+        return UnreadableItem(reason="the message has no id", raw=raw)
+    return _item(kind, event, common)
+
+
+def _common(event: Fields, account: Account) -> dict[str, Any]:
+    source = object_of(event, "source")
+    time, user = event.get("timestamp"), text_of(source, "userId")
+    is_time = isinstance(time, int) and 0 <= time <= _LATEST
+    return {
+        "provider_id": text_of(event, "webhookEventId") or _derived_id(event),
+        "person": Person(addresses=(addresses.line_user(user, account.address),)) if user else None,
+        "happened_at": time * 1_000 if is_time else None,
+        "thread": tuple(text for place in _PLACES if (text := text_of(source, place))),
+    }
+
+
+def _derived_id(event: Fields) -> str:
+    """Return an id for an event without `webhookEventId`, the same when it is delivered again."""
+    stable = {name: value for name, value in event.items() if name != "deliveryContext"}
+    return hashlib.sha256(msgspec.json.encode(stable, order="deterministic")).hexdigest()
+
+
+def _item(kind: str, event: Fields, common: Mapping[str, Any]) -> Inbound:
+    match kind:
+        case "message":
+            return _message(event, common)
+        case "postback":
+            return MessageItem(**common, payload=present(postback=object_of(event, "postback")))
+        case "unsend" if message := id_of(object_of(event, "unsend"), "messageId"):
+            return DeletionItem(**common, message=message)
+        case "messageEdited" if (edited := _edited(event)) is not None:
+            return EditItem(**common, message=edited[0], text=edited[1])
+        case _:
+            return OtherItem(**common, kind=kind_name(kind), data=event)
+
+
+def _edited(event: Fields) -> tuple[str, str] | None:
+    message = object_of(event, "message")
+    identity, text = id_of(message, "id"), text_of(message, "text")
+    return (identity, text) if identity and text is not None else None
+
+
+def _message(event: Fields, common: Mapping[str, Any]) -> Inbound:
+    message = object_of(event, "message")
+    kind, identity = text_of(message, "type") or "", id_of(message, "id")
+    named = {**common, "provider_id": identity}
+    if kind not in ("text", "sticker", "location", *_MEDIA):
+        return OtherItem(**named, kind=kind_name(f"message_{kind}"), data=event)
+    return MessageItem(
+        **named,
+        text=text_of(message, "text") if kind == "text" else None,
+        attachments=(_attachment(message, str(identity)),) if kind in _MEDIA else (),
+        in_reply_to=id_of(message, "quotedMessageId"),
+        payload=_payload(kind, message, event),
+    )
+
+
+def _attachment(message: Fields, identity: str) -> Attachment:
+    external = text_of(object_of(message, "contentProvider"), "originalContentUrl")
+    return Attachment(
+        url=external or _CONTENT_URL.format(identity),
+        name=text_of(message, "fileName"),
+        size=count_of(message, "fileSize"),
+    )
+
+
+def _payload(kind: str, message: Fields, event: Fields) -> dict[str, Any]:
+    return present(
+        message_type=None if kind == "text" else kind,
+        mode="standby" if event.get("mode") == "standby" else None,
+        sticker=_sticker(message) if kind == "sticker" else None,
+        location=_location(message) if kind == "location" else None,
+        mentions=object_of(message, "mention").get("mentionees"),
+        duration_milliseconds=count_of(message, "duration"),
+    )
+
+
+def _sticker(message: Fields) -> dict[str, Any]:
+    return present(
+        package_id=id_of(message, "packageId"),
+        sticker_id=id_of(message, "stickerId"),
+        keywords=message.get("keywords"),
+        text=text_of(message, "text"),
+    )
+
+
+def _location(message: Fields) -> dict[str, Any]:
+    return present(
+        latitude=float_of(message, "latitude"),
+        longitude=float_of(message, "longitude"),
+        name=text_of(message, "title"),
+        address=text_of(message, "address"),
+    )
+
+
+ADAPTER = LineAdapter()

@@ -1,0 +1,58 @@
+"""What the providers of several channels share when they send: the address, WhatsApp's window, choices."""
+
+import base64
+from collections.abc import Sequence
+
+from ingest.channels.base import Account, Address, AddressKind, Choice, OutboundMessage, Person
+
+_REACHED_BY: dict[str, tuple[AddressKind, ...]] = {
+    "whatsapp": ("phone", "bsuid"),
+    "messenger": ("page_scoped_id",),
+    "sms": ("phone", "external_id"),
+    "rcs": ("phone",),
+    "viber": ("phone", "external_id"),
+    "line": ("line_user",),
+}
+_WINDOW_MICROSECONDS = 24 * 3_600 * 1_000_000
+
+
+def recipient(person: Person, channel: str) -> Address | None:
+    """Return the person's first address that a channel reaches."""
+    kinds = _REACHED_BY.get(channel, ("external_id",))
+    return next((each for each in person.addresses if each.kind in kinds), None)
+
+
+def is_window_open(message: OutboundMessage) -> bool:
+    """Return whether WhatsApp takes free text: the person wrote in the last 24 hours.
+
+    Source: Meta, customer service windows.
+    """
+    if message.last_inbound_at is None:
+        return False
+    return message.now - message.last_inbound_at < _WINDOW_MICROSECONDS
+
+
+def choices_as_lines(choices: Sequence[Choice]) -> str:
+    """Return choices as text for a channel without buttons: a line each, with the link if there is one."""
+    return "\n".join(f"{each.title}: {each.url}" if each.url else each.title for each in choices)
+
+
+def text_with_choices(message: OutboundMessage) -> str:
+    """Return the text of a message, and its choices as lines."""
+    lines = choices_as_lines([*message.quick_replies, *message.buttons])
+    return "\n".join(part for part in (message.text, lines) if part)
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Return the header value of RFC 7617."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def secret(account: Account, name: str) -> str:
+    """Return the newest value of a secret, or an empty text."""
+    return next(iter(account.secrets.get(name, ())), "")
+
+
+def api_url(account: Account, default: str) -> str:
+    """Return the base URL of the provider's API without a slash at its end."""
+    return (account.options.get("api_url") or default).rstrip("/")
