@@ -1,6 +1,13 @@
 """What most HTTP APIs of providers mean with their answers."""
 
-from ingest.channels.base import Answer, Interpretation, Rejected, Retry, Unknown, UnreadableCallError
+from ingest.channels.base import (
+    Answer,
+    Interpretation,
+    Rejected,
+    Retry,
+    Unknown,
+    UnreadableCallError,
+)
 from ingest.channels.fields import Fields, json_object
 
 _RETRIED = {

@@ -47,7 +47,11 @@ def is_form(call: Call) -> bool:
 def form_pairs(call: Call) -> list[tuple[str, str]]:
     """Return names and values of a form in order, of a GET those of its query. Raises UnreadableCallError."""
     try:
-        text = call.url.partition("?")[2].partition("#")[0] if call.method == "GET" else call.body.decode()
+        text = (
+            call.url.partition("?")[2].partition("#")[0]
+            if call.method == "GET"
+            else call.body.decode()
+        )
         return parse_qsl(
             text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS
         )

@@ -145,11 +145,10 @@ def _event(raw: bytes, account: Account) -> Inbound:
 def _common(event: Fields, account: Account) -> dict[str, Any]:
     source = object_of(event, "source")
     time, user = event.get("timestamp"), text_of(source, "userId")
-    is_time = isinstance(time, int) and 0 <= time <= _LATEST
     return {
         "provider_id": text_of(event, "webhookEventId") or _derived_id(event),
         "person": Person(addresses=(addresses.line_user(user, account.address),)) if user else None,
-        "happened_at": time * 1_000 if is_time else None,
+        "happened_at": time * 1_000 if type(time) is int and 0 <= time <= _LATEST else None,
         "thread": tuple(text for place in _PLACES if (text := text_of(source, place))),
     }
 

@@ -3,6 +3,7 @@
 Sources: developers.line.biz/en/reference/messaging-api (push, limits), /docs/messaging-api/retrying-api-request.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -34,6 +35,9 @@ MAX_QUICK_REPLIES = 13
 _MAX_LABEL = 20
 _MAX_DATA = 300
 _MAX_URL = 2_000
+_PLACE = re.compile(r"[CR][0-9a-f]{32}\Z")
+"""Id of a group or a room. A conversation over several channels has other keys, too."""
+
 _IMAGES = ("image/jpeg", "image/png")
 
 
@@ -73,7 +77,7 @@ def interpret(answer: Answer) -> Interpretation:
 
 def _target(message: OutboundMessage, person: Person) -> str | None:
     """Return the group or room that the conversation is in, or else the user."""
-    place = message.thread[-1] if message.thread else None
+    place = next((each for each in reversed(message.thread) if _PLACE.match(each)), None)
     user = recipient(person, "line")
     return place or (user.value if user else None)
 
