@@ -226,7 +226,7 @@ def test_a_bad_event_costs_no_other() -> None:
         event_of("message", message={"id": "1", "type": "text", "text": "x"})
     )
     bad = [
-        b'{"type":"message","message":{"id":"2","text":"\\ud800"}}',
+        b'{"type": "message", "message": {"id": "2", "text": "\\ud800"}}',
         b"3",
         b'{"type": 7}',
         b'{"type": "message"}',
