@@ -70,7 +70,7 @@ def parse(call: Call, account: Account) -> Iterable[Inbound]:
 
 
 def _form_of_json(body: Fields) -> dict[str, str]:
-    """Return the fields of a form that somebody wrote as JSON, where the plus of a number may be `%2B` still."""
+    """Return the fields of a form that was written as JSON; the plus of a number may still be `%2B`."""
     texts = {name: id_of(body, name) for name in body}
     form = {name: text for name, text in texts.items() if text is not None}
     for side in ("From", "To"):

@@ -38,7 +38,7 @@ def verify(call: Call, account: Account, now: int) -> None:
 
 
 def sign(body: bytes, content_type: str, account: Account, now: int) -> Call:
-    """Return a POST of a body: a form or JSON of the SMS API gets `timestamp` and `sig`, all else a token."""
+    """Return a POST of a body: a call of the SMS API gets `timestamp` and `sig`, any other a token."""
     headers = {"content-type": content_type}
     call = Call(method="POST", url="https://localhost/", headers=headers, query={}, body=body)
     signed = _signed_fields(call, account, now // 1_000_000)

@@ -293,7 +293,7 @@ def test_our_verdict_is_the_sdks(text: str, secret: str, data: st.DataObject) ->
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=1, max_size=60), st.data())
-def test_one_changed_bit_is_refused(body: bytes, data: st.DataObject) -> None:
+def test_one_changed_bit_is_rejected(body: bytes, data: st.DataObject) -> None:
     call = call_of(body)
     assert is_valid(call)
     for changed in with_changed_bits(body, data):
@@ -302,7 +302,7 @@ def test_one_changed_bit_is_refused(body: bytes, data: st.DataObject) -> None:
         assert not is_valid(with_signature(call, changed.decode("latin-1")))
 
 
-def test_a_call_without_signature_or_secret_is_refused() -> None:
+def test_a_call_without_signature_or_secret_is_rejected() -> None:
     assert not is_valid(msgspec.structs.replace(call_of(b"{}"), headers={}))
     with pytest.raises(InvalidSignatureError):
         ADAPTER.verify(call_of(b"{}"), msgspec.structs.replace(ACCOUNT, secrets={}), NOW)

@@ -434,7 +434,7 @@ def test_our_verdict_on_json_is_the_sdks(body: bytes, given_hash: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(forms, st.data())
-def test_one_changed_bit_is_refused(fields: list[tuple[str, str]], data: st.DataObject) -> None:
+def test_one_changed_bit_is_rejected(fields: list[tuple[str, str]], data: st.DataObject) -> None:
     body = urlencode(fields, errors="replace").encode()
     call = ADAPTER.sign(body, FORM, account(), NOW)
     assert is_valid(call)
@@ -451,7 +451,7 @@ def signed_text(call: Call) -> str:
     return "".join(name + value for name in sorted(params) for value in sorted(set(params[name])))
 
 
-def test_another_url_is_refused_but_a_default_port_is_the_same_url() -> None:
+def test_another_url_is_rejected_but_a_default_port_is_the_same_url() -> None:
     call = ADAPTER.sign(b"MessageSid=SM1", FORM, account(), NOW)
     elsewhere = account(webhook_url="")
     with_port = URL.replace("desk.example", "desk.example:443")

@@ -399,7 +399,7 @@ def test_no_body_breaks_the_reader(body: bytes, content_type: str) -> None:
 @settings(max_examples=1_000, deadline=None)
 @given(st.binary(max_size=40), st.sampled_from([NEWEST, OLDEST, STRANGE]), st.data())
 def test_our_verdict_on_tokens_is_the_sdks(body: bytes, secret: str, data: st.DataObject) -> None:
-    """The SDK reads our clock only to refuse the future, so its tokens are of now."""
+    """The SDK reads our clock only to reject the future, so its tokens are of now."""
     call, now = call_of(body), int(time.time())
     token = token_of(call, secret, iat=now)
     head, claims, mac = token.split(".")
@@ -486,7 +486,7 @@ def test_the_plain_hash_is_md5_of_fields_and_secret() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(forms, st.sampled_from([FORM, JSON]), st.data())
-def test_one_changed_bit_is_refused(
+def test_one_changed_bit_is_rejected(
     fields: dict[str, str], content_type: str, data: st.DataObject
 ) -> None:
     form = urlencode(fields).encode() or b"a=b"
@@ -552,7 +552,7 @@ def test_an_sms_is_accepted_within_its_window(age: int, is_fresh: bool) -> None:
     assert is_valid(call, now=NOW + age * 1_000_000) is is_fresh
 
 
-def test_a_call_without_proof_is_refused() -> None:
+def test_a_call_without_proof_is_rejected() -> None:
     for call in (
         *sms_calls(SMS),
         call_of(body_of("text")),
