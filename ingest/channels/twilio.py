@@ -51,6 +51,9 @@ class TwilioAdapter:
         "edit",
         "deletion",
     )
+    accepted = Challenge(200, b"<Response/>", "text/xml")
+    """Instructions for Twilio, none: it logs an error for an answer of another type."""
+
     redelivery = (
         "Twilio calls once, then the fallback URL; `#rc=5` in the URL asks for five more attempts."
     )

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-
 from ingest.channels import addresses, twilio_outbound
 from ingest.channels.base import (
     Account,
@@ -35,6 +33,7 @@ from ingest.channels.fields import (
     is_form,
     iso_time,
     json_body,
+    json_object,
     kind_name,
     present,
     text_of,
@@ -58,15 +57,12 @@ _STATUSES: Mapping[str, ReceiptStatus] = {
 
 
 def parse(call: Call, account: Account) -> Iterable[Inbound]:
-    """Return the items of a call: one of a form, one each of a list of events. Raises UnreadableCallError."""
+    """Return the one item of a call. Raises UnreadableCallError."""
     if is_form(call):
-        return [_item(dict(reversed(form_pairs(call))), call, account)]
-    body = json_body(call.body)
-    if isinstance(body, list):
-        return [_stream_event(each) for each in body]
-    if not isinstance(body, dict):
-        raise UnreadableCallError("the body is neither a form nor a JSON object")
-    return [_item(_form_of_json(body), call, account)]
+        form = dict(reversed(form_pairs(call)))
+    else:
+        form = _form_of_json(json_object(call.body))
+    return [_item(form, call, account)]
 
 
 def _form_of_json(body: Fields) -> dict[str, str]:
@@ -77,20 +73,6 @@ def _form_of_json(body: Fields) -> dict[str, str]:
         if form.get(side, "").startswith("%2B"):
             form[side] = unquote(form[side])
     return form
-
-
-def _stream_event(event: Any) -> Inbound:
-    """Return an event of Event Streams. It repeats what the webhooks say, so it is no message."""
-    if not isinstance(event, dict) or text_of(event, "id") is None:
-        return UnreadableItem(reason="an event without an id", raw=msgspec.json.encode(event))
-    kind = kind_name((text_of(event, "type") or "event").removeprefix("com.twilio."))
-    return OtherItem(
-        provider_id=event["id"],
-        person=None,
-        happened_at=iso_time(text_of(event, "time")),
-        kind=kind,
-        data=event,
-    )
 
 
 def _item(form: Mapping[str, str], call: Call, account: Account) -> Inbound:

@@ -323,17 +323,11 @@ def test_edits_deletions_and_receipts_of_conversations_name_their_message() -> N
     assert other.kind == "participant_added"
 
 
-def test_events_of_event_streams_are_kept_one_by_one() -> None:
-    event = {
-        "id": "EV1",
-        "type": "com.twilio.messaging.message.delivered",
-        "time": "2026-11-30T10:00:00Z",
-    }
-    body = msgspec.json.encode([event, {"id": 3}, "text"])
-    good, *bad = ADAPTER.parse(call_of(body, content_type="application/json"), account())
-    assert isinstance(good, OtherItem)
-    assert (good.provider_id, good.kind, good.data) == ("EV1", "messaging_message_delivered", event)
-    assert [type(each) for each in bad] == [UnreadableItem, UnreadableItem]
+def test_a_list_is_no_call_of_twilio() -> None:
+    with pytest.raises(UnreadableCallError):
+        ADAPTER.parse(
+            call_of(b'[{"MessageSid": "SM1"}]', content_type="application/json"), account()
+        )
 
 
 def test_a_message_without_sender_or_sid_is_kept_as_unreadable() -> None:

@@ -14,7 +14,7 @@ from ingest.channels.base import Answer, HttpRequest, OutboundRequest
 
 
 class Request(NamedTuple):
-    """What a stand-in received. Header names are lower case."""
+    """A request that a stand-in received. Header names are lower case."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What it answers."""
+    """The answer of a stand-in."""
 
     status: int
     body: bytes
@@ -55,7 +55,7 @@ def serve(answer: Callable[[Request], Reply]) -> Iterator[str]:
         daemon_threads = True
 
         def server_bind(self) -> None:
-            socketserver.TCPServer.server_bind(self)  # without a look-up of the host's name
+            socketserver.TCPServer.server_bind(self)  # does not resolve the host's name
 
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
