@@ -41,6 +41,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
+from ingest.channels.several_channels import person_of
 from ingest.events.payloads import Attachment
 
 SIGNATURE = "x-line-signature"
@@ -160,7 +161,7 @@ def _common(event: Fields, account: Account) -> dict[str, Any]:
     time, user = event.get("timestamp"), text_of(source, "userId")
     return {
         "provider_id": text_of(event, "webhookEventId") or _derived_id(event),
-        "person": Person(addresses=(addresses.line_user(user, account.address),)) if user else None,
+        "person": person_of([addresses.line_user(user or "", account.address)], None),
         "happened_at": time * 1_000 if type(time) is int and 0 <= time <= _LATEST else None,
         "thread": tuple(text for place in _PLACES if (text := text_of(source, place))),
     }

@@ -24,7 +24,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.fields import Fields, id_of, text_of
-from ingest.channels.sending import api_url, recipient, secret
+from ingest.channels.several_channels import api_url, recipient, secret
 from ingest.channels.text_split import split_text, utf16_units
 from ingest.events.payloads import Attachment
 

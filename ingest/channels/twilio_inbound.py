@@ -38,6 +38,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
+from ingest.channels.several_channels import person_of
 from ingest.events.payloads import Attachment
 from ingest.events.types import ReceiptStatus
 
@@ -155,13 +156,8 @@ def _person(form: Mapping[str, str], side: str, account: Account) -> Person | No
             if form.get(name)
         ),
     ]
-    if not found:
-        return None
-    return Person(
-        addresses=tuple(dict.fromkeys(found)),
-        name=form.get("ProfileName") or None,
-        attributes=present(username=form.get("ProfileUsername")),
-    )
+    name = form.get("ProfileName") or None
+    return person_of(found, name, username=form.get("ProfileUsername"))
 
 
 def _address(text: str, our_id: str) -> Address:
@@ -271,7 +267,7 @@ def _conversation_message(form: Mapping[str, str], common: Mapping[str, Any]) ->
 def _author(form: Mapping[str, str], account: Account) -> Person | None:
     author = form.get("Author", "")
     if _prefix(author) or author.startswith("+"):
-        return Person(addresses=(_address(author, _bare(account.address)),))
+        return person_of([_address(author, _bare(account.address))], None)
     return None
 
 

@@ -1,6 +1,7 @@
 """Messages to Twilio's API. Source: twilio.com/docs/messaging/api/message-resource."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -17,7 +18,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.fields import FORM, id_of, text_of
-from ingest.channels.sending import (
+from ingest.channels.several_channels import (
     api_url,
     basic_authorization,
     is_window_open,
@@ -53,6 +54,8 @@ def render(
         return Unsendable("the person has no address on this channel")
     if _needs_template(message, account) and not message.template:
         return Unsendable("WhatsApp needs a template after 24 hours", _OUTSIDE_WINDOW)
+    if message.template is not None and not message.template.get("content_sid"):
+        return Unsendable("the template has no content_sid")
     contents = list(_contents(message, account))
     if not contents:
         return Unsendable("the message has neither text nor media with a URL")
@@ -91,12 +94,11 @@ def _contents(message: OutboundMessage, account: Account) -> Iterator[Form]:
             yield [*([("Body", body)] if body else []), *(("MediaUrl", url) for url in urls)]
 
 
-def _template(template: object) -> Form:
+def _template(template: Mapping[str, Any]) -> Form:
     """Return a content template: `content_sid` and `variables`, a mapping of numbers or names to texts."""
-    fields = dict(template) if isinstance(template, dict) else {}
-    content = [("ContentSid", str(fields.get("content_sid", "")))]
-    if fields.get("variables"):
-        content.append(("ContentVariables", msgspec.json.encode(fields["variables"]).decode()))
+    content = [("ContentSid", str(template["content_sid"]))]
+    if template.get("variables"):
+        content.append(("ContentVariables", msgspec.json.encode(template["variables"]).decode()))
     return content
 
 

@@ -33,6 +33,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
+from ingest.channels.several_channels import person_of
 from ingest.channels.vonage_signature import sms_fields
 from ingest.events.payloads import Attachment
 from ingest.events.types import ReceiptStatus
@@ -114,13 +115,7 @@ def _person(body: Fields, side: str, our_id: str) -> Person | None:
         *([_address(text_of(body, "channel"), number, our_id)] if number else []),
         *(addresses.whatsapp(name) for name in names if name),
     ]
-    if not found:
-        return None
-    return Person(
-        addresses=tuple(dict.fromkeys(found)),
-        name=text_of(profile, "name"),
-        attributes=present(username=text_of(profile, "username")),
-    )
+    return person_of(found, text_of(profile, "name"), username=text_of(profile, "username"))
 
 
 def _address(channel: str | None, text: str, our_id: str) -> Address:
@@ -210,7 +205,7 @@ def _sms_item(fields: Fields, raw: bytes, account: Account) -> Inbound:
         return UnreadableItem(reason="the SMS has no messageId or no msisdn", raw=raw)
     common: dict[str, Any] = {
         "provider_id": message,
-        "person": Person(addresses=(addresses.phone(number),)),
+        "person": person_of([addresses.phone(number)], None),
         "happened_at": iso_time(text_of(fields, "message-timestamp")),
         "channel": None if account.channel == "sms" else "sms",
     }

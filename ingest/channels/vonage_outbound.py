@@ -21,7 +21,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.fields import id_of, present, text_of
-from ingest.channels.sending import (
+from ingest.channels.several_channels import (
     api_url,
     basic_authorization,
     is_window_open,
@@ -58,6 +58,8 @@ def render(
         return Unsendable("the person has no address on this channel")
     if _needs_template(message, account) and not message.template:
         return Unsendable("WhatsApp needs a template after 24 hours", _OUTSIDE_WINDOW)
+    if message.template is not None and not message.template.get("name"):
+        return Unsendable("the template has no name")
     contents = list(_contents(message, account.channel))
     if not contents:
         return Unsendable("the message has neither text nor media with a URL")

@@ -573,6 +573,13 @@ def test_what_cannot_be_sent_is_said_before_it_is_sent() -> None:
     )
 
 
+def test_an_id_of_another_system_is_no_number_and_a_template_has_a_sid() -> None:
+    elsewhere = Person(addresses=(Address("external_id", "+4915112345678", "crm"),))
+    assert isinstance(ADAPTER.render(message(text="hi"), elsewhere, account()), Unsendable)
+    no_sid = message(template={"name": "x"})
+    assert isinstance(ADAPTER.render(no_sid, ADA, account()), Unsendable)
+
+
 def test_the_same_message_is_rendered_the_same_way() -> None:
     assert ADAPTER.render(message(text="x"), ADA, account()) == ADAPTER.render(
         message(text="x"), ADA, account()

@@ -1,9 +1,11 @@
-"""What the providers of several channels share when they send: the address, WhatsApp's window, choices."""
+"""What the providers of several channels share: persons, addresses, WhatsApp's window, choices."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ingest.channels.base import Account, Address, AddressKind, Choice, OutboundMessage, Person
+from ingest.channels.fields import present
 
 _REACHED_BY: dict[str, tuple[AddressKind, ...]] = {
     "whatsapp": ("phone", "bsuid"),
@@ -16,10 +18,21 @@ _REACHED_BY: dict[str, tuple[AddressKind, ...]] = {
 _WINDOW_MICROSECONDS = 24 * 3_600 * 1_000_000
 
 
+def person_of(addresses: Iterable[Address], name: str | None, **attributes: Any) -> Person | None:
+    """Return a person with each address once, or None without any. Attributes of None are left out."""
+    found = tuple(dict.fromkeys(each for each in addresses if each.value))
+    return Person(addresses=found, name=name, attributes=present(**attributes)) if found else None
+
+
 def recipient(person: Person, channel: str) -> Address | None:
-    """Return the person's first address that a channel reaches."""
+    """Return the person's first address that a channel reaches. An id of another system is none."""
     kinds = _REACHED_BY.get(channel, ("external_id",))
-    return next((each for each in person.addresses if each.kind in kinds), None)
+    reached = (each for each in person.addresses if each.kind in kinds)
+    return next((each for each in reached if _is_of(each, channel)), None)
+
+
+def _is_of(address: Address, channel: str) -> bool:
+    return address.kind != "external_id" or address.scope in ("", channel)
 
 
 def is_window_open(message: OutboundMessage) -> bool:
