@@ -88,6 +88,13 @@ def float_of(fields: Fields, name: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def geo_url(latitude: float | None, longitude: float | None) -> str | None:
+    """Return a place as a URL (RFC 5870), or None without both numbers."""
+    if latitude is None or longitude is None:
+        return None
+    return f"geo:{latitude},{longitude}"
+
+
 def count_of(fields: Fields, name: str) -> int | None:
     """Return a whole number of 0 to 2**63 - 1, also if it is written as a text, or None."""
     text = id_of(fields, name)
@@ -121,4 +128,5 @@ def _microseconds(time: datetime) -> int | None:
 def kind_name(text: str) -> str:
     """Return a provider's name of a kind as part of an event type: `memberJoined` is `member_joined`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
-    return _NO_NAME.sub("_", spaced).strip("_")[:_MAX_KIND].strip("_") or "unnamed"
+    name = _NO_NAME.sub("_", spaced).strip("_")[:_MAX_KIND].strip("_")
+    return f"kind_{name}" if name[:1].isdigit() else name or "unnamed"

@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -35,6 +36,7 @@ from ingest.channels.fields import (
     Fields,
     count_of,
     float_of,
+    geo_url,
     id_of,
     kind_name,
     object_of,
@@ -47,6 +49,9 @@ from ingest.events.payloads import Attachment
 SIGNATURE = "x-line-signature"
 _CONTENT_URL = "https://api-data.line.me/v2/bot/message/{}/content"
 """Where LINE keeps what a user sent, for the channel's access token."""
+
+_STICKER_URL = "https://stickershop.line-scdn.net/stickershop/v1/sticker/{}/android/sticker.png"
+"""Where LINE shows its stickers to everyone."""
 
 _MEDIA = ("image", "video", "audio", "file")
 _PLACES = ("groupId", "roomId")
@@ -177,8 +182,8 @@ def _item(kind: str, event: Fields, common: Mapping[str, Any]) -> Inbound:
     match kind:
         case "message":
             return _message(event, common)
-        case "postback":
-            return MessageItem(**common, payload=present(postback=object_of(event, "postback")))
+        case "postback" if data := text_of(object_of(event, "postback"), "data"):
+            return MessageItem(**common, text=data, payload={"postback": event["postback"]})
         case "unsend" if message := id_of(object_of(event, "unsend"), "messageId"):
             return DeletionItem(**common, message=message)
         case "messageEdited" if (edited := _edited(event)) is not None:
@@ -197,24 +202,34 @@ def _message(event: Fields, common: Mapping[str, Any]) -> Inbound:
     message = object_of(event, "message")
     kind, identity = text_of(message, "type") or "", id_of(message, "id")
     named = {**common, "provider_id": identity}
-    if kind not in ("text", "sticker", "location", *_MEDIA):
+    text = text_of(message, "text") if kind == "text" else None
+    attachments = tuple(_attachments(kind, message, str(identity)))
+    if text is None and not attachments:
         return OtherItem(**named, kind=kind_name(f"message_{kind}"), data=event)
     return MessageItem(
         **named,
-        text=text_of(message, "text") if kind == "text" else None,
-        attachments=(_attachment(message, str(identity)),) if kind in _MEDIA else (),
+        text=text,
+        attachments=attachments,
         in_reply_to=id_of(message, "quotedMessageId"),
         payload=_payload(kind, message, event),
     )
 
 
-def _attachment(message: Fields, identity: str) -> Attachment:
-    external = text_of(object_of(message, "contentProvider"), "originalContentUrl")
-    return Attachment(
-        url=external or _CONTENT_URL.format(identity),
-        name=text_of(message, "fileName"),
-        size=count_of(message, "fileSize"),
-    )
+def _attachments(kind: str, message: Fields, identity: str) -> Iterable[Attachment]:
+    """Yield the file of a message, the picture of a sticker, or a place."""
+    sticker = id_of(message, "stickerId")
+    place = geo_url(float_of(message, "latitude"), float_of(message, "longitude"))
+    if kind in _MEDIA:
+        external = text_of(object_of(message, "contentProvider"), "originalContentUrl")
+        yield Attachment(
+            url=external or _CONTENT_URL.format(identity),
+            name=text_of(message, "fileName"),
+            size=count_of(message, "fileSize"),
+        )
+    elif kind == "sticker" and sticker:
+        yield Attachment(url=_STICKER_URL.format(quote(sticker)), content_type="image/png")
+    elif kind == "location" and place:
+        yield Attachment(url=place, name=text_of(message, "title") or text_of(message, "address"))
 
 
 def _payload(kind: str, message: Fields, event: Fields) -> dict[str, Any]:
@@ -222,7 +237,6 @@ def _payload(kind: str, message: Fields, event: Fields) -> dict[str, Any]:
         message_type=None if kind == "text" else kind,
         mode="standby" if event.get("mode") == "standby" else None,
         sticker=_sticker(message) if kind == "sticker" else None,
-        location=_location(message) if kind == "location" else None,
         mentions=object_of(message, "mention").get("mentionees"),
         duration_milliseconds=count_of(message, "duration"),
     )
@@ -234,15 +248,6 @@ def _sticker(message: Fields) -> dict[str, Any]:
         sticker_id=id_of(message, "stickerId"),
         keywords=message.get("keywords"),
         text=text_of(message, "text"),
-    )
-
-
-def _location(message: Fields) -> dict[str, Any]:
-    return present(
-        latitude=float_of(message, "latitude"),
-        longitude=float_of(message, "longitude"),
-        name=text_of(message, "title"),
-        address=text_of(message, "address"),
     )
 
 

@@ -29,6 +29,7 @@ from ingest.channels.fields import (
     count_of,
     float_of,
     form_pairs,
+    geo_url,
     id_of,
     is_form,
     iso_time,
@@ -108,12 +109,18 @@ def _message(form: Mapping[str, str], sid: str, call: Call, account: Account) ->
     person = _person(form, "From", account)
     if person is None:
         return UnreadableItem(reason="a message without a sender", raw=_raw(call))
+    common: dict[str, Any] = {
+        "provider_id": sid,
+        "person": person,
+        "channel": _channel(form, "From", account),
+        "text": form.get("Body") or form.get("ButtonText") or form.get("ListTitle") or None,
+    }
+    attachments = (*_media(form), *_place(form))
+    if not attachments and common["text"] is None:
+        return OtherItem(**common, kind="empty_message", data=dict(form))
     return MessageItem(
-        provider_id=sid,
-        person=person,
-        channel=_channel(form, "From", account),
-        text=form.get("Body") or form.get("ButtonText") or form.get("ListTitle") or None,
-        attachments=_media(form),
+        **common,
+        attachments=attachments,
         in_reply_to=form.get("OriginalRepliedMessageSid") or None,
         payload=_payload(form),
     )
@@ -206,15 +213,14 @@ def _media(form: Mapping[str, str]) -> tuple[Attachment, ...]:
     )
 
 
+def _place(form: Mapping[str, str]) -> tuple[Attachment, ...]:
+    url = geo_url(float_of(form, "Latitude"), float_of(form, "Longitude"))
+    name = form.get("Label") or form.get("Address") or None
+    return (Attachment(url=url, name=name),) if url else ()
+
+
 def _payload(form: Mapping[str, str]) -> dict[str, Any]:
-    location = present(
-        latitude=float_of(form, "Latitude"),
-        longitude=float_of(form, "Longitude"),
-        address=form.get("Address"),
-        name=form.get("Label"),
-    )
     return present(
-        location=location if "latitude" in location else None,
         button=present(payload=form.get("ButtonPayload"), text=form.get("ButtonText")),
         reply=present(id=form.get("ListId"), title=form.get("ListTitle")),
         referral={kind_name(name[8:]): form[name] for name in form if name.startswith("Referral")},

@@ -24,6 +24,7 @@ from ingest.channels.base import (
 from ingest.channels.fields import (
     Fields,
     float_of,
+    geo_url,
     id_of,
     is_form,
     iso_time,
@@ -155,10 +156,13 @@ def _message(body: Fields, common: Mapping[str, Any]) -> Inbound:
         return ReactionItem(**common, message=answered, reaction=reaction)
     if kind not in ("text", "content", "location", *_MEDIA, *_DETAILS):
         return OtherItem(**common, kind=kind_name(kind), text=text_of(body, "text"), data=body)
+    text, attachments = _text(kind, body, content), tuple(_attachments(kind, body))
+    if text is None and not attachments:
+        return OtherItem(**common, kind=kind_name(kind), data=body)
     return MessageItem(
         **common,
-        text=_text(kind, body, content),
-        attachments=tuple(_attachments(kind, body)),
+        text=text,
+        attachments=attachments,
         in_reply_to=answered,
         payload=_payload(kind, body),
     )
@@ -172,6 +176,8 @@ def _text(kind: str, body: Fields, content: Fields) -> str | None:
 
 
 def _attachments(kind: str, body: Fields) -> Iterable[Attachment]:
+    if kind == "location":
+        yield from _place(object_of(body, kind))
     content = body.get("content")
     files = content if kind == "content" and isinstance(content, list) else [body.get(kind)]
     for file in files if kind in ("content", *_MEDIA) else ():
@@ -179,22 +185,17 @@ def _attachments(kind: str, body: Fields) -> Iterable[Attachment]:
             yield Attachment(url=text_of(file, "url"), name=text_of(file, "name"))
 
 
+def _place(place: Fields) -> Iterable[Attachment]:
+    url = geo_url(float_of(place, "lat"), float_of(place, "long"))
+    if url:
+        yield Attachment(url=url, name=text_of(place, "name") or text_of(place, "address"))
+
+
 def _payload(kind: str, body: Fields) -> dict[str, Any]:
     return present(
         message_type=None if kind == "text" else kind,
-        location=_location(object_of(body, "location")) if kind == "location" else None,
         referral=object_of(object_of(body, "whatsapp"), "referral"),
         **{kind: body.get(kind) for kind in (kind,) if kind in _DETAILS},
-    )
-
-
-def _location(place: Fields) -> dict[str, Any]:
-    return present(
-        latitude=float_of(place, "lat"),
-        longitude=float_of(place, "long"),
-        name=text_of(place, "name"),
-        address=text_of(place, "address"),
-        url=text_of(place, "url"),
     )
 
 
@@ -213,7 +214,10 @@ def _sms_item(fields: Fields, raw: bytes, account: Account) -> Inbound:
         return _sms_status(fields, message, common)
     if fields.get("type", "text") not in ("text", "unicode"):
         return OtherItem(**common, kind="sms", data=fields)
-    return MessageItem(**common, text=text_of(fields, "text"), payload=_part(fields))
+    text = text_of(fields, "text")
+    if text is None:
+        return OtherItem(**common, kind="empty_message", data=fields)
+    return MessageItem(**common, text=text, payload=_part(fields))
 
 
 def _sms_status(fields: Fields, message: str, common: Mapping[str, Any]) -> Inbound:

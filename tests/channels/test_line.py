@@ -137,7 +137,11 @@ def test_media_are_fetched_by_the_messages_id(kind: str) -> None:
 
 
 def test_stickers_and_places_are_messages() -> None:
+    [item] = items_of(event_of("message", message={"id": "1", "type": "location"}))
+    assert isinstance(item, OtherItem)
     sticker = message_of(type="sticker", packageId="1", stickerId="2", keywords=["hi"])
+    [picture] = sticker.attachments
+    assert str(picture.url).endswith("/sticker/2/android/sticker.png")
     assert sticker.payload == {
         "message_type": "sticker",
         "sticker": {"package_id": "1", "sticker_id": "2", "keywords": ["hi"]},
@@ -145,16 +149,14 @@ def test_stickers_and_places_are_messages() -> None:
     place = message_of(
         type="location", title="Shop", address="Street 1", latitude=35.6, longitude=139.7
     )
-    assert place.payload == {
-        "message_type": "location",
-        "location": {"latitude": 35.6, "longitude": 139.7, "name": "Shop", "address": "Street 1"},
-    }
+    assert place.attachments == (Attachment(url="geo:35.6,139.7", name="Shop"),)
 
 
 def test_a_postback_is_a_message_of_the_customer() -> None:
     [item] = items_of(event_of("postback", postback={"data": "buy=1"}))
     assert isinstance(item, MessageItem)
-    assert (item.provider_id, item.payload) == ("01H", {"postback": {"data": "buy=1"}})
+    assert (item.provider_id, item.text) == ("01H", "buy=1")
+    assert item.payload == {"postback": {"data": "buy=1"}}
 
 
 def test_unsent_and_edited_messages_name_their_message() -> None:
@@ -437,5 +439,5 @@ def test_a_recorded_call_is_read_as_it_is(path: Path) -> None:
             event["message"]["id"],
             event["message"].get("text"),
         )
-        has_file = event["message"]["type"] in ("image", "video", "audio", "file")
+        has_file = event["message"]["type"] in ("image", "video", "audio", "file", "sticker")
         assert len(item.attachments) == has_file

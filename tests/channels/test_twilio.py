@@ -76,7 +76,7 @@ def item_of(form: Mapping[str, str], channel: str = "sms", url: str = URL) -> In
 
 
 def message_of(form: Mapping[str, str], channel: str = "sms") -> MessageItem:
-    item = item_of({"MessageSid": "SM1", "From": "+4915112345678", **form}, channel)
+    item = item_of({"MessageSid": "SM1", "From": "+4915112345678", "Body": "x", **form}, channel)
     assert isinstance(item, MessageItem)
     return item
 
@@ -137,7 +137,9 @@ def test_an_sms_has_text_sender_and_sid() -> None:
 def test_a_text_is_exactly_what_was_sent() -> None:
     assert message_of({"Body": HOSTILE}).text == HOSTILE
     assert message_of({"Body": " "}).text == " "
-    assert message_of({"Body": ""}).text is None
+    empty = item_of({"MessageSid": "SM1", "From": "+4915112345678", "Body": ""})
+    assert isinstance(empty, OtherItem)
+    assert (empty.kind, empty.provider_id) == ("empty_message", "SM1")
 
 
 def test_media_are_attachments_in_order_whatever_their_count_says() -> None:
@@ -200,7 +202,7 @@ def test_number_and_bsuid_of_one_call_are_one_person() -> None:
 )
 def test_a_prefix_tells_the_channel(sender: str, channel: str | None, address: Address) -> None:
     of = msgspec.structs.replace(account(), address="messenger:999")
-    [item] = ADAPTER.parse(call_of({"MessageSid": "SM1", "From": sender}), of)
+    [item] = ADAPTER.parse(call_of({"MessageSid": "SM1", "From": sender, "Body": "x"}), of)
     assert isinstance(item, MessageItem)
     assert item.person is not None
     assert (item.channel, item.person.addresses) == (channel, (address,))
@@ -208,6 +210,7 @@ def test_a_prefix_tells_the_channel(sender: str, channel: str | None, address: A
 
 def test_details_of_a_message_are_in_its_payload() -> None:
     form = {
+        "Body": "",
         "Latitude": "52.5",
         "Longitude": "13.4",
         "Label": "Shop",
@@ -223,14 +226,14 @@ def test_details_of_a_message_are_in_its_payload() -> None:
     item = message_of(form)
     assert (item.text, item.in_reply_to) == ("Yes", "SM0")
     assert item.payload == {
-        "location": {"latitude": 52.5, "longitude": 13.4, "name": "Shop"},
         "button": {"payload": "yes-1", "text": "Yes"},
         "reply": {"id": "row-1"},
         "referral": {"source_url": "https://ad.example", "ctwa_clid": "c"},
         "opt_out_type": "STOP",
         "is_forwarded": True,
     }
-    assert message_of({"Latitude": "nan", "Longitude": "north"}).payload == {}
+    assert item.attachments == (Attachment(url="geo:52.5,13.4", name="Shop"),)
+    assert message_of({"Body": "x", "Latitude": "nan", "Longitude": "north"}).attachments == ()
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_each_channel_has_its_addresses(channel: str, sender: str, address: Addr
     item = message_of("text", channel, text="x", **{"from": sender})
     assert item.person is not None
     assert (item.channel, item.person.addresses) == (None, (address,))
-    [elsewhere] = ADAPTER.parse(call_of(body_of("text", channel)), account("web"))
+    [elsewhere] = ADAPTER.parse(call_of(body_of("text", channel, text="x")), account("web"))
     assert isinstance(elsewhere, MessageItem)
     assert elsewhere.channel == account_channel(channel)
 
@@ -206,21 +206,25 @@ def test_details_of_a_message_are_in_its_payload() -> None:
         "address": "Street 1",
         "url": "https://shop.example",
     }
-    assert message_of("location", location=place).payload["location"] == {
-        "latitude": 40.34,
-        "longitude": -74.18,
-        "name": "Shop",
-        "address": "Street 1",
-        "url": "https://shop.example",
-    }
+    item = message_of("location", location=place)
+    assert item.attachments == (Attachment(url="geo:40.34,-74.18", name="Shop"),)
     reply = message_of("reply", reply={"id": "row1", "title": "9am"})
     assert (reply.text, reply.payload["reply"]) == ("9am", {"id": "row1", "title": "9am"})
     button = message_of("button", button={"text": "Yes", "payload": "y"})
     assert (button.text, button.payload["button"]["payload"]) == ("Yes", "y")
-    order = {"catalog_id": "1", "product_items": []}
-    assert message_of("order", order=order).payload["order"] == order
     referral = {"source_url": "https://ad.example"}
-    assert message_of("text", whatsapp={"referral": referral}).payload == {"referral": referral}
+    advertised = message_of("text", text="x", whatsapp={"referral": referral})
+    assert advertised.payload == {"referral": referral}
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "location", "order", "contacts"])
+def test_a_message_without_text_and_attachment_is_kept(kind: str) -> None:
+    item = item_of(body_of(kind, order={"catalog_id": "1"}))
+    assert isinstance(item, OtherItem)
+    assert (item.kind, item.data["order"]) == (kind, {"catalog_id": "1"})
+    [sms] = ADAPTER.parse(call_of({**SMS, "text": ""}), account())
+    assert isinstance(sms, OtherItem)
+    assert sms.kind == "empty_message"
 
 
 def test_a_reaction_names_its_message() -> None:
