@@ -1,10 +1,10 @@
 """What the providers of several channels share: persons, addresses, WhatsApp's window, choices."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from ingest.channels.base import Account, Address, AddressKind, Choice, OutboundMessage, Person
+from ingest.channels.base import Account, Address, AddressKind, OutboundMessage, Person
 from ingest.channels.fields import present
 
 _REACHED_BY: dict[str, tuple[AddressKind, ...]] = {
@@ -35,25 +35,22 @@ def _is_of(address: Address, channel: str) -> bool:
     return address.kind != "external_id" or address.scope in ("", channel)
 
 
-def is_window_open(message: OutboundMessage) -> bool:
-    """Return whether WhatsApp takes free text: the person wrote in the last 24 hours.
+def needs_template(message: OutboundMessage, account: Account) -> bool:
+    """Return whether WhatsApp takes no free text: the person has not written in the last 24 hours.
 
     Source: Meta, customer service windows.
     """
-    if message.last_inbound_at is None:
+    if account.channel != "whatsapp":
         return False
-    return message.now - message.last_inbound_at < _WINDOW_MICROSECONDS
-
-
-def choices_as_lines(choices: Sequence[Choice]) -> str:
-    """Return choices as text for a channel without buttons: a line each, with the link if there is one."""
-    return "\n".join(f"{each.title}: {each.url}" if each.url else each.title for each in choices)
+    last = message.last_inbound_at
+    return last is None or message.now - last >= _WINDOW_MICROSECONDS
 
 
 def text_with_choices(message: OutboundMessage) -> str:
-    """Return the text of a message, and its choices as lines."""
-    lines = choices_as_lines([*message.quick_replies, *message.buttons])
-    return "\n".join(part for part in (message.text, lines) if part)
+    """Return the text of a message for a channel without buttons: a line for each choice, with its link."""
+    choices = [*message.quick_replies, *message.buttons]
+    lines = [f"{each.title}: {each.url}" if each.url else each.title for each in choices]
+    return "\n".join([*([message.text] if message.text else []), *lines])
 
 
 def basic_authorization(user: str, password: str) -> str:

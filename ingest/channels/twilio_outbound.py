@@ -21,7 +21,7 @@ from ingest.channels.fields import FORM, id_of, text_of
 from ingest.channels.several_channels import (
     api_url,
     basic_authorization,
-    is_window_open,
+    needs_template,
     recipient,
     secret,
     text_with_choices,
@@ -52,7 +52,7 @@ def render(
     to = recipient(person, account.channel)
     if to is None:
         return Unsendable("the person has no address on this channel")
-    if _needs_template(message, account) and not message.template:
+    if needs_template(message, account) and not message.template:
         return Unsendable("WhatsApp needs a template after 24 hours", _OUTSIDE_WINDOW)
     if message.template is not None and not message.template.get("content_sid"):
         return Unsendable("the template has no content_sid")
@@ -73,15 +73,11 @@ def interpret(answer: Answer) -> Interpretation:
     return failure(answer, code, is_temporary=code in _RETRIED_CODES)
 
 
-def _needs_template(message: OutboundMessage, account: Account) -> bool:
-    return account.channel == "whatsapp" and not is_window_open(message)
-
-
 def _contents(message: OutboundMessage, account: Account) -> Iterator[Form]:
     """Yield the content of each part: a template, or the text's parts, the last with the first media."""
     text = text_with_choices(message)
     media = [each.url for each in message.attachments if each.url]
-    if message.template and (_needs_template(message, account) or not (text or media)):
+    if message.template and (needs_template(message, account) or not (text or media)):
         yield _template(message.template)
         return
     most = _MAX_MEDIA.get(account.channel, 1)

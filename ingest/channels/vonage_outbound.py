@@ -24,7 +24,7 @@ from ingest.channels.fields import id_of, present, text_of
 from ingest.channels.several_channels import (
     api_url,
     basic_authorization,
-    is_window_open,
+    needs_template,
     recipient,
     secret,
     text_with_choices,
@@ -56,11 +56,11 @@ def render(
     to = recipient(person, account.channel)
     if to is None:
         return Unsendable("the person has no address on this channel")
-    if _needs_template(message, account) and not message.template:
+    if needs_template(message, account) and not message.template:
         return Unsendable("WhatsApp needs a template after 24 hours", _OUTSIDE_WINDOW)
     if message.template is not None and not message.template.get("name"):
         return Unsendable("the template has no name")
-    contents = list(_contents(message, account.channel))
+    contents = list(_contents(message, account))
     if not contents:
         return Unsendable("the message has neither text nor media with a URL")
     try:
@@ -80,10 +80,6 @@ def interpret(answer: Answer) -> Interpretation:
     return failure(answer, kind.partition("#")[2] or id_of(fields, "title"))
 
 
-def _needs_template(message: OutboundMessage, account: Account) -> bool:
-    return account.channel == "whatsapp" and not is_window_open(message)
-
-
 def _envelope(message: OutboundMessage, to: Address, account: Account) -> dict[str, Any]:
     reference = message.reference if len(message.reference) <= _MAX_REFERENCE else None
     url = account.options.get("webhook_url")
@@ -98,10 +94,10 @@ def _envelope(message: OutboundMessage, to: Address, account: Account) -> dict[s
     ) | {"from": account.address.removeprefix("+")}
 
 
-def _contents(message: OutboundMessage, channel: str) -> Iterator[dict[str, Any]]:
+def _contents(message: OutboundMessage, account: Account) -> Iterator[dict[str, Any]]:
     """Yield a template, or the parts of the text and each attachment."""
-    is_open = channel != "whatsapp" or is_window_open(message)
-    if message.template and not (is_open and (message.text or message.attachments)):
+    channel, is_empty = account.channel, not (message.text or message.attachments)
+    if message.template and (is_empty or needs_template(message, account)):
         yield _template(message.template)
         return
     choices = [*message.quick_replies, *message.buttons]
