@@ -91,6 +91,9 @@ class LineAdapter:
         "join",
         "leave",
     )
+    is_idempotent = True
+    """A repeated push has the same retry key, so it sends nothing twice."""
+
     redelivery = "LINE repeats a call without a 2xx answer if redelivery is on; `webhookEventId` stays the same."
 
     def challenge(self, call: Call, account: Account) -> Challenge | None:

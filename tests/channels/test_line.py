@@ -379,6 +379,7 @@ def test_a_repeated_push_sends_nothing_twice_and_has_the_first_ones_request() ->
         [request] = requests_of(api, message(text="x"))
         [again] = requests_of(api, message(text="x"))
         assert request == again
+        assert ADAPTER.is_idempotent
         api.loses_answers = True
         assert isinstance(ADAPTER.interpret(send(request)), Retry)
         assert ADAPTER.interpret(send(again)) == Sent("request-1")
