@@ -12,8 +12,8 @@ class Instagram(MessengerPlatform):
 
     provider = "instagram"
     title = "Instagram"
-    channels = ("instagram",)
-    inbound_kinds = (
+    channels: tuple[str, ...] = ("instagram",)
+    inbound_kinds: tuple[str, ...] = (
         *("text", "image", "audio", "video", "share", "story reply", "story mention"),
         *("unsupported attachment", "quick reply", "postback", "echo", "edit", "deletion"),
         *("reaction", "seen", "referral"),

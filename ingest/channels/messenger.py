@@ -12,8 +12,8 @@ class Messenger(MessengerPlatform):
 
     provider = "messenger"
     title = "Messenger"
-    channels = ("messenger",)
-    inbound_kinds = (
+    channels: tuple[str, ...] = ("messenger",)
+    inbound_kinds: tuple[str, ...] = (
         *("text", "image", "audio", "video", "file", "location", "link", "quick reply"),
         *("postback", "echo", "edit", "reaction", "delivery", "read", "referral", "opt-in"),
         *("handover", "standby"),

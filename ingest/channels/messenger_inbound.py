@@ -101,9 +101,7 @@ def _other(scene: _Scene) -> Inbound:
     kinds = sorted(key for key in fields.keys() - _FRAME if fields[key] not in (None, False))
     kind = kinds[0] if kinds else "event"
     mid = scene.event.message.mid if scene.event.message else None
-    return other(
-        kind, scene.part, provider_id=mid, person=scene.person, happened_at=scene.moment
-    )
+    return other(kind, scene.part, provider_id=mid, person=scene.person, happened_at=scene.moment)
 
 
 def _person(page: _Page, event: Event) -> Person | None:

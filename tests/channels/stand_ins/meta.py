@@ -1,0 +1,127 @@
+"""A stand-in of Meta's Graph API on loopback: it checks what the documentation demands of a send.
+
+Sources: «Messages API», «WhatsApp error codes», «Send API», «Common Error Codes», «Message Tags» (Meta).
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+from tests.channels.stand_ins.meta_rules import MetaError, check_send, check_whatsapp
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Taken(NamedTuple):
+    """A request that the stand-in took as a message."""
+
+    product: str
+    path: str
+    body: dict[str, Any]
+    provider_id: str
+
+
+class MetaStandIn:
+    """Takes messages for `token`; a test sets the window, its clock, and answers of its own.
+
+    `last_inbound`: the customer's last message in microseconds, by the id to which an answer goes.
+    `fault`: called before each request; an answer that it returns is sent instead.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.token = "token-1"  # noqa: S105
+        self.now = 0
+        self.last_inbound: dict[str, int] = {}
+        self.taken: list[Taken] = []
+        self.fault: Callable[[], Answer | None] = lambda: None
+        self._lock = threading.Lock()
+
+    def handle(self, path: str, authorization: str, raw: bytes) -> Answer:
+        with self._lock:
+            fault = self.fault()
+            if fault is not None:
+                return fault
+            try:
+                return 200, {}, json.dumps(self._take(path, authorization, raw)).encode()
+            except MetaError as error:
+                return error.status, {}, json.dumps({"error": error.body()}).encode()
+
+    def _take(self, path: str, authorization: str, raw: bytes) -> dict[str, Any]:
+        if authorization != f"Bearer {self.token}":
+            raise MetaError(190, status=401)
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            raise MetaError(100) from None
+        product, _, rest = path.lstrip("/").partition("/")
+        if product == "whatsapp":
+            return self._take_whatsapp(rest, body)
+        if product in ("messenger", "instagram") and rest == "me/messages":
+            return self._take_send(product, rest, body)
+        raise MetaError(100, 33)
+
+    def _take_whatsapp(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        number, _, resource = path.partition("/")
+        if not number.isdecimal() or resource != "messages":
+            raise MetaError(100, 33)
+        recipient = check_whatsapp(body)
+        if body["type"] != "template" and not self._is_open(recipient):
+            raise MetaError(131047)
+        taken = self._record("whatsapp", path, body, "wamid.")
+        contact = {"input": recipient, "wa_id": recipient}
+        messages = [{"id": taken.provider_id}]
+        return {"messaging_product": "whatsapp", "contacts": [contact], "messages": messages}
+
+    def _take_send(self, product: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        recipient = check_send(body, is_instagram=product == "instagram")
+        if body["messaging_type"] != "MESSAGE_TAG" and not self._is_open(recipient):
+            raise MetaError(10, 2018278)
+        taken = self._record(product, path, body, "m_")
+        return {"recipient_id": recipient, "message_id": taken.provider_id}
+
+    def _is_open(self, recipient: str) -> bool:
+        last = self.last_inbound.get(recipient)
+        return last is not None and self.now - last < 24 * 3600 * 1_000_000
+
+    def _record(self, product: str, path: str, body: dict[str, Any], prefix: str) -> Taken:
+        taken = Taken(product, path, body, f"{prefix}{len(self.taken) + 1}")
+        self.taken.append(taken)
+        return taken
+
+
+@contextmanager
+def meta_stand_in() -> Iterator[MetaStandIn]:
+    """A stand-in that listens until the block ends; `url`/whatsapp, /messenger and /instagram are its bases."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            status, headers, answer = stand_in.handle(
+                self.path, self.headers.get("authorization", ""), body
+            )
+            self.send_response(status)
+            for name, value in {**headers, "content-length": str(len(answer))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Keep tests quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    stand_in = MetaStandIn(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield stand_in
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
