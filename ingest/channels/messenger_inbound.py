@@ -31,7 +31,17 @@ from ingest.channels.messenger_body import (
     MediaAttachment,
     Party,
 )
-from ingest.channels.meta_body import Name, UnreadablePartError, decode, each, microseconds, other
+from ingest.channels.meta_body import (
+    Name,
+    UnreadablePartError,
+    decode,
+    decode_fields,
+    decode_tree,
+    each,
+    microseconds,
+    other,
+    rest,
+)
 from ingest.events.payloads import Attachment
 
 AddressOf = Callable[[str | int, str], Address]
@@ -77,7 +87,7 @@ def read_entry(address_of: AddressOf, part: Raw) -> Iterator[Inbound]:
 def _change(page: _Page, part: Raw) -> Iterator[Inbound]:
     """Read an event that comes as a change: the same fields, but its time is in seconds."""
     change = decode(part, Change)
-    value = decode(change.value, object)
+    value = decode_tree(change.value)
     if isinstance(value, dict) and {"sender", "recipient"} <= value.keys():
         seconds = _Page(page.address_of, page.own_id, unit="seconds")
         yield from _event(seconds, change.value)
@@ -97,7 +107,7 @@ def _event(page: _Page, part: Raw) -> Iterator[Inbound]:
 
 
 def _other(scene: _Scene) -> Inbound:
-    fields = decode(scene.part, dict[str, Any])
+    fields = decode_fields(scene.part)
     kinds = sorted(key for key in fields.keys() - _FRAME if fields[key] not in (None, False))
     kind = kinds[0] if kinds else "event"
     mid = scene.event.message.mid if scene.event.message else None
@@ -150,8 +160,8 @@ def _message(scene: _Scene) -> Iterator[Inbound]:
 
 
 def _payload(scene: _Scene, name: str) -> dict[str, Any]:
-    fields = decode(scene.part, dict[str, Any])
-    kept = {key: value for key, value in fields[name].items() if key not in _MODELLED}
+    fields = decode_fields(scene.part)
+    kept = rest(fields[name], _MODELLED)
     if "prior_message" in fields:
         kept["prior_message"] = fields["prior_message"]
     if scene.page.is_standby:

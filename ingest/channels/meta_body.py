@@ -17,6 +17,10 @@ from ingest.channels.base import Inbound, OtherItem, Person, UnreadableCallError
 MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1_000}
 _LATEST = 253_402_300_799_000_000  # the last second of the year 9999
 
+MAX_DEPTH = 24
+"""How deep a part may be nested, so that a payload with it stays below the API's limit. Meta's have about 12."""
+
+_INTEGER_LIMIT = 2**63
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ESCAPE = re.compile(
     rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
@@ -100,7 +104,7 @@ def other(
     happened_at: int | None = None,
 ) -> OtherItem:
     """Return what has no type here. Without an id it gets one from its content, so a redelivery has the same."""
-    value = decode(part, object)
+    value = decode_tree(part)
     data = value if isinstance(value, dict) else {"value": value}
     content = msgspec.json.encode(value, order="sorted")
     return OtherItem(
@@ -126,8 +130,30 @@ def microseconds(value: str | int | None, unit: str) -> int | None:
     return moment if 0 < moment <= _LATEST else None
 
 
-def rest(part: Raw, modelled: frozenset[str]) -> dict[str, Any]:
+def rest(fields: dict[str, Any], modelled: frozenset[str]) -> dict[str, Any]:
     """Return the fields of a part that its item does not have."""
-    return {
-        key: value for key, value in decode(part, dict[str, Any]).items() if key not in modelled
-    }
+    return {key: value for key, value in fields.items() if key not in modelled}
+
+
+def decode_tree(part: Raw) -> Any:
+    """Return a part as a value that an event's payload can hold. Raises UnreadablePartError."""
+    return _storable(decode(part, object), MAX_DEPTH)
+
+
+def decode_fields(part: Raw) -> dict[str, Any]:
+    """Return an object as `decode_tree` does. Raises UnreadablePartError."""
+    decode(part, dict[str, Raw])
+    fields: dict[str, Any] = decode_tree(part)
+    return fields
+
+
+def _storable(value: Any, depth: int) -> Any:
+    """Return a value with integers beyond 64 bits as strings; the API takes no larger ones."""
+    if isinstance(value, dict | list) and depth == 0:
+        raise UnreadablePartError("nested too deeply")
+    if isinstance(value, dict):
+        return {key: _storable(child, depth - 1) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_storable(child, depth - 1) for child in value]
+    is_big = isinstance(value, int) and not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT
+    return str(value) if is_big else value

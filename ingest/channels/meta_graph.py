@@ -133,7 +133,7 @@ def _success(answer: _Answer) -> Interpretation:
 def _failure(error: _Error, answer: Answer) -> Interpretation:
     code = error.code
     if code in _UNKNOWN:
-        return Unknown(f"the provider does not know what became of the message ({code})")
+        return Unknown(f"the provider does not know whether it sent the message ({code})")
     if code in _RETRIED:
         reason, after = _RETRIED[code]
         return Retry(f"{reason} ({code})", _retry_after(answer) or after)

@@ -25,6 +25,7 @@ from ingest.channels.meta_body import (
     Name,
     UnreadablePartError,
     decode,
+    decode_fields,
     each,
     microseconds,
     other,
@@ -198,7 +199,7 @@ def _content(
         text=text,
         attachments=attachments,
         in_reply_to=str(answered) if answered else None,
-        payload={"whatsapp": rest(part, _MODELLED)},
+        payload={"whatsapp": rest(decode_fields(part), _MODELLED)},
     )
 
 

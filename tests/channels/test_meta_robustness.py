@@ -201,3 +201,21 @@ def test_scripts_and_invisible_characters_arrive_as_they_are(text: str) -> None:
 def test_a_lone_surrogate_is_replaced_and_the_message_is_kept(escaped: bytes, text: str) -> None:
     body = json.dumps(with_text("PLACE")).encode().replace(b"PLACE", escaped)
     assert only(MessageItem, items_of(WHATSAPP, body)).text == text
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(20, True), (30, False), (900, False)])
+def test_a_part_that_no_event_can_hold_is_unreadable_alone(depth: int, is_read: bool) -> None:
+    raw = json.dumps(with_text("Hi")).encode()
+    deep = b'"deep":' + b"[" * depth + b"]" * depth + b","
+    [item] = items_of(WHATSAPP, raw.replace(b'"text": {', deep + b'"text": {'))
+    assert isinstance(item, MessageItem if is_read else UnreadableItem)
+
+
+def test_an_integer_beyond_64_bits_is_kept_as_a_string() -> None:
+    body = (
+        json.dumps(with_text("Hi"))
+        .encode()
+        .replace(b'"text": {', b'"big": 123456789012345678901234, "text": {')
+    )
+    item = only(MessageItem, items_of(WHATSAPP, body))
+    assert item.payload["whatsapp"]["big"] == "123456789012345678901234"
