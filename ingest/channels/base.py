@@ -151,8 +151,8 @@ class ReactionItem(Item, frozen=True, kw_only=True):
 class ReceiptItem(Item, frozen=True, kw_only=True):
     """The delivery state of a message that we sent. `code` and `reason` are the provider's.
 
-    `client_reference`: the reference that our send carried, if the provider returns it. It finds the send
-    whose answer was lost.
+    `client_reference`: the reference that our send carried, if the provider returns it. It finds a message
+    whose send had no answer.
     """
 
     message: str

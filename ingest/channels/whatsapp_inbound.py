@@ -44,6 +44,7 @@ from ingest.channels.whatsapp_body import (
 from ingest.channels.whatsapp_content import attachments_of, edited_text, text_of
 from ingest.channels.whatsapp_people import (
     Ids,
+    changed_ids,
     customer_of_echo,
     person,
     recipient_of,
@@ -148,7 +149,10 @@ def _readable(parts: Iterable[Raw], kind: type[T]) -> Iterator[T]:
 
 def _message(scene: _Scene, part: Raw) -> Iterator[Inbound]:
     message = decode(part, Message)
-    yield from _items(scene, part, message, sender_of(message), "customer")
+    if message.type == "system" and message.system is not None:
+        yield from _system(scene, part, message, message.system)
+    else:
+        yield from _items(scene, part, message, sender_of(message), "customer")
 
 
 def _echo(scene: _Scene, part: Raw) -> Iterator[Inbound]:
@@ -170,10 +174,7 @@ def _items(
         "happened_at": microseconds(message.timestamp, "seconds"),
         "thread": (str(message.group_id),) if message.group_id else (),
     }
-    if message.type == "system" and message.system is not None:
-        changes = list(_address_changes(message, message.system))
-        yield from changes or [_other(part, message, who)]
-    elif message.type == "reaction" and message.reaction is not None:
+    if message.type == "reaction" and message.reaction is not None:
         target = str(message.reaction.message_id)
         yield ReactionItem(**frame, message=target, reaction=message.reaction.emoji or None)
     elif message.type == "revoke" and message.revoke is not None:
@@ -212,20 +213,18 @@ def _edit(part: Raw, message: Message, frame: dict[str, Any]) -> Iterator[Inboun
         yield EditItem(**frame, message=str(edit.original_message_id), text=text)
 
 
-def _other(part: Raw, message: Message, who: Person) -> Inbound:
+def _other(part: Raw, message: Message, who: Person | None) -> Inbound:
     moment = microseconds(message.timestamp, "seconds")
     return other(message.type, part, provider_id=message.id, person=who, happened_at=moment)
 
 
-def _address_changes(message: Message, system: System) -> Iterator[Inbound]:
-    """Yield what a system message changes: the number, the business-scoped user id, its parent."""
-    renamed = (
-        (system.customer or message.sender, system.wa_id or system.new_wa_id),
-        (system.previous_user_id, system.user_id),
-        (system.previous_parent_user_id, system.parent_user_id),
-    )
+def _system(scene: _Scene, part: Raw, message: Message, system: System) -> Iterator[Inbound]:
+    """Yield an item for each id of the person that changed; without any, the message as it is."""
     moment = microseconds(message.timestamp, "seconds")
-    return _renamings(renamed, str(message.id), moment)
+    changes = list(_renamings(changed_ids(message, system), str(message.id), moment))
+    new = Ids(system.wa_id or system.new_wa_id, system.user_id, system.parent_user_id)
+    who = scene.person(sender_of(message)) or scene.person(new)
+    yield from changes or [_other(part, message, who)]
 
 
 def _user_id_update(part: Raw) -> Iterator[Inbound]:

@@ -4,6 +4,7 @@ The number may be missing, and then the business-scoped user id is the only name
 Both are given together while both are known, so that the two are linked.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -11,7 +12,9 @@ from msgspec import Struct
 from ingest.channels import addresses
 from ingest.channels.base import Address, Person
 from ingest.channels.meta_body import Name
-from ingest.channels.whatsapp_body import Contact, Message, Status
+from ingest.channels.whatsapp_body import Contact, Message, Status, System
+
+_CHANGE = re.compile(r" changed from (\S+) to (\S+)\Z")
 
 
 class Ids(Struct, frozen=True):
@@ -40,6 +43,22 @@ def customer_of_echo(message: Message, own_number: Name | None) -> Ids:
     return Ids(message.to, message.to_user_id, message.to_parent_user_id)
 
 
+def changed_ids(message: Message, system: System) -> tuple[tuple[Name | None, Name | None], ...]:
+    """Return the ids of a person before and after a change: number, business-scoped user id, its parent.
+
+    Until August 2026 only the text of the message had the former business-scoped user id.
+    """
+    former = system.previous_user_id
+    told = _CHANGE.search(system.body or "")
+    if former is None and told and told.group(2) == str(system.user_id):
+        former = told.group(1)
+    return (
+        (system.customer or message.sender, system.wa_id or system.new_wa_id),
+        (former or message.from_user_id, system.user_id),
+        (system.previous_parent_user_id or message.from_parent_user_id, system.parent_user_id),
+    )
+
+
 def recipient_of(status: Status) -> Ids:
     """Return who the status is about: in a group, the member."""
     if status.recipient_type == "group":
@@ -60,13 +79,14 @@ def person(ids: Ids, contacts: Sequence[Contact], people: Iterable[Ids]) -> Pers
     contact = _matching(ids, contacts)
     if contact is None and len(contacts) == 1 and len(set(people)) == 1:
         contact = contacts[0] if not _contradicts(ids, contacts[0]) else None
-    found = ids.addresses()
-    if contact is None:
-        return Person(addresses=found) if found else None
+    contact = contact or Contact()
     known = Ids(contact.wa_id, contact.user_id, contact.parent_user_id)
+    found = tuple(dict.fromkeys((*ids.addresses(), *known.addresses())))
     profile = contact.profile
+    if not found:
+        return None
     return Person(
-        addresses=tuple(dict.fromkeys((*found, *known.addresses()))),
+        addresses=found,
         name=profile.name if profile else None,
         attributes={"username": profile.username} if profile and profile.username else {},
     )

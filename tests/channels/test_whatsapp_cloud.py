@@ -330,6 +330,38 @@ def test_a_new_user_id_is_a_change_of_address_in_both_documented_forms() -> None
         assert changes == [(BSUID, "DE.9"), (PARENT, "DE.ENT.9")]
 
 
+def test_the_former_user_id_may_be_in_the_text_of_a_system_message_without_a_sender() -> None:
+    told = system(
+        type="user_changed_user_id",
+        user_id="DE.9",
+        body=f"User A to B changed from {BSUID} to DE.9",
+    )
+    sent = told["entry"][0]["changes"][0]["value"]["messages"][0]
+    del sent["from"], sent["from_user_id"]
+    item = only(AddressChangeItem, read(told))
+    assert (item.old, item.new, item.person) == (
+        USER_ID,
+        Address("bsuid", "DE.9"),
+        Person(addresses=(USER_ID,)),
+    )
+    sent["system"]["body"] = "User Ada changed"
+    kept = only(OtherItem, read(told))
+    assert (kept.kind, kept.person) == ("system", Person(addresses=(Address("bsuid", "DE.9"),)))
+
+
+def test_a_message_without_a_sender_is_that_of_the_only_contact() -> None:
+    card = whatsapp_message("contacts", contacts=[{"vcard": "BEGIN:VCARD", "phones": []}])
+    del card["from"], card["from_user_id"]
+    hidden = {"profile": {"name": "Ada"}, "user_id": BSUID}
+    item = only(MessageItem, read(whatsapp_body(change(contacts=[hidden], messages=[card]))))
+    assert item.person == Person(addresses=(USER_ID,), name="Ada")
+
+
+def test_a_group_is_the_thread_of_its_messages() -> None:
+    sent = whatsapp_message("text", text={"body": "Hi"}, group_id="120@g.us")
+    assert message(sent).thread == ("120@g.us",)
+
+
 def test_a_system_message_that_names_no_change_is_kept() -> None:
     item = only(OtherItem, read(system(type="customer_identity_changed", identity="x")))
     assert item.kind == "system"
