@@ -239,13 +239,16 @@ def _user_id_update(part: Raw) -> Iterator[Inbound]:
 def _renamings(
     renamed: Iterable[tuple[Name | None, Name | None]], source: str, moment: int | None
 ) -> Iterator[Inbound]:
-    """Yield an item for each id that became another one. The person is named as before the change."""
+    """Yield an item for each id that became another one.
+
+    The person is named by what they are called between two changes: new where it is done, old where not.
+    """
     pairs = [(str(old), str(new)) for old, new in renamed if old and new and str(old) != str(new)]
-    before = tuple(dict.fromkeys(addresses.whatsapp(old) for old, _ in pairs))
-    for old, new in pairs:
+    for done, (old, new) in enumerate(pairs):
+        names = [pair[1] for pair in pairs[:done]] + [pair[0] for pair in pairs[done:]]
         yield AddressChangeItem(
             provider_id=f"{source}:{old}:{new}",
-            person=Person(addresses=before),
+            person=Person(addresses=tuple(addresses.whatsapp(name) for name in names)),
             happened_at=moment,
             old=addresses.whatsapp(old),
             new=addresses.whatsapp(new),

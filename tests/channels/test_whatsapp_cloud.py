@@ -303,8 +303,9 @@ def test_a_new_number_moves_the_number_and_the_business_scoped_id() -> None:
         (USER_ID, Address("bsuid", "DE.9")),
     ]
     assert [each.person for each in items if isinstance(each, AddressChangeItem)] == [
-        Person(addresses=(PHONE, USER_ID))
-    ] * 2
+        Person(addresses=(PHONE, USER_ID)),
+        Person(addresses=(Address("phone", "+4915187654321"), USER_ID)),
+    ]
 
 
 def test_a_new_user_id_is_a_change_of_address_in_both_documented_forms() -> None:
