@@ -80,7 +80,8 @@ def person(ids: Ids, contacts: Sequence[Contact], people: Iterable[Ids]) -> Pers
     if contact is None and len(contacts) == 1 and len(set(people)) == 1:
         contact = contacts[0] if not _contradicts(ids, contacts[0]) else None
     contact = contact or Contact()
-    known = Ids(contact.wa_id, contact.user_id, contact.parent_user_id)
+    is_same = _digits(contact.wa_id) == _digits(ids.number)
+    known = Ids(None if is_same else contact.wa_id, contact.user_id, contact.parent_user_id)
     found = tuple(dict.fromkeys((*ids.addresses(), *known.addresses())))
     profile = contact.profile
     if not found:

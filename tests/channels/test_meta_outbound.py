@@ -336,7 +336,7 @@ def test_the_stand_in_rejects_what_the_adapters_never_write(
     assert isinstance(late, Rejected)
     assert late.code in ("131047", "10/2018278")
     [request] = rendered(adapter, meta, outbound(text="Hello"))
-    for broken in (b"{", b"{}", request.body.replace(b'"Hello"', b'""')):
+    for broken in (b"{", b"{}", b"[]", request.body.replace(b'"Hello"', b'""')):
         answer = post(HttpRequest(url=request.url, headers=request.headers, body=broken))
         assert isinstance(adapter.interpret(answer), Rejected)
     assert meta.taken == []

@@ -47,8 +47,11 @@ class MetaStandIn:
                 return fault
             try:
                 return 200, {}, json.dumps(self._take(path, authorization, raw)).encode()
-            except MetaError as error:
-                return error.status, {}, json.dumps({"error": error.body()}).encode()
+            except (KeyError, TypeError, AttributeError):
+                error = MetaError(100)
+            except MetaError as raised:
+                error = raised
+            return error.status, {}, json.dumps({"error": error.body()}).encode()
 
     def _take(self, path: str, authorization: str, raw: bytes) -> dict[str, Any]:
         if authorization != f"Bearer {self.token}":
