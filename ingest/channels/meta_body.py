@@ -118,7 +118,8 @@ def other(
 
 def _event_name(kind: str) -> str:
     """Return a kind in the form that an event's name allows."""
-    return re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_")[:32] or "unknown"
+    name = re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_")[:32]
+    return name if name[:1].isalpha() else f"kind_{name}".rstrip("_")
 
 
 def microseconds(value: str | int | None, unit: str) -> int | None:

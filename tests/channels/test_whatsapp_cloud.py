@@ -209,6 +209,19 @@ def test_what_has_no_type_is_kept_with_its_data(fields: dict[str, Any]) -> None:
     assert item.happened_at == 1_790_000_000_000_000
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("Account.Update!", "account_update"),
+        ("2fa", "kind_2fa"),
+        ("漢字", "kind"),
+        ("a" * 90, "a" * 32),
+    ],
+)
+def test_a_kind_is_a_name_that_an_event_may_have(field: str, kind: str) -> None:
+    assert only(OtherItem, read(whatsapp_body(change(field)))).kind == kind
+
+
 def test_unknown_fields_of_the_webhook_and_errors_are_kept() -> None:
     unknown = change("Account.Update!", event="BAN")
     errors = change(errors=[{"code": 131000}], calls=[{"id": "c"}])
