@@ -53,20 +53,24 @@ def requests(
 def _frame(message: OutboundMessage, person: Person) -> Content:
     return {
         "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        **_recipient(person),
+        **_recipient(message, person),
         "biz_opaque_callback_data": message.reference[:REFERENCE_LIMIT],
     }
 
 
-def _recipient(person: Person) -> Mapping[str, str]:
-    """Return the field that names the recipient: a number in `to`, a business-scoped user id in `recipient`."""
+def _recipient(message: OutboundMessage, person: Person) -> Mapping[str, str]:
+    """Return the fields that name the recipient: a number in `to`, a business-scoped user id in `recipient`.
+
+    A thread is a group («Groups API»): an answer goes to all of its members.
+    """
+    if message.thread:
+        return {"recipient_type": "group", "to": message.thread[-1]}
     for address in person.addresses:
         if address.kind == "phone":
-            return {"to": address.value.removeprefix("+")}
+            return {"recipient_type": "individual", "to": address.value.removeprefix("+")}
     for address in person.addresses:
         if address.kind in ("bsuid", "parent_bsuid"):
-            return {"recipient": address.value}
+            return {"recipient_type": "individual", "recipient": address.value}
     raise UnsendableContentError("the person has no WhatsApp address", MISSING_VALUE)
 
 

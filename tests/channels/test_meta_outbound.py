@@ -200,6 +200,13 @@ def test_a_number_goes_to_to_and_a_business_scoped_id_to_recipient(meta: MetaSta
     assert (hidden.body["recipient"], "to" in hidden.body) == ("DE.1", False)
 
 
+def test_an_answer_in_a_group_goes_to_the_group(meta: MetaStandIn) -> None:
+    meta.last_inbound["120@g.us"] = NOW
+    [result] = send(WHATSAPP, meta, text="Hello", thread=["120@g.us"])
+    assert isinstance(result, Sent)
+    assert (meta.taken[0].body["to"], meta.taken[0].body["recipient_type"]) == ("120@g.us", "group")
+
+
 @pytest.mark.parametrize(
     ("count", "kind"), [(1, "button"), (3, "button"), (4, "list"), (10, "list")]
 )

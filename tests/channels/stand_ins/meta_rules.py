@@ -28,7 +28,9 @@ def check_whatsapp(body: dict[str, Any]) -> str:
     demand(body.get("messaging_product") == "whatsapp")
     recipient = body.get("to") or body.get("recipient")
     demand(isinstance(recipient, str) and recipient, 131008)
-    if "to" in body:
+    if body.get("recipient_type") == "group":
+        demand(body["to"].endswith("@g.us") and body.get("type") != "interactive", 131009)
+    elif "to" in body:
         demand(body["to"].isdecimal(), 131009)
     else:
         demand(body["recipient"][2:3] == ".", 131009)
