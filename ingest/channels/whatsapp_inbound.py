@@ -43,6 +43,7 @@ from ingest.channels.whatsapp_body import (
 )
 from ingest.channels.whatsapp_content import attachments_of, edited_text, text_of
 from ingest.channels.whatsapp_people import (
+    GROUP,
     Ids,
     changed_ids,
     customer_of_echo,
@@ -172,7 +173,7 @@ def _items(
         "provider_id": str(message.id),
         "person": who,
         "happened_at": microseconds(message.timestamp, "seconds"),
-        "thread": (str(message.group_id),) if message.group_id else (),
+        "thread": (f"{GROUP}{message.group_id}",) if message.group_id else (),
     }
     if message.type == "reaction" and message.reaction is not None:
         target = str(message.reaction.message_id)
@@ -271,7 +272,7 @@ def _status(scene: _Scene, part: Raw) -> Iterator[Inbound]:
         provider_id=f"{status.id}:{status.status}:{status.timestamp}{member}",
         person=who,
         happened_at=moment,
-        thread=(str(status.recipient_id),) if is_group and status.recipient_id else (),
+        thread=(f"{GROUP}{status.recipient_id}",) if is_group and status.recipient_id else (),
         message=str(status.id),
         status=state,
         code=str(error.code) if error.code is not None else None,

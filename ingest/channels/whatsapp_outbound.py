@@ -19,6 +19,7 @@ from ingest.channels.base import (
 from ingest.channels.meta_content import UnsendableContentError, limited, link_of, media_type
 from ingest.channels.meta_graph import GRAPH_FACEBOOK, api_url, graph_request, is_in_window
 from ingest.channels.text_split import split_text
+from ingest.channels.whatsapp_people import GROUP
 from ingest.events.payloads import Attachment
 
 TEXT_LIMIT = 4096
@@ -61,10 +62,11 @@ def _frame(message: OutboundMessage, person: Person) -> Content:
 def _recipient(message: OutboundMessage, person: Person) -> Mapping[str, str]:
     """Return the fields that name the recipient: a number in `to`, a business-scoped user id in `recipient`.
 
-    A thread is a group («Groups API»): an answer goes to all of its members.
+    An answer in a group goes to all of its members («Groups API»).
     """
-    if message.thread:
-        return {"recipient_type": "group", "to": message.thread[-1]}
+    groups = [key for key in message.thread if key.startswith(GROUP)]
+    if groups:
+        return {"recipient_type": "group", "to": groups[-1].removeprefix(GROUP)}
     for address in person.addresses:
         if address.kind == "phone":
             return {"recipient_type": "individual", "to": address.value.removeprefix("+")}

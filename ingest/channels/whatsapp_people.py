@@ -14,6 +14,9 @@ from ingest.channels.base import Address, Person
 from ingest.channels.meta_body import Name
 from ingest.channels.whatsapp_body import Contact, Message, Status, System
 
+GROUP = "group:"
+"""What the thread key of a group begins with; its id follows."""
+
 _CHANGE = re.compile(r" changed from (\S+) to (\S+)\Z")
 
 

@@ -202,7 +202,7 @@ def test_a_number_goes_to_to_and_a_business_scoped_id_to_recipient(meta: MetaSta
 
 def test_an_answer_in_a_group_goes_to_the_group(meta: MetaStandIn) -> None:
     meta.last_inbound["120@g.us"] = NOW
-    [result] = send(WHATSAPP, meta, text="Hello", thread=["120@g.us"])
+    [result] = send(WHATSAPP, meta, text="Hello", thread=["wamid.1", "group:120@g.us", "wamid.2"])
     assert isinstance(result, Sent)
     assert (meta.taken[0].body["to"], meta.taken[0].body["recipient_type"]) == ("120@g.us", "group")
 

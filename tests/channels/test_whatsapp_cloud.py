@@ -277,7 +277,7 @@ def test_a_group_has_one_receipt_for_each_member() -> None:
         "+4915112345678",
         "+4917611122233",
     ]
-    assert {each.thread for each in items} == {("group-1",)}
+    assert {each.thread for each in items} == {("group:group-1",)}
     assert len({each.provider_id for each in items}) == 2
 
 
@@ -373,7 +373,7 @@ def test_a_message_without_a_sender_is_that_of_the_only_contact() -> None:
 
 def test_a_group_is_the_thread_of_its_messages() -> None:
     sent = whatsapp_message("text", text={"body": "Hi"}, group_id="120@g.us")
-    assert message(sent).thread == ("120@g.us",)
+    assert message(sent).thread == ("group:120@g.us",)
 
 
 def test_a_system_message_that_names_no_change_is_kept() -> None:
