@@ -62,8 +62,16 @@ def replies_elsewhere(mail: Mail, our_address: str) -> bool:
 def is_our_message_id(message_id: str, our_address: str) -> bool:
     """Return whether we gave this Message-ID, for an account of this domain."""
     local, _, domain = message_id.strip("<> ").rpartition("@")
-    ours = our_address.rpartition("@")[2]
-    return local.startswith(OUR_PREFIX) and domain.lower() == ours.lower()
+    return local.startswith(OUR_PREFIX) and domain.lower() == mail_domain(our_address)
+
+
+def mail_domain(address: str) -> str:
+    """Return the domain of a mail address in ASCII, or an empty string."""
+    domain = address.rpartition("@")[2].strip().lower()
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return ""
 
 
 def _is_report(mail: Mail, kind: str) -> bool:

@@ -5,8 +5,10 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 BREAKS = frozenset(
-    ("br", "p", "div", "tr", "li", "ul", "ol", "table", "hr", "blockquote", "pre", "section", "article")
-    + ("header", "footer", "h1", "h2", "h3", "h4", "h5", "h6")
+    (
+        "article", "blockquote", "br", "div", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li",
+        "ol", "p", "pre", "section", "table", "tr", "ul",
+    )
 )  # fmt: skip
 PARAGRAPHS = frozenset(("p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "pre"))
 HIDDEN = frozenset(("script", "style", "head", "title", "template", "noscript", "svg", "object"))
@@ -89,7 +91,5 @@ def _joined(lines: list[tuple[int, str]]) -> str:
         (f"{'>' * min(quotes, MAX_QUOTES)} {line}" if quotes else line).rstrip()
         for quotes, line in lines
     ]
-    kept = [
-        line for before, line in pairwise(["", *marked]) if line.strip("> ") or line != before
-    ]
+    kept = [line for before, line in pairwise(["", *marked]) if line.strip("> ") or line != before]
     return "\n".join(kept).strip()

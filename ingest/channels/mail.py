@@ -75,8 +75,8 @@ class Mail(Struct, frozen=True, kw_only=True):
 
     def message_ids(self, name: str) -> tuple[str, ...]:
         """Return the Message-IDs of a header in order, each with its angle brackets."""
-        found = [id for value in self.values(name) for id in MESSAGE_ID.findall(value)]
-        return tuple(f"<{id}>" for id in dict.fromkeys(found[-MAX_IDS:]))
+        found = MESSAGE_ID.findall(" ".join(self.values(name)))
+        return tuple(f"<{each}>" for each in dict.fromkeys(found[-MAX_IDS:]))
 
     def message_id(self) -> str:
         """Return the Message-ID with angle brackets, or one made of the content: the same at each redelivery."""

@@ -20,6 +20,9 @@ from ingest.events.payloads import Attachment
 MAX_TEXT_BYTES = 80_000
 """UTF-8 bytes of a text in an event, which has at most 256 KiB. The raw call keeps the whole mail."""
 
+MAIL_KINDS: tuple[str, ...] = ("text", "attachment", "automatic", "bounce")
+"""What is read of a mail, for the documentation."""
+
 MAX_ADDRESSES = 100
 MAX_THREAD = 50
 MAX_ATTACHMENTS = 200
@@ -37,6 +40,13 @@ def mail_items(mail: Mail, account: Account, raw: bytes) -> Iterator[Inbound]:
         yield UnreadableItem(reason="the mail names no sender", raw=raw)
         return
     yield _message(mail, account, customer, reason)
+
+
+def mail_person(address: object) -> Person | None:
+    """Return the person of a mail address that a provider names, or None."""
+    if not isinstance(address, str) or "@" not in address:
+        return None
+    return Person(addresses=(addresses.email(address),))
 
 
 def _message(mail: Mail, account: Account, customer: Mailbox, reason: str | None) -> MessageItem:

@@ -59,7 +59,8 @@ TIME = re.compile(r"\d{1,2}[:.]\d{2}|\d{4}年")
 @cache
 def _header() -> re.Pattern[str]:
     """Return the library's pattern of the line before a quotation, in all its languages."""
-    return EmailMessage(text="", languages=list(MAIL_LANGUAGES)).HEADER_REGEX
+    pattern: re.Pattern[str] = EmailMessage(text="", languages=list(MAIL_LANGUAGES)).HEADER_REGEX
+    return pattern
 
 
 def new_text(text: str, subject: str = "") -> str:

@@ -8,19 +8,16 @@ import hashlib
 import re
 from collections.abc import Sequence
 from email import policy
-from email.message import Message
-from email.parser import BytesParser, HeaderParser
-from typing import TypeAlias
+from email.parser import BytesParser
 
 from ingest.channels.base import UnreadableCallError
+from ingest.channels.delivery_report import Part, inner_parts, read_headers, read_report
 from ingest.channels.html_text import html_to_text
 from ingest.channels.mail import (
-    DeliveryReport,
     Mail,
     bytes_to_text,
     decoded,
     header_value,
-    mailboxes,
     storable,
 )
 from ingest.events.payloads import Attachment
@@ -37,7 +34,6 @@ HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|\r?\n")
 KNOWN_HEADER = re.compile(
     rb"(?:from|to|subject|date|message-id|mime-version|content-type|received)[ \t]*:", re.IGNORECASE
 )
-Part: TypeAlias = "Message[str, str]"
 Body = tuple[str, bool]
 """Text, and whether it was HTML."""
 
@@ -64,14 +60,15 @@ def build_mail(
     body = reader.body(part, 0)
     text = storable(body[0]) if body else None
     if text is not None and len(text) > MAX_TEXT:
-        text, _ = text[:MAX_TEXT], notes.append("text_cut")
+        text = text[:MAX_TEXT]
+        notes.append("text_cut")
     return Mail(
         headers=tuple(headers),
         text=text,
         attachments=tuple(reader.attachments),
         notes=tuple(dict.fromkeys(notes)),
         content_type=part.get_content_type(),
-        report=_report(part),
+        report=read_report(part),
         envelope_sender=envelope_sender,
         digest=digest,
     )
@@ -92,9 +89,7 @@ def _repaired(raw: bytes, notes: list[str]) -> bytes:
     head, gap, content = _divided(raw)
     lines = head.splitlines(keepends=True)
     last = max((i for i, line in enumerate(lines) if KNOWN_HEADER.match(line)), default=-1)
-    good = [
-        line for i, line in enumerate(lines) if i > last or i == 0 or HEADER_LINE.match(line)
-    ]
+    good = [line for i, line in enumerate(lines) if i > last or i == 0 or HEADER_LINE.match(line)]
     if len(good) == len(lines):
         return raw
     notes.append("header_left_out")
@@ -109,11 +104,6 @@ def _divided(raw: bytes) -> tuple[bytes, bytes, bytes]:
     return raw[: empty.start()], raw[empty.start() : empty.end()], raw[empty.end() :]
 
 
-def read_headers(part: Part) -> list[tuple[str, str]]:
-    """Return the headers: lower-case names, values on one line."""
-    return [(name.lower(), header_value(str(value))) for name, value in part.raw_items()]
-
-
 class _Reader:
     """Walks the parts of one mail: text parts become its body, all others are listed."""
 
@@ -125,20 +115,20 @@ class _Reader:
     def body(self, part: Part, depth: int) -> Body | None:
         """Return the text of a part, and list what is no text."""
         self._parts += 1
-        children = part.get_payload() if part.is_multipart() else None
         if depth >= MAX_DEPTH or self._parts > MAX_PARTS:
-            return self._left_out(part)
-        if isinstance(children, list) and part.get_content_maintype() == "multipart":
-            if part.get_content_subtype() == "alternative":
-                return _best([self.body(each, depth + 1) for each in children])
-            return _all([self.body(each, depth + 1) for each in children])
+            self._leave_out(part)
+            return None
+        if part.is_multipart() and part.get_content_maintype() == "multipart":
+            join = _best if part.get_content_subtype() == "alternative" else _all
+            return join([self.body(each, depth + 1) for each in inner_parts(part)])
         if part.get_content_type() not in ("text/plain", "text/html") or _is_attached(part):
-            return self._attach(part)
+            self._attach(part)
+            return None
         text = self._decoded(part)
         is_html = part.get_content_subtype() == "html"
         return (html_to_text(text) if is_html else text.replace("\r\n", "\n"), is_html)
 
-    def _left_out(self, part: Part) -> None:
+    def _leave_out(self, part: Part) -> None:
         self.notes.append("parts_left_out")
         if self._parts <= MAX_PARTS + 1:
             self._attach(part)
@@ -214,10 +204,9 @@ def _name(part: Part) -> str | None:
 
 def _subject(part: Part) -> str | None:
     """Return a name for an attached mail: its subject."""
-    inner = part.get_payload()
-    if not isinstance(inner, list) or not inner or not isinstance(inner[0], Message):
-        return None
-    subject = next((value for name, value in read_headers(inner[0]) if name == "subject"), "")
+    inner = inner_parts(part)
+    headers = read_headers(inner[0]) if inner else []
+    subject = next((value for name, value in headers if name == "subject"), "")
     return f"{decoded(subject)[:200]}.eml" if subject else None
 
 
@@ -230,36 +219,3 @@ def _size(part: Part) -> int | None:
     except (LookupError, ValueError, TypeError, AssertionError):
         return None
     return len(content) if isinstance(content, bytes) else None
-
-
-def _report(part: Part) -> DeliveryReport | None:
-    """Return the delivery status that a mail reports (RFC 3464)."""
-    children = part.get_payload()
-    if part.get_content_type() != "multipart/report" or not isinstance(children, list):
-        return None
-    fields: dict[str, str] = {}
-    original = None
-    for each in children:
-        if each.get_content_type() == "message/delivery-status":
-            for block in each.get_payload() if each.is_multipart() else []:
-                fields |= dict(read_headers(block))
-        elif each.get_content_type() in ("message/rfc822", "text/rfc822-headers"):
-            original = _original_id(each)
-    recipient = fields.get("original-recipient") or fields.get("final-recipient", "")
-    return DeliveryReport(
-        action=fields.get("action", "").strip().lower() or "unknown",
-        status=fields.get("status", "").partition("(")[0].strip() or None,
-        reason=fields.get("diagnostic-code") or None,
-        recipient=next((each.address for each in mailboxes([recipient])), None),
-        original_id=original,
-    )
-
-
-def _original_id(part: Part) -> str | None:
-    """Return the Message-ID of the mail that a report has, whole or only its headers."""
-    inner = part.get_payload()
-    if isinstance(inner, list):
-        headers = read_headers(inner[0]) if inner else []
-    else:
-        headers = read_headers(HeaderParser(policy=policy.compat32).parsestr(str(inner)))
-    return next((value for name, value in headers if name == "message-id"), None)
