@@ -17,6 +17,9 @@ from ingest.events.payloads import Attachment
 MAX_HEADER = 32_768
 """Longer values are cut: no mail program writes them."""
 
+MAX_ENCODED = 4_096
+"""Characters of a value with encoded words that are decoded: the time grows with the square of it."""
+
 MAX_IDS = 200
 UNTRUSTED_CODECS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
 """Codecs of Python that are no charset of a mail, and slow or wrong on long input."""
@@ -132,7 +135,7 @@ def decoded(value: str) -> str:
     if "=?" not in value:
         return value
     try:
-        parts = decode_header(value)
+        parts = decode_header(value[:MAX_ENCODED])
     except (HeaderParseError, ValueError):
         return value
     words = (each if isinstance(each, str) else _word(each, charset) for each, charset in parts)

@@ -1,0 +1,67 @@
+"""Accounts, people and mails for the tests of mail."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ingest.channels.base import (
+    Account,
+    Address,
+    Call,
+    ChannelAdapter,
+    Inbound,
+    MessageItem,
+    OutboundMessage,
+    Person,
+)
+
+REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/email"
+NOW = 1_780_000_000_000_000
+ADA = Person(addresses=(Address("email", "ada@example.org"),), name="Ada")
+OUR_ADDRESS = "help@shop.example"
+
+
+def make_account(provider: str = "email", **rest: Any) -> Account:
+    secrets = {"webhook_password": ["open"], "signing_key": ["key-1"]}
+    given: dict[str, Any] = {"address": OUR_ADDRESS, "secrets": secrets, **rest}
+    return Account(account_id="inbox", provider=provider, channel="email", **given)
+
+
+def make_call(
+    body: bytes, content_type: str = "message/rfc822", headers: Mapping[str, str] | None = None
+) -> Call:
+    return Call(
+        method="POST",
+        url="https://shop.example/v1/channels/x",
+        headers={"content-type": content_type, **(headers or {})},
+        query={},
+        body=body,
+    )
+
+
+def make_mail(text: str | bytes = "Hello", **headers: str) -> bytes:
+    """Return a mail; `_` in a header's name becomes `-`, and a header with an empty value is left out."""
+    given = {
+        "From": "Ada <ada@example.org>",
+        "To": OUR_ADDRESS,
+        "Subject": "An order",
+        "Date": "Mon, 4 May 2026 10:00:00 +0200",
+        "Message-ID": "<1@example.org>",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    lines = [f"{name}: {value}" for name, value in given.items() if value]
+    body = text if isinstance(text, bytes) else text.encode()
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def make_message(**rest: Any) -> OutboundMessage:
+    return OutboundMessage(**{"reference": "send-1", "now": NOW, "text": "Good day", **rest})
+
+
+def items_of(adapter: ChannelAdapter, call: Call, account: Account) -> Sequence[Inbound]:
+    return list(adapter.parse(call, account))
+
+
+def only_message(items: Sequence[Inbound]) -> MessageItem:
+    (message,) = (each for each in items if isinstance(each, MessageItem))
+    return message
