@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -36,17 +37,23 @@ def verify(signed: bytes, signature: str, keys: Sequence[str]) -> None:
 
 
 def _is_valid(signed: bytes, signature: bytes, key: str) -> bool:
-    try:
-        public = load_der_public_key(base64.b64decode(key))
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-    if not isinstance(public, EllipticCurvePublicKey):
+    public = _public_key(key)
+    if public is None:
         return False
     try:
         public.verify(signature, signed, ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _public_key(key: str) -> EllipticCurvePublicKey | None:
+    try:
+        public = load_der_public_key(base64.b64decode(key))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return public if isinstance(public, EllipticCurvePublicKey) else None
 
 
 def sign(content: bytes, private_key: str) -> str:

@@ -60,16 +60,19 @@ class EmailMime:
 
     provider = "email"
     title = "Email (any mail server)"
-    channels = ("email",)
-    options = (
+    channels: tuple[str, ...] = ("email",)
+    options: tuple[Field, ...] = (
         Field("smtp_host", "The server that takes outgoing mail"),
         Field("smtp_port", "Its port: 587 with STARTTLS, 465 with TLS", is_required=False),
         Field("smtp_user", "The user that signs in there", is_required=False),
         Field("smtp_encryption", "`no` on a trusted network only", is_required=False),
         *OPTIONS,
     )
-    secrets = (PASSWORD, Field("smtp_password", "The password of smtp_user", is_required=False))
-    inbound_kinds = MAIL_KINDS
+    secrets: tuple[Field, ...] = (
+        PASSWORD,
+        Field("smtp_password", "The password of smtp_user", is_required=False),
+    )
+    inbound_kinds: tuple[str, ...] = MAIL_KINDS
     redelivery = "The mail server keeps a mail in its queue until the call is answered with 2xx."
     max_body_bytes = 40 * 1024 * 1024
 

@@ -21,7 +21,7 @@ MAX_TEXT_BYTES = 80_000
 """UTF-8 bytes of a text in an event, which has at most 256 KiB. The raw call keeps the whole mail."""
 
 MAIL_KINDS: tuple[str, ...] = ("text", "attachment", "automatic", "bounce")
-"""What is read of a mail, for the documentation."""
+"""The kinds of items that a mail gives, for the documentation."""
 
 MAX_ADDRESSES = 100
 MAX_THREAD = 50

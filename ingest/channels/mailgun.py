@@ -64,17 +64,24 @@ class Mailgun:
 
     provider = "mailgun"
     title = "Mailgun"
-    channels = ("email",)
-    options = (
+    channels: tuple[str, ...] = ("email",)
+    options: tuple[Field, ...] = (
         Field("domain", "The sending domain, such as mg.shop.example"),
         Field("api_url", "https://api.eu.mailgun.net for domains in the EU", is_required=False),
         *OPTIONS,
     )
-    secrets = (
+    secrets: tuple[Field, ...] = (
         Field("signing_key", "Send → Webhooks → HTTP webhook signing key"),
         Field("api_key", "A sending key of the domain"),
     )
-    inbound_kinds = (*MAIL_KINDS, "status", "opened", "clicked", "complained", "unsubscribed")
+    inbound_kinds: tuple[str, ...] = (
+        *MAIL_KINDS,
+        "status",
+        "opened",
+        "clicked",
+        "complained",
+        "unsubscribed",
+    )
     redelivery = "Repeats calls that get neither 200 nor 406 at growing intervals for 8 hours."
     max_body_bytes = 40 * 1024 * 1024
 

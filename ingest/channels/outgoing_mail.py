@@ -42,7 +42,7 @@ MAX_SUBJECT = 400
 
 
 class OutgoingMail(Struct, frozen=True, kw_only=True):
-    """A mail. Addresses are ASCII. `headers`: those beside From, To, Subject, Reply-To and Date."""
+    """A mail. Addresses are ASCII. `headers`: those besides From, To, Subject, Reply-To and Date."""
 
     sender: str
     sender_name: str

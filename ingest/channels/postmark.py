@@ -60,6 +60,9 @@ FAILURES = frozenset(
 )  # fmt: skip
 """Types of bounces after which the mail is not delivered. The others are answers of robots, or temporary."""
 
+UNPROCESSABLE = 422
+"""The status of an answer whose `ErrorCode` says what is wrong with the mail."""
+
 TEMPORARY_ERRORS = frozenset((100, 405, 412, 600, 601))
 """Error codes that a person or time can repair: maintenance, no credit, an account in review."""
 
@@ -69,14 +72,14 @@ class Postmark:
 
     provider = "postmark"
     title = "Postmark"
-    channels = ("email",)
-    options = (
+    channels: tuple[str, ...] = ("email",)
+    options: tuple[Field, ...] = (
         Field("message_stream", "The stream of outgoing mail, else `outbound`", is_required=False),
         Field("api_url", f"Another address of the API than {API_URL}", is_required=False),
         *OPTIONS,
     )
-    secrets = (PASSWORD, Field("server_token", "Server → API Tokens"))
-    inbound_kinds = (*MAIL_KINDS, "status", "open", "click", "spam_complaint")
+    secrets: tuple[Field, ...] = (PASSWORD, Field("server_token", "Server → API Tokens"))
+    inbound_kinds: tuple[str, ...] = (*MAIL_KINDS, "status", "open", "click", "spam_complaint")
     redelivery = "Repeats inbound calls 10 times in 10.5 hours, others 3 times; 403 stops it."
     max_body_bytes = 50 * 1024 * 1024
 
@@ -124,7 +127,7 @@ class Postmark:
             return Sent(text_of(fields, "MessageID"))
         if code in TEMPORARY_ERRORS:
             return Retry(f"Postmark does not take mail now, code {code}")
-        if code:
+        if code and answer.status == UNPROCESSABLE:
             return Rejected(f"Postmark rejected the mail, code {code}", str(code))
         return failure(answer, str(answer.status))
 

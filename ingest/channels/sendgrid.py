@@ -60,17 +60,17 @@ class SendGrid:
 
     provider = "sendgrid"
     title = "SendGrid"
-    channels = ("email",)
-    options = (
+    channels: tuple[str, ...] = ("email",)
+    options: tuple[Field, ...] = (
         Field("api_url", f"Another address of the API than {API_URL}", is_required=False),
         *OPTIONS,
     )
-    secrets = (
+    secrets: tuple[Field, ...] = (
         Field("public_key", "Verification keys of the Event Webhook and of Inbound Parse"),
         Field("api_key", "Settings → API Keys, with the permission Mail Send"),
         Field("replay_key", "A private key (PEM), to sign recorded calls", is_required=False),
     )
-    inbound_kinds = (*MAIL_KINDS, "status", "open", "click", "spamreport")
+    inbound_kinds: tuple[str, ...] = (*MAIL_KINDS, "status", "open", "click", "spamreport")
     redelivery = "Repeats calls that get no 2xx: mails for 3 days, events for 24 hours."
     max_body_bytes = 40 * 1024 * 1024
 

@@ -10,9 +10,12 @@ from ingest.channels.base import (
     Call,
     ChannelAdapter,
     Inbound,
+    MailRequest,
     MessageItem,
     OutboundMessage,
+    OutboundRequest,
     Person,
+    Unsendable,
 )
 
 REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/email"
@@ -60,6 +63,21 @@ def make_message(**rest: Any) -> OutboundMessage:
 
 def items_of(adapter: ChannelAdapter, call: Call, account: Account) -> Sequence[Inbound]:
     return list(adapter.parse(call, account))
+
+
+def rendered(adapter: ChannelAdapter, account: Account, **rest: Any) -> OutboundRequest:
+    """Return the one request that sends a message to Ada."""
+    sent = adapter.render(make_message(**rest), ADA, account)
+    assert not isinstance(sent, Unsendable)
+    (request,) = sent
+    return request
+
+
+def rendered_mail(adapter: ChannelAdapter, account: Account, **rest: Any) -> bytes:
+    """Return the bytes of the mail that sends a message to Ada."""
+    request = rendered(adapter, account, **rest)
+    assert isinstance(request, MailRequest)
+    return request.content
 
 
 def only_message(items: Sequence[Inbound]) -> MessageItem:

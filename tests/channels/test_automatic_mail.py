@@ -15,8 +15,8 @@ from tests.channels.mail_factories import (
     make_account,
     make_call,
     make_mail,
-    make_message,
     only_message,
+    rendered_mail,
 )
 
 OURS = message_id_of("send-1", make_account())
@@ -117,20 +117,19 @@ def test_a_delay_or_a_bounce_of_another_mail_is_no_receipt(action: str, original
 
 
 def test_our_own_mail_that_returns_names_our_send_and_its_recipient() -> None:
-    (request,) = ADAPTER.render(make_message(), ADA, make_account())
-    message = only_message(read(request.content))
+    message = only_message(read(rendered_mail(ADAPTER, make_account())))
     assert (message.author, message.payload["automatic"]) == ("system", "own_mail")
     assert message.client_reference == "send-1"
     assert message.person is not None
     assert message.person.addresses == ADA.addresses
 
 
-def test_an_automatic_answer_of_ours_is_automatic_to_others() -> None:
-    (request,) = ADAPTER.render(make_message(is_automatic=True), ADA, make_account())
-    assert automatic_reason(read_mail(request.content), "desk@other.example") is not None
+def test_our_automatic_answer_is_automatic_to_others() -> None:
+    mail = read_mail(rendered_mail(ADAPTER, make_account(), is_automatic=True))
+    assert automatic_reason(mail, "desk@other.example") is not None
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real mails beside the checkout")
+@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 def test_of_the_real_mails_only_the_automatic_ones_are_automatic() -> None:
     found = {
         path.stem

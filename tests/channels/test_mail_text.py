@@ -26,7 +26,7 @@ SHOP = "Shop <help@shop.example>"
         (f"Am 4. Mai 2026 um 10:00 schrieb {SHOP}:", "> Gern"),
         (f"Le lun. 4 mai 2026 à 10:00, {SHOP} a écrit :", "> Volontiers"),
         ("El lun, 4 may 2026 a las 10:00, Shop (<help@shop.example>) escribió:", "> Vale"),
-        (f"Il giorno lun 4 mag 2026 alle ore 10:00 {SHOP} ha scritto:", "> Va bene"),
+        (f"Il giorno lun 4 mag 2026 10:00 {SHOP} ha scritto:", "> Va bene"),
         (f"Op ma 4 mei 2026 om 10:00 schreef {SHOP}:", "> Graag"),
         (f"Em seg., 4 de mai. de 2026 às 10:00, {SHOP} escreveu:", "> Certo"),
         (f"пн, 4 мая 2026 г. в 10:00, {SHOP}:", "> Хорошо"),
@@ -174,7 +174,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real mails beside the checkout")
+@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize(
     "path", sorted(REAL.glob("reply_text_github/*")), ids=lambda each: each.stem
 )
@@ -185,7 +185,7 @@ def test_real_replies_have_what_their_origin_expects(path: Path) -> None:
     assert not any(each in text for each in QUOTED_PARTS)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real mails beside the checkout")
+@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize("path", sorted(REAL.glob("reply_talon/*.eml")), ids=lambda each: each.stem)
 def test_real_replies_of_many_programs_are_read(path: Path) -> None:
     mail = read_mail(path.read_bytes())
@@ -193,7 +193,7 @@ def test_real_replies_of_many_programs_are_read(path: Path) -> None:
     assert squeezed(text) == EXPECTED_TALON.get(path.stem, "Hello")
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real mails beside the checkout")
+@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize(
     "path", sorted(REAL.glob("reply_talon/*.html")), ids=lambda each: each.stem
 )

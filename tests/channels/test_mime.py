@@ -284,7 +284,7 @@ ODD_TO_THE_STANDARD_LIBRARY = (
 )  # fmt: skip
 
 
-@pytest.mark.skipif(not MAILS, reason="no real mails beside the checkout")
+@pytest.mark.skipif(not MAILS, reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize("path", MAILS, ids=lambda each: each.stem)
 def test_a_real_mail_is_read_as_the_strict_parser_reads_it(path: Path) -> None:
     raw = path.read_bytes()
@@ -305,14 +305,14 @@ def test_a_real_mail_is_read_as_the_strict_parser_reads_it(path: Path) -> None:
 
 
 def _time(mail: EmailMessage) -> int | None:
-    date = mail["date"].datetime if mail["date"] else None
+    date: datetime | None = mail["date"].datetime if mail["date"] else None
     if date is None:
         return None
     aware = date if date.tzinfo else date.replace(tzinfo=UTC)
     return round((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
 
 
-@pytest.mark.skipif(not MAILS, reason="no real mails beside the checkout")
+@pytest.mark.skipif(not MAILS, reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize("path", MAILS, ids=lambda each: each.stem)
 def test_a_real_mail_becomes_one_message_of_its_sender(path: Path) -> None:
     message = only_message(items_of(ADAPTER, make_call(path.read_bytes()), make_account()))
