@@ -12,7 +12,7 @@ from ingest.channels.automatic_mail import (
     replies_elsewhere,
 )
 from ingest.channels.base import Account, Inbound, MessageItem, Person, ReceiptItem, UnreadableItem
-from ingest.channels.mail import Mail, Mailbox
+from ingest.channels.mail import Mail, Mailbox, storable
 from ingest.channels.mail_text import new_text
 from ingest.channels.reply_tokens import key_of_recipient, key_of_subject
 from ingest.events.payloads import Attachment
@@ -65,7 +65,7 @@ def _message(mail: Mail, account: Account, customer: Mailbox, reason: str | None
         thread=_thread(mail),
         author="customer" if reason is None else "system",
         author_name=customer.name,
-        text=_cut(text) or (subject or None),
+        text=_cut(text) or (None if attachments else subject or None),
         attachments=attachments,
         in_reply_to=next(iter(mail.message_ids("in-reply-to")), None),
         client_reference=mail.value(MARKER) or None,
@@ -74,9 +74,22 @@ def _message(mail: Mail, account: Account, customer: Mailbox, reason: str | None
 
 
 def _attachments(mail: Mail, notes: list[str]) -> tuple[Attachment, ...]:
+    """Return the files as an event can hold them: few, with short texts."""
     if len(mail.attachments) > MAX_ATTACHMENTS:
         notes.append("attachments_left_out")
-    return mail.attachments[:MAX_ATTACHMENTS]
+    return tuple(
+        Attachment(
+            url=_short(each.url),
+            content_type=_short(each.content_type),
+            size=each.size,
+            name=_short(each.name),
+        )
+        for each in mail.attachments[:MAX_ATTACHMENTS]
+    )
+
+
+def _short(text: str | None) -> str | None:
+    return storable(text)[:MAX_SUBJECT] or None if text else None
 
 
 def _fields(mail: Mail, text: str, whole: str, subject: str, notes: list[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/receive-http, …/webhooks/webhook-payloads.
 The signature covers a timestamp and a token, NOT the body: who sees a call on its way can forge others for 15
-minutes. Therefore the URL must have https, and the intake keeps each token once.
+minutes. Therefore the URL must have https.
 """
 
 import hashlib

@@ -26,6 +26,7 @@ def route_mail(form: Form) -> Mail:
     recipient = form.text("recipient")
     if not any(name.lower() == "to" for name, _ in headers) and recipient:
         known["to"] = known.get("to") or recipient
+    known["x-original-to"] = recipient
     return parsed_mail(
         headers,
         known,

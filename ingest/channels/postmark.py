@@ -204,7 +204,7 @@ def _event(fields: Fields, kind: str) -> Inbound:
         "person": mail_person(fields.get("Recipient") or fields.get("Email")),
         "happened_at": iso_time(moment),
     }
-    is_failure = kind == "Bounce" and fields.get("Type") in FAILURES
+    is_failure = kind == "Bounce" and text_of(fields, "Type") in FAILURES
     if not message or not (is_failure or kind == "Delivery"):
         return OtherItem(kind=kind_name(kind), data=fields, **common)
     return ReceiptItem(

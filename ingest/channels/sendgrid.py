@@ -140,6 +140,12 @@ def _mail(form: Form) -> Mail:
     known = {
         name: form.text(name, text_of(charsets, name)) for name in ("from", "to", "cc", "subject")
     }
+    recipients = envelope.get("to")
+    known["x-original-to"] = ", ".join(
+        each
+        for each in (recipients if isinstance(recipients, list) else [])
+        if isinstance(each, str)
+    )
     return parsed_mail(
         header_block(form.text("headers")),
         known,

@@ -145,7 +145,7 @@ def test_a_parsed_route_is_read() -> None:
             "body-plain": "Hi 👍",
             "body-html": "<p>Hi",
             "sender": "bounce@example.org",
-            "recipient": "help@shop.example",
+            "recipient": f"help+c-{'a' * 16}@shop.example",
             "attachments": '[{"url":"https://x.example/1","content-type":"a/b","name":"c","size":3}]',
         }
     )
@@ -156,6 +156,7 @@ def test_a_parsed_route_is_read() -> None:
         "Äda",
     )
     assert message.in_reply_to == "<0@x>"
+    assert message.thread == ("<0@x>", "token:" + "a" * 16)
     assert message.happened_at == 1_777_881_600_000_000
     assert (message.attachments[0].url, message.attachments[0].size) == ("https://x.example/1", 3)
 

@@ -319,4 +319,5 @@ def test_a_real_mail_becomes_one_message_of_its_sender(path: Path) -> None:
     assert message.person is not None
     assert message.person.addresses[0].kind == "email"
     assert message.text or message.attachments
+    assert message.text != message.payload["email"].get("subject") or not message.attachments
     assert message.payload["email"]["message_id"] == message.provider_id

@@ -92,6 +92,7 @@ def test_the_raw_mail_is_used_where_json_loses_no_byte() -> None:
         ({"RecordType": "Bounce", "ID": 4, "Type": "AutoResponder", "TypeCode": 32}, None),
         ({"RecordType": "Open", "FirstOpen": True, "ReceivedAt": "2026-05-28T20:26:40Z"}, None),
         ({"RecordType": "Click"}, None),
+        ({"RecordType": "Bounce", "ID": [], "Type": []}, None),
         ({"RecordType": "SpamComplaint", "Type": "SpamComplaint", "ID": 5}, None),
         ({"RecordType": "SubscriptionChange"}, None),
         ({"RecordType": "Something New"}, None),

@@ -167,7 +167,7 @@ def test_a_parsed_mail_is_read() -> None:
         subject="Größe".encode("latin-1"),
         text="Hi 👍\r\n\r\nOn Mon, 4 May 2026 at 09:00, Shop <help@shop.example> wrote:\r\n> x",
         charsets='{"subject":"iso-8859-1","text":"UTF-8"}',
-        envelope='{"to":["help@shop.example"],"from":"bounce@example.org"}',
+        envelope='{"to":["help+c-aaaaaaaaaaaaaaaa@shop.example"],"from":"bounce@example.org"}',
         attachments="1",
         attachment1=b"%PDF\r\n\r\n--",
         attachment__info='{"attachment1":{"filename":"bill.pdf","type":"application/pdf","content-id":"c1"}}',
@@ -179,7 +179,7 @@ def test_a_parsed_mail_is_read() -> None:
     assert (message.provider_id, message.text) == ("<1@example.org>", "Hi 👍")
     assert message.author_name == "Lovelace, Ada"
     assert message.payload["email"]["subject"] == "Größe"
-    assert message.thread == ("<0@x>",)
+    assert message.thread == ("<0@x>", "token:aaaaaaaaaaaaaaaa")
     (file,) = message.attachments
     assert (file.name, file.size, file.url) == ("bill.pdf", 10, "cid:c1")
 
