@@ -3,11 +3,16 @@
 from email import policy
 from email.message import Message
 from email.parser import HeaderParser
+from itertools import islice
 from typing import TypeAlias
 
 from ingest.channels.mail import DeliveryReport, header_value, mailboxes
 
 Part: TypeAlias = "Message[str, str]"
+
+
+MAX_HEADERS = 1_000
+"""Further headers of a part are not read."""
 
 
 def inner_parts(part: Part) -> list[Part]:
@@ -19,7 +24,8 @@ def inner_parts(part: Part) -> list[Part]:
 
 def read_headers(part: Part) -> list[tuple[str, str]]:
     """Return the headers: lower-case names, values on one line."""
-    return [(name.lower(), header_value(str(value))) for name, value in part.raw_items()]
+    items = islice(part.raw_items(), MAX_HEADERS)
+    return [(name.lower(), header_value(str(value))) for name, value in items]
 
 
 def read_report(part: Part) -> DeliveryReport | None:

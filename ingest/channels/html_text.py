@@ -21,6 +21,9 @@ VERBATIM_CONTENT = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("s
 """Elements whose content is no HTML, and what ends it."""
 
 MAX_QUOTES = 20
+MAX_HTML = 1_000_000
+"""Characters that are read. The text of a mail in an event is far shorter."""
+
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,30})")
 QUOTE = re.compile(r"=\s{0,9}([\"'])|>")
 
@@ -128,7 +131,7 @@ class _Text:
 def html_to_text(html: str) -> str:
     """Return what a person reads in the HTML. Never raises."""
     reader = _Text()
-    for kind, value in _tokens(html):
+    for kind, value in _tokens(html[:MAX_HTML]):
         if kind == "text":
             reader.text(unescape(value))
         elif kind == "open":

@@ -94,7 +94,7 @@ def _short(text: str | None) -> str | None:
 
 def _fields(mail: Mail, text: str, whole: str, subject: str, notes: list[str]) -> dict[str, Any]:
     """Return what the payload keeps of a mail: fields without a value are left out."""
-    if len(whole.encode()) > MAX_TEXT_BYTES:
+    if len(whole.encode()) > MAX_TEXT_BYTES and "text_cut" not in notes:
         notes.append("text_cut")
     fields = {
         "subject": subject[:MAX_SUBJECT],

@@ -27,6 +27,8 @@ MAX_PARTS = 1_000
 MAX_TEXT = 200_000
 """Characters of text of a mail; an event has at most 256 KiB."""
 
+MAX_DELIMITERS = 10_000
+MAX_COMPARISONS = 10_000_000
 MAX_HEAD = 1_000_000
 """Bytes in which the headers of a mail end."""
 
@@ -77,11 +79,24 @@ def build_mail(
 def _parsed(raw: bytes, notes: list[str]) -> Part:
     """Parse the mail; one that is nested too deeply gives its headers, and its content as one text."""
     start = _repaired(raw.lstrip(b"\r\n\t \xef\xbb\xbf"), notes)
+    if _is_excessive(start):
+        notes.append("unreadable_structure")
+        return BytesParser(policy=policy.compat32).parsebytes(start, headersonly=True)
     try:
         return BytesParser(policy=policy.compat32).parsebytes(start)
     except (RecursionError, ValueError, TypeError, LookupError, AttributeError, IndexError):
         notes.append("unreadable_structure")
         return BytesParser(policy=policy.compat32).parsebytes(start, headersonly=True)
+
+
+def _is_excessive(raw: bytes) -> bool:
+    """Return whether parsing would take long: the parser compares each line with each open boundary."""
+    levels = len(re.findall(rb"boundary", raw, re.IGNORECASE))
+    is_report = re.search(rb"delivery-status", raw, re.IGNORECASE) is not None
+    blocks = len(re.findall(rb"\n\r?\n", raw)) if is_report else 0
+    if raw.count(b"\n--") > MAX_DELIMITERS or blocks > MAX_DELIMITERS:
+        return True
+    return raw.count(b"\n") * levels > MAX_COMPARISONS
 
 
 def _repaired(raw: bytes, notes: list[str]) -> bytes:

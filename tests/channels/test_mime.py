@@ -2,7 +2,9 @@
 
 import base64
 import random
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -321,3 +323,23 @@ def test_a_real_mail_becomes_one_message_of_its_sender(path: Path) -> None:
     assert message.text or message.attachments
     assert message.text != message.payload["email"].get("subject") or not message.attachments
     assert message.payload["email"]["message_id"] == message.provider_id
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        nested(60)[:-6] + b"abc\r\n" * 40_000,
+        nested(1) + b"--b0\r\n" * 500_000,
+        b"To: a@b\r\n" * 60_000 + make_mail("x"),
+        make_mail(b"<p>x</p>" * 300_000, Content_Type="text/html"),
+        make_mail(b"a: b\r\n\r\n" * 100_000, Content_Type="message/delivery-status"),
+        make_mail(Subject="=?a?q?" * 20_000, From="(" * 20_000, References="<a@b> " * 20_000),
+        b"Content-Type: message/rfc822\r\n\r\n" * 2_000 + make_mail("x"),
+    ],
+    ids=("depth", "delimiters", "headers", "html", "report", "encoded", "mails"),
+)
+def test_no_mail_takes_long(raw: bytes) -> None:
+    started = time.perf_counter()
+    with suppress(UnreadableCallError):
+        items_of(ADAPTER, make_call(raw), make_account())
+    assert time.perf_counter() - started < 6
