@@ -31,6 +31,8 @@ from ingest.channels.mime import read_mail
 from ingest.channels.outgoing_mail import OPTIONS, compose, to_mime
 
 SUBMISSION_PORT = 587
+SIGN_IN_CODES = frozenset((530, 534, 535, 538))
+"""Replies about the sign-in (RFC 4954): a person can repair it, and the mail waits."""
 
 
 class SmtpSettings(Struct, frozen=True):
@@ -109,6 +111,8 @@ class EmailMime:
             return Sent(answer.headers.get("message-id"))
         if 400 <= answer.status < 500:
             return Retry(f"the server asks to try later, code {answer.status}")
+        if answer.status in SIGN_IN_CODES:
+            return Retry("the server does not accept the credentials")
         return Rejected("the server rejected the mail", _code(answer))
 
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:

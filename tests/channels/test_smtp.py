@@ -127,6 +127,7 @@ def test_a_mail_arrives_at_a_server_byte_for_byte(server: tuple[MailServer, int]
         (250, b"ok", Sent("<m>")),
         (421, b"4.3.2 down", Retry("the server asks to try later, code 421")),
         (550, b"5.1.1 unknown", Rejected("the server rejected the mail", "5.1.1")),
+        (535, b"5.7.8 bad password", Retry("the server does not accept the credentials")),
         (550, b"unknown user", Rejected("the server rejected the mail", "550")),
     ],
 )
