@@ -134,6 +134,12 @@ class MessageCreated(Payload):
     """
 
     attachments: list[Attachment] = []
+    email: PersonalFields | None = None
+    """Fields of a mail: subject, Message-ID, addresses, and the original text if it quotes others."""
+
+    automatic: Name | None = None
+    """Why a mail counts as sent by a program, such as `delivery_report`; it gets no answer."""
+
     nlu: Understanding | None = None
     modified_by: list[str] = []
     thread: ThreadKeys = []
