@@ -167,7 +167,9 @@ def test_contacts_are_created_updated_and_linked(api: TestClient) -> None:
     send(api, "POST", "//contacts/ada/addresses", channel="email", address="ada@example.org")
     found = read(api, "//contacts/ada")
     assert found["attributes"] == {"name": "Ada", "language": "en"}
-    assert found["addresses"] == [{"channel": "email", "address": "ada@example.org"}]
+    assert found["addresses"] == [
+        {"kind": "email", "address": "ada@example.org", "scope": "", "channel": "email"}
+    ]
     assert rejected(api, "PATCH", "//contacts/bob", 404, attributes={}) == "unknown_contact"
     etag = {"if-match": '"1"'}
     assert send(api, "PATCH", "//contacts/ada", 412, headers=etag, attributes={})

@@ -23,6 +23,9 @@ names this list as the way to change that.
 MAX_LENGTH = 256
 """Maximum characters of a value. A longer one keeps its beginning and gets a hash of the whole."""
 
+KIND_OF_CHANNEL: dict[str, AddressKind] = {"whatsapp": "phone", "sms": "phone", "email": "email"}
+"""Kind of an address that a client links without one."""
+
 _PHONE_SCHEME = re.compile(r"(?:whatsapp|tel|sms|mms|rcs):", re.IGNORECASE)
 _E164_DIGITS = range(8, 16)
 """Digits of a number with its country code: at most 15 (ITU-T E.164). Short codes have fewer than 8."""

@@ -70,6 +70,10 @@ class Contact(Struct, array_like=True):
         """Return whether this address is the contact's now."""
         return any(each.key == key for each in self.addresses)
 
+    def linked_at(self, key: AddressKey) -> int:
+        """Return the position at which this address was first linked, of those that the contact has now."""
+        return min(each.linked_at for each in self.addresses if each.key == key)
+
     def keys(self) -> dict[AddressKey, bool]:
         """Return what the contact is found by, and whether it has this address now."""
         former = dict.fromkeys((each.key for each in self.former_addresses), False)

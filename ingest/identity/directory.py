@@ -71,7 +71,7 @@ class Directory:
         """
         key = key_of(address)
         owners = [
-            (min(each.linked_at for each in contact.addresses if each.key == key), contact_id)
+            (contact.linked_at(key), contact_id)
             for contact_id, contact in self._contacts.items()
             if contact.has(key)
         ]

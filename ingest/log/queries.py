@@ -93,16 +93,19 @@ def list_conversations(
     before: tuple[int, str] | None,
     equal: Mapping[str, str | None],
     channels: Collection[str] = (),
+    contact_ids: Collection[str] = (),
 ) -> list[Conversation]:
     """Return at most `limit` conversations, newest first, created before position `before`.
 
-    `equal` gives values that columns must have; None: any value. With `channels`, only of those
-    channels. Conversations whose state cannot be read are left out; `unreadable_states` has them.
+    `equal` gives values that columns must have; None: any value. With `channels` or `contact_ids`, only
+    of those. Conversations whose state cannot be read are left out; `unreadable_states` has them.
     """
     place = (conversations.c.created_position, conversations.c.conversation_id)
     query = select(*place, conversations.c.projection).order_by(*(each.desc() for each in place))
     if channels:
         query = query.where(conversations.c.channel.in_(sorted(channels)))
+    if contact_ids:
+        query = query.where(conversations.c.contact_id.in_(sorted(contact_ids)))
     for name, value in equal.items():
         if value is not None:
             query = query.where(conversations.c[name] == value)

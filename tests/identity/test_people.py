@@ -6,6 +6,7 @@ from ingest.channels.addresses import bsuid, email, phone
 from ingest.channels.base import AddressChangeItem, Person
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
+from ingest.identity.people import person_of
 from tests.identity.channel_log import MAIL, ChannelLog
 
 NUMBER, ID = phone("4915112345678"), bsuid("DE.1349")
@@ -179,3 +180,16 @@ def test_a_broken_clock_of_a_provider_loses_no_message(log: ChannelLog) -> None:
 
     assert set(stored.statuses) == {"accepted"}
     assert stored.resolution.drafts[0].happened_at is None
+
+
+def test_a_person_is_reached_at_every_current_address_of_the_merged_contacts(
+    log: ChannelLog,
+) -> None:
+    (chat,) = log.receive(log.message(NUMBER, name="Ada"))
+    log.receive(log.message(NUMBER, ID))
+    (mail,) = log.receive(log.message(ADA), account=MAIL)
+    contact_id = chat.resolution.contact_id or ""
+    assert log.merge(mail.resolution.contact_id or "", contact_id)
+
+    assert person_of(log.engine, contact_id) == Person(addresses=(ID, NUMBER, ADA), name="Ada")
+    assert person_of(log.engine, "nobody") is None

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from msgspec import Meta
 from pydantic import BaseModel, Field
 
@@ -11,15 +11,20 @@ from ingest.api.command_router import Body, CommandRouter, payload
 from ingest.api.conversation_view import struct_fields
 from ingest.api.dependencies import Context, RequirePii, require_read
 from ingest.api.openapi import READ_ERRORS, problem_responses
+from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
+from ingest.channels import addresses
+from ingest.channels.addresses import KIND_OF_CHANNEL
+from ingest.channels.base import AddressKind
 from ingest.errors import (
     ContactExistsError,
     UnknownContactError,
     VersionMismatchError,
 )
-from ingest.events.contact_state import Contact
+from ingest.events.contact_state import Contact, MergeProposal
 from ingest.events.draft import Draft
-from ingest.events.payloads import Id, Name
-from ingest.log import queries
+from ingest.events.payloads import Id, Name, Scope
+from ingest.identity.binding import key_of
+from ingest.log import contact_queries, queries
 
 commands = CommandRouter()
 
@@ -38,10 +43,26 @@ class ContactChange(Body, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewAddress(Body, kw_only=True, forbid_unknown_fields=True):
-    """How the person is reached."""
+    """How the person is reached. Without a kind it follows from the channel, if that has addresses of one kind."""
 
     channel: Name
     address: Annotated[str, Meta(min_length=1, max_length=256)]
+    kind: AddressKind | None = None
+    scope: Scope = ""
+
+
+class FormerAddress(Body, kw_only=True, forbid_unknown_fields=True):
+    """An address that is no longer the person's."""
+
+    address: Annotated[str, Meta(min_length=1, max_length=256)]
+    kind: AddressKind
+    scope: Scope = ""
+
+
+class Merge(Body, kw_only=True, forbid_unknown_fields=True):
+    """The contact that is the same person."""
+
+    into: Id
 
 
 CONTACT_ERRORS = (ContactExistsError, UnknownContactError, VersionMismatchError)
@@ -88,9 +109,62 @@ def update_contact(body: ContactChange) -> Draft:
     is_edit=True,
 )
 def link_address(body: NewAddress) -> Draft:
-    """Add an address to a contact."""
-    given = {"channel": body.channel, "address": body.address}
-    return Draft(event_type="contact.linked", payload=given)
+    """Add an address to a contact, in its normal form."""
+    kind = body.kind or KIND_OF_CHANNEL.get(body.channel, "external_id")
+    linked = {"channel": body.channel} | _normal(kind, body.address, body.scope)
+    return Draft(event_type="contact.linked", payload=linked)
+
+
+@commands.command(
+    "POST",
+    "/contacts/{contact_id:id}/addresses/unlink",
+    FormerAddress,
+    tag="contacts",
+    example={"kind": "email", "address": "ada@example.org"},
+    errors=CONTACT_ERRORS,
+    is_edit=True,
+)
+def unlink_address(body: FormerAddress) -> Draft:
+    """Remove an address from a contact; it stays known as a former one."""
+    former = _normal(body.kind, body.address, body.scope)
+    return Draft(event_type="contact.unlinked", payload=former)
+
+
+@commands.command(
+    "POST",
+    "/contacts/{contact_id:id}/merge",
+    Merge,
+    tag="contacts",
+    example={"into": "ada-lovelace"},
+    errors=CONTACT_ERRORS,
+    is_edit=True,
+)
+def merge_contact(body: Merge) -> Draft:
+    """Merge a contact into another one: both are the same person.
+
+    This accepts a proposal. Nothing is lost: `unmerge` restores both.
+    """
+    return Draft(event_type="contact.merged", payload={"into": body.into})
+
+
+@commands.command(
+    "POST",
+    "/contacts/{contact_id:id}/unmerge",
+    Body,
+    tag="contacts",
+    example={},
+    errors=CONTACT_ERRORS,
+    is_edit=True,
+)
+def unmerge_contact(_body: Body) -> Draft:
+    """Undo the merge of a contact: it is a person of its own again."""
+    return Draft(event_type="contact.unmerged")
+
+
+def _normal(kind: AddressKind, text: str, scope: str) -> dict[str, Any]:
+    address = addresses.parse(kind, text, scope)
+    named = {"kind": address.kind, "address": address.value}
+    return named | ({"scope": address.scope} if address.scope else {})
 
 
 router = APIRouter(
@@ -98,11 +172,18 @@ router = APIRouter(
 )
 
 
-class AddressView(BaseModel):
+class AddressName(BaseModel):
+    """What an address is found by."""
+
+    kind: str
+    address: str
+    scope: str = Field(description="what it is unique in, such as a page; mostly empty")
+
+
+class AddressView(AddressName):
     """An address of the person."""
 
-    channel: str
-    address: str
+    channel: str = Field(description="the channel on which it was linked")
 
 
 class ContactView(BaseModel):
@@ -111,8 +192,31 @@ class ContactView(BaseModel):
     contact_id: str
     attributes: dict[str, Any]
     addresses: list[AddressView]
+    former_addresses: list[AddressView]
     merged_into: str | None
     version: int = Field(description="the ETag")
+
+
+class ContactList(BaseModel):
+    """The contacts with an address: mostly one."""
+
+    items: list[ContactView]
+
+
+class ProposalView(BaseModel):
+    """Two contacts that may be one person. Merge one into the other to accept it."""
+
+    contact_id: str
+    other_contact_id: str
+    addresses: list[AddressName] = Field(description="the addresses that one call named together")
+
+
+class ProposalPage(BaseModel):
+    """A page of proposals."""
+
+    items: list[ProposalView]
+    cursor: str | None
+    has_more: bool
 
 
 @router.get(
@@ -131,6 +235,49 @@ def get_contact(
     return _contact(found)
 
 
+@router.get("/contacts", tags=["contacts"])
+def find_contacts(
+    api: Context,
+    _caller: RequirePii,
+    kind: AddressKind,
+    value: Annotated[str, Query(min_length=1, max_length=512)],
+    scope: Annotated[str, Query(max_length=256)] = "",
+) -> ContactList:
+    """Return the contacts that have an address, in any spelling; the first owner first."""
+    key = key_of(addresses.parse(kind, value, scope))
+    found = contact_queries.find_contacts(api.engine, key)
+    return ContactList(items=[_contact(each) for each in found])
+
+
+@router.get("/merge-proposals", tags=["contacts"])
+def list_merge_proposals(
+    api: Context, _caller: RequirePii, limit: Limit = 50, cursor: PageCursor = None
+) -> ProposalPage:
+    """List pairs of contacts that may be one person and wait for a decision, newest first."""
+    found = contact_queries.list_proposals(api.engine, limit + 1, from_keyed_cursor(cursor))
+    more = len(found) > limit
+    contact, last = found[limit - 1] if more else (None, None)
+    return ProposalPage(
+        items=[_proposal(each, proposal) for each, proposal in found[:limit]],
+        cursor=to_cursor(last.proposed_at, contact.contact_id) if contact and last else None,
+        has_more=more,
+    )
+
+
+def _proposal(contact: Contact, proposal: MergeProposal) -> ProposalView:
+    return ProposalView(
+        contact_id=contact.contact_id,
+        other_contact_id=proposal.other_contact_id,
+        addresses=[
+            AddressName(kind=each.kind, address=each.value, scope=each.scope)
+            for each in proposal.addresses
+        ],
+    )
+
+
 def _contact(contact: Contact) -> ContactView:
-    addresses = [struct_fields(each) for each in contact.addresses]
-    return ContactView.model_validate(struct_fields(contact) | {"addresses": addresses})
+    found = {
+        name: [struct_fields(each) for each in getattr(contact, name)]
+        for name in ("addresses", "former_addresses")
+    }
+    return ContactView.model_validate(struct_fields(contact) | found)

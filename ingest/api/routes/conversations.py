@@ -23,7 +23,7 @@ from ingest.errors import (
     ConversationExistsError,
 )
 from ingest.events.draft import Draft
-from ingest.log import queries
+from ingest.log import contact_queries, queries
 from ingest.log.writer_requests import Acknowledgement
 
 router = APIRouter(
@@ -76,13 +76,14 @@ def list_conversations(
     conversation_key: Annotated[str | None, Query(max_length=512)] = None,
     contact_id: Annotated[str | None, Query(max_length=512)] = None,
 ) -> ConversationPage:
-    """List conversations, newest first; optionally by your own key, or of one contact."""
+    """List conversations, newest first; optionally by your own key, or of one contact and those merged with it."""
     found = queries.list_conversations(
         api.engine,
         limit + 1,
         from_keyed_cursor(cursor),
-        {"channel": channel, "conversation_key": conversation_key, "contact_id": contact_id},
+        {"channel": channel, "conversation_key": conversation_key},
         caller.channels,
+        () if contact_id is None else contact_queries.merged_ids(api.engine, contact_id),
     )
     page = found[:limit]
     more = len(found) > limit
