@@ -75,9 +75,8 @@ def _create(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     con.execute(f"comment on {kind} {name} is {_literal(model.grain)}")
     if model.load_by in ("append", "conversation_id"):
         # A load, a merge and a rewrite keep this order, so few row groups hold a day or a conversation.
-        order = ", ".join(
-            f"{exp.to_identifier(each)} asc" for each in (model.day, "conversation_id")
-        )
+        place = "conversation_id" if "conversation_id" in model.columns else "position"
+        order = ", ".join(f"{exp.to_identifier(each)} asc" for each in (model.day, place))
         con.execute(f"alter table {name} set sorted by ({order})")
     if kind == "TABLE":  # DuckLake keeps no comment on a view's column: see the table `columns`
         for column, meaning in model.columns.items():

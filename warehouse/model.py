@@ -171,12 +171,16 @@ def by_day() -> list[Model]:
 
 
 def inputs_of_days() -> list[Model]:
-    """Return what the models by day read, directly or through a view, in order."""
+    """Return what the models by day read of conversations, directly or through a view, in order."""
     names = {name for model in by_day() for name in model.reads}
     for model in reversed(models()):
         if model.load_by == "view" and model.name in names:
             names |= set(model.reads)
-    return [model for model in models() if model.name in names]
+    return [
+        model
+        for model in models()
+        if model.name in names and (model.load_by == "view" or "conversation_id" in model.columns)
+    ]
 
 
 @cache

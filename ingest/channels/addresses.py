@@ -1,7 +1,7 @@
 """Normal forms of addresses: two spellings of one address give the same `Address`.
 
-Pure, and never raises. What has no normal form of its kind is kept as `external_id`: short codes, senders
-that are words, damaged mail addresses. A value has 1 to 256 printable characters; an empty text gives an
+Pure, and never raises. A text without a normal form of its kind is kept as `external_id`: short codes,
+senders that are words, damaged mail addresses. A value has 1 to 256 printable characters; an empty text gives an
 empty value, which is no address.
 """
 

@@ -19,7 +19,7 @@ from ingest.identity.directory import Directory
 
 
 class Assignment:
-    """The conversation of one item. `drafts` grow as it is found; `keys` are to be read before."""
+    """The conversation of one item. Read its `keys` before `assign`, which adds to `drafts`."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ INDEXES = ("contacts", "contact_addresses", "merge_proposals", "channel_threads"
 
 
 class Delivered(Struct):
-    """What became of one item: how it was resolved, and what the log said of each draft."""
+    """The result of one item: how it was resolved, and what the log said of each draft."""
 
     resolution: Resolution
     statuses: list[str]

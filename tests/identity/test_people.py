@@ -168,7 +168,7 @@ def test_a_profile_name_does_not_replace_what_an_agent_wrote(log: ChannelLog) ->
     assert again.resolution.drafts == ()
 
 
-def test_an_item_without_a_person_or_an_address_names_nobody_else(log: ChannelLog) -> None:
+def test_an_item_without_a_person_or_an_address_belongs_to_no_person(log: ChannelLog) -> None:
     anonymous, nameless = log.receive(log.message(person=None), log.message())
 
     assert anonymous.place == nameless.place == (None, None)
@@ -192,4 +192,4 @@ def test_a_person_is_reached_at_every_current_address_of_the_merged_contacts(
     assert log.merge(mail.resolution.contact_id or "", contact_id)
 
     assert person_of(log.engine, contact_id) == Person(addresses=(ID, NUMBER, ADA), name="Ada")
-    assert person_of(log.engine, "nobody") is None
+    assert person_of(log.engine, "unknown") is None

@@ -4,7 +4,7 @@ select
     conversations.conversation_id,
     conversations.channel,
     conversations.channel_account,
-    conversations.contact_id,
+    coalesce(merged_contacts.person_id, conversations.contact_id) as contact_id,
     conversations.is_test,
     conversations.created_at at time zone 'UTC'
     at time zone reporting.reporting_zone as started_at,
@@ -26,4 +26,5 @@ select
     reporting.reporting_zone
 from conversations
 cross join reporting
+left join merged_contacts on conversations.contact_id = merged_contacts.contact_id
 where conversations.conversation_id = $conversation_id

@@ -1,5 +1,5 @@
--- The other conversations of $contact_id, the newest first, at most $most; `matches` is how many
--- there are.
+-- The other conversations of the person $contact_id, the newest first, at most $most; `matches` is
+-- how many there are.
 
 select
     conversations.conversation_id,
@@ -12,8 +12,9 @@ select
     count(*) over () as matches
 from conversations
 cross join reporting
+left join merged_contacts on conversations.contact_id = merged_contacts.contact_id
 where
-    conversations.contact_id = $contact_id
+    coalesce(merged_contacts.person_id, conversations.contact_id) = $contact_id
     and conversations.conversation_id <> $conversation_id
 order by conversations.created_at desc, conversations.conversation_id asc
 limit $most

@@ -27,7 +27,7 @@ select
             demand.is_contained
             and not exists (
                 select 1
-                from episodes as callback
+                from episode_outcomes as callback
                 where
                     callback.contact_id = demand.contact_id
                     and callback.opened_at > demand.opened_at

@@ -7,6 +7,7 @@
 -- created_on      day of created_at in the reporting zone
 -- updated_at      last event of the contact, UTC
 -- merged_into     contact that it is merged into now; null if it stands alone
+-- person_id       contact that all merges lead to; the contact itself without a merge
 -- link_count      addresses that were linked
 -- event_count     events of the contact
 
@@ -28,18 +29,32 @@ history as (
         conversation_id is null
         and event_type in (
             'contact.created', 'contact.updated', 'contact.linked', 'contact.merged',
-            'contact.unmerged'
+            'contact.unmerged', 'contact.unlinked', 'contact.merge_proposed'
         )
+),
+
+described as (
+    select
+        contact_id,
+        arg_min(happened_at, position) as created_at,
+        arg_min(happened_on, position) as created_on,
+        max(happened_at) as updated_at,
+        nullif(arg_max(merged_into, position) filter (where merged_into is not null), '')
+            as merged_into,
+        count(*) filter (where event_type = 'contact.linked') as link_count,
+        count(*) as event_count
+    from history
+    group by contact_id
 )
 
 select
-    contact_id,
-    arg_min(happened_at, position) as created_at,
-    arg_min(happened_on, position) as created_on,
-    max(happened_at) as updated_at,
-    nullif(arg_max(merged_into, position) filter (where merged_into is not null), '')
-        as merged_into,
-    count(*) filter (where event_type = 'contact.linked') as link_count,
-    count(*) as event_count
-from history
-group by contact_id
+    described.contact_id,
+    described.created_at,
+    described.created_on,
+    described.updated_at,
+    described.merged_into,
+    coalesce(merged_contacts.person_id, described.contact_id) as person_id,
+    described.link_count,
+    described.event_count
+from described
+left join merged_contacts on described.contact_id = merged_contacts.contact_id

@@ -5,7 +5,7 @@
 -- conversation_id           id of the conversation
 -- channel                   channel of its creation
 -- channel_account           the organisation's number, page or inbox
--- contact_id                the customer's contact
+-- contact_id                the customer's contact, or the one that it is merged into
 -- conversation_key          the client's own key
 -- subject                   last subject that was set
 -- is_test                   stored, but excluded from every metric
@@ -103,7 +103,7 @@ select
     conversations.conversation_id,
     conversations.channel,
     conversations.channel_account,
-    conversations.contact_id,
+    coalesce(merged_contacts.person_id, conversations.contact_id) as contact_id,
     conversations.conversation_key,
     conversations.subject,
     conversations.is_test,
@@ -141,6 +141,7 @@ select
     called.cost_usd,
     coalesce(called.costed_call_count, 0) as costed_call_count
 from conversations
+left join merged_contacts on conversations.contact_id = merged_contacts.contact_id
 left join turned on conversations.conversation_id = turned.conversation_id
 left join demanded on conversations.conversation_id = demanded.conversation_id
 left join handed on conversations.conversation_id = handed.conversation_id

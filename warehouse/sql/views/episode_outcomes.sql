@@ -5,7 +5,7 @@
 -- conversation_id          conversation of the episode
 -- episode_number           first, second ... episode of the conversation, from 1
 -- channel                  channel of the conversation
--- contact_id               the customer's contact; null if unknown
+-- contact_id               the customer's contact, or the one that it is merged into
 -- is_test                  stored, but excluded from every metric
 -- bot_id                   bot that answered first
 -- bot_version              version of the bot that answered first
@@ -81,7 +81,7 @@ select
     conversation_id,
     episode_number,
     channel,
-    contact_id,
+    coalesce(merged_contacts.person_id, judged.contact_id) as contact_id,
     is_test,
     bot_id,
     bot_version,
@@ -123,3 +123,4 @@ select
     and resolved_at is null
     and coalesce(last_message_role = 'bot', false) as is_abandoned
 from judged
+left join merged_contacts on judged.contact_id = merged_contacts.contact_id
