@@ -155,7 +155,7 @@ def test_personal_fields_are_marked_in_the_structs() -> None:
     assert personal_fields(rules_of("message.created")) == [
         "attachments[].url",
         "attachments[].name",
-        "email",
+        "thread[]",
     ]
     assert personal_fields(rules_of("participant.read_advanced")) == []
 
