@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from uuid import uuid5
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 
 from ingest.contract import NAMESPACE
 from ingest.events import projections
@@ -14,6 +14,17 @@ from ingest.events.thread_keys import thread_key
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.tables import channel_threads, conversations
 
+_AT_KEYS = (
+    select(
+        channel_threads.c.thread_key, conversations.c.conversation_id, conversations.c.projection
+    )
+    .join(conversations, conversations.c.conversation_id == channel_threads.c.conversation_id)
+    .where(channel_threads.c.thread_key.in_(bindparam("names", expanding=True)))
+)
+_BY_ID = select(conversations.c.conversation_id, conversations.c.projection).where(
+    conversations.c.conversation_id.in_(bindparam("ids", expanding=True))
+)
+
 
 class Conversations:
     """Conversations by the keys of one channel account."""
@@ -23,33 +34,37 @@ class Conversations:
         self._engine = engine
         self._channel_account = channel_account
         self._states: dict[str, Conversation] = {}
-        self._ids = self._read_ids({thread_key(channel_account, each) for each in keys})
-        self._read_states(self._ids.values())
+        self._ids: dict[str, str] = {}
+        self._read({thread_key(channel_account, each) for each in keys})
 
-    def _read_ids(self, names: Collection[str]) -> dict[str, str]:
+    def _read(self, names: Collection[str]) -> None:
         if not names:
-            return {}
-        found = select(channel_threads.c.thread_key, channel_threads.c.conversation_id).where(
-            channel_threads.c.thread_key.in_(sorted(names))
-        )
+            return
         with self._engine.connect() as connection:
-            return {row.thread_key: row.conversation_id for row in connection.execute(found)}
+            rows = connection.execute(_AT_KEYS, {"names": list(names)}).all()
+        for name, conversation_id, projection in rows:
+            self._ids[name] = conversation_id
+            if conversation_id not in self._states:
+                self._add(conversation_id, projection)
+        self._read_states(self._successors())
+
+    def _add(self, conversation_id: str, projection: bytes) -> None:
+        self._states[conversation_id] = read_conversation(self._engine, conversation_id, projection)
+
+    def _successors(self) -> set[str]:
+        return {
+            each.successor_id for each in self._states.values() if each.successor_id is not None
+        }
 
     def _read_states(self, conversation_ids: Iterable[str]) -> None:
         """Read these conversations and the successors of the closed ones."""
         missing = set(conversation_ids) - self._states.keys()
         while missing:
-            found = select(conversations.c.conversation_id, conversations.c.projection).where(
-                conversations.c.conversation_id.in_(sorted(missing))
-            )
             with self._engine.connect() as connection:
-                rows = connection.execute(found).all()
+                rows = connection.execute(_BY_ID, {"ids": list(missing)}).all()
             for conversation_id, projection in rows:
-                self._states[conversation_id] = read_conversation(
-                    self._engine, conversation_id, projection
-                )
-            successors = {self._states[each].successor_id for each, _ in rows}
-            missing = {each for each in successors if each is not None} - self._states.keys()
+                self._add(conversation_id, projection)
+            missing = self._successors() - self._states.keys() if rows else set()
 
     def get(self, conversation_id: str) -> Conversation | None:
         """Return a conversation, or None if there is none."""

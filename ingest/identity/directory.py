@@ -6,9 +6,10 @@ a later item of the call sees what an earlier one did.
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import count
+from typing import Any
 from uuid import uuid5
 
-from sqlalchemy import ColumnElement, Connection, Engine, or_, select
+from sqlalchemy import BindParameter, Connection, Engine, Select, bindparam, select
 
 from ingest.channels.base import Address
 from ingest.contract import NAMESPACE
@@ -24,42 +25,46 @@ REASSIGNED_KINDS = ("phone", "email")
 """Kinds that another person may get later: a former one does not say who writes."""
 
 
+_CONTACTS = select(contacts.c.contact_id, contacts.c.projection)
+_VALUES: BindParameter[str] = bindparam("values", expanding=True)
+_OWNERS = _CONTACTS.where(
+    contacts.c.contact_id.in_(
+        select(contact_addresses.c.contact_id).where(contact_addresses.c.value.in_(_VALUES))
+    )
+)
+_BY_ID = _CONTACTS.where(contacts.c.contact_id.in_(_VALUES))
+_MERGED_INTO = _CONTACTS.where(contacts.c.merged_into.in_(_VALUES))
+
+
 class Directory:
     """Contacts by address, as the log has them and as the drafts of this call leave them."""
 
-    def __init__(self, engine: Engine, addresses: Collection[Address]) -> None:
-        """Read the contacts of these addresses, and every contact that is merged with one of them."""
+    def __init__(
+        self, engine: Engine, addresses: Collection[Address], *, reads_merged: bool = True
+    ) -> None:
+        """Read the contacts of these addresses, and those that they are merged into.
+
+        `reads_merged`: also the contacts that are merged into one of them.
+        """
         self._engine = engine
         self._contacts: dict[str, Contact] = {}
+        if not addresses:
+            return
         with engine.connect() as connection:
-            self._read_owners(connection, {each.value for each in addresses})
-            self._read_merged(connection)
+            self._read(connection, _OWNERS, {each.value for each in addresses})
+            fresh = set(self._contacts)
+            while fresh:
+                known = set(self._contacts)
+                above = {self._contacts[each].merged_into or "" for each in fresh} - known - {""}
+                self._read(connection, _BY_ID, above)
+                if reads_merged:
+                    self._read(connection, _MERGED_INTO, fresh | above)
+                fresh = self._contacts.keys() - known
 
-    def _read_owners(self, connection: Connection, values: Collection[str]) -> None:
-        if values:
-            owners = select(contact_addresses.c.contact_id).where(
-                contact_addresses.c.value.in_(sorted(values))
-            )
-            self._read(connection, contacts.c.contact_id.in_(owners))
-
-    def _read_merged(self, connection: Connection) -> None:
-        """Read the contacts above and below those that were read, until no new one is found."""
-        fresh = set(self._contacts)
-        while fresh:
-            above = {self._contacts[each].merged_into for each in fresh} - self._contacts.keys()
-            known = set(self._contacts)
-            self._read(
-                connection,
-                or_(
-                    contacts.c.merged_into.in_(sorted(fresh)),
-                    contacts.c.contact_id.in_(sorted(each for each in above if each is not None)),
-                ),
-            )
-            fresh = self._contacts.keys() - known
-
-    def _read(self, connection: Connection, condition: ColumnElement[bool]) -> None:
-        found = select(contacts.c.contact_id, contacts.c.projection).where(condition)
-        for contact_id, projection in connection.execute(found):
+    def _read(self, connection: Connection, query: Select[Any], values: Collection[str]) -> None:
+        if not values:
+            return
+        for contact_id, projection in connection.execute(query, {"values": list(values)}):
             if contact_id not in self._contacts:
                 contact = read_contact(self._engine, contact_id, projection)
                 self._contacts[contact_id] = contact

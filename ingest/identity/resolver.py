@@ -49,7 +49,11 @@ class Resolver:
         self, account: Account, settings: BindingSettings, items: Sequence[Item]
     ) -> list[Resolution]:
         """Resolve the items of one call, in their order. A later item sees what an earlier one did."""
-        directory = Directory(self._engine, [each for item in items for each in addresses_of(item)])
+        directory = Directory(
+            self._engine,
+            [each for item in items for each in addresses_of(item)],
+            reads_merged=settings.by == "contact" or settings.has_threads,
+        )
         people = [_find_contact(item, directory, account) for item in items]
         assignments = [
             Assignment(account, settings, item, contact, directory)
