@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextArea
 
 from dashboards.reviews.sampling import draw_random
 from dashboards.reviews.scorecards import DEFAULT
@@ -26,6 +27,9 @@ APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 LOW_RATED = 30
 """Handed off in the last week, and rated 1 of 5."""
+WEEK = {"from_": "2026-11-16", "to": "2026-11-22"}
+FOUND = {"view": "draw", "handed_off": "yes", "rating": "negative", **WEEK}
+"""The part of a URL that finds them."""
 
 
 def story(
@@ -197,3 +201,20 @@ def said(app: AppTest) -> str:
 
 def score_shown(app: AppTest) -> str:
     return str(next(each.value for each in app.metric if each.label.startswith("Score")))
+
+
+def review_next(desk: Desk, reviewer: str = "noor") -> AppTest:
+    return desk.open(reviewer, view="review", sample="s1")
+
+
+def comment_of(app: AppTest) -> TextArea:
+    return next(each for each in app.text_area if each.label == "Comment on the conversation")
+
+
+def pick(app: AppTest, label: str, value: str) -> None:
+    next(each for each in app.selectbox if each.label == label).set_value(value).run()
+    assert not app.exception, app.exception
+
+
+def text_of(app: AppTest, label: str) -> TextArea:
+    return next(each for each in app.text_area if each.label == label)
