@@ -40,7 +40,7 @@ def mask(text: str) -> str:
 def locate(text: str, words: str) -> tuple[int, int] | None:
     """Return where `words` of the masked text are in `text`: from a character up to, and without, another.
 
-    A mark stands for all that it masks. Between words any white space is the same. None if the masked text does not
+    A mark is all of the text that it masks. Between words any white space is the same. None if the masked text does not
     have them exactly once.
     """
     masked, places = _mask_with_places(text)
@@ -52,7 +52,7 @@ def locate(text: str, words: str) -> tuple[int, int] | None:
 
 
 def _mask_with_places(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return the masked text, and for each of its characters the range of `text` that it stands for."""
+    """Return the masked text, and for each of its characters the range of `text` that it shows or masks."""
     places = [(place, place + 1) for place in range(len(text))]
     for pattern, mark in _steps():
         shown, kept, end = "", [], 0
@@ -119,7 +119,7 @@ def _mask_value(value: Any) -> Any:
 
 
 def _steps() -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]:
-    """Return the patterns in the order in which they apply, and what stands in place of a match."""
+    """Return the patterns in the order in which they apply, and what each shows instead of a match."""
     return (EMAIL, _mask_email), (CARD, _mask_card), (PHONE, _mask_phone)
 
 

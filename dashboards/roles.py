@@ -8,10 +8,10 @@ What a role reads of personal data (emails, phone and card numbers, by the patte
   conversations and contacts are masked too where they have the form of personal data. Words are searched in the whole
   text, so a search can tell whether a number that the user knows is on record. Each search is an audit event. The
   address of an opened transcript has the conversation's own id.
-- Whoever uses the desk, a reviewer, reads what customers write there without masks: an agent needs it to answer.
+- A reviewer on the desk reads the messages there without masks: an agent needs them to answer.
 - An analyst reads the same pages masked, but files and SQL have the record as it is. Both are audit events. The
-  table of who sees what is for admins. Whoever can read the files of the warehouse, such as with `convolake sql` on
-  the server, reads that table too: the rights of the files guard it.
+  table of who sees what is for admins. A person who may read the files of the warehouse, such as with
+  `convolake sql` on the server, reads that table too: only the rights of the files protect it.
 - An admin lifts the masks of a transcript, and reads rejected events as they came. Both are audit events.
 """
 
