@@ -82,7 +82,8 @@ def _replace(
     redraw: Redraw,
 ) -> None:
     audit.record_search(redraw.scope.named | redraw.search.chosen)
-    drawn = {each.conversation_id for each in (*items, *sample.replaced)}
+    drawn = {each.conversation_id for each in items}
+    drawn |= {each.conversation_id for each in sample.replaced}
     with st.spinner("Drawing …"):
         population = load_all_conversations(visit.warehouse, redraw.scope, redraw.search)
     replacement = draw_next(redraw, population, drawn, item.stratum)
