@@ -48,7 +48,7 @@ SEND_SECONDS = 60
 MAX_READ_MESSAGES = 100
 """Maximum messages that one read mark turns into receipts: the newest 100."""
 
-THREADED_CHANNELS = frozenset({"email", "slack"})
+THREADED_CHANNELS = frozenset({"email", "slack", "telegram"})
 """Channels where one person has several conversations at once, told apart by threads."""
 
 _ORDER: tuple[type[Item], ...] = (

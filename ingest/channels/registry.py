@@ -1,11 +1,37 @@
 """The providers. Adding one takes its module, a line here, and its test."""
 
+from ingest.channels import (
+    email_mime,
+    instagram,
+    line,
+    mailgun,
+    messenger,
+    postmark,
+    sendgrid,
+    slack,
+    telegram,
+    twilio,
+    vonage,
+    whatsapp_cloud,
+)
 from ingest.channels.base import Challenge, ChannelAdapter
 from ingest.channels.standard_webhook import StandardWebhook
 
 ADAPTERS: dict[str, ChannelAdapter] = {
     each.provider: each
     for each in (
+        whatsapp_cloud.ADAPTER,
+        messenger.ADAPTER,
+        instagram.ADAPTER,
+        twilio.ADAPTER,
+        vonage.ADAPTER,
+        slack.ADAPTER,
+        telegram.ADAPTER,
+        line.ADAPTER,
+        email_mime.ADAPTER,
+        sendgrid.ADAPTER,
+        mailgun.ADAPTER,
+        postmark.ADAPTER,
         StandardWebhook(),
     )
 }  # fmt: skip

@@ -23,6 +23,9 @@ PERSONAL = "personal"
 
 PersonalText = Annotated[str, Meta(extra={PERSONAL: True})]
 PersonalFields = Annotated[dict[str, Any], Meta(extra={PERSONAL: True})]
+PersonalAny = Annotated[Any, Meta(extra={PERSONAL: True})]
+"""A field whose name a client may use for something else: it is marked, and not checked."""
+
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
@@ -134,10 +137,18 @@ class MessageCreated(Payload):
     """
 
     attachments: list[Attachment] = []
-    email: PersonalFields | None = None
+    author_name: PersonalAny = None
+    original_text: PersonalAny = None
+    """The text in the provider's own notation."""
+
+    email: PersonalAny = None
     """Fields of a mail: subject, Message-ID, addresses, and the original text if it quotes others."""
 
-    automatic: Name | None = None
+    whatsapp: PersonalAny = None
+    meta: PersonalAny = None
+    """Fields of the provider that Convolake has no column for."""
+
+    automatic: Any = None
     """Why a mail counts as sent by a program, such as `delivery_report`; it gets no answer."""
 
     nlu: Understanding | None = None

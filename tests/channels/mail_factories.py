@@ -1,8 +1,12 @@
 """Accounts, people and mails for the tests of mail."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ingest.channels.base import (
     Account,
@@ -22,6 +26,18 @@ REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/email"
 NOW = 1_780_000_000_000_000
 ADA = Person(addresses=(Address("email", "ada@example.org"),), name="Ada")
 OUR_ADDRESS = "help@shop.example"
+
+
+def ecdsa_key_pair() -> tuple[str, str]:
+    """Return a public and a private key as SendGrid writes them."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return base64.b64encode(public).decode(), pem.decode()
 
 
 def make_account(provider: str = "email", **rest: Any) -> Account:

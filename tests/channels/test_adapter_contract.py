@@ -96,9 +96,7 @@ def test_one_changed_bit_in_a_header_that_proves_the_call_is_invalid(provider: s
                 assert not is_valid(adapter, changed, account), (name, place, bit)
 
 
-BODY_IS_NOT_SIGNED = frozenset(
-    {"telegram", "mailgun", "postmark", "email", "email_mime", "email_postmark", "email_mailgun"}
-)
+BODY_IS_NOT_SIGNED = frozenset({"telegram", "mailgun", "postmark", "email"})
 """Providers that prove who calls, and not what the call says."""
 
 

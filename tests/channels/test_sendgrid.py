@@ -7,8 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sendgrid.helpers.eventwebhook import EventWebhook
@@ -32,6 +30,7 @@ from ingest.channels.sendgrid import ADAPTER, SIGNATURE, TIMESTAMP, WINDOW
 from tests.channels.mail_factories import (
     NOW,
     REAL,
+    ecdsa_key_pair,
     items_of,
     make_account,
     make_call,
@@ -40,23 +39,15 @@ from tests.channels.mail_factories import (
     rendered,
 )
 
-
-def key_pair() -> tuple[str, str]:
-    private = ec.generate_private_key(ec.SECP256R1())
-    public = private.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return base64.b64encode(public).decode(), pem.decode()
-
-
-PUBLIC, PRIVATE = key_pair()
+PUBLIC, PRIVATE = ecdsa_key_pair()
 SDK = EventWebhook(PUBLIC)
 ACCOUNT = make_account(
     "sendgrid",
-    secrets={"public_key": [key_pair()[0], PUBLIC], "replay_key": [PRIVATE], "api_key": ["SG.x"]},
+    secrets={
+        "public_key": [ecdsa_key_pair()[0], PUBLIC],
+        "replay_key": [PRIVATE],
+        "api_key": ["SG.x"],
+    },
 )
 
 

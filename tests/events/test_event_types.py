@@ -155,6 +155,11 @@ def test_personal_fields_are_marked_in_the_structs() -> None:
     assert personal_fields(rules_of("message.created")) == [
         "attachments[].url",
         "attachments[].name",
+        "author_name",
+        "original_text",
+        "email",
+        "whatsapp",
+        "meta",
         "thread[]",
     ]
     assert personal_fields(rules_of("participant.read_advanced")) == []
