@@ -4,6 +4,7 @@ import errno
 import socket
 import sys
 
+from convolake.priority import LOW
 from convolake.supervisor import Service
 from dashboards import serve as dashboard
 from ingest.settings import Settings
@@ -33,7 +34,10 @@ def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]
 
 
 def all_services(settings: Settings) -> list[Service]:
-    """Return every process: API, lake, Dagster, dashboard. Raises AddressError, SignInError."""
+    """Return every process: API, lake, dashboard, Dagster. Dagster loads, so it has low priority.
+
+    Raises AddressError, SignInError.
+    """
     address, port = settings.dashboard_address, settings.dashboard_port
     _check_port("dagster", dagster_home.HOST, settings.dagster_port, "CONVOLAKE_DAGSTER_PORT")
     _check_port("dashboard", address, port, "CONVOLAKE_DASHBOARD_PORT")
@@ -47,7 +51,7 @@ def all_services(settings: Settings) -> list[Service]:
         ),
         Service(
             "dagster",
-            dagster_home.command(settings),
+            [*LOW, *dagster_home.command(settings)],
             url=f"http://{dagster_home.HOST}:{settings.dagster_port}",
             environment=dagster_home.environment(settings),
         ),

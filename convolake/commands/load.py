@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from convolake.console import console, print_line, progress_bar, report_errors
+from convolake.priority import lower_priority
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def load() -> None:
     from ingest.lake.sealer import LakeBehindError, catch_up
     from pipelines.dagster_home import run_once
 
+    lower_priority()
     settings = Settings()
     with report_errors(LakeBehindError):
         with progress_bar("sealing what the log holds"):

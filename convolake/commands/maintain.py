@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from convolake.console import print_line, progress_bar
+from convolake.priority import lower_priority
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def maintain() -> None:
     """Merge the warehouse's files and remove old ones, once: the job that Dagster runs daily."""
     from pipelines.dagster_home import run_once
 
+    lower_priority()
     with progress_bar("maintaining the warehouse"):
         result = run_once(Settings(), "maintain")
     if not result.success:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convolake.console import print_line, progress_bar, report_errors
+from convolake.priority import lower_priority
 from convolake.warehouse_options import Until, in_reporting_zone
 from ingest.settings import Settings
 
@@ -32,6 +33,7 @@ def rebuild(
     from warehouse.business_hours import BusinessHoursError
     from warehouse.checks import CheckError
 
+    lower_priority()
     settings = Settings()
     errors = (
         LakeBehindError, FolderNotEmptyError, BusinessHoursError, ManifestError, CheckError, OSError, duckdb.Error,
