@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpcore2
 from msgspec import Struct
 
+from ingest.egress.connections import Connections
 from ingest.egress.ssrf import Network, is_allowed, is_in_networks
 
 REQUEST_SECONDS = 15.0
@@ -140,13 +141,11 @@ class EgressClient:
         self.allowed = allowed
         self._allows_http = bool(allowed)
         self._seconds = seconds
-        self._pool = httpcore2.AsyncConnectionPool(
-            max_connections=None, keepalive_expiry=20, network_backend=SsrfSafeNetwork(allowed)
-        )
+        self._connections = Connections(SsrfSafeNetwork(allowed))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        await self._connections.close()
 
     def validate_url(self, url: str) -> None:
         """Raise ForbiddenAddressError if no request to this URL is ever allowed."""
@@ -212,9 +211,10 @@ class EgressClient:
         ]
         named = [*(each for each in defaults if each[0] not in given), *headers]
         timeouts = {"connect": CONNECT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
-        async with self._pool.stream(
+        request = httpcore2.Request(
             method, url, headers=named, content=body, extensions={"timeout": timeouts}
-        ) as answer:
+        )
+        async with self._connections.stream(request) as answer:
             return answer, await read(answer)
 
 
