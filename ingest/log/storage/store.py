@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ClauseElement, Compiled, Engine
+from sqlalchemy import ClauseElement, Engine
 
 from ingest.errors import UnreadableStateError
 from ingest.events.contact_state import Contact
@@ -38,7 +38,7 @@ class Store:
         self.engine = engine
         self._shard = shard
         self._database = database_for(engine)
-        self._compiled: dict[ClauseElement, Compiled] = {}
+        self._compiled: dict[ClauseElement, tuple[str, list[tuple[str, Any]]]] = {}
         self._sql = compiled_statements(engine.dialect)
         self._conversations = ConversationTable(
             engine, self._sql, self._execute, self._execute_many
@@ -265,22 +265,24 @@ class Store:
 
     def execute(self, statement: ClauseElement | Bound) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
-        given = None
+        given: Mapping[str, Any] = {}
         if isinstance(statement, Bound):
             statement, given = statement
             if statement not in self._compiled:
                 self._compiled[statement] = self._compile(statement)
-            compiled = self._compiled[statement]
+            sql, values = self._compiled[statement]
         else:
-            compiled = self._compile(statement)
-        values = compiled.construct_params(given) or {}
-        names = getattr(compiled, "positiontup", None) or ()
-        self._cursor.execute(str(compiled), [values[name] for name in names])
+            sql, values = self._compile(statement)
+        self._cursor.execute(sql, [given.get(name, value) for name, value in values])
 
-    def _compile(self, statement: ClauseElement) -> Compiled:
-        return statement.compile(
+    def _compile(self, statement: ClauseElement) -> tuple[str, list[tuple[str, Any]]]:
+        """Return a statement as text, and the name and own value of each parameter, in order."""
+        compiled = statement.compile(
             dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
         )
+        values = compiled.params or {}
+        names = getattr(compiled, "positiontup", None) or ()
+        return str(compiled), [(name, values[name]) for name in names]
 
     def commit(self) -> None:
         """Commit the transaction: it is on disk when this returns."""
