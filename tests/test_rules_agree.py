@@ -22,7 +22,7 @@ PEOPLE = (
     ("mira", "agent"),
     ("tom", "agent"),
 )
-RECEIPTS = ("submitted", "delivered", "read", "failed")
+RECEIPTS = ("unconfirmed", "submitted", "delivered", "read", "failed")
 Event = dict[str, Any]
 
 
@@ -123,6 +123,7 @@ def test_states_and_rows_agree(record: Record, clock: Clock) -> None:
     write_history(record, clock)
     assert list(conversation_differences(record)) == []
     assert list(message_differences(record)) == []
+    assert list(receipt_differences(record)) == []
     assert list(handoff_differences(record)) == []
     assert list(control_differences(record)) == []
 
@@ -156,6 +157,7 @@ def test_control_a_rule_that_changes_on_one_side_is_found(
     found = chain(
         conversation_differences(record),
         message_differences(record),
+        receipt_differences(record),
         handoff_differences(record),
         control_differences(record),
     )
@@ -218,6 +220,27 @@ def message_differences(record: Record) -> Iterator[str]:
         for name, expected in columns.items():
             if row[name] != expected:
                 yield f"{key}: {name} is {row[name]!r}, not {expected!r}"
+
+
+def receipt_differences(record: Record) -> Iterator[str]:
+    """Compare how far the delivery of each message came, for each recipient."""
+    found = (
+        decode_message(row["projection"]) for row in record.log("select projection from messages")
+    )
+    expected = {
+        (each.conversation_id, each.message_id, participant_id): receipt.status
+        for each in found
+        for participant_id, receipt in each.receipts.items()
+    }
+    assert "unknown" in expected.values()
+    rows = record.query("select * from receipts")
+    statuses = {
+        (row["conversation_id"], row["message_id"], row["participant_id"]): row["status"]
+        for row in rows
+    }
+    for key in expected.keys() | statuses.keys():
+        if expected.get(key) != statuses.get(key):
+            yield f"{key}: {statuses.get(key)!r}, not {expected.get(key)!r}"
 
 
 def _is_read(members: dict[str, Member], row: Event) -> bool:

@@ -15,7 +15,7 @@ class ReceiptView(BaseModel):
     """The delivery state of a message for one recipient. Null: the channel named no recipient."""
 
     participant_id: str | None
-    status: str = Field(description="submitted, delivered, read or failed")
+    status: str = Field(description="unknown, submitted, delivered, read or failed")
     attempt: int
     at: datetime
     error_code: str | None

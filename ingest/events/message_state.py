@@ -7,7 +7,13 @@ from ingest.events import payloads
 from ingest.events.stored_event import StoredEvent, decode_payload_as
 from ingest.events.types import ReceiptStatus, rules_of
 
-RECEIPT_RANKS: dict[ReceiptStatus, int] = {"submitted": 1, "failed": 2, "delivered": 3, "read": 4}
+RECEIPT_RANKS: dict[ReceiptStatus, int] = {
+    "unknown": 0,
+    "submitted": 1,
+    "failed": 2,
+    "delivered": 3,
+    "read": 4,
+}
 """A receipt of a lower rank changes nothing. `failed` is final for its attempt."""
 
 

@@ -163,10 +163,14 @@ class Reacted(Payload):
 
 
 class Receipt(WithReason):
-    """The delivery attempt that a receipt belongs to; `thread`: keys by which a reply names the message."""
+    """The delivery attempt that a receipt belongs to, and the provider's id of the message.
+
+    `thread`: keys by which a reply names the message.
+    """
 
     attempt: Attempt = 1
     error_code: str | int | None = None
+    provider_message_id: str | None = None
     thread: ThreadKeys = []
 
 

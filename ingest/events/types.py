@@ -18,7 +18,7 @@ from ingest.events import payloads, review_payloads
 
 Stream = Literal["conversation", "contact", "review", "audit", "privacy", "delivery", "ephemeral"]
 Writer = Literal["client", "dashboard", "server"]
-ReceiptStatus = Literal["submitted", "delivered", "read", "failed"]
+ReceiptStatus = Literal["unknown", "submitted", "delivered", "read", "failed"]
 HandoffStatus = Literal["requested", "queued", "assigned", "accepted"]
 
 WAITING: tuple[HandoffStatus, ...] = ("requested", "queued", "assigned")
@@ -324,6 +324,12 @@ _ALL = (
         payloads.Reacted,
         "participant_id",
         requires_text=True,
+    ),
+    _message(
+        "message.unconfirmed",
+        "perhaps handed to the channel: its answer was lost; payload.reason",
+        payloads.Receipt,
+        receipt="unknown",
     ),
     _message("message.submitted", "handed to the channel", payloads.Receipt, receipt="submitted"),
     _message(

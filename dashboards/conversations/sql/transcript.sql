@@ -22,6 +22,7 @@ shown as (
     where
         event_type not in (
             'message.edited', 'message.deleted', 'message.submitted', 'message.delivered',
+            'message.unconfirmed',
             'message.read', 'message.failed', 'participant.read_advanced',
             'participant.updated', 'conversation.updated', 'bot.turn_started',
             'typing.started', 'typing.stopped'

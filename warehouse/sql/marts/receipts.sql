@@ -14,7 +14,7 @@
 -- read_at           first message.read, UTC; not after a failure of the same attempt
 -- failed_at         last message.failed, UTC, that is the last state
 -- error_code        payload.error_code of that failure
--- status            last state: submitted, failed, delivered or read
+-- status            last state: unknown, submitted, failed, delivered or read
 -- attempt_count     attempts to deliver
 
 with
@@ -32,6 +32,7 @@ ranked as (
         payload ->> '$.error_code' as error_code,
         coalesce(try_cast(payload ->> '$.attempt' as integer), 1) as attempt,
         case event_type
+            when 'message.unconfirmed' then 0
             when 'message.submitted' then 1
             when 'message.failed' then 2
             when 'message.delivered' then 3
@@ -40,7 +41,8 @@ ranked as (
     from events
     where
         event_type in (
-            'message.submitted', 'message.failed', 'message.delivered', 'message.read'
+            'message.unconfirmed', 'message.submitted', 'message.failed', 'message.delivered',
+            'message.read'
         )
 ),
 
@@ -130,6 +132,7 @@ select
     case when progress.last_rank = 2 then progress.last_at end as failed_at,
     case when progress.last_rank = 2 then progress.last_error end as error_code,
     case progress.last_rank
+        when 0 then 'unknown'
         when 1 then 'submitted'
         when 2 then 'failed'
         when 3 then 'delivered'

@@ -6,7 +6,7 @@
 -- unit: share
 -- clock: event: the day of the first receipt
 -- maturity: 0 days
--- excludes: test conversations
+-- excludes: test conversations, sends whose result is unknown
 -- owner: analytics
 -- version: 1
 -- source: Twilio, WhatsApp
@@ -18,4 +18,4 @@ select
     case when status = 'failed' then 1 else 0 end as numerator,
     1 as denominator
 from receipts
-where not is_test
+where not is_test and status <> 'unknown'
