@@ -27,17 +27,25 @@ class Delivery(NamedTuple):
 
 
 class Receiver:
-    """Answers what `answer` says (a status; headers with it; or a body) and keeps what it took."""
+    """Answers what `answer` says (a status; headers with it; or a body) and keeps what it took.
+
+    None: it took the request, and its answer is lost.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.answer: Callable[[Delivery], int | bytes | tuple[int, dict[str, str]]] = lambda _: 200
+        self.answer: Callable[[Delivery], int | bytes | tuple[int, dict[str, str]] | None] = (
+            lambda _: 200
+        )
         self.attempts: list[Delivery] = []
         self.accepted: list[Delivery] = []
 
-    def take(self, delivery: Delivery) -> tuple[int, dict[str, str], bytes]:
+    def take(self, delivery: Delivery) -> tuple[int, dict[str, str], bytes] | None:
         self.attempts.append(delivery)
         answer = self.answer(delivery)
+        if answer is None:
+            self.accepted.append(delivery)
+            return None
         body = answer if isinstance(answer, bytes) else b""
         answer = 200 if isinstance(answer, bytes) else answer
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
@@ -68,13 +76,19 @@ def webhook_receiver() -> Iterator[Receiver]:
             if len(body) < size:  # the sender was killed in the middle of it
                 return
             named = {name.lower(): value for name, value in self.headers.items()}
-            status, headers, said = receiver.take(Delivery(named, body))
+            taken = receiver.take(Delivery(named, body))
+            if taken is None:
+                self.close_connection = True
+                return
+            status, headers, said = taken
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        do_PUT = do_POST  # noqa: N815 - the name that the class looks for
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -17,10 +17,15 @@ from ingest.log.storage.tables import (
     channel_sends,
     provider_messages,
     waiting_items,
+    webhook_queue,
 )
 
 Binding = Literal["address", "address_and_channel", "contact"]
 SendPolicy = Literal["at_most_once", "at_least_once"]
+
+
+DESTINATION_PREFIX = "channel:"
+"""What the id of an account as a destination begins with: no webhook has such an id."""
 
 
 class AccountPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +58,11 @@ class ChannelAccount(Struct, frozen=True, kw_only=True):
     disabled_at: int | None = None
     disabled_reason: str | None = None
     cursor: Cursor = START
+
+    @property
+    def destination_id(self) -> str:
+        """Its id as a destination of the dispatcher."""
+        return DESTINATION_PREFIX + self.account_id
 
 
 def list_accounts(engine: Engine) -> list[ChannelAccount]:
@@ -122,7 +132,11 @@ def update_account(account_id: str, **values: Any) -> ClauseElement:
 def delete_account(account_id: str) -> list[ClauseElement]:
     """Return the statements that delete an account. Its events and its raw calls stay."""
     tables = waiting_items, channel_sends, provider_messages, channel_refusals, channel_accounts
-    return [delete(table).where(table.c.account_id == account_id) for table in tables]
+    queued = webhook_queue.c.webhook_id == DESTINATION_PREFIX + account_id
+    return [
+        delete(webhook_queue).where(queued),
+        *(delete(table).where(table.c.account_id == account_id) for table in tables),
+    ]
 
 
 def _columns(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from ingest.log.storage.tables import channel_sends
 SendState = Literal["sending", "waiting", "sent", "failed", "unknown"]
 """`sending`: its answer is not recorded. `waiting`: not taken, and tried again. `unknown`: perhaps taken."""
 
+UNSETTLED: tuple[SendState, ...] = ("sending", "waiting", "unknown")
+"""States in which the provider may have taken a part."""
+
 _S = channel_sends.c
 
 
@@ -91,7 +94,7 @@ _ADD = insert(channel_sends).from_select(
 
 
 def put_send(send: ChannelSend) -> list[Bound]:
-    """Return the statements that save a part. What is known to be sent stays so. Safe to repeat."""
+    """Return the statements that save a part. A part that was sent stays so. Safe to repeat."""
     values = {name: getattr(send, name) for name in _NAMES}
     return [Bound(_REMOVE, values), Bound(_ADD, values)]
 
@@ -117,7 +120,7 @@ def settle_send(account_id: str, reference: str, provider_id: str, at: int) -> C
         .where(
             _S.account_id == account_id,
             _S.reference == reference,
-            _S.state.in_(("sending", "unknown")),
+            _S.state.in_(UNSETTLED),
         )
         .values(state="sent", provider_id=provider_id, at=at)
     )

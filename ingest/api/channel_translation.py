@@ -32,6 +32,7 @@ from ingest.channels.base import (
     WatermarkItem,
 )
 from ingest.channels.drafts import Place
+from ingest.channels.registry import THREADED_CHANNELS
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.errors import EventRejectedError, RejectedCallError
 from ingest.events.draft import Draft
@@ -47,9 +48,6 @@ SEND_SECONDS = 60
 
 MAX_READ_MESSAGES = 100
 """Maximum messages that one read mark turns into receipts: the newest 100."""
-
-THREADED_CHANNELS = frozenset({"email", "slack", "telegram"})
-"""Channels where one person has several conversations at once, told apart by threads."""
 
 _ORDER: tuple[type[Item], ...] = (
     AddressChangeItem,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from ingest.accounts.account_cache import AccountCache
+from ingest.accounts.registry import DESTINATION_PREFIX
 from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.stored_secrets import seal_stored_secrets
 from ingest.api.background_tasks import background_tasks, restart_on_failure
@@ -25,7 +27,9 @@ from ingest.auth.secret_keys import open_secret_box
 from ingest.auth.tokens import UserTokens, get_or_create_token_secret
 from ingest.clock import Clock, NewId
 from ingest.contract import MICROSECOND, Cursor
+from ingest.delivery.all_destinations import AllDestinations
 from ingest.delivery.bot_watchdog import BotWatchdog
+from ingest.delivery.channel_registry import ChannelRegistry
 from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
@@ -36,6 +40,7 @@ from ingest.egress.client import EgressClient
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.hooks.runner import HookRunner
+from ingest.identity.people import person_of
 from ingest.identity.resolver import Resolver
 from ingest.log import queries, rebuild
 from ingest.log.queries import ConversationChannels
@@ -182,7 +187,9 @@ def _build_context(
     egress = EgressClient(sorted(settings.webhook_networks, key=str))
     hooks = HookRunner(engine, egress, clock, secrets)
     registry = WebhookRegistry(engine, clock, secrets)
-    dispatcher = Dispatcher(registry, writer, engine, broadcaster, egress, clock)
+    accounts = ChannelRegistry(engine, partial(person_of, engine), secrets, clock)
+    destinations = AllDestinations(registry, {DESTINATION_PREFIX: accounts})
+    dispatcher = Dispatcher(destinations, writer, engine, broadcaster, egress, clock)
     metrics = Metrics(writer, broadcaster, hooks)
     channels = ChannelIntake(
         engine,

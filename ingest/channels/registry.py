@@ -37,6 +37,9 @@ ADAPTERS: dict[str, ChannelAdapter] = {
 }  # fmt: skip
 """Every provider by its name in URLs and commands."""
 
+THREADED_CHANNELS = frozenset({"email", "slack"})
+"""Channels where one person has several conversations at once, told apart by threads."""
+
 MAX_BODY_BYTES = 1024 * 1024
 """Maximum bytes of a call, unless the adapter has `max_body_bytes`: mail has attachments in it."""
 
@@ -53,6 +56,12 @@ def max_body_bytes(adapter: ChannelAdapter) -> int:
     """Return the maximum bytes of a call of this provider."""
     limit: int = getattr(adapter, "max_body_bytes", MAX_BODY_BYTES)
     return limit
+
+
+def is_idempotent(adapter: ChannelAdapter) -> bool:
+    """Return whether the provider takes a repeated request once: its requests carry a retry key."""
+    found: bool = getattr(adapter, "is_idempotent", False)
+    return found
 
 
 def accepted_answer(adapter: ChannelAdapter) -> Challenge:

@@ -31,9 +31,6 @@ from ingest.egress.client import EgressResult
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, to_json
 from ingest.events.types import find_event_type
 
-PARALLEL_KEYS = 8
-"""Maximum ordering keys of a destination that are delivered in parallel."""
-
 KEY_TIME_SLICE_SECONDS = 5.0
 """Time after which a key yields to the destination's other keys; it continues in the next round."""
 
@@ -88,7 +85,7 @@ class DeliveryRound:
         by_key: defaultdict[str, list[Delivery]] = defaultdict(list)
         for delivery in deliveries:
             by_key[self._destination.ordering_key(delivery.event)].append(delivery)
-        slots = asyncio.Semaphore(PARALLEL_KEYS)
+        slots = asyncio.Semaphore(self._destination.parallel_keys)
         async with asyncio.TaskGroup() as tasks:
             for group in by_key.values():
                 tasks.create_task(self._deliver_key(group, slots))
@@ -109,8 +106,7 @@ class DeliveryRound:
 
     async def _attempt(self, delivery: Delivery) -> bool:
         """Attempt one delivery; return whether the next one of its key may follow."""
-        attempt = delivery.attempts + 1
-        prepared = await run_in_threadpool(self._destination.prepare, delivery.event, attempt)
+        prepared = await self._prepare(delivery)
         match prepared:
             case Skip(reason):
                 self._record("attempted", delivery, EgressResult(None, reason, 0.0))
@@ -127,20 +123,26 @@ class DeliveryRound:
                     outcome = Delivered()
                 return self._conclude(delivery, result, outcome)
 
+    async def _prepare(self, delivery: Delivery) -> Request | Send | Skip | Retry:
+        event, attempt = delivery.event, delivery.attempts + 1
+        if self._destination.is_loaded(event):
+            return self._destination.prepare(event, attempt)
+        return await run_in_threadpool(self._destination.prepare, event, attempt)
+
     async def _send_parts(
         self, delivery: Delivery, send: Send
     ) -> tuple[EgressResult, Interpretation]:
         """Send the parts that are left, up to the first that is not accepted."""
         result, outcome = EgressResult(None, None, 0.0), send.verdict or Delivered()
         if send.verdict is not None:
-            await self._sender.commit(send.journal.end(send.first, outcome, b""))
+            await self._sender.commit(send.journal.end(send.first, outcome))
         for part, request in enumerate(send.requests, send.first):
             await self._sender.wait()
             await self._sender.commit(send.journal.begin(part))
             result, outcome = await self._sender.send(self._destination, request)
             if isinstance(outcome, Retry) and self._next_attempt_at(delivery, outcome) is None:
                 outcome = Rejected(outcome.reason)
-            await self._sender.commit(send.journal.end(part, outcome, result.body))
+            await self._sender.commit(send.journal.end(part, outcome))
             if not isinstance(outcome, Delivered):
                 break
         return result, outcome

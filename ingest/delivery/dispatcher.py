@@ -20,21 +20,18 @@ from ingest.contract import Cursor
 from ingest.delivery import queue
 from ingest.delivery.delivery_round import DeliveryRound
 from ingest.delivery.destinations.base import Destination, DestinationRegistry, Record
+from ingest.delivery.destinations.receipts import append_of
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.sender import Sender, Sleep
 from ingest.egress.client import EgressClient
 from ingest.egress.mail import MailClient
 from ingest.errors import LogUnavailableError
-from ingest.events.stored_event import SYSTEM_SOURCE
 from ingest.log import queries
 from ingest.log.cursor import distance, furthest
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Append, Execute, WriterRequest
+from ingest.log.writer_requests import Execute, WriterRequest
 
 logger = logging.getLogger(__name__)
-
-SOURCE = f"{SYSTEM_SOURCE}~channels"
-"""Source of the events of sends. They are appended like client events, so they are counted like them."""
 
 PAGE_EVENTS = 200
 """Maximum events that a destination reads from the log at once."""
@@ -192,7 +189,7 @@ class Dispatcher:
         page = await run_in_threadpool(queries.read_log, self._engine, after, limit)
         if not page:
             return page
-        wanted = await run_in_threadpool(self.filter_wanted, destination, page)
+        wanted = await run_in_threadpool(self._take_wanted, destination, page)
         blocked = await run_in_threadpool(
             queue.list_blocked_keys,
             self._engine,
@@ -221,11 +218,16 @@ class Dispatcher:
         """Return the events that a destination wants. Reads the store."""
         return [row for row in page if destination.wants(row)]
 
+    def _take_wanted(
+        self, destination: Destination, page: Sequence[RowMapping]
+    ) -> list[RowMapping]:
+        wanted = self.filter_wanted(destination, page)
+        destination.load(wanted)
+        return wanted
+
     async def _append(self, record: Record) -> None:
         """Commit the record of a send."""
-        path = "/v1/channels"
-        count = len(record.events)
-        await self._submit(Append(SOURCE, path, count, record.events, statements=record.statements))
+        await self._submit(append_of(record))
 
     async def _submit(self, request: WriterRequest) -> None:
         """Commit a request. Retries without end: what it records has happened, or waits for it."""

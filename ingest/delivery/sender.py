@@ -24,7 +24,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Sender:
-    """What is kept about a destination from round to round. Sends, and commits to the log."""
+    """A destination's health and pace, from round to round. Sends, and commits to the log."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Sender:
     async def send(
         self, destination: Destination, request: Request | Mail
     ) -> tuple[EgressResult, Interpretation]:
-        """Send a request, and tell the circuit breaker what came of it."""
+        """Send a request, and tell the circuit breaker about the outcome."""
         if isinstance(request, Mail):
             result = await self._mail.send(
                 request.server, request.sender, request.recipients, request.content

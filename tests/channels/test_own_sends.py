@@ -24,10 +24,10 @@ class Sends:
         self.conversation_id = found["conversation_id"]
 
     def post(self, text: str = "It is on its way.") -> str:
-        """Record a bot's message; return its id."""
+        """Record a bot's message, as history, so that it is not sent; return its id."""
         event = make_event(
             conversation_id=self.conversation_id, participant_id="helper", participant_role="bot",
-            text=text, event_id="e-bot",
+            text=text, event_id="e-bot", happened_at="2029-12-01T10:00:00Z",
         )  # fmt: skip
         self.shop.installation.post_events([event])
         return "e-bot"

@@ -1,8 +1,7 @@
 """Every destination keeps one contract; a new one needs a builder here and nothing else."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -11,7 +10,6 @@ from sqlalchemy import ClauseElement, ColumnElement, Engine, Executable, RowMapp
 from ingest.accounts.secret_box import SecretBox, new_key
 from ingest.contract import Cursor
 from ingest.delivery import queue
-from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.destinations.base import (
     Delivered,
     Destination,
@@ -25,18 +23,15 @@ from ingest.delivery.destinations.base import (
 )
 from ingest.delivery.destinations.webhook import Webhook
 from ingest.delivery.dispatcher import Dispatcher
-from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.webhook_registry import WebhookRegistry, insert_webhook
 from ingest.egress import signing
-from ingest.egress.client import EgressClient, EgressResult
-from ingest.events.timers import LifecyclePolicy
+from ingest.egress.client import EgressResult
 from ingest.log import queries
 from ingest.log.cursor import START
 from ingest.log.storage.engine import open_engine
-from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, Record, make_conversation
+from tests.delivery.dispatching import dispatch
+from tests.factories import Clock, Record, make_conversation
 from tests.webhook_receiver import Delivery, Receiver
 
 
@@ -47,6 +42,7 @@ class TextDestination:
     destination_id = "text"
     is_enabled = True
     requests_per_second = None
+    parallel_keys = 8
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -54,6 +50,12 @@ class TextDestination:
 
     def wants(self, event: RowMapping) -> bool:
         return bool(event["event_type"] == "message.created")
+
+    def load(self, events: Sequence[RowMapping]) -> None:
+        """Nothing is needed."""
+
+    def is_loaded(self, event: RowMapping) -> bool:
+        return True
 
     def ordering_key(self, event: Mapping[str, Any] | RowMapping) -> str:
         return str(event["channel"])
@@ -177,39 +179,6 @@ def test_every_response_has_a_meaning(destination: Destination) -> None:
         meaning = destination.interpret(result(status))
         assert isinstance(meaning, Delivered | Retry | Rejected | Disabled)
         assert isinstance(meaning, Delivered) == (200 <= status < 300)
-
-
-Work = Callable[[Dispatcher], Awaitable[None]]
-
-
-def dispatch(settings: Settings, clock: Clock, registry: DestinationRegistry, work: Work) -> None:
-    """Run `work` with a dispatcher on a real writer."""
-
-    async def main() -> None:
-        engine = open_engine(settings.database_url)
-        writer = Writer(
-            Store(engine), shard=0, policy=LifecyclePolicy.from_settings(settings),
-            clock=clock, new_id=Ids("d"),
-        )  # fmt: skip
-        writer.start()
-        egress = EgressClient(tuple(settings.webhook_networks))
-        dispatcher = Dispatcher(
-            registry,
-            writer,
-            engine,
-            Broadcaster(ControlCache(engine)),
-            egress,
-            clock,
-            jitter=lambda: 0.5,
-        )
-        try:
-            await work(dispatcher)
-        finally:
-            await egress.close()
-            await asyncio.to_thread(writer.stop)
-            engine.dispose()
-
-    asyncio.run(main())
 
 
 @pytest.mark.allows_loopback

@@ -43,7 +43,9 @@ class Skip(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The destination accepted the event."""
+    """The destination accepted the event. `provider_id`: its name for what it accepted."""
+
+    provider_id: str | None = None
 
 
 class Retry(Struct, frozen=True):
@@ -61,6 +63,7 @@ class Rejected(Struct, frozen=True):
     """The destination will never accept this event: it becomes a dead letter at once."""
 
     reason: str
+    code: str | None = None
 
 
 class Disabled(Struct, frozen=True):
@@ -94,7 +97,7 @@ class Journal(Protocol):
     def begin(self, part: int) -> Record:
         """Return what to commit before a part, counted from 0, goes out."""
 
-    def end(self, part: int, outcome: Interpretation, answer: bytes) -> Record:
+    def end(self, part: int, outcome: Interpretation) -> Record:
         """Return what to commit with the outcome of a part. A last Retry is passed as Rejected."""
 
 
@@ -125,8 +128,18 @@ class Destination(Protocol):
     def requests_per_second(self) -> float | None:
         """The rate that its requests keep to; None: no limit."""
 
+    @property
+    def parallel_keys(self) -> int:
+        """Maximum ordering keys that are delivered in parallel."""
+
     def wants(self, event: RowMapping) -> bool:
         """Return whether the destination receives this event. May read the store."""
+
+    def load(self, events: Sequence[RowMapping]) -> None:
+        """Read at once what `prepare` needs of several events that this destination wants. May read the store."""
+
+    def is_loaded(self, event: RowMapping) -> bool:
+        """Return whether `prepare` needs nothing more of the store, and so no thread of its own."""
 
     def ordering_key(self, event: Mapping[str, object] | RowMapping) -> str:
         """Return the key within which events go out in order."""

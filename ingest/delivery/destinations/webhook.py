@@ -1,6 +1,6 @@
 """Webhooks as a destination: filters, signed requests, and the rules of bots."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,9 @@ from ingest.log import queries
 from ingest.log.queries import ConversationChannels
 
 HTTP_GONE = 410
+
+PARALLEL_KEYS = 8
+"""Maximum conversations of a webhook that are delivered in parallel."""
 
 HISTORY_AGE = 24 * 3_600_000_000
 """Age at commit from which an event is imported history: no customer waits for a reply to it (24 h)."""
@@ -76,6 +79,7 @@ class WebhookDestination:
 
     kind = "webhook"
     requests_per_second = None
+    parallel_keys = PARALLEL_KEYS
 
     def __init__(
         self,
@@ -108,6 +112,13 @@ class WebhookDestination:
         ):
             return False
         return webhook.bot_id is None or event["participant_id"] != webhook.bot_id
+
+    def load(self, events: Sequence[RowMapping]) -> None:
+        """Read nothing: every webhook is told who has control at this moment."""
+
+    def is_loaded(self, event: RowMapping) -> bool:
+        """Return False."""
+        return False
 
     def ordering_key(self, event: Mapping[str, Any] | RowMapping) -> str:
         """Order events within their conversation, or else their contact."""
