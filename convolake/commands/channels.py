@@ -168,6 +168,46 @@ def remove(account: str) -> None:
     print_line("removed")
 
 
+@app.command()
+def sends(
+    account: str,
+    state: Annotated[
+        str, typer.Option(help="sending, waiting, sent, failed or unknown.")
+    ] = "unknown",
+) -> None:
+    """List sends of an account: those whose result is unknown, or in another state."""
+    from ingest.client import ClientError
+
+    with report_errors(ClientError), _client() as api:
+        cursor = ""
+        while (page := api.channel_sends(account, state, cursor)).items:
+            for each in page.items:
+                why = " ".join(filter(None, (each.code, each.reason)))
+                place = f"{each.shard}.{each.position}"
+                typer.echo(
+                    f"{place}  {each.conversation_id}  {each.message_id}  {each.state}  {why}"
+                )
+            cursor = page.cursor
+
+
+@app.command()
+def decide(
+    account: str,
+    send: Annotated[str, typer.Argument(help="As `channels sends` prints it: SHARD.POSITION.")],
+    decision: Annotated[str, typer.Argument(help="resend, sent or failed.")],
+) -> None:
+    """Decide about a send that failed or is unknown: it is sent again, or counts as sent or as failed."""
+    from ingest.client import ClientError
+
+    shard, _, position = send.partition(".")
+    if not (shard.isdecimal() and position.isdecimal()):
+        print_line("give the send as SHARD.POSITION", "red")
+        raise typer.Exit(2)
+    with report_errors(ClientError), _client() as api:
+        found = api.decide_channel_send(account, int(shard), int(position), decision)
+    print_line(found.state)
+
+
 @app.command("test")
 def follow(
     account: str,

@@ -177,3 +177,5 @@ class AsyncClient(Caller):
     disable_channel_account = method_of(Calls.disable_channel_account, _send)
     remove_channel_account = method_of(Calls.remove_channel_account, _send)
     channel_calls = method_of(Calls.channel_calls, _send)
+    channel_sends = method_of(Calls.channel_sends, _send)
+    decide_channel_send = method_of(Calls.decide_channel_send, _send)

@@ -50,3 +50,27 @@ class ChannelCallList(Struct):
 
     items: list[ChannelCall]
     unverified: list[Refusals]
+
+
+class ChannelSend(Struct):
+    """One part of a message that an account sends. `state`: sending, waiting, sent, failed or unknown."""
+
+    shard: int
+    position: int
+    part: int
+    parts: int
+    conversation_id: str
+    message_id: str
+    state: str
+    attempt: int
+    at: datetime
+    provider_id: str | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+class ChannelSendList(Struct):
+    """A page of sends; `cursor` is the `after` of the next page."""
+
+    items: list[ChannelSend]
+    cursor: str

@@ -6,7 +6,12 @@ from urllib.parse import quote
 
 from ingest.client.answers import Page
 from ingest.client.call import Call, encode_fields, page_call
-from ingest.client.channel_answers import ChannelAccount, ChannelCallList
+from ingest.client.channel_answers import (
+    ChannelAccount,
+    ChannelCallList,
+    ChannelSend,
+    ChannelSendList,
+)
 
 
 class ChannelAccountCalls:
@@ -69,6 +74,20 @@ class ChannelAccountCalls:
         """Return the newest calls of the provider, and why others were not verified."""
         params = {"limit": str(limit)}
         return Call("GET", _path(account_id) + "/calls", ChannelCallList, params=params)
+
+    def channel_sends(
+        self, account_id: str, state: str = "unknown", after: str = "", limit: int = 50
+    ) -> Call[ChannelSendList]:
+        """Return the sends of an account in a state, in the order of the log."""
+        params = {"state": state, "after": after, "limit": str(limit)}
+        return Call("GET", _path(account_id) + "/sends", ChannelSendList, params=params)
+
+    def decide_channel_send(
+        self, account_id: str, shard: int, position: int, decision: str
+    ) -> Call[ChannelSend]:
+        """Decide about a send that failed or is unknown: `resend`, `sent` or `failed`."""
+        body = encode_fields(shard=shard, position=position, decision=decision)
+        return Call("POST", _path(account_id) + "/sends", ChannelSend, body)
 
 
 def _path(account_id: str) -> str:

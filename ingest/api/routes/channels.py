@@ -136,7 +136,7 @@ def get_account(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
 ) -> AccountView:
     """Return a channel account."""
-    return account_view(request, api, _existing(api, caller, account_id))
+    return account_view(request, api, existing_account(api, caller, account_id))
 
 
 @router.get("/{account_id}/calls")
@@ -147,7 +147,7 @@ def list_account_calls(
     limit: Annotated[int, Query(ge=1, le=100, description="maximum number of calls")] = 20,
 ) -> CallList:
     """List the newest calls of the provider, and why others were not verified."""
-    _existing(api, caller, account_id)
+    existing_account(api, caller, account_id)
     return CallList(
         items=[
             CallView(
@@ -174,7 +174,7 @@ async def change_account(
     body: AccountChanges,
 ) -> AccountView:
     """Change address, options or policy of a channel account. Safe to repeat."""
-    account = await run_in_threadpool(_existing, api, caller, account_id)
+    account = await run_in_threadpool(existing_account, api, caller, account_id)
     values: dict[str, object] = {}
     if body.address is not None:
         values["address"] = body.address
@@ -193,7 +193,7 @@ async def set_secret(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str, body: NewSecret
 ) -> AccountView:
     """Set a secret. Calls with the value before it are accepted too, until it is set without `keeps_old`."""
-    account = await run_in_threadpool(_existing, api, caller, account_id)
+    account = await run_in_threadpool(existing_account, api, caller, account_id)
     if body.name not in {field.name for field in _adapter(account).secrets}:
         raise InvalidRequestError("the provider does not have a secret of this name", "body.name")
     try:
@@ -215,7 +215,7 @@ async def enable_account(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
 ) -> AccountView:
     """Enable a disabled channel account. Safe to repeat."""
-    await run_in_threadpool(_existing, api, caller, account_id)
+    await run_in_threadpool(existing_account, api, caller, account_id)
     change = registry.update_account(account_id, disabled_at=None, disabled_reason=None)
     await _change(api, account_id, change)
     return await _changed(request, api, caller, account_id)
@@ -226,7 +226,7 @@ async def disable_account(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
 ) -> AccountView:
     """Disable a channel account: it takes no calls and sends nothing. Safe to repeat."""
-    account = await run_in_threadpool(_existing, api, caller, account_id)
+    account = await run_in_threadpool(existing_account, api, caller, account_id)
     if account.disabled_at is None:
         change = registry.update_account(
             account_id, disabled_at=api.clock(), disabled_reason="by hand"
@@ -240,12 +240,13 @@ async def remove_account(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str
 ) -> AccountView:
     """Delete a channel account and its secrets, and return it as it was. Its events stay."""
-    account = await run_in_threadpool(_existing, api, caller, account_id)
+    account = await run_in_threadpool(existing_account, api, caller, account_id)
     await _change(api, account_id, *registry.delete_account(account_id))
     return account_view(request, api, account)
 
 
-def _existing(api: AppContext, caller: Caller, account_id: str) -> ChannelAccount:
+def existing_account(api: AppContext, caller: Caller, account_id: str) -> ChannelAccount:
+    """Return an account that the caller may manage. Raises UnknownAccountError."""
     found = registry.get_account(api.engine, account_id)
     if found is None or (caller.channels and found.channel not in caller.channels):
         raise UnknownAccountError("there is no channel account with this id", "account_id")
@@ -269,5 +270,5 @@ async def _change(api: AppContext, account_id: str, *statements: ClauseElement) 
 async def _changed(
     request: Request, api: AppContext, caller: Caller, account_id: str
 ) -> AccountView:
-    account = await run_in_threadpool(_existing, api, caller, account_id)
+    account = await run_in_threadpool(existing_account, api, caller, account_id)
     return account_view(request, api, account)
