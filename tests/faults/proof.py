@@ -26,6 +26,7 @@ FAULTS = {
     "readers": "readers during loads and maintenance",
     "requests": "requests with broken bodies, headers and parameters, to every route",
     "deliveries": "kill -9 of the API between a commit and its webhooks",
+    "sends": "kill -9 of the API while it sends messages to a provider, at most once and at least once",
     "listeners": "kill -9 of the API with many subscribers; they reconnect with their last sequence",
     "reconnect": "kill -9 of the API with 10,000 subscribers; all reconnect at once",
     "clock": "the clock jumps 10 minutes back, 3 days on, and back, under load",
