@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import (
     batch,
+    channels,
     growth,
     live,
     load,
@@ -39,6 +40,7 @@ class Name(StrEnum):
     sizes = "sizes"
     visible = "visible"
     live = "live"
+    channels = "channels"
     parts = "parts"
 
 
@@ -65,6 +67,10 @@ def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
             found.levels.extend(visible.measure(size, work))
         case Name.live:
             found.levels.extend(live.measure(size, work))
+        case Name.channels:
+            figures, levels = channels.measure(size, work)
+            found.figures.extend(figures)
+            found.levels.extend(levels)
         case Name.parts:
             found.parts.update(parts.measure(size, work))
 

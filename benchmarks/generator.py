@@ -19,9 +19,10 @@ import uvloop
 
 from benchmarks.servers import HOST, REPOSITORY, Server
 from benchmarks.synthetic import conversation_ids, messages
+from ingest.channels import standard_webhook_signature
 
 EVENTS_PER_BATCH = 1_000
-Kind = Literal["message", "batch", "page"]
+Kind = Literal["message", "batch", "page", "call"]
 
 
 class Plan(msgspec.Struct, kw_only=True, frozen=True):
@@ -38,6 +39,8 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     """Number of the first message of the first batch (`synthetic.messages`)."""
     paths: list[str] = []
     """What the pages' requests ask for, one each."""
+    secret: str = ""
+    """Signs the calls of a provider."""
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
@@ -53,7 +56,7 @@ class LoadFailedError(RuntimeError):
     """An answer was not the one that every request must get, or a connection broke."""
 
 
-EXPECTED = {"message": 201, "batch": 200, "page": 200}
+EXPECTED = {"message": 201, "batch": 200, "page": 200, "call": 200}
 
 
 def drive(
@@ -66,6 +69,7 @@ def drive(
     warm_up: float = 0.0,
     first: int = 0,
     paths: list[str] | None = None,
+    secret: str = "",
 ) -> Outcome:
     """Send load to `server` from a new process. Raises LoadFailedError if any request failed."""
     plan = Plan(
@@ -78,6 +82,7 @@ def drive(
         warm_up=warm_up,
         first=first,
         paths=paths or [],
+        secret=secret,
     )
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.generator"],
@@ -103,6 +108,9 @@ def _requests(plan: Plan) -> Iterator[bytes]:
     if plan.kind == "page":
         yield from (_request(plan, path) for path in plan.paths)
         return
+    if plan.kind == "call":
+        yield from _calls(plan)
+        return
     ids = conversation_ids()
     texts = [event["text"] for event in messages(0, 1_000)]
     for number in range(plan.requests):
@@ -113,14 +121,34 @@ def _requests(plan: Plan) -> Iterator[bytes]:
         yield _request(plan, path, "application/json", message.encode())
 
 
-def _request(plan: Plan, path: str, content: str = "", body: bytes = b"") -> bytes:
+def _calls(plan: Plan) -> Iterator[bytes]:
+    """Yield calls of a provider with one new message each, of as many people as there are conversations."""
+    people = len(conversation_ids())
+    now = int(time.time())
+    for _ in range(plan.requests):
+        name = str(uuid_utils.uuid7())
+        item = {
+            "type": "message",
+            "id": name,
+            "from": {"id": f"person-{int(name[-6:], 16) % people}"},
+            "text": "Where is my order?",
+        }
+        body = msgspec.json.encode({"items": [item]})
+        signed = standard_webhook_signature.sign(name, now, body, plan.secret)
+        headers = "".join(f"{name}: {value}\r\n" for name, value in dict(signed).items())
+        yield _request(plan, f"/channels/{plan.paths[0]}", "application/json", body, headers)
+
+
+def _request(
+    plan: Plan, path: str, content: str = "", body: bytes = b"", headers: str = ""
+) -> bytes:
     head = (
         f"{'POST' if content else 'GET'} {path} HTTP/1.1\r\nHost: {HOST}:{plan.port}\r\n"
         f"Authorization: Bearer {plan.key}\r\n"
     )
     if content:
         head += f"Content-Type: {content}\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}\r\n".encode() + body
+    return f"{head}{headers}\r\n".encode() + body
 
 
 class Run:

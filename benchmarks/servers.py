@@ -67,6 +67,13 @@ def peer_server(work: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def provider_server(log: Path) -> Iterator[Server]:
+    """Yield the stand-in of a provider."""
+    with _plain_server("benchmarks.provider", log) as server:
+        yield server
+
+
+@contextmanager
 def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", module, str(port), *map(str, arguments)]
@@ -77,11 +84,16 @@ def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def api_server(data: Path, module: tuple[str, ...] = ("convolake", "api")) -> Iterator[Server]:
-    """Yield the conversation API with a data folder of its own; `module` says what runs it."""
+def api_server(
+    data: Path, module: tuple[str, ...] = ("convolake", "api"), **more: str
+) -> Iterator[Server]:
+    """Yield the conversation API with a data folder of its own; `module` says what runs it.
+
+    `more`: further environment variables.
+    """
     settings = Settings(data=data, port=free_port())
     key = get_or_create_local_key(settings, wall_clock())
-    environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port)}
+    environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port), **more}
     log = data.with_suffix(".log")
     with running([sys.executable, "-m", *module], environment, log) as process:
         server = Server(settings.port, key, process, settings)
