@@ -66,7 +66,9 @@ def _receive(size: Size, work: Path) -> Figure:
     secret = _create_account(data, f"http://{HOST}:1/")
     with api_server(data) as server:
         create_conversations(server)
-        pairs = alternate(size, Calls(server, secret, size), Target(server, CONNECTIONS, size))
+        calls = Calls(server, secret, size)
+        calls(0)  # each person has a conversation now
+        pairs = alternate(size, calls, Target(server, CONNECTIONS, size))
     return Figure(
         f"calls of a provider, {CONNECTIONS} connections",
         "calls answered",

@@ -22,6 +22,9 @@ from benchmarks.synthetic import conversation_ids, messages
 from ingest.channels import standard_webhook_signature
 
 EVENTS_PER_BATCH = 1_000
+CALLERS = 100
+"""People who write to a channel account."""
+
 Kind = Literal["message", "batch", "page", "call"]
 
 
@@ -122,15 +125,14 @@ def _requests(plan: Plan) -> Iterator[bytes]:
 
 
 def _calls(plan: Plan) -> Iterator[bytes]:
-    """Yield calls of a provider with one new message each, of as many people as there are conversations."""
-    people = len(conversation_ids())
+    """Yield calls of a provider with one new message each. The first call of each person creates much more."""
     now = int(time.time())
     for _ in range(plan.requests):
         name = str(uuid_utils.uuid7())
         item = {
             "type": "message",
             "id": name,
-            "from": {"id": f"person-{int(name[-6:], 16) % people}"},
+            "from": {"id": f"person-{int(name[-6:], 16) % CALLERS}"},
             "text": "Where is my order?",
         }
         body = msgspec.json.encode({"items": [item]})
