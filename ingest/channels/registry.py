@@ -37,7 +37,7 @@ ADAPTERS: dict[str, ChannelAdapter] = {
 }  # fmt: skip
 """Every provider by its name in URLs and commands."""
 
-THREADED_CHANNELS = frozenset({"email", "slack"})
+THREADED_CHANNELS = frozenset({"email", "slack", "telegram"})
 """Channels where one person has several conversations at once, told apart by threads."""
 
 MAX_BODY_BYTES = 1024 * 1024

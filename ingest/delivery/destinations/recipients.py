@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Engine, RowMapping, select
 
 from ingest.channels.base import Person
+from ingest.events.types import EVENT_TYPES, rules_of
 from ingest.log import queries
 from ingest.log.storage.tables import events
 
@@ -19,6 +20,13 @@ CACHE_SECONDS = 60.0
 
 MAX_THREAD_KEYS = 50
 """Keys of a thread that a message names: those of the newest messages."""
+
+THREADED_TYPES = sorted(
+    each.name
+    for each in EVENT_TYPES.values()
+    if each.about == "message" and "thread" in each.payload.__struct_fields__
+)
+"""Types of a message's events whose payload may name a thread."""
 
 FindPerson = Callable[[str], Person | None]
 """Returns the person of a contact with the addresses to use, the newest first."""
@@ -132,16 +140,16 @@ def _is_customer_message() -> ColumnElement[bool]:
 
 
 def _has_thread() -> ColumnElement[bool]:
-    types = ("message.created", "message.submitted")
-    return events.c.event_type.in_(types) & events.c.payload.contains('"thread"')
+    return events.c.event_type.in_(THREADED_TYPES) & events.c.payload.contains('"thread"')
 
 
 def _changes_recipient(event: RowMapping) -> bool:
-    if event["event_type"] == "message.created":
+    rules = rules_of(event["event_type"])
+    if rules.name == "message.created":
         return bool(event["participant_role"] == "customer")
-    if event["event_type"] == "message.submitted":
-        return '"thread"' in (event["payload"] or "")
-    return event["event_type"] in ("conversation.updated", "conversation.created")
+    if rules.about == "conversation":
+        return rules.is_version
+    return rules.name in THREADED_TYPES and '"thread"' in (event["payload"] or "")
 
 
 def _payload(row: RowMapping) -> dict[str, Any]:
