@@ -71,5 +71,8 @@ def test_a_folder_with_files_and_an_unknown_table_are_answered_clearly(
     (tmp_path / "kept.txt").write_text("mine")
     assert "is not empty; give a new folder" in run(recorded, str(tmp_path), code=1)
     answer = run(recorded, str(tmp_path / "out"), "--table", "massages", code=1)
-    assert "there is no table massages; there are: business_hours, dates, events" in answer
+    assert (
+        "there is no table massages; there are: business_hours, dates, contact_merges, events"
+        in answer
+    )
     assert not (tmp_path / "out").exists()

@@ -110,7 +110,7 @@ def test_each_filter_of_the_list_has_a_place_in_the_url_and_chooses_by_outcome_o
     names = {each.name for each in fields(Search)}
     duration = {"min_duration_seconds", "max_duration_seconds"}  # one parameter of the URL has both
     assert names == set(draw_plan.ADDRESS) - {"from", "to", "channels"} | duration
-    neutral = {"with_tests", "is_active", "queue", "agent_id", "bot_version", "sort"}
+    neutral = {"with_tests", "is_active", "queue", "agent_id", "bot_id", "bot_version", "sort"}
     assert names == set(draw_plan.BY_OUTCOME) | neutral
 
 

@@ -23,6 +23,7 @@ from ingest.log.storage.store import Store
 from ingest.log.storage.tables import reviews
 from ingest.settings import Settings
 from tests.factories import Clock, Record, damage, make_conversation
+from tests.older_store import downgrade_to_webhooks
 from tests.review_team import RATINGS, Team
 from tests.test_verify_figures import failures
 
@@ -106,9 +107,7 @@ def test_a_migration_rebuilds_the_states_of_a_log_that_has_reviews(
 ) -> None:
     """The tables of a log of the version before this one are created again."""
     before = shown(team)
-    for table in ("scorecards", "review_samples", "reviews", "review_locks"):
-        damage(settings, f"drop table {table}")
-    damage(settings, "update alembic_version set version_num = '0011'")
+    downgrade_to_webhooks(settings)
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     assert needs_rebuild(engine)
@@ -122,9 +121,7 @@ def test_a_migration_leaves_the_states_of_a_log_without_reviews(
     api: TestClient, settings: Settings
 ) -> None:
     api.post("/v1/events", json=make_conversation("c1"))
-    for table in ("scorecards", "review_samples", "reviews", "review_locks"):
-        damage(settings, f"drop table {table}")
-    damage(settings, "update alembic_version set version_num = '0011'")
+    downgrade_to_webhooks(settings)
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     assert not needs_rebuild(engine)

@@ -243,7 +243,10 @@ def test_a_simulation_uses_every_client_event_type(events: list[Event]) -> None:
         "contact.updated",
         "contact.merged",
         "contact.unmerged",
+        "contact.unlinked",
+        "contact.merge_proposed",
         "control.taken",
+        "message.unconfirmed",
     }
 
 

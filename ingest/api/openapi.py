@@ -118,7 +118,7 @@ def describe_raw_route(
         },
     }
     headers = (_IDEMPOTENCY_KEY, _IF_MATCH) if is_edit else (_IDEMPOTENCY_KEY,)
-    extra["parameters"] = [*_in_path(parameters or {}), *headers]
+    extra["parameters"] = [*path_parameters(parameters or {}), *headers]
     return extra
 
 
@@ -146,7 +146,8 @@ _IF_MATCH = {
 }
 
 
-def _in_path(parameters: dict[str, str]) -> list[dict[str, Any]]:
+def path_parameters(parameters: dict[str, str]) -> list[dict[str, Any]]:
+    """Return parameters of a path, by name and pattern, for a route that reads them itself."""
     return [
         {
             "name": name,

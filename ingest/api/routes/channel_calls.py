@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from ingest.accounts.account_cache import Opened
 from ingest.api.dependencies import AppContext, get_context
 from ingest.api.id_paths import path_of
-from ingest.api.openapi import problem_responses
+from ingest.api.openapi import path_parameters, problem_responses
 from ingest.api.raw_route import RawRoute
 from ingest.api.request_body import header, read_body
 from ingest.api.routes.typing import update_typing
@@ -24,6 +24,7 @@ from ingest.errors import (
     UnsupportedMediaTypeError,
     UnverifiedCallError,
 )
+from ingest.events.payloads import ID_PATTERN
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +43,25 @@ ERRORS = (
     UnreadableSecretError,
 )
 
+PARAMETERS = path_parameters({"account_id": ID_PATTERN})
+BODY = {"content": {"*/*": {"schema": {"type": "string"}}}}
+
 raw = APIRouter(tags=["channels"], route_class=RawRoute, responses=problem_responses(ERRORS))
 
 
-@raw.get("/channels/{account_id}", response_class=Response)
+@raw.get(
+    "/channels/{account_id}", response_class=Response, openapi_extra={"parameters": PARAMETERS}
+)
 async def check_url(request: Request) -> Response:
     """Answer the call by which a provider checks the URL, or take a call that is a GET."""
     return await take_call(request)
 
 
-@raw.post("/channels/{account_id}", response_class=Response)
+@raw.post(
+    "/channels/{account_id}",
+    response_class=Response,
+    openapi_extra={"parameters": PARAMETERS, "requestBody": BODY},
+)
 async def take_call(request: Request) -> Response:
     """Take a call of a provider: verify it, keep it, and store its events. 200 says that they are on disk.
 

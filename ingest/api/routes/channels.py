@@ -165,7 +165,7 @@ def list_account_calls(
     )
 
 
-@router.patch("/{account_id}")
+@router.patch("/{account_id}", openapi_extra=example({"options": {"name": "The shop"}}))
 async def change_account(
     request: Request,
     api: Context,
@@ -188,7 +188,12 @@ async def change_account(
     return await _changed(request, api, caller, account_id)
 
 
-@router.post("/{account_id}/secrets")
+@router.post(
+    "/{account_id}/secrets",
+    openapi_extra=example(
+        {"name": "signing_secret", "value": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    ),
+)
 async def set_secret(
     request: Request, api: Context, caller: RequireChannelsAdmin, account_id: str, body: NewSecret
 ) -> AccountView:
