@@ -19,7 +19,7 @@ import uvloop
 
 from benchmarks.servers import HOST, REPOSITORY, Server
 from benchmarks.synthetic import conversation_ids, messages
-from ingest.channels import standard_webhook_signature
+from ingest.channels.standard_webhook import signature as standard_webhook_signature
 
 EVENTS_PER_BATCH = 1_000
 CALLERS = 100

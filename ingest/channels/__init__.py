@@ -1,1 +1,1 @@
-"""Channels: one file for each provider. A call of a provider becomes items; a message becomes a request."""
+"""Channels: a package for each provider. A call of a provider becomes items; a message becomes a request."""

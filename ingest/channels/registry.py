@@ -1,21 +1,16 @@
 """The providers. Adding one takes its module, a line here, and its test."""
 
-from ingest.channels import (
-    email_mime,
-    instagram,
-    line,
-    mailgun,
-    messenger,
-    postmark,
-    sendgrid,
-    slack,
-    telegram,
-    twilio,
-    vonage,
-    whatsapp_cloud,
-)
 from ingest.channels.base import Challenge, ChannelAdapter
-from ingest.channels.standard_webhook import StandardWebhook
+from ingest.channels.line import adapter as line
+from ingest.channels.mail import email_mime, mailgun, postmark, sendgrid
+from ingest.channels.meta import instagram
+from ingest.channels.meta.messenger import adapter as messenger
+from ingest.channels.meta.whatsapp import adapter as whatsapp_cloud
+from ingest.channels.slack import adapter as slack
+from ingest.channels.standard_webhook import adapter as standard_webhook
+from ingest.channels.telegram import adapter as telegram
+from ingest.channels.twilio import adapter as twilio
+from ingest.channels.vonage import adapter as vonage
 
 ADAPTERS: dict[str, ChannelAdapter] = {
     each.provider: each
@@ -32,7 +27,7 @@ ADAPTERS: dict[str, ChannelAdapter] = {
         sendgrid.ADAPTER,
         mailgun.ADAPTER,
         postmark.ADAPTER,
-        StandardWebhook(),
+        standard_webhook.ADAPTER,
     )
 }  # fmt: skip
 """Every provider by its name in URLs and commands."""

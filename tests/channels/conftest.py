@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ingest.channels.base import Account
-from ingest.channels.standard_webhook import StandardWebhook
+from ingest.channels.standard_webhook.adapter import StandardWebhook
 from tests.api_server import Installation
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwC2Fz0k1QJ2s="  # noqa: S105

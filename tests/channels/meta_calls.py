@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ingest.channels import instagram, messenger, whatsapp_cloud
 from ingest.channels.base import Account, Call, ChannelAdapter, Inbound
+from ingest.channels.meta import instagram
+from ingest.channels.meta.messenger import adapter as messenger
+from ingest.channels.meta.whatsapp import adapter as whatsapp_cloud
 
 NOW = 1_790_000_000_000_000
 ADAPTERS: tuple[ChannelAdapter, ...] = (

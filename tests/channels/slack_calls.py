@@ -10,7 +10,7 @@ from ingest.channels.base import (
     Address,
     Inbound,
 )
-from ingest.channels.slack import ADAPTER
+from ingest.channels.slack.adapter import ADAPTER
 
 SECOND = 1_000_000
 NOW = 1_700_000_000 * SECOND

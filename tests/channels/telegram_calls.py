@@ -10,7 +10,7 @@ from ingest.channels.base import (
     Inbound,
     Person,
 )
-from ingest.channels.telegram import ADAPTER
+from ingest.channels.telegram.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.stand_ins.telegram import TOKEN
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.channels import line, twilio, vonage
 from ingest.channels.base import (
     Account,
     Answer,
@@ -15,6 +14,9 @@ from ingest.channels.base import (
     Retry,
     UnreadableCallError,
 )
+from ingest.channels.line import adapter as line
+from ingest.channels.twilio import adapter as twilio
+from ingest.channels.vonage import adapter as vonage
 
 ADAPTERS: tuple[ChannelAdapter, ...] = (twilio.ADAPTER, vonage.ADAPTER, line.ADAPTER)
 NAMES = [

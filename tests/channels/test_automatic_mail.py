@@ -2,11 +2,11 @@
 
 import pytest
 
-from ingest.channels.automatic_mail import automatic_reason
 from ingest.channels.base import Inbound, MessageItem, ReceiptItem
-from ingest.channels.email_mime import ADAPTER
-from ingest.channels.mime import read_mail
-from ingest.channels.outgoing_mail import message_id_of
+from ingest.channels.mail.automatic import automatic_reason
+from ingest.channels.mail.email_mime import ADAPTER
+from ingest.channels.mail.mime import read_mail
+from ingest.channels.mail.outgoing import message_id_of
 from tests.channels.mail_factories import (
     ADA,
     OUR_ADDRESS,

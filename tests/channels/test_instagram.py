@@ -16,7 +16,7 @@ from ingest.channels.base import (
     ReceiptItem,
     UnreadableCallError,
 )
-from ingest.channels.instagram import ADAPTER
+from ingest.channels.meta.instagram import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.meta_bodies import (
     ACCOUNT,

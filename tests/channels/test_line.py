@@ -33,7 +33,7 @@ from ingest.channels.base import (
     UnreadableItem,
     Unsendable,
 )
-from ingest.channels.line import ADAPTER
+from ingest.channels.line.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.stand_ins.line import LineApi, error, line_api

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.channels.html_text import html_to_text
-from ingest.channels.mail_text import new_text
-from ingest.channels.mime import read_mail
+from ingest.channels.mail.html_text import html_to_text
+from ingest.channels.mail.mime import read_mail
+from ingest.channels.mail.new_text import new_text
 from tests.channels.mail_factories import REAL
 
 SHOP = "Shop <help@shop.example>"

@@ -24,7 +24,7 @@ from ingest.channels.base import (
     Sent,
     UnreadableCallError,
 )
-from ingest.channels.mailgun import ADAPTER, WINDOW
+from ingest.channels.mail.mailgun import ADAPTER, WINDOW
 from tests.channels.mail_factories import (
     NOW,
     REAL,

@@ -18,7 +18,7 @@ from ingest.channels.base import (
     UnreadableItem,
     WatermarkItem,
 )
-from ingest.channels.messenger import ADAPTER
+from ingest.channels.meta.messenger.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.meta_bodies import PAGE, PERSON, echo_event, event, message_event, page_body
 from tests.channels.meta_calls import items_of, only, real_bodies, real_files

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.channels.base import UnreadableCallError, UnreadableItem
-from ingest.channels.email_mime import ADAPTER
-from ingest.channels.html_text import html_to_text
-from ingest.channels.mail import Mailbox
-from ingest.channels.mime import MAX_TEXT, read_mail
+from ingest.channels.mail.email_mime import ADAPTER
+from ingest.channels.mail.html_text import html_to_text
+from ingest.channels.mail.mail import Mailbox
+from ingest.channels.mail.mime import MAX_TEXT, read_mail
 from tests.channels.mail_factories import (
     REAL,
     items_of,

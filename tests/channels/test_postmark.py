@@ -22,7 +22,7 @@ from ingest.channels.base import (
     Unknown,
     UnreadableCallError,
 )
-from ingest.channels.postmark import ADAPTER
+from ingest.channels.mail.postmark import ADAPTER
 from tests.channels.mail_factories import (
     NOW,
     REAL,

@@ -26,7 +26,7 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
-from ingest.channels.sendgrid import ADAPTER, SIGNATURE, TIMESTAMP, WINDOW
+from ingest.channels.mail.sendgrid import ADAPTER, SIGNATURE, TIMESTAMP, WINDOW
 from tests.channels.mail_factories import (
     NOW,
     REAL,

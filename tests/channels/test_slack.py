@@ -19,7 +19,7 @@ from ingest.channels.base import (
     ReactionItem,
     UnreadableItem,
 )
-from ingest.channels.slack import ADAPTER
+from ingest.channels.slack.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.slack_calls import (
     ACCOUNT,

@@ -16,7 +16,7 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
-from ingest.channels.slack import ADAPTER
+from ingest.channels.slack.adapter import ADAPTER
 from tests.channels.changed_bodies import changed_bodies
 from tests.channels.slack_calls import (
     ACCOUNT,

@@ -19,7 +19,7 @@ from ingest.channels.base import (
     Unknown,
     Unsendable,
 )
-from ingest.channels.slack import ADAPTER
+from ingest.channels.slack.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.slack_calls import ACCOUNT, NOW, address, make_account, message, read_one
 from tests.channels.stand_ins.loopback import Reply, send

@@ -12,7 +12,7 @@ from ingest.channels.base import (
     Call,
     InvalidSignatureError,
 )
-from ingest.channels.slack import ADAPTER
+from ingest.channels.slack.adapter import ADAPTER
 from tests.channels.slack_calls import ACCOUNT, NOW, SECOND, SIGNING, make_account
 
 

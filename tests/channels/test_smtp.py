@@ -28,8 +28,8 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.basic_auth import basic_value
-from ingest.channels.email_mime import ADAPTER, SmtpSettings, smtp_settings
-from ingest.channels.outgoing_mail import message_id_of
+from ingest.channels.mail.email_mime import ADAPTER, SmtpSettings, smtp_settings
+from ingest.channels.mail.outgoing import message_id_of
 from ingest.channels.reply_tokens import reply_token, token_key
 from ingest.events.payloads import Attachment
 from tests.channels.mail_factories import (

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from ingest.channels import standard_webhook_signature
 from ingest.channels.base import (
     Account,
     Address,
@@ -27,7 +26,8 @@ from ingest.channels.base import (
     UnreadableItem,
     Unsendable,
 )
-from ingest.channels.standard_webhook import StandardWebhook
+from ingest.channels.standard_webhook import signature as standard_webhook_signature
+from ingest.channels.standard_webhook.adapter import StandardWebhook
 from tests.channels.conftest import SECRET
 
 ADAPTER = StandardWebhook()

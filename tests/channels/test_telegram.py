@@ -17,7 +17,7 @@ from ingest.channels.base import (
     OtherItem,
     Person,
 )
-from ingest.channels.telegram import ADAPTER
+from ingest.channels.telegram.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.telegram_calls import (
     ACCOUNT,

@@ -19,7 +19,7 @@ from ingest.channels.base import (
     Unknown,
     Unsendable,
 )
-from ingest.channels.telegram import ADAPTER
+from ingest.channels.telegram.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.stand_ins.loopback import Reply, send
 from tests.channels.stand_ins.telegram import TelegramApi, telegram_api

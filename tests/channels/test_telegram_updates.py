@@ -18,7 +18,7 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
-from ingest.channels.telegram import ADAPTER
+from ingest.channels.telegram.adapter import ADAPTER
 from tests.channels.changed_bodies import changed_bodies
 from tests.channels.telegram_calls import (
     ACCOUNT,

@@ -39,7 +39,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.fields import FORM
-from ingest.channels.twilio import ADAPTER
+from ingest.channels.twilio.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.stand_ins.loopback import Reply, send

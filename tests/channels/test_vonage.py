@@ -37,8 +37,8 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.fields import FORM
-from ingest.channels.vonage import ADAPTER
-from ingest.channels.vonage_signature import SMS_WINDOW, TOKEN_WINDOW
+from ingest.channels.vonage.adapter import ADAPTER
+from ingest.channels.vonage.signature import SMS_WINDOW, TOKEN_WINDOW
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.stand_ins.loopback import Reply, send

@@ -20,7 +20,7 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
-from ingest.channels.whatsapp_cloud import ADAPTER
+from ingest.channels.meta.whatsapp.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.meta_bodies import (
     BSUID,

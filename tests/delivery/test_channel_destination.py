@@ -22,7 +22,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.registry import ADAPTERS
-from ingest.channels.standard_webhook import StandardWebhook
+from ingest.channels.standard_webhook.adapter import StandardWebhook
 from ingest.delivery import queue
 from ingest.delivery.destinations.channel import PARALLEL_KEYS
 from ingest.log.cursor import START

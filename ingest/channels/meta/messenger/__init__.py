@@ -1,0 +1,1 @@
+"""Messenger, and the platform that Instagram shares with it."""

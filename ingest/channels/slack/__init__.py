@@ -1,0 +1,1 @@
+"""Slack: the Events API, interactions and the Web API."""

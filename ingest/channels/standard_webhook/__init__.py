@@ -1,0 +1,1 @@
+"""Any program that sends and receives signed JSON (Standard Webhooks)."""

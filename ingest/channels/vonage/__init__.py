@@ -1,0 +1,1 @@
+"""Vonage: SMS and the Messages API."""
