@@ -182,3 +182,51 @@ def test_a_time_of_the_provider_in_the_future_is_that_of_the_arrival(shop: Shop)
     shop.send(message(at="2031-01-01T00:00:00Z"), message(2, at="0001-01-01T00:00:00Z"))
     said = [each for each in shop.events() if each["event_type"] == "message.created"]
     assert [each["happened_at"] for each in said] == [each["received_at"] for each in said]
+
+
+def test_a_message_that_comes_again_after_weeks_a_close_and_a_merge_is_a_duplicate(
+    shop: Shop,
+) -> None:
+    """It would be resolved to another conversation now: the window has passed, and the person is another one."""
+    api = shop.installation
+    changed = api.http.patch("/v1/channels/shop", json={"policy": {"new_conversation_after": 3600}})
+    assert changed.status_code == 200, changed.text
+    body = msgspec.json.encode({"items": [message()]})
+
+    def again() -> dict[str, int]:
+        assert shop.post(body).status_code == 200
+        newest = shop.calls()["items"][0]
+        return {name: newest[name] for name in ("accepted", "duplicate", "conflict", "rejected")}
+
+    duplicate = {"accepted": 0, "duplicate": 1, "conflict": 0, "rejected": 0}
+    assert again()["accepted"] > 1
+    (talk,) = api.http.get("/v1/conversations").json()["items"]
+    contact = talk["participants"][0]["contact_id"]
+    assert again() == duplicate
+    api.clock.forward(days=30)
+    assert again() == duplicate
+    api.post_events(
+        [
+            {
+                "event_type": "conversation.state_changed",
+                "conversation_id": talk["conversation_id"],
+                "payload": {"to": "closed"},
+            },
+            {"event_type": "contact.created", "contact_id": "ada"},
+            {"event_type": "contact.merged", "contact_id": contact, "payload": {"into": "ada"}},
+        ]
+    )
+    assert again() == duplicate
+    assert len(api.http.get("/v1/conversations").json()["items"]) == 1
+
+
+def test_first_messages_of_one_moment_leave_no_conflict(shop: Shop) -> None:
+    """Each finds no conversation and creates the same one."""
+    bodies = [msgspec.json.encode({"items": [message(number)]}) for number in range(24)]
+    with ThreadPoolExecutor(24) as pool:
+        assert {each.status_code for each in pool.map(shop.post, bodies)} == {200}
+    calls = shop.calls()["items"]
+    assert len(calls) >= 20
+    assert {(each["conflict"], each["rejected"]) for each in calls} == {(0, 0)}
+    assert shop.types().count("message.created") == 24
+    assert shop.types().count("conversation.created") == 1
