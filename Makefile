@@ -27,9 +27,9 @@ test: install ## run the tests that take seconds: all but the long ones
 test-long: install ## run the long tests: faults, whole stories, many loads
 	$(BIN)/pytest --numprocesses auto --dist worksteal -m long
 
-test-postgres: install ## run the tests of the log and the API on PostgreSQL, which must be installed
+test-postgres: install ## run the tests of the log, the API and the channels on PostgreSQL, which must be installed
 	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \
-	  tests/events tests/identity tests/log $(patsubst %,tests/test_%.py,log conversations control visibility ingest_stats api lake verify \
+	  tests/channels tests/delivery tests/events tests/identity tests/log $(patsubst %,tests/test_%.py,log conversations control visibility ingest_stats api lake verify \
 	  live presence webhooks hooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews \
 	  review_samples review_claims review_disputes review_scores review_states)
 

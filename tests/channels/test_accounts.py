@@ -1,7 +1,6 @@
 """Channel accounts: made by API and command, with secrets that are stored encrypted and never shown."""
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,13 @@ from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server, wait_until
 from tests.channels.conftest import SECRET, Shop, create_account, message
-from tests.factories import Clock, Ids
+from tests.factories import Clock, Ids, damage
 from tests.webhook_receiver import Receiver
 
 OTHER = "whsec_b3RoZXIgc2VjcmV0IG90aGVyIHNlY3JldCBvdGhlcg=="
 
 
+@pytest.mark.sqlite
 def test_a_secret_is_encrypted_in_the_store_and_never_shown(shop: Shop) -> None:
     http = shop.installation.http
     shown = http.get("/v1/channels/shop").text + http.get("/v1/channels").text
@@ -150,8 +150,7 @@ def test_secrets_that_an_older_version_stored_are_encrypted_at_start(
         installation = Installation(url, key, settings, clock)
         made = installation.post("/v1/webhooks", {"url": receiver.url}).json()
         installation.http.close()
-    with sqlite3.connect(settings.store_path) as store:
-        store.execute("update webhooks set secret = ?", [made["secret"]])
+    damage(settings, f"update webhooks set secret = '{made['secret']}'")
     with serve(settings, clock) as url:
         installation = Installation(url, key, settings, clock)
         installation.post_events(
@@ -159,8 +158,10 @@ def test_secrets_that_an_older_version_stored_are_encrypted_at_start(
         )
         wait_until(lambda: receiver.accepted, 10, "a delivery")
         installation.http.close()
-    with sqlite3.connect(settings.store_path) as store:
-        ((secret,),) = store.execute("select secret from webhooks").fetchall()
+    engine = open_engine(settings.database_url)
+    with engine.connect() as connection:
+        secret = connection.exec_driver_sql("select secret from webhooks").scalar_one()
+    engine.dispose()
     assert secret.startswith("fernet:")
     assert open_secret_box(settings).open(secret) == made["secret"]
 
@@ -208,7 +209,8 @@ def test_one_changed_character_of_an_encrypted_secret_is_noticed() -> None:
 
 def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, *words: str, **secrets: str) -> str:
     environment = shop.installation.environment | {
-        "CONVOLAKE_DATA": str(shop.installation.settings.data)
+        "CONVOLAKE_DATA": str(shop.installation.settings.data),
+        "CONVOLAKE_STORE_URL": shop.installation.settings.database_url,
     }
     for name, value in (environment | secrets).items():
         monkeypatch.setenv(name, value)
