@@ -455,12 +455,12 @@ def _turn_cases(turn: Turn) -> Iterator[Case]:
         yield Case("fallback_rate", day, int(any(each.get("is_fallback") for each in turn.nlu)))
 
 
-def _callback_cases(walks: Iterable[Walk]) -> Iterator[Case]:
-    """Yield the cases of the metrics that compare conversations."""
+def _callback_cases(walks: Iterable[Walk], merges: dict[str, str]) -> Iterator[Case]:
+    """Yield the cases of the metrics that compare the conversations of a person."""
     opened: dict[str, list[Episode]] = defaultdict(list)
     for walk in walks:
         if walk.contact_id is not None:
-            opened[walk.contact_id] += walk.episodes
+            opened[person_of(walk.contact_id, merges)] += walk.episodes
     for episodes in opened.values():
         weeks = {monday(each.opened_at) for each in episodes}
         for week in weeks:
@@ -470,6 +470,31 @@ def _callback_cases(walks: Iterable[Walk]) -> Iterator[Case]:
             is_back = any(episode.opened_at < each.opened_at <= until for each in episodes)
             kept = not is_handed_off(episode) and not is_back
             yield Case("contained_without_callback", episode.opened_at.date(), int(kept))
+
+
+def merges_of(lake: Path) -> dict[str, str]:
+    """Return the contact that each contact is merged into, after the last event of the lake."""
+    merges: dict[str, str] = {}
+    kinds = ["contact.merged", "contact.unmerged"]
+    for row in _rows(lake, pl.col("event_type").is_in(kinds)):
+        merges.pop(row["contact_id"], None)
+        if row["event_type"] == "contact.merged":
+            merges[row["contact_id"]] = json.loads(row["payload"])["into"]
+    return merges
+
+
+def person_of(contact_id: str, merges: dict[str, str]) -> str:
+    """Return the contact that all merges lead to."""
+    while contact_id in merges:
+        contact_id = merges[contact_id]
+    return contact_id
+
+
+def _rows(lake: Path, chosen: pl.Expr) -> list[Row]:
+    """Return the chosen events of a lake, in the order of the log."""
+    files = [lake / segment.path for segment in read_manifest(lake)[0]]
+    events = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
+    return events.filter(chosen).sort("position").to_dicts()
 
 
 def monday(at: datetime) -> date:
@@ -488,12 +513,8 @@ def walks_of(lake: Path, zone: str = "UTC") -> list[Walk]:
 
 def _review_cases(lake: Path, conversations: set[str]) -> Iterator[Case]:
     """Yield the cases of reviews, which are no events of their conversations: fold each with what followed it."""
-    files = [lake / segment.path for segment in read_manifest(lake)[0]]
-    events = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files])
     reviews: dict[str, Row] = {}
-    for row in (
-        events.filter(pl.col("event_type").str.starts_with("review.")).sort("position").to_dicts()
-    ):
+    for row in _rows(lake, pl.col("event_type").str.starts_with("review.")):
         data = json.loads(row["payload"])
         if row["event_type"] == "review.submitted":
             reviews[row["event_id"]] = data | {
@@ -518,6 +539,6 @@ def independent_cases(lake: Path) -> list[Case]:
     real = {walk.events[0]["conversation_id"] for walk in walks}
     return [
         *(case for walk in walks for case in walk.cases()),
-        *_callback_cases(walks),
+        *_callback_cases(walks, merges_of(lake)),
         *_review_cases(lake, real),
     ]

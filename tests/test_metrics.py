@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
         ready = [each for each in waiting if str(each["happened_at"]) <= now]
         waiting = waiting[len(ready) :]
         record.write(ready)
+        record.write(merges(ready))
         record.run_due()
         record.seal()
         record.load()
@@ -49,6 +51,20 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
     record.seal()
     record.load()
     return record
+
+
+def merges(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return merges of people who wrote, in chains of three, and the undoing of some."""
+    people = sorted({str(each["contact_id"]) for each in events if each.get("contact_id")})
+    chains = [people[start : start + 3] for start in range(0, len(people) - 2, 12)]
+    created = [{"event_type": "contact.created", "contact_id": each} for each in people]
+    merged = [
+        {"event_type": "contact.merged", "contact_id": contact, "payload": {"into": into}}
+        for chain in chains
+        for contact, into in pairwise(chain)
+    ]
+    undone = [{"event_type": "contact.unmerged", "contact_id": chain[0]} for chain in chains[::3]]
+    return [*created, *merged, *undone]
 
 
 def stored_sums(record: Record) -> Sums:

@@ -51,10 +51,12 @@ def make_busy_day(record: Record, seed: int, steps: int = 6) -> None:
     random_ = random.Random(seed)  # noqa: S311 (stories, not secrets)
     for step in range(steps):
         events: list[dict[str, Any]] = []
+        if step == 0:
+            events += [{"event_type": "contact.created", "contact_id": f"p{n}"} for n in range(8)]
         for number in random_.sample(range(8), 4):
             key = f"c{number}"
             events += [make_event("conversation.created", conversation_id=key, event_id=f"{key}-created",
-                                channel=random_.choice(["web", "sms"]), is_test=number == 7)] if step == 0 or number > 3 else []  # fmt: skip
+                                contact_id=f"p{number}", channel=random_.choice(["web", "sms"]), is_test=number == 7)] if step == 0 or number > 3 else []  # fmt: skip
             events += [
                 make_event(conversation_id=key, event_id=f"{key}-{step}-{part}")
                 for part in range(2)
@@ -70,12 +72,20 @@ def make_busy_day(record: Record, seed: int, steps: int = 6) -> None:
                         "conversation.resolved", conversation_id=key, payload={"resolved_by": "bot"}
                     )
                 )
-        record.write(events)
+        record.write([*events, change_of_merges(random_, step)])
         record.clock.forward(hours=random_.choice([0, 1, 9]))
         record.seal(rows=random_.choice([3, 50]))
         if random_.random() < 0.7:
             record.load()
     record.load()
+
+
+def change_of_merges(chosen: random.Random, step: int) -> dict[str, Any]:
+    """Return a merge of two contacts, or its undoing; one that would be a circle is rejected."""
+    contact, into = (f"p{each}" for each in chosen.sample(range(8), 2))
+    if step % 3 == 2:
+        return {"event_type": "contact.unmerged", "contact_id": contact}
+    return {"event_type": "contact.merged", "contact_id": contact, "payload": {"into": into}}
 
 
 def test_repeated_loads_store_each_event_once(record: Record) -> None:
@@ -107,6 +117,11 @@ def test_random_histories_loaded_in_parts_give_the_same_tables(record: Record, s
     for step in range(len(streams[0])):
         record.clock.forward(minutes=chosen.choice((1, 20, 600)))
         record.write([stream[step] for stream in streams])
+        if step == 0:
+            record.write(
+                [{"event_type": "contact.created", "contact_id": f"p{n}"} for n in range(8)]
+            )
+        record.write([change_of_merges(chosen, step)])
         if chosen.random() < 0.3:
             record.run_due()
         if chosen.random() < 0.3:
