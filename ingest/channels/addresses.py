@@ -12,6 +12,7 @@ from email.utils import parseaddr
 
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from phonenumbers import PhoneNumber
 
 from ingest.channels.base import Address, AddressKind
 
@@ -30,6 +31,15 @@ _PHONE_SCHEME = re.compile(r"(?:whatsapp|tel|sms|mms|rcs):", re.IGNORECASE)
 _E164_DIGITS = range(8, 16)
 """Digits of a number with its country code: at most 15 (ITU-T E.164). Short codes have fewer than 8."""
 
+_OLDER_FORMS = {
+    52: (re.compile(r"1(\d{10})\Z"), r"\1"),
+    55: (re.compile(r"(\d\d)([6-9]\d{7})\Z"), r"\g<1>9\2"),
+}
+"""By country code, what a mobile number lost or got: Mexico's 1 (2019), Brazil's ninth digit (2016).
+
+WhatsApp ids may still have the form before; both forms are one subscriber.
+"""
+
 _BSUID = re.compile(r"[A-Za-z]{2}\.(ENT\.?)?[A-Za-z0-9]{1,128}\Z")
 """Country, dot, up to 128 letters and digits; `ENT` marks a parent. Source: Meta, business-scoped user ids."""
 
@@ -37,7 +47,8 @@ _BSUID = re.compile(r"[A-Za-z]{2}\.(ENT\.?)?[A-Za-z0-9]{1,128}\Z")
 def phone(text: str | int, *, region: str | None = None) -> Address:
     """Return a phone number as E.164, `+4915112345678`; the plus may be missing, as in WhatsApp ids.
 
-    `region` (`DE`) makes national spellings readable. Short codes and words are an `external_id`.
+    `region` (`DE`) makes national spellings readable. Short codes, words and impossible numbers are an
+    `external_id`, with their digits as they are.
     """
     given = _PHONE_SCHEME.sub("", _clean(text), count=1).strip()
     number = _e164(given, region)
@@ -45,6 +56,7 @@ def phone(text: str | int, *, region: str | None = None) -> Address:
 
 
 def _e164(given: str, region: str | None) -> str | None:
+    """Return the number as E.164; None if it is not possible, or if its spelling has digits that are no part of it."""
     if any(each.isalpha() for each in given):  # the library would read letters as keys of a phone
         return None
     is_bare = given[:1].isdigit() and region is None
@@ -52,8 +64,43 @@ def _e164(given: str, region: str | None) -> str | None:
         number = phonenumbers.parse(f"+{given}" if is_bare else given, region)
     except phonenumbers.NumberParseException:
         return None
-    formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return formatted if len(formatted) - 1 in _E164_DIGITS else None
+    if region is None and not _has_all_digits(given, number):
+        return None
+    formatted = _format(number)
+    is_possible = phonenumbers.is_possible_number(_dialled(number))
+    return formatted if is_possible and len(formatted) - 1 in _E164_DIGITS else None
+
+
+def dialled(address: Address) -> Address:
+    """Return the form in which a phone number is dialled now; the address itself if it has no other form.
+
+    WhatsApp ids keep older forms. Answers go to the form that the provider named.
+    """
+    if address.kind != "phone":
+        return address
+    return Address("phone", _format(_dialled(phonenumbers.parse(address.value))))
+
+
+def _dialled(number: PhoneNumber) -> PhoneNumber:
+    older = _OLDER_FORMS.get(number.country_code or 0)
+    if older is None or phonenumbers.is_valid_number(number):
+        return number
+    pattern, replacement = older
+    national = int(pattern.sub(replacement, str(number.national_number)))
+    newer = PhoneNumber(country_code=number.country_code, national_number=national)
+    return newer if phonenumbers.is_valid_number(newer) else number
+
+
+def _has_all_digits(given: str, number: PhoneNumber) -> bool:
+    """Return whether no digit was left out but a trunk zero, as in `+49 (0)151`."""
+    code = str(number.country_code)
+    national = _format(number).removeprefix(f"+{code}")
+    digits = phonenumbers.normalize_digits_only(given)
+    return digits in (code + national, f"{code}0{national}")
+
+
+def _format(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def email(text: str | int) -> Address:

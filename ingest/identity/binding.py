@@ -1,11 +1,12 @@
 """Which keys lead from an item to its conversation, by the settings of its channel account. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 from uuid import uuid5
 
 from msgspec import Struct
 
+from ingest.channels.addresses import dialled
 from ingest.channels.base import Address, AddressChangeItem, Item
 from ingest.contract import NAMESPACE
 from ingest.events.contact_state import AddressKey, Contact
@@ -52,9 +53,17 @@ def key_of(address: Address) -> AddressKey:
 
 
 def addresses_of(item: Item) -> tuple[Address, ...]:
-    """Return every address that an item names."""
+    """Return every address that an item names, and the dialled form of an older number."""
     named = () if item.person is None else item.person.addresses
-    return (item.old, item.new, *named) if isinstance(item, AddressChangeItem) else named
+    return with_dialled(
+        (item.old, item.new, *named) if isinstance(item, AddressChangeItem) else named
+    )
+
+
+def with_dialled(named: Iterable[Address]) -> tuple[Address, ...]:
+    """Return each address once, and after them the dialled forms of those that are older forms of a number."""
+    given = tuple(named)
+    return tuple(dict.fromkeys((*given, *(dialled(each) for each in given))))
 
 
 def keys_of(

@@ -16,7 +16,7 @@ from ingest.channels.base import Address, AddressChangeItem, Item, Person
 from ingest.contract import NAMESPACE, from_micros
 from ingest.events.contact_state import Contact
 from ingest.events.draft import EARLIEST_HAPPENED_AT, Draft
-from ingest.identity.binding import STABLE_KINDS, key_of
+from ingest.identity.binding import STABLE_KINDS, key_of, with_dialled
 from ingest.identity.directory import Directory
 
 
@@ -41,7 +41,7 @@ def identify(
 
     None for a person without an address. The drafts are applied to the directory.
     """
-    addresses = [each for each in person.addresses if each.value]
+    addresses = [each for each in with_dialled(person.addresses) if each.value]
     if not addresses:
         return None, []
     owners = [directory.owner(each) for each in addresses]

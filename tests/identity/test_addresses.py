@@ -33,6 +33,36 @@ def test_a_national_number_needs_its_region() -> None:
     assert addresses.phone("0151 12345678").kind == "external_id"
 
 
+@pytest.mark.parametrize(
+    ("older", "dialled"),
+    [
+        ("5215512345678", "+525512345678"),  # Mexico, before 2019
+        ("whatsapp:+525512345678", "+525512345678"),
+        ("551187654321", "+5511987654321"),  # Brazil, without the ninth digit
+        ("5511987654321", "+5511987654321"),
+        ("551134567890", "+551134567890"),  # a landline has no ninth digit
+        ("5491123456789", "+5491123456789"),
+        ("541123456789", "+541123456789"),
+        ("393331234567", "+393331234567"),
+        ("390612345678", "+390612345678"),
+    ],
+)
+def test_the_older_form_of_a_mobile_number_is_the_number_that_is_dialled(
+    older: str, dialled: str
+) -> None:
+    found = addresses.whatsapp(older)
+    assert addresses.dialled(found) == Address("phone", dialled)
+    assert found.value.endswith(
+        older.removeprefix("whatsapp:+")
+    )  # answers go to the form that came
+
+
+@pytest.mark.parametrize("digits", ["1111111111111", "115551234567", "52115512345678", "390055"])
+def test_an_impossible_number_keeps_every_digit(digits: str) -> None:
+    """It never becomes the number of another person."""
+    assert addresses.phone(digits) == Address("external_id", digits)
+
+
 @pytest.mark.parametrize("sender", ["32665", "CONVOLAKE", "1-800-FLOWERS", "123456789012345678"])
 def test_a_sender_that_is_no_number_keeps_its_name(sender: str) -> None:
     assert addresses.phone(sender) == Address("external_id", sender)

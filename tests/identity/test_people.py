@@ -34,6 +34,20 @@ def test_a_person_who_was_known_by_number_is_found_by_the_id_that_came_with_it(
     assert len(log.rows("conversations")) == 1
 
 
+@pytest.mark.parametrize(
+    ("whatsapp", "dialled"),
+    [("5215512345678", "+525512345678"), ("551187654321", "+5511987654321")],
+)
+def test_the_older_number_of_a_whatsapp_id_and_the_number_of_an_sms_are_one_person(
+    log: ChannelLog, whatsapp: str, dialled: str
+) -> None:
+    for first, second in ((whatsapp, dialled), (dialled, whatsapp)):
+        (before,) = log.receive(log.message(phone(first)))
+        (after,) = log.receive(log.message(phone(second)))
+        assert after.resolution.contact_id == before.resolution.contact_id
+    assert len(log.rows("contacts")) == 1
+
+
 def test_two_messages_of_a_new_person_in_one_call_are_of_one_person(log: ChannelLog) -> None:
     first, second, third = log.receive(
         log.message(NUMBER), log.message(NUMBER, ID), log.message(ID)
