@@ -48,7 +48,10 @@ def identify(
     contact = next((each for each in owners if each is not None), None)
     drafts: list[Draft] = []
     if contact is None:
-        contact = Contact(directory.free_id(_primary(addresses)))
+        contact_id = directory.free_id(_primary(addresses))
+        if directory.get(contact_id) is not None:  # created a moment ago
+            return identify(person, directory, origin)
+        contact = Contact(contact_id)
         drafts.append(_created(contact, person, origin))
     elif (missing := _missing_attributes(contact, person)) != {}:
         drafts.append(_draft("contact.updated", contact, origin, {"attributes": missing}))

@@ -102,13 +102,17 @@ class Directory:
     def free_id(self, address: Address) -> str:
         """Return the id of a new contact with this address: the same for every process that asks.
 
-        The contact that once began with this address, and lost it, keeps its id.
+        The contact that once began with this address, and lost it, keeps its id. One that another process created since
+        the directory was read is found by `get` from now on.
         """
         name = f"contact/{address.kind}/{address.scope}/{address.value}"
         with self._engine.connect() as connection:
             for contact_id in _numbered_ids(name):
-                taken = select(contacts.c.contact_id).where(contacts.c.contact_id == contact_id)
-                if contact_id not in self._contacts and connection.execute(taken).first() is None:
+                if contact_id in self._contacts:
+                    continue
+                self._read(connection, _BY_ID, [contact_id])
+                found = self._contacts.get(contact_id)
+                if found is None or found.has(key_of(address)):
                     return contact_id
         raise AssertionError("there is always a free id")
 
