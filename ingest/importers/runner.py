@@ -1,13 +1,21 @@
 """Runs any importer: sends its events in batches, counts the results, reconciles at the end."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ingest.client import BatchResult, Client
-from ingest.importers.base import Damage, Importer
+from ingest.importers.base import (
+    NO_OPTIONS,
+    Ambiguity,
+    Damage,
+    ImportedEvent,
+    Importer,
+    ImportOptions,
+    Skipped,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class ImportReport:
     parked: int = 0
     rejected: list[RejectedPlace] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ambiguities: list[Ambiguity] = field(default_factory=list)
 
     @property
     def is_reconciled(self) -> bool:
@@ -52,12 +62,29 @@ class ImportReport:
                 error = result.error
                 self.rejected.append(RejectedPlace(place, error.code, error.detail))
 
+    def events(
+        self, importer: Importer, path: Path, options: ImportOptions
+    ) -> Iterator[ImportedEvent]:
+        """Yield the events of a file, and count everything that is read."""
+        for item in importer.read(path, options):
+            match item:
+                case ImportedEvent():
+                    self.read += 1
+                    yield item
+                case Damage():
+                    self.damage.append(item)
+                case Skipped(_, reason):
+                    self.skipped[reason] += 1
+                case Ambiguity():
+                    self.ambiguities.append(item)
+
 
 def run_import(
     importer: Importer,
     path: Path,
     client: Client,
     on_progress: Callable[[int], object] = lambda _: None,
+    options: ImportOptions = NO_OPTIONS,
 ) -> ImportReport:
     """Send every event of a file to the log. Safe to repeat, and to interrupt anywhere.
 
@@ -67,13 +94,9 @@ def run_import(
     places: deque[str] = deque()
 
     def events() -> Iterator[dict[str, Any]]:
-        for item in importer.read(path):
-            if isinstance(item, Damage):
-                report.damage.append(item)
-            else:
-                report.read += 1
-                places.append(item.place)
-                yield item.event
+        for item in report.events(importer, path, options):
+            places.append(item.place)
+            yield item.event
 
     for batch in client.record(events()):
         report.count(batch, places)

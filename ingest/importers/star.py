@@ -9,8 +9,6 @@ the previous event. A dialogue without events gets the time in its BatchID ("woz
 batch was created).
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +19,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ingest.contract import NAMESPACE
-from ingest.importers.base import Damage, ImportedEvent
+from ingest.importers.base import NO_OPTIONS, Damage, ImportedEvent, ImportOptions, Item
+from ingest.importers.lines import byte_lines
 
 CHANNEL = "web"
 
@@ -67,9 +66,9 @@ class StarImporter:
     description = "Import STAR dialogues through the API."
     file_help = "dialogues, .jsonl or .jsonl.gz"
 
-    def read(self, path: Path) -> Iterator[ImportedEvent | Damage]:
+    def read(self, path: Path, options: ImportOptions = NO_OPTIONS) -> Iterator[Item]:
         """Yield all events of each dialogue; a damaged dialogue yields its damage instead."""
-        for place, line in _lines(path):
+        for place, line in byte_lines(path):
             if isinstance(line, Damage):
                 yield line
                 continue
@@ -80,19 +79,6 @@ class StarImporter:
                 continue
             for event in made:
                 yield ImportedEvent(event, place)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
-    """Yield the lines that are not empty, with their places."""
-    number = 0
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"line {number}", line
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            place = f"line {number + 1}"
-            yield place, Damage(place, f"damaged gzip, the rest cannot be read: {error}")
 
 
 def parse_dialogue(line: bytes) -> dict[str, Any]:
