@@ -15,8 +15,8 @@ MAX_LINE = 4 * 1024 * 1024
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
-def byte_lines(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
-    """Yield the lines that are not empty, with their places. Raises OSError."""
+def byte_lines(path: Path, *, keep_empty: bool = False) -> Iterator[tuple[str, bytes | Damage]]:
+    """Yield the lines with their places, without empty ones unless they are to be kept. Raises OSError."""
     number = 0
     with open_binary(path) as file:
         try:
@@ -24,7 +24,7 @@ def byte_lines(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
                 place = f"line {number}"
                 if line is None:
                     yield place, Damage(place, f"longer than {MAX_LINE:,} bytes")
-                elif line.strip():
+                elif keep_empty or line.strip():
                     yield place, line
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             place = f"line {number + 1}"
@@ -32,7 +32,7 @@ def byte_lines(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
 
 
 def text_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[str, str | Damage]]:
-    """Yield the lines that are not empty, as text without line end, with their places.
+    """Yield all lines as text without line end, with their places.
 
     A file is UTF-8, or UTF-16 with a byte order mark. A line that is neither is read as `encoding`, or is
     damage. Raises OSError.
@@ -42,7 +42,7 @@ def text_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[str, s
             wide = _UTF16.get(file.read(2))
         except (gzip.BadGzipFile, EOFError, zlib.error):
             wide = None
-    lines = _wide_lines(path, wide) if wide else byte_lines(path)
+    lines = _wide_lines(path, wide) if wide else byte_lines(path, keep_empty=True)
     for place, line in lines:
         if isinstance(line, Damage):
             yield place, line
@@ -88,5 +88,4 @@ def _wide_lines(path: Path, encoding: str) -> Iterator[tuple[str, bytes | Damage
         while line := file.readline(MAX_LINE):
             number += 1
             text = line.removeprefix("\ufeff")
-            if text.strip():
-                yield f"line {number}", text.encode("utf-8", "replace")
+            yield f"line {number}", text.encode("utf-8", "replace")
