@@ -2,15 +2,23 @@
 
 from ingest.importers.base import Importer
 from ingest.importers.chat_text import ChatTextImporter
+from ingest.importers.chatwoot import ChatwootImporter
+from ingest.importers.csv_table import CsvImporter
+from ingest.importers.dialog_studio import DialogStudioImporter
 from ingest.importers.instagram import InstagramImporter
+from ingest.importers.intercom import IntercomImporter
 from ingest.importers.irc import IrcImporter
 from ingest.importers.jsonl import JsonlImporter
+from ingest.importers.multidogo import MultidogoImporter
 from ingest.importers.slack_export import SlackImporter
 from ingest.importers.star import StarImporter
+from ingest.importers.taskmaster import TaskmasterImporter
 from ingest.importers.telegram import TelegramImporter
+from ingest.importers.zendesk import ZendeskImporter
 
 IMPORTERS: tuple[Importer, ...] = (
     JsonlImporter(),
+    CsvImporter(),
     StarImporter(),
     ChatTextImporter("whatsapp", "Import WhatsApp chats (“export chat”, .txt)."),
     ChatTextImporter("signal", "Import Signal chats exported as text."),
@@ -18,4 +26,10 @@ IMPORTERS: tuple[Importer, ...] = (
     TelegramImporter(),
     InstagramImporter(),
     IrcImporter(),
+    IntercomImporter(),
+    ZendeskImporter(),
+    ChatwootImporter(),
+    MultidogoImporter(),
+    TaskmasterImporter(),
+    DialogStudioImporter(),
 )

@@ -61,7 +61,7 @@ class _Record:
         return found[1].strip(_MARKS + " "), text[found.end() :]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChatTextImporter:
     """Imports text exports of one app."""
 

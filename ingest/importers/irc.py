@@ -7,7 +7,7 @@ is changed stays the same participant. Lines with `===` have no time: theirs is 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from ingest.importers import times
@@ -68,8 +68,9 @@ def _midnight(name: str, options: ImportOptions) -> datetime | None:
         return options.starts_at
     found = _DATE.search(name)
     try:
-        day = datetime(*map(int, found.groups()), tzinfo=options.zone or UTC) if found else None  # type: ignore[arg-type]
-        return None if day is None else times.checked(day)
+        day = date.fromisoformat("-".join(found.groups())) if found else None
+        zone = options.zone or UTC
+        return None if day is None else times.checked(datetime.combine(day, time(tzinfo=zone)))
     except ValueError:
         return None
 
@@ -97,6 +98,11 @@ class _Clock:
     is_half: bool
     _last: int = -1
     _turns: int = 0
+
+    @property
+    def written(self) -> str:
+        """The last time as the log has it, whatever zone and day it is read in."""
+        return f"{self._turns} {self._last}"
 
     def read(self, hour: int, minute: int, second: int) -> datetime:
         """Return the instant of a line. Raises TimeFormatError."""
@@ -145,14 +151,14 @@ class _Log:
             yield Damage(place, "not a line of an IRC log")
 
     def _say(self, nick: str, text: str, place: str, payload: dict[str, object]) -> Iterator[Item]:
-        key = self.transcript.content_key(str(self._at), nick, text)
+        key = self.transcript.content_key(self.clock.written, nick, text)
         payload = {"nick": nick, **payload}
         yield from self.transcript.message(
             key, self._person(nick), text, self._at, place, payload=payload
         )
 
     def _system(self, nick: str, text: str, place: str) -> Iterator[Item]:
-        key = self.transcript.content_key(str(self._at), nick, text)
+        key = self.transcript.content_key(self.clock.written, nick, text)
         if _JOINED.match(text):
             yield from self.transcript.joined(key, self._person(nick), self._at, place)
         elif _LEFT.match(text):

@@ -200,7 +200,7 @@ class _Channel:
         is_reply = isinstance(thread, str) and thread != key
         yield from self.transcript.message(
             key, author, text, at, place,
-            in_reply_to=self.transcript.message_id(thread) if is_reply else None,
+            in_reply_to=self.transcript.message_id(str(thread)) if is_reply else None,
             payload=payload or None,
         )  # fmt: skip
         try:

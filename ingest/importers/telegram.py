@@ -82,10 +82,11 @@ def _chat(
 def _events(
     chat: Transcript, message: Mapping[str, Any], place: str, options: ImportOptions
 ) -> Iterator[Item]:
-    at = times.read_time(message.get("date_unixtime") or message.get("date"), options.zone)
+    written = message.get("date_unixtime") or message.get("date")
+    at = times.read_time(written, options.zone)
     text = plain_text(message.get("text"))
     person = _sender(message, chat.key)
-    key = str(message["id"]) if "id" in message else chat.content_key(str(at), person.id, text)
+    key = str(message["id"]) if "id" in message else chat.content_key(str(written), person.id, text)
     if message.get("type") == "service":
         action = {"action": message.get("action")}
         yield from chat.event(

@@ -81,6 +81,7 @@ class Transcript:
         self.conversation_id = self.conversation_id or to_id(f"{self.source}-{self.key}")
         self._present: set[str] = set()
         self._is_created = False
+        # Equal messages, at one time only: a chat is read forward, so memory stays flat.
         self._repeats: tuple[str, dict[str, int]] = ("", {})
 
     def message(
@@ -99,13 +100,10 @@ class Transcript:
     def joined(
         self, key: str, person: Person, at: datetime | None, place: str
     ) -> Iterator[ImportedEvent]:
-        """Yield that a person joined, unless the person is in the conversation."""
+        """Yield that a person joined."""
         yield from self._created(at, place)
-        if person.id in self._present:
-            return
         self._present.add(person.id)
-        attributes = {"name": person.name} if person.name else None
-        payload = {"attributes": attributes} if attributes else None
+        payload = {"attributes": {"name": person.name}} if person.name else None
         yield self._made("participant.joined", key, at, place, person, payload=payload)
 
     def left(
@@ -126,8 +124,8 @@ class Transcript:
     ) -> Iterator[ImportedEvent]:
         """Yield an event of any type; before it the creation, and that its person joined."""
         yield from self._created(at, place)
-        if person is not None:
-            yield from self.joined(f"joined/{key}", person, at, place)
+        if person is not None and person.id not in self._present:
+            yield from self.joined(f"before/{key}", person, at, place)
         yield self._made(event_type, key, at, place, person, **fields)
 
     def message_id(self, key: str) -> str:

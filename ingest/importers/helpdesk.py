@@ -1,0 +1,111 @@
+"""What exports of help desks share: tables in a folder or a zip, known by their columns, sorted by time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ingest.importers import times
+from ingest.importers.base import Ambiguity, Damage, ImportOptions, Item, Skipped
+from ingest.importers.csv_table import ROLES
+from ingest.importers.tables import Row, columns, read_rows
+from ingest.importers.transcript import Person, Roles
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A table: its name here, and the columns that it must have."""
+
+    name: str
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row and its place."""
+
+    row: Row
+    place: str
+
+    def text(self, *names: str) -> str | None:
+        """Return the first of these columns that is not empty."""
+        return next((value for name in names if (value := self.row.get(name))), None)
+
+    def is_true(self, name: str) -> bool:
+        """Return whether a column says yes."""
+        return (self.row.get(name) or "").lower() in {"true", "t", "1", "yes"}
+
+    def time(self, options: ImportOptions, *names: str) -> datetime:
+        """Return the time in the first of these columns that is not empty. Raises TimeFormatError."""
+        return times.read_time(self.text(*names), options.zone)
+
+
+@dataclass
+class Tables:
+    """The rows of an export, by kind. All of them are in memory: order of time needs the whole export."""
+
+    options: ImportOptions
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+
+    def load(self, path: Path, kinds: tuple[Kind, ...]) -> Iterator[Item]:
+        """Read every table. Raises OSError."""
+        files = [path] if path.is_file() else sorted(path.rglob("*.csv"))
+        for file in files:
+            names = columns(file, encoding=self.options.encoding)
+            kind = next((each for each in kinds if each.needs <= set(names)), None)
+            if kind is None:
+                yield Skipped(file.name, f"a table of another kind: {file.name}")
+                continue
+            for place, row in read_rows(file, encoding=self.options.encoding):
+                if isinstance(row, Damage):
+                    yield Damage(f"{file.name}, {row.place}", row.reason)
+                elif (row.get("_fivetran_active") or "true").lower() == "false":
+                    yield Skipped(place, "an older version of the row")
+                elif (row.get("_fivetran_deleted") or "false").lower() == "true":
+                    yield Skipped(place, "a deleted row")
+                else:
+                    found = self.records.setdefault(kind.name, [])
+                    found.append(Record(row, f"{file.name}, {place}"))
+        if not self.records:
+            yield Damage("whole export", "none of its tables")
+        elif self.options.zone is None:
+            yield Ambiguity("times may have no zone", "those are in UTC", "--zone")
+
+    def of(self, name: str) -> list[Record]:
+        """Return the rows of a table."""
+        return self.records.get(name, [])
+
+    def person(self, number: str | None, role: str | None) -> Person:
+        """Return a person by number, with the role that a row states or else a table of people."""
+        known = self.people.get(number or "")
+        stated = ROLES.get((role or "").lower()) or (known.role if known else None)
+        name = known.name if known else None
+        return Person(number or f"unknown-{role or 'sender'}", name, stated)  # type: ignore[arg-type]
+
+    def roles(self) -> Roles:
+        """Return what decides the roles."""
+        return Roles(self.options)
+
+
+def by_time(
+    records: list[Record], options: ImportOptions, *names: str
+) -> tuple[list[tuple[datetime, Record]], list[Damage]]:
+    """Return records in order of time, and those without a readable time."""
+    dated: list[tuple[datetime, Record]] = []
+    damage: list[Damage] = []
+    for record in records:
+        try:
+            dated.append((record.time(options, *names), record))
+        except times.TimeFormatError as error:
+            damage.append(Damage(record.place, str(error)))
+    dated.sort(key=lambda each: each[0])
+    return dated, damage
+
+
+def grouped(records: list[Record], *names: str) -> Mapping[str, list[Record]]:
+    """Return records by the conversation that they belong to."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.text(*names) or "unknown", []).append(record)
+    return found

@@ -1,0 +1,100 @@
+"""Zendesk's tables: tickets, comments, users (CSV).
+
+https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments. The first comment is the description
+of the ticket; a ticket without comments brings its description itself.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from ingest.importers import times
+from ingest.importers.base import NO_OPTIONS, Damage, ImportOptions, Item
+from ingest.importers.csv_table import ROLES
+from ingest.importers.helpdesk import Kind, Record, Tables, by_time, grouped
+from ingest.importers.transcript import Person, Transcript
+
+KINDS = (
+    Kind("comments", frozenset({"ticket_id", "body"})),
+    Kind("tickets", frozenset({"id", "requester_id", "status"})),
+    Kind("users", frozenset({"id", "email", "role"})),
+)
+
+SOLVED = {"solved", "closed"}
+
+
+class ZendeskImporter:
+    """Imports Zendesk's tables."""
+
+    name = "zendesk"
+    description = "Import Zendesk tickets and comments (CSV tables)."
+    file_help = "the folder of the tables"
+
+    def read(self, path: Path, options: ImportOptions = NO_OPTIONS) -> Iterator[Item]:
+        """Yield each ticket as a conversation, its comments in order of time."""
+        tables = Tables(options)
+        yield from tables.load(path, KINDS)
+        for record in tables.of("users"):
+            role = ROLES.get((record.text("role") or "").lower())
+            person = Person(record.text("id") or "", record.text("name"), role)  # type: ignore[arg-type]
+            tables.people[person.id] = person
+        reader = _Reader(tables)
+        yield from reader.read()
+        yield from reader.roles.ambiguities()
+
+
+class _Reader:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.roles = tables.roles()
+
+    def read(self) -> Iterator[Item]:
+        """Yield the events of every ticket."""
+        comments = dict(grouped(self._tables.of("comments"), "ticket_id"))
+        for ticket in self._tables.of("tickets"):
+            key = ticket.text("id") or "unknown"
+            try:
+                yield from self._ticket(key, ticket, comments.pop(key, []))
+            except times.TimeFormatError as error:
+                yield Damage(ticket.place, str(error))
+        for key, rest in comments.items():
+            yield from self._comments(self._transcript(key, None), rest, None)
+
+    def _transcript(self, key: str, ticket: Record | None) -> Transcript:
+        subject = ticket.text("subject") if ticket else None
+        payload = {"subject": subject[:512]} if subject else {}
+        return Transcript("zendesk", key, "zendesk", self.roles, payload=payload)
+
+    def _ticket(self, key: str, ticket: Record, comments: list[Record]) -> Iterator[Item]:
+        talk, options = self._transcript(key, ticket), self._tables.options
+        requester = ticket.text("requester_id")
+        if not comments:
+            at = ticket.time(options, "created_at")
+            person = self._tables.person(requester, "customer")
+            text = ticket.text("description", "subject") or ""
+            yield from talk.message("description", person, text, at, ticket.place)
+        yield from self._comments(talk, comments, requester)
+        if (ticket.text("status") or "") in SOLVED:
+            at = ticket.time(options, "solved_at", "updated_at", "created_at")
+            agent = self._tables.person(ticket.text("assignee_id"), "agent")
+            yield from talk.event("conversation.resolved", "solved", at, ticket.place, agent)
+
+    def _comments(
+        self, talk: Transcript, comments: list[Record], requester: str | None
+    ) -> Iterator[Item]:
+        dated, damage = by_time(comments, self._tables.options, "created_at", "created")
+        yield from damage
+        for at, record in dated:
+            yield from self._comment(talk, record, at, requester)
+
+    def _comment(
+        self, talk: Transcript, record: Record, at: datetime, requester: str | None
+    ) -> Iterator[Item]:
+        author = record.text("author_id", "user_id")
+        role = "customer" if author is not None and author == requester else None
+        person = self._tables.person(author, role)
+        is_internal = bool(record.text("public")) and not record.is_true("public")
+        yield from talk.message(
+            record.text("id") or record.place, person, record.text("body", "plain_body") or "",
+            at, record.place, visibility="internal" if is_internal else None,
+        )  # fmt: skip
