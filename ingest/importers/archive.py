@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -97,13 +97,11 @@ def _too_long(name: str) -> Damage:
     return Damage(name, f"longer than {MAX_MEMBER:,} bytes")
 
 
-def _common_root(names: "dict[str, zipfile.ZipInfo]") -> str:
-    """Return the folder that holds everything, with its slash, or nothing."""
-    if any("/" not in name for name in names):
-        return ""
-    roots = {name.partition("/")[0] for name in names if not name.startswith("__MACOSX/")}
+def _common_root(names: Iterable[str]) -> str:
+    """Return the folder that holds the export's folders, with its slash, or nothing."""
+    own = [name for name in names if not name.startswith("__MACOSX/")]
+    roots = {name.partition("/")[0] for name in own}
     root = next(iter(roots)) if len(roots) == 1 else ""
-    if not root or root in {".", ".."}:
-        return ""
-    has_tables = any(name.count("/") == 1 for name in names)
-    return f"{root}/" if has_tables else ""
+    is_above_folders = any(name.count("/") >= 2 for name in own)
+    is_root = root not in {"", ".", ".."} and is_above_folders
+    return f"{root}/" if is_root else ""

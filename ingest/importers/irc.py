@@ -20,8 +20,8 @@ _TIMED = re.compile(r"\[?(\d{1,2}):(\d{2})(?::(\d{2}))?\]? (.*)", re.DOTALL)
 _SAID = re.compile(r"<[ @+%&~]?([^<> ]+)> ?(.*)", re.DOTALL)
 _ACTION = re.compile(r" ?\* ([^ ]+)(?: (.*))?", re.DOTALL)
 _SYSTEM = re.compile(r"(?:===|-!-|\*\*\*) ([^ ]+) ?(.*)", re.DOTALL)
-_JOINED = re.compile(r"(?:\[[^\]]*\]|\([^)]*\))? *has joined ([#&]\S+)", re.IGNORECASE)
-_LEFT = re.compile(r"(?:\[[^\]]*\]|\([^)]*\))? *has (?:left|quit)\b", re.IGNORECASE)
+_JOINED = re.compile(r" *(?:\[[^\]]*\]|\([^)]*\))? *has joined ([#&]\S+)", re.IGNORECASE)
+_LEFT = re.compile(r" *(?:\[[^\]]*\]|\([^)]*\))? *has (?:left|quit)\b", re.IGNORECASE)
 _RENAMED = re.compile(r"is now known as (\S+)")
 _BOT = re.compile(r"bot\d*[_`|^]*$|^u?bot", re.IGNORECASE)
 """Nicks that look like a bot's: `FloodBot1`, `ubottu`."""
@@ -166,7 +166,7 @@ class _Log:
         elif renamed := _RENAMED.match(text):
             yield from self._rename(nick, renamed[1], key, place)
         else:
-            yield from self._say(nick, text, place, {"is_action": True})
+            yield from self._say(nick, text, place, {"is_action": True, "is_untimed": True})
 
     def _rename(self, old: str, new: str, key: str, place: str) -> Iterator[Item]:
         person = self._person(old)

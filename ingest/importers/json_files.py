@@ -1,10 +1,12 @@
 """JSON files in bounded memory: the items of an array one by one, or a whole document of limited size."""
 
 import codecs
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -24,7 +26,10 @@ _SPACE = " \t\r\n"
 def read_document(path: Path) -> Any:
     """Return the content of a JSON file; Damage if it is none. Raises OSError."""
     with open_binary(path) as file:
-        raw = file.read(MAX_DOCUMENT + 1)
+        try:
+            raw = file.read(MAX_DOCUMENT + 1)
+        except (gzip.BadGzipFile, zlib.error, EOFError):
+            return Damage("whole file", "damaged gzip")
     return parse_document(raw)
 
 
@@ -57,14 +62,14 @@ def array_items(path: Path) -> Iterator[tuple[str, Any]]:
 
     An item that cannot be read is Damage, and ends the file. Raises OSError.
     """
-    buffer = _Buffer(path)
-    while buffer.skip():
-        if buffer.take() != "[":
-            yield buffer.place, Damage(buffer.place, "not a JSON array")
-            return
-        yield from _items(buffer)
-        if buffer.is_damaged:
-            return
+    with open_binary(path) as file:
+        buffer = _Buffer(file)
+        while buffer.skip() and not buffer.is_damaged:
+            if buffer.take() == "[":
+                yield from _items(buffer)
+            else:
+                yield buffer.place, Damage(buffer.place, "not a JSON array")
+                return
 
 
 def _items(buffer: "_Buffer") -> Iterator[tuple[str, Any]]:
@@ -84,9 +89,9 @@ def _items(buffer: "_Buffer") -> Iterator[tuple[str, Any]]:
 class _Buffer:
     """The part of a file that is being read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._file = open_binary(path)
+        self._file = file
         self._text, self._at, self._line = "", 0, 1
         self._is_at_end = False
         self.is_damaged = False
@@ -124,7 +129,8 @@ class _Buffer:
             except json.JSONDecodeError as error:
                 if len(self._text) - self._at <= MAX_ITEM and self._grow():
                     continue
-                return self._damage(f"not JSON: {error.msg}", error.lineno - 1)
+                lines = self._text.count("\n", self._at, error.pos)
+                return self._damage(f"not JSON: {error.msg}", lines)
             except (ValueError, RecursionError) as error:
                 return self._damage(f"JSON that cannot be stored: {type(error).__name__}")
             if end == len(self._text) and self._grow():
@@ -155,10 +161,8 @@ class _Buffer:
             raw = self._file.read(max(_CHUNK, len(rest)))
             self._is_at_end = not raw
             more = self._decoder.decode(raw, final=self._is_at_end)
-        except (UnicodeDecodeError, OSError, EOFError):
+        except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError):
             self._is_at_end, more = True, ""
-        if self._is_at_end:
-            self._file.close()
         self._text, self._at = rest + more, 0
         return bool(more)
 

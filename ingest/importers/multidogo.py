@@ -8,7 +8,7 @@ from ingest.importers.dialogues import CUSTOMER, NO_TIMES, TurnTimes, dialogue
 from ingest.importers.tables import Row, read_rows
 from ingest.importers.transcript import Roles, Transcript
 
-_NEEDED = ("conversationId", "turnNumber", "utterance")
+_NEEDED = ("conversationId", "turnNumber", "intent")
 
 
 class MultidogoImporter:
@@ -25,7 +25,7 @@ class MultidogoImporter:
         roles = Roles(options)
         talk: Transcript | None = None
         clock = TurnTimes(options)
-        for place, row in read_rows(path, separator="\t", quote=None, encoding=options.encoding):
+        for place, row in read_rows(path, separator="\t", encoding=options.encoding):
             if isinstance(row, Damage):
                 yield row
                 continue
@@ -46,5 +46,5 @@ def _message(talk: Transcript, row: Row, place: str, clock: TurnTimes) -> Iterat
         "nlu": {"intent": intents[0], "intents": intents, "slots": row.get("slot-labels")},
         "utterance_id": row.get("utteranceId"),
     }
-    text = row["utterance"]
+    text = row.get("utterance") or ""
     yield from talk.message(key, CUSTOMER, text, clock.turn(), place, payload=payload)

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from ingest.contract import NAMESPACE
 from ingest.importers.base import NO_OPTIONS, Damage, ImportedEvent, ImportOptions, Item
-from ingest.importers.lines import byte_lines
+from ingest.importers.lines import MAX_LINE, byte_lines
 
 CHANNEL = "web"
 
@@ -64,11 +64,11 @@ class StarImporter:
 
     name = "star"
     description = "Import STAR dialogues through the API."
-    file_help = "dialogues, .jsonl or .jsonl.gz"
+    file_help = "dialogues, .jsonl or .jsonl.gz, or one as .json"
 
     def read(self, path: Path, options: ImportOptions = NO_OPTIONS) -> Iterator[Item]:
         """Yield all events of each dialogue; a damaged dialogue yields its damage instead."""
-        for place, line in byte_lines(path):
+        for place, line in _dialogues(path):
             if isinstance(line, Damage):
                 yield line
                 continue
@@ -79,6 +79,15 @@ class StarImporter:
                 continue
             for event in made:
                 yield ImportedEvent(event, place)
+
+
+def _dialogues(path: Path) -> Iterator[tuple[str, bytes | Damage]]:
+    """Yield each dialogue: a line of a .jsonl file, or the whole of a .json file."""
+    if path.suffix != ".json":
+        yield from byte_lines(path)
+        return
+    with path.open("rb") as file:
+        yield "line 1", file.read(MAX_LINE)
 
 
 def parse_dialogue(line: bytes) -> dict[str, Any]:

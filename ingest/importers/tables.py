@@ -13,7 +13,7 @@ Row = Mapping[str, str | None]
 
 
 def read_rows(
-    path: Path, *, separator: str = ",", quote: str | None = '"', encoding: str | None = None
+    path: Path, *, separator: str = ",", encoding: str | None = None
 ) -> Iterator[tuple[str, Row | Damage]]:
     """Yield each row with its place; row 1 is the first below the header. Memory stays flat.
 
@@ -24,7 +24,6 @@ def read_rows(
         frame = pl.scan_csv(
             _source(path, encoding),
             separator=separator,
-            quote_char=quote,
             infer_schema=False,
         )
         for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
