@@ -9,6 +9,7 @@ from ingest.importers.instagram import InstagramImporter
 from ingest.importers.intercom import IntercomImporter
 from ingest.importers.irc import IrcImporter
 from ingest.importers.jsonl import JsonlImporter
+from ingest.importers.mail_files import MailImporter
 from ingest.importers.multidogo import MultidogoImporter
 from ingest.importers.slack_export import SlackImporter
 from ingest.importers.star import StarImporter
@@ -26,6 +27,7 @@ IMPORTERS: tuple[Importer, ...] = (
     TelegramImporter(),
     InstagramImporter(),
     IrcImporter(),
+    MailImporter(),
     IntercomImporter(),
     ZendeskImporter(),
     ChatwootImporter(),

@@ -59,7 +59,7 @@ def read_dialogues(
             continue
         try:
             made = list(events(item, roles, place))
-        except (msgspec.ValidationError, times.TimeFormatError) as error:
+        except (msgspec.DecodeError, times.TimeFormatError) as error:
             yield Damage(place, f"not a dialogue: {error}")
             continue
         yield from made

@@ -135,6 +135,17 @@ SAMPLES: dict[str, Sample] = {
         b"no line of a log",
         "line {}",
     ),
+    "mbox": Sample(
+        _file("mails.mbox", b"", b"\n", b"\n"),
+        lambda n: (
+            b"From ada@shop.example Mon Jan  1 10:00:00 2024\n"
+            b"From: Ada <ada@shop.example>\nSubject: Hi\nDate: Mon, 1 Jan 2024 10:00:00 +0100\n"
+            b"Message-ID: <%d@shop.example>\n\nHello\n>From here\n" % n
+        ),
+        b"From nowhere\n\nno headers at all\n",
+        "mail {}",
+        is_streamed=False,
+    ),
     "multidogo": Sample(
         _lines("dev.tsv", b"conversationId\tturnNumber\tutteranceId\tutterance\tintent\n"),
         lambda n: f"c{n}\t0\tu{n}\thello\topeninggreeting<div>bookflight".encode(),

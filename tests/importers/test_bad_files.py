@@ -273,10 +273,12 @@ def test_paths_that_lead_out_of_an_archive_are_damage(tmp_path: Path) -> None:
 
 def test_a_bomb_and_a_zip_in_a_zip_are_not_unpacked(tmp_path: Path) -> None:
     inner = archive(tmp_path / "inner.zip", x=DAY).read_bytes()
-    path = archive(
-        tmp_path / "a.zip",
-        **{"general/2024-01-01.json": DAY, "general/2024-01-02.json": b"0" * 50 * MIB, "general/inner.zip": inner},
-    )  # fmt: skip
+    members: dict[str, bytes | str] = {
+        "general/2024-01-01.json": DAY,
+        "general/2024-01-02.json": b"0" * 50 * MIB,
+        "general/inner.zip": inner,
+    }
+    path = archive(tmp_path / "a.zip", **members)
     tracemalloc.start()
     items = read("slack", path)
     _, peak = tracemalloc.get_traced_memory()

@@ -121,10 +121,9 @@ class Changed:
 
     def read(self, path: Path, options: ImportOptions) -> Iterator[Item]:
         found = list(self._importer.read(path, options))
-        last = max(n for n, item in enumerate(found) if isinstance(item, ImportedEvent))
-        for number, item in enumerate(found):
-            is_last = number == last and isinstance(item, ImportedEvent)
-            yield replace(item, event=item.event | {"is_test": True}) if is_last else item
+        last = [item for item in found if isinstance(item, ImportedEvent)][-1]
+        for item in found:
+            yield replace(last, event=last.event | {"is_test": True}) if item is last else item
 
 
 def test_rejected_events_are_listed_with_their_place(

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +338,20 @@ def test_star_dialogues_that_are_a_file_each() -> None:
         texts = [each["Text"] for each in json.loads(path.read_text())["Events"] if "Text" in each]
         assert not damage(items)
         assert [e.event["text"] for e in items if "text" in e.event] == texts  # type: ignore[union-attr]
+
+
+def test_mail_files() -> None:
+    paths = sorted((DATA / "C_webhooks/email").rglob("*.eml"))
+    assert len(paths) == 76
+    read_count = 0
+    for path in paths:
+        items = read("mbox", path)
+        parsed = message_from_bytes(path.read_bytes(), policy=policy.compat32)
+        messages = of(items, "message.created")
+        assert len(messages) + len(damage(items)) == 1, path
+        read_count += len(messages)
+        written = parsedate_tz(str(parsed.get("date", "")))
+        if messages and written is not None and "happened_at" in messages[0]:
+            at = datetime.fromisoformat(messages[0]["happened_at"])
+            assert at.timestamp() == mktime_tz(written), path
+    assert read_count >= 70

@@ -39,7 +39,7 @@ def mail_items(mail: Mail, account: Account, raw: bytes) -> Iterator[Inbound]:
     if customer is None:
         yield UnreadableItem(reason="the mail names no sender", raw=raw)
         return
-    yield _message(mail, account, customer, reason)
+    yield mail_message(mail, customer, reason)
 
 
 def mail_person(address: object) -> Person | None:
@@ -49,7 +49,8 @@ def mail_person(address: object) -> Person | None:
     return Person(addresses=(addresses.email(address),))
 
 
-def _message(mail: Mail, account: Account, customer: Mailbox, reason: str | None) -> MessageItem:
+def mail_message(mail: Mail, customer: Mailbox, reason: str | None) -> MessageItem:
+    """Return the message of a mail; `reason`: why it is automatic, if it is."""
     whole = (mail.text or "").strip("\r\n")
     subject = mail.decoded("subject")
     text = new_text(whole, subject)
