@@ -16,6 +16,7 @@ from ingest.channels.registry import ADAPTERS
 from ingest.contract import COLUMNS
 from ingest.events.timers import SETTLED_AFTER
 from ingest.events.types import EVENT_TYPES
+from ingest.importers import IMPORTERS
 from ingest.settings import Settings
 from warehouse.model import models
 
@@ -28,6 +29,7 @@ def reference() -> str:
         _events(),
         _columns(),
         _providers(),
+        _imports(),
         _live(),
         _models(),
         _errors(),
@@ -129,6 +131,13 @@ def _providers() -> Iterator[str]:
     yield from _table(
         ("provider", "name", "channels", "reads", "secrets", "options", "redelivery"), *rows
     )
+
+
+def _imports() -> Iterator[str]:
+    yield "## Import formats\n"
+    yield "`convolake import FORMAT FILE`; each is one file in `ingest/importers`.\n"
+    rows = [(f"`{each.name}`", each.file_help, each.description) for each in IMPORTERS]
+    yield from _table(("format", "files", "meaning"), *rows)
 
 
 def _fields(fields: Iterable[Field]) -> str:

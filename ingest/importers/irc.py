@@ -1,6 +1,6 @@
 """IRC channel logs: `[12:18] <nick> text`, one file a day; the date is in the file's name.
 
-A log has no zone (Ubuntu's are in UTC), and can go on past midnight. Old logs have a 12-hour clock. A nick that
+A log has no zone (Ubuntu's are in UTC), and can cross midnight. Old logs have a 12-hour clock. A nick that
 is changed stays the same participant. Lines with `===` have no time: theirs is that of the line before.
 """
 

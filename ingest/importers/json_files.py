@@ -111,7 +111,7 @@ class _Buffer:
         return self._text[self._at - 1]
 
     def skip(self, more: str = "") -> bool:
-        """Go past spaces, and past `more`. Return whether the file goes on."""
+        """Go past spaces, and past `more`. Return whether more follows."""
         while True:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE + more:
@@ -153,7 +153,7 @@ class _Buffer:
         return Damage(f"line {self._line + lines}", reason)
 
     def _grow(self) -> bool:
-        """Read on, and double what is kept. Return whether the file goes on."""
+        """Read on, and double what is kept. Return whether more follows."""
         if self._is_at_end:
             return False
         rest = self._text[self._at :]

@@ -16,7 +16,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 def byte_lines(path: Path, *, keep_empty: bool = False) -> Iterator[tuple[str, bytes | Damage]]:
-    """Yield the lines with their places, without empty ones unless they are to be kept. Raises OSError."""
+    """Yield the lines with their places, without empty ones unless `keep_empty`. Raises OSError."""
     number = 0
     with open_binary(path) as file:
         try:

@@ -46,7 +46,7 @@ def convolake(*arguments: str) -> tuple[int, str]:
 CHAT = """\
 13/01/24, 10:00 - Ada: Where is my parcel?
 13/01/24, 10:05 - Shop: On its way.
-13/01/24, 18:00 - Ada: It is here.
+15/01/24, 18:00 - Ada: It is here.
 """
 
 
@@ -63,7 +63,7 @@ def test_a_dry_run_says_what_would_come_and_what_is_ambiguous(
     code, output = convolake("whatsapp", chat, "--dry-run")
     assert code == 0
     assert "1 conversations, 3 messages, 2 participants" in output
-    assert "from 2024-01-13T10:00:00+00:00 to 2024-01-13T18:00:00+00:00" in output
+    assert "from 2024-01-13T10:00:00+00:00 to 2024-01-15T18:00:00+00:00" in output
     assert "the times have no zone; they are in UTC (--zone)" in output
     assert "role of 2 senders: Ada, Shop; they are customers" in output
     with Client(installation.url, installation.key) as client:
@@ -142,7 +142,7 @@ def test_imported_sessions_end_by_their_own_times(
     day = datetime(2024, 1, 13, tzinfo=UTC)
     assert ended() == [
         day + timedelta(hours=10, minutes=5) + timeout,
-        day + timedelta(hours=18) + timeout,
+        day + timedelta(days=2, hours=18) + timeout,
     ]
 
 
