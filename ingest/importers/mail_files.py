@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.channels.automatic_mail import automatic_reason
 from ingest.channels.base import UnreadableCallError
-from ingest.channels.mail import Mail
-from ingest.channels.mail_item import mail_message
-from ingest.channels.mime import read_mail
+from ingest.channels.mail.automatic import automatic_reason
+from ingest.channels.mail.items import mail_message
+from ingest.channels.mail.mail import Mail
+from ingest.channels.mail.mime import read_mail
 from ingest.contract import from_micros
 from ingest.importers import times
 from ingest.importers.base import NO_OPTIONS, Ambiguity, Damage, ImportOptions, Item

@@ -8,13 +8,9 @@ from ingest.log.rebuild import needs_rebuild, rebuild_projections
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.settings import Settings
-from tests.factories import Clock, Record, damage, make_conversation
+from tests.factories import Clock, Record, make_conversation
 from tests.identity.channel_log import MAIL, ChannelLog
-
-NEW_TABLES = (
-    "channel_sends", "channel_threads", "merge_proposals", "contact_addresses", "waiting_items",
-    "provider_messages", "channel_refusals", "channel_calls", "channel_accounts",
-)  # fmt: skip
+from tests.older_store import downgrade_to_reviews
 
 PEOPLE = [
     {"event_type": "contact.created", "contact_id": contact, "payload": {"attributes": {"n": 1}}}
@@ -28,15 +24,6 @@ PEOPLE = [
     )
 ]
 MERGED = {"event_type": "contact.merged", "contact_id": "bob", "payload": {"into": "ada"}}
-
-
-def downgrade(settings: Settings) -> None:
-    """Give the store the tables of the version before channels."""
-    for table in NEW_TABLES:
-        damage(settings, f"drop table {table}")
-    damage(settings, "drop index ix_contacts_merged_into")
-    damage(settings, "alter table contacts drop column merged_into")
-    damage(settings, "update alembic_version set version_num = '0012'")
 
 
 def upgrade(settings: Settings) -> bool:
@@ -64,7 +51,7 @@ def test_people_of_an_older_log_are_found_by_their_addresses(
     engine = open_engine(settings.database_url)
     log = ChannelLog(engine, settings, clock)
     before = log.rows("contacts"), log.rows("contact_addresses"), log.rows("conversations")
-    downgrade(settings)
+    downgrade_to_reviews(settings)
     engine.dispose()
 
     assert upgrade(settings)
@@ -80,6 +67,6 @@ def test_people_of_an_older_log_are_found_by_their_addresses(
 @pytest.mark.sqlite
 def test_an_older_log_without_contacts_keeps_its_states(settings: Settings, record: Record) -> None:
     record.write(make_conversation("c1"))
-    downgrade(settings)
+    downgrade_to_reviews(settings)
 
     assert not upgrade(settings)
