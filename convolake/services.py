@@ -4,7 +4,6 @@ import errno
 import socket
 import sys
 
-from convolake.priority import LOW
 from convolake.supervisor import Service
 from dashboards import serve as dashboard
 from ingest.settings import Settings
@@ -51,9 +50,10 @@ def all_services(settings: Settings) -> list[Service]:
         ),
         Service(
             "dagster",
-            [*LOW, *dagster_home.command(settings)],
+            dagster_home.command(settings),
             url=f"http://{dagster_home.HOST}:{settings.dagster_port}",
             environment=dagster_home.environment(settings),
+            is_background=True,
         ),
     ]
 

@@ -18,6 +18,8 @@ from typing import Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from convolake.priority import lower_session_priority
+
 STEP_SECONDS = 0.2
 STOP_SECONDS = 30.0
 """Maximum time for a stop, longer than the lake waits for the end of the API. Then the process is killed, which is safe."""
@@ -36,13 +38,17 @@ class ServiceFailedError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep running. `url` is shown when `probe` (or `url`) answers."""
+    """A process to keep running. `url` is shown when `probe` (or `url`) answers.
+
+    One that `is_background` runs when the others leave the CPU idle.
+    """
 
     name: str
     argv: Sequence[str]
     url: str | None = None
     probe: str | None = None
     environment: Mapping[str, str] | None = None
+    is_background: bool = False
 
 
 @dataclass
@@ -140,12 +146,16 @@ def _spawn(service: Service, log: Path) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             env=service.environment,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=lambda: _prepare(service),
         )
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+def _prepare(service: Service) -> None:
+    """Prepare a child before its program starts. It has a session of its own by now."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if service.is_background:
+        lower_session_priority()
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
