@@ -304,6 +304,17 @@ def test_backup_and_restore_are_one_command_each(
     assert (code, "not empty" in output) == (1, True), output
 
 
+def test_a_backup_says_that_the_key_of_secrets_is_not_in_it(sealed: Record, folder: Path) -> None:
+    sealed.settings.secret_keys_path.write_text("key")
+    code, output = run_in_adbc_process(run, sealed.settings.data, "backup", str(folder))
+    assert (code, "not in it" in output, "secret.keys" in output.replace("\n", "")) == (
+        0,
+        True,
+        True,
+    )
+    assert not [path for path in folder.rglob("*") if path.name == "secret.keys"]
+
+
 @pytest.mark.long
 def test_every_part_works_in_a_moved_data_folder(sealed: Record, tmp_path: Path) -> None:
     run_once_sealed(sealed)

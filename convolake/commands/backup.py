@@ -24,9 +24,14 @@ def backup(
     from convolake.backup import BackupError, back_up
     from ingest.manifest import ManifestError
 
+    settings = Settings()
     with report_errors(BackupError, ManifestError, OSError), progress_bar("backing up") as bar:
-        contents = back_up(Settings(), folder, datetime.now(UTC), lambda: bar.advance(1))
+        contents = back_up(settings, folder, datetime.now(UTC), lambda: bar.advance(1))
     print_line(f"{contents.events:,} events in {len(contents.files):,} files, in {folder}")
+    if settings.secret_keys_path.exists():
+        print_line(
+            f"not in it: {settings.secret_keys_path}, the key of the secrets in the store; keep it in another place"
+        )
 
 
 @app.command()
