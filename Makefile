@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long test-postgres prove check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
+.PHONY: help install demo test test-long test-postgres prove channels check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ prove: install ## inject every fault at full length, with controls; prints docs/
 	rm -f $(PROOF)
 	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/test_warehouse.py tests/test_compaction.py tests/test_query_process.py tests/test_safety.py tests/test_url_parameters.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
+
+channels: install ## send every recorded call of ../shared/data/C_webhooks to an API; print what became of them
+	$(BIN)/python -m tests.channels.recorded_run
 
 check: install ## check style, types, layers, SQL, spelling and the OpenAPI document
 	$(BIN)/ruff check $(CODE)

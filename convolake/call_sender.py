@@ -7,10 +7,16 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from convolake.recorded_calls import RecordedCall, read_calls
+from convolake.recorded_calls import FORM, RecordedCall, read_calls
 from ingest.accounts.registry import ChannelAccount, open_account
 from ingest.auth.secret_keys import open_secret_box
-from ingest.channels.base import Account, Call, UnreadableCallError, UnreadableItem
+from ingest.channels.base import (
+    Account,
+    Call,
+    ChannelAdapter,
+    UnreadableCallError,
+    UnreadableItem,
+)
 from ingest.channels.registry import ADAPTERS
 from ingest.client import Client
 from ingest.clock import wall_clock
@@ -25,6 +31,29 @@ class Outcome(Struct, frozen=True):
 
     kind: str
     text: str
+
+
+def signed_call(
+    adapter: ChannelAdapter, recorded: RecordedCall, account: Account, now: int
+) -> Call:
+    """Return a recorded call, signed at `now` as its provider does. The query of a GET is signed as a form."""
+    if recorded.method == "GET":
+        return adapter.sign(recorded.query.encode(), FORM, account, now)
+    return adapter.sign(recorded.body, recorded.content_type, account, now)
+
+
+def post_call(url: str, recorded: RecordedCall, call: Call) -> int:
+    """Send a signed call with the method of the recorded one; return the status."""
+    is_get = recorded.method == "GET"
+    query = call.body.decode() if is_get else recorded.query
+    query = "&".join(filter(None, (call.url.partition("?")[2], query)))
+    return httpx2.request(
+        recorded.method,
+        url + (f"?{query}" if query else ""),
+        content=None if is_get else call.body,
+        headers=dict(call.headers),
+        timeout=60,
+    ).status_code
 
 
 class CallSender:
@@ -54,7 +83,7 @@ class CallSender:
             yield recorded.name, self._send(recorded)
 
     def _sign(self, recorded: RecordedCall) -> Call:
-        return self._adapter.sign(recorded.body, recorded.content_type, self._account, wall_clock())
+        return signed_call(self._adapter, recorded, self._account, wall_clock())
 
     def _is_body(self, recorded: RecordedCall) -> bool:
         """Return whether the adapter reads a whole file as one call."""
@@ -65,17 +94,9 @@ class CallSender:
         return any(not isinstance(item, UnreadableItem) for item in items)
 
     def _send(self, recorded: RecordedCall) -> Outcome:
-        call = self._sign(recorded)
-        query = "&".join(filter(None, (call.url.partition("?")[2], recorded.query)))
-        answer = httpx2.request(
-            recorded.method,
-            self._url + (f"?{query}" if query else ""),
-            content=None if recorded.method == "GET" else call.body,
-            headers=dict(call.headers),
-            timeout=60,
-        )
-        if not answer.is_success:
-            return Outcome("not taken", f"status {answer.status_code}")
+        status = post_call(self._url, recorded, self._sign(recorded))
+        if not 200 <= status < 300:
+            return Outcome("not taken", f"status {status}")
         return self._outcome()
 
     def _outcome(self) -> Outcome:

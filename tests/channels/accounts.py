@@ -23,6 +23,8 @@ OPTIONS: dict[str, dict[str, str]] = {
     "whatsapp_cloud": {"phone_number_id": "555"},
     "twilio": {"account_sid": "AC1"},
     "vonage": {"api_key": "abcd1234"},
+    "email": {"smtp_host": "mail.shop.example"},
+    "mailgun": {"domain": "shop.example"},
 }
 
 _META_PAGE = {

@@ -3,18 +3,27 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from email.parser import BytesParser
+from email.policy import compat32
+from email.utils import parseaddr
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
 
 class Said(Struct, frozen=True):
-    """A message of a call. `at`: seconds since 1970; None where the call has no time."""
+    """A message of a call. `at`: seconds since 1970; None where the call has no time that counts.
+
+    `sender`: the id or number of the customer who wrote it; None where our side wrote it. The text of a mail
+    is compared in the tests of mail, so `has_text` is False for it.
+    """
 
     provider_id: str
     text: str | None
     at: float | None
+    sender: str | None = None
+    has_text: bool = True
 
 
 def read_whatsapp_cloud(body: Any) -> Iterator[Said]:
@@ -24,7 +33,11 @@ def read_whatsapp_cloud(body: Any) -> Iterator[Said]:
                 inner = sent.get(sent["type"])
                 if sent["type"] in ("reaction", "unsupported", "revoke", "edit") or inner is None:
                     continue
-                yield Said(sent["id"], _whatsapp_text(sent["type"], inner), int(sent["timestamp"]))
+                sender = sent.get("from") or sent.get("from_user_id")
+                is_echo = "message_echoes" in value
+                text = _whatsapp_text(sent["type"], inner)
+                at = int(sent["timestamp"])
+                yield Said(sent["id"], text, at, None if is_echo else sender)
 
 
 def _whatsapp_text(kind: str, inner: Any) -> str | None:
@@ -41,34 +54,39 @@ def read_messenger(body: Any) -> Iterator[Said]:
     for entry in body["entry"]:
         for sent in entry["messaging"]:
             if "message" in sent:
-                at = sent["timestamp"] / 1000 if "timestamp" in sent else None
-                yield Said(sent["message"]["mid"], sent["message"].get("text"), at)
+                at = sent.get("timestamp", 0) / 1000
+                message = sent["message"]
+                sender = None if message.get("is_echo") else str(sent["sender"]["id"])
+                yield Said(message["mid"], message.get("text"), _credible(at), sender)
 
 
 def read_line(body: Any) -> Iterator[Said]:
     for event in body["events"]:
         if event["type"] == "message":
-            text = event["message"].get("text")
-            yield Said(event["message"]["id"], text, event["timestamp"] / 1000)
+            message, sender = event["message"], event["source"].get("userId")
+            yield Said(message["id"], message.get("text"), event["timestamp"] / 1000, sender)
 
 
 def read_twilio(form: Any) -> Iterator[Said]:
     if "MessageStatus" not in form:
-        yield Said(form.get("MessageSid") or form["SmsSid"], form["Body"], None)
+        sender = unquote(form["From"]).rpartition(":")[2]
+        yield Said(form.get("MessageSid") or form["SmsSid"], form["Body"], None, sender)
 
 
 def read_vonage(body: Any) -> Iterator[Said]:
     if "text" in body and "status" not in body:
         stamp = body["timestamp"] if "message_uuid" in body else body["message-timestamp"] + "Z"
         at = datetime.fromisoformat(stamp).timestamp()
-        yield Said(body.get("message_uuid") or body["messageId"], body["text"], at)
+        sender = body.get("msisdn") or body["from"]
+        yield Said(body.get("message_uuid") or body["messageId"], body["text"], at, sender)
 
 
 def read_slack(body: Any) -> Iterator[Said]:
     event = body.get("event", {})
-    if event.get("type") in ("message", "app_mention") and "ts" in event:
-        if event.get("subtype") != "message_changed":
-            yield Said(f"{event['channel']}/{event['ts']}", event["text"], float(event["ts"]))
+    is_message = event.get("type") in ("message", "app_mention") and "ts" in event
+    if is_message and event.get("subtype") != "message_changed":
+        place, sender = f"{event['channel']}/{event['ts']}", event.get("user")
+        yield Said(place, event["text"], float(event["ts"]), sender)
 
 
 def read_telegram(update: Any) -> Iterator[Said]:
@@ -76,7 +94,21 @@ def read_telegram(update: Any) -> Iterator[Said]:
     media = {"photo", "video", "audio", "document", "sticker", "location", "dice"} & set(sent)
     if {"text", "caption"} & set(sent) or media:
         text = sent.get("text", sent.get("caption", sent.get("dice", {}).get("emoji")))
-        yield Said(f"{sent['chat']['id']}/{sent['message_id']}", text, sent["date"] or None)
+        place, sender = f"{sent['chat']['id']}/{sent['message_id']}", str(sent["from"]["id"])
+        yield Said(place, text, _credible(sent["date"]), sender)
+
+
+def read_mail(raw: bytes) -> Iterator[Said]:
+    mail = BytesParser(policy=compat32).parsebytes(raw)
+    name = str(mail["Message-ID"] or "").strip()
+    if name and mail["From"] is not None:
+        name = name if name.startswith("<") else f"<{name}>"
+        yield Said(name, None, None, parseaddr(str(mail["From"]))[1].lower() or None, False)
+
+
+def _credible(at: float) -> float | None:
+    """Return a time that the log keeps: one before 1990 is a broken clock."""
+    return at if at > 631_152_000 else None
 
 
 READERS = {
@@ -89,7 +121,7 @@ READERS = {
     "slack": read_slack,
     "telegram": read_telegram,
 }
-"""Readers by provider."""
+"""Readers by provider; those of mail read bytes."""
 
 
 def read_content(raw: bytes) -> Any:
