@@ -1,11 +1,11 @@
 """What recorded calls say, read without the adapters: the text, time and id of each message."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from email.parser import BytesParser
 from email.policy import compat32
-from email.utils import parseaddr
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -103,7 +103,11 @@ def read_mail(raw: bytes) -> Iterator[Said]:
     name = str(mail["Message-ID"] or "").strip()
     if name and mail["From"] is not None:
         name = name if name.startswith("<") else f"<{name}>"
-        yield Said(name, None, None, parseaddr(str(mail["From"]))[1].lower() or None, False)
+        found = _ADDRESS.search(str(mail["From"]))
+        yield Said(name, None, None, found and found[0].lower(), False)
+
+
+_ADDRESS = re.compile(r"""[^\s<>,;:"()]+@[^\s<>,;:"()]+""")
 
 
 def _credible(at: float) -> float | None:
