@@ -23,6 +23,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "whatsapp_cloud": {"phone_number_id": "555"},
     "twilio": {"account_sid": "AC1"},
     "vonage": {"api_key": "abcd1234"},
+    "webhook": {"url": "https://shop.example/hook"},
     "email": {"smtp_host": "mail.shop.example"},
     "mailgun": {"domain": "shop.example"},
 }
@@ -125,7 +126,7 @@ def make_account(provider: str) -> Account:
         account_id="a1",
         provider=provider,
         channel=adapter.channels[0],
-        address="+15550001111",
+        address="help@shop.example" if "email" in adapter.channels else "+15550001111",
         options=OPTIONS.get(provider, {}),
         secrets={
             each.name: [given.get(each.name, "secret-word-of-the-test")] for each in adapter.secrets
