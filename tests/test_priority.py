@@ -1,5 +1,6 @@
 """Loads have low CPU priority, so that the API and the dashboard go first."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,10 @@ def test_a_service_in_the_background_and_its_session_have_low_priority(
 ) -> None:
     subprocess.run([sys.executable, "-c", SUPERVISE, name, tmp_path], check=True, timeout=60)
     niceness, *_, group = (tmp_path / f"{name}.log").read_text().split()
-    assert (int(niceness) >= NICENESS) == is_low
+    ours = os.getpriority(
+        os.PRIO_PROCESS, 0
+    )  # a command that ran in this process may have lowered it
+    assert int(niceness) == (max(NICENESS, ours) if is_low else ours)
     if AUTOGROUP.exists():
         assert (int(group) >= NICENESS) == is_low
 

@@ -106,7 +106,7 @@ def addresses(desk: Desk) -> dict[str, str]:
     }
     return views | {
         "?reviewer=lead": ENDS["samples"],
-        "?reviewer=lead&sample=s1": "Take a conversation out",
+        "?reviewer=lead&sample=s1": "Replace a conversation, or take it out",
         "?reviewer=lead&view=reviews": ENDS["reviews"],
         f"?reviewer=lead&view=reviews&review={disputed.review_id}": "Decide on the dispute",
     }
