@@ -13,7 +13,7 @@ from warehouse.metric_values import Period
 
 WORDS = {
     "NOT is_test": "test conversations",
-    "status <> 'unknown'": "messages of which no channel has said what became of them",
+    "status <> 'unknown'": "messages whose result the channel has not reported",
     "is_final": "demands that are not over yet",
     "is_eligible": "demands without a customer message, or with neither a bot message nor a handoff",
     "is_contained": "demands that were handed off",

@@ -204,7 +204,7 @@ def main() -> int:
         "Right: each message that another reading finds is stored once, with its text, time and sender;\n"
     )
     say(
-        "a call without a message is taken without a rejected event. Rejected: it is broken, or no webhook.\n\n"
+        "a call without a message is only taken without a rejected event: what it stored is not compared here. Rejected: broken, or no webhook.\n\n"
     )
     say(
         "| provider | verify | inbound kinds | receipts | outbound | redelivery | tried | right | rejected | wrong |\n"
