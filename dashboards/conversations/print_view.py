@@ -83,5 +83,8 @@ def _author(row: Row) -> str:
         "edited": row["is_edited"] and not row["is_deleted"],
         "not delivered": row["failed_at"] is not None,
     }
-    parts = [f"{row['participant_role'].capitalize()} {formatting.quote(row['participant_id'])}"]
+    parts = [
+        f"{row['participant_role'].capitalize()} {formatting.quote(row['participant_id'])}",
+        formatting.channel(row["channel"]),
+    ]
     return " · ".join([*parts, *(mark for mark, holds in marks.items() if holds)])

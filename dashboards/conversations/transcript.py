@@ -166,7 +166,11 @@ def _show_marks(row: Row) -> None:
 
 
 def _byline(row: Row) -> str:
-    parts = [formatting.quote(row["participant_id"]), _clock(row["happened_at"])]
+    parts = [
+        formatting.quote(row["participant_id"]),
+        _clock(row["happened_at"]),
+        formatting.channel(row["channel"]),
+    ]
     if row["bot_version"] is not None:
         parts.insert(1, f"version {formatting.quote(row['bot_version'])}")
     return " · ".join([*parts, *_understood(payload_of(row))])
