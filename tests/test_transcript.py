@@ -376,7 +376,7 @@ def test_the_print_view_has_the_whole_conversation_with_or_without_internal_note
     open_page: OpenPage,
 ) -> None:
     whole = sheet(open_page(view="print"))
-    for each in ("│ Where is my order?", "│ be kind", "Agent mira · internal note", "Model call · 1,234 tokens", "· not delivered", "Session 1 started", "· edited"):  # fmt: skip
+    for each in ("│ Where is my order?", "│ be kind", "Agent mira · Web · internal note", "Model call · 1,234 tokens", "· not delivered", "Session 1 started", "· edited"):  # fmt: skip
         assert each in whole, each
     assert "18 entries" in whole or "entries, times in Europe/Berlin" in whole
     short = sheet(open_page(view="print", without_notes="yes"))
