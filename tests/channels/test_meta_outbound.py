@@ -200,6 +200,16 @@ def test_a_number_goes_to_to_and_a_business_scoped_id_to_recipient(meta: MetaSta
     assert (hidden.body["recipient"], "to" in hidden.body) == ("DE.1", False)
 
 
+def test_a_parent_id_is_used_only_without_a_number_and_without_a_users_own_id(
+    meta: MetaStandIn,
+) -> None:
+    parent, own_id = Address("parent_bsuid", "DE.ENT.1"), Address("bsuid", "DE.1")
+    meta.last_inbound[parent.value] = NOW
+    send(WHATSAPP, meta, Person(addresses=(parent, own_id)), text="Hello")
+    send(WHATSAPP, meta, Person(addresses=(parent,)), text="Hello")
+    assert [each.body["recipient"] for each in meta.taken] == [own_id.value, parent.value]
+
+
 def test_an_answer_in_a_group_goes_to_the_group(meta: MetaStandIn) -> None:
     meta.last_inbound["120@g.us"] = NOW
     [result] = send(WHATSAPP, meta, text="Hello", thread=["wamid.1", "group:120@g.us", "wamid.2"])

@@ -30,6 +30,9 @@ REFERENCE_LIMIT = 512
 OUTSIDE_WINDOW = "131047"
 INVALID_VALUE = "131009"
 MISSING_VALUE = "131008"
+_RECIPIENT_FIELDS = (("phone", "to"), ("bsuid", "recipient"), ("parent_bsuid", "recipient"))
+"""The field for each kind of address, the best first: a parent id is valid only while Meta has the portfolios linked."""
+
 _IMAGES = ("image/jpeg", "image/png")
 
 Content = dict[str, Any]
@@ -60,19 +63,17 @@ def _frame(message: OutboundMessage, person: Person) -> Content:
 
 
 def _recipient(message: OutboundMessage, person: Person) -> Mapping[str, str]:
-    """Return the fields that name the recipient: a number in `to`, a business-scoped user id in `recipient`.
+    """Return the fields that name the recipient, by the best kind of address that is known.
 
     An answer in a group goes to all of its members («Groups API»).
     """
     groups = [key for key in message.thread if key.startswith(GROUP)]
     if groups:
         return {"recipient_type": "group", "to": groups[-1].removeprefix(GROUP)}
-    for address in person.addresses:
-        if address.kind == "phone":
-            return {"recipient_type": "individual", "to": address.value.removeprefix("+")}
-    for address in person.addresses:
-        if address.kind in ("bsuid", "parent_bsuid"):
-            return {"recipient_type": "individual", "recipient": address.value}
+    for kind, name in _RECIPIENT_FIELDS:
+        for address in person.addresses:
+            if address.kind == kind:
+                return {"recipient_type": "individual", name: address.value.removeprefix("+")}
     raise UnsendableContentError("the person has no WhatsApp address", MISSING_VALUE)
 
 
