@@ -55,7 +55,7 @@ def whatsapp_text(text: str, at: int, ids: dict[str, str], name: str) -> JSON:
 
 
 class Omnichannel:
-    """Both channel accounts, what the customer sends to them, and what goes out by them."""
+    """Both channel accounts, their calls from the customer, and the answers that they send."""
 
     def __init__(
         self, api: Installation, meta: MetaStandIn, postbox: Postbox, port: int, customer: Customer
@@ -106,7 +106,7 @@ class Omnichannel:
         self.deliver("wa", msgspec.json.encode(body))
 
     def report(self, provider_id: str, *states: str) -> None:
-        """Let Meta report what became of a message, without the reference of the send."""
+        """Let Meta report states of a message, without the reference of the send."""
         ids = self.customer.ids
         about = {"recipient_id": ids.get("from"), "recipient_user_id": ids.get("from_user_id")}
         frame = {"id": provider_id, "timestamp": str(self.api.clock() // 1_000_000)}
@@ -211,7 +211,7 @@ class Omnichannel:
 
     @property
     def lines(self) -> list[Line]:
-        """What was said, in order."""
+        """The messages of the story, in order."""
         return [
             Line("whatsapp", "wa", "customer", self.customer.text),
             Line("whatsapp", "wa", "bot", ANSWERED),
