@@ -15,7 +15,18 @@ from ingest.channels.base import (
     UnreadableCallError,
     UnreadableItem,
 )
-from tests.channels.meta_bodies import INSTAGRAM_CASES, MESSENGER_CASES, WHATSAPP_CASES, with_text
+from tests.channels.meta_bodies import (
+    INSTAGRAM_CASES,
+    MESSENGER_CASES,
+    WHATSAPP_CASES,
+    instagram_body,
+    instagram_message,
+    message_event,
+    page_body,
+    whatsapp_message,
+    whatsapp_messages,
+    with_text,
+)
 from tests.channels.meta_calls import ADAPTERS, items_of, only
 
 adapters = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda each: each.provider)
@@ -94,6 +105,20 @@ def test_a_known_body_with_anything_in_any_place_is_read_or_rejected(
     items = read(adapter, replaced(body, path, data.draw(values)))
     if items is not None:
         check(items)
+
+
+NAMELESS = (
+    whatsapp_messages(whatsapp_message("text", text={"body": "Hi"}, id="")),
+    page_body(message_event("", text="Hi")),
+    instagram_body(instagram_message("", text="Hi")),
+)
+
+
+@pytest.mark.parametrize(("adapter", "body"), list(zip(ADAPTERS, NAMELESS, strict=True)))
+def test_a_message_with_an_empty_id_is_rejected_as_two_of_them_would_be_one(
+    adapter: ChannelAdapter, body: Any
+) -> None:
+    assert only(UnreadableItem, items_of(adapter, body)).reason == "a message without an id"
 
 
 @adapters

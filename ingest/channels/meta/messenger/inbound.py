@@ -135,7 +135,7 @@ def _person(page: _Page, event: Event) -> Person | None:
 
 def _message(scene: _Scene) -> Iterator[Inbound]:
     message = scene.event.message
-    if message is None or message.mid is None:
+    if message is None or not message.mid:
         raise UnreadablePartError("a message without an id")
     if scene.person is None:
         raise UnreadablePartError("the message names no customer")

@@ -167,6 +167,8 @@ def _items(
     scene: _Scene, part: Raw, message: Message, customer: Ids, author: Author
 ) -> Iterator[Inbound]:
     who = scene.person(customer)
+    if not message.id:
+        raise UnreadablePartError("a message without an id")
     if who is None:
         raise UnreadablePartError("the message names no customer")
     frame: dict[str, Any] = {
