@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from uuid import uuid5
 
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Engine, select
 
 from ingest.contract import NAMESPACE
 from ingest.events import projections
@@ -11,6 +11,7 @@ from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.events.thread_keys import thread_key
+from ingest.identity.keyed_rows import KEYS, KeyedRows
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.tables import channel_threads, conversations
 
@@ -19,37 +20,46 @@ _AT_KEYS = (
         channel_threads.c.thread_key, conversations.c.conversation_id, conversations.c.projection
     )
     .join(conversations, conversations.c.conversation_id == channel_threads.c.conversation_id)
-    .where(channel_threads.c.thread_key.in_(bindparam("names", expanding=True)))
+    .where(channel_threads.c.thread_key.in_(KEYS))
 )
 _BY_ID = select(conversations.c.conversation_id, conversations.c.projection).where(
-    conversations.c.conversation_id.in_(bindparam("ids", expanding=True))
+    conversations.c.conversation_id.in_(KEYS)
 )
+
+
+class ConversationRows:
+    """Conversations as the store has them, read once for several calls."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` only reads."""
+        self.engine = engine
+        self.at_keys = KeyedRows(engine, _AT_KEYS)
+        """By the name of a thread key."""
+        self.by_id = KeyedRows(engine, _BY_ID)
 
 
 class Conversations:
     """Conversations by the keys of one channel account."""
 
-    def __init__(self, engine: Engine, channel_account: str, keys: Collection[str]) -> None:
+    def __init__(self, rows: ConversationRows, channel_account: str, keys: Collection[str]) -> None:
         """Read what these keys lead to."""
-        self._engine = engine
+        self._rows = rows
         self._channel_account = channel_account
         self._states: dict[str, Conversation] = {}
         self._ids: dict[str, str] = {}
-        self._read({thread_key(channel_account, each) for each in keys})
+        self._read(thread_names(channel_account, keys))
 
     def _read(self, names: Collection[str]) -> None:
-        if not names:
-            return
-        with self._engine.connect() as connection:
-            rows = connection.execute(_AT_KEYS, {"names": list(names)}).all()
-        for name, conversation_id, projection in rows:
+        for name, conversation_id, projection in self._rows.at_keys.get(names):
             self._ids[name] = conversation_id
             if conversation_id not in self._states:
                 self._add(conversation_id, projection)
         self._read_states(self._successors())
 
     def _add(self, conversation_id: str, projection: bytes) -> None:
-        self._states[conversation_id] = read_conversation(self._engine, conversation_id, projection)
+        self._states[conversation_id] = read_conversation(
+            self._rows.engine, conversation_id, projection
+        )
 
     def _successors(self) -> set[str]:
         return {
@@ -60,8 +70,7 @@ class Conversations:
         """Read these conversations and the successors of the closed ones."""
         missing = set(conversation_ids) - self._states.keys()
         while missing:
-            with self._engine.connect() as connection:
-                rows = connection.execute(_BY_ID, {"ids": list(missing)}).all()
+            rows = self._rows.by_id.get(missing)
             for conversation_id, projection in rows:
                 self._add(conversation_id, projection)
             missing = self._successors() - self._states.keys() if rows else set()
@@ -97,6 +106,11 @@ class Conversations:
         state = projections.create(event)
         self._states[state.conversation_id] = state
         return state
+
+
+def thread_names(channel_account: str, keys: Iterable[str]) -> set[str]:
+    """Return the names under which the store keeps these keys."""
+    return {thread_key(channel_account, each) for each in keys}
 
 
 def first_id(channel_account: str, key: str, contact_id: str) -> str:

@@ -4,12 +4,12 @@ The store is read once, when the directory is opened. A draft changes the direct
 a later item of the call sees what an earlier one did.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 from uuid import uuid5
 
-from sqlalchemy import BindParameter, Connection, Engine, Select, bindparam, select
+from sqlalchemy import Engine, select
 
 from ingest.channels.base import Address
 from ingest.contract import NAMESPACE
@@ -18,6 +18,7 @@ from ingest.events.contact_state import Contact, root_of
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.identity.binding import key_of
+from ingest.identity.keyed_rows import KEYS, KeyedRows
 from ingest.log.storage.state_reader import read_contact
 from ingest.log.storage.tables import contact_addresses, contacts
 
@@ -25,48 +26,60 @@ REASSIGNED_KINDS = ("phone", "email")
 """Kinds that another person may get later: a former one does not say who writes."""
 
 
-_CONTACTS = select(contacts.c.contact_id, contacts.c.projection)
-_VALUES: BindParameter[str] = bindparam("values", expanding=True)
-_OWNERS = _CONTACTS.where(
-    contacts.c.contact_id.in_(
-        select(contact_addresses.c.contact_id).where(contact_addresses.c.value.in_(_VALUES))
-    )
+_STATE = (contacts.c.contact_id, contacts.c.projection)
+_OWNERS = (
+    select(contact_addresses.c.value, *_STATE)
+    .join(contacts, contacts.c.contact_id == contact_addresses.c.contact_id)
+    .where(contact_addresses.c.value.in_(KEYS))
 )
-_BY_ID = _CONTACTS.where(contacts.c.contact_id.in_(_VALUES))
-_MERGED_INTO = _CONTACTS.where(contacts.c.merged_into.in_(_VALUES))
+_BY_ID = select(contacts.c.contact_id, *_STATE).where(contacts.c.contact_id.in_(KEYS))
+_MERGED_INTO = select(contacts.c.merged_into, *_STATE).where(contacts.c.merged_into.in_(KEYS))
+
+
+class ContactRows:
+    """Contacts as the store has them, read once for several calls."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` only reads."""
+        self.engine = engine
+        self.owners = KeyedRows(engine, _OWNERS)
+        """By the value of an address."""
+        self.by_id = KeyedRows(engine, _BY_ID)
+        self.merged_into = KeyedRows(engine, _MERGED_INTO)
+
+    def preload(self, addresses: Collection[Address], *, reads_merged: bool) -> None:
+        """Read at once what directories of these addresses need."""
+        found = self.owners.get([each.value for each in addresses])
+        if reads_merged:
+            self.merged_into.get([contact_id for _, contact_id, _ in found])
 
 
 class Directory:
     """Contacts by address, as the log has them and as the drafts of this call leave them."""
 
     def __init__(
-        self, engine: Engine, addresses: Collection[Address], *, reads_merged: bool = True
+        self, rows: ContactRows, addresses: Collection[Address], *, reads_merged: bool = True
     ) -> None:
         """Read the contacts of these addresses, and those that they are merged into.
 
         `reads_merged`: also the contacts that are merged into one of them.
         """
-        self._engine = engine
+        self._rows = rows
         self._contacts: dict[str, Contact] = {}
-        if not addresses:
-            return
-        with engine.connect() as connection:
-            self._read(connection, _OWNERS, {each.value for each in addresses})
-            fresh = set(self._contacts)
-            while fresh:
-                known = set(self._contacts)
-                above = {self._contacts[each].merged_into or "" for each in fresh} - known - {""}
-                self._read(connection, _BY_ID, above)
-                if reads_merged:
-                    self._read(connection, _MERGED_INTO, fresh | above)
-                fresh = self._contacts.keys() - known
+        self._add(rows.owners.get([each.value for each in addresses]))
+        fresh = set(self._contacts)
+        while fresh:
+            known = set(self._contacts)
+            above = {self._contacts[each].merged_into or "" for each in fresh} - known - {""}
+            self._add(rows.by_id.get(above))
+            if reads_merged:
+                self._add(rows.merged_into.get(fresh | above))
+            fresh = self._contacts.keys() - known
 
-    def _read(self, connection: Connection, query: Select[Any], values: Collection[str]) -> None:
-        if not values:
-            return
-        for contact_id, projection in connection.execute(query, {"values": list(values)}):
+    def _add(self, rows: Iterable[Sequence[Any]]) -> None:
+        for _, contact_id, projection in rows:
             if contact_id not in self._contacts:
-                contact = read_contact(self._engine, contact_id, projection)
+                contact = read_contact(self._rows.engine, contact_id, projection)
                 self._contacts[contact_id] = contact
 
     def owner(self, address: Address) -> Contact | None:
@@ -106,14 +119,13 @@ class Directory:
         the directory was read is found by `get` from now on.
         """
         name = f"contact/{address.kind}/{address.scope}/{address.value}"
-        with self._engine.connect() as connection:
-            for contact_id in _numbered_ids(name):
-                if contact_id in self._contacts:
-                    continue
-                self._read(connection, _BY_ID, [contact_id])
-                found = self._contacts.get(contact_id)
-                if found is None or found.has(key_of(address)):
-                    return contact_id
+        for contact_id in _numbered_ids(name):
+            if contact_id in self._contacts:
+                continue
+            self._add(self._rows.by_id.get([contact_id]))
+            found = self._contacts.get(contact_id)
+            if found is None or found.has(key_of(address)):
+                return contact_id
         raise AssertionError("there is always a free id")
 
     def apply(self, drafts: Iterable[Draft]) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Engine
 
-from ingest.channels.base import Account, AddressChangeItem, Item
+from ingest.channels.base import Account, Address, AddressChangeItem, Item
 from ingest.clock import Clock
 from ingest.events.contact_state import Contact
 from ingest.events.draft import Draft
 from ingest.identity.assignment import Assignment
 from ingest.identity.binding import BindingSettings, addresses_of
 from ingest.identity.contact_rules import Origin, happened_at, identify, move
-from ingest.identity.conversations import Conversations
-from ingest.identity.directory import Directory
+from ingest.identity.conversations import ConversationRows, Conversations, thread_names
+from ingest.identity.directory import ContactRows, Directory
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -37,6 +37,14 @@ class Resolution(Struct, frozen=True, kw_only=True):
     payload: dict[str, Any] = {}
 
 
+class Unresolved(Struct, frozen=True):
+    """The items of one call, in their order."""
+
+    account: Account
+    settings: BindingSettings
+    items: Sequence[Item]
+
+
 class Resolver:
     """Resolves the items of provider calls. Thread-safe: it has no state."""
 
@@ -49,27 +57,62 @@ class Resolver:
         self, account: Account, settings: BindingSettings, items: Sequence[Item]
     ) -> list[Resolution]:
         """Resolve the items of one call, in their order. A later item sees what an earlier one did."""
-        directory = Directory(
-            self._engine,
-            [each for item in items for each in addresses_of(item)],
-            reads_merged=settings.by == "contact" or settings.has_threads,
-        )
-        people = [_find_contact(item, directory, account) for item in items]
-        assignments = [
+        return self.resolve_all([Unresolved(account, settings, items)])[0]
+
+    def resolve_all(self, calls: Sequence[Unresolved]) -> list[list[Resolution]]:
+        """Resolve each call as `resolve` does; none sees what another one did.
+
+        The store is read once for all of them.
+        """
+        contacts = ContactRows(self._engine)
+        for reads_merged in (False, True):
+            some = [each for each in calls if _reads_merged(each) == reads_merged]
+            contacts.preload(
+                [each for call in some for each in _addresses(call)], reads_merged=reads_merged
+            )
+        identified = [_IdentifiedCall(each, contacts) for each in calls]
+        conversations = ConversationRows(self._engine)
+        conversations.at_keys.get([name for each in identified for name in each.thread_names])
+        now = self._clock()
+        return [each.assign(conversations, now) for each in identified]
+
+
+class _IdentifiedCall:
+    """A call whose people are known."""
+
+    def __init__(self, call: Unresolved, contacts: ContactRows) -> None:
+        self._call = call
+        account, settings = call.account, call.settings
+        directory = Directory(contacts, _addresses(call), reads_merged=_reads_merged(call))
+        self._people = [_find_contact(item, directory, account) for item in call.items]
+        self._assignments = [
             Assignment(account, settings, item, contact, directory)
-            for item, (contact, _) in zip(items, people, strict=True)
+            for item, (contact, _) in zip(call.items, self._people, strict=True)
         ]
-        keys = {
+        self._keys = {
             key
-            for each in assignments
+            for each in self._assignments
             for key in (*each.keys.threads, *each.keys.bindings, *each.keys.earlier)
         }
-        known = Conversations(self._engine, account.account_id, keys)
-        now = self._clock()
+        self.thread_names = thread_names(account.account_id, self._keys)
+
+    def assign(self, rows: ConversationRows, now: int) -> list[Resolution]:
+        """Assign each item to a conversation."""
+        known = Conversations(rows, self._call.account.account_id, self._keys)
         return [
             _resolve(item, contact, drafts, assignment, known, now)
-            for item, (contact, drafts), assignment in zip(items, people, assignments, strict=True)
+            for item, (contact, drafts), assignment in zip(
+                self._call.items, self._people, self._assignments, strict=True
+            )
         ]
+
+
+def _addresses(call: Unresolved) -> list[Address]:
+    return [each for item in call.items for each in addresses_of(item)]
+
+
+def _reads_merged(call: Unresolved) -> bool:
+    return call.settings.by == "contact" or call.settings.has_threads
 
 
 def _find_contact(
