@@ -29,10 +29,14 @@ class AccountCache:
             CACHED_ACCOUNTS, CACHE_SECONDS, timer=lambda: clock() / 1_000_000
         )
 
+    def get_cached(self, account_id: str) -> Opened | None:
+        """Return an account that is enabled and in memory, or None. Does not read the store."""
+        with self._lock:
+            return self._accounts.get(account_id)
+
     def get(self, account_id: str) -> Opened | None:
         """Return an account that is enabled, or None. Raises UnreadableSecretError."""
-        with self._lock:
-            found = self._accounts.get(account_id)
+        found = self.get_cached(account_id)
         if found is not None:
             return found
         stored = get_account(self._engine, account_id)

@@ -17,9 +17,11 @@ from ingest.accounts.registry import get_account, open_account
 from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.waiting_items import WaitingItem
 from ingest.api.channel_result import CallResult, TypingChange, expired
-from ingest.api.channel_translation import Translator
+from ingest.api.channel_translation import ReadCall
 from ingest.api.metrics import Metrics
-from ingest.channels.base import Call, ChannelAdapter, Inbound, UnreadableCallError
+from ingest.api.translation_queue import TranslationQueue
+from ingest.api.translator import Translator
+from ingest.channels.base import Account, Call, ChannelAdapter, Inbound, UnreadableCallError
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.clock import Clock, NewId
 from ingest.errors import LogUnavailableError, RejectedCallError, UnknownAccountError
@@ -34,6 +36,9 @@ POLL_SECONDS = 1.0
 
 PAUSE_SECONDS = 0.05
 """Minimum time between two checks of the waiting items."""
+
+SHORT_BODY_BYTES = 16 * 1024
+"""Longer bodies are read in a thread, so that they do not delay other requests."""
 
 RELEASED_AT_ONCE = 500
 PURGE_SECONDS = 3_600.0
@@ -61,6 +66,7 @@ class ChannelIntake:
         self._metrics = metrics
         self._secrets = secrets
         self._translator = translator
+        self._translations = TranslationQueue(translator)
         self._clock = clock
         self._new_id = new_id
         self._calls_kept = calls_kept
@@ -81,7 +87,7 @@ class ChannelIntake:
         Safe to repeat: the ids of the events are derived from the provider's.
         """
         now, call_id = self._clock(), self._new_id()
-        translated = await run_in_threadpool(self._read, opened, adapter, call, call_id, now)
+        translated = await self._read(opened, adapter, call, call_id, now)
         account_id = opened[0].account_id
         keep = partial(_keep, call_id, account_id, now, call, len(translated.waiting))
         await self._submit(_append(account_id, call_id, translated, keep))
@@ -90,22 +96,17 @@ class ChannelIntake:
             self._wake.set()
         return translated.typing
 
-    def _read(
+    async def _read(
         self, opened: Opened, adapter: ChannelAdapter, call: Call, call_id: str, now: int
     ) -> CallResult:
         """Return what a call becomes; one that cannot be read, or only in part, is rejected."""
         stored, account = opened
-        items: list[Inbound] = []
-        failure = None
-        try:
-            for item in adapter.parse(call, account):
-                items.append(item)  # noqa: PERF402 - what was read before a fault counts
-        except UnreadableCallError as error:
-            failure = str(error)
-        except Exception:
-            logger.exception("the adapter of %s failed", adapter.provider)
-            failure = "the adapter could not read the call"
-        translated = self._translator.translate(account, stored.policy, items, call_id, now)
+        parse = partial(_parse, adapter, call, account)
+        is_short = len(call.body) <= SHORT_BODY_BYTES
+        items, failure = parse() if is_short else await run_in_threadpool(parse)
+        translated = await self._translations.translate(
+            ReadCall(account, stored.policy, items, call_id, now)
+        )
         if failure is not None:
             rejected = RejectedCallError(failure)
             translated.events.append(IncomingEvent(call.body, error=rejected, event_id=call_id))
@@ -122,8 +123,8 @@ class ChannelIntake:
         if stored is None:
             raise UnknownAccountError("the channel account of this call was deleted")
         opened = stored, open_account(self._secrets, stored)
-        translated = await run_in_threadpool(
-            self._read, opened, adapter, kept.to_call(url), kept.call_id, self._clock()
+        translated = await self._read(
+            opened, adapter, kept.to_call(url), kept.call_id, self._clock()
         )
         for each in translated.events:
             if each.error is not None:
@@ -187,9 +188,8 @@ class ChannelIntake:
         translated = CallResult()
         if stored is not None:
             account = open_account(self._secrets, stored)
-            translated = self._translator.translate(
-                account, stored.policy, [waiting.item], waiting.call_id, now, may_wait=not is_late
-            )
+            read = ReadCall(account, stored.policy, [waiting.item], waiting.call_id, now)
+            translated = self._translator.translate(read, may_wait=not is_late)
         if translated.waiting and not is_late:
             translated = CallResult(statements=[waiting_items.postpone(waiting, now + SECOND)])
         else:
@@ -210,6 +210,22 @@ class ChannelIntake:
         """Delete the raw calls that are older than the setting says."""
         before = self._clock() - self._calls_kept
         await self._writer.execute(Execute([channel_calls.delete_calls_before(before)]))
+
+
+def _parse(
+    adapter: ChannelAdapter, call: Call, account: Account
+) -> tuple[Sequence[Inbound], str | None]:
+    """Return the items of a call, and why it could not be read, or not to its end."""
+    items: list[Inbound] = []
+    try:
+        for item in adapter.parse(call, account):
+            items.append(item)  # noqa: PERF402 - what was read before a fault counts
+    except UnreadableCallError as error:
+        return items, str(error)
+    except Exception:
+        logger.exception("the adapter of %s failed", adapter.provider)
+        return items, "the adapter could not read the call"
+    return items, None
 
 
 CALL_PATH = "/channels/"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from msgspec import Struct
 from sqlalchemy import Engine
 
 from ingest.accounts import provider_messages
@@ -37,7 +38,7 @@ from ingest.channels.source import CHANNEL_SOURCE
 from ingest.errors import EventRejectedError, RejectedCallError
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
-from ingest.identity.resolver import Resolution, Resolver
+from ingest.identity.resolver import Resolution, Resolver, Unresolved
 
 logger = logging.getLogger(__name__)
 
@@ -60,69 +61,68 @@ _ORDER: tuple[type[Item], ...] = (
 """Messages come before what refers to them, also if the call has them in another order."""
 
 
-class Translator:
-    """Translates calls. Thread-safe."""
+class ReadCall(Struct, frozen=True):
+    """A call as its adapter read it. `now`: microseconds."""
 
-    def __init__(self, engine: Engine, resolver: Resolver, waits: int) -> None:
-        """`engine` only reads; `waits`: microseconds that an item waits for its message."""
-        self.engine = engine
-        self.resolver = resolver
-        self.waits = waits
-
-    def translate(
-        self,
-        account: Account,
-        policy: AccountPolicy,
-        items: Sequence[Inbound],
-        call_id: str,
-        now: int,
-        *,
-        may_wait: bool = True,
-    ) -> CallResult:
-        """Return what the items become. `now`: microseconds. Without `may_wait` nothing waits for a send."""
-        call = _Call(self, account, policy, call_id, now, may_wait=may_wait)
-        call.translate(items)
-        return call.result
+    account: Account
+    policy: AccountPolicy
+    items: Sequence[Inbound]
+    call_id: str
+    now: int
 
 
-class _Call:
-    """The translation of one call."""
+class CallTranslation:
+    """The translation of one call: `translate` it, or `begin` and `finish` it to read the store for several calls."""
 
     def __init__(
-        self,
-        translator: Translator,
-        account: Account,
-        policy: AccountPolicy,
-        call_id: str,
-        now: int,
-        *,
-        may_wait: bool,
+        self, engine: Engine, resolver: Resolver, waits: int, read: ReadCall, *, may_wait: bool
     ) -> None:
-        self._translator = translator
-        self._engine = translator.engine
-        self._account = account
-        self._account_id = account.account_id
+        """Begin. `waits`: microseconds that an item waits for its message. Without `may_wait` none waits for a send."""
+        self._engine = engine
+        self._resolver = resolver
+        self._waits = waits
+        self._account = read.account
+        self._account_id = read.account.account_id
         self._settings = BindingSettings(
-            by=policy.binding,
-            window_seconds=policy.new_conversation_after,
-            has_threads=account.channel in THREADED_CHANNELS,
+            by=read.policy.binding,
+            window_seconds=read.policy.new_conversation_after,
+            has_threads=read.account.channel in THREADED_CHANNELS,
         )
-        self._call_id = call_id
-        self._now = now
+        self._items = [each for each in read.items if not isinstance(each, UnreadableItem)]
+        self._call_id = read.call_id
+        self._now = read.now
         self._may_wait = may_wait
         self._sent: dict[str, FoundMessage] = {}
         self._messages: dict[str, FoundMessage] = {}
+        self._unresolved: list[Item] = []
         self._resolutions: dict[int, Resolution] = {}
         self.result = CallResult()
+        for each in read.items:
+            if isinstance(each, UnreadableItem):
+                self.result.reject(each.raw, RejectedCallError(each.reason))
 
-    def translate(self, items: Sequence[Inbound]) -> None:
+    def translate(self) -> CallResult:
         """Translate each item. One that cannot be translated is rejected, and costs the others nothing."""
-        for unreadable in items:
-            if isinstance(unreadable, UnreadableItem):
-                self.result.reject(unreadable.raw, RejectedCallError(unreadable.reason))
-        readable = [item for item in items if not isinstance(item, UnreadableItem)]
-        new = self._resolve_new(readable)
-        for item in new:
+        return self._translate_all(self._resolve_new(self._items))
+
+    def begin(self) -> Unresolved:
+        """Find the messages that the items name; return the items that need a person."""
+        self._items.sort(key=_rank)
+        self._find_messages(self._items)
+        self._unresolved = [item for item in self._items if self._needs_person(item)]
+        return Unresolved(self._account, self._settings, self._unresolved)
+
+    def event_ids(self) -> list[str]:
+        """Return the ids of the events that the items become."""
+        return [drafts.event_id_of(self._account_id, item) for item in self._items]
+
+    def finish(self, resolved: Sequence[Resolution]) -> CallResult:
+        """Translate each item as `translate` does. `resolved`: what `begin` returned. No event is in the log."""
+        self._note(self._unresolved, resolved)
+        return self._translate_all(self._items)
+
+    def _translate_all(self, items: Iterable[Item]) -> CallResult:
+        for item in items:
             try:
                 self._translate(item)
             except EventRejectedError as error:
@@ -130,6 +130,7 @@ class _Call:
             except Exception:
                 logger.exception("an item of a provider could not be translated")
                 self.result.reject(item, RejectedCallError("the item could not be translated"))
+        return self.result
 
     def _resolve_new(self, items: Sequence[Item]) -> list[Item]:
         """Return the items whose event is not in the log, resolved; the others are duplicates or conflicts.
@@ -187,7 +188,9 @@ class _Call:
                     self._resolve_together([item])
 
     def _resolve_together(self, items: Sequence[Item]) -> None:
-        resolved = self._translator.resolver.resolve(self._account, self._settings, items)
+        self._note(items, self._resolver.resolve(self._account, self._settings, items))
+
+    def _note(self, items: Sequence[Item], resolved: Sequence[Resolution]) -> None:
         self._resolutions |= {id(item): each for item, each in zip(items, resolved, strict=True)}
 
     def _translate(self, item: Item) -> None:
@@ -364,7 +367,7 @@ class _Call:
     def _wait(
         self, item: Waiting, provider_id: str, until: int | None = None, check_at: int | None = None
     ) -> None:
-        until = self._now + self._translator.waits if until is None else until
+        until = self._now + self._waits if until is None else until
         check_at = until if check_at is None else check_at
         self.result.waiting.append(
             wait(item, self._account_id, self._call_id, provider_id, self._now, until, check_at)

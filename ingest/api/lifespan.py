@@ -17,10 +17,10 @@ from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.stored_secrets import seal_stored_secrets
 from ingest.api.background_tasks import background_tasks, restart_on_failure
 from ingest.api.channel_intake import ChannelIntake
-from ingest.api.channel_translation import Translator
 from ingest.api.dependencies import AppContext
 from ingest.api.metrics import Metrics
 from ingest.api.routes import typing
+from ingest.api.translator import Translator
 from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.secret_keys import open_secret_box

@@ -70,7 +70,9 @@ async def take_call(request: Request) -> Response:
     """
     api = get_context(request)
     account_id = request.path_params["account_id"]
-    opened = await run_in_threadpool(api.accounts.get, account_id)
+    opened = api.accounts.get_cached(account_id)
+    if opened is None:
+        opened = await run_in_threadpool(api.accounts.get, account_id)
     adapter = None if opened is None else find_adapter(opened[0].provider)
     if opened is None or adapter is None:
         raise UnknownAccountError(NO_ACCOUNT)

@@ -1,0 +1,206 @@
+"""Calls that are translated together become what they become alone, and one costs the others nothing."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from ingest.accounts.registry import AccountPolicy
+from ingest.api.channel_result import CallResult
+from ingest.api.channel_translation import ReadCall
+from ingest.api.translation_queue import MAX_ITEMS, TranslationQueue
+from ingest.api.translator import Translator
+from ingest.channels.addresses import bsuid, email, phone
+from ingest.channels.base import Inbound, MessageItem, ReactionItem, UnreadableItem
+from ingest.events.draft import Draft
+from ingest.identity.binding import BindingSettings
+from tests.identity.channel_log import MAIL, WHATSAPP, ChannelLog
+
+ADA, BEN, ID = phone("4915112345678"), phone("4915187654321"), bsuid("DE.1349")
+MAIL_OF_ADA = email("ada@shop.example")
+
+
+@pytest.fixture
+def translator(log: ChannelLog) -> Translator:
+    return Translator(log.engine, log.resolver, 60_000_000)
+
+
+def read(log: ChannelLog, *items: Inbound, **over: Any) -> ReadCall:
+    given: dict[str, Any] = {
+        "account": WHATSAPP,
+        "policy": AccountPolicy(),
+        "call_id": "call",
+        "now": log.clock(),
+    }
+    return ReadCall(items=items, **(given | over))
+
+
+def drafts_of(result: CallResult | Exception) -> list[Draft]:
+    assert isinstance(result, CallResult), result
+    return [each.draft for each in result.events if each.draft is not None]
+
+
+def store(log: ChannelLog, result: CallResult | Exception) -> None:
+    log.write(drafts_of(result))
+
+
+def event_types(result: CallResult | Exception) -> list[str]:
+    return [each.event_type for each in drafts_of(result)]
+
+
+def described(result: CallResult | Exception) -> tuple[Any, ...]:
+    """Return a result so that two can be compared: an error equals only itself."""
+    assert isinstance(result, CallResult), result
+    events = [
+        (each.raw, each.draft, each.fingerprint, str(each.error or "")) for each in result.events
+    ]
+    return events, result.waiting, result.typing
+
+
+@contextmanager
+def statements_of(log: ChannelLog) -> Iterator[list[str]]:
+    """Yield the statements that the readers run meanwhile."""
+    found: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        found.append(arguments[2])
+
+    event.listen(log.engine, "before_cursor_execute", note)
+    yield found
+    event.remove(log.engine, "before_cursor_execute", note)
+
+
+def calls_of_many_kinds(log: ChannelLog, translator: Translator) -> list[ReadCall]:
+    """Known, new and merged people, two first messages of one person, a thread, a reaction, and bad items."""
+    ada, hers = log.receive(log.message(ADA), log.message(ID))
+    assert log.merge(str(hers.place[0]), into=str(ada.place[0]))
+    log.receive(log.message(MAIL_OF_ADA, thread=("t1",)), account=MAIL)
+    known = log.message(BEN)
+    store(log, translator.translate(read(log, known)))
+    reaction = ReactionItem(
+        provider_id="r1", person=known.person, happened_at=None,
+        message=known.provider_id, reaction="👍",
+    )  # fmt: skip
+    bad = UnreadableItem(reason="not an item", raw=b"{}")
+    return [
+        read(log, log.message(ADA)),
+        read(log, log.message(ADA, name="Ada"), bad),
+        read(log, log.message(ID), policy=AccountPolicy(binding="contact")),
+        read(log, log.message(MAIL_OF_ADA, thread=("t1",)), account=MAIL),
+        read(log, log.message(email("new@shop.example"), thread=("t2",)), account=MAIL),
+        read(log, log.message(phone("4915100000001"))),
+        read(log, log.message(phone("4915100000001"))),
+        read(log, reaction),
+        read(log, bad),
+        read(log),
+    ]
+
+
+def test_each_call_becomes_what_it_becomes_alone(log: ChannelLog, translator: Translator) -> None:
+    calls = calls_of_many_kinds(log, translator)
+    together = translator.translate_all(calls)
+    alone = [translator.translate(each) for each in calls]
+    assert list(map(described, together)) == list(map(described, alone))
+    assert event_types(together[7]) == ["message.reacted"]
+    assert event_types(together[5]) == event_types(together[6]) != ["message.created"]
+
+
+def test_two_first_messages_of_one_person_leave_one_contact_and_one_conversation(
+    log: ChannelLog, translator: Translator
+) -> None:
+    for result in translator.translate_all([read(log, log.message(ADA)) for _ in range(2)]):
+        store(log, result)
+    assert len(log.rows("contacts")) == len(log.rows("conversations")) == 1
+    (found,) = log.resolver.resolve(WHATSAPP, BindingSettings(), [log.message(ADA)])
+    assert found.drafts == ()
+
+
+def test_many_calls_of_known_people_take_no_more_statements_than_two(
+    log: ChannelLog, translator: Translator
+) -> None:
+    log.receive(log.message(ADA), log.message(BEN))
+    counts = []
+    for calls in (2, 64):
+        reads = [read(log, log.message((ADA, BEN)[n % 2])) for n in range(calls)]
+        with statements_of(log) as statements:
+            translator.translate_all(reads)
+        counts.append(len(statements))
+    assert counts == [3, 3]  # owners of addresses, conversations of keys, events
+
+
+def test_an_event_that_is_in_the_log_is_a_repeat_for_its_call_only(
+    log: ChannelLog, translator: Translator
+) -> None:
+    old, new = log.message(ADA), log.message(ADA)
+    store(log, translator.translate(read(log, old)))
+    again, first = translator.translate_all([read(log, old), read(log, new)])
+    assert [each.text for each in drafts_of(again)] == [None]
+    assert [each.text for each in drafts_of(first)] == ["hello"]
+
+
+def test_an_event_that_another_process_stores_while_the_store_is_read_is_a_repeat(
+    log: ChannelLog, translator: Translator
+) -> None:
+    racing, other = log.message(ADA), log.message(BEN)
+    stored = translator.translate(read(log, racing))
+    is_stored: list[bool] = []
+
+    def store_meanwhile(*arguments: Any) -> None:
+        if "channel_threads" in arguments[2] and not is_stored:
+            is_stored.append(True)
+            store(log, stored)
+
+    event.listen(log.engine, "after_cursor_execute", store_meanwhile)
+    again, first = translator.translate_all([read(log, racing), read(log, other)])
+    assert is_stored
+    assert event_types(again) == ["message.created"]
+    assert len(event_types(first)) > 1
+
+
+def test_a_call_that_fails_costs_the_others_nothing(
+    log: ChannelLog, translator: Translator
+) -> None:
+    broken = read(log, log.message(ADA), policy=None)
+    fine = read(log, log.message(BEN))
+
+    async def both() -> list[CallResult | BaseException]:
+        queue = TranslationQueue(translator)
+        return await asyncio.gather(
+            *(queue.translate(each) for each in (broken, fine)), return_exceptions=True
+        )
+
+    failed, translated = asyncio.run(both())
+    assert isinstance(failed, AttributeError)
+    assert translated == translator.translate(fine)
+
+
+def test_calls_beyond_the_maximum_of_items_are_translated_too(
+    log: ChannelLog, translator: Translator
+) -> None:
+    many: list[MessageItem] = [log.message(ADA) for _ in range(MAX_ITEMS + 1)]
+    calls = [read(log, *many), read(log, log.message(BEN)), read(log, log.message(ADA))]
+
+    async def all_of_them() -> list[CallResult]:
+        queue = TranslationQueue(translator)
+        return await asyncio.gather(*(queue.translate(each) for each in calls))
+
+    first, *others = asyncio.run(all_of_them())
+    assert event_types(first).count("message.created") == MAX_ITEMS + 1
+    assert [event_types(each).count("message.created") for each in others] == [1, 1]
+
+
+def test_the_call_of_a_client_that_disconnected_is_not_translated(
+    log: ChannelLog, translator: Translator
+) -> None:
+    async def one_of_two() -> CallResult:
+        queue = TranslationQueue(translator)
+        gone = asyncio.create_task(queue.translate(read(log, log.message(ADA), policy=None)))
+        waiting = asyncio.create_task(queue.translate(read(log, log.message(BEN))))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await waiting
+
+    assert "message.created" in event_types(asyncio.run(one_of_two()))
