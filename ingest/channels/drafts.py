@@ -5,7 +5,6 @@ Ids are derived from the account and the provider's id, so every redelivery give
 
 from hashlib import blake2b
 from typing import Any
-from uuid import uuid5
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +19,7 @@ from ingest.channels.base import (
     ReactionItem,
     ReceiptItem,
 )
-from ingest.contract import NAMESPACE, Role, from_micros
+from ingest.contract import Role, derived_id, from_micros
 from ingest.events.draft import EARLIEST_HAPPENED_AT, OCCURRED_AT_RANGE, Draft
 
 CHANGES = {
@@ -49,17 +48,17 @@ def event_id_of(account_id: str, item: Item) -> str:
     name = f"channel-event/{account_id}/{kind}/{item.provider_id}"
     if isinstance(item, ReceiptItem):
         name = f"{name}/{item.message}/{item.status}"
-    return str(uuid5(NAMESPACE, name))
+    return derived_id(name)
 
 
 def message_id_of(account_id: str, provider_id: str) -> str:
     """Return the id of the inbound message that the provider knows by this id."""
-    return str(uuid5(NAMESPACE, f"channel-message/{account_id}/{provider_id}"))
+    return derived_id(f"channel-message/{account_id}/{provider_id}")
 
 
 def receipt_id_of(account_id: str, message_id: str, status: str) -> str:
     """Return the id of the receipt that a read mark gives to a message: one for each status."""
-    return str(uuid5(NAMESPACE, f"channel-receipt/{account_id}/{message_id}/{status}"))
+    return derived_id(f"channel-receipt/{account_id}/{message_id}/{status}")
 
 
 def fingerprint_of(item: Item) -> bytes:
@@ -152,7 +151,7 @@ def draft_of_notices(account: Account) -> Draft:
     conversation_id = notices_id_of(account.account_id)
     return Draft(
         event_type="conversation.created",
-        event_id=str(uuid5(NAMESPACE, f"conversation.created/{conversation_id}")),
+        event_id=derived_id(f"conversation.created/{conversation_id}"),
         conversation_id=conversation_id,
         channel=account.channel,
         channel_account=account.account_id,
@@ -163,4 +162,4 @@ def draft_of_notices(account: Account) -> Draft:
 
 def notices_id_of(account_id: str) -> str:
     """Return the conversation of what a provider reports about the account itself."""
-    return str(uuid5(NAMESPACE, f"channel-notices/{account_id}"))
+    return derived_id(f"channel-notices/{account_id}")

@@ -4,9 +4,8 @@ Pure: no clock and no store. Only `projections.apply` changes a state.
 """
 
 from typing import Any
-from uuid import uuid5
 
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.events import handoff_state
 from ingest.events.conversation_state import BOT, Conversation
 from ingest.events.projections import apply
@@ -173,7 +172,7 @@ def _append(events: list[StoredEvent], event: StoredEvent, state: Conversation) 
 
 def session_id_for(conversation_id: str, number: int) -> str:
     """Return the id of a conversation's session; `number` starts at 1."""
-    return str(uuid5(NAMESPACE, f"session/{conversation_id}/{number}"))
+    return derived_id(f"session/{conversation_id}/{number}")
 
 
 def _start_session(event: StoredEvent, state: Conversation, policy: LifecyclePolicy) -> StoredEvent:

@@ -2,12 +2,11 @@
 
 from hashlib import blake2b
 from typing import Any, TypeVar
-from uuid import uuid5
 
 import msgspec
 from msgspec import Struct
 
-from ingest.contract import NAMESPACE, to_micros
+from ingest.contract import derived_id, to_micros
 from ingest.events.draft import Draft
 
 SYSTEM_SOURCE = "convolake"
@@ -102,7 +101,7 @@ def system_event(
 ) -> StoredEvent:
     """Build an event that the server writes. Its id depends on type, conversation and `sequence` only."""
     return StoredEvent(
-        event_id=str(uuid5(NAMESPACE, f"{event_type}/{conversation_id}/{sequence}")),
+        event_id=derived_id(f"{event_type}/{conversation_id}/{sequence}"),
         event_type=event_type,
         conversation_id=conversation_id,
         sequence=sequence,

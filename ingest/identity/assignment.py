@@ -4,11 +4,10 @@ A known thread decides first, then the person's latest conversation with this ac
 """
 
 from typing import Any
-from uuid import uuid5
 
 from ingest.channels.base import Account, Item
 from ingest.channels.reply_tokens import reply_token, token_key
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.events.contact_state import Contact
 from ingest.events.conversation_state import Conversation, Member
 from ingest.events.draft import Draft
@@ -134,7 +133,7 @@ class Assignment:
     ) -> Draft:
         draft = Draft(
             event_type=event_type,
-            event_id=str(uuid5(NAMESPACE, f"{event_type}/{name}")),
+            event_id=derived_id(f"{event_type}/{name}"),
             conversation_id=conversation_id,
             contact_id=None if self._contact is None else self._contact.contact_id,
             channel=self.channel,

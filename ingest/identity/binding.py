@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
-from uuid import uuid5
 
 from msgspec import Struct
 
 from ingest.channels.addresses import dialled
 from ingest.channels.base import Address, AddressChangeItem, Item
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.events.contact_state import AddressKey, Contact
 from ingest.events.thread_keys import CONTACT
 
@@ -101,4 +100,4 @@ def _thread_keys(item: Item) -> list[str]:
 
 
 def _address_key(key: AddressKey) -> str:
-    return f"address/{uuid5(NAMESPACE, f'address/{key.kind}/{key.scope}/{key.value}')}"
+    return f"address/{derived_id(f'address/{key.kind}/{key.scope}/{key.value}')}"

@@ -7,13 +7,12 @@ the contact of the first address, and a proposal to merge. Nothing is ever merge
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid5
 
 import msgspec
 from msgspec import Struct
 
 from ingest.channels.base import Address, AddressChangeItem, Item, Person
-from ingest.contract import NAMESPACE, from_micros
+from ingest.contract import derived_id, from_micros
 from ingest.events.contact_state import Contact
 from ingest.events.draft import EARLIEST_HAPPENED_AT, Draft
 from ingest.identity.binding import STABLE_KINDS, key_of, with_dialled
@@ -159,7 +158,7 @@ def _draft(
         name = f"{contact.contact_id}/{contact.version}/{content}"
     return Draft(
         event_type=event_type,
-        event_id=str(uuid5(NAMESPACE, f"{event_type}/{name}")),
+        event_id=derived_id(f"{event_type}/{name}"),
         contact_id=contact.contact_id,
         channel=origin.channel,
         channel_account=origin.channel_account,

@@ -1,11 +1,10 @@
 """The conversations that keys lead to, as the log has them and as the drafts of one call leave them."""
 
 from collections.abc import Collection, Iterable
-from uuid import uuid5
 
 from sqlalchemy import Engine, select
 
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.events import projections
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
@@ -115,9 +114,9 @@ def thread_names(channel_account: str, keys: Iterable[str]) -> set[str]:
 
 def first_id(channel_account: str, key: str, contact_id: str) -> str:
     """Return the id of the first conversation of a key and a contact: the same in every process."""
-    return str(uuid5(NAMESPACE, f"conversation/{thread_key(channel_account, key)}/{contact_id}"))
+    return derived_id(f"conversation/{thread_key(channel_account, key)}/{contact_id}")
 
 
 def next_id(conversation_id: str) -> str:
     """Return the id of the conversation that begins after the window of another one."""
-    return str(uuid5(NAMESPACE, f"conversation/after/{conversation_id}"))
+    return derived_id(f"conversation/after/{conversation_id}")

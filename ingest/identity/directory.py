@@ -7,12 +7,11 @@ a later item of the call sees what an earlier one did.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
-from uuid import uuid5
 
 from sqlalchemy import Engine, select
 
 from ingest.channels.base import Address
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.events import contact_state
 from ingest.events.contact_state import Contact, root_of
 from ingest.events.draft import Draft
@@ -142,4 +141,4 @@ class Directory:
 
 def _numbered_ids(name: str) -> Iterator[str]:
     for number in count(1):
-        yield str(uuid5(NAMESPACE, name if number == 1 else f"{name}/{number}"))
+        yield derived_id(name if number == 1 else f"{name}/{number}")

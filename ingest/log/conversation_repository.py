@@ -1,9 +1,8 @@
 """The conversations that one commit reads and changes."""
 
 from collections.abc import Iterable, Iterator
-from uuid import uuid5
 
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.errors import (
     ConversationExistsError,
     ForbiddenError,
@@ -124,7 +123,7 @@ class ConversationRepository:
         number = 1
         while True:
             name = f"successor/{conversation_id}" + (f"/{number}" if number > 1 else "")
-            successor_id = str(uuid5(NAMESPACE, name))
+            successor_id = derived_id(name)
             if not self.load([successor_id]) and successor_id not in self._unreadable:
                 return successor_id
             number += 1

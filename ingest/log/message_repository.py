@@ -1,9 +1,8 @@
 """The messages that one commit reads and changes."""
 
 from collections.abc import Collection, Iterable
-from uuid import uuid5
 
-from ingest.contract import NAMESPACE
+from ingest.contract import derived_id
 from ingest.errors import (
     MessageDeletedError,
     MessageExistsError,
@@ -66,7 +65,7 @@ class MessageRepository:
         key = (event.conversation_id or "", event.event_id)
         if key in self._created or key in taken:
             name = f"message/{event.source}/{event.event_id}"
-            event.message_id = str(uuid5(NAMESPACE, name))
+            event.message_id = derived_id(name)
         else:
             event.message_id = event.event_id
 
