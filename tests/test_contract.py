@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from uuid import uuid5
 
 import pytest
 
@@ -113,3 +114,10 @@ def test_every_flipped_bit_of_a_manifest_is_detected(tmp_path: Path) -> None:
         except ManifestError:
             continue
     assert unnoticed == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a", "channel-event/shop/MessageItem/m1", "漢字 🙂", "x" * 5_000]
+)
+def test_a_derived_id_is_the_uuid5_of_its_name(name: str) -> None:
+    assert contract.derived_id(name) == str(uuid5(contract.NAMESPACE, name))

@@ -67,12 +67,10 @@ class KeptCall(Struct, frozen=True):
         )
 
 
-def insert_call(
-    call_id: str, account_id: str, received_at: int, call: Call, outcome: CallOutcome
-) -> Bound:
-    """Return the statement that keeps a call."""
+def prepare_call(call_id: str, account_id: str, received_at: int, call: Call) -> dict[str, Any]:
+    """Return the columns that keep a call, all but its outcome."""
     headers = {name: value for name, value in call.headers.items() if name in KEPT_HEADERS}
-    values = {
+    return {
         "call_id": call_id,
         "account_id": account_id,
         "received_at": received_at,
@@ -81,9 +79,12 @@ def insert_call(
         "headers": _json(headers),
         "size": len(call.body),
         "body": _compress(call.body),
-        "outcome": _json(outcome),
     }
-    return Bound(_INSERT, values)
+
+
+def insert_call(prepared: Mapping[str, Any], outcome: CallOutcome) -> Bound:
+    """Return the statement that keeps a call."""
+    return Bound(_INSERT, {**prepared, "outcome": _json(outcome)})
 
 
 def update_outcome(call_id: str, outcome: CallOutcome) -> ClauseElement:

@@ -6,8 +6,11 @@ from typing import NamedTuple
 from sqlalchemy import Engine, select, text
 
 from ingest.accounts.insert_once import insert_once
+from ingest.log.storage.keyed_rows import KeyedQuery
 from ingest.log.storage.statements import Bound
 from ingest.log.storage.tables import NAMED_MESSAGE, channel_sends, events, provider_messages
+
+_EVENTS = KeyedQuery(select(events.c.event_id, events.c.source), events.c.event_id)
 
 
 class FoundMessage(NamedTuple):
@@ -106,8 +109,5 @@ def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, F
 
 def find_events(engine: Engine, event_ids: Sequence[str], source: str) -> set[str]:
     """Return those of these events that the log has."""
-    query = select(events.c.event_id).where(
-        events.c.event_id.in_(event_ids), events.c.source == source
-    )
-    with engine.connect() as connection:
-        return set(connection.execute(query).scalars())
+    rows = _EVENTS.read(engine, event_ids)
+    return {event_id for event_id, stored_source in rows if stored_source == source}

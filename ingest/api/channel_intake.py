@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,8 @@ from ingest.log.writer_requests import Acknowledgement, Append, Execute, Incomin
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+
 POLL_SECONDS = 1.0
 """Interval at which waiting items are checked, and counts of unverified calls are saved."""
 
@@ -38,7 +41,7 @@ PAUSE_SECONDS = 0.05
 """Minimum time between two checks of the waiting items."""
 
 SHORT_BODY_BYTES = 16 * 1024
-"""Longer bodies are read in a thread, so that they do not delay other requests."""
+"""Work on longer bodies runs in a thread, so that it does not delay other requests."""
 
 RELEASED_AT_ONCE = 500
 PURGE_SECONDS = 3_600.0
@@ -87,9 +90,12 @@ class ChannelIntake:
         Safe to repeat: the ids of the events are derived from the provider's.
         """
         now, call_id = self._clock(), self._new_id()
-        translated = await self._read(opened, adapter, call, call_id, now)
         account_id = opened[0].account_id
-        keep = partial(_keep, call_id, account_id, now, call, len(translated.waiting))
+        # Not in the writer, whose commit all wait for: compression lets other threads run in between.
+        prepare = partial(channel_calls.prepare_call, call_id, account_id, now, call)
+        prepared = await _run(call, prepare)
+        translated = await self._read(opened, adapter, call, call_id, now)
+        keep = partial(_keep, prepared, len(translated.waiting))
         await self._submit(_append(account_id, call_id, translated, keep))
         self._may_wait = self._may_wait or bool(translated.waiting)
         if self._may_wait:
@@ -101,9 +107,7 @@ class ChannelIntake:
     ) -> CallResult:
         """Return what a call becomes; one that cannot be read, or only in part, is rejected."""
         stored, account = opened
-        parse = partial(_parse, adapter, call, account)
-        is_short = len(call.body) <= SHORT_BODY_BYTES
-        items, failure = parse() if is_short else await run_in_threadpool(parse)
+        items, failure = await _run(call, partial(_parse, adapter, call, account))
         translated = await self._translations.translate(
             ReadCall(account, stored.policy, items, call_id, now)
         )
@@ -212,6 +216,11 @@ class ChannelIntake:
         await self._writer.execute(Execute([channel_calls.delete_calls_before(before)]))
 
 
+async def _run(call: Call, work: Callable[[], R]) -> R:
+    """Return the result of work on a call's body: at once for a short one, from a thread for a longer one."""
+    return work() if len(call.body) <= SHORT_BODY_BYTES else await run_in_threadpool(work)
+
+
 def _parse(
     adapter: ChannelAdapter, call: Call, account: Account
 ) -> tuple[Sequence[Inbound], str | None]:
@@ -254,18 +263,11 @@ def _append(
     )
 
 
-def _keep(
-    call_id: str,
-    account_id: str,
-    now: int,
-    call: Call,
-    waiting: int,
-    results: Sequence[Acknowledgement],
-) -> Bound:
+def _keep(prepared: Mapping[str, Any], waiting: int, results: Sequence[Acknowledgement]) -> Bound:
     """Return the statement that keeps a call with its outcome."""
     outcome = CallOutcome(waiting=waiting)
     for result in results:
         setattr(outcome, result.status, getattr(outcome, result.status) + 1)
         if result.error is not None and len(outcome.reasons) < MAX_REASONS:
             outcome.reasons.append(f"{result.error.code}: {result.error.detail}")
-    return channel_calls.insert_call(call_id, account_id, now, call, outcome)
+    return channel_calls.insert_call(prepared, outcome)

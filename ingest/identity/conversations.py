@@ -10,19 +10,19 @@ from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.events.thread_keys import thread_key
-from ingest.identity.keyed_rows import KEYS, KeyedRows
+from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.tables import channel_threads, conversations
 
-_AT_KEYS = (
+_AT_KEYS = KeyedQuery(
     select(
         channel_threads.c.thread_key, conversations.c.conversation_id, conversations.c.projection
-    )
-    .join(conversations, conversations.c.conversation_id == channel_threads.c.conversation_id)
-    .where(channel_threads.c.thread_key.in_(KEYS))
+    ).join(conversations, conversations.c.conversation_id == channel_threads.c.conversation_id),
+    channel_threads.c.thread_key,
 )
-_BY_ID = select(conversations.c.conversation_id, conversations.c.projection).where(
-    conversations.c.conversation_id.in_(KEYS)
+_BY_ID = KeyedQuery(
+    select(conversations.c.conversation_id, conversations.c.projection),
+    conversations.c.conversation_id,
 )
 
 

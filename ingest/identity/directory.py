@@ -17,7 +17,7 @@ from ingest.events.contact_state import Contact, root_of
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.identity.binding import key_of
-from ingest.identity.keyed_rows import KEYS, KeyedRows
+from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows
 from ingest.log.storage.state_reader import read_contact
 from ingest.log.storage.tables import contact_addresses, contacts
 
@@ -26,13 +26,14 @@ REASSIGNED_KINDS = ("phone", "email")
 
 
 _STATE = (contacts.c.contact_id, contacts.c.projection)
-_OWNERS = (
-    select(contact_addresses.c.value, *_STATE)
-    .join(contacts, contacts.c.contact_id == contact_addresses.c.contact_id)
-    .where(contact_addresses.c.value.in_(KEYS))
+_OWNERS = KeyedQuery(
+    select(contact_addresses.c.value, *_STATE).join(
+        contacts, contacts.c.contact_id == contact_addresses.c.contact_id
+    ),
+    contact_addresses.c.value,
 )
-_BY_ID = select(contacts.c.contact_id, *_STATE).where(contacts.c.contact_id.in_(KEYS))
-_MERGED_INTO = select(contacts.c.merged_into, *_STATE).where(contacts.c.merged_into.in_(KEYS))
+_BY_ID = KeyedQuery(select(contacts.c.contact_id, *_STATE), contacts.c.contact_id)
+_MERGED_INTO = KeyedQuery(select(contacts.c.merged_into, *_STATE), contacts.c.merged_into)
 
 
 class ContactRows:

@@ -94,7 +94,7 @@ async def _read_call(request: Request, api: AppContext, adapter: ChannelAdapter)
         method=request.method,
         url=_public_url(request, api),
         headers=_headers(request),
-        query=dict(request.query_params),
+        query=dict(request.query_params) if request.scope["query_string"] else {},
         body=body,
     )
 
