@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -22,7 +21,6 @@ from ingest.channels.base import (
     Unsendable,
 )
 
-REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/email"
 NOW = 1_780_000_000_000_000
 ADA = Person(addresses=(Address("email", "ada@example.org"),), name="Ada")
 OUR_ADDRESS = "help@shop.example"

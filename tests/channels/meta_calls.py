@@ -16,7 +16,6 @@ ADAPTERS: tuple[ChannelAdapter, ...] = (
     messenger.ADAPTER,
     instagram.ADAPTER,
 )
-REAL = Path(__file__).parents[3] / "shared/data/C_webhooks"
 
 Item = TypeVar("Item")
 
@@ -51,11 +50,6 @@ def only(kind: type[Item], items: list[Inbound]) -> Item:
     [item] = items
     assert isinstance(item, kind)
     return item
-
-
-def real_files(provider: str) -> list[Path]:
-    folder = REAL / provider
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
 def real_bodies(path: Path) -> Iterator[bytes]:

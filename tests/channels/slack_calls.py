@@ -1,7 +1,6 @@
 """Calls of Slack for tests: an account, events and interactions."""
 
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +14,6 @@ from ingest.channels.slack.adapter import ADAPTER
 SECOND = 1_000_000
 NOW = 1_700_000_000 * SECOND
 SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
-FILES = Path(__file__).parents[3] / "shared/data/C_webhooks/slack"
 TEXTS = (
     "👩🏽\u200d🚀 hé",
     "שלום \u202eabc\u202c",

@@ -1,7 +1,6 @@
 """Updates of Telegram for tests: an account, people, chats and messages."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from ingest.channels.base import (
@@ -17,7 +16,6 @@ from tests.channels.stand_ins.telegram import TOKEN
 SECOND = 1_000_000
 NOW = 1_700_000_000 * SECOND
 HEADER = "x-telegram-bot-api-secret-token"
-FILES = Path(__file__).parents[3] / "shared/data/C_webhooks/telegram"
 TEXTS = (
     "👩🏽\u200d🚀 hé",
     "שלום \u202eabc\u202c",

@@ -10,7 +10,6 @@ from ingest.channels.mail.outgoing import message_id_of
 from tests.channels.mail_factories import (
     ADA,
     OUR_ADDRESS,
-    REAL,
     items_of,
     make_account,
     make_call,
@@ -18,6 +17,7 @@ from tests.channels.mail_factories import (
     only_message,
     rendered_mail,
 )
+from tests.channels.recorded import needs_recorded, recorded
 
 OURS = message_id_of("send-1", make_account())
 
@@ -129,11 +129,11 @@ def test_our_automatic_answer_is_automatic_to_others() -> None:
     assert automatic_reason(mail, "desk@other.example") is not None
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
+@needs_recorded
 def test_of_the_real_mails_only_the_automatic_ones_are_automatic() -> None:
     found = {
         path.stem
-        for path in REAL.rglob("*.eml")
+        for path in recorded("email", "*.eml")
         if automatic_reason(read_mail(path.read_bytes()), OUR_ADDRESS) is not None
     }
     assert found == {"auto_reply", "auto_reply_with_auto_submitted"}

@@ -28,7 +28,8 @@ from tests.channels.meta_bodies import (
     instagram_event,
     instagram_message,
 )
-from tests.channels.meta_calls import items_of, only, real_bodies, real_files
+from tests.channels.meta_calls import items_of, only, real_bodies
+from tests.channels.recorded import recorded
 
 ADA = Person(addresses=(Address("instagram_id", USER, ACCOUNT),))
 
@@ -113,7 +114,7 @@ def test_a_webhook_of_a_page_is_not_instagrams() -> None:
         read(MESSENGER_CASES[0])
 
 
-@pytest.mark.parametrize("path", real_files("instagram"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("instagram"), ids=lambda path: path.name)
 def test_a_real_body_is_read_as_it_says(path: Any) -> None:
     for raw in real_bodies(path):
         body = json.loads(raw)

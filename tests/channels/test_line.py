@@ -36,12 +36,12 @@ from ingest.channels.base import (
 from ingest.channels.line.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
+from tests.channels.recorded import recorded
 from tests.channels.stand_ins.line import LineApi, error, line_api
 from tests.channels.stand_ins.loopback import Reply, send
 
 NOW = 1_790_000_000_000_000
 USER, GROUP = "U" + "4" * 32, "C" + "5" * 32
-REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/other/line_chatwoot"
 HOSTILE = 'مرحبا\u200f 😀👨‍👩‍👧 你好\u200b\r\n\x00 \\ " </script>'
 ACCOUNT = Account(
     account_id="a",
@@ -413,11 +413,9 @@ def test_answers_say_whether_to_try_again() -> None:
         assert outcome(Reply(200, b"", {"x-line-request-id": "r"})) == Sent("r")
 
 
-def real_files() -> list[Path]:
-    return sorted(REAL.glob("*.json")) if REAL.is_dir() else []
-
-
-@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", recorded("other/line_chatwoot", "*.json"), ids=lambda path: path.name
+)
 def test_a_recorded_call_is_read_as_it_is(path: Path) -> None:
     """Compare with a reading of the file that shares no code with the adapter."""
     call = call_of(path.read_bytes())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest.channels.mail.html_text import html_to_text
 from ingest.channels.mail.mime import read_mail
 from ingest.channels.mail.new_text import new_text
-from tests.channels.mail_factories import REAL
+from tests.channels.recorded import recorded
 
 SHOP = "Shop <help@shop.example>"
 
@@ -174,9 +174,8 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize(
-    "path", sorted(REAL.glob("reply_text_github/*")), ids=lambda each: each.stem
+    "path", recorded("email/reply_text_github", "*"), ids=lambda each: each.stem
 )
 def test_real_replies_have_what_their_origin_expects(path: Path) -> None:
     text = new_text(path.read_text())
@@ -185,17 +184,15 @@ def test_real_replies_have_what_their_origin_expects(path: Path) -> None:
     assert not any(each in text for each in QUOTED_PARTS)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
-@pytest.mark.parametrize("path", sorted(REAL.glob("reply_talon/*.eml")), ids=lambda each: each.stem)
+@pytest.mark.parametrize("path", recorded("email/reply_talon", "*.eml"), ids=lambda each: each.stem)
 def test_real_replies_of_many_programs_are_read(path: Path) -> None:
     mail = read_mail(path.read_bytes())
     text = new_text(mail.text or "", mail.decoded("subject"))
     assert squeezed(text) == EXPECTED_TALON.get(path.stem, "Hello")
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
 @pytest.mark.parametrize(
-    "path", sorted(REAL.glob("reply_talon/*.html")), ids=lambda each: each.stem
+    "path", recorded("email/reply_talon", "*.html"), ids=lambda each: each.stem
 )
 def test_real_replies_in_html_are_read(path: Path) -> None:
     text = new_text(html_to_text(path.read_text(errors="replace")))

@@ -27,7 +27,6 @@ from ingest.channels.base import (
 from ingest.channels.mail.mailgun import ADAPTER, WINDOW
 from tests.channels.mail_factories import (
     NOW,
-    REAL,
     items_of,
     make_account,
     make_call,
@@ -35,6 +34,7 @@ from tests.channels.mail_factories import (
     only_message,
     rendered,
 )
+from tests.channels.recorded import MAIL, needs_recorded
 
 ACCOUNT = make_account(
     "mailgun",
@@ -268,7 +268,7 @@ def test_answers_mean_what_the_documentation_says(status: int, body: bytes, expe
     assert found == expected or type(found) is expected
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
+@needs_recorded
 @pytest.mark.parametrize(
     ("name", "subject", "sender"),
     [
@@ -277,7 +277,7 @@ def test_answers_mean_what_the_documentation_says(status: int, body: bytes, expe
     ],
 )
 def test_real_posts_are_read(name: str, subject: str | None, sender: str) -> None:
-    raw = (REAL / "inbound_parse" / name).read_bytes()
+    raw = (MAIL / "inbound_parse" / name).read_bytes()
     assert not we_accept(make_call(raw, "application/json"))
     call = ADAPTER.sign(raw, "application/json", ACCOUNT, NOW)
     assert we_accept(call)

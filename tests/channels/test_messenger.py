@@ -21,7 +21,8 @@ from ingest.channels.base import (
 from ingest.channels.meta.messenger.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.meta_bodies import PAGE, PERSON, echo_event, event, message_event, page_body
-from tests.channels.meta_calls import items_of, only, real_bodies, real_files
+from tests.channels.meta_calls import items_of, only, real_bodies
+from tests.channels.recorded import recorded
 
 ADA = Person(addresses=(Address("page_scoped_id", PERSON, PAGE),))
 
@@ -214,7 +215,7 @@ def check_event(items: list[Inbound], sent: dict[str, Any], page: str) -> None:
         assert item.kind in sent
 
 
-@pytest.mark.parametrize("path", real_files("messenger"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("messenger"), ids=lambda path: path.name)
 def test_a_real_body_is_read_as_it_says(path: Any) -> None:
     for raw in real_bodies(path):
         body = json.loads(raw.removeprefix(b"\xef\xbb\xbf"))

@@ -21,13 +21,13 @@ from ingest.channels.mail.html_text import html_to_text
 from ingest.channels.mail.mail import Mailbox
 from ingest.channels.mail.mime import MAX_TEXT, read_mail
 from tests.channels.mail_factories import (
-    REAL,
     items_of,
     make_account,
     make_call,
     make_mail,
     only_message,
 )
+from tests.channels.recorded import recorded
 
 KOREAN = "한국말로 하는 것"
 RUSSIAN = "Привет, мир"
@@ -279,15 +279,13 @@ def test_whatever_a_mail_has_only_one_error_is_raised(seed: int) -> None:
         str(item).encode()  # no lone surrogate
 
 
-MAILS = sorted(REAL.rglob("*.eml"))
 ODD_TO_THE_STANDARD_LIBRARY = (
     # its strict policy reads no address, another name, or no header at all
     "raw_email_multiple_from", "mix_caps_content_type", "raw_email_incorrect_header", "raw_email_string_in_date",
 )  # fmt: skip
 
 
-@pytest.mark.skipif(not MAILS, reason="the real mails are not next to the checkout")
-@pytest.mark.parametrize("path", MAILS, ids=lambda each: each.stem)
+@pytest.mark.parametrize("path", recorded("email", "*.eml"), ids=lambda each: each.stem)
 def test_a_real_mail_is_read_as_the_strict_parser_reads_it(path: Path) -> None:
     raw = path.read_bytes()
     mail = read_mail(raw)
@@ -314,8 +312,7 @@ def _time(mail: EmailMessage) -> int | None:
     return round((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
 
 
-@pytest.mark.skipif(not MAILS, reason="the real mails are not next to the checkout")
-@pytest.mark.parametrize("path", MAILS, ids=lambda each: each.stem)
+@pytest.mark.parametrize("path", recorded("email", "*.eml"), ids=lambda each: each.stem)
 def test_a_real_mail_becomes_one_message_of_its_sender(path: Path) -> None:
     message = only_message(items_of(ADAPTER, make_call(path.read_bytes()), make_account()))
     assert message.person is not None

@@ -25,7 +25,6 @@ from ingest.channels.base import (
 from ingest.channels.mail.postmark import ADAPTER
 from tests.channels.mail_factories import (
     NOW,
-    REAL,
     items_of,
     make_account,
     make_call,
@@ -33,6 +32,7 @@ from tests.channels.mail_factories import (
     only_message,
     rendered,
 )
+from tests.channels.recorded import MAIL, needs_recorded
 
 ACCOUNT = make_account(
     "postmark", secrets={"webhook_password": ["open"], "server_token": ["token"]}
@@ -187,7 +187,7 @@ def test_answers_mean_what_the_documentation_says(
     assert ADAPTER.interpret(answer) == expected
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
+@needs_recorded
 @pytest.mark.parametrize(
     ("name", "text", "sender", "files"),
     [
@@ -196,7 +196,7 @@ def test_answers_mean_what_the_documentation_says(
     ],
 )
 def test_real_posts_are_read(name: str, text: str, sender: str, files: int) -> None:
-    raw = (REAL / "inbound_parse" / name).read_bytes()
+    raw = (MAIL / "inbound_parse" / name).read_bytes()
     call = ADAPTER.sign(raw, "application/json", ACCOUNT, NOW)
     ADAPTER.verify(call, ACCOUNT, NOW)
     message = only_message(items_of(ADAPTER, call, ACCOUNT))

@@ -29,7 +29,6 @@ from ingest.channels.base import (
 from ingest.channels.mail.sendgrid import ADAPTER, SIGNATURE, TIMESTAMP, WINDOW
 from tests.channels.mail_factories import (
     NOW,
-    REAL,
     ecdsa_key_pair,
     items_of,
     make_account,
@@ -38,6 +37,7 @@ from tests.channels.mail_factories import (
     only_message,
     rendered,
 )
+from tests.channels.recorded import MAIL, needs_recorded
 
 PUBLIC, PRIVATE = ecdsa_key_pair()
 SDK = EventWebhook(PUBLIC)
@@ -283,7 +283,7 @@ def test_answers_mean_what_the_documentation_says(
     assert ADAPTER.interpret(Answer(status=status, headers=headers, body=b"{}")) == expected
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real mails are not next to the checkout")
+@needs_recorded
 @pytest.mark.parametrize(
     ("name", "subject", "text", "sender"),
     [
@@ -293,7 +293,7 @@ def test_answers_mean_what_the_documentation_says(
     ],
 )  # fmt: skip
 def test_real_posts_are_read(name: str, subject: str, text: str, sender: str) -> None:
-    call = make_signed((REAL / "inbound_parse" / name).read_bytes(), content_type="text/plain")
+    call = make_signed((MAIL / "inbound_parse" / name).read_bytes(), content_type="text/plain")
     assert we_accept(call)
     message = only_message(items_of(ADAPTER, call, ACCOUNT))
     assert message.payload["email"]["subject"] == subject

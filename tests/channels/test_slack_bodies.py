@@ -18,9 +18,9 @@ from ingest.channels.base import (
 )
 from ingest.channels.slack.adapter import ADAPTER
 from tests.channels.changed_bodies import changed_bodies
+from tests.channels.recorded import recorded
 from tests.channels.slack_calls import (
     ACCOUNT,
-    FILES,
     NOW,
     SECOND,
     address,
@@ -177,10 +177,6 @@ def test_any_body_gives_items_or_one_error(body: bytes) -> None:
     msgspec.json.encode(items)
 
 
-def real_files() -> list[Path]:
-    return sorted(path for path in FILES.rglob("*") if path.is_file())
-
-
 def real_body(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Return a recorded body, and its content read by other means than the adapter's."""
     raw = path.read_bytes()
@@ -226,8 +222,7 @@ def check_event(item: Any, event: dict[str, Any], team: str) -> str:
     return "other"
 
 
-@pytest.mark.skipif(not FILES.exists(), reason="the recorded calls are not here")
-@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("slack"), ids=lambda path: path.name)
 def test_a_recorded_call_is_read_right(path: Path) -> None:
     raw, content = real_body(path)
     call = ADAPTER.sign(raw, "application/json", ACCOUNT, NOW)

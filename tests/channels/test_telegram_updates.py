@@ -20,11 +20,11 @@ from ingest.channels.base import (
 )
 from ingest.channels.telegram.adapter import ADAPTER
 from tests.channels.changed_bodies import changed_bodies
+from tests.channels.recorded import recorded
 from tests.channels.telegram_calls import (
     ACCOUNT,
     ADA,
     ADA_PERSON,
-    FILES,
     GROUP,
     HEART,
     MEDIA,
@@ -230,10 +230,6 @@ def test_any_body_gives_items_or_one_error(body: bytes) -> None:
     msgspec.json.encode(items)
 
 
-def real_files() -> list[Path]:
-    return sorted(path for path in FILES.rglob("*") if path.is_file())
-
-
 def is_update(content: dict[str, Any]) -> bool:
     return "update_id" in content
 
@@ -293,8 +289,7 @@ def check(item: Any, update: dict[str, Any]) -> None:
         assert (item.person is None) == (actor is None)
 
 
-@pytest.mark.skipif(not FILES.exists(), reason="the recorded calls are not here")
-@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("telegram"), ids=lambda path: path.name)
 def test_a_recorded_update_is_read_right_and_an_inner_object_is_no_update(path: Path) -> None:
     raw = path.read_bytes()
     content = json.loads(raw)

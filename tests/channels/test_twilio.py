@@ -42,13 +42,13 @@ from ingest.channels.fields import FORM
 from ingest.channels.twilio.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
+from tests.channels.recorded import recorded
 from tests.channels.stand_ins.loopback import Reply, send
 from tests.channels.stand_ins.twilio import TwilioApi, error, twilio_api
 
 URL = "https://desk.example/v1/channels/twilio/a?b=1"
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
-REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/twilio"
 HOSTILE = "مرحبا\u200f 😀👨‍👩‍👧 你好\u200b\r\n\x00 a&b=c+d%"
 
 
@@ -615,11 +615,7 @@ def test_answers_say_whether_to_try_again() -> None:
         assert isinstance(outcome(), Retry)
 
 
-def real_files() -> list[Path]:
-    return sorted(path for path in REAL.rglob("*") if path.is_file()) if REAL.is_dir() else []
-
-
-@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("twilio"), ids=lambda path: path.name)
 def test_a_recorded_call_is_read_as_it_is(path: Path) -> None:
     """Compare with a reading of the file that shares no code with the adapter."""
     raw = path.read_bytes()

@@ -41,6 +41,7 @@ from ingest.channels.vonage.adapter import ADAPTER
 from ingest.channels.vonage.signature import SMS_WINDOW, TOKEN_WINDOW
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
+from tests.channels.recorded import recorded
 from tests.channels.stand_ins.loopback import Reply, send
 from tests.channels.stand_ins.vonage import VonageApi, error, vonage_api
 
@@ -48,7 +49,6 @@ SECONDS = 1_790_000_000
 NOW = SECONDS * 1_000_000
 DAY = 86_400_000_000
 JSON = "application/json"
-REAL = Path(__file__).parents[3] / "shared/data/C_webhooks/vonage"
 HOSTILE = "مرحبا\u200f 😀👨‍👩‍👧 你好\u200b\r\n\x00 a&b=c+d%"
 NEWEST, OLDEST, STRANGE = ("n" * 40, "o" * 40, "s" * 40)
 METHODS = ("md5hash", "md5", "sha1", "sha256", "sha512")
@@ -712,10 +712,6 @@ def test_answers_say_whether_to_try_again() -> None:
         assert isinstance(sent(api, message(text="hi"), of)[0], Retry)
 
 
-def real_files() -> list[Path]:
-    return sorted(path for path in REAL.rglob("*") if path.is_file()) if REAL.is_dir() else []
-
-
 def recorded_call(path: Path) -> Call:
     """Return the body of a file, signed; a recorded GET is signed as a form, which has the same fields."""
     raw = path.read_bytes()
@@ -728,7 +724,7 @@ def recorded_call(path: Path) -> Call:
     return ADAPTER.sign(form.encode(), content_type, account(), NOW)
 
 
-@pytest.mark.parametrize("path", real_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("vonage"), ids=lambda path: path.name)
 def test_a_recorded_call_is_read_as_it_is(path: Path) -> None:
     """Compare with a reading of the file that shares no code with the adapter."""
     call = recorded_call(path)

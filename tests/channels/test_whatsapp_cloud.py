@@ -40,7 +40,8 @@ from tests.channels.meta_bodies import (
     whatsapp_statuses,
     with_text,
 )
-from tests.channels.meta_calls import items_of, only, real_bodies, real_files
+from tests.channels.meta_calls import items_of, only, real_bodies
+from tests.channels.recorded import recorded
 
 PHONE = Address("phone", f"+{NUMBER}")
 USER_ID = Address("bsuid", BSUID)
@@ -422,7 +423,7 @@ def check_message(item: Inbound, sent: dict[str, Any], customer: Any, author: st
         assert item.in_reply_to == sent.get("context", {}).get("id")
 
 
-@pytest.mark.parametrize("path", real_files("whatsapp_cloud"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("whatsapp_cloud"), ids=lambda path: path.name)
 def test_a_real_body_is_read_as_it_says(path: Any) -> None:
     for raw in real_bodies(path):
         try:
