@@ -75,6 +75,15 @@ def test_a_call_for_another_account_is_invalid(provider: str) -> None:
     assert not is_valid(adapter, call, msgspec.structs.replace(account, secrets={}))
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_secret_verifies_nothing(provider: str, blank: str) -> None:
+    adapter, account, call = signed(provider)
+    of = msgspec.structs.replace(account, secrets={name: [blank] for name in account.secrets})
+    assert not is_valid(adapter, call, of)
+    if provider not in KEY_PAIRS:
+        assert not is_valid(adapter, adapter.sign(call.body, "text/plain", of, NOW), of)
+
+
 def test_a_call_without_its_headers_is_invalid(provider: str) -> None:
     adapter, account, call = signed(provider)
     bare = {name: value for name, value in call.headers.items() if name == "content-type"}
@@ -95,6 +104,9 @@ def test_one_changed_bit_in_a_header_that_proves_the_call_is_invalid(provider: s
                 changed = msgspec.structs.replace(call, headers={**call.headers, name: other})
                 assert not is_valid(adapter, changed, account), (name, place, bit)
 
+
+KEY_PAIRS = frozenset({"sendgrid", "webhook"})
+"""Providers whose secrets have a format, so that a blank one cannot sign."""
 
 BODY_IS_NOT_SIGNED = frozenset({"telegram", "mailgun", "postmark", "email"})
 """Providers that prove who calls, and not what the call says."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from ingest.channels import addresses
+from ingest.channels.account_values import newest_secret, secrets_of
 from ingest.channels.base import (
     Account,
     Answer,
@@ -22,7 +23,6 @@ from ingest.channels.base import (
     HttpRequest,
     Inbound,
     Interpretation,
-    InvalidSignatureError,
     MessageItem,
     OtherItem,
     OutboundMessage,
@@ -44,7 +44,8 @@ from ingest.channels.fields import (
     text_of,
 )
 from ingest.channels.line import outbound
-from ingest.channels.several_channels import person_of
+from ingest.channels.people import person_of
+from ingest.channels.signatures import check_equal
 from ingest.events.payloads import Attachment
 
 SIGNATURE = "x-line-signature"
@@ -103,11 +104,10 @@ class LineAdapter:
 
     def verify(self, call: Call, account: Account, now: int) -> None:
         """Check x-line-signature. Raises InvalidSignatureError. LINE signs no time, so `now` is unused."""
-        given = call.headers.get(SIGNATURE, "").encode("utf-8", "replace")
-        secrets = account.secrets.get("channel_secret", ())
-        expected = [signature(each, call.body).encode() for each in secrets]
-        if not any(hmac.compare_digest(each, given) for each in expected):
-            raise InvalidSignatureError("x-line-signature does not fit the channel secret")
+        secrets = secrets_of(account, "channel_secret")
+        expected = [signature(each, call.body) for each in secrets]
+        given = call.headers.get(SIGNATURE, "")
+        check_equal(given, expected, "x-line-signature does not fit the channel secret")
 
     def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
         """Return the events of a call, which may be of several users. Raises UnreadableCallError."""
@@ -125,7 +125,7 @@ class LineAdapter:
 
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return a POST of a body, signed with the newest channel secret."""
-        secret = next(iter(account.secrets.get("channel_secret", ())), "")
+        secret = newest_secret(account, "channel_secret")
         headers = {"content-type": content_type, SIGNATURE: signature(secret, body)}
         return Call(method="POST", url="https://localhost/", headers=headers, query={}, body=body)
 

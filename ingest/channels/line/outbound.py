@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -23,8 +24,9 @@ from ingest.channels.base import (
     Sent,
     Unsendable,
 )
+from ingest.channels.choices import choices_of
 from ingest.channels.fields import Fields, id_of, text_of
-from ingest.channels.several_channels import api_url, recipient, secret
+from ingest.channels.people import recipient
 from ingest.channels.text_split import split_text, utf16_units
 from ingest.events.payloads import Attachment
 
@@ -48,7 +50,7 @@ def render(
     to = _target(message, person)
     if to is None:
         return Unsendable("the person has no address on this channel")
-    choices = [*message.quick_replies, *message.buttons]
+    choices = choices_of(message)
     if len(choices) > MAX_QUICK_REPLIES:
         return Unsendable(f"LINE takes at most {MAX_QUICK_REPLIES} quick replies")
     if any(_is_too_long(each) for each in choices):
@@ -120,7 +122,7 @@ def _push(to: str, messages: Sequence[Any], key: str, account: Account) -> HttpR
     return HttpRequest(
         url=f"{api_url(account, API_URL)}/v2/bot/message/push",
         headers=(
-            ("authorization", f"Bearer {secret(account, 'channel_access_token')}"),
+            ("authorization", f"Bearer {newest_secret(account, 'channel_access_token')}"),
             ("content-type", "application/json"),
             ("x-line-retry-key", str(uuid5(NAMESPACE_URL, key))),
         ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from ingest.channels.account_values import newest_secret
 from ingest.channels.base import (
     Account,
     Answer,
@@ -52,7 +53,7 @@ def smtp_settings(account: Account) -> SmtpSettings:
         host=account.options.get("smtp_host", ""),
         port=int(port) if port.isascii() and port.isdigit() else SUBMISSION_PORT,
         username=account.options.get("smtp_user") or None,
-        password=next(iter(account.secrets.get("smtp_password", ())), None),
+        password=newest_secret(account, "smtp_password") or None,
         is_encrypted=account.options.get("smtp_encryption", "yes") != "no",
     )
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret, secrets_of
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -49,6 +50,7 @@ from ingest.channels.mail.items import MAIL_KINDS, mail_items, mail_person
 from ingest.channels.mail.mailbox_text import mailbox
 from ingest.channels.mail.mailgun_form import route_mail
 from ingest.channels.mail.outgoing import OPTIONS, OutgoingMail, compose
+from ingest.channels.signatures import check_equal
 from ingest.events.types import ReceiptStatus
 
 API_URL = "https://api.mailgun.net"
@@ -98,13 +100,11 @@ class Mailgun:
             raise InvalidSignatureError("the call has no timestamp")
         if abs(now / 1_000_000 - int(timestamp)) > WINDOW:
             raise InvalidSignatureError("the timestamp is more than 15 minutes away")
-        keys = [each for each in account.secrets.get("signing_key", ()) if each]
-        given = signature.encode("utf-8", "replace")
-        valid = [
-            hmac.compare_digest(given, _signature(each, timestamp, token).encode()) for each in keys
-        ]
-        if not token or not any(valid):
-            raise InvalidSignatureError("no key of the account fits the signature")
+        if not token:
+            raise InvalidSignatureError("the call has no token")
+        keys = secrets_of(account, "signing_key")
+        expected = [_signature(each, timestamp, token) for each in keys]
+        check_equal(signature, expected, "no key of the account fits the signature")
 
     def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
         """Return the items of a mail or of an event. Raises UnreadableCallError."""
@@ -122,12 +122,11 @@ class Mailgun:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        api = account.options.get("api_url") or API_URL
         domain = account.options.get("domain") or mail.sender.rpartition("@")[2]
-        key = next(iter(account.secrets.get("api_key", ())), "")
+        key = newest_secret(account, "api_key")
         return [
             HttpRequest(
-                url=f"{api}/v3/{quote(domain, safe='')}/messages",
+                url=f"{api_url(account, API_URL)}/v3/{quote(domain, safe='')}/messages",
                 headers=(("authorization", basic_value("api", key)), ("content-type", FORM)),
                 body=urlencode(_content(mail, message.reference)).encode(),
             )
@@ -143,7 +142,7 @@ class Mailgun:
         """Return the call with timestamp, token and signature in its body. A JSON form becomes a form."""
         timestamp = str(now // 1_000_000)
         token = hashlib.sha256(body).hexdigest()[:50]
-        key = next(iter(account.secrets.get("signing_key", ())), "")
+        key = newest_secret(account, "signing_key")
         proof = {
             "timestamp": timestamp,
             "token": token,

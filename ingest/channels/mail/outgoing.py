@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 from msgspec import Struct
 
 from ingest.channels.base import Account, Field, OutboundMessage, Person, Unsendable
+from ingest.channels.choices import choices_of
 from ingest.channels.mail.automatic import MARKER, OUR_PREFIX, mail_domain
 from ingest.channels.mail.mail import storable
 from ingest.channels.reply_tokens import reply_address, subject_with_token
@@ -166,13 +167,12 @@ def _headers(message: OutboundMessage, account: Account, references: list[str]) 
 
 def _text(message: OutboundMessage) -> str:
     """Return the text, and attachments and choices as lines below it."""
-    choices = [*message.quick_replies, *message.buttons]
     lines = [
         *(
             ": ".join(filter(None, (_line(each.name or ""), each.url)))
             for each in message.attachments
         ),
-        *(": ".join(filter(None, (_line(each.title), each.url))) for each in choices),
+        *(": ".join(filter(None, (_line(each.title), each.url))) for each in choices_of(message)),
     ]
     listed = "\n".join(line for line in lines if line)
     return storable("\n\n".join(part for part in (message.text, listed) if part))

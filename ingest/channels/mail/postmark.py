@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -105,11 +106,11 @@ class Postmark:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        token = next(iter(account.secrets.get("server_token", ())), "")
+        token = newest_secret(account, "server_token")
         stream = account.options.get("message_stream") or "outbound"
         return [
             HttpRequest(
-                url=f"{account.options.get('api_url') or API_URL}/email",
+                url=f"{api_url(account, API_URL)}/email",
                 headers=(
                     ("x-postmark-server-token", token),
                     ("content-type", "application/json"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret, secrets_of
 from ingest.channels.answers import failure, is_success
 from ingest.channels.base import (
     Account,
@@ -85,7 +86,7 @@ class SendGrid:
             raise InvalidSignatureError("the call has no timestamp")
         if abs(now - int(timestamp) * 1_000_000) > WINDOW:
             raise InvalidSignatureError("the timestamp is more than 24 hours away")
-        keys = account.secrets.get("public_key", ())
+        keys = secrets_of(account, "public_key")
         sendgrid_signature.verify(timestamp.encode() + call.body, signature, keys)
 
     def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
@@ -103,10 +104,10 @@ class SendGrid:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        key = next(iter(account.secrets.get("api_key", ())), "")
+        key = newest_secret(account, "api_key")
         return [
             HttpRequest(
-                url=f"{account.options.get('api_url') or API_URL}/v3/mail/send",
+                url=f"{api_url(account, API_URL)}/v3/mail/send",
                 headers=(("authorization", f"Bearer {key}"), ("content-type", "application/json")),
                 body=msgspec.json.encode(_content(mail, message.reference)),
             )
@@ -121,7 +122,7 @@ class SendGrid:
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return the call, signed with the account's private key for replays."""
         timestamp = str(now // 1_000_000)
-        key = next(iter(account.secrets.get("replay_key", ())), "")
+        key = newest_secret(account, "replay_key")
         headers = {
             "content-type": content_type_of(body, content_type),
             TIMESTAMP: timestamp,

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ingest.channels.account_values import newest_secret
+from ingest.channels.answers import retry_after
 from ingest.channels.base import (
     Account,
     Answer,
     Field,
     HttpRequest,
     Interpretation,
-    OutboundMessage,
     Rejected,
     Retry,
     Sent,
@@ -26,9 +27,6 @@ from ingest.channels.base import (
 API_URL = Field("api_url", "the address of the Graph API with its version", is_required=False)
 GRAPH_FACEBOOK = "https://graph.facebook.com/v23.0"
 GRAPH_INSTAGRAM = "https://graph.instagram.com/v23.0"
-
-WINDOW = 24 * 3600 * 1_000_000
-"""How long after the customer's last message a free message is allowed, microseconds."""
 
 _RETRIED: Mapping[int, tuple[str, int | None]] = {
     2: ("the service is temporarily down", None),
@@ -76,24 +74,13 @@ _REASONS: Mapping[int, str] = {
 }
 
 
-def api_url(account: Account, default: str) -> str:
-    """Return the base of the API's URLs, without a slash at the end."""
-    return (account.options.get("api_url") or default).rstrip("/")
-
-
 def graph_request(url: str, account: Account, body: Mapping[str, Any]) -> HttpRequest:
     """Return a POST with the newest access token."""
-    tokens = account.secrets.get("access_token", ())
     headers = (
-        ("authorization", f"Bearer {tokens[0] if tokens else ''}"),
+        ("authorization", f"Bearer {newest_secret(account, 'access_token')}"),
         ("content-type", "application/json"),
     )
     return HttpRequest(url=url, headers=headers, body=msgspec.json.encode(body))
-
-
-def is_in_window(message: OutboundMessage, window: int = WINDOW) -> bool:
-    """Return whether the customer's last message is recent enough."""
-    return message.last_inbound_at is not None and message.now - message.last_inbound_at < window
 
 
 class _Error(Struct):
@@ -136,21 +123,16 @@ def _failure(error: _Error, answer: Answer) -> Interpretation:
         return Unknown(f"the provider does not know whether it sent the message ({code})")
     if code in _RETRIED:
         reason, after = _RETRIED[code]
-        return Retry(f"{reason} ({code})", _retry_after(answer) or after)
+        return Retry(f"{reason} ({code})", retry_after(answer) or after)
     if error.is_transient or answer.status == 429:
-        return Retry(f"the provider asks for another attempt ({code})", _retry_after(answer))
+        return Retry(f"the provider asks for another attempt ({code})", retry_after(answer))
     full = f"{code}/{error.error_subcode}" if error.error_subcode else str(code)
     return Rejected(_REASONS.get(code, "the provider rejected the message"), full)
 
 
 def _without_code(answer: Answer) -> Interpretation:
     if answer.status in (429, 503):
-        return Retry(f"the provider answered {answer.status}", _retry_after(answer))
+        return Retry(f"the provider answered {answer.status}", retry_after(answer))
     if answer.status >= 500 or answer.status == 408:
         return Unknown(f"the provider answered {answer.status}")
     return Rejected(f"the provider answered {answer.status}", str(answer.status))
-
-
-def _retry_after(answer: Answer) -> int | None:
-    text = answer.headers.get("retry-after", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None

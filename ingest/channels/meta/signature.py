@@ -8,7 +8,9 @@ import hashlib
 import hmac
 import re
 
+from ingest.channels.account_values import newest_secret, secrets_of
 from ingest.channels.base import Account, Call, Challenge, Field, InvalidSignatureError
+from ingest.channels.signatures import check_equal
 
 APP_SECRET = Field("app_secret", "App Dashboard > App settings > Basic > App secret")
 VERIFY_TOKEN = Field(
@@ -30,29 +32,24 @@ def check_signature(call: Call, account: Account) -> None:
         raise InvalidSignatureError(
             "X-Hub-Signature-256 is missing or is not sha256=<64 hex digits>"
         )
-    secrets = account.secrets.get("app_secret", ())
-    matches = [
-        hmac.compare_digest(signature.group(1), _digest(secret, call.body)) for secret in secrets
-    ]
-    if not any(matches):
-        raise InvalidSignatureError("the signature does not match the app secret")
+    expected = [_digest(each, call.body) for each in secrets_of(account, "app_secret")]
+    check_equal(signature.group(1), expected, "the signature does not match the app secret")
 
 
 def answer_challenge(call: Call, account: Account) -> Challenge | None:
     """Answer the check of the URL, or return None for other calls. Raises InvalidSignatureError if the token differs."""
     if call.method != "GET":
         return None
-    sent = call.query.get("hub.verify_token", "").encode("utf-8", "surrogatepass")
-    tokens = account.secrets.get("verify_token", ())
-    matches = [hmac.compare_digest(sent, token.encode()) for token in tokens]
-    if call.query.get("hub.mode") != "subscribe" or not any(matches):
-        raise InvalidSignatureError("the verify token does not match")
+    if call.query.get("hub.mode") != "subscribe":
+        raise InvalidSignatureError("the call does not check the URL")
+    given, expected = call.query.get("hub.verify_token", ""), secrets_of(account, "verify_token")
+    check_equal(given, expected, "the verify token does not match")
     return Challenge(200, call.query.get("hub.challenge", "").encode("utf-8", "replace"))
 
 
 def signed_call(body: bytes, content_type: str, account: Account) -> Call:
     """Return the call that Meta would send with this body, signed with the newest app secret."""
-    signature = _digest(account.secrets["app_secret"][0], body)
+    signature = _digest(newest_secret(account, "app_secret"), body)
     headers = {"content-type": content_type, "x-hub-signature-256": f"sha256={signature}"}
     return Call(method="POST", url="", headers=headers, query={}, body=body)
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ingest.channels.account_values import secrets_of
 from ingest.channels.base import (
     Account,
     Answer,
@@ -26,6 +27,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.fields import form_pairs
 from ingest.channels.json_body import BYTE_ORDER_MARK, decode
+from ingest.channels.signatures import check_equal
 from ingest.channels.slack import outbound
 from ingest.channels.slack.events import read_event
 from ingest.channels.slack.interactions import read_form, read_interaction
@@ -162,19 +164,16 @@ def _called_at(call: Call) -> int | None:
 
 def _check_signature(call: Call, account: Account) -> None:
     """Raise InvalidSignatureError unless one of the account's secrets made the signature."""
-    given = call.headers.get("x-slack-signature", "").encode("utf-8", "replace")
     timestamp = call.headers.get("x-slack-request-timestamp", "")
     try:
         call.body.decode()
         expected = [
-            _signature(secret, timestamp, call.body).encode()
-            for secret in account.secrets.get("signing_secret", ())
-            if secret.strip()
+            _signature(each, timestamp, call.body) for each in secrets_of(account, "signing_secret")
         ]
     except UnicodeError:
         raise InvalidSignatureError("the body or the timestamp is not UTF-8") from None
-    if not any([hmac.compare_digest(given, each) for each in expected]):  # noqa: C419 (compares all)
-        raise InvalidSignatureError("the signature is missing or wrong")
+    given = call.headers.get("x-slack-signature", "")
+    check_equal(given, expected, "the signature is missing or wrong")
 
 
 def _signature(secret: str, timestamp: str, body: bytes) -> str:

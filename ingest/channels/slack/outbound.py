@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success, retry_after
 from ingest.channels.base import (
     Account,
@@ -24,6 +25,7 @@ from ingest.channels.base import (
     Unknown,
     Unsendable,
 )
+from ingest.channels.choices import choices_of
 from ingest.channels.fields import text_of
 from ingest.channels.slack.fields import REFERENCE_TYPE, escaped
 from ingest.channels.text_split import split_text
@@ -63,8 +65,8 @@ def render(
 ) -> Sequence[HttpRequest] | Unsendable:
     """Return the requests, one for each part of the text; the last one has the buttons."""
     place = _place(message, person)
-    token = next(iter(account.secrets.get("bot_token", ())), None)
-    if token is None:
+    token = newest_secret(account, "bot_token")
+    if not token:
         return Unsendable("the account has no bot_token")
     if place is None:
         return Unsendable("neither a channel nor a Slack user to send to", "channel_not_found")
@@ -77,7 +79,7 @@ def render(
         "event_type": REFERENCE_TYPE,
         "event_payload": {"reference": message.reference},
     }
-    url = f"{account.options.get('api_url') or API_URL}/chat.postMessage"
+    url = f"{api_url(account, API_URL)}/chat.postMessage"
     return [_request(url, token, {**place, **each, "metadata": metadata}) for each in contents]
 
 
@@ -116,7 +118,7 @@ def _in_thread(channel: str, root: str | None) -> dict[str, str]:
 
 
 def _contents(message: OutboundMessage) -> list[dict[str, Any]] | Unsendable:
-    buttons = [*message.quick_replies, *message.buttons]
+    buttons = choices_of(message)
     if len(buttons) > MAX_BUTTONS:
         return Unsendable("more than 25 buttons")
     if any(len(each.value or each.title) > MAX_BUTTON_VALUE for each in buttons):

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ingest.channels import addresses
+from ingest.channels.account_values import newest_secret, secrets_of
 from ingest.channels.base import (
     Account,
     Address,
@@ -177,7 +178,7 @@ class StandardWebhook:
 
     def verify(self, call: Call, account: Account, now: int) -> None:
         """Check the signature. Raises InvalidSignatureError."""
-        secrets = account.secrets.get("signing_secret", ())
+        secrets = secrets_of(account, "signing_secret")
         signature.verify(call.headers, call.body, secrets, now)
 
     def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
@@ -201,14 +202,16 @@ class StandardWebhook:
         url = account.options.get("url")
         if not url:
             return Unsendable("the account has no option `url`")
-        secrets = account.secrets.get("sending_secret") or account.secrets.get("signing_secret")
-        if not secrets:
+        secret = newest_secret(account, "sending_secret") or newest_secret(
+            account, "signing_secret"
+        )
+        if not secret:
             return Unsendable("the account has no secret")
         body = msgspec.json.encode(_outbound(message, person))
         # An id without a full stop, also if the reference has one.
         call_id = f"msg_{hashlib.sha256(message.reference.encode()).hexdigest()[:32]}"
         try:
-            headers = signature.sign(call_id, message.now // 1_000_000, body, secrets[0])
+            headers = signature.sign(call_id, message.now // 1_000_000, body, secret)
         except ValueError as error:
             return Unsendable(str(error))
         return [
@@ -235,7 +238,7 @@ class StandardWebhook:
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return a signed call. Raises ValueError if the account has only a public key."""
         call_id = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
-        secret = account.secrets["signing_secret"][0]
+        secret = newest_secret(account, "signing_secret")
         headers = signature.sign(call_id, now // 1_000_000, body, secret)
         return Call(
             method="POST",

@@ -6,7 +6,7 @@ https://core.telegram.org/bots/api#message
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ingest.channels.fields import Fields, count_of, object_of, text_of
+from ingest.channels.fields import Fields, count_of, float_of, geo_url, object_of, text_of
 from ingest.channels.telegram.rich_text import rich_text
 from ingest.events.payloads import Attachment
 
@@ -46,8 +46,7 @@ def attachments(tree: Fields) -> Iterator[Attachment]:
         yield _file(kind, found)
     place = object_of(tree, "venue") or tree
     location = object_of(place, "location")
-    if "latitude" in location and "longitude" in location:
-        url = f"geo:{location['latitude']},{location['longitude']}"
+    if url := geo_url(float_of(location, "latitude"), float_of(location, "longitude")):
         yield Attachment(url=url, name=text_of(place, "title"))
     if contact := object_of(tree, "contact"):
         names = (text_of(contact, name) for name in ("first_name", "last_name"))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -25,6 +26,7 @@ from ingest.channels.base import (
     Unknown,
     Unsendable,
 )
+from ingest.channels.choices import choices_of
 from ingest.channels.fields import Fields, count_of, id_of, object_of
 from ingest.channels.text_split import split_text, text_size, utf8_bytes, utf16_units
 from ingest.events.payloads import Attachment
@@ -48,15 +50,15 @@ def render(
 ) -> Sequence[HttpRequest] | Unsendable:
     """Return the requests in order: the text in parts, then the files. The last one has the buttons."""
     place = _place(message, person)
-    token = next(iter(account.secrets.get("bot_token", ())), None)
-    if token is None:
+    token = newest_secret(account, "bot_token")
+    if not token:
         return Unsendable("the account has no bot_token")
     if place is None:
         return Unsendable("neither a chat nor a Telegram user to send to")
     contents = _contents(message)
     if isinstance(contents, Unsendable):
         return contents
-    base = f"{account.options.get('api_url') or API_URL}/bot{quote(token, safe=':')}"
+    base = f"{api_url(account, API_URL)}/bot{quote(token, safe=':')}"
     first = {**place, **_reply(message, place["chat_id"])}
     return [
         _request(f"{base}/{method}", {**(place if number else first), **fields})
@@ -102,7 +104,7 @@ def _contents(message: OutboundMessage) -> list[_Content] | Unsendable:
     contents += [_file(each, text if is_caption else None) for each in files]
     if not contents:
         return Unsendable("neither text nor attachments")
-    markup = _markup([*message.quick_replies, *message.buttons])
+    markup = _markup(choices_of(message))
     if isinstance(markup, Unsendable):
         return markup
     method, fields = contents.pop()

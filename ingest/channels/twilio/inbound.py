@@ -39,7 +39,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
-from ingest.channels.several_channels import person_of
+from ingest.channels.people import person_of
 from ingest.channels.twilio import outbound
 from ingest.events.payloads import Attachment
 from ingest.events.types import ReceiptStatus

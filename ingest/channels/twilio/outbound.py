@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -17,15 +18,11 @@ from ingest.channels.base import (
     Sent,
     Unsendable,
 )
+from ingest.channels.basic_auth import basic_value
+from ingest.channels.choices import text_with_choices
 from ingest.channels.fields import FORM, id_of, text_of
-from ingest.channels.several_channels import (
-    api_url,
-    basic_authorization,
-    needs_template,
-    recipient,
-    secret,
-    text_with_choices,
-)
+from ingest.channels.people import recipient
+from ingest.channels.service_window import needs_template
 from ingest.channels.text_split import split_text, utf16_units
 
 API_URL = "https://api.twilio.com"
@@ -120,7 +117,7 @@ def _request(form: Form, account: Account) -> HttpRequest:
     return HttpRequest(
         url=api_url(account, API_URL) + path,
         headers=(
-            ("authorization", basic_authorization(sid, secret(account, "auth_token"))),
+            ("authorization", basic_value(sid, newest_secret(account, "auth_token"))),
             ("content-type", FORM),
         ),
         body=urlencode(form).encode(),

@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
+from ingest.channels.account_values import newest_secret, secrets_of
 from ingest.channels.base import Account, Call, InvalidSignatureError, UnreadableCallError
 from ingest.channels.fields import FORM, form_pairs, is_form
+from ingest.channels.signatures import check_equal
 
 HEADER = "x-twilio-signature"
 SETTINGS = "x-twilio-webhooks-signature-settings"
@@ -31,12 +33,10 @@ def verify(call: Call, account: Account) -> None:
     except (UnreadableCallError, ValueError):
         raise InvalidSignatureError("the call is not one that Twilio signs") from None
     digest, secrets = _scheme(call.headers.get(SETTINGS, ""), account)
-    given = call.headers.get(HEADER, "").encode("utf-8", "replace")
+    given = call.headers.get(HEADER, "")
     expected = [signature(secret, url, params, digest) for url in urls for secret in secrets]
-    if not any(hmac.compare_digest(each.encode(), given) for each in expected):
-        raise InvalidSignatureError(
-            "X-Twilio-Signature fits neither the secrets nor the URL of the account"
-        )
+    reason = "X-Twilio-Signature fits neither the secrets nor the URL of the account"
+    check_equal(given, expected, reason)
 
 
 def sign(body: bytes, content_type: str, account: Account) -> Call:
@@ -47,7 +47,7 @@ def sign(body: bytes, content_type: str, account: Account) -> Call:
     headers = {"content-type": content_type}
     query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     call = Call(method="POST", url=url, headers=headers, query=query, body=body)
-    token = next(iter(account.secrets.get("auth_token", ())), "")
+    token = newest_secret(account, "auth_token")
     headers[HEADER] = signature(token, url, _signed_params(call), "sha1")
     return call
 
@@ -66,7 +66,7 @@ def _scheme(settings: str, account: Account) -> tuple[str, Sequence[str]]:
     digest = _DIGESTS.get(names.get("algorithm", "HMAC_SHA1").upper())
     if digest is None:
         raise InvalidSignatureError("the signature's algorithm is not known")
-    return digest, account.secrets.get("shared_key" if "key" in names else "auth_token", ())
+    return digest, secrets_of(account, "shared_key" if "key" in names else "auth_token")
 
 
 def _signed_params(call: Call) -> Params:

@@ -34,7 +34,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
-from ingest.channels.several_channels import person_of
+from ingest.channels.people import person_of
 from ingest.channels.vonage.signature import sms_fields
 from ingest.events.payloads import Attachment
 from ingest.events.types import ReceiptStatus

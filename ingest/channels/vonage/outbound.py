@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 import jwt
 import msgspec
 
+from ingest.channels.account_values import api_url, newest_secret
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
@@ -20,15 +21,11 @@ from ingest.channels.base import (
     Sent,
     Unsendable,
 )
+from ingest.channels.basic_auth import basic_value
+from ingest.channels.choices import choices_of, text_with_choices
 from ingest.channels.fields import id_of, present, text_of
-from ingest.channels.several_channels import (
-    api_url,
-    basic_authorization,
-    needs_template,
-    recipient,
-    secret,
-    text_with_choices,
-)
+from ingest.channels.people import recipient
+from ingest.channels.service_window import needs_template
 from ingest.channels.text_split import split_text, utf16_units
 from ingest.events.payloads import Attachment
 
@@ -100,7 +97,7 @@ def _contents(message: OutboundMessage, account: Account) -> Iterator[dict[str, 
     if message.template and (is_empty or needs_template(message, account)):
         yield _template(message.template)
         return
-    choices = [*message.quick_replies, *message.buttons]
+    choices = choices_of(message)
     if channel == "whatsapp" and message.text and _fit_buttons(choices, message.text):
         yield _buttons(message.text, choices)
     else:
@@ -156,11 +153,9 @@ def _buttons(text: str, choices: Sequence[Choice]) -> dict[str, Any]:
 
 def _authorization(message: OutboundMessage, account: Account) -> str:
     """Return a token of the application, or key and secret if it has no private key. Raises PyJWT's errors."""
-    key = secret(account, "private_key")
+    key = newest_secret(account, "private_key")
     if not key:
-        return basic_authorization(
-            account.options.get("api_key", ""), secret(account, "api_secret")
-        )
+        return basic_value(account.options.get("api_key", ""), newest_secret(account, "api_secret"))
     now = message.now // 1_000_000
     claims = {
         "application_id": account.options.get("application_id", ""),

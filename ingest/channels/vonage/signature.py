@@ -13,8 +13,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from ingest.channels.account_values import newest_secret, secrets_of
 from ingest.channels.base import Account, Call, InvalidSignatureError, UnreadableCallError
 from ingest.channels.fields import JSON_ERRORS, form_pairs, is_form, json_object
+from ingest.channels.signatures import check_equal
 
 TOKEN_WINDOW = 300
 """Seconds that a token's `iat` may differ from our clock."""
@@ -22,6 +24,8 @@ TOKEN_WINDOW = 300
 SMS_WINDOW = 86_400
 """Seconds that the `timestamp` of an SMS call may be old: a repeated call may have the first one's time, and
 Vonage repeats for 24 hours. A replay within it is a duplicate by its message id."""
+
+SECRET = "signature_secret"  # noqa: S105 (its name)
 
 _SMS_FUTURE = 300
 _HMAC = ("md5", "sha1", "sha256", "sha512")
@@ -67,10 +71,6 @@ def _flat(value: object) -> str:
     return str(value).replace("&", "_").replace("=", "_")
 
 
-def _secrets(account: Account) -> list[str]:
-    return [each for each in account.secrets.get("signature_secret", ()) if each]
-
-
 def _verify_fields(call: Call, account: Account, now: int) -> None:
     try:
         fields = sms_fields(call)
@@ -85,10 +85,8 @@ def _verify_fields(call: Call, account: Account, now: int) -> None:
         raise InvalidSignatureError("the option signature_method is not one of Vonage's")
     if given not in (given.lower(), given.upper()):
         raise InvalidSignatureError("the signature has letters of both cases")
-    expected = [fields_signature(fields, secret, method) for secret in _secrets(account)]
-    actual = given.lower().encode("utf-8", "replace")
-    if not any(hmac.compare_digest(each.encode(), actual) for each in expected):
-        raise InvalidSignatureError("sig does not fit the signature secret and method")
+    expected = [fields_signature(fields, secret, method) for secret in secrets_of(account, SECRET)]
+    check_equal(given.lower(), expected, "sig does not fit the signature secret and method")
     _check_sms_time(str(fields.get("timestamp", "")), now)
 
 
@@ -111,15 +109,14 @@ def _signed_fields(call: Call, account: Account, now: int) -> dict[str, Any] | N
     if not is_form(call) and "messageId" not in fields:
         return None
     fields["timestamp"] = str(now)
-    secret = next(iter(_secrets(account)), "")
+    secret = newest_secret(account, SECRET)
     return fields | {"sig": fields_signature(fields, secret, _method(account))}
 
 
 def _verify_token(token: str, call: Call, account: Account, now: int) -> None:
     signed, _, given = token.rpartition(".")
-    expected = [_mac(signed, secret) for secret in _secrets(account)]
-    if not any(hmac.compare_digest(each, given.encode("utf-8", "replace")) for each in expected):
-        raise InvalidSignatureError("the token does not fit the signature secret")
+    expected = [_mac(signed, secret) for secret in secrets_of(account, SECRET)]
+    check_equal(given, expected, "the token does not fit the signature secret")
     header, claims = _decoded(signed.partition(".")[0]), _decoded(signed.partition(".")[2])
     if header.get("alg") != "HS256" or "crit" in header or "aud" in claims:
         raise InvalidSignatureError("the token is not of the kind that Vonage sends")
@@ -151,12 +148,12 @@ def _token(body: bytes, account: Account, now: int) -> str:
     }
     header = {"alg": "HS256", "typ": "JWT"}
     signed = ".".join(_encoded(msgspec.json.encode(part)) for part in (header, claims))
-    return f"{signed}.{_mac(signed, next(iter(_secrets(account)), '')).decode()}"
+    return f"{signed}.{_mac(signed, newest_secret(account, SECRET))}"
 
 
-def _mac(signed: str, secret: str) -> bytes:
+def _mac(signed: str, secret: str) -> str:
     digest = hmac.digest(secret.encode(), signed.encode("utf-8", "replace"), "sha256")
-    return _encoded(digest).encode()
+    return _encoded(digest)
 
 
 def _encoded(part: bytes) -> str:

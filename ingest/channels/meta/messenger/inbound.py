@@ -23,6 +23,7 @@ from ingest.channels.base import (
     ReceiptItem,
     WatermarkItem,
 )
+from ingest.channels.fields import geo_url
 from ingest.channels.meta.body import (
     Name,
     UnreadablePartError,
@@ -174,7 +175,7 @@ def _attachment(attachment: MediaAttachment) -> Attachment:
     if not isinstance(payload, AttachmentPayload):
         return Attachment(url=attachment.url, name=attachment.title)
     place = payload.coordinates
-    url = payload.url or attachment.url or (f"geo:{place.lat},{place.long}" if place else None)
+    url = payload.url or attachment.url or (geo_url(place.lat, place.long) if place else None)
     return Attachment(url=url, name=attachment.title or payload.title)
 
 

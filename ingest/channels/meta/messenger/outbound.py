@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ingest.channels.account_values import api_url
 from ingest.channels.base import (
     Account,
     Choice,
@@ -18,7 +19,8 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.meta.content import UnsendableContentError, limited, link_of, media_type
-from ingest.channels.meta.graph import WINDOW, api_url, graph_request, is_in_window
+from ingest.channels.meta.graph import graph_request
+from ingest.channels.service_window import WINDOW, is_in_window
 from ingest.channels.text_split import Unit, split_text
 from ingest.events.payloads import Attachment
 

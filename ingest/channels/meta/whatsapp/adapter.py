@@ -6,6 +6,7 @@ Source: Meta's «WhatsApp Business Platform: Webhooks», «Business-scoped user 
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from ingest.channels.account_values import api_url
 from ingest.channels.base import (
     Account,
     Answer,
@@ -20,7 +21,7 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.meta.body import each, read_entries
-from ingest.channels.meta.graph import API_URL, GRAPH_FACEBOOK, api_url, interpret_graph_answer
+from ingest.channels.meta.graph import API_URL, GRAPH_FACEBOOK, interpret_graph_answer
 from ingest.channels.meta.signature import (
     ACCESS_TOKEN,
     APP_SECRET,

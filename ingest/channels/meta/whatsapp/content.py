@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ingest.channels.fields import geo_url
 from ingest.channels.meta.body import Name
 from ingest.channels.meta.whatsapp.body import (
     EditedMessage,
@@ -82,7 +83,7 @@ def _by_id(identifier: Name | None, media_url: str) -> str | None:
 
 def _place(location: Location) -> Attachment:
     """Return a place as a `geo:` URI (RFC 5870)."""
-    url = f"geo:{location.latitude},{location.longitude}"
+    url = geo_url(location.latitude, location.longitude)
     return Attachment(url=url, name=location.name or location.address)
 
 

@@ -8,6 +8,7 @@ URL button messages», «Contextual replies» and «Business-scoped user IDs» (
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ingest.channels.account_values import api_url
 from ingest.channels.base import (
     Account,
     Choice,
@@ -16,9 +17,11 @@ from ingest.channels.base import (
     Person,
     Unsendable,
 )
+from ingest.channels.choices import choices_of
 from ingest.channels.meta.content import UnsendableContentError, limited, link_of, media_type
-from ingest.channels.meta.graph import GRAPH_FACEBOOK, api_url, graph_request, is_in_window
+from ingest.channels.meta.graph import GRAPH_FACEBOOK, graph_request
 from ingest.channels.meta.whatsapp.people import GROUP
+from ingest.channels.service_window import is_in_window
 from ingest.channels.text_split import split_text
 from ingest.events.payloads import Attachment
 
@@ -105,7 +108,7 @@ def _template(template: Mapping[str, Any]) -> Content:
 
 
 def _texts(message: OutboundMessage, account: Account) -> list[Content]:
-    choices = [*message.quick_replies, *message.buttons]
+    choices = choices_of(message)
     text = message.text or ""
     if not choices:
         parts = [part for part in split_text(text, TEXT_LIMIT) if part.strip()]
