@@ -130,11 +130,20 @@ def test_a_place_that_does_not_take_messages_is_rejected(
     assert post(api, text="a", **change) == [expected]
 
 
-def test_a_wrong_token_is_rejected(api: SlackApi) -> None:
-    account = msgspec.structs.replace(
-        make_account(api_url=api.url), secrets={"bot_token": ("xoxb-bad",)}
-    )
-    assert post(api, account, text="a") == [Rejected("invalid_auth", "invalid_auth")]
+def test_a_message_waits_for_a_new_token(api: SlackApi) -> None:
+    account = make_account(api_url=api.url)
+    wrong = msgspec.structs.replace(account, secrets={"bot_token": ("xoxb-bad",)})
+    assert post(api, wrong, text="a") == [Retry("invalid_auth")]
+    [sent] = post(api, account, text="a")
+    assert isinstance(sent, Sent)
+
+
+@pytest.mark.parametrize(
+    "error", ["account_inactive", "not_authed", "token_expired", "token_revoked"]
+)
+def test_an_error_that_a_new_token_repairs_is_tried_again(api: SlackApi, error: str) -> None:
+    api.next_reply = Reply(200, msgspec.json.encode({"ok": False, "error": error}))
+    assert post(api, text="a") == [Retry(error)]
 
 
 @pytest.mark.parametrize(

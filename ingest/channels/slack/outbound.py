@@ -52,6 +52,15 @@ _TRANSIENT = {
     "team_added_to_org",
     "request_timeout",
 }
+_NO_ACCESS = {
+    "account_inactive",
+    "invalid_auth",
+    "not_authed",
+    "token_expired",
+    "token_revoked",
+}
+"""Errors that a new token repairs, so the message waits for it."""
+
 _UNCERTAIN = {"internal_error", "fatal_error"}
 
 
@@ -193,4 +202,8 @@ def interpret(answer: Answer) -> Interpretation:
     error = text_of(fields, "error")
     if error is None or error in _UNCERTAIN:
         return Unknown(error or "an answer without a result")
-    return Retry(error, retry_after(answer)) if error in _TRANSIENT else Rejected(error, error)
+    return (
+        Retry(error, retry_after(answer))
+        if error in _TRANSIENT | _NO_ACCESS
+        else Rejected(error, error)
+    )
