@@ -4,7 +4,7 @@ Reads the store, and changes nothing. The same call gives the same event ids, ho
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -16,6 +16,8 @@ from ingest.accounts.registry import AccountPolicy
 from ingest.accounts.sends import settle_send
 from ingest.accounts.waiting_items import Waiting
 from ingest.api.channel_result import CallResult, TypingChange, wait
+from ingest.api.channel_watermarks import receipts_up_to
+from ingest.api.referenced_messages import ReferencedMessages, in_order
 from ingest.channels import drafts
 from ingest.channels.base import (
     Account,
@@ -46,19 +48,6 @@ SECOND = 1_000_000
 
 SEND_SECONDS = 60
 """Time after which a send without a result does not hold an echo back any more: 60 s."""
-
-MAX_READ_MESSAGES = 100
-"""Maximum messages that one read mark turns into receipts: the newest 100."""
-
-_ORDER: tuple[type[Item], ...] = (
-    AddressChangeItem,
-    MessageItem,
-    OtherItem,
-    EditItem,
-    DeletionItem,
-    ReactionItem,
-)
-"""Messages come before what refers to them, also if the call has them in another order."""
 
 
 class ReadCall(Struct, frozen=True):
@@ -92,8 +81,7 @@ class CallTranslation:
         self._call_id = read.call_id
         self._now = read.now
         self._may_wait = may_wait
-        self._sent: dict[str, FoundMessage] = {}
-        self._messages: dict[str, FoundMessage] = {}
+        self._messages = ReferencedMessages(engine, read.account.account_id)
         self._unresolved: list[Item] = []
         self._resolutions: dict[int, Resolution] = {}
         self.result = CallResult()
@@ -107,8 +95,8 @@ class CallTranslation:
 
     def begin(self) -> Unresolved:
         """Find the messages that the items name; return the items that need a person."""
-        self._items.sort(key=_rank)
-        self._find_messages(self._items)
+        self._items = in_order(self._items)
+        self._messages.find(self._items)
         self._unresolved = [item for item in self._items if self._needs_person(item)]
         return Unresolved(self._account, self._settings, self._unresolved)
 
@@ -139,8 +127,8 @@ class CallTranslation:
         """
         known: set[int] = set()
         while True:
-            new = sorted((item for item in items if id(item) not in known), key=_rank)
-            self._find_messages(new)
+            new = in_order(item for item in items if id(item) not in known)
+            self._messages.find(new)
             self._resolve([item for item in new if self._needs_person(item)])
             arrived = self._known(new)
             if not arrived:
@@ -156,23 +144,11 @@ class CallTranslation:
             self.result.append(ids[event_id], repeat)
         return {id(ids[event_id]) for event_id in stored}
 
-    def _find_messages(self, items: Iterable[Item]) -> None:
-        """Find the messages that the items name by the provider's ids."""
-        named = {each for item in items for each in _messages_named(item)}
-        if not named:
-            return
-        self._sent = provider_messages.find_sent(self._engine, self._account_id, sorted(named))
-        ids = {
-            each: drafts.message_id_of(self._account_id, each) for each in named - set(self._sent)
-        }
-        received = provider_messages.find_received(self._engine, ids) if ids else {}
-        self._messages = {**received, **self._sent}
-
     def _needs_person(self, item: Item) -> bool:
         if isinstance(item, ReceiptItem):
             return False
         if isinstance(item, EditItem | DeletionItem | ReactionItem):
-            return item.message in self._messages
+            return self._messages.get(item.message) is not None
         return True
 
     def _resolve(self, items: Sequence[Item]) -> None:
@@ -220,28 +196,17 @@ class CallTranslation:
         if item.author == "agent" and self._waits_for_send(item, place.conversation_id):
             return
         self.result.prepend(found.drafts)
-        replied_to = self._reply_id(item.in_reply_to)
+        replied_to = self._messages.reply_id(item.in_reply_to)
         draft = drafts.draft_of_message(item, self._account, place, replied_to)
         self.result.append(item, draft)
-        self._messages[item.provider_id] = FoundMessage(
-            place.conversation_id, draft.message_id or ""
-        )
-
-    def _reply_id(self, provider_id: str | None) -> str | None:
-        if provider_id is None:
-            return None
-        found = self._messages.get(provider_id)
-        return (
-            drafts.message_id_of(self._account_id, provider_id)
-            if found is None
-            else found.message_id
-        )
+        created = FoundMessage(place.conversation_id, draft.message_id or "")
+        self._messages.add(item.provider_id, created)
 
     def _is_own_send(self, item: MessageItem) -> bool:
         """Return whether the message is an echo of our own send, and note the provider's id of that."""
-        if item.provider_id in self._sent:
+        if self._messages.is_sent(item.provider_id):
             return True
-        ours = self._find_send(item.client_reference)
+        ours = self._messages.find_send(item.client_reference)
         if ours is None:
             return False
         self._note_sent(item.client_reference, item.provider_id, ours)
@@ -254,11 +219,6 @@ class CallTranslation:
         )
         self._append_receipt(receipt, ours)
         return True
-
-    def _find_send(self, reference: str | None) -> FoundMessage | None:
-        if reference is None:
-            return None
-        return provider_messages.find_send(self._engine, self._account_id, reference)
 
     def _note_sent(self, reference: str | None, provider_id: str, ours: FoundMessage) -> None:
         """Note that the provider took a send, and the id that it gave to it."""
@@ -301,7 +261,10 @@ class CallTranslation:
 
     def _translate_receipt(self, item: ReceiptItem) -> None:
         message = self._messages.get(item.message)
-        if message is None and (message := self._find_send(item.client_reference)) is not None:
+        if (
+            message is None
+            and (message := self._messages.find_send(item.client_reference)) is not None
+        ):
             self._note_sent(item.client_reference, item.message, message)
         if message is None:
             self._wait(item, item.message)
@@ -319,33 +282,9 @@ class CallTranslation:
         place = _place(self._resolutions[id(item)])
         if place is None:
             return
-        conversation_id = place.conversation_id
-        found = provider_messages.find_sent_until(
-            self._engine, self._account_id, conversation_id, item.until, MAX_READ_MESSAGES
-        )
-        ids = {
-            drafts.receipt_id_of(self._account_id, each.message_id, item.status): each
-            for each in found
-        }
-        known = provider_messages.find_events(self._engine, list(ids), CHANNEL_SOURCE)
-        for event_id, message in ids.items():
-            if event_id not in known:
-                self._append_mark(item, event_id, message)
-        self._waits_for_send(item, conversation_id)
-
-    def _append_mark(self, item: WatermarkItem, event_id: str, message: FoundMessage) -> None:
-        receipt = ReceiptItem(
-            provider_id=item.provider_id,
-            person=None,
-            happened_at=item.happened_at,
-            channel=item.channel,
-            message=message.message_id,
-            status=item.status,
-        )
-        place = Place(conversation_id=message.conversation_id)
-        draft = drafts.draft_of_receipt(receipt, self._account, place, message.message_id)
-        draft.event_id = event_id
-        self.result.append(item, draft)
+        for draft in receipts_up_to(self._engine, self._account, item, place.conversation_id):
+            self.result.append(item, draft)
+        self._waits_for_send(item, place.conversation_id)
 
     def _translate_typing(self, item: TypingItem) -> None:
         place = _place(self._resolutions[id(item)])
@@ -372,21 +311,6 @@ class CallTranslation:
         self.result.waiting.append(
             wait(item, self._account_id, self._call_id, provider_id, self._now, until, check_at)
         )
-
-
-def _rank(item: Item) -> int:
-    return next((n for n, kind in enumerate(_ORDER) if isinstance(item, kind)), len(_ORDER))
-
-
-def _messages_named(item: Item) -> Iterator[str]:
-    """Yield the provider's ids of the messages that an item needs."""
-    if isinstance(item, MessageItem):
-        if item.author != "customer":
-            yield item.provider_id
-        if item.in_reply_to is not None:
-            yield item.in_reply_to
-    if isinstance(item, EditItem | DeletionItem | ReactionItem | ReceiptItem):
-        yield item.message
 
 
 def _place(found: Resolution) -> Place | None:
