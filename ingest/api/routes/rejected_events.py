@@ -31,7 +31,7 @@ from ingest.errors import (
     UnauthorizedError,
     UnknownRejectedEventError,
 )
-from ingest.log import queries
+from ingest.log.rejected_event_queries import get_rejected_event, list_rejected_events
 from ingest.log.writer_requests import Append
 
 router = APIRouter(
@@ -78,7 +78,7 @@ def list_rejected(
     code: Annotated[str | None, Query(max_length=64, description="only with this code")] = None,
 ) -> RejectedPage:
     """List rejected events, newest first: of the caller's source; of all with the scope admin."""
-    found = queries.list_rejected_events(
+    found = list_rejected_events(
         api.engine, limit + 1, from_cursor(cursor), _source_filter(caller), code
     )
     page = [_view(row) for row in found[:limit]]
@@ -109,7 +109,7 @@ async def replay_rejected(
 
     Hooks run again for a posted message; they may reject it again.
     """
-    row = queries.get_rejected_event(api.engine, rejected_id, _source_filter(caller))
+    row = get_rejected_event(api.engine, rejected_id, _source_filter(caller))
     if row is None:
         raise UnknownRejectedEventError("there is no rejected event with this id", "rejected_id")
     if row["code"] == ForbiddenError.code:

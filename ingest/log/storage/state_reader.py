@@ -5,7 +5,7 @@ possible either, only this conversation, message or contact is unavailable.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -30,6 +30,7 @@ from ingest.log.storage.tables import events
 
 logger = logging.getLogger(__name__)
 
+K = TypeVar("K")
 S = TypeVar("S")
 
 
@@ -174,6 +175,20 @@ def read_review(engine: Engine, review_id: str, projection: bytes) -> Review:
         return state
 
     return unreadable_states.read("review", review_id, lambda: decode_review(projection), project)
+
+
+def read_each(
+    readers: Mapping[K, Callable[[], S]],
+) -> tuple[dict[K, S], dict[K, UnreadableStateError]]:
+    """Return what each reader returns, and the errors of those that cannot read."""
+    found: dict[K, S] = {}
+    unreadable: dict[K, UnreadableStateError] = {}
+    for key, read in readers.items():
+        try:
+            found[key] = read()
+        except UnreadableStateError as error:
+            unreadable[key] = error
+    return found, unreadable
 
 
 def _require(state: S | None) -> S:

@@ -1,8 +1,8 @@
 """The store of the log for its writer; `queries` reads it for the API."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import ClauseElement, Engine
@@ -20,13 +20,12 @@ from ingest.log.records import (
     ParkedEvent,
     RejectedEvent,
 )
+from ingest.log.storage.compiler import Compiler
+from ingest.log.storage.contact_table import ContactTable
 from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
-from ingest.log.storage.state_reader import read_contact, read_message
+from ingest.log.storage.state_reader import read_each, read_message
 from ingest.log.storage.statements import Bound, compiled_statements
-
-K = TypeVar("K")
-S = TypeVar("S")
 
 
 class Store:
@@ -38,11 +37,12 @@ class Store:
         self.engine = engine
         self._shard = shard
         self._database = database_for(engine)
-        self._compiled: dict[ClauseElement, tuple[str, list[tuple[str, Any]]]] = {}
+        self._compiler = Compiler(engine.dialect)
         self._sql = compiled_statements(engine.dialect)
         self._conversations = ConversationTable(
             engine, self._sql, self._execute, self._execute_many
         )
+        self._contacts = ContactTable(engine, self._sql, self._execute, self._execute_many)
         self._connect()
         self._parked: int = self._execute(self._sql.count_parked)[0][0]
 
@@ -122,7 +122,7 @@ class Store:
         """Return the state of those messages that changed after their creation, and of which it cannot be read."""
         conversation_ids, message_ids = _columns(keys)
         rows = self._sql.find_messages(self._execute, message_ids, conversation_ids)
-        return _read_each(
+        return read_each(
             {
                 (row[0], row[1]): partial(read_message, self.engine, row[0], row[1], row[2])
                 for row in rows
@@ -133,10 +133,7 @@ class Store:
         self, contact_ids: Sequence[str]
     ) -> tuple[dict[str, Contact], dict[str, UnreadableStateError]]:
         """Return those of these contacts that are known, and whose state cannot be read."""
-        rows = self._sql.find_contacts(self._execute, contact_ids)
-        return _read_each(
-            {row[0]: partial(read_contact, self.engine, row[0], row[1]) for row in rows}
-        )
+        return self._contacts.find(contact_ids)
 
     def find_parked(self, keys: Sequence[MessageKey]) -> list[ParkedEvent]:
         """Return the events that wait for messages of these ids in any conversation, in the order received.
@@ -193,31 +190,7 @@ class Store:
 
     def save_contacts(self, contacts: Sequence[Contact]) -> None:
         """Write the states of contacts, and what they are found by."""
-        keys = [(each.contact_id,) for each in contacts]
-        for statement in (
-            self._sql.delete_contact,
-            self._sql.delete_addresses,
-            self._sql.delete_proposals,
-        ):
-            self._execute_many(statement, keys)
-        rows = [(each.contact_id, each.merged_into, encode_state(each)) for each in contacts]
-        self._execute_many(self._sql.insert_contact, rows)
-        self._execute_many(
-            self._sql.insert_address,
-            [
-                (key.value, key.kind, key.scope, each.contact_id, is_current)
-                for each in contacts
-                for key, is_current in each.keys().items()
-            ],
-        )
-        self._execute_many(
-            self._sql.insert_proposal,
-            [
-                (each.contact_id, proposal.other_contact_id, proposal.proposed_at)
-                for each in contacts
-                for proposal in each.proposals
-            ],
-        )
+        self._contacts.save(contacts)
 
     def save_threads(self, threads: Mapping[str, str]) -> None:
         """Write which conversations keys lead to; a later one replaces an earlier one."""
@@ -265,24 +238,7 @@ class Store:
 
     def execute(self, statement: ClauseElement | Bound) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
-        given: Mapping[str, Any] = {}
-        if isinstance(statement, Bound):
-            statement, given = statement
-            if statement not in self._compiled:
-                self._compiled[statement] = self._compile(statement)
-            sql, values = self._compiled[statement]
-        else:
-            sql, values = self._compile(statement)
-        self._cursor.execute(sql, [given.get(name, value) for name, value in values])
-
-    def _compile(self, statement: ClauseElement) -> tuple[str, list[tuple[str, Any]]]:
-        """Return a statement as text, and the name and own value of each parameter, in order."""
-        compiled = statement.compile(
-            dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
-        )
-        values = compiled.params or {}
-        names = getattr(compiled, "positiontup", None) or ()
-        return str(compiled), [(name, values[name]) for name in names]
+        self._cursor.execute(*self._compiler.compile(statement))
 
     def commit(self) -> None:
         """Commit the transaction: it is on disk when this returns."""
@@ -322,20 +278,6 @@ class Store:
     def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
             self._cursor.executemany(statement, rows)
-
-
-def _read_each(
-    readers: Mapping[K, Callable[[], S]],
-) -> tuple[dict[K, S], dict[K, UnreadableStateError]]:
-    """Return what each reader returns, and the errors of those that cannot read."""
-    found: dict[K, S] = {}
-    unreadable: dict[K, UnreadableStateError] = {}
-    for key, read in readers.items():
-        try:
-            found[key] = read()
-        except UnreadableStateError as error:
-            unreadable[key] = error
-    return found, unreadable
 
 
 def _columns(keys: Sequence[MessageKey]) -> tuple[list[str], list[str]]:
