@@ -33,10 +33,10 @@ from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.api_server import run_server
 from tests.channels.accounts import make_account
+from tests.channels.recorded import FOLDER
 from tests.channels.recorded_readings import READERS, Said, read_content, read_mail
 from tests.factories import create_store
 
-FOLDER = Path(__file__).parents[3] / "shared/data/C_webhooks"
 FOLDERS = {"line": "other"}
 """Folders by provider, where the name differs."""
 
