@@ -77,7 +77,9 @@ class CallTranslation:
             window_seconds=read.policy.new_conversation_after,
             has_threads=read.account.channel in THREADED_CHANNELS,
         )
-        self._items = [each for each in read.items if not isinstance(each, UnreadableItem)]
+        self._items: list[Item] = [
+            each for each in read.items if not isinstance(each, UnreadableItem)
+        ]
         self._call_id = read.call_id
         self._now = read.now
         self._may_wait = may_wait

@@ -15,7 +15,7 @@ from dashboards.hidden_characters import reveal
 from ingest.channels.addresses import whatsapp
 from ingest.manifest import read_manifest
 from tests.api_server import Installation
-from tests.channels.meta_calls import real_bodies, real_files
+from tests.channels.meta_calls import real_bodies
 from tests.channels.omnichannel import (
     ADA,
     ANSWERED,
@@ -30,6 +30,7 @@ from tests.channels.omnichannel import (
     Omnichannel,
     whatsapp_text,
 )
+from tests.channels.recorded import recorded
 from tests.channels.stand_ins.meta import meta_stand_in
 from tests.factories import START, Clock, Record, free_port
 from tests.test_mail_client import Postbox
@@ -50,7 +51,7 @@ def recorded_customers() -> Iterator[Customer]:
     Placeholders such as `PHONE_NUMBER` are no customers: no answer reaches them.
     """
     seen = set()
-    for path in real_files("whatsapp_cloud"):
+    for path in recorded("whatsapp_cloud"):
         for raw in real_bodies(path):
             found = read_customer(raw)
             if found is not None and found.ids["from"] not in seen:
