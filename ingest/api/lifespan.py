@@ -191,16 +191,6 @@ def _build_context(
     destinations = AllDestinations(registry, {DESTINATION_PREFIX: accounts})
     dispatcher = Dispatcher(destinations, writer, engine, broadcaster, egress, clock)
     metrics = Metrics(writer, broadcaster, hooks)
-    channels = ChannelIntake(
-        engine,
-        writer,
-        metrics,
-        secrets,
-        Translator(engine, Resolver(engine, clock), settings.parked_ttl // MICROSECOND),
-        clock,
-        new_id,
-        settings.channel_calls_kept // MICROSECOND,
-    )
     return AppContext(
         writer=writer,
         api_keys=ApiKeyAuthenticator(engine, now=clock),
@@ -226,10 +216,31 @@ def _build_context(
         states=StateCache(engine),
         secrets=secrets,
         accounts=AccountCache(engine, secrets, clock),
-        channels=channels,
+        channels=_channel_intake(settings, engine, writer, metrics, secrets, clock, new_id),
         public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,
         broadcast=None if follower is None else follower.broadcast,
+    )
+
+
+def _channel_intake(
+    settings: Settings,
+    engine: Engine,
+    writer: Writer,
+    metrics: Metrics,
+    secrets: SecretBox,
+    clock: Clock,
+    new_id: NewId,
+) -> ChannelIntake:
+    return ChannelIntake(
+        engine,
+        writer,
+        metrics,
+        secrets,
+        Translator(engine, Resolver(engine, clock), settings.parked_ttl // MICROSECOND),
+        clock,
+        new_id,
+        settings.channel_calls_kept // MICROSECOND,
     )
