@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.api_server import Installation
 from tests.factories import Record
+from tests.hostile_reviews import publish_scorecard, review
 from tests.hostile_texts import hostile_id, hostile_texts
 
 ALL = "all-texts"
@@ -14,9 +15,10 @@ def build(installation: Installation, beacon: str) -> None:
     """Post everything, with rejected events and reviews; seal it and load it."""
     texts = hostile_texts(beacon)
     _post(installation, _all_in_one(texts))
+    publish_scorecard(installation, texts)
     for number, text in enumerate(texts):
         _post(installation, _alone(number, text))
-        _review(installation, number, text)
+        review(installation, number, text, ALL, conversation_of(number, text))
     rejected = [{"event_type": text, "conversation_id": text, "text": text} for text in texts]
     installation.post("/v1/events", rejected)
     record = Record(installation.settings, installation.clock)
@@ -70,13 +72,3 @@ def _alone(number: int, text: str) -> list[dict[str, Any]]:
         {"event_type": "conversation.resolved", "payload": {"reason": text}},
     ]  # fmt: skip
     return [{"conversation_id": conversation_of(number, text)} | event for event in events]
-
-
-def _review(installation: Installation, number: int, text: str) -> None:
-    review = {
-        "scorecard": "service", "scorecard_version": 1, "score": 50.0, "ratings": {"tone": 0.5},
-        "causes": {"tone": [text[:60]]}, "reviewee": hostile_id(text), "comment": text,
-    }  # fmt: skip
-    body = {"participant_id": hostile_id(text), "review": review}
-    answer = installation.post(f"/v1/conversations/{ALL}/reviews", body)
-    assert answer.status_code == 201, answer.text

@@ -19,6 +19,7 @@ from dashboards.pages import PAGES
 from tests.api_server import Installation, wait_until
 from tests.factories import free_port
 from tests.hostile_record import ALL, build, conversation_of
+from tests.hostile_reviews import CARD, sample_of
 from tests.hostile_texts import hostile_texts
 from tests.served_dashboard import CLICK, SHOWN, Browser, serve
 from tests.test_dashboards import Beacon, answers
@@ -78,6 +79,7 @@ def test_the_texts_are_on_record_in_every_place(hostile: Installation, beacon: B
         "turns": "intent",
         "feedback": "comment",
         "reviews": "comment",
+        "review_items": "replaced_reason",
         "receipts": "error_code",
     }
     with connect(hostile.settings.warehouse_path) as con:
@@ -113,6 +115,7 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
         ("conversations?reason=image", "newest first", ()),
         (f"conversations?conversation={ALL}&view=print", ALL, ()),
         (f"desk?conversation={ALL}", ALL, ()),
+        *_review_addresses([number for number, _ in opened], hostile),
         ("metrics?metric=handoff_reasons", "Formula", ()),
         ("metrics?metric=csat", "Formula", ()),
         (f"ask_sql?q={sql}", "Run", run),
@@ -124,6 +127,26 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
         ),
     ]
     return [*found, *((page.folder, page.title, ()) for page in PAGES)]
+
+
+def _review_addresses(numbers: list[int], hostile: Installation) -> list[Address]:
+    """The reviews page as a lead sees it: each view, and samples and reviews of some texts."""
+    reviews = hostile.http.get("/v1/reviews?limit=100").json()["items"]
+    visible = [each for each in reviews if each["assignment_id"] is None]
+    page = "reviews?reviewer=lead&view="
+    return [
+        (f"{page}samples", "done", ()),
+        *((f"{page}samples&sample={sample_of(each)}", "Conversations", ()) for each in numbers),
+        *((f"{page}review&sample={sample_of(each)}", "locked for you", ()) for each in numbers),
+        *(
+            (f"{page}reviews&review={each['review_id']}", "Comments on messages", ())
+            for each in visible[::12]
+        ),
+        (f"{page}agreement", "reviews", ()),
+        (f"{page}scores", "Score", ()),
+        (f"{page}scorecards", CARD, ()),
+        (f"{page}draw", "Draw", ()),
+    ]
 
 
 @pytest.mark.long

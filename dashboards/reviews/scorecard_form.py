@@ -36,7 +36,7 @@ def fill_in(
     causes: dict[str, list[str]] = {}
     for group, members in groupby(categories, key=lambda each: each.group):
         if group:
-            st.caption(_plain(group))
+            st.text(formatting.quote(group))
         for each in members:
             _fill_in_one(each, key, given or {}, ratings, causes if asks_causes else None)
     return Filled(ratings, causes, _missing(categories, ratings, causes if asks_causes else None))
@@ -136,8 +136,3 @@ def show_score(categories: Sequence[Category], filled: Filled) -> None:
 def score(value: float | None) -> str:
     """Return a score, 0 to 100, for the page."""
     return formatting.UNKNOWN if value is None else f"{value:.1f}"
-
-
-def _plain(text: str) -> str:
-    """Return text for a caption, which is Markdown, without its signs."""
-    return "".join(each if each.isalnum() or each in " ,.()-" else " " for each in text)
