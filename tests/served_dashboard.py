@@ -39,6 +39,11 @@ CLICK = """
     return Boolean(found);
 """
 
+WIDTHS = """
+    const main = document.querySelector('[data-testid=stMain]');
+    return [document.documentElement.scrollWidth, main.scrollWidth];
+"""
+
 
 class Served(NamedTuple):
     """A dashboard: its URL, and the id of its process."""
@@ -63,19 +68,26 @@ def serve(settings: Settings, environment: Mapping[str, str]) -> Iterator[Served
         )
         url = f"http://127.0.0.1:{settings.dashboard_port}"
         try:
-            wait_until(lambda: _answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
+            wait_until(lambda: answers(f"{url}/_stcore/health"), 60, "the dashboard answers")
             yield Served(url, process.pid)
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a server answers at the URL."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own server)
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def visit(browser: Any, url: str, text: str) -> None:
+    """Open a page in a driver, and wait until it shows `text`."""
+    browser.get(url)
+    wait_until(lambda: browser.execute_script(SHOWN, text), 60, f"{url} shows {text!r}")
 
 
 class Browser:

@@ -16,8 +16,8 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
+from tests.dashboard_app import APP, messages_of, texts
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
-from tests.test_dashboards import APP, messages_of, texts
 
 SAFE = "the code of the safe is 4711"
 ROUTES = {

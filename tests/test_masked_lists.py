@@ -11,8 +11,8 @@ from dashboards import access
 from dashboards.roles import User
 from ingest.settings import Role
 from tests.api_server import Installation
+from tests.dashboard_app import APP
 from tests.factories import Record, make_conversation
-from tests.test_dashboards import APP
 
 PHONE, EMAIL = "+491701234567", "ada@example.org"
 MASKED_PHONE, MASKED_EMAIL = "⟨phone number masked⟩", "⟨email masked⟩"

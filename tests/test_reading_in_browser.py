@@ -16,7 +16,7 @@ from dashboards.serve import command
 from ingest.settings import Settings
 from tests.api_server import Installation, wait_until
 from tests.factories import Clock, Record, free_port
-from tests.test_dashboards import WIDTHS, answers, visit
+from tests.served_dashboard import WIDTHS, answers, visit
 from tests.test_desk import ask_for_a_human
 from tests.test_transcript import LONG, NOW, long_story, story
 

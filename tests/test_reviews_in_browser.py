@@ -13,9 +13,11 @@ from dashboards.reviews.visit import VIEWS
 from dashboards.serve import command
 from ingest.client import Category, CorrectedAnswer, NewReview, PinnedComment, Scorecard
 from tests.api_server import wait_until
+from tests.beacon import Beacon
+from tests.dashboard_pages.stories import hostile_text
 from tests.factories import free_port
 from tests.review_desk import APP, Desk, make_folder, running_desk
-from tests.test_dashboards import SHOWN, WIDTHS, Beacon, answers, hostile_text, visit
+from tests.served_dashboard import SHOWN, WIDTHS, answers, visit
 
 ENDS = {
     "samples": "Review next",

@@ -17,12 +17,12 @@ import pytest
 
 from dashboards.pages import PAGES
 from tests.api_server import Installation, wait_until
+from tests.beacon import Beacon
 from tests.factories import free_port
 from tests.hostile_record import ALL, build, conversation_of
 from tests.hostile_reviews import CARD, sample_of
 from tests.hostile_texts import hostile_texts
-from tests.served_dashboard import CLICK, SHOWN, Browser, serve
-from tests.test_dashboards import Beacon, answers
+from tests.served_dashboard import CLICK, SHOWN, Browser, answers, serve
 from warehouse.lake import connect
 
 pytestmark = pytest.mark.skipif(

@@ -27,8 +27,9 @@ from dashboards.serve import SignInError, command
 from ingest.settings import Settings
 from pipelines import dagster_home
 from tests.api_server import Installation, wait_until
+from tests.dashboard_app import APP
 from tests.factories import Clock, Record, free_port, make_conversation, make_event
-from tests.test_dashboards import APP, answers
+from tests.served_dashboard import answers
 
 TEXT = "the code of the safe is 4711"
 NOON = 1_900_000_000
