@@ -18,6 +18,7 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
+from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.webhook_receiver import Receiver, webhook_receiver
@@ -173,3 +174,10 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     )
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def opened(api: TestClient) -> TestClient:
+    """An API with a conversation `c1` of a customer and a bot."""
+    send(api, "POST", "", conversation_id="c1", channel="web", participants=PEOPLE)
+    return api

@@ -4,9 +4,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from tests.test_conversations import join, opened, post_message, read, rejected, send
-
-__all__ = ["opened"]
+from tests.conversation_calls import join, post_message, read, rejected, send
 
 FIELDS: dict[str, Any] = {
     "conversation_key": "order-7",

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.factories import Clock
-from tests.test_conversations import (
+from tests.conversation_calls import (
     join,
-    opened,
     post_message,
     read,
     rejected,
@@ -18,8 +16,7 @@ from tests.test_conversations import (
     step,
     types,
 )
-
-__all__ = ["opened"]
+from tests.factories import Clock
 
 
 def owner(api: TestClient) -> tuple[str, str | None]:

@@ -10,10 +10,8 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
-from tests.factories import Clock, Ids, create_store
-from tests.test_conversations import (
+from tests.conversation_calls import (
     join,
-    opened,
     post_message,
     read,
     rejected,
@@ -22,8 +20,7 @@ from tests.test_conversations import (
     step,
     types,
 )
-
-__all__ = ["opened"]
+from tests.factories import Clock, Ids, create_store
 
 
 @pytest.fixture

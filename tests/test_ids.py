@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.test_conversations import read
+from tests.conversation_calls import read
 
 PROVIDER_IDS = (
     "+4930123456",

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.test_conversations import join, opened, post_message, read, rejected, send, types
-
-__all__ = ["opened"]
+from tests.conversation_calls import join, post_message, read, rejected, send, types
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from fastapi.testclient import TestClient
 
 from ingest.events import decide
 from ingest.log.state_cache import MIN_PARTICIPANTS
-from tests.test_conversations import opened, post_message, read, rejected, send
-
-__all__ = ["opened"]
+from tests.conversation_calls import post_message, read, rejected, send
 
 
 def join_many(api: TestClient, count: int) -> None:

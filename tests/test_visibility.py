@@ -8,10 +8,8 @@ from fastapi.testclient import TestClient
 from ingest.auth.api_keys import create_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
+from tests.conversation_calls import join, post_message, read, rejected, send
 from tests.factories import Clock
-from tests.test_conversations import join, opened, post_message, read, rejected, send
-
-__all__ = ["opened"]
 
 
 @pytest.fixture

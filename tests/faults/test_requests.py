@@ -11,10 +11,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
+from tests.conversation_calls import send
 from tests.faults.conftest import Found
-from tests.test_conversations import opened, send
-
-__all__ = ["opened"]
 
 PIECES = [
     b"\\ud800", b"NaN", b"1e999", b"\xff", b"null", b"{", b"]", b'"', b"-", b"\x00", b"9" * 400,

@@ -10,10 +10,8 @@ from convolake.verify import verify
 from ingest.log.storage.state_reader import UnreadableState, unreadable_states
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
+from tests.conversation_calls import read, run_due_timers, send
 from tests.factories import Clock, Record, damage, make_conversation, make_event
-from tests.test_conversations import opened, read, run_due_timers, send
-
-__all__ = ["opened"]
 
 DAMAGE = {
     "a value of a wrong type": "update {table} set projection = x'9301c0c3'",

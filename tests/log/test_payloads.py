@@ -8,10 +8,8 @@ import msgspec
 from fastapi.testclient import TestClient
 
 from ingest.events.types import EVENT_TYPES
+from tests.conversation_calls import read, run_due_timers, send
 from tests.factories import Clock
-from tests.test_conversations import opened, read, run_due_timers, send
-
-__all__ = ["opened"]
 
 EVENTS = 20_000
 BATCH_EVENTS = 100
