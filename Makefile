@@ -29,8 +29,8 @@ test-long: install ## run the long tests: faults, whole stories, many loads
 
 test-postgres: install ## run the tests of the log, the API and the channels on PostgreSQL, which must be installed
 	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \
-	  tests/channels tests/conversations tests/delivery tests/events tests/identity tests/log $(patsubst %,tests/test_%.py,log conversations control visibility ingest_stats api lake verify \
-	  live presence webhooks hooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews \
+	  tests/channels tests/conversations tests/delivery tests/events tests/hooks tests/identity tests/log $(patsubst %,tests/test_%.py,log control visibility ingest_stats api lake verify \
+	  live presence webhooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews \
 	  review_samples review_claims review_disputes review_scores review_states)
 
 prove: install ## inject every fault at full length, with controls; prints docs/proof.md (partly as root)
