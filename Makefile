@@ -35,7 +35,7 @@ test-postgres: install ## run the tests of the log, the API and the channels on 
 
 prove: install ## inject every fault at full length, with controls; prints docs/proof.md (partly as root)
 	rm -f $(PROOF)
-	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/test_warehouse.py tests/test_compaction.py tests/test_query_process.py tests/test_safety.py tests/test_url_parameters.py; status=$$?; \
+	PROVE=$(PROOF) $(BIN)/pytest tests/faults tests/test_interleavings.py tests/test_openapi.py tests/test_webhooks.py tests/warehouse tests/test_compaction.py tests/test_query_process.py tests/test_safety.py tests/test_url_parameters.py; status=$$?; \
 	  $(BIN)/python -m tests.faults.proof $(PROOF) > docs/proof.md; exit $$status
 
 channels: install ## send every recorded call of ../shared/data/C_webhooks to an API; print what became of them

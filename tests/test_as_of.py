@@ -12,7 +12,7 @@ from convolake.cli import app
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.factories import Record, make_conversation, make_event
-from tests.test_warehouse import contents
+from tests.warehouse_contents import contents
 from warehouse.build import load
 from warehouse.lake import connect
 

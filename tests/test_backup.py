@@ -27,7 +27,7 @@ from ingest.settings import Settings
 from pipelines.dagster_home import run_once
 from tests.adbc_process import run_in_adbc_process
 from tests.factories import Clock, Record, make_conversation, make_event
-from tests.test_warehouse import contents
+from tests.warehouse_contents import contents
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -27,7 +27,7 @@ from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
 from tests.factories import Record, make_conversation, make_event
 from tests.test_lake import Crash
-from tests.test_warehouse import contents, delete_warehouse
+from tests.warehouse_contents import contents, delete_warehouse
 
 DAY = datetime(2030, 1, 1, 10, tzinfo=UTC)
 NEXT = datetime(2030, 1, 2, 2, tzinfo=UTC)

@@ -21,7 +21,7 @@ from ingest.settings import Settings
 from tests.api_server import Installation
 from tests.factories import Record, make_conversation, make_event
 from tests.hostile_texts import hostile_texts
-from tests.test_poison_events import foreign_conversation, rows_sealed, seal_foreign
+from tests.warehouse.test_poison_events import foreign_conversation, rows_sealed, seal_foreign
 from warehouse.lake import connect
 from warehouse.maintenance import maintain
 

@@ -16,7 +16,7 @@ from ingest.settings import Settings
 from pipelines.dagster_home import prepare, run_once
 from pipelines.definitions import load_job
 from tests.factories import Clock, Ids, Record, make_conversation, make_event
-from tests.test_warehouse import contents, delete_warehouse
+from tests.warehouse_contents import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, spill_path, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge, superseded
 

@@ -21,7 +21,7 @@ from tests.faults import steps
 from tests.faults.conftest import Found
 from tests.faults.steps import Step, run_traced
 from tests.faults.tracing import calls, needs_strace
-from tests.test_warehouse import contents
+from tests.warehouse_contents import contents
 from warehouse.checks import CheckError
 from warehouse.lake import connect
 from warehouse.maintenance import live_files, maintain

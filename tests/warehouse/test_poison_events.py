@@ -13,9 +13,7 @@ from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
 from tests.adbc_process import run_in_adbc_process
 from tests.factories import Clock, Record, make_conversation, make_event
-from tests.test_warehouse import CACHED, change_model, original_models
-
-__all__ = ["original_models"]
+from tests.warehouse_contents import CACHED, change_model
 
 Row = dict[str, Any]
 
