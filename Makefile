@@ -24,7 +24,7 @@ demo: install ## run everything on 60 days of simulated conversations; Ctrl-C st
 test: install ## run the tests that take seconds: all but the long ones
 	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not long"
 
-test-long: install ## run the long tests: faults, whole stories, many loads
+test-long: install ## run the long tests: faults, whole stories, browsers, many loads
 	$(BIN)/pytest --numprocesses auto --dist worksteal -m long
 
 test-postgres: install ## run the tests of the log, the API and the channels on PostgreSQL, which must be installed

@@ -16,6 +16,8 @@ from tests.warehouse_contents import contents
 from warehouse.build import load
 from warehouse.lake import connect
 
+pytestmark = pytest.mark.long
+
 
 def moment(record: Record) -> datetime:
     return datetime.fromtimestamp(record.clock.now / 1_000_000, UTC)

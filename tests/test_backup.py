@@ -29,6 +29,8 @@ from tests.adbc_process import run_in_adbc_process
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.warehouse_contents import contents
 
+pytestmark = pytest.mark.long
+
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -315,7 +317,6 @@ def test_a_backup_says_that_the_key_of_secrets_is_not_in_it(sealed: Record, fold
     assert not [path for path in folder.rglob("*") if path.name == "secret.keys"]
 
 
-@pytest.mark.long
 def test_every_part_works_in_a_moved_data_folder(sealed: Record, tmp_path: Path) -> None:
     run_once_sealed(sealed)
     moved = sealed.settings.model_copy(update={"data": tmp_path / "moved"})

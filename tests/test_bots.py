@@ -20,6 +20,8 @@ from warehouse.metric import metrics
 from warehouse.metric_cases import Selection, read_totals
 from warehouse.metric_values import Period, read_stored, read_stored_by, read_value
 
+pytestmark = pytest.mark.long
+
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 DAY = date(2030, 1, 1)
 SCORES = {"helper": (5, 5, 1), "biller": (1,)}

@@ -30,6 +30,7 @@ def run(record: Record, *arguments: str, code: int = 0) -> str:
     return result.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
 def test_every_table_is_exported_with_all_its_rows_and_columns(
     recorded: Record, tmp_path: Path, form: str

@@ -27,6 +27,8 @@ from ingest.log.storage.store import Store
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation
 
+pytestmark = pytest.mark.long
+
 CONVERSATIONS = ("a", "b")
 MESSAGES = ("m1", "m2", "m3")
 RANKS = {"submitted": 1, "delivered": 3, "read": 4}

@@ -440,6 +440,7 @@ def test_a_customer_message_reopens_resolved_but_not_closed(record: Record) -> N
     assert record.log(state) == [{"state": "closed"}]
 
 
+@pytest.mark.long
 def test_every_client_event_type_reaches_the_warehouse(record: Record) -> None:
     """Each event has every column it may have, because no accepted event may stop a load."""
     record.write(make_conversation())

@@ -20,6 +20,8 @@ from tests.warehouse_contents import contents, delete_warehouse
 from warehouse.lake import WarehouseBusyError, connect, spill_path, write_lock
 from warehouse.maintenance import MERGE_LOADS, live_files, maintain, merge, superseded
 
+pytestmark = pytest.mark.long
+
 # Snapshots have the machine's time; maintenance gets its time as an argument.
 TODAY = datetime.now(UTC)
 NEXT_WEEK = TODAY + timedelta(days=8)
@@ -210,7 +212,6 @@ def test_what_does_not_fit_into_memory_stays_in_the_warehouse_and_is_removed_a_d
     assert not left.exists()
 
 
-@pytest.mark.long
 def test_missing_files_do_not_stop_the_maintenance(scattered: Record) -> None:
     """As after a crash between the removal of files and its record in the catalog."""
     warehouse = scattered.settings.warehouse_path

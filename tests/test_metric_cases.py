@@ -63,6 +63,7 @@ def of_list(metric: Metric, frame: pl.DataFrame) -> tuple[float, int, int]:
     return round(float(upper), 6), int(count), missing
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", WITH_CASES, ids=lambda metric: metric.name)
 def test_the_sums_over_the_list_are_the_figure(simulated: Record, metric: Metric) -> None:
     seen = 0

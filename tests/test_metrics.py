@@ -112,6 +112,7 @@ def independent_sums(cases: list[Case]) -> Sums:
     return found
 
 
+@pytest.mark.long
 def test_every_metric_of_every_day_equals_an_independent_computation(simulated: Record) -> None:
     expected = independent_sums(independent_cases(simulated.settings.lake_path))
     found = stored_sums(simulated)

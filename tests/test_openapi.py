@@ -110,6 +110,7 @@ def draw_sample(served: Served, sample_id: str, conversation_id: str) -> None:
         assert answer.status_code in (201, 409), answer.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "operation",
     OPERATIONS,

@@ -15,6 +15,8 @@ from tests.api_server import Installation, wait_until
 from tests.factories import Record, make_conversation
 from tests.served_dashboard import SHOWN, serve
 
+pytestmark = pytest.mark.long
+
 OTHER = "127.0.0.2"
 """An address that is not that of this machine's own browser, to the dashboard."""
 

@@ -9,6 +9,8 @@ from pipelines.definitions import delete_old_runs, load_job
 from tests.factories import Record, make_conversation
 from warehouse.model import models
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def instance() -> dg.DagsterInstance:

@@ -128,6 +128,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", sample(ATTACKS, 25))
 def test_a_query_reaches_nothing_but_the_tables(
     loaded: Settings, folder: Path, listener: Listener, query: str
@@ -153,6 +154,7 @@ def test_without_the_lock_the_same_query_reads_the_file(
     assert WORD in found or "secret" in found or "content" in found or "word" in found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", sample(TAKES_MEMORY, 4))
 def test_a_query_that_takes_memory_ends_within_its_limit(loaded: Settings, query: str) -> None:
     message, peak = run(loaded, query, Limits(seconds=15.0))
@@ -161,6 +163,7 @@ def test_a_query_that_takes_memory_ends_within_its_limit(loaded: Settings, query
     assert peak < Limits().memory_mb + BASE_MB
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", sample(TAKES_TIME, 2))
 def test_a_query_that_takes_time_ends_in_time(loaded: Settings, query: str) -> None:
     started = time.monotonic()

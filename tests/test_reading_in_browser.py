@@ -20,6 +20,8 @@ from tests.served_dashboard import WIDTHS, answers, visit
 from tests.test_desk import ask_for_a_human
 from tests.test_transcript import LONG, NOW, long_story, story
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 MARKED = """
     const marked = document.querySelector('[class*="st-key-marked-"]');
@@ -83,7 +85,6 @@ def click(browser: Any, selector: str, text: str) -> None:
     )
 
 
-@pytest.mark.long
 def test_a_click_on_the_number_of_an_entry_opens_at_it_and_its_link_can_be_copied(
     browser: Any, site: str
 ) -> None:

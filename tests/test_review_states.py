@@ -128,6 +128,7 @@ def test_a_migration_leaves_the_states_of_a_log_without_reviews(
     engine.dispose()
 
 
+@pytest.mark.long
 def test_the_warehouse_has_what_the_api_shows(team: Team, settings: Settings, clock: Clock) -> None:
     record = Record(settings, clock)
     record.seal()

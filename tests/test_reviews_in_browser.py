@@ -19,6 +19,8 @@ from tests.factories import free_port
 from tests.review_desk import APP, Desk, make_folder, running_desk
 from tests.served_dashboard import SHOWN, WIDTHS, answers, visit
 
+pytestmark = pytest.mark.long
+
 ENDS = {
     "samples": "Review next",
     "draw": "Draw the sample",

@@ -13,6 +13,8 @@ from ingest.events.conversation_state import HUMAN, Conversation, Member, decode
 from ingest.events.message_state import Message, decode_message
 from tests.factories import Clock, Record
 
+pytestmark = pytest.mark.long
+
 CONVERSATIONS = 60
 EVENTS = 25
 PEOPLE = (

@@ -25,10 +25,13 @@ from tests.hostile_texts import hostile_texts
 from tests.served_dashboard import CLICK, SHOWN, Browser, answers, serve
 from warehouse.lake import connect
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("chromium") is None or shutil.which("chromedriver") is None,
-    reason="chromium and chromedriver are not installed",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        shutil.which("chromium") is None or shutil.which("chromedriver") is None,
+        reason="chromium and chromedriver are not installed",
+    ),
+]
 
 WHOLE = bool(os.environ.get("PROVE"))
 """Open the conversation of every text; else of some."""
@@ -149,7 +152,6 @@ def _review_addresses(numbers: list[int], hostile: Installation) -> list[Address
     ]
 
 
-@pytest.mark.long
 def test_no_script_runs_and_no_request_leaves_on_any_page(
     hostile: Installation, site: str, chromium: Browser, beacon: Beacon
 ) -> None:

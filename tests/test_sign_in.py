@@ -31,6 +31,8 @@ from tests.dashboard_app import APP
 from tests.factories import Clock, Record, free_port, make_conversation, make_event
 from tests.served_dashboard import answers
 
+pytestmark = pytest.mark.long
+
 TEXT = "the code of the safe is 4711"
 NOON = 1_900_000_000
 GIVEN: dict[str, Role] = {

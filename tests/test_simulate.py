@@ -21,6 +21,8 @@ from ingest.contract import to_micros
 from ingest.events.types import EVENT_TYPES
 from ingest.settings import Settings
 
+pytestmark = pytest.mark.long
+
 Event = dict[str, Any]
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 DAYS = 60

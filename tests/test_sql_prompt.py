@@ -13,6 +13,8 @@ import pytest
 from tests.factories import Record, make_conversation
 from warehouse.model import models
 
+pytestmark = pytest.mark.long
+
 WAIT = 30.0
 
 

@@ -58,6 +58,7 @@ def played(settings: Settings, clock: Clock) -> Played:
     return Played(page, received, record)
 
 
+@pytest.mark.long
 def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
     played: Played, monkeypatch: pytest.MonkeyPatch, audit_api: Installation
 ) -> None:

@@ -265,6 +265,7 @@ def test_a_page_control_leads_away_from_the_place_of_a_link(open_page: OpenPage)
     assert lines(app)[0] == 5099
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wish", "first"),
     [

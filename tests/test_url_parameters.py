@@ -18,6 +18,8 @@ from tests.factories import Record, make_conversation
 from tests.injections import injections
 from warehouse.lake import connect
 
+pytestmark = pytest.mark.long
+
 APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 STRINGS = injections(500)
 RUNS = 100

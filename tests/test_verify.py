@@ -127,6 +127,7 @@ DAMAGES: dict[str, tuple[Callable[[Settings], None], str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DAMAGES)
 def test_verify_reports_each_damage_with_its_place(intact: Record, name: str) -> None:
     harm, check_name, place = DAMAGES[name]

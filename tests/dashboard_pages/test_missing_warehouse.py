@@ -103,6 +103,7 @@ def test_all_queries_of_a_page_read_one_snapshot(
     assert found.by_hour["conversations"].sum() == 1
 
 
+@pytest.mark.long
 def test_readers_see_whole_loads_during_loads(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     record = Record(settings, Clock(NOW))

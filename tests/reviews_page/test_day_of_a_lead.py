@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qsl
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import formatting
@@ -9,6 +10,8 @@ from dashboards.reviews.agreement import measure_agreement
 from dashboards.reviews.sampling import draw_random
 from dashboards.reviews.scorecards import DEFAULT
 from tests.review_desk import APP, FOUND, LOW_RATED, Desk, press, rate, said, score_shown
+
+pytestmark = pytest.mark.long
 
 
 def test_a_qa_lead_finds_draws_reviews_disputes_compares_and_exports(desk: Desk) -> None:

@@ -19,6 +19,7 @@ def flip_a_bit(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.long
 def test_a_segment_with_a_flipped_bit_is_quarantined_and_the_rest_loaded(record: Record) -> None:
     record.write(
         [event for number in range(3) for event in make_conversation(f"c{number}", messages=4)]
@@ -60,6 +61,7 @@ def test_a_segment_that_differs_from_the_manifest_is_not_loaded(record: Record, 
     assert record.query("select count(*) as n from events") == [{"n": 5}]
 
 
+@pytest.mark.long
 def test_a_load_that_would_break_a_key_changes_nothing(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from tests.adbc_process import run_in_adbc_process
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.warehouse_contents import CACHED, change_model
 
+pytestmark = pytest.mark.long
+
 Row = dict[str, Any]
 
 
@@ -100,7 +102,6 @@ def test_a_strange_event_is_loaded(record: Record, strange: Row) -> None:
     assert record.query("select * from rejected_events") == []
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("original_models")
 def test_a_rejected_event_is_loaded_once_a_version_understands_it(
     record: Record, monkeypatch: pytest.MonkeyPatch
@@ -119,7 +120,6 @@ def test_a_rejected_event_is_loaded_once_a_version_understands_it(
         cached.cache_clear()
 
 
-@pytest.mark.long
 def test_verify_counts_rejected_events_as_known(record: Record) -> None:
     record.publish(make_conversation(messages=3))
     seal_foreign(record, foreign_conversation(record, "bad", payload="nonsense"))
@@ -133,7 +133,6 @@ def test_verify_counts_rejected_events_as_known(record: Record) -> None:
 # --- loads and restatements -------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_a_load_that_changes_a_past_day_is_recorded_with_the_change(
     record: Record, clock: Clock
 ) -> None:
