@@ -1,15 +1,34 @@
 """`simulate`: records believable support conversations through the API."""
 
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convolake.commands.simulation_options import (
+    Channel,
+    ChannelName,
+    Conversations,
+    DropReceipts,
+    Duplicates,
+    HiddenNumbers,
+    Keep,
+    Reorder,
+    SlowBot,
+)
 from convolake.console import print_line, progress_bar, report_errors
 from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from convolake.simulation.plan import Size
+    from convolake.simulation.schedule import Faults
 
 app = typer.Typer()
 
@@ -28,8 +47,27 @@ def simulate(
     story: Annotated[
         StoryName | None, typer.Option(help="Play one conversation, step by step, instead.")
     ] = None,
+    channel: Channel = None,
+    conversations: Conversations = 40,
+    duplicates: Duplicates = 0.0,
+    reorder: Reorder = 0.0,
+    drop_receipts: DropReceipts = 0.0,
+    slow_bot: SlowBot = 5,
+    hidden_numbers: HiddenNumbers = 0.0,
+    keep: Keep = None,
 ) -> None:
-    """Record believable support conversations through the API."""
+    """Record believable support conversations through the API.
+
+    With --channel: play customers, provider and bot against an API of its own, with faults, then load, and compare
+    the warehouse with what was sent. Exit 1 if anything differs.
+    """
+    if channel is not None:
+        from convolake.simulation.plan import Size
+        from convolake.simulation.schedule import Faults
+
+        size = Size(conversations, slow_bot, hidden_numbers)
+        _simulate_channel(channel, seed, size, Faults(duplicates, reorder, drop_receipts), keep)
+        return
     if story is not None:
         _play_story()
         return
@@ -84,3 +122,42 @@ def _play_story() -> None:
         with httpx2.Client(base_url=client.url, headers=client.headers) as http:
             conversation_id = Story(http, f"order-{new_uuid7()}", lambda: None, print_line).play()
     print_line(f"the conversation is {conversation_id}")
+
+
+def _simulate_channel(
+    name: ChannelName, seed: int, size: "Size", faults: "Faults", keep: Path | None
+) -> None:
+    from convolake.simulation.limits import ImpossibleFaultError, check_faults
+    from convolake.simulation.plan import make_plan
+    from convolake.simulation.providers import PROVIDERS
+    from convolake.simulation.report import lines_of_result, lines_of_schedule
+    from convolake.simulation.run import simulate_channel
+    from convolake.simulation.schedule import make_schedule
+
+    provider = PROVIDERS[name]
+    with report_errors(ImpossibleFaultError):
+        check_faults(provider, size, faults)
+    plan = make_plan(seed, size, provider.statuses)
+    schedule = make_schedule(plan, seed, faults)
+    for line in lines_of_schedule(plan, schedule):
+        print_line(line)
+    with (
+        _folder(keep) as folder,
+        progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar,
+    ):
+        result = simulate_channel(provider, plan, schedule, folder, bar.advance)
+    for line in lines_of_result(result):
+        typer.echo(line)
+    if result.differences:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Yield the data folder: a new one, which is kept only if it was named."""
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="convolake-") as folder:
+        yield Path(folder)

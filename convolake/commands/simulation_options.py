@@ -1,0 +1,72 @@
+"""The options of a simulation with faults, as people type them: `5%` and `15s`."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ChannelName(StrEnum):
+    """The channels whose provider can be simulated."""
+
+    whatsapp = "whatsapp"
+    sms = "sms"
+    telegram = "telegram"
+
+
+def share(given: str | float) -> float:
+    """Return `5%` or `0.05` as 0.05. Raises BadParameter."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", str(given).strip(), re.ASCII)
+    value = float(found[1]) / (100 if found[2] else 1) if found else -1.0
+    if not 0 <= value <= 1:
+        raise typer.BadParameter("give a share from 0% to 100%, such as 5%")
+    return value
+
+
+def seconds(given: str | int) -> int:
+    """Return `15s` or `15` as 15. Raises BadParameter."""
+    found = re.fullmatch(r"([0-9]{1,4})s?", str(given).strip(), re.ASCII)
+    if found is None:
+        raise typer.BadParameter("give whole seconds, such as 15s")
+    return int(found[1])
+
+
+Channel = Annotated[
+    ChannelName | None,
+    typer.Option(help="Simulate the provider of a channel instead, and compare the warehouse."),
+]
+Conversations = Annotated[
+    int, typer.Option(min=1, max=10_000, help="Customers that write on the channel.")
+]
+Duplicates = Annotated[
+    float, typer.Option(parser=share, metavar="SHARE", help="Calls that come again, some at once.")
+]
+Reorder = Annotated[
+    float,
+    typer.Option(
+        parser=share,
+        metavar="SHARE",
+        help="Groups of calls that overtake each other; statuses that come before the answer to their send.",
+    ),
+]
+DropReceipts = Annotated[
+    float, typer.Option(parser=share, metavar="SHARE", help="Receipts that never come.")
+]
+SlowBot = Annotated[
+    int,
+    typer.Option(
+        parser=seconds,
+        metavar="SECONDS",
+        help="Time until the bot answers, by the simulated clock.",
+    ),
+]
+HiddenNumbers = Annotated[
+    float,
+    typer.Option(parser=share, metavar="SHARE", help="Customers who hide the phone number."),
+]
+Keep = Annotated[
+    Path | None,
+    typer.Option(help="A new data folder for the API of --channel, which is kept.", exists=False),
+]

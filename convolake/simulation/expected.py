@@ -1,0 +1,153 @@
+"""What the warehouse has to hold after a simulation, from plan and schedule alone. Pure.
+
+No code of the product reads, derives or normalises anything here: a fault there shows as a difference.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from convolake.simulation.parts import Part, index_of
+from convolake.simulation.plan import Answer, Conversation, Message, Plan, Said, Status, Turn
+from convolake.simulation.providers.base import Provider
+from convolake.simulation.schedule import Schedule
+
+SESSION_SECONDS = 86_400
+"""Time-out of a session on these channels, by default."""
+
+Row = Mapping[str, object]
+Rows = Mapping[str, Row]
+"""Facts by what they are about, such as `message 3.1.2`."""
+
+STATES: Mapping[Status, str] = {
+    "sent": "submitted",
+    "delivered": "delivered",
+    "read": "read",
+    "failed": "failed",
+}
+
+
+class Expectation(Struct, frozen=True):
+    """Reads plan and schedule as the facts that must be stored. Times are seconds since 1970."""
+
+    provider: Provider
+    plan: Plan
+    schedule: Schedule
+    parts: Mapping[str, Part]
+    arrivals: Mapping[tuple[str, Status | None], int]
+
+    def rows(self) -> Rows:
+        """Return every fact."""
+        return dict(self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, Row]]:
+        for conversation in self.plan:
+            for turn in conversation.turns:
+                for message in turn.messages:
+                    yield f"message {message.key}", self._message(conversation, turn, message)
+                yield f"message {turn.answer.key}", self._answer(conversation, turn)
+            number = conversation.customer.number
+            yield f"conversation of customer {number}", self._conversation(conversation)
+            yield f"customer {number}", self._customer(conversation)
+            yield from self._turns(conversation)
+            yield from self._sessions(conversation)
+
+    def _message(self, conversation: Conversation, turn: Turn, message: Message) -> Row:
+        return {
+            **self._common(conversation, turn, message, "customer"),
+            "time": self._stored_at(message),
+            "provider id": self.parts[message.key].provider_id,
+            "contact of customer": conversation.customer.number,
+        }
+
+    def _answer(self, conversation: Conversation, turn: Turn) -> Row:
+        answer = turn.answer
+        stored = {each: self._receipt_at(answer, each) for each in STATES}
+        came = [each for each in STATES if stored[each] is not None]
+        failed = stored["failed"] is not None
+        return {
+            **self._common(conversation, turn, answer, "bot"),
+            "time": answer.at,
+            "state": STATES[came[-1]] if came else "submitted",
+            "submitted": answer.at,  # by the API itself, when the provider takes the message
+            "delivered": stored["delivered"],
+            "read": stored["read"],
+            "failed": stored["failed"],
+            "error code": self.provider.failure_code if failed else None,
+        }
+
+    def _common(self, conversation: Conversation, turn: Turn, said: Said, role: str) -> Row:
+        return {
+            "text": said.text,
+            "role": role,
+            "channel": self.provider.channel,
+            "conversation of customer": conversation.customer.number,
+            "session": turn.session,
+        }
+
+    def _stored_at(self, message: Message) -> int:
+        """Return the provider's time, or when the message arrived first if its calls have none."""
+        return message.at if self.provider.has_times else self.arrivals[message.key, None]
+
+    def _receipt_at(self, answer: Answer, status: Status) -> int | None:
+        for each in answer.receipts:
+            if each.status == status and (answer.key, status) not in self.schedule.dropped:
+                arrived = self.arrivals[answer.key, status]
+                return each.at if self.provider.has_times else arrived
+        return None
+
+    def _in_order(self, conversation: Conversation) -> list[str]:
+        """Return the keys of all messages in the order of their first arrival."""
+        said: list[Said] = []
+        for turn in conversation.turns:
+            said += (*turn.messages, turn.answer)
+        keys = (each.key for each in said)
+        return sorted(keys, key=lambda key: self.arrivals[key, None])
+
+    def _first(self, turn: Turn) -> Message:
+        """Return the message of a turn that arrives first."""
+        return min(turn.messages, key=lambda each: self.arrivals[each.key, None])
+
+    def _conversation(self, conversation: Conversation) -> Row:
+        order = self._in_order(conversation)
+        return {
+            "conversations": 1,
+            "messages": len(order),
+            "order": " ".join(order),
+            "sessions": conversation.turns[-1].session,
+        }
+
+    def _customer(self, conversation: Conversation) -> Row:
+        addresses = self.provider.addresses(conversation.customer)
+        return {"contacts": 1, "addresses": " ".join(sorted(addresses))}
+
+    def _turns(self, conversation: Conversation) -> Iterator[tuple[str, Row]]:
+        for number, turn in enumerate(conversation.turns, 1):
+            started = self._stored_at(self._first(turn))
+            yield (
+                f"turn {number} of customer {conversation.customer.number}",
+                {
+                    "start": started,
+                    "customer's messages": len(turn.messages),
+                    "latency of the bot": turn.answer.at - started,
+                },
+            )
+
+    def _sessions(self, conversation: Conversation) -> Iterator[tuple[str, Row]]:
+        for number in range(1, conversation.turns[-1].session + 1):
+            turns = [each for each in conversation.turns if each.session == number]
+            yield (
+                f"session {number} of customer {conversation.customer.number}",
+                {
+                    "start": self._stored_at(self._first(turns[0])),
+                    "end": turns[-1].answer.at + SESSION_SECONDS,
+                    "reason of the end": "timeout",
+                    "messages": sum(len(each.messages) + 1 for each in turns),
+                },
+            )
+
+
+def expect(provider: Provider, plan: Plan, schedule: Schedule) -> Rows:
+    """Return every fact that the warehouse has to hold."""
+    parts = index_of(plan, provider)
+    return Expectation(provider, plan, schedule, parts, schedule.first_arrivals()).rows()

@@ -1,0 +1,144 @@
+"""What the warehouse holds after a simulation, in the words of the expectation. Reads with SQL only."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from convolake.simulation.expected import Row, Rows
+from convolake.simulation.parts import Part
+
+SQL = Path(__file__).parent / "sql"
+
+Record = Mapping[str, Any]
+
+
+class Found:
+    """Reads one warehouse. What belongs to no planned customer is named by its own id."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, parts: Mapping[str, Part]) -> None:
+        """`parts`: the messages of the plan; their provider ids tell whose conversation it is."""
+        self._con = con
+        self._keys = {part.provider_id: key for key, part in parts.items()} | {
+            key: key for key in parts
+        }
+        self._customers = {key: part.conversation.customer.number for key, part in parts.items()}
+        self._messages = self._read("messages")
+        self._owners = self._owners_of("conversation_id")
+        self._contacts = self._owners_of("contact_id")
+
+    def rows(self) -> Rows:
+        """Return every fact."""
+        return dict(self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, Row]]:
+        for each in self._messages:
+            yield f"message {self._key(each)}", self._message(each)
+        yield from self._conversations()
+        yield from self._people()
+        for each in self._read("turns"):
+            owner = self._owner(each)
+            yield (
+                f"turn {each['turn_number']} of {owner}",
+                {
+                    "start": _seconds(each["started_at"]),
+                    "customer's messages": each["customer_message_count"],
+                    "latency of the bot": each["reply_seconds"],
+                },
+            )
+        for each in self._read("sessions"):
+            yield (
+                f"session {each['session_number']} of {self._owner(each)}",
+                {
+                    "start": _seconds(each["started_at"]),
+                    "end": _seconds(each["ended_at"]),
+                    "reason of the end": each["end_reason"],
+                    "messages": each["message_count"],
+                },
+            )
+
+    def _message(self, row: Record) -> Row:
+        common = {
+            "text": row["text"],
+            "role": row["participant_role"],
+            "channel": row["channel"],
+            "conversation of customer": self._owners.get(row["conversation_id"]),
+            "session": row["session_number"],
+            "time": _seconds(row["happened_at"]),
+        }
+        if row["participant_role"] == "customer":
+            contact = self._contacts.get(row["contact_id"])
+            return {**common, "provider id": row["provider_id"], "contact of customer": contact}
+        return {
+            **common,
+            "state": row["status"],
+            "submitted": _seconds(row["submitted_at"]),
+            "delivered": _seconds(row["delivered_at"]),
+            "read": _seconds(row["read_at"]),
+            "failed": _seconds(row["failed_at"]),
+            "error code": row["error_code"],
+        }
+
+    def _conversations(self) -> Iterator[tuple[str, Row]]:
+        """Yield the conversations of each customer together: a second one is a difference."""
+        order = defaultdict[str, list[str]](list)
+        for each in self._messages:
+            order[self._owner(each)].append(self._key(each))
+        owned = defaultdict[str, list[Record]](list)
+        for each in self._read("conversations"):
+            owned[self._owner(each)].append(each)
+        for owner, conversations in owned.items():
+            yield (
+                f"conversation of {owner}",
+                {
+                    "conversations": len(conversations),
+                    "messages": sum(each["message_count"] for each in conversations),
+                    "order": " ".join(order[owner]),
+                    "sessions": sum(each["session_count"] for each in conversations),
+                },
+            )
+
+    def _people(self) -> Iterator[tuple[str, Row]]:
+        """Yield the contacts of each customer together, with all of their addresses."""
+        contacts = defaultdict[str, set[str]](set)
+        addresses = defaultdict[str, set[str]](set)
+        for each in self._read("addresses"):
+            contact = each["contact_id"]
+            number = self._contacts.get(contact)
+            owner = f"contact {contact}" if number is None else f"customer {number}"
+            payload = json.loads(each["payload"])
+            contacts[owner].add(contact)
+            addresses[owner].add(f"{payload.get('kind')}:{payload['address']}")
+        for owner, found in contacts.items():
+            yield owner, {"contacts": len(found), "addresses": " ".join(sorted(addresses[owner]))}
+
+    def _key(self, row: Record) -> str:
+        """Return the planned message of a row: a customer's by the provider's id, an answer by its own."""
+        name: str = row["provider_id"] or row["message_id"]
+        return self._keys.get(name, name)
+
+    def _owner(self, row: Record) -> str:
+        number = self._owners.get(row["conversation_id"])
+        return f"conversation {row['conversation_id']}" if number is None else f"customer {number}"
+
+    def _owners_of(self, column: str) -> dict[str, int]:
+        """Return the customer whose message is the first with each value of a column."""
+        owners: dict[str, int] = {}
+        for each in self._messages:
+            number = self._customers.get(self._key(each))
+            if number is not None and each[column] is not None:
+                owners.setdefault(each[column], number)
+        return owners
+
+    def _read(self, name: str) -> list[Record]:
+        cursor = self._con.execute((SQL / f"{name}.sql").read_text())
+        columns = [each[0] for each in cursor.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()

@@ -1,0 +1,74 @@
+"""An installation for one simulation: the API on loopback over a folder of its own, with a clock that is set."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from ipaddress import ip_network
+from multiprocessing import get_context
+from pathlib import Path
+
+from ingest.api.app import create_app
+from ingest.api.middleware import FastPathMiddleware
+from ingest.api.server import ApiServer, uvicorn_config
+from ingest.auth.api_keys import get_or_create_local_key
+from ingest.client import Client
+from ingest.settings import Settings
+
+SECOND = 1_000_000
+
+
+class VirtualClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, seconds: int) -> None:
+        """Begin at `seconds` since 1970."""
+        self._now = seconds * SECOND
+
+    def __call__(self) -> int:
+        """Return the time in microseconds."""
+        return self._now
+
+    def set(self, seconds: int) -> None:
+        """Move to `seconds` since 1970. The clock never goes back."""
+        self._now = max(self._now, seconds * SECOND)
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the default settings on `folder`, whatever the environment says; loopback takes sends."""
+    return Settings.model_construct(data=folder, webhook_networks={ip_network("127.0.0.0/8")})
+
+
+@contextmanager
+def serve_api(settings: Settings, clock: VirtualClock) -> Iterator[Client]:
+    """Serve the API on a free port until the block ends; yield a client with all scopes."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    key = get_or_create_local_key(settings, clock())
+    app = FastPathMiddleware(create_app(settings, clock))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = ApiServer(uvicorn_config(app, lifespan="on"), app.stop_waiting)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            with Client(f"http://127.0.0.1:{listener.getsockname()[1]}", key) as client:
+                client.wait_until_ready()
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def load_record(settings: Settings) -> None:
+    """Seal and load everything. A process of its own seals: this one may not read the API's store with ADBC."""
+    from warehouse.build import load
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(_seal, settings.data).result()
+    load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
+
+
+def _seal(folder: Path) -> None:
+    from ingest.lake.sealer import catch_up
+
+    catch_up(settings_of(folder))

@@ -1,0 +1,9 @@
+-- One row per session.
+select
+    conversation_id,
+    session_number,
+    started_at,
+    ended_at,
+    end_reason,
+    message_count
+from sessions

@@ -1,0 +1,74 @@
+"""The provider's side of sends: an HTTP server on loopback that takes the bot's answers."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from convolake.simulation.providers.base import Provider, Taken
+
+
+class StandIn:
+    """Takes sends, and gives each the id that the simulation foresees for it.
+
+    `keys`: the answer by its text. `ids`: the provider's id by the answer. `on_send` is called before the
+    provider answers, so that it can report a status first.
+    """
+
+    def __init__(self, provider: Provider, keys: Mapping[str, str], ids: Mapping[str, str]) -> None:
+        self._provider = provider
+        self._keys = keys
+        self._ids = ids
+        self._lock = threading.Lock()
+        self.on_send: Callable[[str], object] = lambda _: None
+        self.sends: dict[str, Taken] = {}
+        self.counts = Counter[str]()
+        self.unplanned: list[str] = []
+
+    def take(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Return status and body of the provider's answer."""
+        try:
+            send = self._provider.read_send(path, body)
+            key = self._keys[send.text]
+        except (ValueError, KeyError):
+            with self._lock:
+                self.unplanned.append(f"{path}: {body.decode(errors='replace')}")
+            return 400, b"{}"
+        with self._lock:
+            self.counts[key] += 1
+            self.sends[key] = send
+        self.on_send(key)
+        return 200, self._provider.send_answer(send, self._ids[key])
+
+
+@contextmanager
+def listen(stand_in: StandIn) -> Iterator[str]:
+    """Listen until the block ends; yield the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            status, answer = stand_in.take(self.path, body)
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Keep the screen quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
