@@ -39,8 +39,17 @@ class StoryName(StrEnum):
     omnichannel = "omnichannel"
 
 
+WITH_CHANNEL = (
+    *("conversations", "duplicates", "reorder", "drop_receipts", "slow_bot", "hidden_numbers"),
+    "keep",
+)
+WITHOUT_CHANNEL = ("days", "live", "story")
+"""Options that have a meaning only with --channel, and only without it."""
+
+
 @app.command()
 def simulate(
+    context: typer.Context,
     days: Annotated[int, typer.Option(min=0, max=730, help="Days of history.")] = 0,
     live: Annotated[bool, typer.Option(help="Then keep a live trickle, until Ctrl-C.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed makes the same conversations.")] = 1,
@@ -61,6 +70,7 @@ def simulate(
     With --channel: play customers, provider and bot against an API of its own, with faults, then load, and compare
     the warehouse with what was sent. Exit 1 if anything differs.
     """
+    _check_options(context, channel)
     if channel is not None:
         from convolake.simulation.plan import Size
         from convolake.simulation.schedule import Faults
@@ -75,6 +85,16 @@ def simulate(
         print_line("choose --days 60 for history, --live for a trickle, or both", "red")
         raise typer.Exit(2)
     _simulate(days, seed, is_live=live)
+
+
+def _check_options(context: typer.Context, channel: ChannelName | None) -> None:
+    """Raise BadParameter for an option that would change nothing."""
+    others, where = (WITH_CHANNEL, "with") if channel is None else (WITHOUT_CHANNEL, "without")
+    for name in others:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(f"{option} has a meaning only {where} --channel")
 
 
 def _simulate(days: int, seed: int, *, is_live: bool) -> None:
@@ -135,8 +155,10 @@ def _simulate_channel(
     from convolake.simulation.schedule import make_schedule
 
     provider = PROVIDERS[name]
-    with report_errors(ImpossibleFaultError):
+    try:
         check_faults(provider, size, faults)
+    except ImpossibleFaultError as error:
+        raise typer.BadParameter(str(error)) from error
     plan = make_plan(seed, size, provider.statuses)
     schedule = make_schedule(plan, seed, faults)
     for line in lines_of_schedule(plan, schedule):
@@ -156,6 +178,8 @@ def _simulate_channel(
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Yield the data folder: a new one, which is kept only if it was named."""
     if keep is not None:
+        if keep.exists():
+            raise typer.BadParameter(f"--keep: {keep} exists already; name a new folder")
         keep.mkdir(parents=True)
         yield keep
         return

@@ -66,17 +66,16 @@ class Player:
                 self._clock.set(at)
                 deliveries = list(group)
                 calls = [each for each in deliveries if not each.is_early]
-                for _ in pool.map(self._deliver, calls):
-                    on_progress(1)
-                self._wait_for_sends(calls)
-                on_progress(len(deliveries) - len(calls))
+                taken = [each for each in pool.map(self._deliver, calls) if each is not None]
+                self._wait_for_sends(taken)
+                on_progress(len(deliveries))
         self._wait_for_receipts(schedule)
         self._clock.set(schedule.deliveries[-1].at + SETTLED_SECONDS)
         for part in self._answers():
             self._settling.wait_for_ends(part)
 
-    def _deliver(self, delivery: Delivery) -> None:
-        """Make a call; note it if it fails."""
+    def _deliver(self, delivery: Delivery) -> Delivery | None:
+        """Make a call, and return it; note it if it fails, and return None."""
         part = self._parts[delivery.key]
         try:
             if isinstance(part.said, Message):
@@ -87,6 +86,8 @@ class Player:
                 self._bot.post(part)
         except (ClientError, LookupError, httpx2.HTTPError) as error:
             self._problems.append(f"{delivery.kind} {delivery.key}: {error}")
+            return None
+        return delivery
 
     def _report_early(self, key: str) -> None:
         """Report the first status while the provider still handles the send."""

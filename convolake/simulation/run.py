@@ -50,21 +50,23 @@ def simulate_channel(
 
     `is_lost`: calls that are not made although the plan expects them, as a control of the comparison.
     """
-    settings, clock = settings_of(folder), VirtualClock(START)
-    parts = index_of(plan, provider)
+    settings, parts = settings_of(folder), index_of(plan, provider)
     played = schedule.without(is_lost)
-    differences = _play(provider, parts, played, settings, clock, on_progress)
+    problems = _play(provider, parts, played, settings, VirtualClock(START), on_progress)
     load_record(settings)
-    expected = expect(provider, plan, schedule)
-    differences += compare(expected, _read(settings, parts))
-    return Result(sum(len(row) for row in expected.values()), tuple(differences))
+    result = compare_warehouse(provider, plan, schedule, folder)
+    return Result(result.facts, (*problems, *result.differences))
 
 
-def _read(settings: Settings, parts: Mapping[str, Part]) -> Mapping[str, Mapping[str, object]]:
+def compare_warehouse(provider: Provider, plan: Plan, schedule: Schedule, folder: Path) -> Result:
+    """Compare a plan with the warehouse in `folder`, which may be that of another plan."""
     from warehouse.lake import connect
 
-    with connect(settings.warehouse_path) as con:
-        return Found(con, parts).rows()
+    expected = expect(provider, plan, schedule)
+    with connect(settings_of(folder).warehouse_path) as con:
+        found = Found(con, index_of(plan, provider)).rows()
+    facts = sum(len(row) for row in expected.values())
+    return Result(facts, tuple(compare(expected, found)))
 
 
 def _play(

@@ -10,8 +10,8 @@ import httpx2
 from convolake.simulation.bot import Bot
 from convolake.simulation.parts import Part
 
-WAIT_SECONDS = 20.0
-"""Maximum real time of one wait. What is not done by then is a problem, and the next wait is short."""
+WAIT_SECONDS, LATER_WAIT_SECONDS = 20.0, 2.0
+"""Maximum real time of a wait, and of those after one that was in vain."""
 
 PAUSE_SECONDS = 0.01
 PAGE_EVENTS = 100
@@ -62,7 +62,7 @@ class Settling:
             parameters["cursor"] = page["cursor"]
 
     def _wait(self, is_done: Callable[[], bool], problem: str) -> None:
-        deadline = time.monotonic() + (PAUSE_SECONDS if self.problems else WAIT_SECONDS)
+        deadline = time.monotonic() + (LATER_WAIT_SECONDS if self.problems else WAIT_SECONDS)
         while not is_done():
             if time.monotonic() > deadline:
                 self.problems.append(problem)
