@@ -46,7 +46,7 @@ check: install ## check style, types, layers, SQL, spelling and the OpenAPI docu
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar warehouse dashboards
+	$(BIN)/sqlfluff lint --disable-progress-bar warehouse dashboards convolake
 	$(BIN)/python -m tests.api_clients.documents
 	$(BIN)/openapi-spec-validator tests/api_clients/generated/openapi.json
 	$(BIN)/codespell $(CODE) docs README.md CONTRIBUTING.md CHANGELOG.md

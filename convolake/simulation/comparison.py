@@ -16,7 +16,7 @@ class Difference(Struct, frozen=True):
 
 
 def compare(expected: Rows, found: Rows) -> Iterator[Difference]:
-    """Yield what is missing, what differs, and what nobody expected."""
+    """Yield what is missing, what differs, and what was not expected."""
     for name, row in expected.items():
         if name not in found:
             yield Difference(name, row, None)

@@ -20,7 +20,7 @@ SECOND = 1_000_000
 
 
 class VirtualClock:
-    """A clock that stands still until it is set."""
+    """A clock that moves only when it is set."""
 
     def __init__(self, seconds: int) -> None:
         """Begin at `seconds` since 1970."""

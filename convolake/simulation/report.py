@@ -1,4 +1,4 @@
-"""What a simulation prints: what went wrong on the way, and every difference at the end."""
+"""Prints the size and the faults of a simulation, and every difference at the end."""
 
 from collections.abc import Iterator
 

@@ -32,7 +32,7 @@ ACCOUNT_ID = "simulated"
 
 
 class Result(Struct, frozen=True):
-    """What was compared, and every difference."""
+    """The number of compared facts, and every difference."""
 
     facts: int
     differences: tuple[Difference, ...]

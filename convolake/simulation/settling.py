@@ -11,7 +11,7 @@ from convolake.simulation.bot import Bot
 from convolake.simulation.parts import Part
 
 WAIT_SECONDS, LATER_WAIT_SECONDS = 20.0, 2.0
-"""Maximum real time of a wait, and of those after one that was in vain."""
+"""Maximum real time of a wait, and of each wait after one that failed."""
 
 PAUSE_SECONDS = 0.01
 PAGE_EVENTS = 100

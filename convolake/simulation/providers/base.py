@@ -42,7 +42,7 @@ class Provider(Protocol):
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """What it reports about a message that it took."""
+        """The statuses that it reports about a message."""
 
     @property
     def has_times(self) -> bool:
