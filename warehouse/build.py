@@ -15,7 +15,14 @@ import duckdb
 from sqlglot import exp
 
 from ingest.manifest import Segment, read_manifest
-from warehouse import calendar_tables, definitions, incremental, ledger, restatements
+from warehouse import (
+    calendar_tables,
+    definitions,
+    incremental,
+    ledger,
+    restatements,
+    table_statistics,
+)
 from warehouse.as_of import segments_until, spans_beyond
 from warehouse.business_hours import Schedule
 from warehouse.calendar_tables import Calendar
@@ -45,14 +52,12 @@ def load(
     Raises ManifestError, WarehouseBusyError, CheckError; the warehouse is then as it was before.
     """
     started = time.perf_counter()
-    with (
-        write_lock(warehouse),
-        connect(warehouse, read_only=False) as con,
-        transaction(con, warehouse),
-    ):
-        now = now or datetime.now(UTC)
-        calendar = Calendar(reporting_zone, business_hours, now.year)
-        report = _load(con, lake, calendar, now, until)
+    with write_lock(warehouse), connect(warehouse, read_only=False) as con:
+        with transaction(con, warehouse):
+            now = now or datetime.now(UTC)
+            calendar = Calendar(reporting_zone, business_hours, now.year)
+            report = _load(con, lake, calendar, now, until)
+        table_statistics.complete(con)
     report.seconds = time.perf_counter() - started
     return report
 
