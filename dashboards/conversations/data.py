@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import streamlit as st
 
@@ -135,6 +136,19 @@ def load_transcript(
         if not rows.height:
             return None
         row = rows.row(0, named=True)
-        days = {name: row[name] for name in ("first_on", "last_on")}
-        entries = run_query(cursor, HERE / "sql" / "transcript.sql", parameters | days)
-    return Transcript(row, entries, part_size)
+        known = {name: row[name] for name in ("first_on", "last_on", "reporting_zone")}
+        entries = run_query(cursor, HERE / "sql" / "transcript.sql", parameters | known)
+        waits = _read_waits(cursor, entries, parameters | known)
+    return Transcript(row, entries.with_columns(waits), part_size)
+
+
+def _read_waits(
+    cursor: duckdb.DuckDBPyConnection, entries: pl.DataFrame, parameters: dict[str, Any]
+) -> pl.Series:
+    """Return for each entry the wait that it ends: the first acceptance of a handoff ends it."""
+    is_accepted = entries["event_type"] == "handoff.accepted"
+    if not is_accepted.any():
+        return pl.Series("wait_seconds", [None] * entries.height, pl.Int64)
+    waits = run_query(cursor, HERE / "sql" / "waits.sql", parameters)
+    found = entries.join(waits, on=["handoff_id", "happened_at"], how="left", maintain_order="left")
+    return found.select(pl.when(is_accepted).then(pl.col("wait_seconds"))).to_series()

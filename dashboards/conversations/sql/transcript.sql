@@ -3,6 +3,7 @@
 -- A part beyond the last gives the last one. With $found, a sequence, it begins two entries before
 -- the entry of this sequence, or the last one before it.
 -- The conversation has events from $first_on to $last_on only: files of other days are not read.
+-- Times are in the zone $reporting_zone. Few tables are read: each costs 5 ms before its first row.
 
 with
 
@@ -78,18 +79,10 @@ own_messages as (
 own_sessions as (
     select
         session_id,
-        session_number
-    from sessions
-    where conversation_id = $conversation_id and started_on between $first_on and $last_on
-),
-
-own_handoffs as (
-    select
-        handoff_id,
-        accepted_at,
-        wait_seconds
-    from handoffs
-    where conversation_id = $conversation_id and requested_on between $first_on and $last_on
+        min(try_cast(payload ->> '$.number' as integer)) as session_number
+    from own_events
+    where event_type = 'session.started'
+    group by session_id
 )
 
 select
@@ -97,7 +90,7 @@ select
     parted.entries,
     parted.sequence,
     parted.event_type,
-    parted.happened_at at time zone 'UTC' at time zone reporting.reporting_zone as happened_at,
+    parted.happened_at at time zone 'UTC' at time zone $reporting_zone as happened_at,
     parted.participant_id,
     parted.participant_role,
     parted.channel,
@@ -115,25 +108,19 @@ select
     coalesce(messages.is_edited, false) as is_edited,
     coalesce(messages.is_deleted, false) as is_deleted,
     messages.delivered_at at time zone 'UTC'
-    at time zone reporting.reporting_zone as delivered_at,
-    messages.read_at at time zone 'UTC' at time zone reporting.reporting_zone as read_at,
-    messages.failed_at at time zone 'UTC' at time zone reporting.reporting_zone as failed_at,
+    at time zone $reporting_zone as delivered_at,
+    messages.read_at at time zone 'UTC' at time zone $reporting_zone as read_at,
+    messages.failed_at at time zone 'UTC' at time zone $reporting_zone as failed_at,
     failures.error_code,
     sessions.session_number,
-    coalesce(parted.place = parted.found_place, false) as is_found,
-    case
-        when
-            parted.event_type = 'handoff.accepted' and parted.happened_at = handoffs.accepted_at
-            then handoffs.wait_seconds
-    end as wait_seconds
+    parted.handoff_id,
+    coalesce(parted.place = parted.found_place, false) as is_found
 from parted
-cross join reporting
 left join own_messages as messages
     on parted.event_type = 'message.created' and parted.message_id = messages.message_id
 left join failures
     on parted.event_type = 'message.created' and parted.message_id = failures.message_id
 left join own_sessions as sessions on parted.session_id = sessions.session_id
-left join own_handoffs as handoffs on parted.handoff_id = handoffs.handoff_id
 where
     parted.place > parted.places_before
     and parted.place <= parted.places_before + $part_size
