@@ -88,6 +88,14 @@ def has_before(scope: Scope, whole: Period) -> bool:
     return scope.period.before.first_on >= whole.first_on
 
 
+def keep_figures(
+    cursor: duckdb.DuckDBPyConnection, scope: Scope, whole: Period, names: Collection[str]
+) -> None:
+    """Read what the stored metrics `names` of a scope and of the period before are made of, once for all queries."""
+    first = scope.period.before if has_before(scope, whole) else scope.period
+    metric_values.keep_stored(cursor, first.first_on, scope.period.last_on, names)
+
+
 def read_durations(
     cursor: duckdb.DuckDBPyConnection, scope: Scope, whole: Period, names: Collection[str]
 ) -> dict[str, Percentiles]:

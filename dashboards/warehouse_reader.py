@@ -85,8 +85,8 @@ def snapshot(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     try:
         with _attach(warehouse).connection.cursor() as cursor:
+            cursor.execute("begin")  # first: each statement before it asks for the snapshot too
             cursor.execute("use lake.main")  # a cursor does not inherit it
-            cursor.execute("begin")
             yield cursor
     except duckdb.Error as error:
         logger.warning("the warehouse %s could not be read", warehouse, exc_info=True)

@@ -100,7 +100,8 @@ def read_percentiles(
     query = _percentiles_query(metric, tuple(both.conditions))
     parameters = both.parameters(metric) | {"begins_on": period.first_on}
     found = Percentiles()
-    for is_now, day, p50, p95 in con.execute(query, parameters).fetchall():
+    for is_now, day, both_of in con.execute(query, parameters).fetchall():
+        p50, p95 = both_of or (None, None)
         if is_now and day is not None:
             found.days[day] = (p50, p95)
         elif is_now:
@@ -116,7 +117,7 @@ def _percentiles_query(metric: Metric, conditions: tuple[str, ...]) -> str:
         counted_rows(metric).subquery("facts")
     )
     query = (
-        exp.select("is_now", "active_on", *(f"quantile_cont(value_sum, {n})" for n in (0.5, 0.95)))
+        exp.select("is_now", "active_on", "quantile_cont(value_sum, [0.5, 0.95])")
         .from_(facts.where(*conditions).subquery("judged"))
         .group_by("grouping sets ((is_now), (is_now, active_on))", dialect="duckdb")
     )

@@ -156,6 +156,20 @@ def _stored_query(group: str, choices: tuple[str, ...]) -> str:
     return query.sql("duckdb")
 
 
+def keep_stored(
+    con: duckdb.DuckDBPyConnection, first_on: date, last_on: date, names: Collection[str]
+) -> None:
+    """Read the sums of the metrics `names` on these days once: `metric_daily` then has no other on `con`.
+
+    Many queries of one page read them; DuckLake takes longer to find a file than to read these rows.
+    """
+    query = (
+        "create temp table metric_daily as select * from lake.main.metric_daily "
+        "where active_on between $first_on and $last_on and list_contains($metrics, metric)"
+    )
+    con.execute(query, {"first_on": first_on, "last_on": last_on, "metrics": list(names)})
+
+
 _SUMS = (
     "sum(numerator)",
     "sum(denominator)",
@@ -244,13 +258,14 @@ def read_percentiles(
 ) -> list[tuple[Any, float | None, float | None]]:
     """Return the median and the 95th percentile of a duration, for each day, version or channel, in order."""
     query = _group_percentiles_query(metric, group, tuple(period.conditions))
-    return con.execute(query, period.parameters(metric)).fetchall()
+    found = con.execute(query, period.parameters(metric)).fetchall()
+    return [(of, *(values or (None, None))) for of, values in found]
 
 
 @lru_cache(maxsize=CACHED_QUERIES)
 def _group_percentiles_query(metric: Metric, group: Group, conditions: tuple[str, ...]) -> str:
     query = (
-        exp.select(group, *(f"quantile_cont(value_sum, {share})" for share in (0.5, 0.95)))
+        exp.select(group, "quantile_cont(value_sum, [0.5, 0.95])")
         .from_(counted_rows(metric).subquery("facts"))
         .where(*conditions)
         .group_by(group)
@@ -265,19 +280,15 @@ def _percentiles(
     if metric.kind != "duration":
         return {}
     query = _percentiles_query(metric, tuple(period.conditions))
-    found = con.execute(query, period.parameters(metric)).fetchone()
-    names = (f"p{round(share * 100)}" for share in PERCENTILES)
-    return {
-        name: float(value)
-        for name, value in zip(names, found or (), strict=True)
-        if value is not None
-    }
+    ((found,),) = con.execute(query, period.parameters(metric)).fetchall()
+    names = [f"p{round(share * 100)}" for share in PERCENTILES]
+    return {} if found is None else dict(zip(names, map(float, found), strict=True))
 
 
 @lru_cache(maxsize=CACHED_QUERIES)
 def _percentiles_query(metric: Metric, conditions: tuple[str, ...]) -> str:
     query = (
-        exp.select(*(f"quantile_cont(value_sum, {share})" for share in PERCENTILES))
+        exp.select(f"quantile_cont(value_sum, {list(PERCENTILES)})")
         .from_(counted_rows(metric).subquery("facts"))
         .where(*conditions)
     )

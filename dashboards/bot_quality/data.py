@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards.figures import (
     Figure,
+    keep_figures,
     metric_named,
     read_breakdowns,
     read_durations,
@@ -78,6 +79,7 @@ def load_bot_quality(warehouse: Path, scope: Scope, whole: Period) -> BotQuality
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
     every_version = replace(scope, bot_version=None)
     with snapshot(warehouse) as cursor:
+        keep_figures(cursor, scope, whole, (*CARDS, *INTENTS, POINTS, *COMPARED))
         latency = read_durations(cursor, scope, whole, (LATENCY,))
         cards = read_figures(cursor, scope, whole, CARDS, latency)
         broken_down = read_breakdowns(cursor, scope, whole, (*INTENTS, POINTS))

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from dashboards.figures import Figure, read_durations, read_figures
+from dashboards.figures import Figure, keep_figures, read_durations, read_figures
 from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, run_query, snapshot
 
@@ -44,9 +44,11 @@ class Overview:
 def load_overview(warehouse: Path, scope: Scope, whole: Period) -> Overview:
     """Return the figures of a scope. Raises WarehouseMissingError, WarehouseNotReadyError."""
     parameters = {**scope.parameters, "grain": scope.period.grain}
+    names = (*CARDS, *SPLIT, REASONS)
     with snapshot(warehouse) as cursor:
+        keep_figures(cursor, scope, whole, names)
         medians = read_durations(cursor, scope, whole, MEDIANS)
-        figures = read_figures(cursor, scope, whole, (*CARDS, *SPLIT, REASONS), medians)
+        figures = read_figures(cursor, scope, whole, names, medians)
         frames = {
             name: run_query(cursor, HERE / "sql" / f"{name}.sql", parameters) for name in SERIES
         }

@@ -1,8 +1,9 @@
 """The overview over a real warehouse, and its figures compared with the events."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from dashboards.filter_state import Period, Scope
 from dashboards.overview.data import load_overview
 from ingest.settings import Settings
 from tests.dashboard_app import messages_of, metrics
-from tests.dashboard_pages.data_folder import settings_of
+from tests.dashboard_pages.data_folder import settings_of, small
 from tests.dashboard_pages.figures import figures, handoff_rates, in_period, started_conversations
 from tests.dashboard_pages.stories import CHANNELS, DAYS, LAST_30, NOW
 from tests.factories import Clock, Record
@@ -186,3 +187,24 @@ def test_no_grain_loses_a_conversation(
         found.conversations["conversations"].sum()
         == in_period(started_conversations(events), period).height
     )
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns"])
+def test_hours_are_those_of_the_zone_whatever_its_offset(tmp_path: Path, zone: str) -> None:
+    settings = settings_of(tmp_path).model_copy(update={"reporting_zone": zone})
+    chosen = Random(8)  # noqa: S311
+    began = [
+        datetime(2030, 3, 1, tzinfo=UTC) + timedelta(seconds=chosen.randrange(60 * 86_400))
+        for _ in range(300)
+    ]
+    created = [
+        small(f"c{number}") | {"happened_at": at.isoformat()} for number, at in enumerate(began)
+    ]
+    Record(settings, Clock(datetime(2030, 5, 1, tzinfo=UTC))).publish(created)
+    period = Period(date(2030, 2, 1), date(2030, 5, 31))
+    found = load_overview(settings.warehouse_path, Scope(period), period).by_hour
+    local = pl.DataFrame({"at": began}).select(pl.col("at").dt.convert_time_zone(zone))
+    expected = local.group_by(
+        weekday=pl.col("at").dt.weekday().cast(pl.Int64), hour=pl.col("at").dt.hour().cast(pl.Int64)
+    ).len("conversations")
+    assert found.rows() == expected.sort("weekday", "hour").rows()
