@@ -120,10 +120,10 @@ class LongLake:
         self.rows += table.num_rows
 
 
-def batch(base: pa.Table, known: pa.Table) -> pa.Table:
+def batch(base: pa.Table, known: pa.Table, name: str = "") -> pa.Table:
     """Return a day of new conversations, and late messages in conversations of all months.
 
-    `known`: the rows of a month whose conversations the history has.
+    `known`: the rows of a month whose conversations the history has. Batches with other names have other ids.
     """
     day = base.filter(
         pc.less(
@@ -132,7 +132,7 @@ def batch(base: pa.Table, known: pa.Table) -> pa.Table:
         )
     )
     copies = (BATCH - LATE) // day.num_rows
-    fresh = [copied(day, f"new-{copy}", MONTHS * MONTH) for copy in range(copies)]
+    fresh = [copied(day, f"new-{name}{copy}", MONTHS * MONTH) for copy in range(copies)]
     ends = known.group_by("conversation_id").aggregate([("sequence", "max")]).to_pylist()
     said = base.filter(pc.equal(base["event_type"], pa.scalar("message.created"))).slice(0, 1)
     chosen = random.Random(5)  # noqa: S311
@@ -140,10 +140,10 @@ def batch(base: pa.Table, known: pa.Table) -> pa.Table:
     for number, end in enumerate(chosen.choices(ends, k=LATE)):
         row = said.to_pylist()[0]
         row |= {
-            "event_id": f"late-{number}",
+            "event_id": f"late-{name}{number}",
             "conversation_id": f"{end['conversation_id']}-{chosen.randrange(MONTHS)}-0",
             "sequence": end["sequence_max"] + 1,
-            "message_id": f"late-{number}",
+            "message_id": f"late-{name}{number}",
             "session_id": None,
         }
         rows.append(row)
