@@ -5,14 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid5
 
 from ingest.contract import NAMESPACE, Role
+from ingest.events.foreign_ids import to_id
 from ingest.importers.base import Ambiguity, ImportedEvent, ImportOptions
-
-MAX_ID = 200
-_SAFE = "!#$&'()*+,/:;=?@[]~"
 
 MAX_NAMES = 20
 """Names that an ambiguity lists."""
@@ -55,14 +52,6 @@ class Roles:
                 "--role NAME=agent, --role '*=agent'",
                 tuple(self._guessed)[:MAX_NAMES],
             )
-
-
-def to_id(text: str) -> str:
-    """Return an id that the log accepts: unsafe characters percent-encoded, a long one hashed."""
-    safe = quote(text, safe=_SAFE, errors="replace")
-    if len(safe) > MAX_ID:
-        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-    return f"%2E{safe[1:]}" if safe.startswith(".") else safe or "%20"
 
 
 @dataclass

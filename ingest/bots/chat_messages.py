@@ -1,0 +1,280 @@
+"""Chat messages of language models, in the notations of the common libraries, as one struct. Pure.
+
+OpenAI (Chat Completions, Responses), Anthropic, Gemini, LangChain, Vercel AI SDK, the `parts` of OpenTelemetry,
+and ShareGPT. Reasoning of a model is left out: it was not said.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+ChatRole = Literal["system", "user", "assistant", "tool"]
+
+ROLES: dict[str, ChatRole] = {
+    "system": "system", "developer": "system", "systemmessage": "system", "systemmessagechunk": "system",
+    "user": "user", "human": "user", "humanmessage": "user", "humanmessagechunk": "user",
+    "assistant": "assistant", "ai": "assistant", "aimessage": "assistant", "aimessagechunk": "assistant",
+    "model": "assistant", "bot": "assistant", "gpt": "assistant", "chatbot": "assistant",
+    "tool": "tool", "function": "tool", "toolmessage": "tool", "toolmessagechunk": "tool",
+}  # fmt: skip
+"""The role of each name that a library uses."""
+
+_NOT_SAID = frozenset({"reasoning", "thinking", "redacted_thinking", "thought"})
+_CALLS = frozenset({"tool_use", "tool_call", "tool-call", "function_call", "server_tool_use"})
+_RESULTS = frozenset(
+    {"tool_result", "tool_call_response", "tool-result", "function_call_output", "function_response"}
+)  # fmt: skip
+
+
+class ToolCall(Struct, frozen=True, omit_defaults=True):
+    """A call of a tool. `arguments`: an object where the model wrote JSON, its text otherwise."""
+
+    name: str
+    arguments: Any = None
+    id: str | None = None
+
+
+class ToolResult(Struct, frozen=True, omit_defaults=True):
+    """The result of a tool: its text, or a structure as JSON."""
+
+    text: str
+    call_id: str | None = None
+    name: str | None = None
+
+
+class ChatMessage(Struct, frozen=True, omit_defaults=True):
+    """What one message says: a text, files, calls of tools, results of tools."""
+
+    role: ChatRole
+    text: str = ""
+    attachments: tuple[dict[str, Any], ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+    name: str | None = None
+
+
+def read_chat(value: Any, role: ChatRole = "user") -> list[ChatMessage]:
+    """Return the messages of a list, of one message, of JSON text, or of an object with `messages`.
+
+    `role`: of a message that does not state one. Parts that are no message are left out.
+    """
+    return [
+        message
+        for each in _single_messages(parsed(value), role)
+        if (message := _message(each, role)) is not None
+    ]
+
+
+def parsed(value: Any) -> Any:
+    """Return the structure that a text holds as JSON, at any depth of quoting; another value as it is."""
+    while isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            found = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return value
+        if isinstance(found, int | float):
+            return value
+        value = found
+    return value
+
+
+def _single_messages(value: Any, role: ChatRole) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _single_messages(each, role)
+    elif isinstance(value, str):
+        yield {"role": role, "content": value}
+    elif isinstance(value, Mapping):
+        inside = next(
+            (value[name] for name in _WRAPPERS if isinstance(value.get(name), _NESTED)), None
+        )
+        if inside is None or _role_name(value):
+            yield value
+        else:
+            yield from _single_messages(inside, role)
+
+
+_NESTED = (list, dict)
+_WRAPPERS = ("messages", "message", "choices", "candidates", "output", "kwargs", "new_message")
+"""Fields of an object that is no message, but holds some."""
+
+
+def _message(given: Any, default: ChatRole) -> ChatMessage | None:
+    if not isinstance(given, Mapping) or given.get("type") in _NOT_SAID:
+        return None
+    content = _Content()
+    if given.get("type") in _CALLS | _RESULTS:  # an item of the Responses API
+        content.add(given)
+        return content.message("tool" if content.results else "assistant", None)
+    name = _role_name(given)
+    role = ROLES.get(name, default)
+    body = next((given[each] for each in _BODIES if given.get(each) is not None), None)
+    if role != "tool" or _has_results(body):
+        content.add_all(body)
+    else:
+        content.results.append(_result(given, body))
+    for call in _listed_calls(given):
+        content.add_call(call)
+    author = given.get("name")
+    return content.message(role, author if isinstance(author, str) else None)
+
+
+_BODIES = ("content", "parts", "value", "text")
+
+
+def _role_name(given: Mapping[str, Any]) -> str:
+    """Return the lower-case name of the role, "" if the object does not state one."""
+    for field in ("role", "from", "type"):
+        name = given.get(field)
+        if isinstance(name, str) and name.lower() in ROLES:
+            return name.lower()
+    return ""
+
+
+class _Content:
+    """Collects the parts of one message."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.files: list[dict[str, Any]] = []
+        self.calls: list[ToolCall] = []
+        self.results: list[ToolResult] = []
+
+    def message(self, role: ChatRole, name: str | None) -> ChatMessage | None:
+        """Return the message; None if it says nothing."""
+        text = "\n".join(self.texts)
+        if not (text or self.files or self.calls or self.results):
+            return None
+        return ChatMessage(
+            role, text, tuple(self.files), tuple(self.calls), tuple(self.results), name
+        )
+
+    def add_all(self, body: Any) -> None:
+        """Add a content: a text, a part, or a list of parts."""
+        for part in body if isinstance(body, list) else [body]:
+            self.add(part)
+
+    def add(self, part: Any) -> None:
+        """Add one part."""
+        if isinstance(part, str):
+            if part:
+                self.texts.append(part)
+            return
+        if not isinstance(part, Mapping) or part.get("thought") is True:
+            return
+        kind = part.get("type")
+        gemini = next((each for each in _GEMINI if isinstance(part.get(each), Mapping)), None)
+        if kind in _NOT_SAID:
+            return
+        if gemini is not None:
+            self.add({"type": _GEMINI[gemini], **part[gemini]})
+        elif kind in _CALLS:
+            self.add_call(part)
+        elif kind in _RESULTS:
+            self.results.append(_result(part, _first(part, _OUTPUTS)))
+        elif isinstance(text := _first(part, ("text", str(kind), "content")), str):
+            self.add(text)
+        else:
+            self.files.append(_file(part))
+
+    def add_call(self, call: ToolCall | Mapping[str, Any]) -> None:
+        """Add a call of a tool, once."""
+        found = call if isinstance(call, ToolCall) else _call(call)
+        if found is not None and found not in self.calls:
+            self.calls.append(found)
+
+
+_GEMINI = {
+    "functionCall": "tool_call", "function_call": "tool_call",
+    "functionResponse": "tool_result", "function_response": "tool_result",
+}  # fmt: skip
+_GEMINI_RESULTS = frozenset({"functionResponse", "function_response"})
+_OUTPUTS = ("content", "output", "response", "result")
+
+
+def _first(given: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((given[name] for name in names if given.get(name) is not None), None)
+
+
+def _listed_calls(given: Mapping[str, Any]) -> Iterator[ToolCall]:
+    """Yield the calls that a message lists outside its content."""
+    extra = given.get("additional_kwargs")
+    for holder in (given, extra if isinstance(extra, Mapping) else {}):
+        listed = holder.get("tool_calls")
+        calls = listed if isinstance(listed, list) else []
+        found = [call for each in calls if (call := _call(each)) is not None]
+        if not found and isinstance(holder.get("function_call"), Mapping):
+            found = [
+                call for each in [holder["function_call"]] if (call := _call(each)) is not None
+            ]
+        if found:
+            yield from found
+            return
+
+
+def _call(given: Any) -> ToolCall | None:
+    """Return a call of a tool, None if it has no name."""
+    if not isinstance(given, Mapping):
+        return None
+    function = given.get("function")
+    fields = {**given, **function} if isinstance(function, Mapping) else given
+    name = _first(fields, ("name", "toolName", "tool_name"))
+    if not isinstance(name, str) or not name:
+        return None
+    arguments = parsed(_first(fields, ("arguments", "args", "input", "parameters")))
+    return ToolCall(
+        name, arguments, _text_of(given, ("call_id", "toolCallId", "tool_call_id", "id"))
+    )
+
+
+def _result(given: Mapping[str, Any], output: Any) -> ToolResult:
+    """Return the result of a tool; a structure becomes JSON."""
+    if isinstance(output, Mapping) and output.get("type") == "text":
+        output = _first(output, ("value", "text"))
+    if isinstance(output, list) and output and all(_is_text_part(each) for each in output):
+        output = "\n".join(each["text"] for each in output)
+    call_id = _text_of(given, ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "id"))
+    text = output if isinstance(output, str) else as_json(output)
+    return ToolResult(text, call_id, _text_of(given, ("name", "toolName", "tool_name")))
+
+
+def _has_results(body: Any) -> bool:
+    """Return whether a content has results as parts of their own."""
+    parts = [each for each in body if isinstance(each, Mapping)] if isinstance(body, list) else []
+    return any(
+        each.get("type") in _RESULTS or not _GEMINI_RESULTS.isdisjoint(each) for each in parts
+    )
+
+
+def _is_text_part(part: Any) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str)
+
+
+def _text_of(given: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    found = _first(given, names)
+    return found if isinstance(found, str) and found else None
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON text, "" for none."""
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _file(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the file of a part as an attachment. Bytes inside the message are not kept."""
+    kind = part.get("type")
+    inside = part.get(str(kind))
+    fields = {**part, **inside} if isinstance(inside, Mapping) else {**part, "url": inside}
+    url = _text_of(fields, ("url", "image_url", "file_url", "uri", "file_uri"))
+    found: dict[str, Any] = {
+        "content_type": _text_of(fields, ("media_type", "mime_type", "mimeType"))
+    }
+    if url is not None and url.startswith("data:"):
+        found["content_type"] = url[5:].partition(";")[0] or None
+    else:
+        found["url"] = url
+    found["name"] = _text_of(fields, ("filename", "file_id")) or (str(kind) if kind else "part")
+    return {name: value for name, value in found.items() if value is not None}
