@@ -7,7 +7,7 @@ IngestError
 │   ├── PlaceBeyondEndError      a place to read from that the log does not have yet
 │   └── UnsupportedMediaTypeError
 ├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError,
-│   UnknownAccountError
+│   UnknownAccountError, UnknownFrameworkError
 ├── AccountExistsError           another channel account has this id
 ├── UnreadableSecretError        no key decrypts a stored secret
 ├── UnverifiedCallError, FailedChallengeError    a call of a provider is not proven to be one
@@ -437,6 +437,14 @@ class UnknownAccountError(IngestError):
     status = 404
     code = "unknown_account"
     title = "Unknown channel account"
+
+
+class UnknownFrameworkError(IngestError):
+    """No logger of bot frameworks has this name. Nothing was stored."""
+
+    status = 404
+    code = "unknown_framework"
+    title = "Unknown bot framework"
 
 
 class AccountExistsError(IngestError):

@@ -9,6 +9,7 @@ from ingest.api import asyncapi_document, openapi_document, problems
 from ingest.api.lifespan import lifespan
 from ingest.api.routes import (
     audit,
+    bots,
     channel_calls,
     channels,
     chat,
@@ -39,6 +40,7 @@ ROUTERS = (
     messages.raw,
     events.raw,
     conversations.raw,
+    bots.raw,
     conversations.commands,
     participants.commands,
     messages.commands,

@@ -88,6 +88,9 @@ class NewConversation(ConversationFields, kw_only=True, forbid_unknown_fields=Tr
     payload: dict[str, Any] | None = None
 
 
+BOTS_PATH = "/v1/bots/"
+"""Path of the loggers of bot frameworks; the log keeps their rejected events as those of `POST /v1/events`."""
+
 _MESSAGE = msgspec.json.Decoder(NewMessage)
 _CONVERSATION = msgspec.json.Decoder(NewConversation)
 _DRAFT = msgspec.json.Decoder(Draft)
@@ -169,7 +172,7 @@ def _conversation_id(source: str, event_id: str | None) -> str | None:
 
 def parser_for(path: str, source: str, new_id: Callable[[], str]) -> Parser:
     """Return the parser for the bodies of `path`; for replays."""
-    if path == "/v1/events":
+    if path == "/v1/events" or path.startswith(BOTS_PATH):
         return parse_event
     if path == "/v1/conversations":
         return partial(parse_conversation, source, new_id)

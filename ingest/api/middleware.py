@@ -9,8 +9,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ingest.api.id_paths import IdConvertor, keep_slashes
+from ingest.api.intake import BOTS_PATH
 from ingest.api.problems import problem_response, unexpected_response
 from ingest.api.request_body import BODY_METHODS, declare_json, limit_body
+from ingest.api.routes.bots import record_bot_records
 from ingest.api.routes.channel_calls import take_call
 from ingest.api.routes.events import record_events
 from ingest.api.routes.messages import create_message
@@ -72,6 +74,9 @@ def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]
     if path.startswith("/channels/"):
         scope["path_params"] = {"account_id": path.removeprefix("/channels/")}
         return take_call
+    if path.startswith(BOTS_PATH):
+        scope["path_params"] = {"framework": path.removeprefix(BOTS_PATH)}
+        return record_bot_records
     found = _MESSAGES.match(path)
     if found is None:
         return None

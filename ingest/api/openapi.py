@@ -122,6 +122,32 @@ def describe_raw_route(
     return extra
 
 
+def describe_records_route(
+    answer: type,
+    examples: dict[str, tuple[str, Any]],
+    errors: tuple[type[IngestError], ...],
+) -> dict[str, Any]:
+    """Return `openapi_extra` of the route of foreign records; an example of each framework, with its title."""
+    schema = {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]}
+    shown = {name: {"summary": title, "value": value} for name, (title, value) in examples.items()}
+    content = {"application/json": {"schema": _schema(answer)}}
+    return {
+        "parameters": path_parameters({"framework": "^[a-z][a-z0-9-]{0,31}$"}),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": schema, "examples": shown},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "200": {"description": "On disk", "content": content},
+            "207": {"description": "Some events were rejected", "content": content},
+            **{str(status): each for status, each in problem_responses(errors).items()},
+        },
+    }
+
+
 def describe_answer(answer: type) -> dict[int | str, dict[str, Any]]:
     """Return `responses` of a route that encodes a struct itself."""
     return {

@@ -1,1 +1,9 @@
-"""Loggers of bot frameworks: what a framework writes about a conversation, as events."""
+"""Loggers of bot frameworks. Adding one takes its module, a line here, its importer, and its test."""
+
+from ingest.bots.base import BotLogger
+from ingest.bots.openai_chat import OpenAiChatLogger
+
+_ALL: tuple[BotLogger, ...] = (OpenAiChatLogger(),)
+
+LOGGERS: dict[str, BotLogger] = {each.name: each for each in _ALL}
+"""The loggers by the name of their path."""

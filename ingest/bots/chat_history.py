@@ -65,16 +65,16 @@ class ChatHistory:
         at: datetime | None = None,
         *,
         has_own_time: bool = False,
-        is_partial: bool = False,
+        continues: str | None = None,
     ) -> Iterator[BotEvent]:
         """Yield the events of the messages that are new, in order.
 
-        `is_partial`: the messages continue the conversation and repeat nothing.
+        `continues`: the id of an exchange that the messages continue, without repeating anything before it.
         """
-        anchor, skipped = self._start([each for each in messages if _speaks(each)], is_partial)
+        anchor, skipped = self._start([each for each in messages if _speaks(each)], continues)
         calls: Counter[str] = Counter()
         for message in messages:
-            columns = {"at": at, "has_own_time": has_own_time}
+            columns = {"at": message.at or at, "has_own_time": has_own_time or bool(message.at)}
             if message.role == "system":
                 yield from self._system(message, columns)
                 continue
@@ -88,12 +88,12 @@ class ChatHistory:
                     yield from self._message(message, anchor, columns)
             yield from self._tools(message, anchor, calls, columns)
 
-    def _start(self, said: Sequence[ChatMessage], is_partial: bool) -> tuple[str, int]:
+    def _start(self, said: Sequence[ChatMessage], continues: str | None) -> tuple[str, int]:
         """Return the id before the first message, and the number of messages that are known."""
         last = self._known[-1][0] if self._known else ""
         self._anchors: deque[str] = deque()
-        if is_partial:
-            return last, 0
+        if continues is not None:
+            return continues, 0
         before = ""
         for message in said:
             before = self._next_id(before, message)
@@ -211,7 +211,7 @@ def _tool_key(part: ToolCall | ToolResult, anchor: str) -> str:
 
 def _payload(part: ToolCall | ToolResult) -> dict[str, Any]:
     if isinstance(part, ToolCall):
-        found = {"tool": part.name, "call_id": part.id, "arguments": part.arguments}
+        found = {"tool": part.name or None, "call_id": part.id, "arguments": part.arguments}
     else:
         found = {"tool": part.name, "call_id": part.call_id, "result": part.text}
     return {name: value for name, value in found.items() if value is not None}

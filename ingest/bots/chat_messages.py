@@ -6,10 +6,13 @@ and ShareGPT. Reasoning of a model is left out: it was not said.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+
+from ingest.bots.fields import moment_or_none
 
 ChatRole = Literal["system", "user", "assistant", "tool"]
 
@@ -46,7 +49,7 @@ class ToolResult(Struct, frozen=True, omit_defaults=True):
 
 
 class ChatMessage(Struct, frozen=True, omit_defaults=True):
-    """What one message says: a text, files, calls of tools, results of tools."""
+    """What one message says: a text, files, calls of tools, results of tools; and when, if it states that."""
 
     role: ChatRole
     text: str = ""
@@ -54,6 +57,7 @@ class ChatMessage(Struct, frozen=True, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_results: tuple[ToolResult, ...] = ()
     name: str | None = None
+    at: datetime | None = None
 
 
 def read_chat(value: Any, role: ChatRole = "user") -> list[ChatMessage]:
@@ -88,30 +92,55 @@ def _single_messages(value: Any, role: ChatRole) -> Iterator[Any]:
     elif isinstance(value, str):
         yield {"role": role, "content": value}
     elif isinstance(value, Mapping):
-        inside = next(
-            (value[name] for name in _WRAPPERS if isinstance(value.get(name), _NESTED)), None
-        )
-        if inside is None or _role_name(value):
+        field = None if _is_message(value) else next((n for n in _WRAPPERS if value.get(n)), None)
+        if field is None:
             yield value
-        else:
-            yield from _single_messages(inside, role)
+            return
+        if field in _REQUESTS:
+            yield from _instructions(value)
+        yield from _single_messages(parsed(value[field]), _WRAPPERS[field] or role)
 
 
-_NESTED = (list, dict)
-_WRAPPERS = ("messages", "message", "choices", "candidates", "output", "kwargs", "new_message")
-"""Fields of an object that is no message, but holds some."""
+def _is_message(value: Mapping[str, Any]) -> bool:
+    return bool(_role_name(value)) or value.get("type") in _CALLS | _RESULTS
+
+
+_WRAPPERS: dict[str, ChatRole | None] = {
+    "messages": None, "message": None, "kwargs": None, "new_message": None,
+    "contents": "user", "conversations": "user", "prompt": "user", "args": "user",
+    "output": "assistant", "choices": "assistant", "candidates": "assistant", "input": "user",
+}  # fmt: skip
+"""Fields of an object that is no message, but holds some; and the role of those that state none."""
+
+_REQUESTS = frozenset({"messages", "contents", "prompt", "input"})
+
+
+def _instructions(request: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the system prompt that a request has outside its messages."""
+    config = request.get("config")
+    for holder in (request, config if isinstance(config, Mapping) else {}):
+        found = _first(
+            holder, ("instructions", "system", "system_instruction", "systemInstruction")
+        )
+        if found is not None:
+            content = found.get("parts", found) if isinstance(found, Mapping) else found
+            yield {"role": "system", "content": content}
+            return
 
 
 def _message(given: Any, default: ChatRole) -> ChatMessage | None:
     if not isinstance(given, Mapping) or given.get("type") in _NOT_SAID:
         return None
     content = _Content()
-    if given.get("type") in _CALLS | _RESULTS:  # an item of the Responses API
-        content.add(given)
+    if given.get("type") in _CALLS | _RESULTS or "toolCallId" in given:  # an item on its own
+        content.add({"type": "tool_result" if "output" in given else "tool_call", **given})
         return content.message("tool" if content.results else "assistant", None)
-    name = _role_name(given)
-    role = ROLES.get(name, default)
     body = next((given[each] for each in _BODIES if given.get(each) is not None), None)
+    if isinstance(body, Mapping) and _role_name(body):
+        return _message(body, default)
+    if isinstance(body, Mapping) and body.get("type") == "function":
+        return None  # the definition of a tool
+    role = ROLES.get(_role_name(given), default)
     if role != "tool" or _has_results(body):
         content.add_all(body)
     else:
@@ -119,7 +148,9 @@ def _message(given: Any, default: ChatRole) -> ChatMessage | None:
     for call in _listed_calls(given):
         content.add_call(call)
     author = given.get("name")
-    return content.message(role, author if isinstance(author, str) else None)
+    found = content.message(role, author if isinstance(author, str) else None)
+    at = moment_or_none(given, "timestamp", "created_at", "createdAt", "create_time")
+    return found if found is None or at is None else msgspec.structs.replace(found, at=at)
 
 
 _BODIES = ("content", "parts", "value", "text")

@@ -1,6 +1,8 @@
 """Importers of other systems' files. Adding one takes its module, a line here, and its test."""
 
+from ingest.bots import LOGGERS
 from ingest.importers.base import Importer
+from ingest.importers.bot_logs import BotLogImporter
 from ingest.importers.chat_text import ChatTextImporter
 from ingest.importers.chatwoot import ChatwootImporter
 from ingest.importers.csv_table import CsvImporter
@@ -34,4 +36,5 @@ IMPORTERS: tuple[Importer, ...] = (
     MultidogoImporter(),
     TaskmasterImporter(),
     DialogStudioImporter(),
+    BotLogImporter(LOGGERS["openai-chat"], "chats, .jsonl or .json"),
 )

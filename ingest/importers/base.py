@@ -14,10 +14,14 @@ DateOrder = Literal["dmy", "mdy", "ymd"]
 
 @dataclass(frozen=True)
 class ImportedEvent:
-    """An event for `POST /v1/events`, and the place in the file that it comes from."""
+    """An event for `POST /v1/events`, and the place in the file that it comes from.
+
+    `may_exist`: another file or request may have had it, at another time; then it counts as a duplicate.
+    """
 
     event: dict[str, Any]
     place: str
+    may_exist: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import (
     NO_OPTIONS,
     Ambiguity,

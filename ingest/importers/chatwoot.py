@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import NO_OPTIONS, Damage, ImportOptions, Item
 from ingest.importers.json_files import read_document
 from ingest.importers.tables import read_rows

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import NO_OPTIONS, Ambiguity, Damage, ImportOptions, Item
 from ingest.importers.tables import Row, columns, read_rows
 from ingest.importers.transcript import Person, Roles, Transcript

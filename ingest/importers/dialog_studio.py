@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import NO_OPTIONS, ImportOptions, Item
 from ingest.importers.dialogues import (
     AGENT,

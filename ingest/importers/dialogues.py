@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import Ambiguity, Damage, ImportOptions, Item
 from ingest.importers.json_files import array_items
 from ingest.importers.transcript import Person, Roles, Transcript

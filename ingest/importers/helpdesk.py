@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import Ambiguity, Damage, ImportOptions, Item, Skipped
 from ingest.importers.csv_table import ROLES
 from ingest.importers.tables import Row, columns, read_rows

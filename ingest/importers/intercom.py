@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import NO_OPTIONS, Damage, ImportOptions, Item
 from ingest.importers.helpdesk import Kind, Record, Tables, by_time, grouped
 from ingest.importers.transcript import Person, Transcript

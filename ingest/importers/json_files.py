@@ -3,8 +3,10 @@
 import codecs
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,6 +74,25 @@ def array_items(path: Path) -> Iterator[tuple[str, Any]]:
                 return
 
 
+def documents(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the objects of a file and the items of its arrays, in a row or glued, with their lines.
+
+    Damage does not end the file: reading continues with the next object or array that begins a line, or that
+    begins where the damaged one was cut off. Raises OSError.
+    """
+    with open_binary(path) as file:
+        buffer = _Buffer(file)
+        while buffer.skip(",]"):
+            if buffer.peek() == "[":
+                buffer.take()
+                yield from _items(buffer)
+            else:
+                place = buffer.place
+                yield place, buffer.item()
+            if buffer.is_damaged and not buffer.recover():
+                return
+
+
 def _items(buffer: "_Buffer") -> Iterator[tuple[str, Any]]:
     while buffer.skip(","):
         if buffer.peek() == "]":
@@ -90,9 +111,10 @@ class _Buffer:
     """The part of a file that is being read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._file = file
         self._text, self._at, self._line = "", 0, 1
+        self._indent, self._damaged_at = "", 0
         self._is_at_end = False
         self.is_damaged = False
 
@@ -116,7 +138,9 @@ class _Buffer:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE + more:
                     return True
-                self._line += self._text[self._at] == "\n"
+                is_new_line = self._text[self._at] == "\n"
+                self._line += is_new_line
+                self._indent = "" if is_new_line else self._indent + self._text[self._at]
                 self._at += 1
             if not self._grow():
                 return False
@@ -127,9 +151,11 @@ class _Buffer:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
+                offset = error.pos - self._at
                 if len(self._text) - self._at <= MAX_ITEM and self._grow():
                     continue
-                lines = self._text.count("\n", self._at, error.pos)
+                self._damaged_at = self._at + offset
+                lines = self._text.count("\n", self._at, self._damaged_at)
                 return self._damage(f"not JSON: {error.msg}", lines)
             except (ValueError, RecursionError) as error:
                 return self._damage(f"JSON that cannot be stored: {type(error).__name__}")
@@ -139,14 +165,34 @@ class _Buffer:
 
     def _checked(self, value: Any, end: int) -> Any:
         self._line += self._text.count("\n", self._at, end)
-        is_escaped = self._text.find("\\u", self._at, end) >= 0
-        self._at = end
+        raw, self._at = self._text[self._at : end], end
+        if not raw.isascii() and _NOT_UTF_8.search(raw):
+            return Damage(self.place, "not UTF-8")
         try:
-            if is_escaped:
+            if "\\u" in raw:
                 msgspec.json.encode(value)
         except UnicodeEncodeError:
             return Damage(self.place, "half a character (a lone surrogate) cannot be stored")
         return value
+
+    def recover(self) -> bool:
+        """Go to the next value after damage. Return whether there is one."""
+        glued = find_glued(self._text, self._at, self._damaged_at)
+        starts = re.compile(rf"\n(?:{re.escape(self._indent)})?[\[{{]")
+        at = glued if glued is not None else max(self._damaged_at, self._at)
+        while glued is None and (found := starts.search(self._text, at)) is None:
+            self._skip_to(len(self._text))
+            if not self._grow():
+                return False
+            at = 0
+        end = at if glued is not None or found is None else found.end() - 1
+        self._skip_to(end)
+        self.is_damaged = False
+        return True
+
+    def _skip_to(self, end: int) -> None:
+        self._line += self._text.count("\n", self._at, end)
+        self._at = end
 
     def _damage(self, reason: str, lines: int = 0) -> Damage:
         self.is_damaged = True
@@ -172,3 +218,24 @@ def _no_constant(name: str) -> None:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+"""Bytes that are not UTF-8, as `surrogateescape` reads them."""
+
+_TRIED = 50
+"""Places at which a glued value may begin that are tried."""
+
+
+def find_glued(text: str, start: int, damaged_at: int) -> int | None:
+    """Return where a whole value begins that was glued to one cut off after `start`; None if there is none.
+
+    It begins before the place where the damage showed, and goes beyond it.
+    """
+    at = damaged_at + 1
+    for _ in range(_TRIED):
+        at = max(text.rfind("{", start + 1, at), text.rfind("[", start + 1, at))
+        if at < 0:
+            return None
+        with suppress(ValueError, RecursionError):
+            if _DECODER.raw_decode(text, at)[1] > damaged_at:
+                return at
+    return None

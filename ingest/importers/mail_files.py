@@ -16,7 +16,7 @@ from ingest.channels.mail.items import mail_message
 from ingest.channels.mail.mail import Mail
 from ingest.channels.mail.mime import read_mail
 from ingest.contract import from_micros
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.base import NO_OPTIONS, Ambiguity, Damage, ImportOptions, Item
 from ingest.importers.transcript import Person, Roles, Transcript, attachments
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.client import BatchResult, Client
+from ingest.errors import ConversationExistsError, EventConflictError
 from ingest.importers.base import (
     NO_OPTIONS,
     Ambiguity,
@@ -16,6 +17,9 @@ from ingest.importers.base import (
     ImportOptions,
     Skipped,
 )
+
+EXISTS = frozenset({EventConflictError.code, ConversationExistsError.code})
+"""Errors of an event that is stored already, perhaps with another time."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,19 @@ class ImportReport:
         """Return whether the whole file is on the record."""
         return self.is_reconciled and not self.rejected and not self.damage
 
-    def count(self, batch: BatchResult, places: deque[str]) -> None:
-        """Count the results of a batch, whose places are the first in `places`."""
+    def count(self, batch: BatchResult, sent: deque[ImportedEvent]) -> None:
+        """Count the results of a batch, whose events are the first in `sent`."""
         self.accepted += batch.accepted
         self.duplicate += batch.duplicate
         self.parked += batch.parked
         for result in batch.results:
-            place = places.popleft()
-            if result.error is not None:
-                error = result.error
-                self.rejected.append(RejectedPlace(place, error.code, error.detail))
+            item = sent.popleft()
+            if (error := result.error) is None:
+                continue
+            if item.may_exist and error.code in EXISTS:
+                self.duplicate += 1
+            else:
+                self.rejected.append(RejectedPlace(item.place, error.code, error.detail))
 
     def events(
         self, importer: Importer, path: Path, options: ImportOptions
@@ -91,14 +98,14 @@ def run_import(
     `on_progress` receives the number of events of each batch. Raises OSError, ClientError.
     """
     report = ImportReport()
-    places: deque[str] = deque()
+    sent: deque[ImportedEvent] = deque()
 
     def events() -> Iterator[dict[str, Any]]:
         for item in report.events(importer, path, options):
-            places.append(item.place)
+            sent.append(item)
             yield item.event
 
     for batch in client.record(events()):
-        report.count(batch, places)
+        report.count(batch, sent)
         on_progress(len(batch.results))
     return report

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ingest.importers import times
+from ingest.events import foreign_times as times
 from ingest.importers.archive import Files, open_files
 from ingest.importers.base import (
     NO_OPTIONS,

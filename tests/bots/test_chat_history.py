@@ -107,10 +107,13 @@ def test_a_chat_longer_than_what_is_known_is_not_doubled() -> None:
     assert said(found) == [("assistant", "new")]
 
 
-def test_a_partial_request_repeats_nothing() -> None:
+def test_a_request_that_continues_another_repeats_nothing_and_is_safe_to_repeat() -> None:
     chat = history()
     list(chat.events([user("hi"), bot("hello")]))
-    assert said(list(chat.events([user("hi")], is_partial=True))) == [("user", "hi")]
+    for number in (1, 2):
+        found = list(chat.events([user("hi")], continues=f"response-{number}"))
+        assert said(found) == [("user", "hi")]
+        assert list(chat.events([user("hi")], continues=f"response-{number}")) == []
 
 
 CALL = ChatMessage("assistant", tool_calls=(ToolCall("find", {"id": 7}, "call_abcdefgh"),))

@@ -87,6 +87,19 @@ def _taskmaster(number: int) -> bytes:
     )
 
 
+def _chat(number: int) -> bytes:
+    call = {"id": "call_abcdefgh", "function": {"name": "find", "arguments": "{}"}}
+    return _json(
+        id=f"chat-{number}",
+        messages=[
+            {"role": "user", "content": "Where is my order?"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_abcdefgh", "content": "on its way"},
+            {"role": "assistant", "content": "It is on its way."},
+        ],
+    )
+
+
 SAMPLES: dict[str, Sample] = {
     "star": Sample(_lines("sample.jsonl"), _star, b"{}", "line {}"),
     "jsonl": Sample(_lines("sample.jsonl"), _event, b"{}", "line {}"),
@@ -180,4 +193,5 @@ SAMPLES: dict[str, Sample] = {
         "message {}",
         is_streamed=False,
     ),
+    "openai-chat": Sample(_lines("chats.jsonl"), _chat, b"{}", "line {}"),
 }  # fmt: skip

@@ -1,0 +1,86 @@
+"""The JSON records of a file: one a line, or values in a row, whole or damaged."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ingest.importers.base import Damage
+from ingest.importers.json_files import documents, find_glued
+from ingest.importers.lines import byte_lines, decode
+
+
+def records(path: Path, encoding: str | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield each record with its line: the lines of JSONL, or the objects and array items of other JSON.
+
+    A line that is not UTF-8 is read as `encoding`. Damage does not end the file. Raises OSError.
+    """
+    if not _is_jsonl(path, encoding):
+        yield from documents(path)
+        return
+    for place, line in byte_lines(path):
+        if isinstance(line, Damage):
+            yield place, line
+        else:
+            for each in _values(place, line, encoding):
+                yield place, each
+
+
+def _is_jsonl(path: Path, encoding: str | None) -> bool:
+    """Return whether the first line is a whole object, or the first two are whole arrays."""
+    first = [
+        line
+        for _, line in itertools.islice(byte_lines(path), 2)
+        if isinstance(line, bytes) and (text := decode(line, encoding)) and _is_whole(text)
+    ]
+    return bool(first) and (first[0].lstrip()[:1] == b"{" or len(first) > 1)
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict | list)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+
+
+def _values(place: str, line: bytes, encoding: str | None) -> Iterator[Any]:
+    """Yield the value of a line, or damage and the values glued to it."""
+    text = decode(line.removeprefix(b"\xef\xbb\xbf"), encoding)
+    if text is None:
+        yield Damage(place, "not UTF-8; --encoding names another one")
+        return
+    start: int | None = 0
+    while start is not None:
+        rest = text[start:]
+        try:
+            yield msgspec.json.decode(rest)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            reason, damaged_at = _fault(rest)
+            glued = find_glued(rest, 0, damaged_at)
+            whole = None if glued is None else _whole_before(rest, glued)
+            yield Damage(place, reason) if whole is None else whole
+            start = None if glued is None else start + glued
+        else:
+            return
+
+
+def _whole_before(text: str, end: int) -> Any:
+    """Return the value before `end` if nothing of it is missing."""
+    try:
+        return msgspec.json.decode(text[:end])
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def _fault(text: str) -> tuple[str, int]:
+    """Return why a line is no JSON, and where."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"not JSON: {error.msg}", error.pos
+    except (ValueError, RecursionError):
+        pass
+    return "JSON that cannot be stored, or is nested too deeply", len(text)
