@@ -2,8 +2,9 @@
 
 from ingest.bots.base import BotLogger
 from ingest.bots.openai_chat import OpenAiChatLogger
+from ingest.bots.rasa import RasaLogger
 
-_ALL: tuple[BotLogger, ...] = (OpenAiChatLogger(),)
+_ALL: tuple[BotLogger, ...] = (OpenAiChatLogger(), RasaLogger())
 
 LOGGERS: dict[str, BotLogger] = {each.name: each for each in _ALL}
 """The loggers by the name of their path."""

@@ -37,4 +37,5 @@ IMPORTERS: tuple[Importer, ...] = (
     TaskmasterImporter(),
     DialogStudioImporter(),
     BotLogImporter(LOGGERS["openai-chat"], "chats, .jsonl or .json"),
+    BotLogImporter(LOGGERS["rasa"], "events or trackers, .jsonl or .json"),
 )

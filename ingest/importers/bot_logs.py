@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from ingest.bots.base import BotLogger, Reader, Surroundings, Unreadable, Unused
-from ingest.bots.bot_event import BotEvent, UnreadableRecordError, creation_of, render
+from ingest.bots.bot_event import (
+    BotEvent,
+    Speaker,
+    UnreadableRecordError,
+    creation_of,
+    render,
+)
+from ingest.contract import Role
 from ingest.importers.base import (
     NO_OPTIONS,
     Ambiguity,
@@ -87,11 +94,14 @@ class _Events:
         if is_new:
             creation = render(creation_of(conversation, event.at))
             yield ImportedEvent(creation, place, may_exist=True)
-        speaker, roles = event.speaker, self._options.roles
-        names = () if speaker is None else (speaker.id, speaker.name)
-        role = next((roles[name] for name in names if name in roles), None)
+        role = None if event.speaker is None else self._role(event.speaker)
         may_exist = event.at is not None and not event.has_own_time
         yield ImportedEvent(render(event, role), place, may_exist)
+
+    def _role(self, speaker: Speaker) -> Role | None:
+        """Return the role that the user states for a speaker."""
+        names = (name for name in (speaker.id, speaker.name) if name is not None)
+        return next((role for name in names if (role := self._options.roles.get(name))), None)
 
     def _with_time(self, event: BotEvent) -> BotEvent:
         at = self._turns.turn()

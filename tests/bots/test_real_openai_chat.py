@@ -46,8 +46,7 @@ def flat(text: str) -> tuple[Talk, int]:
 
 
 def expected(document: dict[str, object]) -> tuple[Talk, int]:
-    (turns,) = [value for value in document.values() if isinstance(value, list)] or [None]
-    if turns is not None:
+    for turns in (value for value in document.values() if isinstance(value, list)):
         return [(ROLES[each["from"]], each["value"]) for each in turns if each["value"]], 0
     (text,) = [value for value in document.values() if isinstance(value, str)]
     return flat(text)

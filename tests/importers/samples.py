@@ -193,5 +193,14 @@ SAMPLES: dict[str, Sample] = {
         "message {}",
         is_streamed=False,
     ),
+    "rasa": Sample(
+        _lines("events.jsonl"),
+        lambda n: _json(
+            sender_id=f"ada-{n}", event="user", timestamp=AT + n, text="Hi", message_id=f"m{n}",
+            parse_data={"intent": {"name": "greet", "confidence": 0.9}},
+        ),
+        b"{}",
+        "line {}",
+    ),
     "openai-chat": Sample(_lines("chats.jsonl"), _chat, b"{}", "line {}"),
 }  # fmt: skip
