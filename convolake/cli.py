@@ -20,6 +20,7 @@ from convolake.commands import (
     sessions,
     simulate,
     sql,
+    tail,
     verify,
 )
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 for part in (
     run.app,
     import_file.app,
+    tail.app,
     simulate.app,
     load.app,
     sql.app,

@@ -137,6 +137,7 @@ class AsyncClient(Caller):
     create_conversation = method_of(Calls.create_conversation, _send)
     post_message = method_of(Calls.post_message, _send)
     record = method_of(Calls.record, _each)
+    record_logs = method_of(Calls.record_logs, _send)
     conversations = method_of(Calls.conversations, _items)
     conversation = method_of(Calls.conversation, _send)
     messages = method_of(Calls.messages, _items)

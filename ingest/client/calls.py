@@ -20,6 +20,7 @@ from ingest.client.answers import (
     RejectedEvent,
     TypingList,
 )
+from ingest.client.bot_calls import BotCalls
 from ingest.client.call import Call, conversation_path, encode_fields, page_call, without_none
 from ingest.client.channel_calls import ChannelAccountCalls
 from ingest.client.review_calls import ReviewCalls
@@ -32,7 +33,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 READY = Call("GET", "/readyz", Readiness)
 
 
-class Calls(ReviewCalls, ChannelAccountCalls):
+class Calls(ReviewCalls, ChannelAccountCalls, BotCalls):
     """Every operation, with its contract: the methods of both clients.
 
     Those of reviews and of channel accounts are inherited.
