@@ -44,10 +44,10 @@ class FileTail:
         self._path = path
         self._file: BinaryIO | None = None
         self._name, self._place = path, Place(0)
-        self._pending = _files_since(path, place)
-        self.is_gap = place is not None and not self._pending
-        if place is not None and self._pending:
-            self._open(self._pending.pop(0), place)
+        found = _files_since(path, place)
+        self.is_gap = place is not None and not found
+        if found:
+            self._open(found[0], place)
 
     def __enter__(self) -> Self:
         return self
@@ -57,14 +57,15 @@ class FileTail:
 
     def read(self, most: int = CHUNK) -> Lines | None:
         """Return the lines that follow, about `most` bytes; None if no whole line was written yet."""
-        while (file := self._file or self._open_next()) is not None:
+        while (file := self._file or self._open_at(self._path)) is not None:
             found = self._read(file, most)
             if found is not None:
                 return found
             if not self._is_finished():
                 return None
-            self._pending = self._pending or _files_since(self._path, self._place)[1:]
+            following = _files_since(self._path, self._place)[1:]
             self.close()
+            self._open_at(following[0] if following else self._path)
         return None
 
     def _read(self, file: BinaryIO, most: int) -> Lines | None:
@@ -93,9 +94,10 @@ class FileTail:
             return True
         return now.st_size < self._place.offset
 
-    def _open_next(self) -> BinaryIO | None:
+    def _open_at(self, path: Path) -> BinaryIO | None:
+        """Open a file at its start; None if it does not exist."""
         try:
-            return self._open(self._pending.pop(0) if self._pending else self._path, None)
+            return self._open(path, None)
         except FileNotFoundError:
             return None
 
