@@ -44,6 +44,7 @@ class BotEvent(Struct, frozen=True, kw_only=True):
     speaker: Speaker | None = None
     text: str | None = None
     message_id: str | None = None
+    handoff_id: str | None = None
     in_reply_to: str | None = None
     bot_version: str | None = None
     visibility: str | None = None
@@ -89,6 +90,7 @@ def render(event: BotEvent, role: Role | None = None) -> dict[str, Any]:
         "participant_role": None if speaker is None else role or speaker.role,
         "message_id": event.message_id
         or (message_id_of(conversation, event.key) if is_message else None),
+        "handoff_id": event.handoff_id,
         "in_reply_to": event.in_reply_to,
         "bot_version": None if event.bot_version is None else to_id(event.bot_version),
         "visibility": event.visibility,

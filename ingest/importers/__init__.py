@@ -38,4 +38,7 @@ IMPORTERS: tuple[Importer, ...] = (
     DialogStudioImporter(),
     BotLogImporter(LOGGERS["openai-chat"], "chats, .jsonl or .json"),
     BotLogImporter(LOGGERS["rasa"], "events or trackers, .jsonl or .json"),
+    BotLogImporter(
+        LOGGERS["botframework"], "transcripts or activities, .transcript, .json or .jsonl"
+    ),
 )

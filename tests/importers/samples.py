@@ -202,5 +202,14 @@ SAMPLES: dict[str, Sample] = {
         b"{}",
         "line {}",
     ),
+    "botframework": Sample(
+        _array("chat.transcript"),
+        lambda n: _json(
+            type="message", id=str(n), timestamp="2024-01-01T10:00:00Z", channelId="emulator", text="Hi",
+            conversation={"id": f"c{n}"}, **{"from": {"id": "ada", "role": "user"}},
+        ),
+        b"5",
+        "line {}",
+    ),
     "openai-chat": Sample(_lines("chats.jsonl"), _chat, b"{}", "line {}"),
 }  # fmt: skip
