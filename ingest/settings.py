@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         timedelta(days=30),
         description="Time for which the raw calls of providers are kept.",
     )
+    otlp_settle: timedelta = Field(
+        timedelta(seconds=5),
+        ge=timedelta(0),
+        description="Time without a further span of OpenTelemetry after which a conversation's spans become events; "
+        "twelve times as long while the root of a trace is missing.",
+    )
     bot_timeout_seconds: float = Field(
         30.0,
         gt=0,

@@ -23,6 +23,7 @@ from ingest.api.routes import (
     live,
     messages,
     operations,
+    otlp,
     participants,
     rejected_events,
     review_samples,
@@ -39,6 +40,7 @@ ROUTERS = (
     live.router,  # first, because its path must match fast when all clients reconnect at once
     messages.raw,
     events.raw,
+    otlp.raw,
     conversations.raw,
     bots.raw,
     conversations.commands,

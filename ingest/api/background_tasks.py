@@ -75,6 +75,8 @@ async def _deliver(context: AppContext) -> None:
         tasks.create_task(context.bot_watchdog.run())
         tasks.create_task(context.channels.release_waiting())
         tasks.create_task(context.channels.purge_calls())
+        tasks.create_task(context.otlp.convert())
+        tasks.create_task(context.otlp.purge())
 
 
 async def _run_timers(writer: Writer) -> None:

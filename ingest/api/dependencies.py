@@ -15,6 +15,7 @@ from ingest.accounts.account_cache import AccountCache
 from ingest.accounts.secret_box import SecretBox
 from ingest.api.channel_intake import ChannelIntake
 from ingest.api.metrics import Metrics
+from ingest.api.otlp_intake import OtlpIntake
 from ingest.api.request_body import header
 from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.permissions import PARTICIPATE, Caller
@@ -68,6 +69,7 @@ class AppContext:
     secrets: SecretBox
     accounts: AccountCache
     channels: ChannelIntake
+    otlp: OtlpIntake
     public_url: str | None = None
     """Where providers find the API; None: what their request says."""
     allowed_origins: frozenset[str] = frozenset()

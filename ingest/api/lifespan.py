@@ -19,6 +19,7 @@ from ingest.api.background_tasks import background_tasks, restart_on_failure
 from ingest.api.channel_intake import ChannelIntake
 from ingest.api.dependencies import AppContext
 from ingest.api.metrics import Metrics
+from ingest.api.otlp_intake import OtlpIntake
 from ingest.api.routes import typing
 from ingest.api.translator import Translator
 from ingest.auth.api_keys import ApiKeyAuthenticator
@@ -217,6 +218,7 @@ def _build_context(
         secrets=secrets,
         accounts=AccountCache(engine, secrets, clock),
         channels=_channel_intake(settings, engine, writer, metrics, secrets, clock, new_id),
+        otlp=OtlpIntake(engine, writer, metrics, clock, settings.otlp_settle // MICROSECOND),
         public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,

@@ -16,6 +16,7 @@ from ingest.api.routes.bots import record_bot_records
 from ingest.api.routes.channel_calls import take_call
 from ingest.api.routes.events import record_events
 from ingest.api.routes.messages import create_message
+from ingest.api.routes.otlp import export_logs, export_traces
 from ingest.auth.rate_limiter import RATE_LIMIT_STATE, with_rate_limit_headers
 from ingest.errors import IngestError, UnsupportedMediaTypeError
 
@@ -69,8 +70,8 @@ class FastPathMiddleware:
 
 def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]] | None:
     path = scope["path"]
-    if path == "/v1/events":
-        return record_events
+    if path in _ENDPOINTS:
+        return _ENDPOINTS[path]
     if path.startswith("/channels/"):
         scope["path_params"] = {"account_id": path.removeprefix("/channels/")}
         return take_call
@@ -84,5 +85,10 @@ def _endpoint(scope: Scope) -> Callable[[Request], Coroutine[Any, Any, Response]
     return create_message
 
 
+_ENDPOINTS = {
+    "/v1/events": record_events,
+    "/v1/traces": export_traces,
+    "/v1/logs": export_logs,
+}
 _TO_ID = IdConvertor().convert
 _MESSAGES = re.compile(r"/v1/conversations/([^/]+)/messages\Z")

@@ -55,6 +55,11 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Return the request's body, at most `limit` bytes. Raises TooLargeError, UnsupportedMediaTypeError."""
     if header(request, b"content-encoding") not in ("", "identity"):
         raise UnsupportedMediaTypeError("send the body without Content-Encoding")
+    return await receive_body(request, limit)
+
+
+async def receive_body(request: Request, limit: int) -> bytes:
+    """Return the request's body as it was sent, at most `limit` bytes. Raises TooLargeError."""
     length = header(request, b"content-length")
     if length.isdecimal() and (len(length) > 18 or int(length) > limit):
         raise TooLargeError(f"at most {limit} bytes")

@@ -422,6 +422,21 @@ waiting_items = Table(
 """Statuses, edits and echoes that wait for the message they refer to. `item_id` is the id of their event;
 `message_id` is the id that an inbound message with this `provider_id` has."""
 
+otlp_spans = Table(
+    "otlp_spans",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("trace_id", String, primary_key=True),
+    Column("span_id", String, primary_key=True),
+    Column("channels", String, nullable=False),
+    Column("conversation_id", String),
+    Column("is_root", Boolean(create_constraint=False), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("converted_at", BigInteger, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Spans of OpenTelemetry that wait until their trace is complete. Then the body is emptied, and the row is kept for a
+while: it names the conversation of later spans, and a repeated span finds it."""
 api_keys = Table(
     "api_keys",
     metadata,

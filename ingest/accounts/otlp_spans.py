@@ -1,0 +1,146 @@
+"""Spans in the store: they wait until their trace is complete, and their ids are remembered for a while."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import ClauseElement, Engine, bindparam, delete, select, tuple_, update
+
+from ingest.accounts.insert_once import insert_once
+from ingest.bots.otlp.grouping import Sender, TraceFacts, WaitingSpan
+from ingest.bots.otlp.observation import Observation
+from ingest.log.storage.statements import Bound
+from ingest.log.storage.tables import otlp_spans
+
+T = TypeVar("T")
+
+READ_AT_ONCE = 20_000
+"""Maximum number of waiting spans that are looked at together."""
+
+IDS_AT_ONCE = 500
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Observation)
+
+
+def keep_span(sender: Sender, observation: Observation, now: int) -> Bound:
+    """Return the statement that keeps a span. Safe to repeat."""
+    return insert_once(
+        otlp_spans,
+        source=sender.source,
+        trace_id=observation.trace_id,
+        span_id=row_id_of(observation),
+        channels=sender.channels,
+        conversation_id=observation.conversation_id,
+        is_root=not observation.parent_id and not observation.is_log,
+        received_at=now,
+        converted_at=None,
+        body=_ENCODER.encode(observation),
+    )
+
+
+def row_id_of(observation: Observation) -> str:
+    """Return the id of the row: a span's own, and for a log record one of its content."""
+    if not observation.is_log:
+        return observation.span_id
+    digest = hashlib.sha256(_ENCODER.encode(observation)).hexdigest()[:16]
+    return f"{observation.span_id}/{digest}"
+
+
+def find_waiting(engine: Engine) -> list[WaitingSpan]:
+    """Return the spans that wait, the oldest first."""
+    table = otlp_spans
+    query = (
+        select(
+            table.c.source,
+            table.c.channels,
+            table.c.trace_id,
+            table.c.span_id,
+            table.c.conversation_id,
+            table.c.is_root,
+            table.c.received_at,
+        )
+        .where(table.c.converted_at.is_(None))
+        .order_by(table.c.received_at)
+        .limit(READ_AT_ONCE)
+    )
+    with engine.connect() as connection:
+        return [
+            WaitingSpan(Sender(row[0], row[1]), *row[2:5], bool(row[5]), row[6])
+            for row in connection.execute(query)
+        ]
+
+
+def find_traces(engine: Engine, trace_ids: Sequence[str]) -> Mapping[tuple[str, str], TraceFacts]:
+    """Return the facts of traces, by source and id."""
+    table = otlp_spans
+    columns = (table.c.source, table.c.trace_id, table.c.conversation_id, table.c.is_root)
+    facts: dict[tuple[str, str], TraceFacts] = defaultdict(TraceFacts)
+    with engine.connect() as connection:
+        for some in _parts(trace_ids):
+            query = (
+                select(*columns)
+                .distinct()
+                .where(table.c.trace_id.in_(some))
+                .order_by(table.c.conversation_id)
+            )
+            for source, trace_id, conversation_id, is_root in connection.execute(query):
+                found = facts[source, trace_id]
+                found.has_root = found.has_root or bool(is_root)
+                if conversation_id is not None and conversation_id not in found.conversations:
+                    found.conversations.append(conversation_id)
+    return facts
+
+
+def read_spans(engine: Engine, spans: Sequence[WaitingSpan]) -> list[Observation]:
+    """Return the content of spans, in order of their times."""
+    table = otlp_spans
+    found: list[Observation] = []
+    with engine.connect() as connection:
+        for some in _parts(spans):
+            keys = [(each.sender.source, each.trace_id, each.row_id) for each in some]
+            query = select(table.c.body).where(
+                tuple_(table.c.source, table.c.trace_id, table.c.span_id).in_(keys)
+            )
+            found += [_DECODER.decode(row[0]) for row in connection.execute(query)]
+    return sorted(found, key=lambda each: (each.start, each.end, each.trace_id, each.span_id))
+
+
+_CONVERTED = (
+    update(otlp_spans)
+    .where(
+        otlp_spans.c.source == bindparam("of_source"),
+        otlp_spans.c.trace_id == bindparam("of_trace"),
+        otlp_spans.c.span_id == bindparam("of_span"),
+    )
+    .values(converted_at=bindparam("at"), body=bindparam("nothing"))
+)
+
+
+def mark_converted(spans: Iterable[WaitingSpan], now: int) -> list[Bound]:
+    """Return the statements that end the wait of spans, and forget their content."""
+    return [
+        Bound(
+            _CONVERTED,
+            {
+                "of_source": each.sender.source,
+                "of_trace": each.trace_id,
+                "of_span": each.row_id,
+                "at": now,
+                "nothing": b"",
+            },
+        )
+        for each in spans
+    ]
+
+
+def forget_converted(before: int) -> ClauseElement:
+    """Return the statement that deletes the ids of spans converted before an instant."""
+    return delete(otlp_spans).where(otlp_spans.c.converted_at < before)
+
+
+def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), IDS_AT_ONCE):
+        yield values[start : start + IDS_AT_ONCE]

@@ -1,0 +1,1 @@
+"""Spans and log records of OpenTelemetry become messages, tool calls and calls of models."""

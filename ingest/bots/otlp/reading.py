@@ -1,0 +1,316 @@
+"""Reads a span or a log record as an observation, whatever its dialect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.bots.chat_messages import ChatMessage, ToolCall, parsed
+from ingest.bots.otlp import dialects
+from ingest.bots.otlp.attributes import (
+    first,
+    first_count,
+    first_number,
+    first_text,
+    metadata,
+    numbered,
+)
+from ingest.bots.otlp.observation import Kind, Observation, ToolUse
+from ingest.bots.otlp.span import Attributes, LogRecord, Span, derive_ids
+
+CONVERSATION_IDS = (
+    "gen_ai.conversation.id",
+    "session.id",
+    "thread.id",
+    "thread_id",
+    "conversation.id",
+    "langfuse.session.id",
+    "langsmith.trace.session_id",
+    "traceloop.association.properties.conversation_id",
+    "traceloop.association.properties.session_id",
+    "traceloop.association.properties.thread_id",
+    "ai.telemetry.metadata.conversationId",
+    "ai.telemetry.metadata.sessionId",
+    "ai.telemetry.metadata.threadId",
+)
+METADATA_IDS = ("thread_id", "session_id", "conversation_id")
+ID_ENDINGS = (".session_id", ".conversation_id", ".thread_id")
+USER_IDS = (
+    "enduser.id",
+    "user.id",
+    "gen_ai.user.id",
+    "langfuse.user.id",
+    "traceloop.association.properties.user_id",
+    "ai.telemetry.metadata.userId",
+)
+BOT_NAMES = ("gen_ai.agent.name", "gen_ai.agent.id", "agent.name", "ai.telemetry.functionId")
+MODELS = (
+    "gen_ai.response.model",
+    "llm.model_name",
+    "ai.response.model",
+    "gen_ai.request.model",
+    "ai.model.id",
+)
+PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+COUNTS: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "llm.usage.prompt_tokens",
+        "ai.usage.inputTokens",
+        "ai.usage.promptTokens",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "llm.usage.completion_tokens",
+        "ai.usage.outputTokens",
+        "ai.usage.completionTokens",
+    ),
+    "cached_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.cached_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "llm.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
+    ),
+}
+FINISH_REASONS = (
+    "gen_ai.response.finish_reasons",
+    "llm.finish_reason",
+    "ai.response.finishReason",
+)
+FIRST_CHUNK_SECONDS = ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token")
+FIRST_CHUNK_EVENTS = frozenset(
+    {
+        "First Token Stream Event",
+        "llm.content.completion.chunk",
+        "gen_ai.content.completion.chunk",
+        "ai.stream.firstChunk",
+    }
+)
+OPERATIONS: Mapping[str, Kind] = {
+    "chat": "model",
+    "text_completion": "model",
+    "completion": "model",
+    "generate_content": "model",
+    "invoke_agent": "agent",
+    "create_agent": "other",
+    "execute_tool": "tool",
+    "embeddings": "other",
+}
+KINDS: Mapping[str, Kind] = {"LLM": "model", "TOOL": "tool", "AGENT": "agent"}
+TRACELOOP_KINDS: Mapping[str, Kind] = {"tool": "tool", "agent": "agent"}
+VERCEL: Mapping[str, Kind] = {"ai.toolCall": "tool", "ai.embed": "other"}
+"""Kinds by what each dialect calls the operation."""
+
+EARLIEST = 631_152_000_000_000_000
+"""1990 in nanoseconds: the log rejects earlier times, which come from a broken clock."""
+
+LATEST = 2**63 - 1
+
+
+class UnreadableSpanError(ValueError):
+    """The span cannot be stored: it says no time."""
+
+
+def read_span(span: Span) -> Observation:
+    """Return what a span says. Raises UnreadableSpanError."""
+    end = span.end or span.start
+    start = span.start or span.end
+    if not EARLIEST <= min(start, end) <= max(start, end) <= LATEST:
+        raise UnreadableSpanError("a span has no time, or one before 1990")
+    kind = _kind(span)
+    inputs, outputs = ([], []) if kind == "tool" else _messages(span, kind)
+    attributes = span.attributes
+    return Observation(
+        kind=kind,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        start=start // 1000,
+        end=max(start, end) // 1000,
+        conversation_id=conversation_of(attributes, span.resource),
+        user_id=first_text(attributes, USER_IDS),
+        bot_id=bot_of(attributes, span.resource),
+        bot_version=_version(span),
+        inputs=inputs,
+        outputs=outputs,
+        call=_call(span) if kind == "model" else {},
+        tool=_tool(span) if kind == "tool" else None,
+        error=_error(span),
+    )
+
+
+def read_log(record: LogRecord) -> Observation | None:
+    """Return what a log record says of a call; None if it is no message. Raises UnreadableSpanError."""
+    name = record.event_name or str(record.attributes.get("event.name", ""))
+    body = parsed(record.body)
+    content = {**record.attributes, **(body if isinstance(body, Mapping) else {})}
+    inputs, outputs = dialects.read_event(name, content)
+    if not inputs and not outputs:
+        return None
+    if not EARLIEST <= record.at <= LATEST:
+        raise UnreadableSpanError("a log record has no time, or one before 1990")
+    derived = derive_ids({"name": name, "content": content, "at": record.at})
+    return Observation(
+        kind="model",
+        trace_id=record.trace_id or derived[0],
+        span_id=record.span_id or derived[1],
+        start=record.at // 1000,
+        end=record.at // 1000,
+        conversation_id=conversation_of(record.attributes, record.resource),
+        user_id=first_text(record.attributes, USER_IDS),
+        bot_id=bot_of(record.attributes, record.resource),
+        inputs=inputs,
+        outputs=outputs,
+        is_log=True,
+    )
+
+
+def conversation_of(attributes: Attributes, resource: Attributes) -> str | None:
+    """Return the id of the conversation that a span names."""
+    found = first_text(attributes, CONVERSATION_IDS) or first_text(
+        metadata(attributes), METADATA_IDS
+    )
+    if found is None:
+        ending = (name for name in sorted(attributes) if name.endswith(ID_ENDINGS))
+        found = first_text(attributes, ending)
+    return found or first_text(resource, CONVERSATION_IDS)
+
+
+def bot_of(attributes: Attributes, resource: Attributes) -> str | None:
+    """Return the name of the bot: its agent, or else its service."""
+    service = first_text(resource, ("service.name",))
+    if service is not None and service.startswith("unknown_service"):
+        service = None
+    return first_text(attributes, BOT_NAMES) or service
+
+
+def _version(span: Span) -> str | None:
+    return first_text(span.attributes, ("gen_ai.agent.version",)) or first_text(
+        span.resource, ("service.version",)
+    )
+
+
+def _kind(span: Span) -> Kind:
+    attributes = span.attributes
+    operation = str(attributes.get("gen_ai.operation.name", ""))
+    if operation in OPERATIONS:
+        return OPERATIONS[operation]
+    if (kind := attributes.get("openinference.span.kind")) is not None:
+        return KINDS.get(str(kind), "other")
+    if (traceloop := TRACELOOP_KINDS.get(str(attributes.get("traceloop.span.kind")))) is not None:
+        return traceloop
+    if (vercel := str(attributes.get("ai.operationId", ""))) != "":
+        return VERCEL.get(vercel) or ("model" if ".do" in vercel else "agent")
+    is_model = first(attributes, ("gen_ai.request.model", "llm.request.type")) is not None
+    return "model" if is_model else "other"
+
+
+def _messages(span: Span, kind: Kind) -> tuple[list[ChatMessage], list[ChatMessage]]:
+    if kind == "other":
+        return [], []
+    return dialects.read_inputs(span), dialects.read_outputs(span)
+
+
+def _call(span: Span) -> dict[str, Any]:
+    """Return the fields of `payload.model_call`."""
+    attributes = span.attributes
+    call: dict[str, Any] = {
+        "model": first_text(attributes, MODELS),
+        "provider": first_text(attributes, PROVIDERS),
+        **{name: first_count(attributes, names) for name, names in COUNTS.items()},
+        "tokens": first_count(
+            attributes,
+            ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total"),
+        ),
+        "latency_seconds": max(0, span.end - span.start) / 1e9,
+        "first_chunk_seconds": _first_chunk(span),
+        "finish_reason": first_text(attributes, FINISH_REASONS) or _finish_reason(span),
+        "response_id": first_text(attributes, ("gen_ai.response.id", "ai.response.id")),
+        "error": _error(span),
+    }
+    return {name: value for name, value in call.items() if value is not None}
+
+
+def _finish_reason(span: Span) -> str | None:
+    """Return the reason that only the answer itself has: a message, a choice, or an event."""
+    attributes = span.attributes
+    choices = parsed(attributes.get("output.value"))
+    for answers in (
+        parsed(attributes.get("gen_ai.output.messages")),
+        numbered(attributes, "gen_ai.completion"),
+        choices.get("choices") if isinstance(choices, Mapping) else None,
+        [each.attributes for each in span.events if each.name == dialects.CHOICE],
+    ):
+        for each in answers if isinstance(answers, list) else ():
+            if isinstance(each, Mapping) and each.get("finish_reason"):
+                return str(each["finish_reason"])
+    return None
+
+
+def _first_chunk(span: Span) -> float | None:
+    """Return the seconds until the first part of the answer came."""
+    if (seconds := first_number(span.attributes, FIRST_CHUNK_SECONDS)) is not None:
+        return seconds
+    milliseconds = first_number(span.attributes, ("ai.response.msToFirstChunk",))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    times = [each.at for each in span.events if each.name in FIRST_CHUNK_EVENTS]
+    return max(0, min(times) - span.start) / 1e9 if times else None
+
+
+def _error(span: Span) -> str | None:
+    """Return why a span failed: the type of its exception, and its message."""
+    for event in span.events:
+        if event.name == "exception":
+            kind, text = (event.attributes.get(f"exception.{each}") for each in ("type", "message"))
+            return ": ".join(str(each) for each in (kind, text) if each) or "exception"
+    if span.error is None:
+        return None
+    kind = span.attributes.get("error.type")
+    return f"{kind}: {span.error}" if kind and kind not in span.error else span.error
+
+
+def _tool(span: Span) -> ToolUse:
+    attributes = span.attributes
+    name = first_text(
+        attributes,
+        ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.entity.name"),
+    )
+    call_id = first_text(attributes, ("gen_ai.tool.call.id", "tool_call.id", "ai.toolCall.id"))
+    arguments = first(
+        attributes,
+        (
+            "gen_ai.tool.call.arguments",
+            "tool_arguments",
+            "ai.toolCall.args",
+            "tool.parameters",
+            "input.value",
+            "traceloop.entity.input",
+        ),
+    )
+    result = first(
+        attributes,
+        (
+            "gen_ai.tool.call.result",
+            "tool_response",
+            "ai.toolCall.result",
+            "output.value",
+            "traceloop.entity.output",
+        ),
+    )
+    call = ToolCall(name or span.name, parsed(arguments), call_id)
+    return ToolUse(call, parsed(result))
