@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Literal
 
 from msgspec import Struct
@@ -75,15 +76,21 @@ class History:
         return placed
 
     def _match_history(self, old: Sequence[ChatMessage]) -> list[int | None]:
-        """Return the entries that a history repeats: from its end, each before the last one found."""
+        """Return the entries that a history repeats: as many of the first ones as it begins with.
+
+        The rest, of one that was cut off, is matched from its end, each message before the last one found.
+        """
+        pairs = zip(old, self._entries, strict=False)
+        begin = sum(1 for _ in takewhile(lambda each: _key(each[0]) == _key_of(each[1]), pairs))
         found: list[int | None] = []
         before = len(self._entries)
-        for message in reversed(old):
+        for message in reversed(old[begin:]):
             places = self._places.get(_key(message), [])
             at = bisect_left(places, before) - 1
-            found.append(places[at] if at >= 0 else None)
-            before = before if at < 0 else places[at]
-        return found[::-1]
+            place = places[at] if at >= 0 and places[at] >= begin else None
+            before = before if place is None else place
+            found.append(place)
+        return [*range(begin), *reversed(found)]
 
     def _find_own(
         self, message: ChatMessage, trace_id: str, after: int, taken: set[int]
@@ -114,6 +121,10 @@ def text_of(text: str | None, urls: Iterable[str] = ()) -> str:
 def text_of_message(message: ChatMessage) -> str:
     """Return the same of a message of a call."""
     return text_of(message.text, (str(each.get("url", "")) for each in message.attachments))
+
+
+def _key_of(entry: Entry) -> tuple[str, str]:
+    return entry.role, entry.text
 
 
 def _key(message: ChatMessage) -> tuple[str, str]:
