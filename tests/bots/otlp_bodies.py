@@ -24,6 +24,8 @@ Body = dict[str, Any]
 def any_value(value: Any) -> Body:
     """A value as OTLP writes it."""
     match value:
+        case None:
+            return {}
         case bool():
             return {"boolValue": value}
         case int():

@@ -89,14 +89,15 @@ class ToolUses:
         if _is_unique(payload):
             if not traces:
                 self._append(ToolEvent(event_type, name, at, span, number, is_history, payload))
-        elif span.trace_id not in traces and not (is_history and traces):
+            traces[span.trace_id] = is_history
+        elif traces.get(span.trace_id) is not False and not (is_history and traces):
             unclaimed = next((trace for trace, is_old in traces.items() if is_old), None)
             if unclaimed is None:
                 key = f"{span.trace_id}/{name}"
                 self._append(ToolEvent(event_type, key, at, span, number, is_history, payload))
             else:
-                traces[unclaimed] = False
-        traces.setdefault(span.trace_id, is_history)
+                del traces[unclaimed]
+            traces[span.trace_id] = is_history
 
     def _append(self, event: ToolEvent) -> None:
         self._events.append(event)
