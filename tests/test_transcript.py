@@ -34,6 +34,11 @@ def story() -> list[dict[str, Any]]:
     bot = {"participant_id": "helper", "participant_role": "bot", "bot_version": "v3"}
     mira = {"participant_id": "mira", "participant_role": "agent"}
     call = {"model": HOSTILE, "input_tokens": 1200, "output_tokens": 34, "cost": 0.0125}
+    measured = {
+        "model": "small", "input_tokens": 20, "output_tokens": 9, "cached_tokens": 8, "reasoning_tokens": 4,
+        "latency_seconds": 1.5, "first_chunk_seconds": 0.5, "finish_reason": "length",
+        "error": "no answer for ada@example.org",
+    }  # fmt: skip
     steps: list[tuple[int, dict[str, Any]]] = [
         (0, {"event_type": "conversation.created", "channel": "web", "contact_id": "person-1"}),
         (0, {"event_type": "message.created", "message_id": "m1", "text": "My mail is ada@exampel.org", **ada}),
@@ -42,6 +47,7 @@ def story() -> list[dict[str, Any]]:
         (10, {"event_type": "bot.turn_started", **bot}),
         (12, {"event_type": "message.created", "message_id": "m2", "text": "It is on its way. Call +49 170 1234567.", **bot}),
         (13, {"event_type": "bot.turn_completed", "payload": {"model_call": call}, **bot}),
+        (13, {"event_type": "bot.turn_completed", "payload": {"model_call": measured}, **bot}),
         (14, {"event_type": "message.failed", "message_id": "m2", "payload": {"error_code": "131026"}}),
         (20, {"event_type": "message.created", "message_id": "m3", "text": "a secret", **ada}),
         (21, {"event_type": "message.edited", "message_id": "m3", "text": "another secret"}),
@@ -190,12 +196,26 @@ def test_texts_of_a_deleted_message_are_not_shown_and_not_found(open_page: OpenP
 
 def test_a_model_call_is_folded_below_its_tokens_and_its_time(open_page: OpenPage) -> None:
     app = open_page()
-    [call] = [each for each in app.expander if "Model call" in each.label]
+    call, _ = (each for each in app.expander if "Model call" in each.label)
     assert call.label == "13:00:13  Model call · 1,234 tokens · 3.0 s"
     inside = [each.value.translate({0x2068: None, 0x2069: None}) for each in call.text]
     assert "Input: 1,200 tokens" in inside
     assert "Cost: 0.012500 USD" in inside
     assert any(each.startswith("Model: ![x](http://evil") and "⟨U+202E⟩" in each for each in inside)
+
+
+def test_a_model_call_shows_what_the_bot_measured_and_a_masked_error(open_page: OpenPage) -> None:
+    _, call = (each for each in open_page().expander if "Model call" in each.label)
+    assert call.label == "13:00:13  Model call · 29 tokens · 1.5 s · failed"
+    inside = [each.value.translate({0x2068: None, 0x2069: None}) for each in call.text]
+    assert {
+        "Time: 1.5 s",
+        "Input from the cache: 8 tokens",
+        "Reasoning: 4 tokens",
+        "Time to the first part: 0.5 s",
+        "Ended by: length",
+        "Error: no answer for ⟨email masked⟩",
+    } <= set(inside)
 
 
 def test_episodes_handoffs_and_failed_sends_are_marked(open_page: OpenPage) -> None:

@@ -106,19 +106,34 @@ def describe_call(call: Row) -> tuple[str, list[str]]:
     tokens, seconds, cost = call["total_tokens"], call["seconds"], call["cost"]
     summary = "" if tokens is None else f" · {formatting.counted(tokens, 'token')}"
     summary += "" if seconds is None else f" · {formatting.measure(seconds, 'seconds')}"
+    summary += "" if call["error"] is None else " · failed"
     lines = {
         "Model": call["model"],
         "Input": _tokens(call["input_tokens"]),
         "Output": _tokens(call["output_tokens"]),
         "Cost": None if cost is None else f"{cost:,.6f} {call['cost_currency']}",
-        "Time from the start of the turn": None
-        if seconds is None
-        else formatting.measure(seconds, "seconds"),
+        "Time": _seconds(seconds),
     }
     shown = {name: formatting.UNKNOWN if value is None else value for name, value in lines.items()}
+    shown |= {name: value for name, value in _details(call).items() if value is not None}
     return summary, [
         f"{name}: {formatting.quote(formatting.shorten(value))}" for name, value in shown.items()
     ]
+
+
+def _details(call: Row) -> dict[str, str | None]:
+    """Return what only some bots report."""
+    return {
+        "Input from the cache": _tokens(call["cached_tokens"]),
+        "Reasoning": _tokens(call["reasoning_tokens"]),
+        "Time to the first part": _seconds(call["first_chunk_seconds"]),
+        "Ended by": call["finish_reason"],
+        "Error": call["error"],
+    }
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else formatting.measure(value, "seconds")
 
 
 def _tokens(value: int | None) -> str | None:

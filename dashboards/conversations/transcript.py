@@ -61,7 +61,7 @@ def _show_entry(row: Row, view: View) -> None:
     if row["event_type"] == "message.created":
         _show_message(row, view)
     elif call is not None:
-        _show_call(row, call)
+        _show_call(row, call, view)
     else:
         _show_line(row, view)
 
@@ -72,8 +72,10 @@ def _show_episode(episode: Row) -> None:
         st.text(f"Demand {episode['episode_number']} begins: {opened}")
 
 
-def _show_call(row: Row, call: Row) -> None:
+def _show_call(row: Row, call: Row, view: View) -> None:
     """Show a call of a language model: its figures folded below a line of numbers."""
+    if view.is_masked and call["error"] is not None:
+        call = call | {"error": mask(call["error"])}
     summary, lines = describe_call(call)
     label = f"{_clock(row['happened_at'])}  Model call{summary}"
     with st.container(key=f"line-call-{row['sequence']}"), st.expander(label):

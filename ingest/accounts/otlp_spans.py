@@ -17,7 +17,7 @@ from ingest.log.storage.tables import otlp_spans
 T = TypeVar("T")
 
 READ_AT_ONCE = 20_000
-"""Maximum number of waiting spans that are looked at together."""
+"""Maximum number of waiting spans that are read together."""
 
 IDS_AT_ONCE = 500
 

@@ -26,7 +26,7 @@ from ingest.log.writer_requests import Append, Execute, IncomingEvent
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-"""Interval at which waiting spans are looked at."""
+"""Interval at which spans are checked that wait."""
 
 PURGE_SECONDS = 3_600.0
 

@@ -187,9 +187,22 @@ class HandoffTransferred(HandoffStep):
 
 
 class ModelCall(Payload):
-    """A call of a language model."""
+    """A call of a language model. The warehouse leaves out a number that is none; an event is not lost for it.
+
+    `cached_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`. `latency_seconds`: until the
+    answer was complete; `first_chunk_seconds`: until its first part came.
+    """
 
     model: str | None = None
+    provider: Any = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    cached_tokens: Any = None
+    reasoning_tokens: Any = None
+    latency_seconds: Any = None
+    first_chunk_seconds: Any = None
+    finish_reason: Any = None
+    error: PersonalAny = None
 
 
 class TurnCompleted(Payload):

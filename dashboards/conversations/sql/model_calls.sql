@@ -1,5 +1,5 @@
 -- The calls of language models in $conversation_id, from sequence $first to $last.
--- `seconds`: from the start of the bot's turn to its completion; null if the bot reported no start.
+-- `seconds`: as the bot measured the call, or else from the start of its turn to its completion; null if it reported neither.
 
 with
 
@@ -30,9 +30,15 @@ select
     model_calls.input_tokens,
     model_calls.output_tokens,
     model_calls.total_tokens,
+    model_calls.cached_tokens,
+    model_calls.reasoning_tokens,
+    model_calls.first_chunk_seconds,
+    model_calls.finish_reason,
+    model_calls.error,
     cast(model_calls.cost as double) as cost,
     model_calls.cost_currency,
     case
+        when model_calls.latency_seconds is not null then model_calls.latency_seconds
         when
             own_turns.started > coalesce(own_turns.ended, 0)
             and own_turns.happened_at >= own_turns.started_at

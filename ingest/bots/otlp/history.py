@@ -53,7 +53,7 @@ class History:
     ) -> list[Placed]:
         """Return the messages of a call, and which of them are known.
 
-        What the call was given up to the bot's last message is history: it is matched from its end, with
+        Of the inputs, all up to the bot's last message are history: it is matched from its end, with
         any entry. The rest is of this call: it repeats an entry only of its own trace, or one that no
         call has brought as its own.
         """

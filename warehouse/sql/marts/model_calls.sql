@@ -15,6 +15,12 @@
 -- input_tokens      payload.model_call.input_tokens; null if not reported
 -- output_tokens     payload.model_call.output_tokens; null if not reported
 -- total_tokens      payload.model_call.tokens, or else the sum of the two; null if not reported
+-- cached_tokens     payload.model_call.cached_tokens: input tokens from the provider's cache, part of input_tokens
+-- reasoning_tokens  payload.model_call.reasoning_tokens: tokens of thought, part of output_tokens
+-- latency_seconds   payload.model_call.latency_seconds: until the answer was complete
+-- first_chunk_seconds  payload.model_call.first_chunk_seconds: until the first part of the answer came
+-- finish_reason     payload.model_call.finish_reason: why the model stopped
+-- error             payload.model_call.error: why the call failed; null if it did not
 -- cost              price at the time of the call, as the bot reports it; null if unknown, never 0
 -- cost_currency     currency of cost: payload.model_call.currency, USD unless the bot says another
 
@@ -36,6 +42,12 @@ select
         try_cast(payload ->> '$.model_call.input_tokens' as bigint)
         + try_cast(payload ->> '$.model_call.output_tokens' as bigint)
     ) as total_tokens,
+    try_cast(payload ->> '$.model_call.cached_tokens' as bigint) as cached_tokens,
+    try_cast(payload ->> '$.model_call.reasoning_tokens' as bigint) as reasoning_tokens,
+    try_cast(payload ->> '$.model_call.latency_seconds' as double) as latency_seconds,
+    try_cast(payload ->> '$.model_call.first_chunk_seconds' as double) as first_chunk_seconds,
+    payload ->> '$.model_call.finish_reason' as finish_reason,
+    payload ->> '$.model_call.error' as error,
     try_cast(payload ->> '$.model_call.cost' as decimal(18, 9)) as cost,
     case
         when (payload ->> '$.model_call.cost') is not null
