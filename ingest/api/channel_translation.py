@@ -80,6 +80,7 @@ class CallTranslation:
         self._items: list[Item] = [
             each for each in read.items if not isinstance(each, UnreadableItem)
         ]
+        self._in_call = {each.provider_id for each in self._items if isinstance(each, MessageItem)}
         self._call_id = read.call_id
         self._now = read.now
         self._may_wait = may_wait
@@ -150,7 +151,8 @@ class CallTranslation:
         if isinstance(item, ReceiptItem):
             return False
         if isinstance(item, EditItem | DeletionItem | ReactionItem):
-            return self._messages.get(item.message) is not None
+            is_in_call = item.message in self._in_call
+            return is_in_call or self._messages.get(item.message) is not None
         return True
 
     def _resolve(self, items: Sequence[Item]) -> None:

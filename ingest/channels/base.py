@@ -127,11 +127,16 @@ class MessageItem(Item, frozen=True, kw_only=True):
     payload: Mapping[str, Any] = {}
 
 
+ChangeAuthor = Literal["customer", "agent", "bot"]
+"""Who changed a message: the customer, an agent in the provider's own app, or a bot."""
+
+
 class EditItem(Item, frozen=True, kw_only=True):
     """The message `message` has a new text."""
 
     message: str
     text: str
+    author: ChangeAuthor = "customer"
     payload: Mapping[str, Any] = {}
 
 
@@ -139,13 +144,15 @@ class DeletionItem(Item, frozen=True, kw_only=True):
     """The message `message` was deleted."""
 
     message: str
+    author: ChangeAuthor = "customer"
 
 
 class ReactionItem(Item, frozen=True, kw_only=True):
-    """The person reacted to the message `message`; None removes the reaction."""
+    """Someone reacted to the message `message`; None removes the reaction."""
 
     message: str
     reaction: str | None
+    author: ChangeAuthor = "customer"
 
 
 class ReceiptItem(Item, frozen=True, kw_only=True):

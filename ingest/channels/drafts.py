@@ -95,7 +95,7 @@ def draft_of_message(
 
 def draft_of_change(item: Change, account: Account, place: Place, message_id: str) -> Draft:
     """Return the draft of an edit, a deletion or a reaction."""
-    draft = _draft(CHANGES[type(item)], item, account, place, "customer")
+    draft = _draft(CHANGES[type(item)], item, account, place, item.author)
     draft.message_id = message_id
     if isinstance(item, EditItem):
         draft.text = item.text

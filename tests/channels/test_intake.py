@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import pytest
 
 from tests.api_server import wait_until
 from tests.channels.conftest import Shop, message
@@ -108,6 +109,24 @@ def test_a_call_may_have_a_change_before_its_message(shop: Shop) -> None:
     edit = {"type": "edit", "id": "e1", "message": "m1", "text": "edited", "from": {"id": "ada"}}
     shop.send(edit, message())
     assert shop.types()[2:] == ["message.created", "message.edited"]
+    created, edited = shop.events()[2:]
+    assert edited["participant_id"] == created["participant_id"]
+
+
+@pytest.mark.parametrize("author", ["customer", "agent", "bot"])
+def test_an_edit_a_deletion_and_a_reaction_are_by_who_made_them(shop: Shop, author: str) -> None:
+    common = {"message": "m1", "from": {"id": "ada"}, "author": author}
+    shop.send(message())
+    shop.send(
+        common | {"type": "reaction", "id": "r1", "reaction": "👍"},
+        common | {"type": "edit", "id": "e1", "text": "edited"},
+        common | {"type": "deletion", "id": "d1"},
+    )
+    changes = shop.events()[3:]
+    assert [each["event_type"] for each in changes] == [
+        "message.edited", "message.deleted", "message.reacted",
+    ]  # fmt: skip
+    assert {each["participant_role"] for each in changes} == {author}
 
 
 def test_what_never_gets_its_message_is_rejected_in_the_end(shop: Shop) -> None:

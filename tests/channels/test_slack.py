@@ -178,6 +178,10 @@ def test_an_echo_carries_the_reference_of_our_send() -> None:
 def test_members_whom_the_account_names_are_agents() -> None:
     account = make_account(agent_users="U7,U8")
     assert read_one(message(user="U8"), account).author == "agent"
+    deleted = message(subtype="message_deleted", previous_message={"user": "U8", "ts": "1.2"})
+    found = read_one(deleted, account)
+    assert isinstance(found, DeletionItem)
+    assert (found.author, found.person) == ("agent", None)
     assert read_one(message(user="U8", thread_ts="1.000001"), account).person is None
     assert read_one(message(user="U9"), account).author == "customer"
     for event in (

@@ -298,6 +298,7 @@ def test_edits_and_deletions_name_their_message() -> None:
         EditItem, read(echo("edit", edit={"original_message_id": "wamid.o", "message": text}))
     )
     assert (edit.message, edit.text, edit.provider_id) == ("wamid.o", "New", "wamid.echo.edit")
+    assert edit.author == "agent"
     deletion = only(DeletionItem, read(echo("revoke", revoke={"original_message_id": "wamid.o"})))
     assert (deletion.message, deletion.person) == ("wamid.o", ADA)
 

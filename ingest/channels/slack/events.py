@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from ingest.channels.base import (
     Account,
+    ChangeAuthor,
     DeletionItem,
     EditItem,
     Inbound,
@@ -132,13 +133,20 @@ def _customer(message: Message, envelope: Envelope, account: Account) -> Person 
     return person(message.user, envelope.team_id)
 
 
+def _author(message: Message, account: Account) -> ChangeAuthor:
+    """Return who wrote a message that changed: Slack does not say who deleted one."""
+    if message.bot_id is not None:
+        return "bot"
+    return "agent" if is_agent(message.user, account) else "customer"
+
+
 def _change(envelope: Envelope, account: Account) -> Inbound:
     """Return the edit. Slack also reports previews of links as a change, and a deleted root as a tombstone."""
     event = decode(envelope.event, Message)
     new, old = event.message or Message(), event.previous_message or Message()
     name = message_name(event.channel, new.ts or old.ts)
     if new.subtype == "tombstone":
-        return _deleted(event, name, old, _customer(old, envelope, account))
+        return _deleted(event, name, old, envelope, account)
     text = words(new)
     is_preview = new.edited is None and event.previous_message is not None and text == words(old)
     if is_preview or not text:
@@ -151,6 +159,7 @@ def _change(envelope: Envelope, account: Account) -> Inbound:
         thread=_thread_of_change(event, new, old),
         message=name,
         text=plain(text),
+        author=_author(new, account),
         payload=original,
     )
 
@@ -159,16 +168,19 @@ def _deletion(envelope: Envelope, account: Account) -> Inbound:
     event = decode(envelope.event, Message)
     old = event.previous_message or Message()
     name = message_name(event.channel, event.deleted_ts or old.ts)
-    return _deleted(event, name, old, _customer(old, envelope, account))
+    return _deleted(event, name, old, envelope, account)
 
 
-def _deleted(event: Message, name: str, old: Message, author: Person | None) -> DeletionItem:
+def _deleted(
+    event: Message, name: str, old: Message, envelope: Envelope, account: Account
+) -> DeletionItem:
     return DeletionItem(
         provider_id=f"deleted/{name}",
-        person=author,
+        person=_customer(old, envelope, account),
         happened_at=_time(event),
         thread=_thread_of_change(event, event.message or old, old),
         message=name,
+        author=_author(old, account),
     )
 
 

@@ -19,6 +19,7 @@ from ingest.channels.base import (
     Answer,
     Call,
     Challenge,
+    ChangeAuthor,
     DeletionItem,
     EditItem,
     Field,
@@ -109,15 +110,18 @@ class _Message(_Part, tag="message"):
 class _Edit(_Part, tag="edit"):
     message: Key
     text: str
+    author: ChangeAuthor = "customer"
 
 
 class _Deletion(_Part, tag="deletion"):
     message: Key
+    author: ChangeAuthor = "customer"
 
 
 class _Reaction(_Part, tag="reaction"):
     message: Key
     reaction: Annotated[str, Meta(max_length=64)] | None = None
+    author: ChangeAuthor = "customer"
 
 
 class _Receipt(_Part, tag="receipt"):
@@ -264,11 +268,13 @@ def _to_item(part: _Part, account: Account) -> Inbound:
                 payload=part.payload,
             )
         case _Edit():
-            return EditItem(**common, message=part.message, text=part.text)
+            return EditItem(**common, message=part.message, text=part.text, author=part.author)
         case _Deletion():
-            return DeletionItem(**common, message=part.message)
+            return DeletionItem(**common, message=part.message, author=part.author)
         case _Reaction():
-            return ReactionItem(**common, message=part.message, reaction=part.reaction)
+            return ReactionItem(
+                **common, message=part.message, reaction=part.reaction, author=part.author
+            )
         case _Typing():
             return TypingItem(**common, is_typing=part.is_typing)
         case _Receipt():

@@ -164,6 +164,7 @@ def read_edit(raw: Raw, update: str) -> Inbound:
         thread=message.thread,
         message=message.name,
         text=text,
+        author=_author(message),
     )
 
 

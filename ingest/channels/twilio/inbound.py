@@ -6,7 +6,7 @@ Sources: twilio.com/docs/messaging/guides/webhook-request, /docs/conversations/c
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from ingest.channels import addresses
@@ -247,9 +247,10 @@ def _conversation_event(form: Mapping[str, str], call: Call, account: Account) -
         case "onMessageAdded":
             return _conversation_message(form, common | {"provider_id": message})
         case "onMessageUpdated":
-            return EditItem(**common, message=message, text=form.get("Body", ""))
+            text = form.get("Body", "")
+            return EditItem(**common, message=message, text=text, author=_role(common))
         case "onMessageRemoved":
-            return DeletionItem(**common, message=message)
+            return DeletionItem(**common, message=message, author=_role(common))
         case "onDeliveryUpdated" if form.get("Status") in _STATUSES:
             return ReceiptItem(
                 **common | {"provider_id": f"{message}:{form['Status']}", "person": None},
@@ -264,7 +265,7 @@ def _conversation_event(form: Mapping[str, str], call: Call, account: Account) -
 def _conversation_message(form: Mapping[str, str], common: Mapping[str, Any]) -> MessageItem:
     return MessageItem(
         **common,
-        author="customer" if common["person"] else "agent",
+        author=_role(common),
         author_name=None if common["person"] else form.get("Author"),
         text=form.get("Body") or None,
         attachments=_conversation_media(form.get("Media", "[]")),
@@ -276,6 +277,10 @@ def _author(form: Mapping[str, str], account: Account) -> Person | None:
     if _prefix(author) or author.startswith("+"):
         return person_of([_address(author, _bare(account.address))], None)
     return None
+
+
+def _role(common: Mapping[str, Any]) -> Literal["customer", "agent"]:
+    return "customer" if common["person"] else "agent"
 
 
 def _conversation_media(text: str) -> tuple[Attachment, ...]:

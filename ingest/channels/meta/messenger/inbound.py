@@ -7,7 +7,7 @@ Platform: Webhooks».
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
@@ -141,8 +141,9 @@ def _message(scene: _Scene) -> Iterator[Inbound]:
     if scene.person is None:
         raise UnreadablePartError("the message names no customer")
     mid = str(message.mid)
+    author: Literal["agent", "customer"] = "agent" if message.is_echo else "customer"
     if message.is_deleted:
-        yield DeletionItem(**scene.frame(f"{mid}:deleted"), message=mid)
+        yield DeletionItem(**scene.frame(f"{mid}:deleted"), message=mid, author=author)
         return
     attachments = tuple(_attachment(each) for each in message.attachments or ())
     if message.text is None and not attachments:
@@ -151,7 +152,7 @@ def _message(scene: _Scene) -> Iterator[Inbound]:
     answered = message.reply_to.mid if message.reply_to else None
     yield MessageItem(
         **scene.frame(mid),
-        author="agent" if message.is_echo else "customer",
+        author=author,
         text=message.text,
         attachments=attachments,
         in_reply_to=str(answered) if answered else None,

@@ -179,11 +179,13 @@ def _items(
     }
     if message.type == "reaction" and message.reaction is not None:
         target = str(message.reaction.message_id)
-        yield ReactionItem(**frame, message=target, reaction=message.reaction.emoji or None)
+        emoji = message.reaction.emoji or None
+        yield ReactionItem(**frame, message=target, reaction=emoji, author=author)
     elif message.type == "revoke" and message.revoke is not None:
-        yield DeletionItem(**frame, message=str(message.revoke.original_message_id))
+        deleted = str(message.revoke.original_message_id)
+        yield DeletionItem(**frame, message=deleted, author=author)
     elif message.type == "edit" and message.edit is not None:
-        yield from _edit(part, message, frame)
+        yield from _edit(part, message, frame, author)
     else:
         yield from _content(scene, part, message, frame, author)
 
@@ -207,13 +209,14 @@ def _content(
     )
 
 
-def _edit(part: Raw, message: Message, frame: dict[str, Any]) -> Iterator[Inbound]:
+def _edit(part: Raw, message: Message, frame: dict[str, Any], author: Author) -> Iterator[Inbound]:
     edit = message.edit
     text = edited_text(edit.message) if edit and edit.message else None
     if edit is None or text is None:
         yield _other(part, message, frame["person"])
     else:
-        yield EditItem(**frame, message=str(edit.original_message_id), text=text)
+        edited = str(edit.original_message_id)
+        yield EditItem(**frame, message=edited, text=text, author=author)
 
 
 def _other(part: Raw, message: Message, who: Person | None) -> Inbound:
