@@ -5,7 +5,7 @@ from msgspec.json import encode
 from ingest.channels.base import Account
 from ingest.channels.registry import ADAPTERS
 from tests.channels.conftest import SECRET, message
-from tests.channels.mail_factories import ecdsa_key_pair, make_mail
+from tests.channels.mail_factories import ecdsa_key_pair, make_mail, rsa_key
 from tests.channels.meta_bodies import status, whatsapp_statuses, with_text
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -14,7 +14,11 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PUBLIC_KEY, PRIVATE_KEY = ecdsa_key_pair()
 
 SECRETS: dict[str, dict[str, str]] = {
-    "webhook": {"signing_secret": SECRET},
+    "webhook": {"signing_secret": SECRET, "sending_secret": SECRET},
+    "vonage": {
+        "private_key": rsa_key(),
+        "signature_secret": "a secret of 32 bytes or more, as JWT asks",
+    },
     "sendgrid": {"public_key": PUBLIC_KEY, "replay_key": PRIVATE_KEY},
 }
 """Valid secrets by provider; others get a word."""
@@ -22,7 +26,7 @@ SECRETS: dict[str, dict[str, str]] = {
 OPTIONS: dict[str, dict[str, str]] = {
     "whatsapp_cloud": {"phone_number_id": "555"},
     "twilio": {"account_sid": "AC1"},
-    "vonage": {"api_key": "abcd1234"},
+    "vonage": {"api_key": "abcd1234", "application_id": "a-1", "signature_method": "sha256"},
     "webhook": {"url": "https://shop.example/hook"},
     "email": {"smtp_host": "mail.shop.example"},
     "mailgun": {"domain": "shop.example"},

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ingest.channels.base import (
     Account,
@@ -36,6 +36,14 @@ def ecdsa_key_pair() -> tuple[str, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return base64.b64encode(public).decode(), pem.decode()
+
+
+def rsa_key() -> str:
+    """Return a private key as PEM."""
+    private = rsa.generate_private_key(65537, 2048)
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def make_account(provider: str = "email", **rest: Any) -> Account:
