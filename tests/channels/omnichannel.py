@@ -27,14 +27,29 @@ IDS = {"from_user_id": BSUID}
 BOTH = {"from": NUMBER, **IDS}
 
 
+class Mail(NamedTuple):
+    """The customer's mail, from ADA to us."""
+
+    raw: bytes
+    text: str
+    message_id: str
+
+
+def own_mail() -> Mail:
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Transfer-Encoding": "8bit"}
+    raw = make_mail(FOLLOWED_UP, From=f"Ada <{ADA}>", Message_ID=FIRST_MAIL, Date="", **headers)
+    return Mail(raw, FOLLOWED_UP, FIRST_MAIL)
+
+
 class Customer(NamedTuple):
-    """A customer on WhatsApp: the first body, and the ids that later messages and statuses have."""
+    """A customer on WhatsApp: the first body, and the ids that later messages and statuses have; and by mail."""
 
     opening: JSON
     text: str
     at: int
     ids: dict[str, str] = IDS
     number_id: str = "555"
+    mail: Mail = own_mail()
 
 
 class Line(NamedTuple):
@@ -112,11 +127,6 @@ class Omnichannel:
         frame = {"id": provider_id, "timestamp": str(self.api.clock() // 1_000_000)}
         frame |= {name: each for name, each in about.items() if each}
         self.receive(whatsapp_body(change(statuses=[{**frame, "status": each} for each in states])))
-
-    def mail(self, text: str) -> None:
-        headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Transfer-Encoding": "8bit"}
-        raw = make_mail(text, From=f"Ada <{ADA}>", Message_ID=FIRST_MAIL, Date="", **headers)
-        self.deliver("inbox", raw, "message/rfc822")
 
     # --- bot and agent
 
@@ -199,7 +209,7 @@ class Omnichannel:
         }
         self.contact_id = contact
         self.post(f"/v1/contacts/{contact}/addresses", {"channel": "email", "address": ADA})
-        self.mail(FOLLOWED_UP)
+        self.deliver("inbox", self.customer.mail.raw, "message/rfc822")
         self.wait_for(self.say("mira", SETTLED), "submitted")
 
     @property
@@ -217,6 +227,6 @@ class Omnichannel:
             Line("whatsapp", "wa", "bot", ANSWERED),
             Line("whatsapp", "wa", "customer", SECOND),
             Line("whatsapp", "wa", "agent", TAKEN_OVER),
-            Line("email", "inbox", "customer", FOLLOWED_UP),
+            Line("email", "inbox", "customer", self.customer.mail.text),
             Line("email", "inbox", "agent", SETTLED),
         ]

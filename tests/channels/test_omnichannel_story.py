@@ -2,8 +2,12 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
 from pathlib import Path
 
 import polars as pl
@@ -15,18 +19,19 @@ from dashboards.hidden_characters import reveal
 from ingest.channels.addresses import whatsapp
 from ingest.manifest import read_manifest
 from tests.api_server import Installation
+from tests.channels.mail_factories import OUR_ADDRESS
 from tests.channels.meta_calls import real_bodies
 from tests.channels.omnichannel import (
     ADA,
     ANSWERED,
     ASKED,
     BOTH,
-    FIRST_MAIL,
     IDS,
     SETTLED,
     TAKEN_OVER,
     Customer,
     Line,
+    Mail,
     Omnichannel,
     whatsapp_text,
 )
@@ -85,6 +90,41 @@ def without_number(given: Customer) -> Customer:
     del message["from"], who["wa_id"]
     message["from_user_id"] = who["user_id"]
     return given._replace(opening=body, ids={"from_user_id": who["user_id"]})
+
+
+ADDRESSED = re.compile(
+    rb"^(from|to|cc|reply-to|sender|date|return-path|delivered-to|x-original-to):.*\n([ \t].*\n)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def recorded_mails() -> Iterator[Mail]:
+    """Yield recorded mails of one plain text, one of each charset: with the story's addresses, without their date."""
+    seen = set()
+    for path in recorded("email", "*.eml"):
+        head, gap, body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
+        given = BytesParser(policy=compat32).parsebytes(head + gap + body)
+        text = plain_text(given)
+        charset = given.get_content_charset()
+        if text is not None and given["Message-ID"] is not None and charset not in seen:
+            seen.add(charset)
+            kept = ADDRESSED.sub(b"", head + b"\n")
+            ours = f"From: Ada <{ADA}>\nTo: {OUR_ADDRESS}\n".encode()
+            name = str(given["Message-ID"]).strip().strip("<>")
+            yield Mail(ours + kept + b"\n" + body, text, f"<{name}>")
+
+
+def plain_text(mail: Message) -> str | None:
+    """Return the text of a mail that is all new, in a known charset; None for another one."""
+    payload = mail.get_payload(decode=True)
+    if mail.get_content_type() != "text/plain" or not isinstance(payload, bytes):
+        return None
+    try:
+        text = payload.decode(mail.get_content_charset("ascii")).replace("\r\n", "\n").strip()
+    except (LookupError, UnicodeError):
+        return None
+    is_quote = re.search(r"^\s*>|^-|wrote|\bfrom\b", text, re.IGNORECASE | re.MULTILINE)
+    return None if is_quote or not text else text
 
 
 @pytest.fixture
@@ -146,7 +186,7 @@ def check_sent(story: Omnichannel) -> None:
     to = {each.body.get("to") or each.body["recipient"] for each in story.meta.taken}
     assert to <= set(story.customer.ids.values())
     assert story.sent_mail.get_content().replace("\r\n", "\n") == f"{SETTLED}\n"
-    assert story.sent_mail["In-Reply-To"] == FIRST_MAIL
+    assert story.sent_mail["In-Reply-To"] == story.customer.mail.message_id
     assert story.postbox.taken[0].rcpt_tos == [ADA]
 
 
@@ -202,8 +242,13 @@ CASES = [
     pytest.param(own_customer(BOTH), id="with a number at first"),
     pytest.param(own_customer(IDS), id="never with a number"),
     *(
-        pytest.param(each, id=f"recorded {number}", marks=pytest.mark.long)
-        for number, each in enumerate(recorded_customers(), 1)
+        pytest.param(
+            each._replace(mail=mail),
+            id=f"recorded, {'with' if 'from' in each.ids else 'never with'} a number, mail {number}",
+            marks=pytest.mark.long,
+        )
+        for each in recorded_customers()
+        for number, mail in enumerate(recorded_mails(), 1)
     ),
 ]
 
