@@ -3,32 +3,30 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from ingest.accounts import channel_calls, waiting_items
 from ingest.accounts.account_cache import Opened
-from ingest.accounts.channel_calls import CallOutcome, KeptCall
+from ingest.accounts.channel_calls import KeptCall
 from ingest.accounts.registry import get_account, open_account
 from ingest.accounts.secret_box import SecretBox
 from ingest.accounts.waiting_items import WaitingItem
 from ingest.api.channel_result import CallResult, TypingChange, expired
 from ingest.api.channel_translation import ReadCall
 from ingest.api.metrics import Metrics
-from ingest.api.translation_queue import TranslationQueue
+from ingest.api.taken_call import TakenCall, add_failure, append_of, build_appends
 from ingest.api.translator import Translator
 from ingest.channels.base import Account, Call, ChannelAdapter, Inbound, UnreadableCallError
-from ingest.channels.source import CHANNEL_SOURCE
 from ingest.clock import Clock, NewId
-from ingest.errors import LogUnavailableError, RejectedCallError, UnknownAccountError
-from ingest.log.storage.statements import Bound
+from ingest.errors import LogUnavailableError, UnknownAccountError
 from ingest.log.writer import Writer
-from ingest.log.writer_requests import Acknowledgement, Append, Execute, IncomingEvent
+from ingest.log.writer_requests import Acknowledgement, Append, DeferredAppend, Execute
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,6 @@ SHORT_BODY_BYTES = 16 * 1024
 RELEASED_AT_ONCE = 500
 PURGE_SECONDS = 3_600.0
 SECOND = 1_000_000
-MAX_REASONS = 10
 
 
 class ChannelIntake:
@@ -69,13 +66,17 @@ class ChannelIntake:
         self._metrics = metrics
         self._secrets = secrets
         self._translator = translator
-        self._translations = TranslationQueue(translator)
+        self._build_appends = partial(build_appends, translator)
         self._clock = clock
         self._new_id = new_id
         self._calls_kept = calls_kept
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._may_wait = True
         self._wake = asyncio.Event()
+
+    def close(self) -> None:
+        """Close the connections of the translator. The writer has stopped."""
+        self._translator.close()
 
     def count_refusal(self, account_id: str, reason: str) -> None:
         """Count a call that is not verified. Nothing else of it is kept."""
@@ -90,31 +91,29 @@ class ChannelIntake:
         Safe to repeat: the ids of the events are derived from the provider's.
         """
         now, call_id = self._clock(), self._new_id()
-        account_id = opened[0].account_id
+        stored, account = opened
         # Not in the writer, whose commit all wait for: compression lets other threads run in between.
-        prepare = partial(channel_calls.prepare_call, call_id, account_id, now, call)
+        prepare = partial(channel_calls.prepare_call, call_id, account.account_id, now, call)
         prepared = await _run(call, prepare)
-        translated = await self._read(opened, adapter, call, call_id, now)
-        keep = partial(_keep, prepared, len(translated.waiting))
-        await self._submit(_append(account_id, call_id, translated, keep))
-        self._may_wait = self._may_wait or bool(translated.waiting)
+        items, failure = await _run(call, partial(_parse, adapter, call, account))
+        read = ReadCall(account, stored.policy, items, call_id, now)
+        taken = TakenCall(read, failure, call.body, prepared)
+        await self._store(taken)
+        self._may_wait = self._may_wait or bool(taken.result.waiting)
         if self._may_wait:
             self._wake.set()
-        return translated.typing
+        return taken.result.typing
 
-    async def _read(
-        self, opened: Opened, adapter: ChannelAdapter, call: Call, call_id: str, now: int
-    ) -> CallResult:
-        """Return what a call becomes; one that cannot be read, or only in part, is rejected."""
-        stored, account = opened
-        items, failure = await _run(call, partial(_parse, adapter, call, account))
-        translated = await self._translations.translate(
-            ReadCall(account, stored.policy, items, call_id, now)
-        )
-        if failure is not None:
-            rejected = RejectedCallError(failure)
-            translated.events.append(IncomingEvent(call.body, error=rejected, event_id=call_id))
-        return translated
+    async def _store(self, taken: TakenCall) -> None:
+        """Commit a call. The writer's thread translates it: what the log has by then decides, and no thread waits for another."""
+        expected = max(1, len(taken.read.items))
+        try:
+            answers = await self._writer.submit(
+                DeferredAppend(taken, self._build_appends, expected)
+            )
+        finally:
+            self._metrics.count_received(len(taken.result.events))
+        self._metrics.count_acknowledgements(answers)
 
     async def read_again(
         self, kept: KeptCall, adapter: ChannelAdapter, url: str, replay_of: int
@@ -126,14 +125,15 @@ class ChannelIntake:
         stored = await run_in_threadpool(get_account, self._engine, kept.account_id)
         if stored is None:
             raise UnknownAccountError("the channel account of this call was deleted")
-        opened = stored, open_account(self._secrets, stored)
-        translated = await self._read(
-            opened, adapter, kept.to_call(url), kept.call_id, self._clock()
-        )
+        call, account = kept.to_call(url), open_account(self._secrets, stored)
+        items, failure = await _run(call, partial(_parse, adapter, call, account))
+        read = ReadCall(account, stored.policy, items, kept.call_id, self._clock())
+        translated = await run_in_threadpool(self._translator.translate, read)
+        add_failure(translated, failure, call.body, kept.call_id)
         for each in translated.events:
             if each.error is not None:
                 raise each.error
-        append = _append(kept.account_id, kept.call_id, translated)
+        append = append_of(kept.account_id, kept.call_id, translated)
         append.replay_of = replay_of
         return await self._submit(append)
 
@@ -201,7 +201,7 @@ class ChannelIntake:
             if translated.waiting or stored is None:
                 translated.events = [expired(waiting)]
         translated.waiting = []
-        return _append(waiting.account_id, waiting.call_id, translated)
+        return append_of(waiting.account_id, waiting.call_id, translated)
 
     async def purge_calls(self) -> None:
         """Delete the raw calls that are older than the setting says, without end."""
@@ -235,39 +235,3 @@ def _parse(
         logger.exception("the adapter of %s failed", adapter.provider)
         return items, "the adapter could not read the call"
     return items, None
-
-
-CALL_PATH = "/channels/"
-
-
-def call_path(account_id: str, call_id: str) -> str:
-    """Return the path under which the events of a call are stored: a replay finds the call by it."""
-    return f"{CALL_PATH}{account_id}?call={call_id}"
-
-
-def _append(
-    account_id: str,
-    call_id: str,
-    translated: CallResult,
-    record: Callable[[Sequence[Acknowledgement]], Bound] | None = None,
-) -> Append:
-    """Return the request that stores the outcome of a call, in one commit."""
-    waiting = [waiting_items.add_waiting(each) for each in translated.waiting]
-    return Append(
-        CHANNEL_SOURCE,
-        call_path(account_id, call_id),
-        len(translated.events),
-        translated.events,
-        statements=[*translated.statements, *waiting],
-        record=record,
-    )
-
-
-def _keep(prepared: Mapping[str, Any], waiting: int, results: Sequence[Acknowledgement]) -> Bound:
-    """Return the statement that keeps a call with its outcome."""
-    outcome = CallOutcome(waiting=waiting)
-    for result in results:
-        setattr(outcome, result.status, getattr(outcome, result.status) + 1)
-        if result.error is not None and len(outcome.reasons) < MAX_REASONS:
-            outcome.reasons.append(f"{result.error.code}: {result.error.detail}")
-    return channel_calls.insert_call(prepared, outcome)

@@ -122,6 +122,7 @@ async def lifespan(
         await asyncio.gather(*tasks, return_exceptions=True)
         await context.dispatcher.egress.close()
         await asyncio.to_thread(writer.stop)
+        context.channels.close()
         engine.dispose()
         write_engine.dispose()
 
@@ -236,12 +237,14 @@ def _channel_intake(
     clock: Clock,
     new_id: NewId,
 ) -> ChannelIntake:
+    # The writer's thread translates: it never waits for a connection that requests read with.
+    own = open_engine(settings.database_url, read_only=True)
     return ChannelIntake(
         engine,
         writer,
         metrics,
         secrets,
-        Translator(engine, Resolver(engine, clock), settings.parked_ttl // MICROSECOND),
+        Translator(own, Resolver(own, clock), settings.parked_ttl // MICROSECOND),
         clock,
         new_id,
         settings.channel_calls_kept // MICROSECOND,

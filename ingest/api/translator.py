@@ -15,13 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 class Translator:
-    """Translates calls. Thread-safe."""
+    """Translates calls: in the writer's thread, right before the commit that stores them. Thread-safe."""
 
     def __init__(self, engine: Engine, resolver: Resolver, waits: int) -> None:
         """`engine` only reads; `waits`: microseconds that an item waits for its message."""
         self._engine = engine
         self._resolver = resolver
         self._waits = waits
+
+    def close(self) -> None:
+        """Close the connections to the store."""
+        self._engine.dispose()
 
     def translate(self, read: ReadCall, *, may_wait: bool = True) -> CallResult:
         """Return what the items become. Without `may_wait` nothing waits for a send."""

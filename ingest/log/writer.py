@@ -16,6 +16,7 @@ from ingest.clock import Clock, NewId
 from ingest.errors import LogUnavailableError
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
+from ingest.log.deferred_appends import build_appends
 from ingest.log.storage.store import Store
 from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer_requests import (
@@ -27,6 +28,7 @@ from ingest.log.writer_requests import (
     ReleaseReviewItem,
     RunTimers,
     WriterRequest,
+    expected_events,
 )
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,10 @@ SLOW_COMMIT_SECONDS = 10
 
 STOP_TIMEOUT_SECONDS = 60
 """Maximum time that `stop` waits for the last commit."""
+
+
+Result = list[Acknowledgement] | Exception
+"""What a request gets: an acknowledgement for each event, or why the request could not be built."""
 
 
 @dataclass(slots=True)
@@ -148,7 +154,7 @@ class Writer:
         if self.failure is not None or self._stopping:
             raise LogUnavailableError("the log accepts no events now; /readyz says why")
         loop = asyncio.get_running_loop()
-        count = len(request.events) if isinstance(request, Append) else 0
+        count = expected_events(request)
         if self._queued_events + count > self._queue_events and self._queued_events:
             raise LogUnavailableError("the write queue is full; send again in a second")
         queued = _Queued(request, self._clock(), loop, loop.create_future(), count)
@@ -181,7 +187,7 @@ class Writer:
         return batch, False
 
     def _serve(self, batch: list[_Queued]) -> None:
-        results: list[list[Acknowledgement]] | LogUnavailableError
+        results: list[Result] | LogUnavailableError
         events: list[StoredEvent] = []
         self._commit_started_at = self._clock()
         try:
@@ -209,14 +215,13 @@ class Writer:
             logger.exception("the rollback failed too")
         return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
 
-    def _commit(
-        self, batch: list[_Queued]
-    ) -> tuple[list[list[Acknowledgement]], list[StoredEvent]]:
+    def _commit(self, batch: list[_Queued]) -> tuple[list[Result], list[StoredEvent]]:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
+        requests = build_appends([each.request for each in batch])
         self._position = self._store.begin(self._position)
-        work, results = self._process(batch)
+        work, results = self._process(batch, requests)
         committed_at = self._clock()
         position = self._assign_positions(work.events, committed_at)
         work.save(committed_at)
@@ -227,30 +232,33 @@ class Writer:
         self.commits += 1
         return results, work.events
 
-    def _process(self, batch: list[_Queued]) -> tuple[UnitOfWork, list[list[Acknowledgement]]]:
+    def _process(
+        self, batch: list[_Queued], requests: Sequence[WriterRequest | Exception]
+    ) -> tuple[UnitOfWork, list[Result]]:
         """Decide all appends of a batch, then run its other requests."""
-        appends = [each.request for each in batch if isinstance(each.request, Append)]
+        appends = [each for each in requests if isinstance(each, Append)]
         work = UnitOfWork(self._store, appends, self._policy)
-        results = [
-            work.append(each.request, each.received_at, self._new_ids(each.request))
-            if isinstance(each.request, Append)
-            else []
-            for each in batch
-        ]
-        for queued in batch:
-            match queued.request:
+        results: list[Result] = []
+        for queued, request in zip(batch, requests, strict=True):
+            if isinstance(request, Append):
+                new_ids = self._new_ids(request)
+                results.append(work.append(request, queued.received_at, new_ids))
+            else:
+                results.append(request if isinstance(request, Exception) else [])
+        for request in requests:
+            match request:
                 case RunTimers(limit):
                     work.run_timers(self._clock(), limit)
                 case RecordPresence():
-                    work.record_presence(queued.request, self._clock())
+                    work.record_presence(request, self._clock())
                 case Append(statements=statements):
                     work.execute(Execute(statements))
                 case Execute():
-                    work.execute(queued.request)
+                    work.execute(request)
                 case ClaimReviewItem():
-                    work.reviews.claim(queued.request, self._clock())
+                    work.reviews.claim(request, self._clock())
                 case ReleaseReviewItem():
-                    work.reviews.release(queued.request)
+                    work.reviews.release(request)
         return work, results
 
     def _assign_positions(self, events: Sequence[StoredEvent], committed_at: int) -> int:
@@ -271,15 +279,16 @@ class Writer:
     def _resolve(
         self,
         batch: list[_Queued],
-        results: list[list[Acknowledgement]] | LogUnavailableError,
+        results: list[Result] | LogUnavailableError,
         events: list[StoredEvent],
     ) -> None:
         for number, queued in enumerate(batch):
             self._queued_events -= queued.event_count
             if queued.result.done():  # the client disconnected; its events are durable anyway
                 continue
-            if isinstance(results, LogUnavailableError):
-                queued.result.set_exception(results)
+            result = results if isinstance(results, LogUnavailableError) else results[number]
+            if isinstance(result, Exception):
+                queued.result.set_exception(result)
             else:
-                queued.result.set_result(results[number])
+                queued.result.set_result(result)
         self._publish(events)

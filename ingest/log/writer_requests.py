@@ -7,7 +7,7 @@ event of an `Append` out, in order.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from sqlalchemy import ClauseElement
@@ -67,6 +67,19 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferredAppend:
+    """An append that `build` makes from `content` right before the commit, from what the log has by then.
+
+    `build` receives the contents of one commit together, in the writer's thread, and returns an append or an
+    error for each. It reads only, and may run again for the same contents. `event_count`: the expected events.
+    """
+
+    content: Any
+    build: "Callable[[Sequence[Any]], Sequence[Append | Exception]]"
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Execute:
     """Run statements, and append server events about them, in the next commit. Safe to repeat."""
 
@@ -110,7 +123,25 @@ class ReleaseReviewItem:
     conversation_id: str
 
 
-WriterRequest = Append | ClaimReviewItem | Execute | RecordPresence | ReleaseReviewItem | RunTimers
+WriterRequest = (
+    Append
+    | ClaimReviewItem
+    | DeferredAppend
+    | Execute
+    | RecordPresence
+    | ReleaseReviewItem
+    | RunTimers
+)
+
+
+def expected_events(request: WriterRequest) -> int:
+    """Return how many events a request is expected to have."""
+    match request:
+        case Append(events=events):
+            return len(events)
+        case DeferredAppend(event_count=count):
+            return count
+    return 0
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):

@@ -1,6 +1,5 @@
 """Calls that are translated together become what they become alone, and one costs the others nothing."""
 
-import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,19 +8,22 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from ingest.accounts import channel_calls
 from ingest.accounts.registry import AccountPolicy
 from ingest.api.channel_result import CallResult
 from ingest.api.channel_translation import ReadCall
-from ingest.api.translation_queue import MAX_ITEMS, TranslationQueue
+from ingest.api.taken_call import TakenCall, build_appends
 from ingest.api.translator import Translator
 from ingest.channels.addresses import bsuid, email, phone
-from ingest.channels.base import Inbound, MessageItem, ReactionItem, UnreadableItem
+from ingest.channels.base import Call, Inbound, ReactionItem, UnreadableItem
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
+from ingest.log.writer_requests import Append
 from tests.identity.channel_log import MAIL, WHATSAPP, ChannelLog
 
 ADA, BEN, ID = phone("4915112345678"), phone("4915187654321"), bsuid("DE.1349")
 MAIL_OF_ADA = email("ada@shop.example")
+CALL = Call(method="POST", url="", headers={}, query={}, body=b"{}")
 
 
 @pytest.fixture
@@ -168,42 +170,26 @@ def test_a_call_that_fails_costs_the_others_nothing(
 ) -> None:
     broken = read(log, log.message(ADA), policy=None)
     fine = read(log, log.message(BEN))
-
-    async def both() -> list[CallResult | BaseException]:
-        queue = TranslationQueue(translator)
-        return await asyncio.gather(
-            *(queue.translate(each) for each in (broken, fine)), return_exceptions=True
-        )
-
-    failed, translated = asyncio.run(both())
+    failed, translated = translator.translate_all([broken, fine])
     assert isinstance(failed, AttributeError)
     assert translated == translator.translate(fine)
 
 
-def test_calls_beyond_the_maximum_of_items_are_translated_too(
+def test_calls_are_stored_with_the_outcome_of_their_translation(
     log: ChannelLog, translator: Translator
 ) -> None:
-    many: list[MessageItem] = [log.message(ADA) for _ in range(MAX_ITEMS + 1)]
-    calls = [read(log, *many), read(log, log.message(BEN)), read(log, log.message(ADA))]
+    def take(each: ReadCall, failure: str | None = None) -> TakenCall:
+        prepared = channel_calls.prepare_call("call", WHATSAPP.account_id, 0, CALL)
+        return TakenCall(each, failure, CALL.body, prepared)
 
-    async def all_of_them() -> list[CallResult]:
-        queue = TranslationQueue(translator)
-        return await asyncio.gather(*(queue.translate(each) for each in calls))
-
-    first, *others = asyncio.run(all_of_them())
-    assert event_types(first).count("message.created") == MAX_ITEMS + 1
-    assert [event_types(each).count("message.created") for each in others] == [1, 1]
-
-
-def test_the_call_of_a_client_that_disconnected_is_not_translated(
-    log: ChannelLog, translator: Translator
-) -> None:
-    async def one_of_two() -> CallResult:
-        queue = TranslationQueue(translator)
-        gone = asyncio.create_task(queue.translate(read(log, log.message(ADA), policy=None)))
-        waiting = asyncio.create_task(queue.translate(read(log, log.message(BEN))))
-        await asyncio.sleep(0)
-        gone.cancel()
-        return await waiting
-
-    assert "message.created" in event_types(asyncio.run(one_of_two()))
+    half = take(read(log, log.message(ADA)), "the rest cannot be read")
+    lost = take(read(log, log.message(BEN), policy=None))
+    stored, failed = build_appends(translator, [half, lost])
+    assert isinstance(failed, AttributeError)
+    assert lost.result == CallResult()
+    assert isinstance(stored, Append)
+    assert stored.events == half.result.events
+    assert stored.received == len(stored.events) > 2
+    assert [str(each.error) for each in stored.events if each.error is not None] == [
+        "the rest cannot be read"
+    ]

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 
 from ingest.accounts.channel_calls import get_call
 from ingest.accounts.registry import get_account
-from ingest.api.channel_intake import CALL_PATH
 from ingest.api.dependencies import AppContext, Context, RequireEventsWrite, RequireRead
 from ingest.api.hook_gate import run_hooks
 from ingest.api.intake import parse, parser_for, submit, to_response
 from ingest.api.openapi import WRITE_ERRORS, problem_responses
 from ingest.api.pagination import from_cursor, to_cursor
+from ingest.api.taken_call import CALL_PATH
 from ingest.auth.permissions import Caller
 from ingest.channels.base import ChannelAdapter
 from ingest.channels.registry import find_adapter

@@ -1,0 +1,112 @@
+"""Appends that are built right before the commit, together, from what the log has by then."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.errors import LogUnavailableError
+from ingest.events.draft import Draft
+from ingest.events.timers import LifecyclePolicy
+from ingest.log.storage.engine import migrate, open_engine
+from ingest.log.storage.store import Store
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Append, DeferredAppend, WriterRequest
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, make_event, make_submission
+
+Build = Callable[[Sequence[Any]], Sequence[Append | Exception]]
+
+
+def creation(conversation_id: str) -> Append:
+    event = make_event("conversation.created", conversation_id=conversation_id)
+    return make_submission([msgspec.convert(event, Draft)])
+
+
+def deferred(content: Any, build: Build, events: int = 1) -> DeferredAppend:
+    return DeferredAppend(content, build, events)
+
+
+def write(settings: Settings, *requests: WriterRequest, kind: type[Store] = Store) -> list[Any]:
+    """Return the answers to requests of one commit."""
+    migrate(settings.database_url)
+    store = kind(open_engine(settings.database_url))
+    policy = LifecyclePolicy.from_settings(settings)
+
+    async def submit() -> list[Any]:
+        writer = Writer(store, shard=0, policy=policy, clock=Clock(), new_id=Ids(), queue_events=10)
+        waiting = [writer.submit(each) for each in requests]
+        writer.start()  # so that one commit has all of them
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert writer.queued_events == 0
+        await asyncio.to_thread(writer.stop)
+        return answers
+
+    return asyncio.run(submit())
+
+
+def test_the_appends_of_one_commit_are_built_together_in_their_order(settings: Settings) -> None:
+    seen: list[list[str]] = []
+
+    def build(contents: Sequence[str]) -> list[Append]:
+        seen.append(list(contents))
+        return [creation(each) for each in contents]
+
+    requests = [deferred("c1", build), creation("c2"), deferred("c3", build)]
+    answers = write(settings, *requests)
+    assert seen == [["c1", "c3"]]
+    assert [each.conversation_id for (each,) in answers] == ["c1", "c2", "c3"]
+    assert {each.status for (each,) in answers} == {"accepted"}
+
+
+def test_an_append_that_cannot_be_built_costs_the_others_nothing(settings: Settings) -> None:
+    def build(contents: Sequence[str]) -> list[Append | Exception]:
+        return [KeyError(each) if each == "bad" else creation(each) for each in contents]
+
+    bad, good, direct = write(
+        settings, deferred("bad", build), deferred("c1", build), creation("c2")
+    )
+    assert isinstance(bad, KeyError)
+    assert good[0].status == direct[0].status == "accepted"
+
+
+def test_an_append_is_built_again_when_its_commit_is_repeated_alone(settings: Settings) -> None:
+    class FailsForOneConversation(Store):
+        def add_events(self, rows: Any) -> None:
+            if any(row.conversation_id == "bad" for row in rows):
+                raise ValueError("not to be stored")
+            super().add_events(rows)
+
+    built: list[str] = []
+
+    def build(contents: Sequence[str]) -> list[Append]:
+        built.extend(contents)
+        return [creation(each) for each in contents]
+
+    requests = [deferred("c1", build), deferred("bad", build)]
+    first, bad = write(settings, *requests, kind=FailsForOneConversation)
+    assert first[0].status == "accepted"
+    assert isinstance(bad, LogUnavailableError)
+    assert built == ["c1", "bad", "c1", "bad"]
+
+
+def test_a_builder_that_fails_fails_its_own_requests_only(settings: Settings) -> None:
+    def broken(_: Sequence[Any]) -> list[Append]:
+        raise RuntimeError("broken")
+
+    def build(contents: Sequence[str]) -> list[Append]:
+        return [creation(each) for each in contents]
+
+    lost, good = write(settings, deferred("c1", broken), deferred("c2", build))
+    assert isinstance(lost, LogUnavailableError)
+    assert good[0].status == "accepted"
+
+
+def test_expected_events_count_against_the_queue(settings: Settings) -> None:
+    def build(contents: Sequence[str]) -> list[Append]:
+        return [creation(each) for each in contents]
+
+    with pytest.raises(LogUnavailableError, match="queue is full"):
+        write(settings, creation("c1"), deferred("c2", build, events=10))
