@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, select, text
 
 from ingest.accounts.insert_once import insert_once
-from ingest.log.storage.keyed_rows import KeyedQuery
+from ingest.log.storage.keyed_rows import KeyedQuery, Reader
 from ingest.log.storage.statements import Bound
 from ingest.log.storage.tables import NAMED_MESSAGE, channel_sends, events, provider_messages
 
@@ -107,7 +107,7 @@ def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, F
     }
 
 
-def find_events(engine: Engine, event_ids: Sequence[str], source: str) -> set[str]:
+def find_events(reader: Reader, event_ids: Sequence[str], source: str) -> set[str]:
     """Return those of these events that the log has."""
-    rows = _EVENTS.read(engine, event_ids)
+    rows = _EVENTS.read(reader, event_ids)
     return {event_id for event_id, stored_source in rows if stored_source == source}

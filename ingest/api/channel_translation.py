@@ -41,10 +41,13 @@ from ingest.errors import EventRejectedError, RejectedCallError
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
 from ingest.identity.resolver import Resolution, Resolver, Unresolved
+from ingest.log.storage.keyed_rows import EngineReader
 
 logger = logging.getLogger(__name__)
 
 SECOND = 1_000_000
+
+_CHANGES = (EditItem, DeletionItem, ReactionItem)
 
 SEND_SECONDS = 60
 """Time after which a send without a result does not hold an echo back any more: 60 s."""
@@ -141,7 +144,9 @@ class CallTranslation:
     def _known(self, items: Sequence[Item]) -> set[int]:
         """Append the items whose event is in the log as repeats; return which they are."""
         ids = {drafts.event_id_of(self._account_id, item): item for item in items}
-        stored = provider_messages.find_events(self._engine, list(ids), CHANNEL_SOURCE)
+        stored = provider_messages.find_events(
+            EngineReader(self._engine), list(ids), CHANNEL_SOURCE
+        )
         for event_id in stored:
             repeat = Draft(event_type="message.created", event_id=event_id)
             self.result.append(ids[event_id], repeat)
@@ -150,7 +155,7 @@ class CallTranslation:
     def _needs_person(self, item: Item) -> bool:
         if isinstance(item, ReceiptItem):
             return False
-        if isinstance(item, EditItem | DeletionItem | ReactionItem):
+        if isinstance(item, _CHANGES):
             is_in_call = item.message in self._in_call
             return is_in_call or self._messages.get(item.message) is not None
         return True

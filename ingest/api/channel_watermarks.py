@@ -11,6 +11,7 @@ from ingest.channels.base import Account, ReceiptItem, WatermarkItem
 from ingest.channels.drafts import Place
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.events.draft import Draft
+from ingest.log.storage.keyed_rows import EngineReader
 
 MAX_READ_MESSAGES = 100
 """Maximum messages that one read mark turns into receipts: the newest 100."""
@@ -25,7 +26,7 @@ def receipts_up_to(
         engine, account_id, conversation_id, item.until, MAX_READ_MESSAGES
     )
     ids = {drafts.receipt_id_of(account_id, each.message_id, item.status): each for each in found}
-    known = provider_messages.find_events(engine, list(ids), CHANNEL_SOURCE)
+    known = provider_messages.find_events(EngineReader(engine), list(ids), CHANNEL_SOURCE)
     for event_id, message in ids.items():
         if event_id not in known:
             yield _receipt(account, item, event_id, message)

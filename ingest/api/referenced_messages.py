@@ -27,6 +27,8 @@ _ORDER: tuple[type[Item], ...] = (
     ReactionItem,
 )
 """Messages come before what refers to them, also if the call has them in another order."""
+_RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
+_REFERRING = (EditItem, DeletionItem, ReactionItem, ReceiptItem)
 
 
 def in_order(items: Iterable[Item]) -> list[Item]:
@@ -87,7 +89,7 @@ class ReferencedMessages:
 
 
 def _rank(item: Item) -> int:
-    return next((n for n, kind in enumerate(_ORDER) if isinstance(item, kind)), len(_ORDER))
+    return _RANKS.get(type(item), len(_ORDER))
 
 
 def _ids_in(item: Item) -> Iterator[str]:
@@ -97,5 +99,5 @@ def _ids_in(item: Item) -> Iterator[str]:
             yield item.provider_id
         if item.in_reply_to is not None:
             yield item.in_reply_to
-    if isinstance(item, EditItem | DeletionItem | ReactionItem | ReceiptItem):
+    elif isinstance(item, _REFERRING):
         yield item.message

@@ -11,6 +11,7 @@ from ingest.api.channel_translation import ReadCall
 from ingest.api.translator import Translator
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.errors import RejectedCallError
+from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.statements import Bound
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 
@@ -46,10 +47,10 @@ class TakenCall:
 
 
 def build_appends(
-    translator: Translator, calls: Sequence[TakenCall]
+    translator: Translator, calls: Sequence[TakenCall], reader: Reader
 ) -> Sequence[Append | Exception]:
     """Return the requests that store calls, translated together; the error of one that cannot be translated."""
-    results = translator.translate_all([each.read for each in calls])
+    results = translator.translate_all([each.read for each in calls], reader)
     return [
         result if isinstance(result, Exception) else call.append(result)
         for call, result in zip(calls, results, strict=True)

@@ -10,6 +10,7 @@ from ingest.api.channel_result import CallResult
 from ingest.api.channel_translation import CallTranslation, ReadCall
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.identity.resolver import Resolver
+from ingest.log.storage.keyed_rows import EngineReader, Reader
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +32,17 @@ class Translator:
         """Return what the items become. Without `may_wait` nothing waits for a send."""
         return self._start(read, may_wait=may_wait).translate()
 
-    def translate_all(self, reads: Sequence[ReadCall]) -> list[CallResult | Exception]:
-        """Return what each call becomes, or its error: one call costs the others nothing."""
-        if len(reads) > 1:
-            try:
-                return [*self._translate_together(reads)]
-            except Exception:
-                logger.exception("calls of providers could not be translated together")
+    def translate_all(
+        self, reads: Sequence[ReadCall], reader: Reader | None = None
+    ) -> list[CallResult | Exception]:
+        """Return what each call becomes, or its error: one call costs the others nothing.
+
+        `reader`: reads the store once for all of them; without one the engine does.
+        """
+        try:
+            return [*self._translate_together(reads, reader or EngineReader(self._engine))]
+        except Exception:
+            logger.exception("calls of providers could not be translated together")
         return [self._translate_alone(each) for each in reads]
 
     def _start(self, read: ReadCall, *, may_wait: bool = True) -> CallTranslation:
@@ -49,14 +54,14 @@ class Translator:
         except Exception as error:
             return error
 
-    def _translate_together(self, reads: Sequence[ReadCall]) -> list[CallResult]:
+    def _translate_together(self, reads: Sequence[ReadCall], reader: Reader) -> list[CallResult]:
         """Read the store once. A call with an event that is in the log by now is translated alone."""
         calls = [self._start(each) for each in reads]
-        resolved = self._resolver.resolve_all([each.begin() for each in calls])
+        resolved = self._resolver.resolve_all([each.begin() for each in calls], reader)
         ids = [each.event_ids() for each in calls]
         # Read after everything else: what another process stored meanwhile is seen here.
         stored = provider_messages.find_events(
-            self._engine, [each for some in ids for each in some], CHANNEL_SOURCE
+            reader, [each for some in ids for each in some], CHANNEL_SOURCE
         )
         return [
             call.finish(resolutions) if stored.isdisjoint(some) else self.translate(read)

@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from email.utils import parseaddr
+from functools import lru_cache
 
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -71,6 +72,7 @@ def _e164(given: str, region: str | None) -> str | None:
     return formatted if is_possible and len(formatted) - 1 in _E164_DIGITS else None
 
 
+@lru_cache(maxsize=4096)
 def dialled(address: Address) -> Address:
     """Return the form in which a phone number is dialled now; the address itself if it has no other form.
 

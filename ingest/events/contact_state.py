@@ -68,7 +68,11 @@ class Contact(Struct, array_like=True):
 
     def has(self, key: AddressKey) -> bool:
         """Return whether this address is the contact's now."""
-        return any(each.key == key for each in self.addresses)
+        kind, value, scope = key
+        for each in self.addresses:
+            if each.address == value and each.kind == kind and each.scope == scope:
+                return True
+        return False
 
     def linked_at(self, key: AddressKey) -> int:
         """Return the position at which this address was first linked, of those that the contact has now."""

@@ -1,5 +1,6 @@
 """Which keys lead the next message of a channel account to a conversation. Pure."""
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from ingest.events.stored_event import StoredEvent, decode_payload
@@ -16,6 +17,7 @@ CONTACT = "contact/"
 """Beginning of a key that all channel accounts share: they continue one conversation of a person."""
 
 
+@lru_cache(maxsize=4096)
 def thread_key(channel_account: str, key: str) -> str:
     """Return the name under which the store keeps a key: 32 hexadecimal digits, and no personal data."""
     scope = "" if key.startswith(CONTACT) else channel_account

@@ -33,9 +33,10 @@ class Assignment:
         self._settings = settings
         self._item = item
         self._contact = contact
-        self._merged = [] if contact is None else directory.merged(contact)
+        merged = [] if contact is None else directory.merged(contact)
+        self._same = {each.contact_id for each in merged}
         self.channel = item.channel or account.channel
-        self.keys: Keys = keys_of(item, self.channel, settings, contact, self._merged)
+        self.keys: Keys = keys_of(item, self.channel, settings, contact, merged)
         self.drafts: list[Draft] = []
 
     def assign(self, known: Conversations, now: int) -> Conversation | None:
@@ -53,19 +54,16 @@ class Assignment:
 
     def member_of(self, state: Conversation) -> str | None:
         """Return the participant that the person is in this conversation, or None."""
-        same = {each.contact_id for each in self._merged}
-        members = (
-            participant_id
-            for participant_id, member in state.participants.items()
-            if member.participant_role == "customer" and member.contact_id in same
-        )
-        return next(members, None)
+        for participant_id, member in state.participants.items():
+            if member.participant_role == "customer" and member.contact_id in self._same:
+                return participant_id
+        return None
 
     def _bound(self, contact: Contact, known: Conversations, now: int) -> Conversation:
         """Return the person's latest conversation with this account, or a new one."""
-        keys = (*self.keys.bindings, *self.keys.earlier)
-        states = [known.at(key) for key in keys if self._leads_to_own(key, known)]
-        candidates = [each for each in states if each is not None]
+        bound = [self._own_at(key, known) for key in self.keys.bindings]
+        earlier = [self._own_at(key, known) for key in self.keys.earlier]
+        candidates = [each for each in (*bound, *earlier) if each is not None]
         state = max(
             candidates, key=lambda each: (_latest(each), each.conversation_id), default=None
         )
@@ -75,7 +73,8 @@ class Assignment:
         while self._is_over(state, now):
             following = next_id(state.conversation_id)
             state = known.get(following) or self._create(contact, following, known)
-        self._bind(state, known)
+        if None in bound:
+            self._bind(state, known)
         return state
 
     def _is_over(self, state: Conversation, now: int) -> bool:
@@ -115,7 +114,7 @@ class Assignment:
 
     def _bind(self, state: Conversation, known: Conversations) -> None:
         """Let new addresses of the person lead to this conversation too."""
-        new = [each for each in self.keys.bindings if not self._leads_to_own(each, known)]
+        new = [each for each in self.keys.bindings if self._own_at(each, known) is None]
         if self._settings.by == "contact" or not new:
             return
         name = f"{state.conversation_id}/{'/'.join(new)}"
@@ -123,10 +122,10 @@ class Assignment:
         draft.participant_id, draft.participant_role = self.member_of(state), "customer"
         known.remember(new, state.conversation_id)
 
-    def _leads_to_own(self, key: str, known: Conversations) -> bool:
-        """Return whether a key leads to a conversation of this person, and not of a former owner of the address."""
+    def _own_at(self, key: str, known: Conversations) -> Conversation | None:
+        """Return the conversation that a key leads to; None if it is of a former owner of the address."""
         state = known.at(key)
-        return state is not None and self.member_of(state) is not None
+        return None if state is None or self.member_of(state) is None else state
 
     def _draft(
         self, event_type: str, conversation_id: str, name: str, payload: dict[str, Any]

@@ -1,6 +1,7 @@
 """Which keys lead from an item to its conversation, by the settings of its channel account. Pure."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -62,6 +63,8 @@ def addresses_of(item: Item) -> tuple[Address, ...]:
 def with_dialled(named: Iterable[Address]) -> tuple[Address, ...]:
     """Return each address once, and after them the dialled forms of those that are older forms of a number."""
     given = tuple(named)
+    if len(given) == 1 and given[0].kind != "phone":
+        return given
     return tuple(dict.fromkeys((*given, *(dialled(each) for each in given))))
 
 
@@ -85,7 +88,8 @@ def keys_of(
         )
     suffix = f"@{channel}" if settings.by == "address_and_channel" else ""
     own = [key for each in addresses_of(item) if contact.has(key := key_of(each))]
-    own.sort(key=lambda each: each.kind not in STABLE_KINDS)
+    if len(own) > 1:
+        own.sort(key=lambda each: each.kind not in STABLE_KINDS)
     return Keys(
         threads=threads,
         bindings=[_address_key(each) + suffix for each in own],
@@ -99,5 +103,6 @@ def _thread_keys(item: Item) -> list[str]:
     return [each for each in dict.fromkeys(keys) if 0 < len(each) <= MAX_KEY_LENGTH]
 
 
+@lru_cache(maxsize=4096)
 def _address_key(key: AddressKey) -> str:
     return f"address/{derived_id(f'address/{key.kind}/{key.scope}/{key.value}')}"

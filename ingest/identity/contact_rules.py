@@ -54,6 +54,8 @@ def identify(
         drafts.append(_created(contact, person, origin))
     elif (missing := _missing_attributes(contact, person)) != {}:
         drafts.append(_draft("contact.updated", contact, origin, {"attributes": missing}))
+    if not drafts and all(owner is contact for owner in owners):
+        return contact, []
     unowned = [each for each, owner in zip(addresses, owners, strict=True) if owner is None]
     drafts += [_linked(contact, each, origin) for each in dict.fromkeys(unowned)]
     drafts += _proposals(contact, addresses, owners, directory, origin)

@@ -10,7 +10,7 @@ from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.events.thread_keys import thread_key
-from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows
+from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows, Reader
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.tables import channel_threads, conversations
 
@@ -29,24 +29,26 @@ _BY_ID = KeyedQuery(
 class ConversationRows:
     """Conversations as the store has them, read once for several calls."""
 
-    def __init__(self, engine: Engine) -> None:
-        """`engine` only reads."""
+    def __init__(self, engine: Engine, reader: Reader) -> None:
+        """`engine` only reads; it projects a damaged state again."""
         self.engine = engine
-        self.at_keys = KeyedRows(engine, _AT_KEYS)
+        self.at_keys = KeyedRows(reader, _AT_KEYS)
         """By the name of a thread key."""
-        self.by_id = KeyedRows(engine, _BY_ID)
+        self.by_id = KeyedRows(reader, _BY_ID)
 
 
 class Conversations:
     """Conversations by the keys of one channel account."""
 
-    def __init__(self, rows: ConversationRows, channel_account: str, keys: Collection[str]) -> None:
-        """Read what these keys lead to."""
+    def __init__(
+        self, rows: ConversationRows, channel_account: str, names: Collection[str]
+    ) -> None:
+        """Read what these keys lead to. `names`: what `thread_names` returned for them."""
         self._rows = rows
         self._channel_account = channel_account
         self._states: dict[str, Conversation] = {}
         self._ids: dict[str, str] = {}
-        self._read(thread_names(channel_account, keys))
+        self._read(names)
 
     def _read(self, names: Collection[str]) -> None:
         for name, conversation_id, projection in self._rows.at_keys.get(names):

@@ -17,7 +17,7 @@ from ingest.events.contact_state import Contact, root_of
 from ingest.events.draft import Draft
 from ingest.events.stored_event import from_draft
 from ingest.identity.binding import key_of
-from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows
+from ingest.log.storage.keyed_rows import KeyedQuery, KeyedRows, Reader
 from ingest.log.storage.state_reader import read_contact
 from ingest.log.storage.tables import contact_addresses, contacts
 
@@ -39,13 +39,13 @@ _MERGED_INTO = KeyedQuery(select(contacts.c.merged_into, *_STATE), contacts.c.me
 class ContactRows:
     """Contacts as the store has them, read once for several calls."""
 
-    def __init__(self, engine: Engine) -> None:
-        """`engine` only reads."""
+    def __init__(self, engine: Engine, reader: Reader) -> None:
+        """`engine` only reads; it projects a damaged state again."""
         self.engine = engine
-        self.owners = KeyedRows(engine, _OWNERS)
+        self.owners = KeyedRows(reader, _OWNERS)
         """By the value of an address."""
-        self.by_id = KeyedRows(engine, _BY_ID)
-        self.merged_into = KeyedRows(engine, _MERGED_INTO)
+        self.by_id = KeyedRows(reader, _BY_ID)
+        self.merged_into = KeyedRows(reader, _MERGED_INTO)
 
     def preload(self, addresses: Collection[Address], *, reads_merged: bool) -> None:
         """Read at once what directories of these addresses need."""
@@ -67,13 +67,17 @@ class Directory:
         self._rows = rows
         self._contacts: dict[str, Contact] = {}
         self._add(rows.owners.get([each.value for each in addresses]))
+        self._add_merged(reads_merged)
+
+    def _add_merged(self, reads_merged: bool) -> None:
+        """Add the contacts that those known are merged into, and with `reads_merged` those merged into one of them."""
         fresh = set(self._contacts)
-        while fresh:
+        while fresh and (reads_merged or any(self._contacts[each].merged_into for each in fresh)):
             known = set(self._contacts)
             above = {self._contacts[each].merged_into or "" for each in fresh} - known - {""}
-            self._add(rows.by_id.get(above))
+            self._add(self._rows.by_id.get(above))
             if reads_merged:
-                self._add(rows.merged_into.get(fresh | above))
+                self._add(self._rows.merged_into.get(fresh | above))
             fresh = self._contacts.keys() - known
 
     def _add(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -88,13 +92,11 @@ class Directory:
         A former address says who it is too, unless numbers of its kind are assigned to others.
         """
         key = key_of(address)
-        owners = [
-            (contact.linked_at(key), contact_id)
-            for contact_id, contact in self._contacts.items()
-            if contact.has(key)
-        ]
+        owners = [each for each in self._contacts.values() if each.has(key)]
+        if len(owners) > 1:
+            return min(owners, key=lambda each: (each.linked_at(key), each.contact_id))
         if owners:
-            return self._contacts[min(owners)[1]]
+            return owners[0]
         former = [each for each in self._contacts.values() if key in each.keys()]  # noqa: SIM118 - no mapping
         is_reassigned = address.kind in REASSIGNED_KINDS
         return None if is_reassigned else min(former, key=lambda each: each.version, default=None)
@@ -109,6 +111,8 @@ class Directory:
 
     def merged(self, contact: Contact) -> list[Contact]:
         """Return this contact and every contact that is the same person by merges."""
+        if len(self._contacts) == 1:
+            return list(self._contacts.values())
         root = self.root(contact)
         return [each for each in self._contacts.values() if self.root(each) is root]
 

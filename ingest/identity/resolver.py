@@ -20,6 +20,7 @@ from ingest.identity.binding import BindingSettings, addresses_of
 from ingest.identity.contact_rules import Origin, happened_at, identify, move
 from ingest.identity.conversations import ConversationRows, Conversations, thread_names
 from ingest.identity.directory import ContactRows, Directory
+from ingest.log.storage.keyed_rows import EngineReader, Reader
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -59,19 +60,22 @@ class Resolver:
         """Resolve the items of one call, in their order. A later item sees what an earlier one did."""
         return self.resolve_all([Unresolved(account, settings, items)])[0]
 
-    def resolve_all(self, calls: Sequence[Unresolved]) -> list[list[Resolution]]:
+    def resolve_all(
+        self, calls: Sequence[Unresolved], reader: Reader | None = None
+    ) -> list[list[Resolution]]:
         """Resolve each call as `resolve` does; none sees what another one did.
 
-        The store is read once for all of them.
+        The store is read once for all of them, through `reader` if there is one.
         """
-        contacts = ContactRows(self._engine)
+        reader = reader or EngineReader(self._engine)
+        contacts = ContactRows(self._engine, reader)
         for reads_merged in (False, True):
             some = [each for each in calls if _reads_merged(each) == reads_merged]
             contacts.preload(
                 [each for call in some for each in _addresses(call)], reads_merged=reads_merged
             )
         identified = [_IdentifiedCall(each, contacts) for each in calls]
-        conversations = ConversationRows(self._engine)
+        conversations = ConversationRows(self._engine, reader)
         conversations.at_keys.get([name for each in identified for name in each.thread_names])
         now = self._clock()
         return [each.assign(conversations, now) for each in identified]
@@ -89,16 +93,16 @@ class _IdentifiedCall:
             Assignment(account, settings, item, contact, directory)
             for item, (contact, _) in zip(call.items, self._people, strict=True)
         ]
-        self._keys = {
+        keys = {
             key
             for each in self._assignments
             for key in (*each.keys.threads, *each.keys.bindings, *each.keys.earlier)
         }
-        self.thread_names = thread_names(account.account_id, self._keys)
+        self.thread_names = thread_names(account.account_id, keys)
 
     def assign(self, rows: ConversationRows, now: int) -> list[Resolution]:
         """Assign each item to a conversation."""
-        known = Conversations(rows, self._call.account.account_id, self._keys)
+        known = Conversations(rows, self._call.account.account_id, self.thread_names)
         return [
             _resolve(item, contact, drafts, assignment, known, now)
             for item, (contact, drafts), assignment in zip(

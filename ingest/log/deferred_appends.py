@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from ingest.log.storage.keyed_rows import Reader
 from ingest.log.writer_requests import DeferredAppend, WriterRequest
 
 
-def build_appends(requests: Sequence[WriterRequest]) -> list[WriterRequest | Exception]:
+def build_appends(
+    requests: Sequence[WriterRequest], reader: Reader
+) -> list[WriterRequest | Exception]:
     """Return the requests with an append in place of each deferred one, or the error of its building."""
     built: list[WriterRequest | Exception] = list(requests)
     deferred = [
@@ -13,7 +16,7 @@ def build_appends(requests: Sequence[WriterRequest]) -> list[WriterRequest | Exc
     ]
     for build in dict.fromkeys(each.build for _, each in deferred):
         some = [(number, each.content) for number, each in deferred if each.build == build]
-        appends = build([content for _, content in some])
+        appends = build([content for _, content in some], reader)
         for (number, _), append in zip(some, appends, strict=True):
             built[number] = append
     return built

@@ -219,7 +219,7 @@ class Writer:
         if self.failure is not None:
             raise LogUnavailableError(self.failure)
         self._committing = False
-        requests = build_appends([each.request for each in batch])
+        requests = build_appends([each.request for each in batch], self._store)
         self._position = self._store.begin(self._position)
         work, results = self._process(batch, requests)
         committed_at = self._clock()

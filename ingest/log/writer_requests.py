@@ -15,6 +15,7 @@ from sqlalchemy import ClauseElement
 from ingest.errors import IngestError
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
+from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.statements import Bound
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
@@ -70,12 +71,13 @@ class Append:
 class DeferredAppend:
     """An append that `build` makes from `content` right before the commit, from what the log has by then.
 
-    `build` receives the contents of one commit together, in the writer's thread, and returns an append or an
-    error for each. It reads only, and may run again for the same contents. `event_count`: the expected events.
+    `build` receives the contents of one commit together, in the writer's thread, and a reader on the writer's own
+    connection. It returns an append or an error for each, and may run again for the same contents. `event_count`:
+    the expected events.
     """
 
     content: Any
-    build: "Callable[[Sequence[Any]], Sequence[Append | Exception]]"
+    build: "Callable[[Sequence[Any], Reader], Sequence[Append | Exception]]"
     event_count: int
 
 

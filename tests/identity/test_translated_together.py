@@ -18,6 +18,7 @@ from ingest.channels.addresses import bsuid, email, phone
 from ingest.channels.base import Call, Inbound, ReactionItem, UnreadableItem
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
+from ingest.log.storage.keyed_rows import EngineReader
 from ingest.log.writer_requests import Append
 from tests.identity.channel_log import MAIL, WHATSAPP, ChannelLog
 
@@ -184,7 +185,7 @@ def test_calls_are_stored_with_the_outcome_of_their_translation(
 
     half = take(read(log, log.message(ADA)), "the rest cannot be read")
     lost = take(read(log, log.message(BEN), policy=None))
-    stored, failed = build_appends(translator, [half, lost])
+    stored, failed = build_appends(translator, [half, lost], EngineReader(log.engine))
     assert isinstance(failed, AttributeError)
     assert lost.result == CallResult()
     assert isinstance(stored, Append)

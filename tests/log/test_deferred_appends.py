@@ -11,13 +11,14 @@ from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.engine import migrate, open_engine
+from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.store import Store
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Append, DeferredAppend, WriterRequest
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, make_event, make_submission
 
-Build = Callable[[Sequence[Any]], Sequence[Append | Exception]]
+Build = Callable[[Sequence[Any], Reader], Sequence[Append | Exception]]
 
 
 def creation(conversation_id: str) -> Append:
@@ -50,19 +51,18 @@ def write(settings: Settings, *requests: WriterRequest, kind: type[Store] = Stor
 def test_the_appends_of_one_commit_are_built_together_in_their_order(settings: Settings) -> None:
     seen: list[list[str]] = []
 
-    def build(contents: Sequence[str]) -> list[Append]:
+    def build(contents: Sequence[str], _: Reader) -> list[Append]:
         seen.append(list(contents))
         return [creation(each) for each in contents]
 
-    requests = [deferred("c1", build), creation("c2"), deferred("c3", build)]
-    answers = write(settings, *requests)
+    answers = write(settings, deferred("c1", build), creation("c2"), deferred("c3", build))
     assert seen == [["c1", "c3"]]
     assert [each.conversation_id for (each,) in answers] == ["c1", "c2", "c3"]
     assert {each.status for (each,) in answers} == {"accepted"}
 
 
 def test_an_append_that_cannot_be_built_costs_the_others_nothing(settings: Settings) -> None:
-    def build(contents: Sequence[str]) -> list[Append | Exception]:
+    def build(contents: Sequence[str], _: Reader) -> list[Append | Exception]:
         return [KeyError(each) if each == "bad" else creation(each) for each in contents]
 
     bad, good, direct = write(
@@ -81,7 +81,7 @@ def test_an_append_is_built_again_when_its_commit_is_repeated_alone(settings: Se
 
     built: list[str] = []
 
-    def build(contents: Sequence[str]) -> list[Append]:
+    def build(contents: Sequence[str], _: Reader) -> list[Append]:
         built.extend(contents)
         return [creation(each) for each in contents]
 
@@ -93,10 +93,10 @@ def test_an_append_is_built_again_when_its_commit_is_repeated_alone(settings: Se
 
 
 def test_a_builder_that_fails_fails_its_own_requests_only(settings: Settings) -> None:
-    def broken(_: Sequence[Any]) -> list[Append]:
+    def broken(_: Sequence[Any], reader: Reader) -> list[Append]:
         raise RuntimeError("broken")
 
-    def build(contents: Sequence[str]) -> list[Append]:
+    def build(contents: Sequence[str], _: Reader) -> list[Append]:
         return [creation(each) for each in contents]
 
     lost, good = write(settings, deferred("c1", broken), deferred("c2", build))
@@ -105,7 +105,7 @@ def test_a_builder_that_fails_fails_its_own_requests_only(settings: Settings) ->
 
 
 def test_expected_events_count_against_the_queue(settings: Settings) -> None:
-    def build(contents: Sequence[str]) -> list[Append]:
+    def build(contents: Sequence[str], _: Reader) -> list[Append]:
         return [creation(each) for each in contents]
 
     with pytest.raises(LogUnavailableError, match="queue is full"):

@@ -2,11 +2,40 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Dialect, Engine, Select
 
 from ingest.log.storage.statements import Lookup
+
+
+class Reader(Protocol):
+    """Runs reading statements: on connections of an engine, or on that of the writer's store."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What statements are compiled for."""
+
+    def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement, as they are committed."""
+
+
+class EngineReader:
+    """Reads on the driver's own connection, one of the engine's pool for each statement."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` only reads."""
+        self._engine = engine
+        self.dialect = engine.dialect
+
+    def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement."""
+        with (
+            closing(self._engine.raw_connection()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
 
 
 class KeyedQuery:
@@ -18,18 +47,9 @@ class KeyedQuery:
         self._key = key
         self._lookups: dict[tuple[str, str], Lookup] = {}
 
-    def read(self, engine: Engine, keys: Sequence[str]) -> list[Sequence[Any]]:
-        """Return the rows of these keys, read on the driver's own connection."""
-        if not keys:
-            return []
-        lookup = self._lookup(engine.dialect)
-        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-
-            def execute(sql: str, values: Sequence[Any]) -> list[Any]:
-                cursor.execute(sql, values)
-                return list(cursor.fetchall())
-
-            return lookup(execute, keys)
+    def read(self, reader: Reader, keys: Sequence[str]) -> list[Sequence[Any]]:
+        """Return the rows of these keys."""
+        return self._lookup(reader.dialect)(reader.read, keys)
 
     def _lookup(self, dialect: Dialect) -> Lookup:
         name = (dialect.name, dialect.driver)
@@ -41,18 +61,20 @@ class KeyedQuery:
 class KeyedRows:
     """The rows of a query. It never forgets: make one for each batch of calls."""
 
-    def __init__(self, engine: Engine, query: KeyedQuery) -> None:
-        """`engine` only reads."""
-        self._engine = engine
+    def __init__(self, reader: Reader, query: KeyedQuery) -> None:
+        """Start without any row."""
+        self._reader = reader
         self._query = query
         self._rows: dict[str, list[Sequence[Any]]] = {}
 
     def get(self, keys: Collection[str]) -> list[Sequence[Any]]:
         """Return the rows of these keys. Reads those that are not read yet, together."""
+        if not keys:
+            return []
         wanted = dict.fromkeys(keys)
         missing = [each for each in wanted if each not in self._rows]
         if missing:
-            rows = self._query.read(self._engine, missing)
+            rows = self._query.read(self._reader, missing)
             self._rows |= {key: [] for key in missing}
             for row in rows:
                 self._rows[row[0]].append(row)

@@ -36,6 +36,7 @@ class Store:
         self._added = 0
         self.engine = engine
         self._shard = shard
+        self.dialect = engine.dialect
         self._database = database_for(engine)
         self._compiler = Compiler(engine.dialect)
         self._sql = compiled_statements(engine.dialect)
@@ -83,6 +84,10 @@ class Store:
         return last or 0
 
     # --- reads
+
+    def read(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement."""
+        return self._execute(statement, values)
 
     def find_events(self, event_ids: Sequence[str]) -> dict[tuple[str, str], KnownEvent]:
         """Return those of `event_ids` that are stored, by (source, event_id)."""
