@@ -27,6 +27,9 @@ KEPT_HEADERS = frozenset(
 )
 """Headers that are kept: none has a credential or a signature."""
 
+TINY_BODY_BYTES = 256
+"""Bodies up to this size do not get shorter by a tenth: they are stored as they are, which takes a tenth of the time."""
+
 SHORT_BODY_BYTES = 4 * 1024
 """Bodies up to this size fit into the small window of a cheap compressor."""
 
@@ -75,7 +78,7 @@ def prepare_call(call_id: str, account_id: str, received_at: int, call: Call) ->
         "account_id": account_id,
         "received_at": received_at,
         "method": call.method,
-        "query": _json(dict(call.query)),
+        "query": _json(dict(call.query)) if call.query else "{}",
         "headers": _json(headers),
         "size": len(call.body),
         "body": _compress(call.body),
@@ -165,7 +168,8 @@ def _compress(body: bytes) -> bytes:
     """Return a body in the format of zlib. A window of the size of a short body takes a tenth of the time."""
     if len(body) > SHORT_BODY_BYTES:
         return zlib.compress(body, 1)
-    compressor = zlib.compressobj(1, zlib.DEFLATED, wbits=12, memLevel=5)
+    level = 0 if len(body) <= TINY_BODY_BYTES else 1
+    compressor = zlib.compressobj(level, zlib.DEFLATED, wbits=12, memLevel=5)
     return compressor.compress(body) + compressor.flush()
 
 

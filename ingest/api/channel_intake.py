@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -29,8 +28,6 @@ from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement, Append, DeferredAppend, Execute
 
 logger = logging.getLogger(__name__)
-
-R = TypeVar("R")
 
 POLL_SECONDS = 1.0
 """Interval at which waiting items are checked, and counts of unverified calls are saved."""
@@ -92,12 +89,15 @@ class ChannelIntake:
         """
         now, call_id = self._clock(), self._new_id()
         stored, account = opened
-        # Not in the writer, whose commit all wait for: compression lets other threads run in between.
-        prepare = partial(channel_calls.prepare_call, call_id, account.account_id, now, call)
-        prepared = await _run(call, prepare)
-        items, failure = await _run(call, partial(_parse, adapter, call, account))
-        read = ReadCall(account, stored.policy, items, call_id, now)
-        taken = TakenCall(read, failure, call.body, prepared)
+
+        def read() -> TakenCall:
+            # Not in the writer, whose commit all wait for: compression lets other threads run in between.
+            prepared = channel_calls.prepare_call(call_id, account.account_id, now, call)
+            items, failure = _parse(adapter, call, account)
+            found = ReadCall(account, stored.policy, items, call_id, now)
+            return TakenCall(found, failure, call.body, prepared)
+
+        taken = read() if len(call.body) <= SHORT_BODY_BYTES else await run_in_threadpool(read)
         await self._store(taken)
         self._may_wait = self._may_wait or bool(taken.result.waiting)
         if self._may_wait:
@@ -126,7 +126,7 @@ class ChannelIntake:
         if stored is None:
             raise UnknownAccountError("the channel account of this call was deleted")
         call, account = kept.to_call(url), open_account(self._secrets, stored)
-        items, failure = await _run(call, partial(_parse, adapter, call, account))
+        items, failure = await run_in_threadpool(_parse, adapter, call, account)
         read = ReadCall(account, stored.policy, items, kept.call_id, self._clock())
         translated = await run_in_threadpool(self._translator.translate, read)
         add_failure(translated, failure, call.body, kept.call_id)
@@ -214,11 +214,6 @@ class ChannelIntake:
         """Delete the raw calls that are older than the setting says."""
         before = self._clock() - self._calls_kept
         await self._writer.execute(Execute([channel_calls.delete_calls_before(before)]))
-
-
-async def _run(call: Call, work: Callable[[], R]) -> R:
-    """Return the result of work on a call's body: at once for a short one, from a thread for a longer one."""
-    return work() if len(call.body) <= SHORT_BODY_BYTES else await run_in_threadpool(work)
 
 
 def _parse(

@@ -55,11 +55,15 @@ class StoredEvent(Struct, kw_only=True):
 _FINGERPRINT = msgspec.json.Encoder(order="deterministic")
 
 
-def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> StoredEvent:
+def from_draft(
+    draft: Draft, source: str, received_at: int, event_id: str, fingerprint: bytes | None = None
+) -> StoredEvent:
     """Build the stored event of `draft` as far as intake knows it.
 
-    The fingerprint covers every field that the producer sent, in any order.
+    Without a given `fingerprint`, it covers every field that the producer sent, in any order.
     """
+    if fingerprint is None:
+        fingerprint = blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest()
     happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
     return StoredEvent(
         event_id=event_id,
@@ -85,7 +89,7 @@ def from_draft(draft: Draft, source: str, received_at: int, event_id: str) -> St
         text=draft.text,
         payload=None if draft.payload is None else to_json(draft.payload),
         source=source,
-        fingerprint=blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest(),
+        fingerprint=fingerprint,
     )
 
 

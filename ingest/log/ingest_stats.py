@@ -1,10 +1,11 @@
-"""Counts the events that one commit received by their results, and keeps rejected events."""
+"""Counts the events that one commit received by their results, and keeps rejected events and what requests record."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from ingest.errors import IngestError
 from ingest.log.records import IngestCounters, RejectedEvent
+from ingest.log.storage.statements import Bound
 from ingest.log.storage.store import Store
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 
@@ -13,7 +14,7 @@ MAX_RAW_BYTES = 256 * 1024
 
 
 class IngestStats:
-    """The counters, rejected events and replays of one commit."""
+    """The counters, rejected events, replays and records of one commit."""
 
     def __init__(self, store: Store) -> None:
         """Start at zero."""
@@ -21,6 +22,7 @@ class IngestStats:
         self._counters: defaultdict[str, IngestCounters] = defaultdict(IngestCounters)
         self._rejected: list[RejectedEvent] = []
         self._replayed: list[tuple[int, str]] = []
+        self._records: list[Bound] = []
 
     def count_received(self, request: Append) -> None:
         """Count the events of a request."""
@@ -32,7 +34,9 @@ class IngestStats:
             self._counters[source].generated += count
 
     def record(self, request: Append, results: Sequence[Acknowledgement], received_at: int) -> None:
-        """Count the results of a request's events, and keep those that were rejected."""
+        """Count the results of a request's events, and keep those rejected and what the request records of them."""
+        if request.record is not None:
+            self._records.append(request.record(results))
         counters = self._counters[request.source]
         for incoming, result in zip(request.events, results, strict=True):
             counters.count(result.status)
@@ -48,6 +52,7 @@ class IngestStats:
     def save(self, received_at: int) -> None:
         """Write everything to the store."""
         self._store.add_counters(self._counters)
+        self._store.execute_all(self._records)
         if self._rejected:
             self._store.add_rejected_events(self._rejected)
         if self._replayed:

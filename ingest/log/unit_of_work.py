@@ -101,8 +101,6 @@ class UnitOfWork:
             for incoming, new_id in zip(request.events, new_ids, strict=True)
         ]
         self._stats.record(request, results, received_at)
-        if request.record is not None:
-            self._store.execute(request.record(results))
         return results
 
     def _append_one(
@@ -111,9 +109,8 @@ class UnitOfWork:
         draft = incoming.draft
         if draft is None:
             return reject(None, incoming.error)
-        event = from_draft(draft, request.source, received_at, draft.event_id or new_id)
-        if incoming.fingerprint is not None:
-            event.fingerprint = incoming.fingerprint
+        event_id = draft.event_id or new_id
+        event = from_draft(draft, request.source, received_at, event_id, incoming.fingerprint)
         if incoming.modified is not None:
             event.text = incoming.modified.text
             merge_payload(event, modified_by=incoming.modified.hook_ids)
@@ -233,8 +230,9 @@ class UnitOfWork:
     def _accept_parked(self, parked: ParkedEvent) -> None:
         """Accept an event whose message arrived."""
         draft = msgspec.json.decode(parked.raw, type=Draft)
-        event = from_draft(draft, parked.source, parked.received_at, parked.event_id)
-        event.fingerprint = parked.fingerprint
+        event = from_draft(
+            draft, parked.source, parked.received_at, parked.event_id, parked.fingerprint
+        )
         self._redirect_to_message(draft, event)
         try:
             result = self._accept(draft, event, None)

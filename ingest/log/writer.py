@@ -251,7 +251,7 @@ class Writer:
                     work.run_timers(self._clock(), limit)
                 case RecordPresence():
                     work.record_presence(request, self._clock())
-                case Append(statements=statements):
+                case Append(statements=statements) if statements:
                     work.execute(Execute(statements))
                 case Execute():
                     work.execute(request)

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -90,7 +91,12 @@ def _has_signed(key: Ed25519PublicKey, signed: bytes, signature: str) -> bool:
 
 
 def _hmac(secret: str, signed: bytes) -> str:
-    return _encode(hmac.digest(_decode(secret, SHARED), signed, hashlib.sha256))
+    return _encode(hmac.digest(_shared_key(secret), signed, hashlib.sha256))
+
+
+@lru_cache(maxsize=64)
+def _shared_key(secret: str) -> bytes:
+    return _decode(secret, SHARED)
 
 
 def _private_key(secret: str) -> Ed25519PrivateKey:

@@ -1,6 +1,6 @@
 """Statements outside of the writer's hot path, as text for the driver's own connection."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect
@@ -27,6 +27,15 @@ class Compiler:
         else:
             sql, values = self._compile(statement)
         return sql, [given.get(name, value) for name, value in values]
+
+    def compile_many(
+        self, statement: ClauseElement, given: Iterable[Mapping[str, Any]]
+    ) -> tuple[str, list[tuple[Any, ...]]]:
+        """Return a statement that is a constant as text, and the values of its parameters for each of `given`."""
+        if statement not in self._compiled:
+            self._compiled[statement] = self._compile(statement)
+        sql, own = self._compiled[statement]
+        return sql, [tuple(each.get(name, value) for name, value in own) for each in given]
 
     def _compile(self, statement: ClauseElement) -> tuple[str, list[tuple[str, Any]]]:
         """Return a statement as text, and the name and own value of each parameter, in order."""

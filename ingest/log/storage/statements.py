@@ -43,7 +43,7 @@ from ingest.log.storage.tables import (
     scorecards,
 )
 
-IN_LIST_SIZES = (1, 8, 64, 512)
+IN_LIST_SIZES = (1, 8, 16, 32, 64, 512)
 """Sizes of IN lists: few, so that few statements are prepared; short lists are padded."""
 
 

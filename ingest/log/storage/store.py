@@ -1,6 +1,7 @@
 """The store of the log for its writer; `queries` reads it for the API."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -244,6 +245,14 @@ class Store:
     def execute(self, statement: ClauseElement | Bound) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
         self._cursor.execute(*self._compiler.compile(statement))
+
+    def execute_all(self, statements: Iterable[Bound]) -> None:
+        """Execute statements with values, those of one text together, within the transaction."""
+        rows: defaultdict[ClauseElement, list[Mapping[str, Any]]] = defaultdict(list)
+        for statement, values in statements:
+            rows[statement].append(values)
+        for statement, given in rows.items():
+            self._execute_many(*self._compiler.compile_many(statement, given))
 
     def commit(self) -> None:
         """Commit the transaction: it is on disk when this returns."""
