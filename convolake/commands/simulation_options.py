@@ -13,6 +13,7 @@ class ChannelName(StrEnum):
 
     whatsapp = "whatsapp"
     sms = "sms"
+    messenger = "messenger"
     telegram = "telegram"
 
 

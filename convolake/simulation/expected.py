@@ -62,7 +62,7 @@ class Expectation(Struct, frozen=True):
 
     def _answer(self, conversation: Conversation, turn: Turn) -> Row:
         answer = turn.answer
-        stored = {each: self._receipt_at(answer, each) for each in STATES}
+        stored = {each: self._receipt_at(conversation, answer, each) for each in STATES}
         came = [each for each in STATES if stored[each] is not None]
         failed = stored["failed"] is not None
         return {
@@ -89,12 +89,26 @@ class Expectation(Struct, frozen=True):
         """Return the provider's time, or when the message arrived first if its calls have none."""
         return message.at if self.provider.has_times else self.arrivals[message.key, None]
 
-    def _receipt_at(self, answer: Answer, status: Status) -> int | None:
-        for each in answer.receipts:
-            if each.status == status and (answer.key, status) not in self.schedule.dropped:
-                arrived = self.arrivals[answer.key, status]
-                return each.at if self.provider.has_times else arrived
-        return None
+    def _receipt_at(self, conversation: Conversation, answer: Answer, status: Status) -> int | None:
+        """Return the time of the first call that gives an answer this status."""
+        calls = [
+            (self.arrivals[other.key, status], each.at)
+            for other in self._reported_with(conversation, answer, status)
+            for each in other.receipts
+            if each.status == status and (other.key, status) not in self.schedule.dropped
+        ]
+        if not calls:
+            return None
+        arrived, said = min(calls)
+        return said if self.provider.has_times else arrived
+
+    def _reported_with(
+        self, conversation: Conversation, answer: Answer, status: Status
+    ) -> list[Answer]:
+        """Return the answers whose status holds for this one: its own, and later ones if it is a mark."""
+        if status not in self.provider.marks:
+            return [answer]
+        return [turn.answer for turn in conversation.turns if turn.answer.at >= answer.at]
 
     def _in_order(self, conversation: Conversation) -> list[str]:
         """Return the keys of all messages in the order of their first arrival."""

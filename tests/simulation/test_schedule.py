@@ -6,11 +6,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convolake.simulation.expected import Rows, expect
 from convolake.simulation.limits import ImpossibleFaultError, check_faults
 from convolake.simulation.parts import index_of
-from convolake.simulation.plan import START, Message, Plan, Size, make_plan
+from convolake.simulation.plan import START, Message, Plan, Size, Turn, make_plan
 from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.schedule import Faults, Schedule, make_schedule
 
@@ -178,6 +179,22 @@ def test_repeats_come_at_the_same_moment_and_on_the_next_day() -> None:
         each.at - arrivals[each.key, each.status] for each in schedule.deliveries if each.is_repeat
     }
     assert {0, 26 * 3600} <= delays
+
+
+def test_a_later_mark_of_reading_replaces_one_that_is_lost() -> None:
+    messenger = PROVIDERS["messenger"]
+    plan = make_plan(7, Size(30), messenger.statuses)
+    schedule = make_schedule(plan, 7, Faults())
+    several = next(each for each in plan if len(each.turns) > 1 and _is_read(each.turns[1]))
+    first, second = (turn.answer for turn in several.turns[:2])
+    lost = schedule.without(lambda each: each.key == first.key and each.status == "read")
+    lost = replace(lost, dropped=frozenset({(first.key, "read")}))
+    row = expect(messenger, plan, lost)[f"message {first.key}"]
+    assert row["read"] == second.receipts[-1].at
+
+
+def _is_read(turn: Turn) -> bool:
+    return turn.answer.receipts[-1].status == "read"
 
 
 @pytest.mark.parametrize(

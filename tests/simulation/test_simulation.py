@@ -1,4 +1,4 @@
-"""Three providers with faults against a real API: the warehouse holds what was planned; what is lost is reported."""
+"""Four providers with faults against a real API: the warehouse holds what was planned; what is lost is reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +66,11 @@ def test_whatsapp_with_every_fault_is_stored_as_planned(whatsapp: Played) -> Non
 def test_sms_with_faults_is_stored_as_planned(tmp_path: Path) -> None:
     faults = replace(MUCH, drop_receipts=0.2)
     assert play(tmp_path, "sms", SMALL, faults).result.differences == ()
+
+
+def test_messenger_with_echoes_and_marks_is_stored_as_planned(tmp_path: Path) -> None:
+    faults = replace(MUCH, drop_receipts=0.3)
+    assert play(tmp_path, "messenger", SMALL, faults).result.differences == ()
 
 
 def test_telegram_with_faults_is_stored_as_planned(tmp_path: Path) -> None:

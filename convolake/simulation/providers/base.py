@@ -45,6 +45,10 @@ class Provider(Protocol):
         """The statuses that it reports about a message."""
 
     @property
+    def marks(self) -> frozenset[Status]:
+        """The statuses that hold for every message of the bot up to their time."""
+
+    @property
     def has_times(self) -> bool:
         """Whether its calls say when something happened."""
 
