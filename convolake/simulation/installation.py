@@ -3,11 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from ipaddress import ip_network
-from multiprocessing import get_context
-from pathlib import Path
 
 from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
@@ -35,11 +31,6 @@ class VirtualClock:
         self._now = max(self._now, seconds * SECOND)
 
 
-def settings_of(folder: Path) -> Settings:
-    """Return the default settings on `folder`, whatever the environment says; loopback takes sends."""
-    return Settings.model_construct(data=folder, webhook_networks={ip_network("127.0.0.0/8")})
-
-
 @contextmanager
 def serve_api(settings: Settings, clock: VirtualClock) -> Iterator[Client]:
     """Serve the API on a free port until the block ends; yield a client with all scopes."""
@@ -57,18 +48,3 @@ def serve_api(settings: Settings, clock: VirtualClock) -> Iterator[Client]:
         finally:
             server.should_exit = True
             thread.join()
-
-
-def load_record(settings: Settings) -> None:
-    """Seal and load everything. A process of its own seals: this one may not read the API's store with ADBC."""
-    from warehouse.build import load
-
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(_seal, settings.data).result()
-    load(settings.lake_path, settings.warehouse_path, settings.reporting_zone)
-
-
-def _seal(folder: Path) -> None:
-    from ingest.lake.sealer import catch_up
-
-    catch_up(settings_of(folder))

@@ -10,17 +10,13 @@ from convolake.simulation.bot import Bot
 from convolake.simulation.comparison import Difference, compare
 from convolake.simulation.expected import expect
 from convolake.simulation.found import Found
-from convolake.simulation.installation import (
-    VirtualClock,
-    load_record,
-    serve_api,
-    settings_of,
-)
+from convolake.simulation.installation import VirtualClock, serve_api
 from convolake.simulation.parts import Part, index_of
 from convolake.simulation.plan import START, Answer, Plan
 from convolake.simulation.player import Player
 from convolake.simulation.provider_calls import ProviderCalls
 from convolake.simulation.providers.base import Provider
+from convolake.simulation.record import load_record, settings_of
 from convolake.simulation.schedule import Delivery, Schedule
 from convolake.simulation.settling import Settling
 from convolake.simulation.stand_in import StandIn, listen

@@ -68,6 +68,7 @@ def test_sms_with_faults_is_stored_as_planned(tmp_path: Path) -> None:
     assert play(tmp_path, "sms", SMALL, faults).result.differences == ()
 
 
+@pytest.mark.long
 def test_messenger_with_echoes_and_marks_is_stored_as_planned(tmp_path: Path) -> None:
     faults = replace(MUCH, drop_receipts=0.3)
     assert play(tmp_path, "messenger", SMALL, faults).result.differences == ()
