@@ -10,8 +10,15 @@ from typer.testing import CliRunner, Result
 from convolake.cli import app
 from convolake.commands.simulation_options import seconds, share
 from convolake.simulation.comparison import Difference
-from convolake.simulation.report import MAX_CHARACTERS, lines_of_result
+from convolake.simulation.expected import expect
+from convolake.simulation.plan import Size, make_plan
+from convolake.simulation.providers import PROVIDERS
+from convolake.simulation.report import MAX_CHARACTERS, lines_of_result, lines_of_schedule
 from convolake.simulation.run import Result as Compared
+from convolake.simulation.schedule import Faults, make_schedule
+
+DOCUMENT = Path(__file__).parents[2] / "docs/simulation.md"
+EXAMPLE = DOCUMENT.read_text().partition("```\n$ ")[2].partition("\n```")[0]
 
 
 def simulate(*arguments: str) -> Result:
@@ -75,6 +82,20 @@ def test_a_simulation_without_differences_exits_with_0_and_keeps_the_named_folde
     assert answer.exit_code == 0, answer.output
     assert re.fullmatch(r"\d+ facts compared with the warehouse: 0 differences\n", answer.stdout)
     assert (folder / "warehouse").is_dir()
+
+
+def test_the_printed_example_is_what_its_command_prints() -> None:
+    command, *shown = EXAMPLE.splitlines()
+    given = dict(zip(command.split()[2::2], command.split()[3::2], strict=True))
+    provider, seed = PROVIDERS[given["--channel"]], int(given["--seed"])
+    size = Size(40, seconds(given["--slow-bot"]), share(given["--hidden-numbers"]))
+    faults = (share(given[name]) for name in ("--duplicates", "--reorder", "--drop-receipts"))
+    plan = make_plan(seed, size, provider.statuses)
+    schedule = make_schedule(plan, seed, Faults(*faults))
+    facts = sum(len(row) for row in expect(provider, plan, schedule).values())
+    assert shown == [
+        *lines_of_schedule(plan, schedule), *lines_of_result(Compared(facts, ())),
+    ]  # fmt: skip
 
 
 def test_each_difference_is_a_line_that_says_what_was_expected_and_found() -> None:
