@@ -125,6 +125,9 @@ def connect(
     # Else each scan of the catalog is a SQLite connection of its own, which sees what was
     # committed meanwhile: a query during a load took rows of one snapshot and deletes of another.
     con.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+    if read_only:
+        # A reader keeps the footers of files; parsing them again was a tenth of a short query.
+        con.execute("SET GLOBAL parquet_metadata_cache = true")
     try:
         con.execute(attach_statement(warehouse, read_only=read_only, at=at))
     except duckdb.Error as error:

@@ -9,7 +9,21 @@ with
 
 -- Each table is narrowed by the conversation itself: a join alone would read all of it.
 own_events as (
-    select *
+    select
+        sequence,
+        event_type,
+        happened_at,
+        session_id,
+        participant_id,
+        participant_role,
+        channel,
+        visibility,
+        queue,
+        handoff_id,
+        message_id,
+        bot_version,
+        text,
+        payload
     from events
     where conversation_id = $conversation_id and happened_on between $first_on and $last_on
 ),
