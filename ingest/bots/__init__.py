@@ -2,10 +2,16 @@
 
 from ingest.bots.base import BotLogger
 from ingest.bots.bot_framework import BotFrameworkLogger
+from ingest.bots.langfuse import LangfuseLogger
 from ingest.bots.openai_chat import OpenAiChatLogger
 from ingest.bots.rasa import RasaLogger
 
-_ALL: tuple[BotLogger, ...] = (OpenAiChatLogger(), RasaLogger(), BotFrameworkLogger())
+_ALL: tuple[BotLogger, ...] = (
+    OpenAiChatLogger(),
+    RasaLogger(),
+    BotFrameworkLogger(),
+    LangfuseLogger(),
+)
 
 LOGGERS: dict[str, BotLogger] = {each.name: each for each in _ALL}
 """The loggers by the name of their path."""

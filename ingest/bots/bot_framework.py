@@ -283,8 +283,8 @@ class _Activity:
     def _speaker_of(self, account: Mapping[str, Any]) -> Speaker:
         """Return the speaker of an account. Without a role, the other side's role decides, or else the id."""
         own = text(account, "id", "name") or "unknown"
-        role = _ROLES.get(text(account, "role") or "")
-        role = role or ("bot" if self._is_bot(own) else "customer")
+        stated = _ROLES.get(text(account, "role") or "")
+        role: Role = stated or ("bot" if self._is_bot(own) else "customer")
         return Speaker(f"botframework-{own}", role, text(account, "name"))
 
     def _is_bot(self, own: str) -> bool:

@@ -7,29 +7,27 @@ and ShareGPT. Reasoning of a model is left out: it was not said.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from ingest.bots.chat_notations import (
+    BODIES,
+    CALLS,
+    GEMINI,
+    GEMINI_RESULTS,
+    NOT_SAID,
+    OUTPUTS,
+    REQUESTS,
+    RESULTS,
+    ROLES,
+    WRAPPERS,
+    ChatRole,
+)
 from ingest.bots.fields import moment_or_none
 
-ChatRole = Literal["system", "user", "assistant", "tool"]
-
-ROLES: dict[str, ChatRole] = {
-    "system": "system", "developer": "system", "systemmessage": "system", "systemmessagechunk": "system",
-    "user": "user", "human": "user", "humanmessage": "user", "humanmessagechunk": "user",
-    "assistant": "assistant", "ai": "assistant", "aimessage": "assistant", "aimessagechunk": "assistant",
-    "model": "assistant", "bot": "assistant", "gpt": "assistant", "chatbot": "assistant",
-    "tool": "tool", "function": "tool", "toolmessage": "tool", "toolmessagechunk": "tool",
-}  # fmt: skip
-"""The role of each name that a library uses."""
-
-_NOT_SAID = frozenset({"reasoning", "thinking", "redacted_thinking", "thought"})
-_CALLS = frozenset({"tool_use", "tool_call", "tool-call", "function_call", "server_tool_use"})
-_RESULTS = frozenset(
-    {"tool_result", "tool_call_response", "tool-result", "function_call_output", "function_response"}
-)  # fmt: skip
+__all__ = ["ChatMessage", "ChatRole", "ToolCall", "ToolResult", "as_json", "parsed", "read_chat"]
 
 
 class ToolCall(Struct, frozen=True, omit_defaults=True):
@@ -92,27 +90,18 @@ def _single_messages(value: Any, role: ChatRole) -> Iterator[Any]:
     elif isinstance(value, str):
         yield {"role": role, "content": value}
     elif isinstance(value, Mapping):
-        field = None if _is_message(value) else next((n for n in _WRAPPERS if value.get(n)), None)
+        field = None if _is_message(value) else next((n for n in WRAPPERS if value.get(n)), None)
         if field is None:
             yield value
             return
-        if field in _REQUESTS:
+        if field in REQUESTS:
             yield from _instructions(value)
-        yield from _single_messages(parsed(value[field]), _WRAPPERS[field] or role)
+        yield from _single_messages(parsed(value[field]), WRAPPERS[field] or role)
 
 
 def _is_message(value: Mapping[str, Any]) -> bool:
-    return bool(_role_name(value)) or value.get("type") in _CALLS | _RESULTS
-
-
-_WRAPPERS: dict[str, ChatRole | None] = {
-    "messages": None, "message": None, "kwargs": None, "new_message": None,
-    "contents": "user", "conversations": "user", "prompt": "user", "args": "user",
-    "output": "assistant", "choices": "assistant", "candidates": "assistant", "input": "user",
-}  # fmt: skip
-"""Fields of an object that is no message, but holds some; and the role of those that state none."""
-
-_REQUESTS = frozenset({"messages", "contents", "prompt", "input"})
+    is_part = value.get("type") in CALLS | RESULTS or "toolCallId" in value
+    return is_part or bool(_role_name(value))
 
 
 def _instructions(request: Mapping[str, Any]) -> Iterator[Any]:
@@ -129,17 +118,17 @@ def _instructions(request: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _message(given: Any, default: ChatRole) -> ChatMessage | None:
-    if not isinstance(given, Mapping) or given.get("type") in _NOT_SAID:
+    if not isinstance(given, Mapping) or given.get("type") in NOT_SAID:
         return None
     content = _Content()
-    if given.get("type") in _CALLS | _RESULTS or "toolCallId" in given:  # an item on its own
+    if given.get("type") in CALLS | RESULTS or "toolCallId" in given:  # an item on its own
         content.add({"type": "tool_result" if "output" in given else "tool_call", **given})
         return content.message("tool" if content.results else "assistant", None)
-    body = next((given[each] for each in _BODIES if given.get(each) is not None), None)
-    if isinstance(body, Mapping) and _role_name(body):
-        return _message(body, default)
+    body = next((given[each] for each in BODIES if given.get(each) is not None), None)
     if isinstance(body, Mapping) and body.get("type") == "function":
         return None  # the definition of a tool
+    if isinstance(body, Mapping) and _role_name(body):
+        return _message(body, default)
     role = ROLES.get(_role_name(given), default)
     if role != "tool" or _has_results(body):
         content.add_all(body)
@@ -151,9 +140,6 @@ def _message(given: Any, default: ChatRole) -> ChatMessage | None:
     found = content.message(role, author if isinstance(author, str) else None)
     at = moment_or_none(given, "timestamp", "created_at", "createdAt", "create_time")
     return found if found is None or at is None else msgspec.structs.replace(found, at=at)
-
-
-_BODIES = ("content", "parts", "value", "text")
 
 
 def _role_name(given: Mapping[str, Any]) -> str:
@@ -197,15 +183,15 @@ class _Content:
         if not isinstance(part, Mapping) or part.get("thought") is True:
             return
         kind = part.get("type")
-        gemini = next((each for each in _GEMINI if isinstance(part.get(each), Mapping)), None)
-        if kind in _NOT_SAID:
+        gemini = next((each for each in GEMINI if isinstance(part.get(each), Mapping)), None)
+        if kind in NOT_SAID:
             return
         if gemini is not None:
-            self.add({"type": _GEMINI[gemini], **part[gemini]})
-        elif kind in _CALLS:
+            self.add({"type": GEMINI[gemini], **part[gemini]})
+        elif kind in CALLS:
             self.add_call(part)
-        elif kind in _RESULTS:
-            self.results.append(_result(part, _first(part, _OUTPUTS)))
+        elif kind in RESULTS:
+            self.results.append(_result(part, _first(part, OUTPUTS)))
         elif isinstance(text := _first(part, ("text", str(kind), "content")), str):
             self.add(text)
         else:
@@ -216,14 +202,6 @@ class _Content:
         found = call if isinstance(call, ToolCall) else _call(call)
         if found is not None and found not in self.calls:
             self.calls.append(found)
-
-
-_GEMINI = {
-    "functionCall": "tool_call", "function_call": "tool_call",
-    "functionResponse": "tool_result", "function_response": "tool_result",
-}  # fmt: skip
-_GEMINI_RESULTS = frozenset({"functionResponse", "function_response"})
-_OUTPUTS = ("content", "output", "response", "result")
 
 
 def _first(given: Mapping[str, Any], names: Iterable[str]) -> Any:
@@ -275,9 +253,7 @@ def _result(given: Mapping[str, Any], output: Any) -> ToolResult:
 def _has_results(body: Any) -> bool:
     """Return whether a content has results as parts of their own."""
     parts = [each for each in body if isinstance(each, Mapping)] if isinstance(body, list) else []
-    return any(
-        each.get("type") in _RESULTS or not _GEMINI_RESULTS.isdisjoint(each) for each in parts
-    )
+    return any(each.get("type") in RESULTS or not GEMINI_RESULTS.isdisjoint(each) for each in parts)
 
 
 def _is_text_part(part: Any) -> bool:

@@ -169,7 +169,13 @@ def _call(
     milliseconds = number(given, "latency_ms", "duration_ms")
     if latency is None and milliseconds is not None:
         latency = milliseconds / 1000
-    return model_call(response, request, latency_seconds=latency, cost=number(given, "cost"))
+    return model_call(
+        response,
+        request,
+        latency_seconds=latency,
+        cost=number(given, "cost"),
+        error=text(mapping(response, "error"), "message"),
+    )
 
 
 def _completed(

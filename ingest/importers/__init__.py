@@ -1,6 +1,7 @@
 """Importers of other systems' files. Adding one takes its module, a line here, and its test."""
 
 from ingest.bots import LOGGERS
+from ingest.bots.langfuse import arrange
 from ingest.importers.base import Importer
 from ingest.importers.bot_logs import BotLogImporter
 from ingest.importers.chat_text import ChatTextImporter
@@ -37,6 +38,7 @@ IMPORTERS: tuple[Importer, ...] = (
     TaskmasterImporter(),
     DialogStudioImporter(),
     BotLogImporter(LOGGERS["openai-chat"], "chats, .jsonl or .json"),
+    BotLogImporter(LOGGERS["langfuse"], "traces with observations, .json or .jsonl", arrange),
     BotLogImporter(LOGGERS["rasa"], "events or trackers, .jsonl or .json"),
     BotLogImporter(
         LOGGERS["botframework"], "transcripts or activities, .transcript, .json or .jsonl"

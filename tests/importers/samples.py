@@ -211,5 +211,20 @@ SAMPLES: dict[str, Sample] = {
         b"5",
         "line {}",
     ),
+    "langfuse": Sample(
+        _lines("traces.jsonl"),
+        lambda n: _json(
+            trace={"id": f"t{n}", "timestamp": f"2025-01-01T10:0{n % 10}:00Z"},
+            observations=[
+                {
+                    "id": f"o{n}", "type": "GENERATION", "startTime": "2025-01-01T10:00:00Z",
+                    "input": [{"role": "user", "content": "Hi"}], "output": "Hello", "model": "m",
+                }
+            ],
+        ),
+        b"{}",
+        "line {}",
+        is_streamed=False,
+    ),
     "openai-chat": Sample(_lines("chats.jsonl"), _chat, b"{}", "line {}"),
 }  # fmt: skip
