@@ -2,6 +2,7 @@
 
 from ingest.bots.base import BotLogger
 from ingest.bots.bot_framework import BotFrameworkLogger
+from ingest.bots.dialogflow import DialogflowLogger
 from ingest.bots.langfuse import LangfuseLogger
 from ingest.bots.openai_chat import OpenAiChatLogger
 from ingest.bots.rasa import RasaLogger
@@ -11,6 +12,7 @@ _ALL: tuple[BotLogger, ...] = (
     RasaLogger(),
     BotFrameworkLogger(),
     LangfuseLogger(),
+    DialogflowLogger(),
 )
 
 LOGGERS: dict[str, BotLogger] = {each.name: each for each in _ALL}

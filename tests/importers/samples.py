@@ -211,6 +211,15 @@ SAMPLES: dict[str, Sample] = {
         b"5",
         "line {}",
     ),
+    "dialogflow": Sample(
+        _lines("requests.jsonl"),
+        lambda n: _json(
+            responseId=f"r{n}", session=f"projects/p/agent/sessions/{n}",
+            queryResult={"queryText": "Hi", "intent": {"displayName": "greet"}},
+        ),
+        b"{}",
+        "line {}",
+    ),
     "langfuse": Sample(
         _lines("traces.jsonl"),
         lambda n: _json(
