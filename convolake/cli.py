@@ -5,6 +5,7 @@ import typer
 from convolake.commands import (
     backup,
     channels,
+    chats,
     compact,
     export,
     import_file,
@@ -43,6 +44,7 @@ for part in (
     sessions.app,
     search.app,
     export.app,
+    chats.app,
     verify.app,
     compact.app,
     maintain.app,
