@@ -83,11 +83,14 @@ def _chats(
 
 
 def _turn(row: tuple[Any, ...], *, is_masked: bool) -> Turn:
-    *columns, text, visibility, payload, at = row
+    conversation_id, event_type, sequence, participant_id, role, text, visibility, payload, at = row
     if is_masked:
         text = None if text is None else mask(text)
         payload = None if payload is None else mask_payload(payload)
-    return Turn(*columns, text, visibility, json.loads(payload or "{}"), at)
+    given = json.loads(payload or "{}")
+    return Turn(
+        conversation_id, event_type, sequence, participant_id, role, text, visibility, given, at
+    )
 
 
 # --- training

@@ -18,7 +18,7 @@ def made(*records: Any) -> list[dict[str, Any]]:
     return [render(part) for each in records for part in reader(each) if isinstance(part, BotEvent)]
 
 
-ES = {
+ES: dict[str, Any] = {
     "responseId": "r-1", "session": "projects/shop/agent/sessions/s1",
     "queryResult": {
         "queryText": "Where is it?", "intent": {"displayName": "track"}, "intentDetectionConfidence": 0.9,
@@ -28,7 +28,7 @@ ES = {
         "source": "facebook", "payload": {"data": {"timestamp": 1515180561306}},
     },
 }  # fmt: skip
-CX = {
+CX: dict[str, Any] = {
     "detectIntentResponseId": "r-2", "text": "Where is it?", "languageCode": "en",
     "sessionInfo": {"session": "projects/shop/locations/eu/agents/a/sessions/s1", "parameters": {"order": "7"}},
     "intentInfo": {"displayName": "track", "confidence": 0.9}, "fulfillmentInfo": {"tag": "find"},
@@ -81,7 +81,7 @@ def test_the_time_is_that_of_the_channels_message() -> None:
 def test_a_request_without_a_session_is_found_by_its_contexts_or_is_alone() -> None:
     context = {"name": "projects/shop/agent/sessions/s1/contexts/c"}
     without = {name: value for name, value in ES.items() if name != "session"}
-    named = without | {"queryResult": ES["queryResult"] | {"outputContexts": [context]}}
+    named = without | {"queryResult": {**ES["queryResult"], "outputContexts": [context]}}
     assert made(named)[0]["conversation_id"] == made(ES)[0]["conversation_id"]
     assert made(without)[0]["conversation_id"] == "dialogflow-r-1"
 

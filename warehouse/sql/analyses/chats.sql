@@ -1,4 +1,4 @@
--- What was said in each conversation and which tools were called, in order; deleted messages and tests are left out.
+-- Messages and tool calls of each conversation, in order; deleted messages and tests are left out.
 --
 -- $conversation_ids: only these; all if the list is empty.
 
