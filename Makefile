@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long test-postgres prove channels check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
+.PHONY: help install demo test test-long test-bots test-postgres prove channels check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -32,6 +32,15 @@ test-postgres: install ## run the tests of the log, the API and the channels on 
 	  tests/channels tests/conversations tests/delivery tests/events tests/hooks tests/identity tests/log $(patsubst %,tests/test_%.py,log control visibility ingest_stats api lake verify \
 	  live presence webhooks bot_watchdog access rate_limits story end_to_end openapi multi_writer reviews \
 	  review_samples review_claims review_disputes review_scores review_states)
+
+test-bots: install .venv-bots/installed ## let bots of three frameworks answer, each logged by its own instrumentation
+	$(BIN)/pytest -m long tests/bots/test_instrumented_bots.py
+
+.venv-bots/installed: tests/bots/requirements.lock
+	$(PYTHON) -m venv .venv-bots
+	echo '*' > .venv-bots/.gitignore
+	.venv-bots/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bots/requirements.lock
+	@touch $@
 
 prove: install ## inject every fault at full length, with controls; prints docs/proof.md (partly as root)
 	rm -f $(PROOF)
@@ -100,3 +109,5 @@ lock: install ## resolve the dependencies into the lock files
 	  --no-strip-extras --no-header --group bench --output-file benchmarks/requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-header --group api --output-file tests/api_clients/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-header --group bots --output-file tests/bots/requirements.lock

@@ -101,6 +101,21 @@ def _io_value(span: Span, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _openinference(span: Span, prefix: str, role: ChatRole = "user") -> list[ChatMessage]:
+    """Return messages whose parts are each in an object of their own: `message`, `tool_call`, `message_content`."""
+    messages = [_inside(each, "message") for each in numbered(span.attributes, prefix)]
+    for each in messages:
+        each["tool_calls"] = [_inside(call, "tool_call") for call in each.get("tool_calls", [])]
+        if contents := each.pop("contents", None):
+            each["content"] = [_inside(part, "message_content") for part in contents]
+    return read_chat(messages, role)
+
+
+def _inside(given: Any, name: str) -> dict[str, Any]:
+    found = given.get(name, given) if isinstance(given, Mapping) else {}
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
 def _vercel_inputs(span: Span) -> list[ChatMessage]:
     if (messages := span.attributes.get("ai.prompt.messages")) is not None:
         return read_chat(messages)
@@ -120,7 +135,7 @@ def _vercel_outputs(span: Span) -> list[ChatMessage]:
 
 _INPUTS: tuple[Reader, ...] = (
     lambda span: read_chat(span.attributes.get("gen_ai.input.messages")),
-    lambda span: read_chat(numbered(span.attributes, "llm.input_messages")),
+    lambda span: _openinference(span, "llm.input_messages"),
     lambda span: read_chat(numbered(span.attributes, "gen_ai.prompt")),
     _vercel_inputs,
     lambda span: _of_events(span, 0),
@@ -129,7 +144,7 @@ _INPUTS: tuple[Reader, ...] = (
 )
 _OUTPUTS: tuple[Reader, ...] = (
     lambda span: read_chat(span.attributes.get("gen_ai.output.messages"), "assistant"),
-    lambda span: read_chat(numbered(span.attributes, "llm.output_messages"), "assistant"),
+    lambda span: _openinference(span, "llm.output_messages", "assistant"),
     lambda span: read_chat(numbered(span.attributes, "gen_ai.completion"), "assistant"),
     _vercel_outputs,
     lambda span: _of_events(span, 1),

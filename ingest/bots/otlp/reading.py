@@ -312,5 +312,10 @@ def _tool(span: Span) -> ToolUse:
             "traceloop.entity.output",
         ),
     )
-    call = ToolCall(name or span.name, parsed(arguments), call_id)
-    return ToolUse(call, parsed(result))
+    returned = parsed(result)
+    if isinstance(returned, Mapping) and isinstance(returned.get("data"), Mapping):
+        returned = returned["data"]  # LangChain writes its message of the tool
+    if isinstance(returned, Mapping) and "tool_call_id" in returned:
+        call_id = call_id or first_text(returned, ("tool_call_id",))
+        returned = parsed(returned.get("content"))
+    return ToolUse(ToolCall(name or span.name, parsed(arguments), call_id), returned)
