@@ -145,7 +145,7 @@ def test_the_dashboard_shows_the_calls_of_three_bots_with_tokens_and_latency(
             record.load()
         except ManifestError:
             return False
-        return record.query("select count(*) as n from model_calls")[0]["n"] == 15
+        return bool(record.query("select count(*) as n from model_calls")[0]["n"] == 15)
 
     wait_until(is_loaded, 60, "fifteen calls in the warehouse")
     rows = record.query(

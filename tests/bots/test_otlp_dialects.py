@@ -1,6 +1,7 @@
 """Every instrumentation's names give the same conversation: messages, tool calls, calls of the model."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -87,9 +88,7 @@ def test_other_log_records_are_left_out(bot_api: BotApi) -> None:
 
 def test_the_first_chunk_is_timed_by_its_event(bot_api: BotApi) -> None:
     call = genai([chat("Hello")], [chat("Good day", "assistant")])
-    events: list[tuple[str, float, dict[str, object]]] = [
-        ("llm.content.completion.chunk", at, {}) for at in (0.5, 0.6)
-    ]
+    events: list[Any] = [("llm.content.completion.chunk", at, {}) for at in (0.5, 0.6)]
     bot_api.send(make_traces([make_span(1, 1, attributes=call, events=events)]))
     bot_api.convert()
     assert bot_api.calls()[0]["first_chunk_seconds"] == 0.5
