@@ -22,6 +22,7 @@ from convolake.commands import (
     simulate,
     sql,
     tail,
+    to_otlp,
     verify,
 )
 
@@ -45,6 +46,7 @@ for part in (
     search.app,
     export.app,
     chats.app,
+    to_otlp.app,
     verify.app,
     compact.app,
     maintain.app,

@@ -149,6 +149,24 @@ def test_the_same_words_in_two_turns_are_two_messages_also_without_a_history(
     assert bot_api.messages() == [("customer", "yes"), ("bot", "ok")] * 2
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_calls_with_a_tool_between_them_may_be_traces_of_their_own(
+    bot_api: BotApi, is_reversed: bool
+) -> None:
+    """Without a span around the turn, each call of an instrumented client is a root."""
+    asked = chat("Where is it?")
+    first = genai([asked], [call_of("call-0123456789")])
+    given = [asked, call_of("call-0123456789"), result_of("call-0123456789")]
+    last = genai(given, [chat("Here", "assistant")])
+    spans = [make_span(1, 1, attributes=first), make_span(2, 2, start=5, attributes=last)]
+    for span in reversed(spans) if is_reversed else spans:
+        bot_api.send(make_traces([span]))
+        bot_api.convert()
+    assert sorted(bot_api.messages()) == [("bot", "Here"), ("customer", "Where is it?")]
+    assert len(bot_api.events("c1", "bot.tool_called")) == 1
+    assert len(bot_api.events("c1", "custom.tool_returned")) == 1
+
+
 def test_two_calls_of_models_about_one_message_store_it_once(bot_api: BotApi) -> None:
     """A router and the model that answers are asked about the same message."""
     router = genai([chat("My bill is wrong")], [chat("billing", "assistant")])

@@ -58,9 +58,7 @@ class History:
         call has brought as its own.
         """
         said = [(n, each) for n, each in enumerate([*inputs, *outputs]) if is_said(each)]
-        last = max(
-            (n for n, each in said if n < len(inputs) and each.role == "assistant"), default=-1
-        )
+        last = last_of_bot(inputs)
         history = [each for each in said if each[0] <= last]
         found = self._match_history([each for _, each in history])
         taken = {place for place in found if place is not None}
@@ -105,6 +103,11 @@ class History:
 
     def _placed(self, number: int, message: ChatMessage, part: Part, place: int | None) -> Placed:
         return Placed(number, message, part, None if place is None else self._entries[place])
+
+
+def last_of_bot(inputs: Sequence[ChatMessage]) -> int:
+    """Return the place of the bot's last message, also if it only calls a tool; -1 without one: all before is history."""
+    return max((n for n, each in enumerate(inputs) if each.role == "assistant"), default=-1)
 
 
 def is_said(message: ChatMessage) -> bool:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ingest.bots.chat_history import MIN_UNIQUE_ID, TOOL_RETURNED
 from ingest.bots.chat_messages import ToolCall, ToolResult, as_json, parsed
+from ingest.bots.otlp.history import last_of_bot
 from ingest.bots.otlp.observation import Observation, ToolUse
 
 TOOL_CALLED = "bot.tool_called"
@@ -55,9 +56,7 @@ class ToolUses:
 
     def add(self, span: Observation) -> None:
         """Add the calls and results of a span."""
-        last = max(
-            (n for n, each in enumerate(span.inputs) if each.role == "assistant"), default=-1
-        )
+        last = last_of_bot(span.inputs)
         for number, message in enumerate([*span.inputs, *span.outputs]):
             at = span.start if number < len(span.inputs) else span.end
             for call in message.tool_calls:
