@@ -7,6 +7,7 @@ from convolake.commands import (
     channels,
     chats,
     compact,
+    contacts,
     export,
     import_file,
     keys,
@@ -56,4 +57,5 @@ for part in (
 app.add_typer(keys.app, name="keys")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(channels.app, name="channels")
+app.add_typer(contacts.app, name="contacts")
 app.add_typer(replay.app)

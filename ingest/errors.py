@@ -17,7 +17,7 @@ IngestError
 ├── EventRejectedError           the event cannot be accepted as it is
 │   ├── ForbiddenTypeError       this key may not write this type
 │   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError,
-│   │   UnknownReviewError, UnknownSampleError, UnknownReviewItemError, UnknownScorecardError
+│   │   UnknownProposalError, UnknownReviewError, UnknownSampleError, UnknownReviewItemError, UnknownScorecardError
 │   ├── ConversationExistsError, MessageExistsError, ContactExistsError, RoleConflictError
 │   ├── ScorecardExistsError, SampleExistsError    a scorecard or a sample with this name or id exists
 │   ├── ReviewItemNotHeldError   the reviewer does not hold the conversation
@@ -263,6 +263,14 @@ class UnknownContactError(EventRejectedError):
     status = 404
     code = "unknown_contact"
     title = "Unknown contact"
+
+
+class UnknownProposalError(EventRejectedError):
+    """No proposal to merge these two contacts waits for a decision. Nothing was stored."""
+
+    status = 404
+    code = "unknown_proposal"
+    title = "Unknown proposal"
 
 
 class UnknownReviewError(EventRejectedError):

@@ -72,6 +72,7 @@ def test_what_issue_and_guide_promise_of_the_roles() -> None:
         "transcript.read": "viewer",
         "review.write": "reviewer",
         "desk.use": "reviewer",
+        "contact.merge": "reviewer",
         "export.download": "analyst",
         "sql.query": "analyst",
         "health.read": "admin",

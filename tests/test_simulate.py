@@ -244,6 +244,7 @@ def test_a_simulation_uses_every_client_event_type(events: list[Event]) -> None:
         "bot.turn_started",
         "contact.updated",
         "contact.merged",
+        "contact.merge_declined",
         "contact.unmerged",
         "contact.unlinked",
         "contact.merge_proposed",

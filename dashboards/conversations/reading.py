@@ -7,7 +7,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import access, audit, filters, formatting, masking
-from dashboards.conversations import data, details, print_view, tools, transcript
+from dashboards.conversations import data, details, print_view, same_person, tools, transcript
 from dashboards.conversations.data import PART_SIZE, Transcript
 from dashboards.conversations.transcript import View
 
@@ -53,6 +53,8 @@ def show(warehouse: Path, conversation_id: str) -> None:
         _show_transcript(warehouse, found, event, is_masked=is_masked)
         with others:  # last: the entries do not wait for it
             _show_others(warehouse, found.conversation, is_masked=is_masked)
+            if found.conversation["contact_id"] is not None:
+                same_person.show(found.conversation["contact_id"], is_masked=is_masked)
 
 
 def _show_address(conversation_id: str) -> None:

@@ -23,6 +23,7 @@ from ingest.client.answers import (
 )
 from ingest.client.asynchronous import AsyncClient
 from ingest.client.blocking import Client
+from ingest.client.contact_answers import Contact, ContactAddress, MergeProposal
 from ingest.client.outcomes import (
     ClientError,
     ProblemError,
@@ -55,12 +56,15 @@ __all__ = [
     "Claim",
     "Client",
     "ClientError",
+    "Contact",
+    "ContactAddress",
     "Conversation",
     "CorrectedAnswer",
     "Dispute",
     "IngestStats",
     "ItemLock",
     "ItemProgress",
+    "MergeProposal",
     "Message",
     "NewReview",
     "Participant",

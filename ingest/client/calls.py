@@ -23,6 +23,7 @@ from ingest.client.answers import (
 from ingest.client.bot_calls import BotCalls
 from ingest.client.call import Call, conversation_path, encode_fields, page_call, without_none
 from ingest.client.channel_calls import ChannelAccountCalls
+from ingest.client.contact_calls import ContactCalls
 from ingest.client.review_calls import ReviewCalls
 from ingest.contract import Visibility
 
@@ -33,10 +34,10 @@ BATCH_BYTES = 8 * 1024 * 1024
 READY = Call("GET", "/readyz", Readiness)
 
 
-class Calls(ReviewCalls, ChannelAccountCalls, BotCalls):
+class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
     """Every operation, with its contract: the methods of both clients.
 
-    Those of reviews and of channel accounts are inherited.
+    Those of reviews, channel accounts, contacts and bots are inherited.
     """
 
     def create_conversation(

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ingest.errors import (
     ContactExistsError,
     EventRejectedError,
     UnknownContactError,
+    UnknownProposalError,
     VersionMismatchError,
 )
 from ingest.events import payloads
@@ -47,12 +48,16 @@ class AddressKey(NamedTuple):
     scope: str
 
 
-class MergeProposal(Struct, frozen=True):
-    """Another contact that may be the same person; `proposed_at` is the position of the event."""
+class MergeProposal(Struct, frozen=True, omit_defaults=True):
+    """Another contact that may be the same person; `proposed_at` is the position of the event.
+
+    A declined proposal is kept, so that the pair is not proposed again.
+    """
 
     other_contact_id: str
     addresses: list[AddressKey]
     proposed_at: int
+    is_declined: bool = False
 
 
 class Contact(Struct, array_like=True):
@@ -77,6 +82,11 @@ class Contact(Struct, array_like=True):
     def linked_at(self, key: AddressKey) -> int:
         """Return the position at which this address was first linked, of those that the contact has now."""
         return min(each.linked_at for each in self.addresses if each.key == key)
+
+    def proposal_of(self, other_contact_id: str) -> MergeProposal | None:
+        """Return the proposal that waits for a decision about another contact, or None."""
+        waiting = (each for each in self.proposals if not each.is_declined)
+        return next((each for each in waiting if each.other_contact_id == other_contact_id), None)
 
     def keys(self) -> dict[AddressKey, bool]:
         """Return what the contact is found by, and whether it has this address now."""
@@ -146,6 +156,13 @@ def _check_command(draft: Draft, contact: Contact | None, command: Command) -> N
         raise UnknownContactError("there is no contact with this id", "contact_id")
     elif command.version is not None and command.version != contact.version:
         raise VersionMismatchError("the contact changed; read it again, then send your change")
+    elif draft.event_type == "contact.merge_declined" and not _is_proposed(draft, contact):
+        raise UnknownProposalError("no proposal of this contact names the other one and waits")
+
+
+def _is_proposed(draft: Draft, contact: Contact) -> bool:
+    other = (draft.payload or {}).get("other_contact_id")
+    return contact.proposal_of(str(other)) is not None
 
 
 def apply(contact: Contact, event: StoredEvent) -> None:
@@ -168,6 +185,10 @@ def apply(contact: Contact, event: StoredEvent) -> None:
             proposed = decode_payload_as(event, payloads.ContactMergeProposed)
             if proposed is not None:
                 _propose(contact, proposed, event.position)
+        case "contact.merge_declined":
+            declined = decode_payload_as(event, payloads.ContactMergeDeclined)
+            if declined is not None:
+                _decline(contact, declined.other_contact_id)
         case "contact.merged":
             merged = decode_payload_as(event, payloads.ContactMerged)
             if merged is not None:
@@ -209,6 +230,15 @@ def _propose(contact: Contact, proposed: payloads.ContactMergeProposed, position
         addresses = [_key(each) for each in proposed.addresses]
         proposal = MergeProposal(proposed.other_contact_id, addresses, position)
         contact.proposals = [*contact.proposals, proposal]
+
+
+def _decline(contact: Contact, other_contact_id: str) -> None:
+    contact.proposals = [
+        structs.replace(each, is_declined=True)
+        if each.other_contact_id == other_contact_id
+        else each
+        for each in contact.proposals
+    ]
 
 
 def _key(

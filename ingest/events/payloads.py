@@ -331,9 +331,23 @@ class ContactMergeProposed(Payload):
 
 
 class ContactMerged(Payload):
-    """The contact that this one was merged into."""
+    """The contact that this one was merged into, and the user who decided it."""
 
     into: Id
+    decided_by: Id | None = None
+
+
+class ContactMergeDeclined(Payload):
+    """The other contact that is another person, and the user who decided it."""
+
+    other_contact_id: Id
+    decided_by: Id | None = None
+
+
+class ContactUnmerged(Payload):
+    """The user who decided it."""
+
+    decided_by: Id | None = None
 
 
 class DeliveryAttempt(Payload):

@@ -428,8 +428,13 @@ _ALL = (
         "a call named addresses of two contacts; a person decides whether they are one",
         payloads.ContactMergeProposed,
     ),
+    _contact(
+        "contact.merge_declined",
+        "the two contacts of a proposal are two people; they are not proposed again",
+        payloads.ContactMergeDeclined,
+    ),
     _contact("contact.merged", "two contacts are one person", payloads.ContactMerged),
-    _contact("contact.unmerged", "the merge was wrong", payloads.Payload),
+    _contact("contact.unmerged", "the merge was wrong", payloads.ContactUnmerged),
     _internal(
         "review",
         "scorecard.published",

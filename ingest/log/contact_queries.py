@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from sqlalchemy import Engine, select, tuple_
+from sqlalchemy import Engine, or_, select, tuple_
 
 from ingest.errors import UnreadableStateError
 from ingest.events.contact_state import AddressKey, Contact, MergeProposal
@@ -42,25 +42,32 @@ def merged_ids(engine: Engine, contact_id: str) -> list[str]:
 
 
 def list_proposals(
-    engine: Engine, limit: int, before: tuple[int, str] | None
+    engine: Engine, limit: int, before: tuple[int, str] | None, contact_id: str | None = None
 ) -> list[tuple[Contact, MergeProposal]]:
     """Return at most `limit` proposals that wait for a decision, newest first, before a position.
 
-    A proposal whose contacts are one person by merges is left out. It waits again after an unmerge.
+    With `contact_id` only those that name this contact. A proposal whose contacts are one person by merges is left out. It waits again after an unmerge.
     """
     place = (merge_proposals.c.proposed_at, merge_proposals.c.contact_id)
     query = select(*place, merge_proposals.c.other_contact_id).order_by(
         *(each.desc() for each in place)
     )
+    if contact_id is not None:
+        query = query.where(
+            or_(
+                merge_proposals.c.contact_id == contact_id,
+                merge_proposals.c.other_contact_id == contact_id,
+            )
+        )
     found: list[tuple[Contact, MergeProposal]] = []
     while (missing := limit - len(found)) > 0:
         page = query if before is None else query.where(tuple_(*place) < before)
         with engine.connect() as connection:
             rows = connection.execute(page.limit(missing)).all()
-        for position, contact_id, other_id in rows:
-            before = position, contact_id
-            if other_id not in merged_ids(engine, contact_id):
-                found += _proposal(engine, contact_id, other_id)
+        for position, proposer, other_id in rows:
+            before = position, proposer
+            if other_id not in merged_ids(engine, proposer):
+                found += _proposal(engine, proposer, other_id)
         if len(rows) < missing:
             break
     return found
@@ -72,6 +79,5 @@ def _proposal(
     contact = None
     with suppress(UnreadableStateError):
         contact = queries.get_contact(engine, contact_id)
-    if contact is None:
-        return []
-    return [(contact, each) for each in contact.proposals if each.other_contact_id == other_id]
+    found = None if contact is None else contact.proposal_of(other_id)
+    return [] if contact is None or found is None else [(contact, found)]

@@ -102,6 +102,43 @@ def test_a_proposal_is_listed_until_it_is_accepted(
     assert len(api.get("/v1/merge-proposals").json()["items"]) == 1
 
 
+def test_a_declined_proposal_is_not_listed_and_the_pair_is_not_proposed_again(
+    api: TestClient, proposed: tuple[str, str], settings: Settings, clock: Clock
+) -> None:
+    by_number, by_id = proposed
+    path = f"/contacts/{by_number}/decline-merge"
+    post(api, path, other_contact_id=by_id, decided_by="mira")
+    assert api.get("/v1/merge-proposals").json()["items"] == []
+    post(api, path, 404, other_contact_id=by_id)
+    post(api, path, 404, other_contact_id="eve")
+    engine = open_engine(settings.database_url)
+    both = Person(addresses=(NUMBER, ID))
+    again = MessageItem(provider_id="again", person=both)
+    (found,) = Resolver(engine, clock).resolve(WHATSAPP, BindingSettings(), [again])
+    engine.dispose()
+    assert [each for each in found.drafts if each.event_type == "contact.merge_proposed"] == []
+
+
+def test_contacts_of_a_declined_proposal_can_still_be_merged(
+    api: TestClient, proposed: tuple[str, str]
+) -> None:
+    by_number, by_id = proposed
+    post(api, f"/contacts/{by_number}/decline-merge", other_contact_id=by_id)
+    post(api, f"/contacts/{by_id}/merge", into=by_number, decided_by="mira")
+    assert api.get(f"/v1/contacts/{by_id}").json()["merged_into"] == by_number
+    post(api, f"/contacts/{by_id}/unmerge", decided_by="mira")
+    assert api.get("/v1/merge-proposals").json()["items"] == []
+
+
+def test_the_proposals_of_one_contact_name_it_on_either_side(
+    api: TestClient, proposed: tuple[str, str]
+) -> None:
+    for name in proposed:
+        found = api.get("/v1/merge-proposals", params={"contact_id": name}).json()["items"]
+        assert [(each["contact_id"], each["other_contact_id"]) for each in found] == [proposed]
+    assert api.get("/v1/merge-proposals", params={"contact_id": "eve"}).json()["items"] == []
+
+
 def test_proposals_are_listed_page_by_page(api: TestClient) -> None:
     for number in range(5):
         event = make_event(

@@ -18,6 +18,7 @@ from ingest.channels.base import AddressKind
 from ingest.errors import (
     ContactExistsError,
     UnknownContactError,
+    UnknownProposalError,
     VersionMismatchError,
 )
 from ingest.events.contact_state import Contact, MergeProposal
@@ -59,10 +60,22 @@ class FormerAddress(Body, kw_only=True, forbid_unknown_fields=True):
     scope: Scope = ""
 
 
-class Merge(Body, kw_only=True, forbid_unknown_fields=True):
-    """The contact that is the same person."""
+class Decision(Body, kw_only=True, forbid_unknown_fields=True):
+    """Who decided it, such as a user of your system."""
+
+    decided_by: Id | None = None
+
+
+class Merge(Decision, kw_only=True, forbid_unknown_fields=True):
+    """The contact that is the same person, and who decided it."""
 
     into: Id
+
+
+class Decline(Decision, kw_only=True, forbid_unknown_fields=True):
+    """The contact that is another person, and who decided it."""
+
+    other_contact_id: Id
 
 
 CONTACT_ERRORS = (ContactExistsError, UnknownContactError, VersionMismatchError)
@@ -144,21 +157,44 @@ def merge_contact(body: Merge) -> Draft:
 
     This accepts a proposal. Nothing is lost: `unmerge` restores both.
     """
-    return Draft(event_type="contact.merged", payload={"into": body.into})
+    return Draft(event_type="contact.merged", payload=_decision(body, into=body.into))
+
+
+@commands.command(
+    "POST",
+    "/contacts/{contact_id:id}/decline-merge",
+    Decline,
+    tag="contacts",
+    example={"other_contact_id": "ada-lovelace", "decided_by": "mira"},
+    errors=(*CONTACT_ERRORS, UnknownProposalError),
+    is_edit=True,
+)
+def decline_merge(body: Decline) -> Draft:
+    """Decline a proposal: the two contacts are two people. The pair is not proposed again.
+
+    Name the contacts as the proposal does. A later `merge` is still possible.
+    """
+    named = _decision(body, other_contact_id=body.other_contact_id)
+    return Draft(event_type="contact.merge_declined", payload=named)
 
 
 @commands.command(
     "POST",
     "/contacts/{contact_id:id}/unmerge",
-    Body,
+    Decision,
     tag="contacts",
     example={},
     errors=CONTACT_ERRORS,
     is_edit=True,
 )
-def unmerge_contact(_body: Body) -> Draft:
+def unmerge_contact(body: Decision) -> Draft:
     """Undo the merge of a contact: it is a person of its own again."""
-    return Draft(event_type="contact.unmerged")
+    return Draft(event_type="contact.unmerged", payload=_decision(body) or None)
+
+
+def _decision(body: Decision, **fields: str) -> dict[str, str]:
+    by = {} if body.decided_by is None else {"decided_by": body.decided_by}
+    return fields | by
 
 
 def _normal(kind: AddressKind, text: str, scope: str) -> dict[str, Any]:
@@ -204,7 +240,7 @@ class ContactList(BaseModel):
 
 
 class ProposalView(BaseModel):
-    """Two contacts that may be one person. Merge one into the other to accept it."""
+    """Two contacts that may be one person. Merge one into the other to accept it, or decline it."""
 
     contact_id: str
     other_contact_id: str
@@ -251,10 +287,15 @@ def find_contacts(
 
 @router.get("/merge-proposals", tags=["contacts"])
 def list_merge_proposals(
-    api: Context, _caller: RequirePii, limit: Limit = 50, cursor: PageCursor = None
+    api: Context,
+    _caller: RequirePii,
+    limit: Limit = 50,
+    cursor: PageCursor = None,
+    contact_id: Annotated[str | None, Query(max_length=512)] = None,
 ) -> ProposalPage:
-    """List pairs of contacts that may be one person and wait for a decision, newest first."""
-    found = contact_queries.list_proposals(api.engine, limit + 1, from_keyed_cursor(cursor))
+    """List pairs of contacts that may be one person and wait for a decision, newest first; optionally of one contact."""
+    before = from_keyed_cursor(cursor)
+    found = contact_queries.list_proposals(api.engine, limit + 1, before, contact_id)
     more = len(found) > limit
     contact, last = found[limit - 1] if more else (None, None)
     return ProposalPage(

@@ -57,5 +57,6 @@ class ContactTable:
                 (each.contact_id, proposal.other_contact_id, proposal.proposed_at)
                 for each in contacts
                 for proposal in each.proposals
+                if not proposal.is_declined
             ],
         )

@@ -29,7 +29,8 @@ history as (
         conversation_id is null
         and event_type in (
             'contact.created', 'contact.updated', 'contact.linked', 'contact.merged',
-            'contact.unmerged', 'contact.unlinked', 'contact.merge_proposed'
+            'contact.unmerged', 'contact.unlinked', 'contact.merge_proposed',
+            'contact.merge_declined'
         )
 ),
 
