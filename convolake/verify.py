@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from convolake import verify_merges
 from convolake.verify_figures import check_figures
 from convolake.verify_warehouse import Check, check_warehouse, snapshot, unloaded
 from ingest.contract import Cursor
@@ -97,6 +98,7 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         verdict.unloaded_events = sum(span.rows for span in unloaded(warehouse, segments))
         yield from _check_log(log, verdict.events)
         yield _check_states(log)
+        yield verify_merges.check_store(log)
         yield _check_manifest(segments, head)
         lake = settings.lake_path
         good = [segment for segment in segments if is_intact(lake, segment)]
@@ -105,6 +107,7 @@ def _check_record(settings: Settings, verdict: Verdict, log: LogReader) -> Itera
         yield from check_warehouse(warehouse, lake, segments, good, settings.reporting_zone)
         if warehouse is not None:
             yield from check_figures(warehouse)
+            yield verify_merges.check_warehouse(warehouse)
 
 
 _LOG_CHECKS = {
