@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
@@ -44,6 +45,14 @@ POLL_SECONDS = 1.0
 
 JITTER = random.SystemRandom().random
 """Random numbers of the system: a seed of the process stays undisturbed."""
+
+
+class _New(NamedTuple):
+    """New events of the log, those that a destination wants, and their keys with a waiting delivery."""
+
+    page: Sequence[RowMapping]
+    wanted: Sequence[RowMapping]
+    blocked: set[str]
 
 
 class Dispatcher:
@@ -155,11 +164,11 @@ class Dispatcher:
         is_probe = permits is not None
         limit = permits or PAGE_EVENTS
         round_ = DeliveryRound(destination, self._registry, sender)
-        due = await self._list_due(destination_id, limit, is_probe=is_probe)
+        due, new = await run_in_threadpool(self._read_round, destination, limit, is_probe)
         await round_.retry(due)
-        page: Sequence[RowMapping] = []
-        if not is_probe or not due:
-            page = await self._deliver_new(destination, round_, limit)
+        if new is None and not is_probe:
+            new = await run_in_threadpool(self._read_new, destination, limit)
+        page = [] if new is None else await self._deliver_new(destination, round_, new)
         if is_probe and breaker.is_closed:
             round_.statements.append(queue.retry_all_now(destination_id, self._clock()))
         if round_.statements or round_.events:
@@ -168,12 +177,17 @@ class Dispatcher:
             self._read[destination_id] = self._cursor_after(destination, page)
         return bool(due) or len(page) == limit
 
-    async def _list_due(
-        self, destination_id: str, limit: int, *, is_probe: bool
-    ) -> Sequence[RowMapping]:
+    def _read_round(
+        self, destination: Destination, limit: int, is_probe: bool
+    ) -> tuple[Sequence[RowMapping], _New | None]:
+        """Return due retries, and new events if there are none: those wait until the retries are over."""
+        due = self._list_due(destination.destination_id, limit, is_probe=is_probe)
+        return due, None if due else self._read_new(destination, limit)
+
+    def _list_due(self, destination_id: str, limit: int, *, is_probe: bool) -> Sequence[RowMapping]:
         """Return due retries. A probe takes the one that has waited longest."""
         now = None if is_probe else self._clock()
-        due = await run_in_threadpool(queue.list_due, self._engine, destination_id, now, limit)
+        due = queue.list_due(self._engine, destination_id, now, limit)
         place = (due[0]["shard"], due[0]["position"]) if is_probe and due else None
         if place is not None and place == self._probed.get(destination_id):
             # Perhaps the destination rejects this one event only: probe with a new one.
@@ -182,25 +196,27 @@ class Dispatcher:
         return due
 
     async def _deliver_new(
-        self, destination: Destination, round_: DeliveryRound, limit: int
+        self, destination: Destination, round_: DeliveryRound, new: _New
     ) -> Sequence[RowMapping]:
         """Deliver new events of the log, and move the destination's cursor past them."""
-        after = self._position(destination)
-        page = await run_in_threadpool(queries.read_log, self._engine, after, limit)
-        if not page:
-            return page
-        wanted = await run_in_threadpool(self._take_wanted, destination, page)
-        blocked = await run_in_threadpool(
-            queue.list_blocked_keys,
-            self._engine,
-            destination.destination_id,
-            map(destination.ordering_key, wanted),
-        )
-        await round_.deliver(wanted, blocked)
-        cursor = self._cursor_after(destination, page)
-        if wanted or distance(destination.cursor, cursor) >= SAVE_EVERY_EVENTS:
+        if not new.page:
+            return new.page
+        await round_.deliver(new.wanted, new.blocked)
+        cursor = self._cursor_after(destination, new.page)
+        if new.wanted or distance(destination.cursor, cursor) >= SAVE_EVERY_EVENTS:
             round_.statements.append(self._registry.save_cursor(destination.destination_id, cursor))
-        return page
+        return new.page
+
+    def _read_new(self, destination: Destination, limit: int) -> _New:
+        """Read the log after the destination's cursor."""
+        page = queries.read_log(self._engine, self._position(destination), limit)
+        wanted = self.filter_wanted(destination, page)
+        if not wanted:
+            return _New(page, [], set())
+        destination.load(wanted)
+        keys = map(destination.ordering_key, wanted)
+        blocked = queue.list_blocked_keys(self._engine, destination.destination_id, keys)
+        return _New(page, wanted, blocked)
 
     def _position(self, destination: Destination) -> Cursor:
         read = self._read.get(destination.destination_id, {})
@@ -217,13 +233,6 @@ class Dispatcher:
     ) -> list[RowMapping]:
         """Return the events that a destination wants. Reads the store."""
         return [row for row in page if destination.wants(row)]
-
-    def _take_wanted(
-        self, destination: Destination, page: Sequence[RowMapping]
-    ) -> list[RowMapping]:
-        wanted = self.filter_wanted(destination, page)
-        destination.load(wanted)
-        return wanted
 
     async def _append(self, record: Record) -> None:
         """Commit the record of a send."""

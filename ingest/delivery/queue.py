@@ -13,6 +13,7 @@ from sqlalchemy import (
     Engine,
     RowMapping,
     and_,
+    bindparam,
     delete,
     insert,
     literal,
@@ -96,6 +97,8 @@ def list_due(
 
     With `now=None`, every delivery that is first of its key, the earliest retry first.
     """
+    if now is not None and not _has_due(engine, destination_id, now):
+        return []
     is_due = _Q.next_attempt_at.is_not(None) if now is None else _Q.next_attempt_at <= now
     order = (_Q.next_attempt_at,) if now is None else (_Q.shard, _Q.position)
     query = (
@@ -107,6 +110,20 @@ def list_due(
     )
     with engine.connect() as connection:
         return connection.execute(query).mappings().all()
+
+
+_ANY_DUE = (
+    select(_Q.position)
+    .where(_Q.webhook_id == bindparam("id"), _Q.next_attempt_at <= bindparam("now"))
+    .limit(1)
+)
+
+
+def _has_due(engine: Engine, destination_id: str, now: int) -> bool:
+    """Return whether any delivery is due: mostly none, and every round asks."""
+    with engine.connect() as connection:
+        found = connection.execute(_ANY_DUE, {"id": destination_id, "now": now})
+        return found.first() is not None
 
 
 def list_overdue(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Integer,
     RowMapping,
     Select,
     bindparam,
@@ -205,9 +206,20 @@ _POSITION_COLUMNS: Sequence[Any] = [
 ]  # fmt: skip
 
 
+def _page_of(query: Select[Any]) -> Select[Any]:
+    """Return a query of a page of one shard: a constant, because building it takes longer than reading a few events."""
+    position, shard = events.c.position, events.c.shard == bindparam("shard")
+    page = query.where(shard, position > bindparam("after"), position <= bindparam("until"))
+    return page.order_by(position).limit(bindparam("most", type_=Integer))
+
+
+_POSITIONS, _LOG = _page_of(select(*_POSITION_COLUMNS)), _page_of(select(events))
+_NEXT_SHARD = select(func.min(events.c.shard)).where(events.c.shard > bindparam("last"))
+
+
 def list_positions(engine: Engine, after: Cursor, until: Cursor, limit: int) -> list[RowMapping]:
     """Return at most `limit` events between two cursors, without text and payload."""
-    return _merge(engine, select(*_POSITION_COLUMNS), after, limit, until)
+    return _merge(engine, _POSITIONS, after, limit, until)
 
 
 def read_log(engine: Engine, after: Cursor, limit: int) -> list[RowMapping]:
@@ -215,31 +227,26 @@ def read_log(engine: Engine, after: Cursor, limit: int) -> list[RowMapping]:
 
     Shards are merged by `committed_at`, so that the cursor after any prefix misses nothing.
     """
-    return _merge(engine, select(events), after, limit)
+    return _merge(engine, _LOG, after, limit)
 
 
 def _merge(
     engine: Engine, query: Select[Any], after: Cursor, limit: int, until: Cursor | None = None
 ) -> list[RowMapping]:
     with engine.connect() as connection:
-        shards = list_shards(connection)
         pages = []
-        for shard in shards:
-            page = query.where(
-                events.c.shard == shard, events.c.position > after.get(shard, 0)
-            ).order_by(events.c.position)
-            if until is not None:
-                page = page.where(events.c.position <= until.get(shard, 0))
-            pages.append(connection.execute(page.limit(limit)).mappings().all())
+        for shard in list_shards(connection):
+            last = 2**63 - 1 if until is None else until.get(shard, 0)
+            span = {"shard": shard, "after": after.get(shard, 0), "until": last, "most": limit}
+            pages.append(connection.execute(query, span).mappings().all())
     return list(islice(heapq.merge(*pages, key=itemgetter("committed_at")), limit))
 
 
 def list_shards(connection: Connection) -> list[int]:
     """Return the shards that have events. Costs one index look-up for each."""
     shards: list[int] = []
-    query = select(func.min(events.c.shard)).where(events.c.shard > bindparam("last"))
     while (
-        shard := connection.execute(query, {"last": shards[-1] if shards else -1}).scalar()
+        shard := connection.execute(_NEXT_SHARD, {"last": [-1, *shards][-1]}).scalar()
     ) is not None:
         shards.append(shard)
     return shards
