@@ -1,4 +1,4 @@
-"""Dialogflow: fulfilment requests of ES (v2) and CX. https://cloud.google.com/dialogflow.
+"""Dialogflow: fulfillment requests of ES (v2) and CX. https://cloud.google.com/dialogflow.
 
 The agent sends one before it answers, so the customer's message and what was understood are facts, and the
 answers of the console only a proposal: they are kept with the turn. A record `{"request": …, "response": …}` has the
@@ -39,10 +39,10 @@ Record = Mapping[str, Any]
 
 
 class DialogflowLogger:
-    """Reads Dialogflow's fulfilment requests."""
+    """Reads Dialogflow's fulfillment requests."""
 
     name = "dialogflow"
-    title = "Dialogflow ES and CX (fulfilment requests)"
+    title = "Dialogflow ES and CX (fulfillment requests)"
     example: Mapping[str, Any] = {
         "responseId": "188f19d3-80de",
         "session": "projects/shop/agent/sessions/88d13aa8",
@@ -62,7 +62,7 @@ class DialogflowLogger:
 
 def _record(record: Any, surroundings: Surroundings) -> Iterator[Part]:
     if not isinstance(record, Mapping):
-        raise UnreadableRecordError("not a fulfilment request: an object is expected")
+        raise UnreadableRecordError("not a fulfillment request: an object is expected")
     request = mapping(record, "request") or record
     if mapping(request, "queryResult"):
         turn: _Turn = _EsTurn(request, surroundings)

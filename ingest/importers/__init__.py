@@ -38,7 +38,7 @@ IMPORTERS: tuple[Importer, ...] = (
     TaskmasterImporter(),
     DialogStudioImporter(),
     BotLogImporter(LOGGERS["openai-chat"], "chats, .jsonl or .json"),
-    BotLogImporter(LOGGERS["dialogflow"], "fulfilment requests, .json or .jsonl"),
+    BotLogImporter(LOGGERS["dialogflow"], "fulfillment requests, .json or .jsonl"),
     BotLogImporter(LOGGERS["langfuse"], "traces with observations, .json or .jsonl", arrange),
     BotLogImporter(LOGGERS["rasa"], "events or trackers, .jsonl or .json"),
     BotLogImporter(

@@ -1,4 +1,4 @@
-"""Dialogflow's fulfilment requests, of ES and CX: what was said, what was understood, what is answered."""
+"""Dialogflow's fulfillment requests, of ES and CX: what was said, what was understood, what is answered."""
 
 import json
 from datetime import UTC, datetime

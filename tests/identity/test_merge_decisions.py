@@ -13,8 +13,8 @@ from dashboards.roles import User
 from ingest.client import Client, ProblemError
 from ingest.settings import Role
 from tests.api_server import Installation
+from tests.dashboard_app import APP
 from tests.factories import Record, make_conversation
-from tests.test_dashboards import APP
 
 PHONE = "+4915112345678"
 pytestmark = pytest.mark.allows_loopback

@@ -1,5 +1,5 @@
--- One row per handoff of $conversation_id that an agent accepted: when, in the zone $reporting_zone, and
--- after which wait.
+-- One row per handoff of $conversation_id that an agent accepted: when, in the zone
+-- $reporting_zone, and after which wait.
 
 select
     handoff_id,
