@@ -80,10 +80,8 @@ class CallTranslation:
             window_seconds=read.policy.new_conversation_after,
             has_threads=read.account.channel in THREADED_CHANNELS,
         )
-        self._items: list[Item] = [
-            each for each in read.items if not isinstance(each, UnreadableItem)
-        ]
-        self._in_call = {each.provider_id for each in self._items if isinstance(each, MessageItem)}
+        self._items: list[Item] = []
+        self._in_call: set[str | None] = set()
         self._call_id = read.call_id
         self._now = read.now
         self._may_wait = may_wait
@@ -94,6 +92,10 @@ class CallTranslation:
         for each in read.items:
             if isinstance(each, UnreadableItem):
                 self.result.reject(each.raw, RejectedCallError(each.reason))
+                continue
+            self._items.append(each)
+            if isinstance(each, MessageItem):
+                self._in_call.add(each.provider_id)
 
     def translate(self) -> CallResult:
         """Translate each item. One that cannot be translated is rejected, and costs the others nothing."""

@@ -45,6 +45,7 @@ _BSUID = re.compile(r"[A-Za-z]{2}\.(ENT\.?)?[A-Za-z0-9]{1,128}\Z")
 """Country, dot, up to 128 letters and digits; `ENT` marks a parent. Source: Meta, business-scoped user ids."""
 
 
+@lru_cache(maxsize=4096)
 def phone(text: str | int, *, region: str | None = None) -> Address:
     """Return a phone number as E.164, `+4915112345678`; the plus may be missing, as in WhatsApp ids.
 
@@ -105,6 +106,7 @@ def _format(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=4096)
 def email(text: str | int) -> Address:
     """Return a mail address in lower case, its domain in Unicode. A display name is left out."""
     given = _clean(text).removeprefix("mailto:")

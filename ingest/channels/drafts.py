@@ -32,6 +32,10 @@ CHANGES = {
 Change = EditItem | DeletionItem | ReactionItem
 
 
+_SAID = ("provider_id", "text", "message", "status", "reaction")
+"""Fields of items that a redelivery repeats."""
+
+
 class Place(Struct, frozen=True, kw_only=True):
     """Where an item belongs: the conversation, and the person in it."""
 
@@ -66,13 +70,7 @@ def fingerprint_of(item: Item) -> bytes:
 
     Providers sign URLs of attachments again, and people change their names.
     """
-    said = [
-        type(item).__name__,
-        *(
-            getattr(item, name, None)
-            for name in ("provider_id", "text", "message", "status", "reaction")
-        ),
-    ]
+    said = [type(item).__name__, *[getattr(item, name, None) for name in _SAID]]
     return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 

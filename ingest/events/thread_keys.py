@@ -7,6 +7,7 @@ from ingest.events.stored_event import StoredEvent, decode_payload
 from ingest.events.types import EVENT_TYPES
 
 _FIELDS = ("thread", "bindings")
+_QUOTED = tuple(f'"{each}"' for each in _FIELDS)
 _REMEMBERING = frozenset(
     kind.name
     for kind in EVENT_TYPES.values()
@@ -28,9 +29,7 @@ def thread_keys(event: StoredEvent) -> list[str]:
     """Return the names of the keys that an event remembers for its conversation; mostly none."""
     if event.payload is None or event.channel_account is None:
         return []
-    if event.event_type not in _REMEMBERING or not any(
-        f'"{each}"' in event.payload for each in _FIELDS
-    ):
+    if event.event_type not in _REMEMBERING or not any(each in event.payload for each in _QUOTED):
         return []
     payload = decode_payload(event)
     given = [payload.get(name) for name in _FIELDS]

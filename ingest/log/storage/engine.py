@@ -26,6 +26,10 @@ def is_multi_writer(url: str) -> bool:
     return make_url(url).get_backend_name() == "postgresql"
 
 
+CHECKPOINT_PAGES = 4_000
+"""Pages of 4 KiB in SQLite's write-ahead log before they move into the file: 16 MB. A page that changes often moves once."""
+
+
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """Return an engine whose every connection is set up for the log.
 
@@ -48,6 +52,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-65536")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
 
