@@ -19,6 +19,7 @@ from ingest.api import intake, middleware
 from ingest.api.app import create_app
 from ingest.api.metrics import Metrics
 from ingest.api.server import uvicorn_config
+from ingest.api.translator import Translator
 from ingest.log.storage.store import Store
 from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer import Writer
@@ -138,14 +139,14 @@ class _Steps:
 
 def watch_loop(loop: Clocks) -> None:
     """Put clocks around what the event loop's thread does for a write."""
-    for name in ("create_message", "record_events"):
+    for name in ("create_message", "record_events", "take_call"):
         endpoint = loop.around_steps(getattr(middleware, name), "route: read body, draft, encode")
         setattr(middleware, name, endpoint)
-    loop.around(intake, "permit", "authorize, count")
-    loop.around(intake, "arrive", "decode JSON (msgspec, limits)")
+    loop.around(intake, "authorize", "authorize, count")
+    loop.around(intake, "parse", "decode JSON (msgspec, limits)")
     loop.around(Writer, "submit", "submit to the writer")
-    loop.around(Writer, "_answer", "wake the waiting requests")
-    loop.around(Metrics, "count", "count for /metrics")
+    loop.around(Writer, "_resolve", "wake the waiting requests")
+    loop.around(Metrics, "count_acknowledgements", "count for /metrics")
     loop.around(intake, "Response", "build the answer")
 
 
@@ -158,9 +159,10 @@ def watch_writer(thread: Clocks) -> None:
         run(self)
 
     Writer._run = timed_run  # type: ignore[method-assign]
+    thread.around(Translator, "translate_all", "translate calls of providers")
     thread.around(Store, "find_events", "look for duplicates")
     thread.around(Store, "find_conversations", "read states")
-    thread.around(UnitOfWork, "take", "admit: row, fold, acknowledgement")
+    thread.around(UnitOfWork, "append", "admit: row, fold, acknowledgement")
     thread.around(Store, "add_events", "insert events")
     thread.around(Store, "save_conversations", "write states")
     thread.around(Store, "commit", "commit (fsync)")
