@@ -5,9 +5,11 @@ they joined or left; traces of a recognizer are what the bot understood; other a
 `custom.botframework.…`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
+
+from cachetools import LRUCache
 
 from ingest.bots.base import Part, Reader, Surroundings, Unreadable, Unused
 from ingest.bots.bot_event import (
@@ -41,6 +43,9 @@ _ROLES: dict[str, Role] = {
     "1": "customer",
 }
 """Roles of accounts; Copilot Studio writes numbers."""
+
+KNOWN_ACTIVITIES = 100_000
+"""Messages of a file that a reply or an edit finds by a short id."""
 
 _TEAMS_BOT = "28:"
 """The prefix of a bot's id in Microsoft Teams."""
@@ -78,7 +83,7 @@ class _Activities:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._messages: dict[tuple[str, str], str] = {}
+        self._messages: LRUCache[tuple[str, str], str] = LRUCache(KNOWN_ACTIVITIES)
 
     def read(self, record: Any) -> Iterator[Part]:
         """Yield the events of an activity, or of each in a transcript."""
@@ -127,7 +132,7 @@ class _Activity:
         activity: Mapping[str, Any],
         conversation: Conversation,
         at: datetime | None,
-        messages: dict[tuple[str, str], str],
+        messages: MutableMapping[tuple[str, str], str],
     ) -> None:
         self._activity = activity
         self._conversation = conversation

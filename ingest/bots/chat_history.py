@@ -19,6 +19,9 @@ from ingest.contract import derived_id
 KNOWN_MESSAGES = 200
 """Messages of a conversation with which a shortened history is aligned."""
 
+KEPT_HISTORIES = 10_000
+"""Conversations of a file whose messages are remembered; the others are recognised by their ids."""
+
 MIN_UNIQUE_ID = 10
 """Characters from which on the id of a tool call is unique; some models count from 1 in each turn."""
 

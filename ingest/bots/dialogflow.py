@@ -134,22 +134,17 @@ class _Turn:
             payload = present(nlu=nlu, original=bounded(self._original))
             yield self._made("message.created", "said", speaker, text=said, payload=payload)
         rest = {name: bounded(value) for name, value in self.rest().items()}
+        turn = f"turn/{digest([nlu, rest])}"  # CX may send several requests in one turn
         yield self._made(
             "bot.turn_completed",
-            self._turn_key(),
+            turn,
             visibility="internal",
             payload=present(nlu=nlu, **rest),
         )
         for number_of, answer in enumerate(_answers(response)):
             asked = None if said is None else message_id_of(self._conversation, self._key("said"))
-            key = f"answer/{self._turn_key()}/{number_of}"
+            key = f"answer/{turn}/{number_of}"
             yield self._made("message.created", key, text=answer, in_reply_to=asked)
-
-    def _turn_key(self) -> str:
-        """Return a key of the request in its turn: CX may send several."""
-        tag = text(mapping(self._request, "fulfillmentInfo"), "tag") or ""
-        page = text(mapping(self._request, "pageInfo"), "currentPage") or ""
-        return f"turn/{tag}/{page}" if tag or page else "turn"
 
     def _key(self, part: str) -> str:
         return f"{self.response_id}/{part}"

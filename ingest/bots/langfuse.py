@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from cachetools import LRUCache
+
 from ingest.bots.base import Part, Reader, Surroundings, Unreadable
 from ingest.bots.bot_event import BotEvent, Conversation, Speaker, UnreadableRecordError
-from ingest.bots.chat_history import BOT, CUSTOMER, TOOL_RETURNED, ChatHistory
+from ingest.bots.chat_history import BOT, CUSTOMER, KEPT_HISTORIES, TOOL_RETURNED, ChatHistory
 from ingest.bots.chat_messages import ChatMessage, as_json, parsed, read_chat
 from ingest.bots.fields import (
     bounded,
@@ -111,7 +113,7 @@ class _Traces:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._histories: dict[str, ChatHistory] = {}
+        self._histories: LRUCache[str, ChatHistory] = LRUCache(KEPT_HISTORIES)
 
     def read(self, record: Any) -> Iterator[Part]:
         """Yield the events of a trace, or of a page of them."""
@@ -139,15 +141,16 @@ class _Traces:
         if named is None:
             named = f"langfuse-{session or _trace_id(trace, observations)}"
         conversation_id = to_id(named)
-        if conversation_id not in self._histories:
+        history = self._histories.get(conversation_id)
+        if history is None:
             conversation = Conversation(conversation_id, CHANNEL)
             user = text(trace, "userId", "user_id")
-            self._histories[conversation_id] = ChatHistory(
+            history = self._histories[conversation_id] = ChatHistory(
                 conversation,
                 self._surroundings.known(conversation),
                 customer=CUSTOMER if user is None else Speaker(f"langfuse-{user}", "customer"),
             )
-        return self._histories[conversation_id]
+        return history
 
 
 class _Observation:

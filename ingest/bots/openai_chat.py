@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from cachetools import LRUCache
+
 from ingest.bots.base import Part, Reader, Surroundings
 from ingest.bots.bot_event import BotEvent, Conversation, Speaker, UnreadableRecordError
-from ingest.bots.chat_history import BOT, CUSTOMER, ChatHistory
+from ingest.bots.chat_history import BOT, CUSTOMER, KEPT_HISTORIES, ChatHistory
 from ingest.bots.chat_messages import ChatMessage, ToolCall, ToolResult, read_chat
 from ingest.bots.fields import digest, mapping, moment_or_none, name_of, number, present, text
 from ingest.bots.model_calls import model_call
@@ -50,7 +52,7 @@ class _Chats:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._histories: dict[str, ChatHistory] = {}
+        self._histories: LRUCache[str, ChatHistory] = LRUCache(KEPT_HISTORIES)
 
     def read(self, record: Any) -> Iterator[Part]:
         """Yield the events of a record that are new."""
@@ -73,15 +75,16 @@ class _Chats:
     def _history(self, given: Mapping[str, Any], request: Mapping[str, Any]) -> ChatHistory:
         name = self._surroundings.conversation_id or _conversation_id(given, request)
         conversation_id = to_id(name)
-        if conversation_id not in self._histories:
+        history = self._histories.get(conversation_id)
+        if history is None:
             conversation = Conversation(conversation_id, name_of(text(given, "channel"), "web"))
             user = _field(given, request, "user", "user_id", "safety_identifier")
-            self._histories[conversation_id] = ChatHistory(
+            history = self._histories[conversation_id] = ChatHistory(
                 conversation,
                 self._surroundings.known(conversation),
                 customer=CUSTOMER if user is None else Speaker(user, "customer"),
             )
-        return self._histories[conversation_id]
+        return history
 
 
 def _request(given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache
 
 from ingest.bots.base import BotLogger, Reader, Surroundings, Unreadable, Unused
 from ingest.bots.bot_event import (
@@ -27,6 +28,9 @@ from ingest.importers.base import (
 )
 from ingest.importers.dialogues import NO_TIMES, TurnTimes
 from ingest.importers.json_records import records
+
+KNOWN_CONVERSATIONS = 100_000
+"""Conversations whose creation is remembered; that of others is sent again, which changes nothing."""
 
 Records = Iterator[tuple[str, Any]]
 
@@ -78,7 +82,7 @@ class _Events:
 
     def __init__(self, options: ImportOptions) -> None:
         self._options = options
-        self._created: set[str] = set()
+        self._created: LRUCache[str, bool] = LRUCache(KNOWN_CONVERSATIONS)
         self._is_timeless = False
         self._turns = TurnTimes(options)
 
@@ -87,7 +91,7 @@ class _Events:
         conversation = event.conversation
         is_new = conversation.conversation_id not in self._created
         if is_new:
-            self._created.add(conversation.conversation_id)
+            self._created[conversation.conversation_id] = True
             self._turns = TurnTimes(self._options)
         if event.at is None:
             event = self._with_time(event)
