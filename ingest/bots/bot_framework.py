@@ -19,6 +19,7 @@ from ingest.bots.bot_event import (
     UnreadableRecordError,
     message_id_of,
 )
+from ingest.bots.bot_framework_accounts import speaker_of
 from ingest.bots.chat_history import MIN_UNIQUE_ID
 from ingest.bots.fields import (
     bounded,
@@ -31,24 +32,11 @@ from ingest.bots.fields import (
     present,
     text,
 )
-from ingest.contract import Role
 from ingest.events.foreign_ids import to_id
 from ingest.events.foreign_times import TimeFormatError
 
-_ROLES: dict[str, Role] = {
-    "user": "customer",
-    "bot": "bot",
-    "skill": "bot",
-    "0": "bot",
-    "1": "customer",
-}
-"""Roles of accounts; Copilot Studio writes numbers."""
-
 KNOWN_ACTIVITIES = 100_000
 """Messages of a file that a reply or an edit finds by a short id."""
-
-_TEAMS_BOT = "28:"
-"""The prefix of a bot's id in Microsoft Teams."""
 
 _PLACED = frozenset({
     "type", "id", "timestamp", "localTimestamp", "conversation", "from", "recipient", "serviceUrl", "channelId",
@@ -233,7 +221,7 @@ class _Activity:
             ("membersRemoved", "participant.left"),
         ):
             for member in self._members(field):
-                speaker = self._speaker_of(member)
+                speaker = speaker_of(self._activity, member)
                 name = present(attributes=present(name=speaker.name))
                 payload = name if event_type == "participant.joined" else {}
                 yield self._made(event_type, f"/{speaker.id}", speaker, payload=payload)
@@ -283,24 +271,7 @@ class _Activity:
 
     def _speaker(self) -> Speaker | None:
         sender = mapping(self._activity, "from")
-        return self._speaker_of(sender) if text(sender, "id", "name") else None
-
-    def _speaker_of(self, account: Mapping[str, Any]) -> Speaker:
-        """Return the speaker of an account. Without a role, the other side's role decides, or else the id."""
-        own = text(account, "id", "name") or "unknown"
-        stated = _ROLES.get(text(account, "role") or "")
-        role: Role = stated or ("bot" if self._is_bot(own) else "customer")
-        return Speaker(f"botframework-{own}", role, text(account, "name"))
-
-    def _is_bot(self, own: str) -> bool:
-        """Return whether an account that states no role is a bot."""
-        recipient, sender = mapping(self._activity, "recipient"), mapping(self._activity, "from")
-        if own.startswith(_TEAMS_BOT):
-            return True
-        if text(recipient, "id") == own and text(self._activity, "type") == "conversationUpdate":
-            return True
-        is_sender = text(sender, "id", "name") == own
-        return is_sender and _ROLES.get(text(recipient, "role") or "") == "customer"
+        return speaker_of(self._activity, sender) if text(sender, "id", "name") else None
 
 
 def _snake(name: str) -> str:
