@@ -1,4 +1,4 @@
-"""An API that takes OpenTelemetry, with its clock and its conversion in the hands of the test."""
+"""The API that takes the logs of bots: one for each test, with its clock, and one for each module."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
+from tests.api_server import Installation, run_server
 from tests.bots.otlp_bodies import JSON, Body
 from tests.factories import Clock, Ids, create_store
 
@@ -78,3 +79,15 @@ def bot_api(settings: Settings, clock: Clock) -> Iterator[BotApi]:
     with TestClient(FastPathMiddleware(app), raise_server_exceptions=False) as client:
         client.headers["authorization"] = f"Bearer {key}"
         yield BotApi(client, app, key, clock)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An API on a socket with a local key, for conversations with names of their own."""
+    settings, clock = Settings(data=tmp_path_factory.mktemp("bots") / "data"), Clock()
+    create_store(settings)
+    key = get_or_create_local_key(settings, clock())
+    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
+        installation = Installation(url, key, settings, clock)
+        with installation.http:
+            yield installation

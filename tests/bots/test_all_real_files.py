@@ -1,20 +1,14 @@
 """Every real file of bot logs comes into one log, whole, and a second time adds nothing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.api.app import create_app
-from ingest.api.middleware import FastPathMiddleware
-from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.importers import IMPORTERS
 from ingest.importers.runner import ImportReport, run_import
-from ingest.settings import Settings
-from tests.api_server import Installation, run_server
+from tests.api_server import Installation
 from tests.bots.real_files import files, needs_files
-from tests.factories import Clock, create_store
 
 FOLDERS = {
     "rasa": "rasa", "botframework_transcripts": "botframework", "openai_chat": "openai-chat",
@@ -22,17 +16,6 @@ FOLDERS = {
 }  # fmt: skip
 
 pytestmark = [needs_files, pytest.mark.long]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    settings, clock = Settings(data=tmp_path_factory.mktemp("all") / "data"), Clock()
-    create_store(settings)
-    key = get_or_create_local_key(settings, clock())
-    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
-        installation = Installation(url, key, settings, clock)
-        with installation.http:
-            yield installation
 
 
 def bring_in(running: Installation, name: str, path: Path) -> ImportReport:

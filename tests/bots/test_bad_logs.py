@@ -1,34 +1,18 @@
 """Damaged logs: the reason has its line, whatever is whole comes in, and nothing is counted twice or lost."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.api.app import create_app
-from ingest.api.middleware import FastPathMiddleware
-from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.importers import IMPORTERS
 from ingest.importers.runner import ImportReport, run_import
-from ingest.settings import Settings
-from tests.api_server import Installation, run_server
-from tests.factories import Clock, create_store
+from tests.api_server import Installation
 
 Bring = Callable[..., ImportReport]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    settings, clock = Settings(data=tmp_path_factory.mktemp("bad") / "data"), Clock()
-    create_store(settings)
-    key = get_or_create_local_key(settings, clock())
-    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
-        installation = Installation(url, key, settings, clock)
-        with installation.http:
-            yield installation
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """`POST /v1/bots/{framework}`: records in, events in the log, each once, and each error named."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi.testclient import TestClient
 
+from ingest.auth.api_keys import Grant, create_key
 from ingest.bots import LOGGERS
+from ingest.log.storage.engine import open_engine
+from ingest.settings import Settings
+from tests.api_server import Installation
 from tests.test_api import open_conversation
 
 
@@ -142,3 +147,62 @@ def test_the_examples_of_the_api_page_are_records(api: TestClient) -> None:
         assert body["errors"] == []
         again = send(api, logger.example, name)
         assert (again["accepted"], again["errors"]) == (0, []), name
+
+
+def make_key(settings: Settings, *scopes: str) -> str:
+    engine = open_engine(settings.database_url)
+    try:
+        return create_key(engine, "mybot", 1, Grant(frozenset(scopes)))
+    finally:
+        engine.dispose()
+
+
+def test_a_key_without_the_scope_import_gives_times_that_order_nothing(
+    api: TestClient, settings: Settings
+) -> None:
+    key = make_key(settings, "events:write", "read")
+    answer = api.post(
+        "/v1/bots/openai-chat", json=FIRST, headers={"authorization": f"Bearer {key}"}
+    )
+    assert answer.status_code == 200
+    (message, _) = api.get("/v1/conversations/chat-1/messages").json()["items"]
+    assert message["occurred_at"].startswith("2023-11-14T22:13:21")
+    assert message["happened_at"] == message["received_at"]
+
+
+def test_a_key_without_the_scope_to_record_facts_stores_nothing(
+    api: TestClient, settings: Settings
+) -> None:
+    key = make_key(settings, "read")
+    answer = api.post(
+        "/v1/bots/openai-chat", json=FIRST, headers={"authorization": f"Bearer {key}"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+    assert api.get("/v1/conversations/chat-1").status_code == 404
+
+
+def test_a_replay_reads_a_rejected_event_of_a_record_again(api: TestClient) -> None:
+    """It is rejected again for the same reason, as one of `POST /v1/events` is."""
+    errors = send(api, chat("zero \0", "y", 3))["errors"]
+    assert [each["error"]["detail"] for each in errors] == ["U+0000 cannot be stored"]
+    (rejected,) = api.get("/v1/rejected").json()["items"]
+    answer = api.post(f"/v1/rejected/{rejected['rejected_id']}/replay")
+    assert answer.json()["detail"] == "U+0000 cannot be stored"
+
+
+def test_each_framework_has_conversations_of_its_own(api: TestClient) -> None:
+    for name, logger in LOGGERS.items():
+        send(api, logger.example, name)
+    found = api.get("/v1/conversations?limit=100").json()["items"]
+    assert len(found) == len(LOGGERS)
+
+
+def test_records_at_the_same_moment_are_stored_once(installation: Installation) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: installation.post("/v1/bots/openai-chat", SECOND), range(16))
+        )
+    assert {each.status_code for each in answers} == {200}
+    assert sum(each.json()["accepted"] for each in answers) == 6
+    messages = installation.http.get("/v1/conversations/chat-1/messages").json()["items"]
+    assert len(messages) == 4
