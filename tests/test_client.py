@@ -496,3 +496,20 @@ def test_a_listener_resumes_after_a_lost_connection(
         listener.close()
     assert sequences == list(range(1, 155))
     assert away == sorted(away)
+
+
+def test_the_log_of_a_bot_is_recorded_once_also_if_the_answer_is_lost(
+    connect: Callable[..., Client],
+) -> None:
+    unlucky = connect(
+    said = b'{"conversation_id":"bot-log","messages":[{"role":"user","content":"Hi"}]}'
+    result = unlucky.record_logs("openai-chat", [said, b'{"cut'])
+    assert (result.records, result.accepted, result.duplicate) == (2, 0, 1)
+    assert [(each.record, each.error.code) for each in result.errors] == [(1, "malformed_body")]
+    assert [message.text for message in unlucky.messages("bot-log")] == ["Hi"]
+
+
+def test_a_framework_that_is_not_known_is_an_error(client: Client) -> None:
+    with pytest.raises(ProblemError) as caught:
+        client.record_logs("nothing", [b"{}"])
+    assert caught.value.code == "unknown_framework"
