@@ -123,20 +123,24 @@ def describe_raw_route(
 
 
 def describe_records_route(
+    body: type,
     answer: type,
-    examples: dict[str, tuple[str, Any]],
+    *,
+    example: Any,
+    frameworks: list[str],
     errors: tuple[type[IngestError], ...],
 ) -> dict[str, Any]:
-    """Return `openapi_extra` of the route of foreign records; an example of each framework, with its title."""
-    schema = {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]}
-    shown = {name: {"summary": title, "value": value} for name, (title, value) in examples.items()}
+    """Return `openapi_extra` of the route of bot frameworks' records: one, an array, or NDJSON."""
+    record = _schema(body)
+    schema = {"anyOf": [{"type": "array", "items": record}, record]}
     content = {"application/json": {"schema": _schema(answer)}}
+    framework = {"type": "string", "enum": frameworks}
     return {
-        "parameters": path_parameters({"framework": "^[a-z][a-z0-9-]{0,31}$"}),
+        "parameters": [{"name": "framework", "in": "path", "required": True, "schema": framework}],
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": schema, "examples": shown},
+                "application/json": {"schema": schema, "example": example},
                 "application/x-ndjson": {"schema": {"type": "string"}},
             },
         },

@@ -27,6 +27,10 @@ from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 raw = APIRouter(route_class=RawRoute, prefix="/v1", tags=["bots"])
 
 
+class BotRecord(Struct):
+    """What a framework logs: any JSON object in its own form; docs/bots has a page for each framework."""
+
+
 class RecordError(Struct, kw_only=True, omit_defaults=True):
     """Why an event of a record was not stored. `record` counts from 0."""
 
@@ -52,9 +56,11 @@ class RecordsResponse(Struct, kw_only=True):
     "/bots/{framework}",
     summary="Record what a bot framework logs",
     openapi_extra=describe_records_route(
+        BotRecord,
         RecordsResponse,
-        {name: (each.title, each.example) for name, each in LOGGERS.items()},
-        (*WRITE_ERRORS, UnknownFrameworkError),
+        example=LOGGERS["openai-chat"].example,
+        frameworks=list(LOGGERS),
+        errors=(*WRITE_ERRORS, UnknownFrameworkError),
     ),
 )
 async def record_bot_records(request: Request) -> Response:
