@@ -149,7 +149,7 @@ class _Buffer:
         """Return the next value; Damage if it cannot be read."""
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 offset = error.pos - self._at
                 if len(self._text) - self._at <= MAX_ITEM and self._grow():
@@ -168,12 +168,7 @@ class _Buffer:
         raw, self._at = self._text[self._at : end], end
         if not raw.isascii() and _NOT_UTF_8.search(raw):
             return Damage(self.place, "not UTF-8")
-        try:
-            if "\\u" in raw:
-                msgspec.json.encode(value)
-        except UnicodeEncodeError:
-            return Damage(self.place, "half a character (a lone surrogate) cannot be stored")
-        return value
+        return value if is_storable(raw, value) else Damage(self.place, HALF_CHARACTER)
 
     def recover(self) -> bool:
         """Go to the next value after damage. Return whether there is one."""
@@ -217,7 +212,20 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+DECODER = json.JSONDecoder(parse_constant=_no_constant)
+HALF_CHARACTER = "half a character (a lone surrogate) cannot be stored"
+
+
+def is_storable(raw: str, value: Any) -> bool:
+    """Return whether a value that was read from `raw` has whole characters only."""
+    try:
+        if "\\u" in raw:
+            msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 """Bytes that are not UTF-8, as `surrogateescape` reads them."""
 
@@ -236,6 +244,6 @@ def find_glued(text: str, start: int, damaged_at: int) -> int | None:
         if at < 0:
             return None
         with suppress(ValueError, RecursionError):
-            if _DECODER.raw_decode(text, at)[1] > damaged_at:
+            if DECODER.raw_decode(text, at)[1] > damaged_at:
                 return at
     return None

@@ -9,7 +9,13 @@ from typing import Any
 import msgspec
 
 from ingest.importers.base import Damage
-from ingest.importers.json_files import documents, find_glued
+from ingest.importers.json_files import (
+    DECODER,
+    HALF_CHARACTER,
+    documents,
+    find_glued,
+    is_storable,
+)
 from ingest.importers.lines import byte_lines, decode
 
 
@@ -52,35 +58,28 @@ def _values(place: str, line: bytes, encoding: str | None) -> Iterator[Any]:
     if text is None:
         yield Damage(place, "not UTF-8; --encoding names another one")
         return
-    start: int | None = 0
-    while start is not None:
-        rest = text[start:]
+    try:
+        yield msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        yield from _glued_values(place, text)
+
+
+def _glued_values(place: str, text: str) -> Iterator[Any]:
+    """Yield the values of a line one after the other, and damage for those that were cut off."""
+    at: int | None = 0
+    while at is not None and at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
         try:
-            yield msgspec.json.decode(rest)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            reason, damaged_at = _fault(rest)
-            glued = find_glued(rest, 0, damaged_at)
-            whole = None if glued is None else _whole_before(rest, glued)
-            yield Damage(place, reason) if whole is None else whole
-            start = None if glued is None else start + glued
-        else:
+            value, end = DECODER.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            yield Damage(place, f"not JSON: {error.msg}")
+            at = find_glued(text, at, error.pos)
+        except (ValueError, RecursionError):
+            yield Damage(place, "JSON that cannot be stored, or is nested too deeply")
             return
-
-
-def _whole_before(text: str, end: int) -> Any:
-    """Return the value before `end` if nothing of it is missing."""
-    try:
-        return msgspec.json.decode(text[:end])
-    except (msgspec.DecodeError, UnicodeError):
-        return None
-
-
-def _fault(text: str) -> tuple[str, int]:
-    """Return why a line is no JSON, and where."""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg}", error.pos
-    except (ValueError, RecursionError):
-        pass
-    return "JSON that cannot be stored, or is nested too deeply", len(text)
+        else:
+            is_whole = is_storable(text[at:end], value)
+            yield value if is_whole else Damage(place, HALF_CHARACTER)
+            at = end

@@ -125,3 +125,17 @@ def test_what_cannot_be_stored_is_damage_with_its_line(bad: bytes, tmp_path: Pat
 def test_an_empty_file_has_no_records(raw: bytes, tmp_path: Path) -> None:
     assert good(tmp_path, raw) in ([], [[], []])
     assert damage(tmp_path, raw) == []
+
+
+def test_a_long_line_of_glued_records_is_read_once_over(tmp_path: Path) -> None:
+    """20,000 records without line ends take about as long as with them."""
+    many = [{"n": number, "t": "x" * 100} for number in range(20_000)]
+    assert read(tmp_path, b"".join(map(line, many))) == many
+
+
+def test_records_glued_on_one_of_several_lines_are_all_read(tmp_path: Path) -> None:
+    raw = line(ONE) + b"\n" + line(TWO) + line(THREE) + b"\n" + line(ONE)
+    assert read(tmp_path, raw) == [ONE, TWO, THREE, ONE]
+    cut = line(ONE) + b"\n" + line(TWO)[:-4] + line(THREE) + b"\n" + line(ONE)
+    assert good(tmp_path, cut) == [ONE, THREE, ONE]
+    assert [place for place, _ in damage(tmp_path, cut)] == ["line 2"]
