@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, and_, func, select, text
 
 from ingest.accounts.insert_once import insert_once
 from ingest.log.storage.keyed_rows import KeyedQuery, Reader
@@ -12,12 +12,29 @@ from ingest.log.storage.tables import NAMED_MESSAGE, channel_sends, events, prov
 
 _EVENTS = KeyedQuery(select(events.c.event_id, events.c.source), events.c.event_id)
 
+_SENDS = provider_messages.outerjoin(
+    channel_sends,
+    and_(
+        channel_sends.c.account_id == provider_messages.c.account_id,
+        channel_sends.c.state == "sent",
+        channel_sends.c.conversation_id == provider_messages.c.conversation_id,
+        channel_sends.c.provider_id == provider_messages.c.provider_id,
+    ),
+)
+_SENT = (
+    provider_messages.c.conversation_id,
+    provider_messages.c.message_id,
+    func.coalesce(channel_sends.c.attempt, 1),
+)
+"""The columns of a message that we sent; an earlier attempt, whose part was sent again, counts as the first."""
+
 
 class FoundMessage(NamedTuple):
-    """A message that a provider has an id for, and its conversation."""
+    """A message that a provider has an id for, and its conversation. `attempt`: that of the send with this id."""
 
     conversation_id: str
     message_id: str
+    attempt: int = 1
 
 
 def record_sent(
@@ -42,22 +59,24 @@ def find_sent(
 ) -> dict[str, FoundMessage]:
     """Return those of our messages that the provider knows by these ids."""
     table = provider_messages
-    query = select(table.c.provider_id, table.c.conversation_id, table.c.message_id).where(
-        table.c.account_id == account_id, table.c.provider_id.in_(provider_ids)
+    query = (
+        select(table.c.provider_id, *_SENT)
+        .select_from(_SENDS)
+        .where(table.c.account_id == account_id, table.c.provider_id.in_(provider_ids))
     )
     with engine.connect() as connection:
-        return {row[0]: FoundMessage(row[1], row[2]) for row in connection.execute(query)}
+        return {row[0]: FoundMessage(*row[1:]) for row in connection.execute(query)}
 
 
 def find_send(engine: Engine, account_id: str, reference: str) -> FoundMessage | None:
     """Return the message of the send whose requests carry a reference."""
     table = channel_sends
-    query = select(table.c.conversation_id, table.c.message_id).where(
+    query = select(table.c.conversation_id, table.c.message_id, table.c.attempt).where(
         table.c.account_id == account_id, table.c.reference == reference
     )
     with engine.connect() as connection:
         row = connection.execute(query.limit(1)).first()
-    return None if row is None else FoundMessage(row[0], row[1])
+    return None if row is None else FoundMessage(*row)
 
 
 def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, since: int) -> bool:
@@ -79,7 +98,8 @@ def find_sent_until(
     """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first."""
     table = provider_messages
     query = (
-        select(table.c.conversation_id, table.c.message_id)
+        select(*_SENT)
+        .select_from(_SENDS)
         .where(
             table.c.account_id == account_id,
             table.c.conversation_id == conversation_id,
@@ -89,7 +109,7 @@ def find_sent_until(
         .limit(limit)
     )
     with engine.connect() as connection:
-        found = [FoundMessage(row[0], row[1]) for row in connection.execute(query)]
+        found = [FoundMessage(*row) for row in connection.execute(query)]
     return list(dict.fromkeys(reversed(found)))
 
 

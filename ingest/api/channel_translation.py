@@ -233,8 +233,9 @@ class CallTranslation:
 
     def _note_sent(self, reference: str | None, provider_id: str, ours: FoundMessage) -> None:
         """Note that the provider took a send, and the id that it gave to it."""
+        sent = (ours.conversation_id, ours.message_id)
         self.result.statements += [
-            provider_messages.record_sent(self._account_id, provider_id, *ours, self._now),
+            provider_messages.record_sent(self._account_id, provider_id, *sent, self._now),
             settle_send(self._account_id, reference or "", provider_id, self._now),
         ]
 
@@ -285,7 +286,10 @@ class CallTranslation:
     def _append_receipt(self, item: ReceiptItem, message: FoundMessage) -> None:
         place = Place(conversation_id=message.conversation_id)
         self.result.append(
-            item, drafts.draft_of_receipt(item, self._account, place, message.message_id)
+            item,
+            drafts.draft_of_receipt(
+                item, self._account, place, message.message_id, message.attempt
+            ),
         )
 
     def _translate_watermark(self, item: WatermarkItem) -> None:

@@ -25,7 +25,10 @@ def receipts_up_to(
     found = provider_messages.find_sent_until(
         engine, account_id, conversation_id, item.until, MAX_READ_MESSAGES
     )
-    ids = {drafts.receipt_id_of(account_id, each.message_id, item.status): each for each in found}
+    ids = {
+        drafts.receipt_id_of(account_id, each.message_id, item.status, each.attempt): each
+        for each in found
+    }
     known = provider_messages.find_events(EngineReader(engine), list(ids), CHANNEL_SOURCE)
     for event_id, message in ids.items():
         if event_id not in known:
@@ -42,6 +45,6 @@ def _receipt(account: Account, item: WatermarkItem, event_id: str, message: Foun
         status=item.status,
     )
     place = Place(conversation_id=message.conversation_id)
-    draft = drafts.draft_of_receipt(receipt, account, place, message.message_id)
+    draft = drafts.draft_of_receipt(receipt, account, place, message.message_id, message.attempt)
     draft.event_id = event_id
     return draft

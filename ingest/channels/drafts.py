@@ -60,9 +60,10 @@ def message_id_of(account_id: str, provider_id: str) -> str:
     return derived_id(f"channel-message/{account_id}/{provider_id}")
 
 
-def receipt_id_of(account_id: str, message_id: str, status: str) -> str:
-    """Return the id of the receipt that a read mark gives to a message: one for each status."""
-    return derived_id(f"channel-receipt/{account_id}/{message_id}/{status}")
+def receipt_id_of(account_id: str, message_id: str, status: str, attempt: int = 1) -> str:
+    """Return the id of the receipt that a read mark gives to a message: one for each status and attempt."""
+    again = "" if attempt == 1 else f"/{attempt}"
+    return derived_id(f"channel-receipt/{account_id}/{message_id}/{status}{again}")
 
 
 def fingerprint_of(item: Item) -> bytes:
@@ -103,11 +104,14 @@ def draft_of_change(item: Change, account: Account, place: Place, message_id: st
     return draft
 
 
-def draft_of_receipt(item: ReceiptItem, account: Account, place: Place, message_id: str) -> Draft:
-    """Return the draft of a delivery state."""
+def draft_of_receipt(
+    item: ReceiptItem, account: Account, place: Place, message_id: str, attempt: int = 1
+) -> Draft:
+    """Return the draft of a delivery state. `attempt`: which sending of the message it is about."""
     draft = _draft(f"message.{item.status}", item, account, place, "customer")
     draft.message_id = message_id
-    details = {"error_code": item.code, "reason": item.reason}
+    again = None if attempt == 1 else attempt
+    details = {"error_code": item.code, "reason": item.reason, "attempt": again}
     draft.payload = {name: value for name, value in details.items() if value is not None} or None
     return draft
 

@@ -32,12 +32,14 @@ class Sends:
         self.shop.installation.post_events([event])
         return "e-bot"
 
-    def record(self, message_id: str, state: Any, provider_id: str | None = None) -> None:
+    def record(
+        self, message_id: str, state: Any, provider_id: str | None = None, attempt: int = 1
+    ) -> None:
         """Record the state of a send, and the provider's id if it is known."""
         now = self.shop.installation.clock()
         send = ChannelSend(
             account_id="shop", shard=0, position=1, part=0, parts=1, reference=f"ref-{message_id}",
-            conversation_id=self.conversation_id, message_id=message_id, state=state, attempt=1,
+            conversation_id=self.conversation_id, message_id=message_id, state=state, attempt=attempt,
             at=now, provider_id=provider_id,
         )  # fmt: skip
         statements = put_send(send)
@@ -106,6 +108,23 @@ def test_a_failure_has_the_code_and_the_reason_of_the_provider(sends: Sends) -> 
     last = sends.shop.events()[-1]
     assert last["payload"]["error_code"] == "131047"
     assert last["payload"]["reason"] == "outside the window"
+
+
+def test_a_status_of_a_message_that_was_sent_again_is_of_the_second_attempt(sends: Sends) -> None:
+    sent = sends.post()
+    sends.record(sent, "sending")
+    sends.shop.send(receipt("p1", "failed", reference=f"ref-{sent}"))
+    path = f"/v1/conversations/{sends.conversation_id}/messages/{sent}"
+    http = sends.shop.installation.http
+    assert [each["status"] for each in http.get(path).json()["receipts"]] == ["failed"]
+    sends.record(sent, "sending", attempt=2)
+    sends.record(sent, "sent", "p2", attempt=2)
+    sends.shop.send(receipt("p2", "delivered"))
+    (found,) = http.get(path).json()["receipts"]
+    assert (found["status"], found["attempt"]) == ("delivered", 2)
+    sends.shop.send(receipt("p1", "read"))
+    (found,) = http.get(path).json()["receipts"]
+    assert (found["status"], found["attempt"]) == ("delivered", 2)
 
 
 def test_an_echo_of_our_own_send_is_no_second_message(sends: Sends) -> None:
