@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.channels.addresses import whatsapp
 from ingest.channels.base import (
     Account,
     Address,
@@ -190,6 +191,19 @@ def test_a_message_without_content_or_recipient_cannot_be_sent(adapter: ChannelA
 
 
 # --- WhatsApp
+
+
+def test_a_number_that_cannot_be_parsed_is_answered_as_the_provider_wrote_it(
+    meta: MetaStandIn,
+) -> None:
+    number = whatsapp("9990001")
+    assert number.kind == "external_id"
+    unparsed = Person(addresses=(Address("external_id", "ada-of-the-crm"), number))
+    (request,) = rendered(WHATSAPP, meta, outbound(text="Hi"), unparsed)
+    assert json.loads(request.body)["to"] == "9990001"
+    known = Person(addresses=(number, Address("phone", "+4915112345678")))
+    (request,) = rendered(WHATSAPP, meta, outbound(text="Hi"), known)
+    assert json.loads(request.body)["to"] == "4915112345678"
 
 
 def test_a_number_goes_to_to_and_a_business_scoped_id_to_recipient(meta: MetaStandIn) -> None:

@@ -525,6 +525,16 @@ def test_a_long_text_is_sent_in_parts_that_are_the_text() -> None:
         assert len(api.forms) > 4
 
 
+def test_a_sender_whose_number_cannot_be_parsed_is_answered_on_whatsapp() -> None:
+    unparsed, foreign = addresses.whatsapp("whatsapp:+9990001"), addresses.external_id("crm-7")
+    of = account("whatsapp")
+    rendered = ADAPTER.render(message(text="hi"), Person(addresses=(foreign, unparsed)), of)
+    assert not isinstance(rendered, Unsendable)
+    assert dict(parse_qsl(rendered[0].body.decode()))["To"] == "whatsapp:+9990001"
+    unsendable = ADAPTER.render(message(text="hi"), Person(addresses=(foreign,)), of)
+    assert isinstance(unsendable, Unsendable)
+
+
 def test_each_channel_has_its_prefix() -> None:
     with twilio_api() as api:
         sent(api, message(text="hi"), api_account(api, "whatsapp"))

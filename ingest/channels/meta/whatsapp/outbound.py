@@ -21,6 +21,7 @@ from ingest.channels.choices import choices_of
 from ingest.channels.meta.content import UnsendableContentError, limited, link_of, media_type
 from ingest.channels.meta.graph import GRAPH_FACEBOOK, graph_request
 from ingest.channels.meta.whatsapp.people import GROUP
+from ingest.channels.people import unparsed_number
 from ingest.channels.service_window import is_in_window
 from ingest.channels.text_split import split_text
 from ingest.events.payloads import Attachment
@@ -77,6 +78,8 @@ def _recipient(message: OutboundMessage, person: Person) -> Mapping[str, str]:
         for address in person.addresses:
             if address.kind == kind:
                 return {"recipient_type": "individual", name: address.value.removeprefix("+")}
+    for number in filter(None, map(unparsed_number, person.addresses)):
+        return {"recipient_type": "individual", "to": number.removeprefix("+")}
     raise UnsendableContentError("the person has no WhatsApp address", MISSING_VALUE)
 
 
