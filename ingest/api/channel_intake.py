@@ -21,7 +21,9 @@ from ingest.api.channel_translation import ReadCall
 from ingest.api.metrics import Metrics
 from ingest.api.taken_call import TakenCall, add_failure, append_of, build_appends
 from ingest.api.translator import Translator
+from ingest.api.used_tokens import UsedTokens
 from ingest.channels.base import Account, Call, ChannelAdapter, Inbound, UnreadableCallError
+from ingest.channels.registry import one_time_token
 from ingest.clock import Clock, NewId
 from ingest.errors import LogUnavailableError, UnknownAccountError
 from ingest.log.writer import Writer
@@ -67,6 +69,7 @@ class ChannelIntake:
         self._clock = clock
         self._new_id = new_id
         self._calls_kept = calls_kept
+        self._tokens = UsedTokens(clock)
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._may_wait = True
         self._wake = asyncio.Event()
@@ -74,6 +77,11 @@ class ChannelIntake:
     def close(self) -> None:
         """Close the connections of the translator. The writer has stopped."""
         self._translator.close()
+
+    def is_token_reused(self, account_id: str, adapter: ChannelAdapter, call: Call) -> bool:
+        """Return whether a verified call has a token that another call said something else with."""
+        found = one_time_token(adapter, call)
+        return found is not None and self._tokens.is_reused(account_id, *found)
 
     def count_refusal(self, account_id: str, reason: str) -> None:
         """Count a call that is not verified. Nothing else of it is kept."""

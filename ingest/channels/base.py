@@ -315,8 +315,8 @@ Interpretation = Sent | Retry | Rejected | Unknown
 class ChannelAdapter(Protocol):
     """One provider. Every method gives the same result for the same arguments; none does I/O.
 
-    The properties are plain attributes of the class. Two more are optional (`ingest/channels/registry.py`):
-    `max_body_bytes`, and `accepted`, the answer to a call that was taken.
+    The properties are plain attributes of the class. More are optional (`ingest/channels/registry.py`):
+    `max_body_bytes`, `accepted`, the answer to a call that was taken, `is_idempotent` and `one_time_token`.
     """
 
     @property

@@ -1,6 +1,6 @@
 """The providers. Adding one takes its module, a line here, and its test."""
 
-from ingest.channels.base import Challenge, ChannelAdapter
+from ingest.channels.base import Call, Challenge, ChannelAdapter
 from ingest.channels.line import adapter as line
 from ingest.channels.mail import email_mime, mailgun, postmark, sendgrid
 from ingest.channels.meta import instagram
@@ -56,6 +56,16 @@ def max_body_bytes(adapter: ChannelAdapter) -> int:
 def is_idempotent(adapter: ChannelAdapter) -> bool:
     """Return whether the provider takes a repeated request once: its requests carry a retry key."""
     found: bool = getattr(adapter, "is_idempotent", False)
+    return found
+
+
+def one_time_token(adapter: ChannelAdapter, call: Call) -> tuple[str, bytes] | None:
+    """Return the token that the provider uses for this verified call alone, and a digest of what the call says.
+
+    None if the provider's signature covers the body, or it has no tokens.
+    """
+    find = getattr(adapter, "one_time_token", None)
+    found: tuple[str, bytes] | None = None if find is None else find(call)
     return found
 
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -25,6 +26,7 @@ from ingest.channels.base import (
     UnreadableCallError,
 )
 from ingest.channels.mail.mailgun import ADAPTER, WINDOW
+from tests.api_server import Installation
 from tests.channels.mail_factories import (
     NOW,
     items_of,
@@ -286,3 +288,59 @@ def test_real_posts_are_read(name: str, subject: str | None, sender: str) -> Non
     assert message.text == "Test body plain"
     assert message.person is not None
     assert message.person.addresses[0].value == sender
+
+
+# --- a token that is used twice
+
+
+@pytest.fixture
+def inbox(installation: Installation) -> Callable[[bytes], int]:
+    body = {
+        "provider": "mailgun", "account_id": "inbox", "address": "help@shop.example",
+        "options": {"domain": "mg.shop.example"},
+        "secrets": {"signing_key": "key-1", "api_key": "api-key"},
+    }  # fmt: skip
+    assert installation.post("/v1/channels", body).status_code == 201
+
+    def post(content: bytes) -> int:
+        headers = {"content-type": FORM}
+        answer = installation.http.post("/channels/inbox", content=content, headers=headers)
+        return int(answer.status_code)
+
+    return post
+
+
+@pytest.mark.allows_loopback
+def test_a_token_is_not_taken_with_another_body_and_a_repeated_call_is_a_duplicate(
+    installation: Installation, inbox: Callable[[bytes], int]
+) -> None:
+    seconds = installation.clock() // 1_000_000
+    said = {"sender": "ada@example.org", "recipient": "help@shop.example", "body-plain": "Hello"}
+    signed = proof(seconds, "t" * 50)
+    first = urlencode({**said, **signed}).encode()
+    assert inbox(first) == 200
+    assert inbox(first) == 200
+    assert inbox(urlencode({**said, **signed, "body-plain": "Send the money"}).encode()) == 401
+    other = urlencode({**said, **proof(seconds, "u" * 50), "body-plain": "Another mail"}).encode()
+    assert inbox(other) == 200
+    found = installation.http.get("/v1/channels/inbox/calls").json()
+    assert [each["reason"] for each in found["unverified"]] in (
+        [], ["the token was used for another body"],
+    )  # fmt: skip
+    assert sorted(each.get("duplicate", 0) > 0 for each in found["items"]) == [False, False, True]
+    installation.clock.forward(minutes=14)
+    assert inbox(urlencode({**said, **signed, "body-plain": "Later"}).encode()) == 401
+
+
+def test_what_a_call_says_is_the_same_in_every_boundary_and_another_with_a_changed_field() -> None:
+    def digest(boundary: str, text: str) -> bytes:
+        parts = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in {"body-plain": text, **proof()}.items()
+        )
+        body = f"{parts}--{boundary}--\r\n".encode()
+        kind = f"multipart/form-data; boundary={boundary}"
+        return ADAPTER.one_time_token(make_call(body, kind))[1]
+
+    assert digest("a", "Hello") == digest("b", "Hello")
+    assert digest("a", "Hello") != digest("a", "Hallo")

@@ -125,17 +125,25 @@ def _answer_challenge(
 
 def _verify(api: AppContext, adapter: ChannelAdapter, call: Call, opened: Opened) -> None:
     """Raise UnverifiedCallError, whatever the call has; the reason is counted, not answered."""
-    try:
-        adapter.verify(call, opened[1], api.clock())
-    except InvalidSignatureError as error:
-        reason = str(error)
-    except Exception:
-        logger.exception("the adapter of %s failed to verify a call", adapter.provider)
-        reason = "the adapter failed"
-    else:
+    reason = _why_unverified(api, adapter, call, opened)
+    if reason is None:
         return
     api.channels.count_refusal(opened[0].account_id, reason)
     raise UnverifiedCallError("the signature is not valid")
+
+
+def _why_unverified(
+    api: AppContext, adapter: ChannelAdapter, call: Call, opened: Opened
+) -> str | None:
+    try:
+        adapter.verify(call, opened[1], api.clock())
+        is_reused = api.channels.is_token_reused(opened[0].account_id, adapter, call)
+    except InvalidSignatureError as error:
+        return str(error)
+    except Exception:
+        logger.exception("the adapter of %s failed to verify a call", adapter.provider)
+        return "the adapter failed"
+    return "the token was used for another body" if is_reused else None
 
 
 def _response(answer: Challenge) -> Response:

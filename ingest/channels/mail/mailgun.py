@@ -1,8 +1,8 @@
 """Mailgun: routes (parsed forms and raw MIME), event webhooks, and mail over `v3/<domain>/messages`.
 
 https://documentation.mailgun.com/docs/mailgun/user-manual/receive-forward-store/receive-http, …/webhooks/webhook-payloads.
-The signature covers a timestamp and a token, NOT the body: who sees a call on its way can forge others for 15
-minutes. Therefore the URL must have https.
+The signature covers a timestamp and a token, NOT the body: who sees a call on its way and holds it back can forge
+another one for 15 minutes. Therefore the URL must have https. A token that was seen is not taken with another body.
 """
 
 import hashlib
@@ -106,6 +106,10 @@ class Mailgun:
         expected = [_signature(each, timestamp, token) for each in keys]
         check_equal(signature, expected, "no key of the account fits the signature")
 
+    def one_time_token(self, call: Call) -> tuple[str, bytes]:
+        """Return the token of a verified call, and a digest of its fields: the signature does not cover them."""
+        return _proof(call)[1], hashlib.sha256(_content_of(call)).digest()
+
     def parse(self, call: Call, account: Account) -> Iterable[Inbound]:
         """Return the items of a mail or of an event. Raises UnreadableCallError."""
         if _is_json(call.body):
@@ -174,6 +178,17 @@ def _proof(call: Call) -> tuple[str, str, str]:
         text_of(proof, "token") or "",
         text_of(proof, "signature") or "",
     )
+
+
+def _content_of(call: Call) -> bytes:
+    """Return what a call says, the same for every boundary of its form."""
+    if _is_json(call.body):
+        return msgspec.json.encode(json_object(call.body), order="deterministic")
+    form = read_form(call)
+    files = sorted(
+        (name, each.name, each.content_type, each.size) for name, each in form.files.items()
+    )
+    return repr((sorted(form.fields.items()), files)).encode("utf-8", "surrogatepass")
 
 
 def _with_proof(body: bytes, content_type: str, proof: dict[str, str]) -> tuple[str, bytes]:
