@@ -34,7 +34,7 @@ class AccountPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `send`: what happens to a send of unknown result: a person decides, or it is sent again.
     `binding`: the conversation of an address, of an address on one channel, or of the contact.
     `new_conversation_after`: seconds without a message after which a new conversation begins; None: never.
-    `automatic_replies_per_hour`: maximum automatic answers to one address.
+    `automatic_replies_per_hour`: maximum mails of bots and the system to one contact.
     """
 
     send: SendPolicy = "at_most_once"

@@ -32,7 +32,9 @@ class Policy(BaseModel):
     new_conversation_after: int | None = Field(
         None, ge=0, le=10 * 365 * 86_400, description="seconds without a message"
     )
-    automatic_replies_per_hour: int = Field(3, ge=0, le=10_000)
+    automatic_replies_per_hour: int = Field(
+        3, ge=0, le=10_000, description="mails of bots and the system to one contact"
+    )
 
     def stored(self) -> AccountPolicy:
         """Return the policy as the store keeps it."""

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from ingest.accounts.registry import DESTINATION_PREFIX as PREFIX
-from ingest.accounts.sends import ChannelSend, SendState, put_send, settle_send
+from ingest.accounts.sends import (
+    ChannelSend,
+    SendKey,
+    SendState,
+    change_sends,
+    list_parts,
+    put_send,
+    settle_send,
+)
 from ingest.channels.base import (
     Account,
     Answer,
@@ -24,6 +32,7 @@ from ingest.channels.base import (
 from ingest.channels.registry import ADAPTERS
 from ingest.channels.standard_webhook.adapter import StandardWebhook
 from ingest.delivery import queue
+from ingest.delivery.channel_registry import requeue
 from ingest.delivery.destinations.channel import PARALLEL_KEYS
 from ingest.log.cursor import START
 from tests.delivery.channel_rig import ChannelRig
@@ -316,6 +325,52 @@ def test_an_answer_of_429_pauses_the_whole_account_for_as_long_as_it_asks(
     rig.deliver(until=lambda: len(rig.texts) == 20)
     early = len(rig.receiver.attempts) - 20
     assert 1 <= early <= PARALLEL_KEYS
+
+
+def test_bots_send_a_contact_as_many_mails_an_hour_as_the_account_allows(rig: ChannelRig) -> None:
+    rig.add_account("inbox", channel="email", automatic_replies_per_hour=2)
+    for number in range(2):
+        rig.open(number, "inbox", channel="email")
+    for text in ("one", "two", "three"):
+        rig.say("c0", text)
+    rig.say("c1", "to another contact")
+    rig.say("c0", "by a person", participant_id="mira", participant_role="agent")
+    rig.deliver("inbox")
+    assert [each for each in rig.texts if each != "to another contact"] == [
+        "one",
+        "two",
+        "by a person",
+    ]
+    assert "to another contact" in rig.texts
+    (failed,) = rig.record.log("select payload from events where event_type = 'message.failed'")
+    assert msgspec.json.decode(failed["payload"])["error_code"] == "loop_guard"
+    rig.clock.forward(minutes=61)
+    rig.say("c0", "an hour later")
+    rig.deliver("inbox")
+    assert rig.texts[-1] == "an hour later"
+
+
+def test_a_mail_that_a_person_has_sent_again_passes_the_loop_guard(rig: ChannelRig) -> None:
+    rig.add_account("inbox", channel="email", automatic_replies_per_hour=0)
+    rig.open(0, "inbox", channel="email")
+    event = rig.say("c0", "stopped")
+    rig.deliver("inbox")
+    assert rig.texts == []
+    key = SendKey("inbox", event["shard"], event["position"])
+    (part,) = list_parts(rig.engine, key)
+    rig.execute(
+        change_sends(key, ["failed"], "waiting", 2, rig.clock()), *requeue(part, rig.clock())
+    )
+    rig.deliver("inbox")
+    assert rig.texts == ["stopped"]
+
+
+def test_a_chat_has_no_loop_guard(rig: ChannelRig) -> None:
+    rig.add_account(automatic_replies_per_hour=0)
+    rig.open()
+    rig.say("c0", "one")
+    rig.deliver()
+    assert rig.texts == ["one"]
 
 
 def test_an_account_keeps_to_its_rate(rig: ChannelRig) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid5
 
+from msgspec import structs
 from sqlalchemy import Engine, RowMapping
 
 from ingest.accounts.registry import ChannelAccount, open_account
@@ -20,10 +21,12 @@ from ingest.channels.base import (
     OutboundRequest,
     Unsendable,
 )
+from ingest.channels.mail.email_mime import smtp_settings
 from ingest.channels.registry import is_idempotent
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.clock import Clock
 from ingest.contract import NAMESPACE
+from ingest.delivery.destinations import loop_guard
 from ingest.delivery.destinations.base import (
     Delivered,
     Interpretation,
@@ -35,6 +38,7 @@ from ingest.delivery.destinations.base import (
     Skip,
     Unknown,
 )
+from ingest.delivery.destinations.loop_guard import is_loop
 from ingest.delivery.destinations.outbound_message import outbound_message
 from ingest.delivery.destinations.recipients import Recipients
 from ingest.delivery.destinations.send_journal import SendJournal
@@ -50,7 +54,6 @@ PARALLEL_KEYS = 32
 """Maximum conversations of an account that are served in parallel: their commits share flushes to disk."""
 
 HTTP_TOO_MANY = 429
-SUBMISSION_PORT = 587
 
 
 class ChannelDestination:
@@ -150,7 +153,7 @@ class ChannelDestination:
             return Send(
                 journal, first=first, verdict=Unknown("the process ended while it was sent")
             )
-        rendered = self._render(event, journal.reference, account)
+        rendered = self._render(event, journal, account)
         if isinstance(rendered, Unsendable):
             return Send(journal, first=first, verdict=Rejected(rendered.reason, rendered.code))
         journal.parts = len(rendered)
@@ -166,7 +169,7 @@ class ChannelDestination:
         )
 
     def _render(
-        self, event: RowMapping, reference: str, account: Account
+        self, event: RowMapping, journal: SendJournal, account: Account
     ) -> list[OutboundRequest] | Unsendable:
         try:
             recipient = self._recipients.find(account.account_id, event["conversation_id"])
@@ -174,7 +177,11 @@ class ChannelDestination:
             return Unsendable("the stored state of the conversation is damaged")
         if recipient is None:
             return Unsendable("no address of the customer is known on this account")
-        message = outbound_message(self._engine, event, recipient, reference, self._clock())
+        now, contact_id = self._clock(), recipient.contact_id
+        is_decided = journal.attempt > 1  # a person has it sent again
+        if not is_decided and is_loop(self._engine, self.account, event, contact_id, now):
+            return Unsendable(loop_guard.REASON, loop_guard.CODE)
+        message = outbound_message(self._engine, event, recipient, journal.reference, now)
         rendered = self._adapter.render(message, recipient.person, account)
         return rendered if isinstance(rendered, Unsendable) else list(rendered)
 
@@ -205,13 +212,4 @@ def _request(request: OutboundRequest, account: Account) -> Request | Mail:
 
 
 def _mail_server(account: Account) -> MailServer:
-    """Return the server that the options of a mail account name."""
-    options = account.options
-    passwords = account.secrets.get("smtp_password", ())
-    return MailServer(
-        options.get("smtp_host", ""),
-        int(options.get("smtp_port") or SUBMISSION_PORT),
-        options.get("smtp_user") or None,
-        passwords[0] if passwords else None,
-        is_encrypted=options.get("smtp_encryption", "yes") != "no",
-    )
+    return MailServer(**structs.asdict(smtp_settings(account)))

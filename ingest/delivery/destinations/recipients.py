@@ -39,6 +39,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """
 
     person: Person
+    contact_id: str | None = None
     participant_id: str | None = None
     last_inbound_at: int | None = None
     thread: tuple[str, ...] = ()
@@ -93,6 +94,7 @@ class Recipients:
             return None
         return Recipient(
             person=person,
+            contact_id=contact_id,
             participant_id=None if newest is None else newest["participant_id"],
             last_inbound_at=None if newest is None else newest["happened_at"],
             thread=thread_of([_payload(row) for row in written]),

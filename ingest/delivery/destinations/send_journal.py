@@ -33,7 +33,7 @@ class SendJournal:
         """`attempt` counts what a person had sent again after a failure. `clock` gives microseconds."""
         self._account = account
         self._event = event
-        self._attempt = attempt
+        self.attempt = attempt
         self._clock = clock
         self.reference = reference
         self.parts = parts
@@ -91,7 +91,7 @@ class SendJournal:
             conversation_id=event["conversation_id"],
             message_id=event["message_id"],
             state=state,
-            attempt=self._attempt,
+            attempt=self.attempt,
             at=self._clock(),
             provider_id=provider_id,
             code=code,
