@@ -1,6 +1,7 @@
 """Which message a provider means: by its id, or by the reference of our send."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Engine, and_, func, select, text
@@ -95,7 +96,10 @@ def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, si
 def find_sent_until(
     engine: Engine, account_id: str, conversation_id: str, until: int, limit: int
 ) -> list[FoundMessage]:
-    """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first."""
+    """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first.
+
+    A message that was sent again is there once, with its last attempt.
+    """
     table = provider_messages
     query = (
         select(*_SENT)
@@ -110,7 +114,11 @@ def find_sent_until(
     )
     with engine.connect() as connection:
         found = [FoundMessage(*row) for row in connection.execute(query)]
-    return list(dict.fromkeys(reversed(found)))
+    newest: dict[str, FoundMessage] = {}
+    for each in reversed(found):
+        known = newest.get(each.message_id, each)
+        newest[each.message_id] = max(known, each, key=attrgetter("attempt"))
+    return list(newest.values())
 
 
 def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, FoundMessage]:

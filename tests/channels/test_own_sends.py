@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from ingest.accounts.provider_messages import record_sent
+from ingest.accounts.provider_messages import FoundMessage, find_sent_until, record_sent
 from ingest.accounts.sends import ChannelSend, put_send
 from ingest.log.storage.engine import open_engine
 from tests.api_server import wait_until
@@ -125,6 +125,15 @@ def test_a_status_of_a_message_that_was_sent_again_is_of_the_second_attempt(send
     sends.shop.send(receipt("p1", "read"))
     (found,) = http.get(path).json()["receipts"]
     assert (found["status"], found["attempt"]) == ("delivered", 2)
+
+
+def test_a_read_mark_is_about_the_last_attempt_of_a_message(sends: Sends) -> None:
+    sent = sends.post()
+    sends.record(sent, "sent", "p1")
+    sends.record(sent, "sent", "p2", attempt=2)
+    until = sends.shop.installation.clock()
+    found = find_sent_until(sends.engine, "shop", sends.conversation_id, until, 10)
+    assert found == [FoundMessage(sends.conversation_id, sent, 2)]
 
 
 def test_an_echo_of_our_own_send_is_no_second_message(sends: Sends) -> None:
