@@ -1,7 +1,6 @@
 """Which message a provider means: by its id, or by the reference of our send."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Engine, and_, func, select, text
@@ -95,14 +94,14 @@ def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, si
 
 def find_sent_until(
     engine: Engine, account_id: str, conversation_id: str, until: int, limit: int
-) -> list[FoundMessage]:
+) -> dict[str, FoundMessage]:
     """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first.
 
-    A message that was sent again is there once, with its last attempt.
+    By the provider's ids: a message in several parts has several, and each attempt its own.
     """
     table = provider_messages
     query = (
-        select(*_SENT)
+        select(table.c.provider_id, *_SENT)
         .select_from(_SENDS)
         .where(
             table.c.account_id == account_id,
@@ -113,12 +112,8 @@ def find_sent_until(
         .limit(limit)
     )
     with engine.connect() as connection:
-        found = [FoundMessage(*row) for row in connection.execute(query)]
-    newest: dict[str, FoundMessage] = {}
-    for each in reversed(found):
-        known = newest.get(each.message_id, each)
-        newest[each.message_id] = max(known, each, key=attrgetter("attempt"))
-    return list(newest.values())
+        rows = connection.execute(query).all()
+    return {row[0]: FoundMessage(*row[1:]) for row in reversed(rows)}
 
 
 def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, FoundMessage]:

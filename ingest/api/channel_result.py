@@ -45,6 +45,10 @@ class CallResult(Struct):
         fingerprint = drafts.fingerprint_of(item)
         self.events.append(IncomingEvent(_raw(item), draft, fingerprint=fingerprint))
 
+    def event_ids(self) -> set[str]:
+        """Return the ids of the events so far."""
+        return {each.draft.event_id or "" for each in self.events if each.draft is not None}
+
     def reject(self, raw: bytes | Item, error: EventRejectedError) -> None:
         """Append an item as rejected, or the bytes that are none."""
         kept = raw if isinstance(raw, bytes) else _raw(raw)

@@ -297,7 +297,10 @@ class CallTranslation:
         place = _place(self._resolutions[id(item)])
         if place is None:
             return
-        for draft in receipts_up_to(self._engine, self._account, item, place.conversation_id):
+        receipts = receipts_up_to(
+            self._engine, self._account, item, place.conversation_id, self.result.event_ids()
+        )
+        for draft in receipts:
             self.result.append(item, draft)
         self._waits_for_send(item, place.conversation_id)
 

@@ -1,6 +1,6 @@
 """Read marks of providers that name no message, but a time up to which all are read or delivered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from sqlalchemy import Engine
 
@@ -18,21 +18,38 @@ MAX_READ_MESSAGES = 100
 
 
 def receipts_up_to(
-    engine: Engine, account: Account, item: WatermarkItem, conversation_id: str
+    engine: Engine, account: Account, item: WatermarkItem, conversation_id: str, in_call: Set[str]
 ) -> Iterator[Draft]:
-    """Yield a receipt for each of our messages up to the mark that has none of this status."""
-    account_id = account.account_id
-    found = provider_messages.find_sent_until(
+    """Yield a receipt for each of our messages up to the mark that has none of this status.
+
+    `in_call`: ids of the events before the mark in the same call, which may name messages too.
+    """
+    account_id, status = account.account_id, item.status
+    sent = provider_messages.find_sent_until(
         engine, account_id, conversation_id, item.until, MAX_READ_MESSAGES
     )
-    ids = {
-        drafts.receipt_id_of(account_id, each.message_id, item.status, each.attempt): each
-        for each in found
+    marked = {
+        each: drafts.receipt_id_of(account_id, each.message_id, status, each.attempt)
+        for each in _last_attempts(sent.values())
     }
-    known = provider_messages.find_events(EngineReader(engine), list(ids), CHANNEL_SOURCE)
-    for event_id, message in ids.items():
-        if event_id not in known:
+    named = {
+        drafts.named_receipt_id_of(account_id, provider_id, status): each
+        for provider_id, each in sent.items()
+    }
+    ids = [*marked.values(), *named]
+    known = provider_messages.find_events(EngineReader(engine), ids, CHANNEL_SOURCE) | in_call
+    reported = {message for event_id, message in named.items() if event_id in known}
+    for message, event_id in marked.items():
+        if event_id not in known and message not in reported:
             yield _receipt(account, item, event_id, message)
+
+
+def _last_attempts(sent: Iterable[FoundMessage]) -> Iterable[FoundMessage]:
+    """Return each message once, with the last attempt to send it."""
+    last: dict[str, FoundMessage] = {}
+    for each in sent:
+        last[each.message_id] = max(last.get(each.message_id, each), each)
+    return last.values()
 
 
 def _receipt(account: Account, item: WatermarkItem, event_id: str, message: FoundMessage) -> Draft:

@@ -21,6 +21,7 @@ from ingest.channels.base import (
 )
 from ingest.contract import Role, derived_id, from_micros
 from ingest.events.draft import EARLIEST_HAPPENED_AT, OCCURRED_AT_RANGE, Draft
+from ingest.events.types import ReceiptStatus
 
 CHANGES = {
     EditItem: "message.edited",
@@ -64,6 +65,16 @@ def receipt_id_of(account_id: str, message_id: str, status: str, attempt: int = 
     """Return the id of the receipt that a read mark gives to a message: one for each status and attempt."""
     again = "" if attempt == 1 else f"/{attempt}"
     return derived_id(f"channel-receipt/{account_id}/{message_id}/{status}{again}")
+
+
+def named_receipt_id_of(account_id: str, provider_id: str, status: ReceiptStatus) -> str:
+    """Return the id of the receipt with which a call names a message itself, where its id is `message:status`."""
+    return event_id_of(
+        account_id,
+        ReceiptItem(
+            provider_id=f"{provider_id}:{status}", person=None, message=provider_id, status=status
+        ),
+    )
 
 
 def fingerprint_of(item: Item) -> bytes:

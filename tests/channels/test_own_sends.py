@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from ingest.accounts.provider_messages import FoundMessage, find_sent_until, record_sent
+from ingest.accounts.provider_messages import record_sent
 from ingest.accounts.sends import ChannelSend, put_send
+from ingest.api.channel_watermarks import receipts_up_to
+from ingest.channels.base import WatermarkItem
 from ingest.log.storage.engine import open_engine
 from tests.api_server import wait_until
+from tests.channels.accounts import make_account
 from tests.channels.conftest import Shop, message
 from tests.factories import make_event
 
@@ -131,9 +135,13 @@ def test_a_read_mark_is_about_the_last_attempt_of_a_message(sends: Sends) -> Non
     sent = sends.post()
     sends.record(sent, "sent", "p1")
     sends.record(sent, "sent", "p2", attempt=2)
-    until = sends.shop.installation.clock()
-    found = find_sent_until(sends.engine, "shop", sends.conversation_id, until, 10)
-    assert found == [FoundMessage(sends.conversation_id, sent, 2)]
+    mark = WatermarkItem(
+        provider_id="mark", person=None, status="read", until=sends.shop.installation.clock()
+    )
+    account = msgspec.structs.replace(make_account("webhook"), account_id="shop")
+    (receipt,) = receipts_up_to(sends.engine, account, mark, sends.conversation_id, set())
+    assert receipt.message_id == sent
+    assert (receipt.payload or {})["attempt"] == 2
 
 
 def test_an_echo_of_our_own_send_is_no_second_message(sends: Sends) -> None:
