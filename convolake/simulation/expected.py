@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from convolake.simulation.parts import Part, index_of
-from convolake.simulation.plan import Answer, Conversation, Message, Plan, Said, Status, Turn
+from convolake.simulation.plan import (
+    STATES,
+    Answer,
+    Conversation,
+    Message,
+    Plan,
+    Said,
+    Status,
+    Turn,
+)
 from convolake.simulation.providers.base import Provider
 from convolake.simulation.schedule import Schedule
 
@@ -18,13 +27,6 @@ SESSION_SECONDS = 86_400
 Row = Mapping[str, object]
 Rows = Mapping[str, Row]
 """Facts by what they are about, such as `message 3.1.2`."""
-
-STATES: Mapping[Status, str] = {
-    "sent": "submitted",
-    "delivered": "delivered",
-    "read": "read",
-    "failed": "failed",
-}
 
 
 class Expectation(Struct, frozen=True):
@@ -74,7 +76,16 @@ class Expectation(Struct, frozen=True):
             "read": stored["read"],
             "failed": stored["failed"],
             "error code": self.provider.failure_code if failed else None,
+            **{f"{STATES[each]} events": int(stored[each] is not None) for each in STATES},
+            "submitted events": 1 + self._counts_sent(answer),
         }
+
+    def _counts_sent(self, answer: Answer) -> bool:
+        """Return whether the status `sent` is an event of its own: an echo is none after the answer to the send."""
+        arrived = self.arrivals.get((answer.key, "sent"))
+        if not self.provider.echoes:
+            return arrived is not None
+        return arrived == answer.at and answer.names_reference
 
     def _common(self, conversation: Conversation, turn: Turn, said: Said, role: str) -> Row:
         return {
@@ -129,6 +140,7 @@ class Expectation(Struct, frozen=True):
             "messages": len(order),
             "order": " ".join(order),
             "sessions": conversation.turns[-1].session,
+            "other events": "",
         }
 
     def _customer(self, conversation: Conversation) -> Row:

@@ -1,7 +1,7 @@
 """What the warehouse holds after a simulation, in the words of the expectation. Reads with SQL only."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ import duckdb
 
 from convolake.simulation.expected import Row, Rows
 from convolake.simulation.parts import Part
+from convolake.simulation.plan import STATES
 
 SQL = Path(__file__).parent / "sql"
 
@@ -30,6 +31,12 @@ class Found:
         self._messages = self._read("messages")
         self._owners = self._owners_of("conversation_id")
         self._contacts = self._owners_of("contact_id")
+        self._receipts = Counter(
+            {
+                (each["message_id"], each["event_type"]): each["event_count"]
+                for each in self._read("receipt_events")
+            }
+        )
 
     def rows(self) -> Rows:
         """Return every fact."""
@@ -81,6 +88,10 @@ class Found:
             "read": _seconds(row["read_at"]),
             "failed": _seconds(row["failed_at"]),
             "error code": row["error_code"],
+            **{
+                f"{state} events": self._receipts[row["message_id"], f"message.{state}"]
+                for state in STATES.values()
+            },
         }
 
     def _conversations(self) -> Iterator[tuple[str, Row]]:
@@ -91,6 +102,9 @@ class Found:
         owned = defaultdict[str, list[Record]](list)
         for each in self._read("conversations"):
             owned[self._owner(each)].append(each)
+        others = defaultdict[str, set[str]](set)
+        for each in self._read("other_events"):
+            others[self._owner(each)].add(each["event_type"])
         for owner, conversations in owned.items():
             yield (
                 f"conversation of {owner}",
@@ -99,6 +113,7 @@ class Found:
                     "messages": sum(each["message_count"] for each in conversations),
                     "order": " ".join(order[owner]),
                     "sessions": sum(each["session_count"] for each in conversations),
+                    "other events": " ".join(sorted(others[owner])),
                 },
             )
 

@@ -4,6 +4,7 @@ Everything depends on the seed and the size alone. The faults are added later, b
 plan says what has to be stored whatever goes wrong on the way.
 """
 
+from collections.abc import Mapping
 from random import Random
 from typing import Literal
 
@@ -12,6 +13,14 @@ from msgspec import Struct
 from convolake.simulation.texts import text_of
 
 Status = Literal["sent", "delivered", "read", "failed"]
+
+STATES: Mapping[Status, str] = {
+    "sent": "submitted",
+    "delivered": "delivered",
+    "read": "read",
+    "failed": "failed",
+}
+"""The state of a message after each status, the last ones last; its event is `message.<state>`."""
 
 START = 1_788_768_000
 """The simulation begins on 7 September 2026 at 08:00 UTC; seconds since 1970."""

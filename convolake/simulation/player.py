@@ -9,7 +9,7 @@ import httpx2
 from convolake.simulation.bot import Bot
 from convolake.simulation.installation import VirtualClock
 from convolake.simulation.parts import Part
-from convolake.simulation.plan import Answer, Message, Status
+from convolake.simulation.plan import STATES, Answer, Message
 from convolake.simulation.provider_calls import ProviderCalls
 from convolake.simulation.schedule import Delivery, Schedule
 from convolake.simulation.settling import Settling
@@ -21,14 +21,6 @@ CONCURRENCY = 8
 
 SETTLED_SECONDS = 3 * 86_400
 """Time after the last call when all sessions have ended."""
-
-EVENT_TYPES: Mapping[Status, str] = {
-    "sent": "message.submitted",
-    "delivered": "message.delivered",
-    "read": "message.read",
-    "failed": "message.failed",
-}
-"""The event that each status becomes."""
 
 
 class Player:
@@ -104,7 +96,7 @@ class Player:
         reported: dict[str, set[str]] = {}
         for each in schedule.deliveries:
             if each.status is not None:
-                reported.setdefault(each.key, set()).add(EVENT_TYPES[each.status])
+                reported.setdefault(each.key, set()).add(f"message.{STATES[each.status]}")
         for key, event_types in reported.items():
             self._settling.wait_for_events(self._parts[key], event_types)
 

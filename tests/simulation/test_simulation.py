@@ -109,7 +109,9 @@ def test_a_receipt_that_should_be_lost_is_a_difference(whatsapp: Played) -> None
     unread = tuple(each for each in turn.answer.receipts if each.status != "read")
     changed = replace(turn, answer=replace(turn.answer, receipts=unread))
     found = {each.what for each in whatsapp.compare(replace_turn(whatsapp.plan, changed))}
-    assert found == {f"message {turn.answer.key}: {each}" for each in ("read", "state")}
+    assert found == {
+        f"message {turn.answer.key}: {each}" for each in ("read", "state", "read events")
+    }
 
 
 def test_another_latency_of_the_bot_is_a_difference(whatsapp: Played) -> None:

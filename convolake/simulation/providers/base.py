@@ -45,6 +45,10 @@ class Provider(Protocol):
         """The statuses that it reports about a message."""
 
     @property
+    def echoes(self) -> bool:
+        """Whether its status `sent` is an echo of the message."""
+
+    @property
     def marks(self) -> frozenset[Status]:
         """The statuses that hold for every message of the bot up to their time."""
 

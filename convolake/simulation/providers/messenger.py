@@ -17,6 +17,7 @@ class Messenger:
     adapter = "messenger"
     channel = "messenger"
     statuses: tuple[Status, ...] = ("sent", "delivered", "read")
+    echoes = True
     marks: frozenset[Status] = frozenset({"delivered", "read"})
     has_times = True
     can_hide_numbers = False

@@ -18,6 +18,7 @@ class Sms:
     adapter = "twilio"
     channel = "sms"
     statuses: tuple[Status, ...] = ("sent", "delivered", "failed")
+    echoes = False
     marks: frozenset[Status] = frozenset()
     has_times = False
     can_hide_numbers = False

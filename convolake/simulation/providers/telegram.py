@@ -18,6 +18,7 @@ class Telegram:
     adapter = "telegram"
     channel = "telegram"
     statuses: tuple[Status, ...] = ()
+    echoes = False
     marks: frozenset[Status] = frozenset()
     has_times = True
     can_hide_numbers = False

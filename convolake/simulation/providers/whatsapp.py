@@ -17,6 +17,7 @@ class WhatsApp:
     adapter = "whatsapp_cloud"
     channel = "whatsapp"
     statuses: tuple[Status, ...] = ("sent", "delivered", "read", "failed")
+    echoes = False
     marks: frozenset[Status] = frozenset()
     has_times = True
     can_hide_numbers = True
