@@ -129,6 +129,12 @@ class Expectation(Struct, frozen=True):
         keys = (each.key for each in said)
         return sorted(keys, key=lambda key: self.arrivals[key, None])
 
+    def _shows_number_late(self, conversation: Conversation) -> bool:
+        """Return whether the number comes after a message without it: the participant then gets it as an address."""
+        first = self._first(conversation.turns[0])
+        is_shown = conversation.customer.has_shown_number and not first.shows_number
+        return self.provider.can_hide_numbers and is_shown
+
     def _first(self, turn: Turn) -> Message:
         """Return the message of a turn that arrives first."""
         return min(turn.messages, key=lambda each: self.arrivals[each.key, None])
@@ -140,7 +146,7 @@ class Expectation(Struct, frozen=True):
             "messages": len(order),
             "order": " ".join(order),
             "sessions": conversation.turns[-1].session,
-            "other events": "",
+            "other events": "participant.updated" if self._shows_number_late(conversation) else "",
         }
 
     def _customer(self, conversation: Conversation) -> Row:

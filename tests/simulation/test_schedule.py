@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -16,7 +16,7 @@ from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.schedule import Faults, Schedule, make_schedule
 
 WHATSAPP = PROVIDERS["whatsapp"]
-BY_ARRIVAL = {"order", "start", "latency of the bot"}
+BY_ARRIVAL = {"order", "start", "latency of the bot", "other events"}
 """Facts that say which message of several in a row arrived first."""
 
 FIELDS: dict[Status, set[str]] = {
@@ -48,6 +48,7 @@ def facts(plan: Plan, schedule: Schedule) -> Rows:
     }
 
 
+@settings(deadline=None)
 @given(seeds, sizes, faults)
 def test_duplicates_and_reordering_never_change_what_has_to_be_stored(
     seed: int, size: Size, given_faults: Faults
@@ -57,6 +58,7 @@ def test_duplicates_and_reordering_never_change_what_has_to_be_stored(
     assert facts(plan, make_schedule(plan, seed, given_faults)) == facts(plan, undisturbed)
 
 
+@settings(deadline=None)
 @given(seeds, faults, shares)
 def test_a_lost_receipt_takes_away_that_receipt_and_nothing_else(
     seed: int, given_faults: Faults, share: float
@@ -76,6 +78,7 @@ def test_a_lost_receipt_takes_away_that_receipt_and_nothing_else(
     }
 
 
+@settings(deadline=None)
 @given(seeds, faults, shares)
 def test_every_call_arrives_except_the_receipts_that_are_lost(
     seed: int, given_faults: Faults, share: float
@@ -92,6 +95,7 @@ def test_every_call_arrives_except_the_receipts_that_are_lost(
     assert schedule.dropped <= set(receipts)
 
 
+@settings(deadline=None)
 @given(seeds, sizes, faults)
 def test_a_call_arrives_after_it_was_made_and_before_what_depends_on_it(
     seed: int, size: Size, given_faults: Faults
@@ -110,6 +114,7 @@ def test_a_call_arrives_after_it_was_made_and_before_what_depends_on_it(
                     assert arrivals[turn.answer.key, each.status] < following.messages[0].at
 
 
+@settings(deadline=None)
 @given(seeds, faults)
 def test_a_repeat_never_comes_first(seed: int, given_faults: Faults) -> None:
     schedule = make_schedule(planned(seed), seed, given_faults)
@@ -119,6 +124,7 @@ def test_a_repeat_never_comes_first(seed: int, given_faults: Faults) -> None:
         seen.add((each.key, each.status))
 
 
+@settings(deadline=None)
 @given(seeds, faults)
 def test_no_two_messages_of_a_customer_arrive_in_the_same_second(
     seed: int, given_faults: Faults
@@ -134,6 +140,7 @@ def test_no_two_messages_of_a_customer_arrive_in_the_same_second(
     assert set(moments.values()) == {1}
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_only_the_seed_and_the_size_decide_the_plan(seed: int) -> None:
     assert planned(seed) == planned(seed)
