@@ -25,7 +25,7 @@ FIELDS: dict[Status, set[str]] = {
     "read": {"read", "read events"},
     "failed": {"failed", "failed events", "error code"},
 }
-"""What is missing without a receipt."""
+"""The facts that a lost receipt changes."""
 
 seeds = st.integers(0, 10_000)
 shares = st.floats(0, 1)
