@@ -114,9 +114,7 @@ class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
         in the result and does not raise. Safe to repeat if the events have an `event_id`; others get one.
         Raises UnexpectedAnswerError if the response does not cover every event of a batch.
         """
-        lines = (
-            encode_fields(**({"event_id": self._new_id()} | without_none(each))) for each in events
-        )
+        lines = (encode_fields(**self._named(each)) for each in events)
         for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
             yield _batch_call(part)
 
@@ -305,6 +303,12 @@ class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
         """Record that a user reads rejected events: one of them, or without an id their list."""
         act = without_none({"role": role, "rejected_id": rejected_id, "address": address})
         return self._audit("rejected-views", user, act)
+
+    def _named(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an event with an id."""
+        if event.get("event_id") is not None:
+            return event
+        return {**event, "event_id": self._new_id()}
 
     def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
         body = encode_fields(event_id=self._new_id(), participant_id=user, act=act)

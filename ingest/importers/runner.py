@@ -1,10 +1,12 @@
 """Runs any importer: sends its events in batches, counts the results, reconciles at the end."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ingest.client import BatchResult, Client
 from ingest.errors import ConversationExistsError, EventConflictError
@@ -20,6 +22,11 @@ from ingest.importers.base import (
 
 EXISTS = frozenset({EventConflictError.code, ConversationExistsError.code})
 """Errors of an event that is stored already, perhaps with another time."""
+
+READ_AHEAD = 1000
+"""Events that are read while the API stores those before: as many as it takes in one request."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def run_import(
     sent: deque[ImportedEvent] = deque()
 
     def events() -> Iterator[dict[str, Any]]:
-        for item in report.events(importer, path, options):
+        for item in read_ahead(report.events(importer, path, options)):
             sent.append(item)
             yield item.event
 
@@ -109,3 +116,16 @@ def run_import(
         report.count(batch, sent)
         on_progress(len(batch.results))
     return report
+
+
+def read_ahead(items: Iterator[T], size: int = READ_AHEAD) -> Generator[T, None, None]:
+    """Yield the items in order; a thread reads the next `size` of them meanwhile. Raises what they raise."""
+
+    def read() -> list[T]:
+        return list(islice(items, size))
+
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(read)
+        while part := following.result():
+            following = reader.submit(read)
+            yield from part
