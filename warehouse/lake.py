@@ -118,6 +118,7 @@ def connect(
     for name in EXTENSIONS:
         con.load_extension(name)
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")  # it draws bars into the log of a load
     spill = exp.Literal.string(str(spill_path(warehouse).resolve())).sql("duckdb")
     con.execute(f"SET temp_directory = {spill}")
     # Twice the load speed and half the size of the files (DuckDB keeps input order otherwise).
