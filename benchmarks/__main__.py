@@ -15,6 +15,7 @@ from benchmarks import (
     batch,
     channels,
     growth,
+    imports,
     live,
     load,
     message,
@@ -41,6 +42,7 @@ class Name(StrEnum):
     visible = "visible"
     live = "live"
     channels = "channels"
+    imports = "imports"
     parts = "parts"
 
 
@@ -71,6 +73,8 @@ def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
             figures, levels = channels.measure(size, work)
             found.figures.extend(figures)
             found.levels.extend(levels)
+        case Name.imports:
+            found.levels.extend(imports.measure(size, work))
         case Name.parts:
             found.parts.update(parts.measure(size, work))
 

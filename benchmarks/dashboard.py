@@ -6,11 +6,9 @@ filters of a URL, waits until the script has finished, and opens the next one. A
 
 import asyncio
 import random
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.reads import linked, loads
 from benchmarks.servers import HOST, api_server, free_port, running
 from dashboards.pages import PAGES
 from dashboards.serve import command
@@ -151,18 +150,6 @@ async def _use_all(url: str, visits: Visits, users: int, seconds: float, process
     return found
 
 
-@contextmanager
-def _loads(settings: Settings, log: Path) -> Iterator[None]:
-    """Rebuild a second warehouse of the same events in the block, again and again."""
-    code = (
-        "import itertools, shutil\nfrom pathlib import Path\nfrom warehouse.build import load\n"
-        f"for _ in itertools.count():\n    shutil.rmtree({str(log.with_suffix(''))!r}, ignore_errors=True)\n"
-        f"    load(Path({str(settings.lake_path)!r}), Path({str(log.with_suffix(''))!r}), 'UTC')\n"
-    )
-    with running([sys.executable, "-c", code], {}, log):
-        yield
-
-
 def _print(found: Found) -> None:
     for title, by_page in (("first figure", found.first), ("whole page", found.whole)):
         for page, seconds in sorted(by_page.items()):
@@ -181,11 +168,13 @@ def main(
     folder: Annotated[Path, typer.Argument(help="A data folder with a loaded warehouse.")],
     users: Annotated[int, typer.Option(help="Users at once.")] = 20,
     minutes: Annotated[float, typer.Option(help="How long they stay.")] = 10,
-    load: Annotated[bool, typer.Option(help="Load the same events elsewhere meanwhile.")] = False,
+    load: Annotated[bool, typer.Option(help="Load one batch after the other meanwhile.")] = False,
 ) -> None:
     """Measure pages while many users read them."""
-    visits = read_visits(folder / "warehouse")
     with ExitStack() as stack:
+        if load:
+            folder = stack.enter_context(linked(folder))
+        visits = read_visits(folder / "warehouse")
         # What the users open is recorded in a log of its own, so the folder stays as it is.
         recorded = Path(stack.enter_context(TemporaryDirectory(prefix="convolake-users-")))
         server = stack.enter_context(api_server(recorded / "data"))
@@ -198,7 +187,7 @@ def main(
         log = folder.with_suffix(".dashboard.log")
         process = stack.enter_context(running(command(settings), environment, log))
         if load:
-            stack.enter_context(_loads(settings, folder.with_suffix(".loads.log")))
+            stack.enter_context(loads(folder))
         url = f"ws://{HOST}:{settings.dashboard_port}/_stcore/stream"
         _wait(url)
         _print(asyncio.run(_use_all(url, visits, users, minutes * 60, process.pid)))
