@@ -121,7 +121,12 @@ def read_visits(warehouse: Path) -> Visits:
 
 async def _use(url: str, visits: Visits, until: float, chosen: random.Random, found: Found) -> None:
     await asyncio.sleep(chosen.uniform(0, ARRIVAL_SECONDS))
-    async with connect(url, max_size=None, open_timeout=60, ping_interval=None) as socket:
+    try:
+        opened = await connect(url, max_size=None, open_timeout=60, ping_interval=None)
+    except TimeoutError:
+        found.errors.append("the dashboard did not accept a user within 60 s")
+        return
+    async with opened as socket:
         user = User(socket, found)
         while time.monotonic() < until:
             name, page, query = visits.choose(chosen)
