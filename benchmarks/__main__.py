@@ -19,6 +19,7 @@ from benchmarks import (
     live,
     load,
     message,
+    otlp,
     pages,
     parts,
     report,
@@ -43,6 +44,7 @@ class Name(StrEnum):
     live = "live"
     channels = "channels"
     imports = "imports"
+    otlp = "otlp"
     parts = "parts"
 
 
@@ -75,6 +77,8 @@ def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
             found.levels.extend(levels)
         case Name.imports:
             found.levels.extend(imports.measure(size, work))
+        case Name.otlp:
+            found.levels.extend(otlp.measure(size, work))
         case Name.parts:
             found.parts.update(parts.measure(size, work))
 

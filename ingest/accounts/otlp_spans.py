@@ -10,7 +10,8 @@ from sqlalchemy import ClauseElement, Engine, bindparam, delete, select, tuple_,
 
 from ingest.accounts.insert_once import insert_once
 from ingest.bots.otlp.grouping import Sender, TraceFacts, WaitingSpan
-from ingest.bots.otlp.observation import Observation
+from ingest.bots.otlp.reading import Received
+from ingest.bots.otlp.span import Record, Span
 from ingest.log.storage.statements import Bound
 from ingest.log.storage.tables import otlp_spans
 
@@ -22,31 +23,28 @@ READ_AT_ONCE = 20_000
 IDS_AT_ONCE = 500
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Observation)
+_DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
-def keep_span(sender: Sender, observation: Observation, now: int) -> Bound:
-    """Return the statement that keeps a span. Safe to repeat."""
+def keep_span(sender: Sender, received: Received, now: int) -> Bound:
+    """Return the statement that keeps a span or a log record. Safe to repeat."""
+    record = received.record
+    body = _ENCODER.encode(record)
+    row_id = record.span_id
+    if not isinstance(record, Span):  # a span may have several
+        row_id = f"{row_id}/{hashlib.sha256(body).hexdigest()[:16]}"
     return insert_once(
         otlp_spans,
         source=sender.source,
-        trace_id=observation.trace_id,
-        span_id=row_id_of(observation),
+        trace_id=record.trace_id,
+        span_id=row_id,
         channels=sender.channels,
-        conversation_id=observation.conversation_id,
-        is_root=not observation.parent_id and not observation.is_log,
+        conversation_id=received.conversation_id,
+        is_root=received.is_root,
         received_at=now,
         converted_at=None,
-        body=_ENCODER.encode(observation),
+        body=body,
     )
-
-
-def row_id_of(observation: Observation) -> str:
-    """Return the id of the row: a span's own, and for a log record one of its content."""
-    if not observation.is_log:
-        return observation.span_id
-    digest = hashlib.sha256(_ENCODER.encode(observation)).hexdigest()[:16]
-    return f"{observation.span_id}/{digest}"
 
 
 def find_waiting(engine: Engine) -> list[WaitingSpan]:
@@ -94,10 +92,10 @@ def find_traces(engine: Engine, trace_ids: Sequence[str]) -> Mapping[tuple[str, 
     return facts
 
 
-def read_spans(engine: Engine, spans: Sequence[WaitingSpan]) -> list[Observation]:
-    """Return the content of spans, in order of their times."""
+def read_spans(engine: Engine, spans: Sequence[WaitingSpan]) -> list[Record]:
+    """Return the content of spans, in any order."""
     table = otlp_spans
-    found: list[Observation] = []
+    found: list[Record] = []
     with engine.connect() as connection:
         for some in _parts(spans):
             keys = [(each.sender.source, each.trace_id, each.row_id) for each in some]
@@ -105,7 +103,7 @@ def read_spans(engine: Engine, spans: Sequence[WaitingSpan]) -> list[Observation
                 tuple_(table.c.source, table.c.trace_id, table.c.span_id).in_(keys)
             )
             found += [_DECODER.decode(row[0]) for row in connection.execute(query)]
-    return sorted(found, key=lambda each: (each.start, each.end, each.trace_id, each.span_id))
+    return found
 
 
 _CONVERTED = (

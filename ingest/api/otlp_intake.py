@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Engine
@@ -13,17 +14,25 @@ from ingest.accounts import otlp_spans
 from ingest.api.metrics import Metrics
 from ingest.bots.otlp.conversion import to_drafts
 from ingest.bots.otlp.grouping import Group, Sender, due_groups
-from ingest.bots.otlp.observation import Observation
-from ingest.bots.otlp.reading import UnreadableSpanError, read_log, read_span
+from ingest.bots.otlp.reading import (
+    Received,
+    UnreadableSpanError,
+    read,
+    receive_log,
+    receive_span,
+)
 from ingest.bots.otlp.span import Decoded
 from ingest.clock import Clock
-from ingest.errors import LogUnavailableError
+from ingest.errors import LogUnavailableError, RejectedCallError
 from ingest.events.foreign_ids import to_id
 from ingest.log.span_history import read_span_history
+from ingest.log.storage.statements import Bound
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Append, Execute, IncomingEvent
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.5
 """Interval at which spans are checked that wait."""
@@ -57,13 +66,21 @@ class OtlpIntake:
 
         Safe to repeat: a span is known by its ids. When this returns, the spans are on disk.
         """
-        observations, rejected = await run_in_threadpool(_read, decode)
-        now = self._clock()
-        statements = [otlp_spans.keep_span(sender, each, now) for each in observations]
+        statements, rejected = await run_in_threadpool(self._read, sender, decode)
         if statements:
             await self._writer.execute(Execute(statements))
             self._may_wait = True
         return rejected
+
+    def _read(self, sender: Sender, decode: Callable[[], Decoded]) -> tuple[list[Bound], list[str]]:
+        """Return the statements that keep what a request says, and why parts of it cannot be read."""
+        decoded, now = decode(), self._clock()
+        rejected = list(decoded.rejected)
+        found = [
+            *_receive(receive_span, decoded.spans, rejected),
+            *_receive(receive_log, decoded.logs, rejected),
+        ]
+        return [otlp_spans.keep_span(sender, each, now) for each in found], rejected
 
     # --- in the background
 
@@ -114,7 +131,7 @@ class OtlpIntake:
             events = self._events(group)
         except Exception:
             logger.exception("the spans of a conversation could not be converted")
-            events = []
+            events = [_unconverted(group)]
         return Append(
             group.sender.source,
             "/v1/events",
@@ -128,7 +145,7 @@ class OtlpIntake:
         known = read_span_history(self._engine, to_id(group.conversation_id))
         drafts = to_drafts(
             group.conversation_id,
-            otlp_spans.read_spans(self._engine, group.spans),
+            [read(each) for each in otlp_spans.read_spans(self._engine, group.spans)],
             known.messages,
             known.tools,
             known.event_ids,
@@ -149,27 +166,25 @@ class OtlpIntake:
             await asyncio.sleep(PURGE_SECONDS)
 
 
-def _read(decode: Callable[[], Decoded]) -> tuple[list[Observation], list[str]]:
-    """Return what a request says, and why parts of it cannot be read."""
-    decoded = decode()
-    rejected = list(decoded.rejected)
-    found: list[Observation | None] = []
-    for read, records in ((read_span, decoded.spans), (read_log, decoded.logs)):
-        _read_all(read, records, found, rejected)
-    return [each for each in found if each is not None and each.is_kept], rejected
+def _unconverted(group: Group) -> IncomingEvent:
+    """Return the rejected event of spans that could not be converted: it names them."""
+    names = [f"{each.trace_id}/{each.row_id}" for each in group.spans]
+    raw = msgspec.json.encode({"conversation_id": group.conversation_id, "spans": names})
+    return IncomingEvent(raw, error=RejectedCallError("the spans could not be converted"))
 
 
-def _read_all(
-    read: Callable[..., Observation | None],
-    records: Sequence[object],
-    found: list[Observation | None],
-    rejected: list[str],
-) -> None:
+def _receive(
+    receive: Callable[[T], Received | None], records: Sequence[T], rejected: list[str]
+) -> Iterator[Received]:
+    """Yield the records to keep; append to `rejected` why others cannot be read."""
     for each in records:
         try:
-            found.append(read(each))
+            found = receive(each)
         except UnreadableSpanError as error:
             rejected.append(str(error))
         except Exception:
             logger.exception("a span could not be read")
             rejected.append("the span cannot be read")
+        else:
+            if found is not None:
+                yield found

@@ -37,6 +37,11 @@ def read_outputs(span: Span) -> list[ChatMessage]:
     return _first_of(_OUTPUTS, span)
 
 
+def is_event(name: str) -> bool:
+    """Return whether an event has messages."""
+    return name in (DETAILS, CHOICE) or name in ROLES
+
+
 def read_event(
     name: str, content: Mapping[str, Any]
 ) -> tuple[list[ChatMessage], list[ChatMessage]]:

@@ -211,7 +211,8 @@ def _plain(value: _Any) -> Any:
     if value.string_value is not None:
         return value.string_value
     if value.int_value is not None:
-        return int(value.int_value)
+        number = int(value.int_value)
+        return number if -(2**63) <= number < 2**63 else str(number)
     if value.double_value is not None:
         return float(value.double_value)
     if value.bool_value is not None:

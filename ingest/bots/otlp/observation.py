@@ -9,23 +9,21 @@ from ingest.bots.chat_messages import ChatMessage, ToolCall
 Kind = Literal["model", "agent", "tool", "other"]
 
 
-class ToolUse(Struct, frozen=True, omit_defaults=True):
+class ToolUse(Struct, frozen=True):
     """A tool that ran, and what it returned."""
 
     call: ToolCall
     result: Any = None
 
 
-class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Observation(Struct, frozen=True, kw_only=True):
     """A span, read. Times are microseconds; `call` has the fields of `payload.model_call`."""
 
     kind: Kind
     trace_id: str
     span_id: str
-    parent_id: str = ""
     start: int
     end: int
-    conversation_id: str | None = None
     user_id: str | None = None
     bot_id: str | None = None
     bot_version: str | None = None
@@ -41,13 +39,3 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def has_content(self) -> bool:
         """Whether it has messages."""
         return bool(self.inputs or self.outputs)
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it is worth keeping: it says something, names a conversation, or ends a trace."""
-        return (
-            self.kind != "other"
-            or self.has_content
-            or self.conversation_id is not None
-            or not self.parent_id
-        )

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.bots.chat_messages import ChatMessage, ToolCall, parsed
+import msgspec
+from msgspec import Struct
+
+from ingest.bots.chat_messages import ToolCall, parsed
 from ingest.bots.otlp import dialects
 from ingest.bots.otlp.attributes import (
     first,
@@ -14,7 +17,7 @@ from ingest.bots.otlp.attributes import (
     numbered,
 )
 from ingest.bots.otlp.observation import Kind, Observation, ToolUse
-from ingest.bots.otlp.span import Attributes, LogRecord, Span, derive_ids
+from ingest.bots.otlp.span import Attributes, LogRecord, Record, Span, derive_ids
 
 CONVERSATION_IDS = (
     "gen_ai.conversation.id",
@@ -125,58 +128,89 @@ class UnreadableSpanError(ValueError):
     """The span cannot be stored: it says no time."""
 
 
-def read_span(span: Span) -> Observation:
-    """Return what a span says. Raises UnreadableSpanError."""
-    end = span.end or span.start
-    start = span.start or span.end
-    if not EARLIEST <= min(start, end) <= max(start, end) <= LATEST:
+class Received(Struct, frozen=True):
+    """A span or a log record that is worth keeping, with what says when to convert it."""
+
+    record: Record
+    conversation_id: str | None
+    is_root: bool
+
+
+def receive_span(span: Span) -> Received | None:
+    """Return a span to keep: it says something, names a conversation, or ends a trace. Raises UnreadableSpanError."""
+    times = (span.start or span.end, span.end or span.start)
+    if not EARLIEST <= min(times) <= max(times) <= LATEST:
         raise UnreadableSpanError("a span has no time, or one before 1990")
-    kind = _kind(span)
-    inputs, outputs = ([], []) if kind == "tool" else _messages(span, kind)
+    conversation_id = conversation_of(span.attributes, span.resource)
+    is_root = not span.parent_id
+    if kind_of(span) == "other" and conversation_id is None and not is_root:
+        return None
+    return Received(span, conversation_id, is_root)
+
+
+def receive_log(record: LogRecord) -> Received | None:
+    """Return a log record to keep: an event of GenAI. Raises UnreadableSpanError."""
+    if not dialects.is_event(_event_name(record)):
+        return None
+    if not EARLIEST <= record.at <= LATEST:
+        raise UnreadableSpanError("a log record has no time, or one before 1990")
+    if not record.trace_id or not record.span_id:
+        trace_id, span_id = derive_ids(msgspec.to_builtins(record))
+        record = msgspec.structs.replace(
+            record, trace_id=record.trace_id or trace_id, span_id=record.span_id or span_id
+        )
+    return Received(record, conversation_of(record.attributes, record.resource), False)
+
+
+def read(record: Record) -> Observation:
+    """Return what a span or a log record says."""
+    return read_span(record) if isinstance(record, Span) else read_log(record)
+
+
+def read_span(span: Span) -> Observation:
+    """Return what a span says."""
+    start, end = span.start or span.end, span.end or span.start
+    kind = kind_of(span)
+    has_messages = kind in ("model", "agent")
     attributes = span.attributes
     return Observation(
         kind=kind,
         trace_id=span.trace_id,
         span_id=span.span_id,
-        parent_id=span.parent_id,
         start=start // 1000,
         end=max(start, end) // 1000,
-        conversation_id=conversation_of(attributes, span.resource),
         user_id=first_text(attributes, USER_IDS),
         bot_id=bot_of(attributes, span.resource),
         bot_version=_version(span),
-        inputs=inputs,
-        outputs=outputs,
+        inputs=dialects.read_inputs(span) if has_messages else [],
+        outputs=dialects.read_outputs(span) if has_messages else [],
         call=_call(span) if kind == "model" else {},
         tool=_tool(span) if kind == "tool" else None,
         error=_error(span),
     )
 
 
-def read_log(record: LogRecord) -> Observation | None:
-    """Return what a log record says of a call; None if it is no message. Raises UnreadableSpanError."""
-    name = record.event_name or str(record.attributes.get("event.name", ""))
+def read_log(record: LogRecord) -> Observation:
+    """Return what a log record says of a call."""
     body = parsed(record.body)
     content = {**record.attributes, **(body if isinstance(body, Mapping) else {})}
-    inputs, outputs = dialects.read_event(name, content)
-    if not inputs and not outputs:
-        return None
-    if not EARLIEST <= record.at <= LATEST:
-        raise UnreadableSpanError("a log record has no time, or one before 1990")
-    derived = derive_ids({"name": name, "content": content, "at": record.at})
+    inputs, outputs = dialects.read_event(_event_name(record), content)
     return Observation(
         kind="model",
-        trace_id=record.trace_id or derived[0],
-        span_id=record.span_id or derived[1],
+        trace_id=record.trace_id,
+        span_id=record.span_id,
         start=record.at // 1000,
         end=record.at // 1000,
-        conversation_id=conversation_of(record.attributes, record.resource),
         user_id=first_text(record.attributes, USER_IDS),
         bot_id=bot_of(record.attributes, record.resource),
         inputs=inputs,
         outputs=outputs,
         is_log=True,
     )
+
+
+def _event_name(record: LogRecord) -> str:
+    return record.event_name or str(record.attributes.get("event.name", ""))
 
 
 def conversation_of(attributes: Attributes, resource: Attributes) -> str | None:
@@ -204,7 +238,8 @@ def _version(span: Span) -> str | None:
     )
 
 
-def _kind(span: Span) -> Kind:
+def kind_of(span: Span) -> Kind:
+    """Return what a span is about."""
     attributes = span.attributes
     operation = str(attributes.get("gen_ai.operation.name", ""))
     if operation in OPERATIONS:
@@ -217,12 +252,6 @@ def _kind(span: Span) -> Kind:
         return VERCEL.get(vercel) or ("model" if ".do" in vercel else "agent")
     is_model = first(attributes, ("gen_ai.request.model", "llm.request.type")) is not None
     return "model" if is_model else "other"
-
-
-def _messages(span: Span, kind: Kind) -> tuple[list[ChatMessage], list[ChatMessage]]:
-    if kind == "other":
-        return [], []
-    return dialects.read_inputs(span), dialects.read_outputs(span)
 
 
 def _call(span: Span) -> dict[str, Any]:

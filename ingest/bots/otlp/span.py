@@ -21,7 +21,7 @@ class SpanEvent(Struct, frozen=True):
     attributes: Attributes
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class Span(Struct, frozen=True, kw_only=True, tag=True):
     """A span. Times are nanoseconds since 1970; `error`: why it failed, None if it did not."""
 
     trace_id: str
@@ -37,7 +37,7 @@ class Span(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class LogRecord(Struct, frozen=True, kw_only=True):
+class LogRecord(Struct, frozen=True, kw_only=True, tag=True):
     """A log record with the ids of its span; "" where it names none."""
 
     trace_id: str
@@ -47,6 +47,9 @@ class LogRecord(Struct, frozen=True, kw_only=True):
     attributes: Attributes
     resource: Attributes
     body: Any = None
+
+
+Record = Span | LogRecord
 
 
 class Decoded(Struct):
