@@ -41,7 +41,7 @@ def print_spans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("CONVOLAKE_STORE_URL", settings.store_url)
 
     def run(conversation_id: str) -> Body:
-        printed = CliRunner().invoke(cli, ["to-otlp", conversation_id])
+        printed = CliRunner().invoke(cli, ["otlp", conversation_id])
         assert printed.exit_code == 0, printed.output
         found: Body = json.loads(printed.output)
         return found
@@ -124,4 +124,4 @@ def test_an_unknown_conversation_is_an_error(
     bot_api: BotApi, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
-    assert CliRunner().invoke(cli, ["to-otlp", "nowhere"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["otlp", "nowhere"]).exit_code == 2

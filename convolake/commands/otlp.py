@@ -1,4 +1,4 @@
-"""`to-otlp`: prints a conversation as spans of OpenTelemetry."""
+"""`otlp`: prints a conversation as spans of OpenTelemetry."""
 
 from typing import Annotated, Any
 
@@ -14,10 +14,10 @@ PAGE = 1_000
 
 
 @app.command()
-def to_otlp(
+def otlp(
     conversation_id: Annotated[str, typer.Argument(help="The conversation.")],
 ) -> None:
-    """Print a conversation as OTLP in JSON: `convolake to-otlp ID | curl --json @- … /v1/traces`.
+    """Print a conversation as OTLP in JSON: `convolake otlp ID | curl --json @- … /v1/traces`.
 
     It reads the log, so this runs where the API runs.
     """
