@@ -78,7 +78,7 @@ def make_batch(number: int) -> bytes:
         span.start_time_unix_nano = start + turn * 10_000_000_000
         span.end_time_unix_nano = span.start_time_unix_nano + 2_000_000_000
         _set(span.attributes, _attributes(f"c{conversation}", turn))
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _attributes(conversation: str, turn: int) -> dict[str, str | int]:

@@ -58,7 +58,7 @@ def timed(api: BotApi, conversation_id: str = "c1") -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("dialect", ["genai", "openinference"])
-def test_a_conversation_that_a_bot_logged_comes_back_with_its_times_tools_and_calls(
+def test_a_conversation_that_a_bot_logged_is_written_with_its_times_tools_and_calls(
     bot_api: BotApi, other_api: BotApi, print_spans: Any, dialect: str
 ) -> None:
     for request in requests_of(dialect):
@@ -75,7 +75,7 @@ def test_a_conversation_that_a_bot_logged_comes_back_with_its_times_tools_and_ca
             assert first["payload"].get(field) == second["payload"].get(field)
 
 
-def test_a_conversation_of_a_channel_comes_back_with_its_messages(
+def test_a_conversation_of_a_channel_is_written_with_its_messages(
     bot_api: BotApi, other_api: BotApi, print_spans: Any
 ) -> None:
     """Two messages in a row, the same words twice, an agent, a note, an edit, a deletion, an open question."""

@@ -1,5 +1,6 @@
 -- The calls of language models in $conversation_id, from sequence $first to $last.
--- `seconds`: as the bot measured the call, or else from the start of its turn to its completion; null if it reported neither.
+-- `seconds`: as the bot measured the call, or else from the start of its turn to its completion;
+-- null if it reported neither.
 
 with
 

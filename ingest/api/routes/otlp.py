@@ -10,8 +10,8 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from ingest.api import openapi_document
 from ingest.api.dependencies import authorize, get_context, preload_credentials
-from ingest.api.openapi import problem_responses
 from ingest.api.raw_route import RawRoute
 from ingest.api.request_body import header, media_type, receive_body
 from ingest.auth.permissions import Caller
@@ -64,36 +64,36 @@ _DECODERS: Mapping[tuple[Signal, bool], Callable[[bytes], Decoded]] = {
 }
 
 
-def _describe(name: str, example: object) -> dict[str, object]:
-    """Return `openapi_extra` of a route: its bodies, and its answer."""
-    schema = {"type": "object", "title": name}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": schema, "example": example},
-                PROTOBUF: {"schema": {"type": "string", "format": "binary"}},
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "On disk; `partialSuccess` says how many were rejected, and why",
-                "content": {
-                    JSON: {"schema": {"type": "object"}, "example": {}},
-                    PROTOBUF: {"schema": {"type": "string", "format": "binary"}},
-                },
-            }
-        },
+def _describe(body: type, example: object) -> dict[str, object]:
+    """Return `openapi_extra` of a route: its bodies, and its answers, in the format of the body."""
+    answers_by_status: dict[str, object] = {
+        "200": {
+            "description": "On disk; `partialSuccess` says how many were rejected, and why",
+            "content": _content(answers.ExportResponse, {}),
+        }
     }
+    for error in ERRORS:
+        problem = error("what is wrong, what to do")
+        status = {"code": RPC_CODES[error.status], "message": problem.detail}
+        content = _content(answers.RpcStatus, status)
+        answers_by_status[str(error.status)] = {"description": error.title, "content": content}
+    body_content = {"required": True, "content": _content(body, example)}
+    return {"requestBody": body_content, "responses": answers_by_status}
 
 
-raw = APIRouter(tags=["bots"], route_class=RawRoute, responses=problem_responses(ERRORS))
+def _content(kind: type, example: object) -> dict[str, object]:
+    openapi_document.STRUCTS.add(kind)
+    schema = openapi_document.reference(kind.__name__)
+    return {JSON: {"schema": schema, "example": example}, PROTOBUF: {"schema": {"type": "string"}}}
+
+
+raw = APIRouter(tags=["bots"], route_class=RawRoute)
 
 
 @raw.post(
     "/v1/traces",
     response_class=Response,
-    openapi_extra=_describe("ExportTraceServiceRequest", {"resourceSpans": []}),
+    openapi_extra=_describe(answers.ExportTraceServiceRequest, {"resourceSpans": []}),
 )
 async def export_traces(request: Request) -> Response:
     """Take spans of OpenTelemetry. Those of calls of models, tools and agents become a conversation.
@@ -106,7 +106,7 @@ async def export_traces(request: Request) -> Response:
 @raw.post(
     "/v1/logs",
     response_class=Response,
-    openapi_extra=_describe("ExportLogsServiceRequest", {"resourceLogs": []}),
+    openapi_extra=_describe(answers.ExportLogsServiceRequest, {"resourceLogs": []}),
 )
 async def export_logs(request: Request) -> Response:
     """Take log records of OpenTelemetry. Those named `gen_ai.…` have the content of a call of a model."""

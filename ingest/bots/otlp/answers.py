@@ -3,10 +3,45 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 Signal = Literal["traces", "logs"]
+
+
+class PartialSuccess(Struct, rename="camel"):
+    """How many records of a request were not taken, and why."""
+
+    error_message: str
+    rejected_spans: str | None = None
+    rejected_log_records: str | None = None
+
+
+class ExportResponse(Struct, rename="camel"):
+    """The answer to a request of OTLP; empty if all of it was taken."""
+
+    partial_success: PartialSuccess | None = None
+
+
+class RpcStatus(Struct):
+    """An error of OTLP: a code of gRPC, and what is wrong."""
+
+    code: int
+    message: str
+
+
+class ExportTraceServiceRequest(Struct, rename="camel"):
+    """Spans by resource and scope, as OTLP defines them."""
+
+    resource_spans: list[Any] = []
+
+
+class ExportLogsServiceRequest(Struct, rename="camel"):
+    """Log records by resource and scope, as OTLP defines them."""
+
+    resource_logs: list[Any] = []
+
 
 REJECTED = {"traces": "rejectedSpans", "logs": "rejectedLogRecords"}
 MAX_REASONS = 3

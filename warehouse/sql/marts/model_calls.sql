@@ -15,10 +15,10 @@
 -- input_tokens      payload.model_call.input_tokens; null if not reported
 -- output_tokens     payload.model_call.output_tokens; null if not reported
 -- total_tokens      payload.model_call.tokens, or else the sum of the two; null if not reported
--- cached_tokens     payload.model_call.cached_tokens: input tokens from the provider's cache, part of input_tokens
+-- cached_tokens     payload.model_call.cached_tokens: from the provider's cache, part of input_tokens
 -- reasoning_tokens  payload.model_call.reasoning_tokens: tokens of thought, part of output_tokens
 -- latency_seconds   payload.model_call.latency_seconds: until the answer was complete
--- first_chunk_seconds  payload.model_call.first_chunk_seconds: until the first part of the answer came
+-- first_chunk_seconds  payload.model_call.first_chunk_seconds: until the answer began
 -- finish_reason     payload.model_call.finish_reason: why the model stopped
 -- error             payload.model_call.error: why the call failed; null if it did not
 -- cost              price at the time of the call, as the bot reports it; null if unknown, never 0
