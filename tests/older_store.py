@@ -6,6 +6,8 @@ from tests.factories import damage
 LATER = (
     "otlp_spans",
     "channel_sends", "channel_threads", "merge_proposals", "contact_addresses", "waiting_items",
+OF_CHANNELS = (
+    "otlp_spans", "channel_sends", "channel_threads", "merge_proposals", "contact_addresses", "waiting_items",
     "provider_messages", "channel_refusals", "channel_calls", "channel_accounts",
 )  # fmt: skip
 OF_REVIEWS = ("scorecards", "review_samples", "reviews", "review_locks")
