@@ -24,7 +24,6 @@ from convolake.commands import (
     simulate,
     sql,
     tail,
-    to_otlp,
     verify,
 )
 
@@ -48,7 +47,6 @@ for part in (
     search.app,
     export.app,
     chats.app,
-    to_otlp.app,
     otlp.app,
     verify.app,
     compact.app,

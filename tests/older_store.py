@@ -4,9 +4,6 @@ from ingest.settings import Settings
 from tests.factories import damage
 
 LATER = (
-    "otlp_spans",
-    "channel_sends", "channel_threads", "merge_proposals", "contact_addresses", "waiting_items",
-OF_CHANNELS = (
     "otlp_spans", "channel_sends", "channel_threads", "merge_proposals", "contact_addresses", "waiting_items",
     "provider_messages", "channel_refusals", "channel_calls", "channel_accounts",
 )  # fmt: skip

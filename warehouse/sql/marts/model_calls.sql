@@ -15,7 +15,7 @@
 -- input_tokens      payload.model_call.input_tokens; null if not reported
 -- output_tokens     payload.model_call.output_tokens; null if not reported
 -- total_tokens      payload.model_call.tokens, or else the sum of the two; null if not reported
--- cached_tokens     payload.model_call.cached_tokens: from the provider's cache, part of input_tokens
+-- cached_tokens     payload.model_call.cached_tokens: from a cache, part of input_tokens
 -- reasoning_tokens  payload.model_call.reasoning_tokens: tokens of thought, part of output_tokens
 -- latency_seconds   payload.model_call.latency_seconds: until the answer was complete
 -- first_chunk_seconds  payload.model_call.first_chunk_seconds: until the answer began
