@@ -1,8 +1,7 @@
 """Uses of tools: a model asks for a call, a tool runs, a later call of a model has the result. Pure.
 
-Each call and each result is one event, whichever spans speak of it. An id of a call is its name; a short
-one is not, because some models count from 1 in each turn. Then the content names it, in its trace, and a
-repeated history finds it by its content.
+Each call and each result is one event, whichever spans speak of it. Its name is the id of the call, or its content
+without one. A short id is a name in its trace only, because some models count from 1 in each turn.
 """
 
 from collections import defaultdict
@@ -146,9 +145,9 @@ def _is_unique(payload: Mapping[str, Any]) -> bool:
 
 def _name(payload: Mapping[str, Any]) -> str:
     """Return the name of a call or a result: its id, or else its content without how long it took."""
-    if _is_unique(payload):
+    if payload.get("call_id"):
         return str(payload["call_id"])
-    said = {name: payload.get(name) for name in ("call_id", "arguments", "result")}
+    said = {name: payload.get(name) for name in ("arguments", "result")}
     return f"{payload.get('tool', '')}/{as_json(said)}"
 
 
