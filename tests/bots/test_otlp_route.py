@@ -117,7 +117,7 @@ BAD: list[tuple[dict[str, str], bytes, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "body", "status"), BAD)
+@pytest.mark.parametrize(("headers", "body", "status"), BAD, ids=range(len(BAD)))
 def test_a_bad_body_is_answered_with_a_status_that_no_client_repeats(
     bot_api: BotApi, headers: dict[str, str], body: bytes, status: int
 ) -> None:
