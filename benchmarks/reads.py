@@ -38,7 +38,7 @@ from warehouse.maintenance import MERGE_LOADS, merge
 
 DAYS = 30
 LATE_CONVERSATIONS = 80
-"""Conversations of each month that get a late message in a load; each load has others."""
+"""Conversations of each month that get a late message in a load; the next loads have others."""
 
 IDS = 500
 Query = Callable[[], object]
@@ -140,7 +140,8 @@ def load_on(data: Path, until: Any) -> None:
     added.rows = read_manifest(added.lake.path)[0][-1].last_position
     ids = base["conversation_id"].unique()
     for number in itertools.count(1):
-        late = ids.slice(number * LATE_CONVERSATIONS, LATE_CONVERSATIONS)
+        place = number * LATE_CONVERSATIONS % (len(ids) - LATE_CONVERSATIONS)
+        late = ids.slice(place, LATE_CONVERSATIONS)
         known = base.filter(pc.is_in(base["conversation_id"], value_set=late))
         added.add(batch(base, known, f"{number}-"))
         load(added.lake.path, data / "warehouse", ZONE)
