@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long test-bots test-postgres prove channels check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
+.PHONY: help install demo test test-long test-bots test-postgres prove channels imports check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -49,6 +49,10 @@ prove: install ## inject every fault at full length, with controls; prints docs/
 
 channels: install ## send every recorded call of ../shared/data/C_webhooks to an API; print what became of them
 	$(BIN)/python -m tests.channels.recorded_run
+
+imports: install ## read every real file of ../shared/data with its importer, against another reading; print a table
+	$(BIN)/pytest -q --formats tests/importers/test_real_files.py tests/bots/test_rasa.py tests/bots/test_bot_framework.py \
+	  tests/bots/test_dialogflow.py tests/bots/test_langfuse.py tests/bots/test_real_openai_chat.py
 
 check: install ## check style, types, layers, SQL, spelling and the OpenAPI document
 	$(BIN)/ruff check $(CODE)

@@ -21,6 +21,7 @@ from tests.api_server import Installation, run_server
 from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
 from tests.postgres_server import PostgresServer, postgres_server
+from tests.real_files import table
 from tests.webhook_receiver import Receiver, webhook_receiver
 
 FAULTS = Path(__file__).parent / "faults"
@@ -60,7 +61,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database", choices=("sqlite", "postgresql"), default="sqlite",
         help="database of the log in tests that use the fixture `store_url`",
     )  # fmt: skip
+    parser.addoption(
+        "--formats", action="store_true", help="print what each import format gave of real files"
+    )
     parser.addoption("--seed", type=int, help="seed of the random choices; printed at the start")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.getoption("--formats"):
+        for line in table():
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,14 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from ingest.events.draft import Draft, validate_draft
-from ingest.importers import IMPORTERS
-from ingest.importers.base import NO_OPTIONS, Damage, ImportedEvent, ImportOptions, Item
+from ingest.importers.base import Damage, ImportedEvent, Item
+from tests.real_files import DATA
 
-LOGS = Path(__file__).parents[3] / "shared/data/D_bot_logs"
+LOGS = DATA / "D_bot_logs"
 needs_files = pytest.mark.skipif(
     not LOGS.exists(), reason="the files are not next to this checkout"
 )
@@ -26,17 +24,6 @@ def files(folder: str, *, without: str = "\0") -> list[Path]:
     """The files of a folder, none where the folder is absent."""
     found = sorted((LOGS / folder).glob("*")) if LOGS.exists() else []
     return [path for path in found if without not in path.name]
-
-
-def read(name: str, path: Path, options: ImportOptions = NO_OPTIONS) -> list[Item]:
-    """What an importer reads; every event is one that the log accepts, with an id of its own."""
-    importer = next(each for each in IMPORTERS if each.name == name)
-    items = list(importer.read(path, options))
-    made = [item.event for item in items if isinstance(item, ImportedEvent)]
-    for event in made:
-        validate_draft(msgspec.convert(event, Draft), None)
-    assert len({event["event_id"] for event in made}) == len(made)
-    return items
 
 
 def events(items: list[Item], event_type: str = "") -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import pytest
 from ingest.bots import LOGGERS
 from ingest.bots.base import Surroundings
 from ingest.bots.bot_event import BotEvent, UnreadableRecordError, render
-from tests.bots.real_files import damage, events, files, needs_files, read, said, types
+from tests.bots.real_files import damage, events, files, needs_files, said, types
+from tests.real_files import read
 
 
 def made(*records: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import pytest
 from ingest.bots import LOGGERS
 from ingest.bots.base import Part, Surroundings, Unreadable
 from ingest.bots.bot_event import BotEvent, UnreadableRecordError, render
-from tests.bots.real_files import damage, events, files, needs_files, read, said, types, when
+from tests.bots.real_files import damage, events, files, needs_files, said, types, when
+from tests.real_files import read
 
 AT = 1_700_000_000.25
 

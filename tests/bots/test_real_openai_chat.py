@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bots.real_files import by_conversation, damage, files, needs_files, read, types
+from tests.bots.real_files import by_conversation, damage, files, needs_files, types
+from tests.real_files import read
 
 pytestmark = needs_files
 

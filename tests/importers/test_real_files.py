@@ -14,29 +14,16 @@ from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from ingest.events.draft import Draft, validate_draft
-from ingest.importers import IMPORTERS
-from ingest.importers.base import NO_OPTIONS, Ambiguity, Damage, ImportedEvent, ImportOptions, Item
+from ingest.importers.base import Ambiguity, Damage, ImportedEvent, ImportOptions, Item
+from tests.real_files import DATA, read
 
-DATA = Path(__file__).parents[3] / "shared/data"
 DIALOGUES, CHATS = DATA / "A_dialogues", DATA / "B_timestamped_chat"
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the files are not next to this checkout")
 
 Said = tuple[str | None, str, datetime | None]
 """Sender, text and time of a message."""
-
-
-def read(name: str, path: Path, options: ImportOptions = NO_OPTIONS) -> list[Item]:
-    importer = next(each for each in IMPORTERS if each.name == name)
-    items = list(importer.read(path, options))
-    made = [item.event for item in items if isinstance(item, ImportedEvent)]
-    for event in made:
-        validate_draft(msgspec.convert(event, Draft), None)
-    assert len({event["event_id"] for event in made}) == len(made)
-    return items
 
 
 def of(items: list[Item], event_type: str) -> list[dict[str, Any]]:
