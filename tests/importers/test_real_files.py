@@ -5,6 +5,7 @@ other tests still run.
 """
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -325,6 +326,31 @@ def test_star_dialogues_that_are_a_file_each() -> None:
         texts = [each["Text"] for each in json.loads(path.read_text())["Events"] if "Text" in each]
         assert not damage(items)
         assert [e.event["text"] for e in items if "text" in e.event] == texts  # type: ignore[union-attr]
+
+
+STAR_SPOKEN = {"User": ("utter",), "Wizard": ("utter", "pick_suggestion")}
+"""Who says something that the other side reads, by the actions of the file."""
+
+
+def test_every_message_of_all_star_dialogues() -> None:
+    path = DIALOGUES / "star/star_dev_2000.jsonl.gz"
+    with gzip.open(path) as file:
+        dialogues = [json.loads(line) for line in file]
+    expected = [
+        (f"star-{each['DialogueID']}", event["Agent"], event["Text"], event["UnixTime"])
+        for each in dialogues
+        for event in each["Events"]
+        if event["Action"] in STAR_SPOKEN.get(event["Agent"], ())
+    ]
+    items = read("star", path)
+    agents = {"customer": "User", "agent": "Wizard"}
+    found = [
+        (e["conversation_id"], agents[e["participant_role"]], e["text"], when(e))
+        for e in of(items, "message.created")
+    ]
+    assert found == [(*each[:3], datetime.fromtimestamp(each[3], UTC)) for each in expected]
+    assert len(found) == 28_882
+    assert not damage(items)
 
 
 def test_mail_files() -> None:
