@@ -51,7 +51,7 @@ channels: install ## send every recorded call of ../shared/data/C_webhooks to an
 	$(BIN)/python -m tests.channels.recorded_run
 
 imports: install ## read every real file of ../shared/data with its importer, against another reading; print a table
-	$(BIN)/pytest -q --formats tests/importers/test_real_files.py tests/bots/test_rasa.py tests/bots/test_bot_framework.py \
+	$(BIN)/pytest -q --formats tests/importers/test_real_files.py tests/importers/test_real_dialogues.py tests/bots/test_rasa.py tests/bots/test_bot_framework.py \
 	  tests/bots/test_dialogflow.py tests/bots/test_langfuse.py tests/bots/test_real_openai_chat.py
 
 check: install ## check style, types, layers, SQL, spelling and the OpenAPI document
