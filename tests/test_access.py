@@ -26,6 +26,7 @@ from ingest.auth.tokens import get_or_create_token_secret
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
+from tests.bots import otlp_bodies
 from tests.factories import Clock, Ids, make_conversation, make_event
 
 OPEN = {"/asyncapi.json", "/healthz", "/readyz", "/metrics", "/chat", "/chat/conversations",
@@ -42,8 +43,6 @@ ROUTES = [
 IDS = {"conversation_id": "c1", "participant_id": "ada", "message_id": "c1-m0",
        "handoff_id": "h1", "contact_id": "person-1", "rejected_id": "1", "webhook_id": "w1", "account_id": "shop",
        "hook_id": "k1", "sample_id": "s1", "framework": "rasa"}  # fmt: skip
-OTLP = {"/v1/traces", "/v1/logs"}
-"""Routes whose errors have the form that OTLP says: a `Status` in the content type of the request."""
 TEXT = "the code of the safe is 4711"
 
 CUSTOMERS = {
@@ -144,7 +143,7 @@ def test_an_invalid_credential_gets_an_error_and_no_data(
         answer = call_route(filled, method, path, authorization)
         assert answer.status_code in (401, 403, 404), (name, answer.text)
         assert TEXT not in answer.text
-        form = "application/json" if path in OTLP else "application/problem+json"
+        form = "application/json" if path in otlp_bodies.PATHS else "application/problem+json"
         assert answer.headers["content-type"] == form
         assert "c1" not in answer.text
 

@@ -151,3 +151,7 @@ def genai(
         **({} if conversation is None else {"gen_ai.conversation.id": conversation}),
         **over,
     }
+
+
+PATHS = {"/v1/traces", "/v1/logs"}
+"""Routes whose errors have the form that OTLP says: a `Status` in the content type of the request."""
