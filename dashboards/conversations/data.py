@@ -102,7 +102,11 @@ def _read_page(
         "skipped": (page - 1) * page_size,
         "page_size": page_size,
     }
-    return read_frames(warehouse, HERE, ["conversations_page"], parameters)["conversations_page"]
+    days: dict[str, Any] = {"earliest_on": None, "latest_on": None}
+    with snapshot(warehouse) as cursor:
+        if search.text:
+            (days,) = run_query(cursor, HERE / "sql" / "message_days.sql", parameters).to_dicts()
+        return run_query(cursor, HERE / "sql" / "conversations_page.sql", parameters | days)
 
 
 @st.cache_data(ttl=TTL_SECONDS, show_spinner=False)

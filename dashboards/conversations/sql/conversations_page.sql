@@ -16,9 +16,7 @@ said as (
     cross join searched
     where
         searched.words <> ''
-        -- A conversation that began in the period has no earlier message, handoff or rating.
-        and messages.happened_on
-        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
+        and messages.happened_on between cast($earliest_on as date) and cast($latest_on as date)
         and contains(strip_accents(lower(nfc_normalize(messages.text))), searched.words)
     group by messages.conversation_id
 ),
@@ -43,6 +41,7 @@ waited as (
         end as waited_seconds
     from handoffs
     where
+        -- A conversation that began in the period has no earlier handoff or rating.
         requested_on
         >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
 ),
