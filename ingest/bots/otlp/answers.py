@@ -34,13 +34,13 @@ class RpcStatus(Struct):
 class ExportTraceServiceRequest(Struct, rename="camel"):
     """Spans by resource and scope, as OTLP defines them."""
 
-    resource_spans: list[Any] = []
+    resource_spans: list[dict[str, Any]] = []
 
 
 class ExportLogsServiceRequest(Struct, rename="camel"):
     """Log records by resource and scope, as OTLP defines them."""
 
-    resource_logs: list[Any] = []
+    resource_logs: list[dict[str, Any]] = []
 
 
 REJECTED = {"traces": "rejectedSpans", "logs": "rejectedLogRecords"}
