@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from dashboards.cell_text import texts
+
 EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-])")
 PHONE = re.compile(
@@ -79,19 +81,14 @@ def mask_payload(payload: str) -> str:
 
 def mask_ids(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """Return rows with the texts of the columns `names` masked."""
-    masked = (pl.col(name).map_elements(mask, return_dtype=pl.String) for name in names)
-    return rows.with_columns(masked)
+    return rows.with_columns(texts(rows[name], mask) for name in names)
 
 
 def mask_entries(entries: pl.DataFrame) -> pl.DataFrame:
     """Return entries of a transcript masked; `is_masked` says in which of them something is."""
     names = [name for name in COLUMNS if name in entries.columns]
     masked = mask_ids(entries, names).with_columns(
-        *(
-            pl.col(name).map_elements(mask_payload, return_dtype=pl.String)
-            for name in ("payload",)
-            if name in entries.columns
-        ),
+        *(texts(entries[name], mask_payload) for name in ("payload",) if name in entries.columns),
     )
     changed = [entries[name].ne_missing(masked[name]) for name in names]
     if "payload" in entries.columns:

@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import access, audit, filters, formatting, masking, page_layout
+from dashboards.cell_text import texts
 from dashboards.conversations import data, reading, saving, search_filters
 from dashboards.conversations.data import ConversationPage
 from dashboards.downloads import show_downloads
@@ -57,10 +58,10 @@ def _show_list(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     is_masked = not access.may("mask.lift")
     listed = masking.mask_ids(found.rows, IDS) if is_masked else found.rows
     rows = listed.with_columns(
-        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
-        pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
-        lasted=pl.col("duration_seconds").map_elements(formatting.duration, return_dtype=pl.String),
-        wait=pl.col("wait_seconds").map_elements(formatting.duration, return_dtype=pl.String),
+        texts(listed["channel"], formatting.channel),
+        texts(listed["state"], formatting.name),
+        lasted=texts(listed["duration_seconds"], formatting.duration),
+        wait=texts(listed["wait_seconds"], formatting.duration),
     )
     st.dataframe(
         rows.select(*COLUMNS),

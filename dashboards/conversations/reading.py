@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import streamlit as st
 
 from dashboards import access, audit, filters, formatting, masking
+from dashboards.cell_text import texts
 from dashboards.conversations import data, details, print_view, same_person, tools, transcript
 from dashboards.conversations.data import PART_SIZE, Transcript
 from dashboards.conversations.transcript import View
@@ -173,10 +173,10 @@ def _show_others(warehouse: Path, row: dict[str, Any], *, is_masked: bool) -> No
     with st.expander(f"Other conversations of this contact ({formatting.count(matches)}{newest})"):
         listed = masking.mask_ids(others, ["conversation_id"]) if is_masked else others
         shown = listed.with_columns(
-            pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
-            pl.col("state").map_elements(formatting.name, return_dtype=pl.String),
-            link=others["conversation_id"].map_elements(
-                lambda each: filters.link({"conversation": each}), return_dtype=pl.String
+            texts(listed["channel"], formatting.channel),
+            texts(listed["state"], formatting.name),
+            link=texts(
+                others["conversation_id"], lambda each: filters.link({"conversation": each})
             ),
         )
         st.dataframe(shown.select(*OTHERS), key="others", hide_index=True, column_config=OTHERS)

@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import filters, formatting, page_layout
+from dashboards.cell_text import texts
 from dashboards.filter_state import Bounds, Period
 from dashboards.handoffs import charts, data
 from dashboards.handoffs.data import Handoffs
@@ -76,11 +77,10 @@ def _show_charts(found: Handoffs) -> None:
 def _show_table(title: str, frame: pl.DataFrame, unnamed: str) -> None:
     st.subheader(title, anchor=False)
     durations = [
-        pl.col(name).map_elements(formatting.duration, return_dtype=pl.String)
-        for name in ("wait_p50", "wait_p90", "reply_p50")
+        texts(frame[name], formatting.duration) for name in ("wait_p50", "wait_p90", "reply_p50")
     ]
     shown = frame.with_columns(
-        pl.col("name").fill_null(unnamed).map_elements(formatting.quote, return_dtype=pl.String),
+        texts(frame["name"].fill_null(unnamed), formatting.quote),
         *durations,
     )
     st.dataframe(

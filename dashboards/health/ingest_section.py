@@ -4,6 +4,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formatting
+from dashboards.cell_text import texts
 from dashboards.health.api_stats import ApiStats
 
 FIGURES = {
@@ -32,7 +33,7 @@ def show(found: ApiStats) -> None:
         "before anything is parsed; stored = accepted + those that the server added (sessions)."
     )
     st.dataframe(
-        found.counters.with_columns(pl.col("source").map_elements(formatting.reveal, pl.String)),
+        found.counters.with_columns(texts(found.counters["source"], formatting.reveal)),
         hide_index=True,
         column_config={name: name.capitalize() for name in found.counters.columns},
     )

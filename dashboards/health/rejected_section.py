@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboards import audit, filters, formatting
 from dashboards.api_client import NoKeyError, open_client
+from dashboards.cell_text import texts
 from dashboards.health import api_stats, replay
 from ingest.client import Client, ClientError
 from ingest.settings import Settings
@@ -39,7 +40,7 @@ def show(rejected: pl.DataFrame) -> None:
     )
     st.dataframe(
         rejected.select(*COLUMNS).with_columns(
-            pl.col("source", "detail", "raw").map_elements(_safe, pl.String)
+            texts(rejected[name], _safe) for name in ("source", "detail", "raw")
         ),
         key="rejected list",
         hide_index=True,

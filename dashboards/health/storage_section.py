@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import formatting
+from dashboards.cell_text import texts
 from dashboards.health.data import Stored, load_storage, read_report
 from dashboards.warehouse_reader import Frames
 from ingest.settings import Settings
@@ -26,9 +27,7 @@ def show(settings: Settings, frames: Frames) -> None:
     _show_maintenance(settings)
     with st.expander("Tables of the warehouse"):
         st.dataframe(
-            frames["tables"].with_columns(
-                pl.col("bytes").map_elements(formatting.size, return_dtype=pl.String)
-            ),
+            frames["tables"].with_columns(texts(frames["tables"]["bytes"], formatting.size)),
             hide_index=True,
             column_config={"table_name": "Table", "files": "Files", "bytes": "Size"},
         )

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import streamlit as st
 
 from dashboards import filters, formatting
+from dashboards.cell_text import texts
 from dashboards.downloads import show_downloads
 from dashboards.filter_state import Period, Scope
 from dashboards.metrics import data
@@ -105,14 +105,10 @@ def _sums(metric: Metric, found: Cases) -> str:
 def _show_rows(metric: Metric, found: Cases) -> None:
     names = ("bot_id", "bot_version", "breakdown")
     rows = found.rows.with_columns(
-        *(pl.col(name).map_elements(formatting.quote, return_dtype=pl.String) for name in names),
-        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String),
-        conversation=pl.col("conversation_id").map_elements(
-            formatting.reveal, return_dtype=pl.String
-        ),
-        value=pl.col("value").map_elements(
-            lambda each: _measure(float(each), metric), return_dtype=pl.String
-        ),
+        *(texts(found.rows[name], formatting.quote) for name in names),
+        texts(found.rows["channel"], formatting.channel),
+        conversation=texts(found.rows["conversation_id"], formatting.reveal),
+        value=texts(found.rows["value"], lambda each: _measure(float(each), metric)),
     )
     event = st.dataframe(
         rows.select(each for each in COLUMNS if each in _shown(metric, found)),

@@ -11,6 +11,7 @@ import altair as alt
 import polars as pl
 
 from dashboards import formatting
+from dashboards.cell_text import texts
 from dashboards.filter_state import Grain
 
 PALETTE = (
@@ -38,9 +39,7 @@ def conversations_by_channel(
     frame: pl.DataFrame, grain: Grain, colours: dict[str, str]
 ) -> alt.Chart:
     """Return conversations started in each step, stacked by channel."""
-    named = frame.with_columns(
-        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
-    )
+    named = frame.with_columns(texts(frame["channel"], formatting.channel))
     return _stacked(
         named, grain, "conversations", "channel",
         {formatting.channel(each): _colour_of(each, colours) for each in frame["channel"].unique().sort()},
@@ -96,9 +95,7 @@ def handoff_rate_over_time(frame: pl.DataFrame, grain: Grain) -> alt.Chart:
 
 def handoff_rate_by_channel(frame: pl.DataFrame, colours: dict[str, str]) -> alt.Chart:
     """Return the handoff rate of each channel, in the channel's colour."""
-    named = frame.with_columns(
-        pl.col("channel").map_elements(formatting.channel, return_dtype=pl.String)
-    )
+    named = frame.with_columns(texts(frame["channel"], formatting.channel))
     present = {formatting.channel(each): _colour_of(each, colours) for each in frame["channel"]}
     chart: alt.Chart = (
         alt.Chart(named)
@@ -174,7 +171,7 @@ _RATE_TOOLTIP = [
 
 def _with_days(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        day=pl.col("step_on").map_elements(formatting.day, return_dtype=pl.String),
+        day=texts(frame["step_on"], formatting.day),
         step_on=pl.col("step_on").dt.to_string("%Y-%m-%d"),
     )
 
