@@ -1,11 +1,11 @@
-"""A server that notices that a page has loaded something."""
+"""A server that notices that a page or a query has loaded something."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 class Beacon:
-    """A server that records requests for URLs in messages."""
+    """A server that records the requests for its URL."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -16,6 +16,8 @@ class Beacon:
                 requests.append(self.path)
                 self.send_response(204)
                 self.end_headers()
+
+            do_HEAD = do_GET  # noqa: N815 (the name that the server looks for)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -2,10 +2,8 @@
 
 import os
 import random
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
@@ -13,6 +11,7 @@ import polars as pl
 import pytest
 
 from ingest.settings import Settings
+from tests.beacon import Beacon
 from tests.conftest import SEED
 from tests.factories import Clock, Record, make_conversation
 from tests.sql_attacks import REACHES, READS_A_FILE, TAKES_MEMORY, TAKES_TIME, WRITES
@@ -42,37 +41,9 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return record.settings
 
 
-class Listener:
-    """A server that counts its requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        requests = self.requests
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                requests.append(self.path)
-                self.send_error(404)
-
-            do_HEAD = do_GET  # noqa: N815 (the name that the server looks for)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(10)
-
-
 @pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    found = Listener()
+def listener() -> Iterator[Beacon]:
+    found = Beacon()
     yield found
     found.close()
 
@@ -131,7 +102,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.long
 @pytest.mark.parametrize("query", sample(ATTACKS, 25))
 def test_a_query_reaches_nothing_but_the_tables(
-    loaded: Settings, folder: Path, listener: Listener, query: str
+    loaded: Settings, folder: Path, listener: Beacon, query: str
 ) -> None:
     before = files_in(loaded.data, folder)
     message, peak = run(loaded, fill(query, loaded, folder, listener.url))
