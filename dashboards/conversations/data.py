@@ -22,6 +22,9 @@ ALL = 2**31 - 1
 PART_SIZE = 100
 """Entries in one part of a transcript."""
 
+MESSAGE_DAYS = ("earliest_on", "usual_first_on", "usual_last_on", "latest_on")
+"""Columns of `message_days.sql`; without a search, no message is read."""
+
 
 @dataclass(frozen=True)
 class ConversationPage:
@@ -102,7 +105,7 @@ def _read_page(
         "skipped": (page - 1) * page_size,
         "page_size": page_size,
     }
-    days: dict[str, Any] = {"earliest_on": None, "latest_on": None}
+    days: dict[str, Any] = dict.fromkeys(MESSAGE_DAYS)
     with snapshot(warehouse) as cursor:
         if search.text:
             (days,) = run_query(cursor, HERE / "sql" / "message_days.sql", parameters).to_dicts()

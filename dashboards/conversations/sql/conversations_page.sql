@@ -8,17 +8,58 @@ searched as (
     select strip_accents(lower(nfc_normalize($search))) as words
 ),
 
-said as (
+in_period as (
+    select *
+    from conversations
+    where
+        case
+            when cast($is_active as boolean)
+                then first_on <= $last_on and last_on >= $first_on
+            else started_on between $first_on and $last_on
+        end
+),
+
+-- The few conversations with messages outside the usual days.
+long as (
+    select conversation_id
+    from in_period
+    where
+        first_on < cast($usual_first_on as date)
+        or last_on > cast($usual_last_on as date)
+),
+
+spoken as (
+    select
+        conversation_id,
+        sequence,
+        text
+    from messages
+    where happened_on between cast($usual_first_on as date) and cast($usual_last_on as date)
+    union all
     select
         messages.conversation_id,
-        min(messages.sequence) as found_sequence
+        messages.sequence,
+        messages.text
     from messages
+    inner join long on messages.conversation_id = long.conversation_id
+    where
+        messages.happened_on between cast($earliest_on as date) and cast($latest_on as date)
+        and (
+            messages.happened_on < cast($usual_first_on as date)
+            or messages.happened_on > cast($usual_last_on as date)
+        )
+),
+
+said as (
+    select
+        spoken.conversation_id,
+        min(spoken.sequence) as found_sequence
+    from spoken
     cross join searched
     where
         searched.words <> ''
-        and messages.happened_on between cast($earliest_on as date) and cast($latest_on as date)
-        and contains(strip_accents(lower(nfc_normalize(messages.text))), searched.words)
-    group by messages.conversation_id
+        and contains(strip_accents(lower(nfc_normalize(spoken.text))), searched.words)
+    group by spoken.conversation_id
 ),
 
 -- The wait of each handoff: until an agent accepted, or until it ended without that.
@@ -81,36 +122,30 @@ rated as (
 
 matching as materialized (
     select
-        conversations.*,
+        in_period.*,
         said.found_sequence,
         passed.wait_seconds,
         rated.score as last_score,
         date_diff(
             'second',
-            date_trunc('second', conversations.created_at),
-            date_trunc('second', conversations.latest_at)
+            date_trunc('second', in_period.created_at),
+            date_trunc('second', in_period.latest_at)
         ) as duration_seconds,
         -- The one sort key, the smallest first; equal ones are listed newest first.
         case $sort
-            when 'oldest' then cast(epoch_us(conversations.created_at) as double)
+            when 'oldest' then cast(epoch_us(in_period.created_at) as double)
             when 'longest_wait' then -passed.wait_seconds
             when 'longest' then -duration_seconds
-            when 'most_messages' then -conversations.message_count
+            when 'most_messages' then -in_period.message_count
             when 'lowest_rating' then rated.share
         end as sort_key
-    from conversations
+    from in_period
     cross join searched
-    left join said on conversations.conversation_id = said.conversation_id
-    left join passed on conversations.conversation_id = passed.conversation_id
-    left join rated on conversations.conversation_id = rated.conversation_id
+    left join said on in_period.conversation_id = said.conversation_id
+    left join passed on in_period.conversation_id = passed.conversation_id
+    left join rated on in_period.conversation_id = rated.conversation_id
     where
-        case
-            when cast($is_active as boolean)
-                then
-                    conversations.first_on <= $last_on and conversations.last_on >= $first_on
-            else conversations.started_on between $first_on and $last_on
-        end
-        and (not cast($names_handoff as boolean) or passed.conversation_id is not null)
+        (not cast($names_handoff as boolean) or passed.conversation_id is not null)
         and (
             cast($rating as varchar) is null
             or case
@@ -121,11 +156,11 @@ matching as materialized (
         )
         and (
             cast($bot_id as varchar) is null
-            or conversations.bot_id = cast($bot_id as varchar)
+            or in_period.bot_id = cast($bot_id as varchar)
         )
         and (
             cast($bot_version as varchar) is null
-            or conversations.bot_version = cast($bot_version as varchar)
+            or in_period.bot_version = cast($bot_version as varchar)
         )
         and (
             cast($min_duration_seconds as bigint) is null
@@ -137,21 +172,21 @@ matching as materialized (
         )
         and (
             cast($channels as varchar[]) is null
-            or list_contains(cast($channels as varchar[]), conversations.channel)
+            or list_contains(cast($channels as varchar[]), in_period.channel)
         )
         and (
             cast($state as varchar) is null
-            or conversations.state = cast($state as varchar)
+            or in_period.state = cast($state as varchar)
         )
         and (
             cast($is_handed_off as boolean) is null
-            or conversations.is_handed_off = cast($is_handed_off as boolean)
+            or in_period.is_handed_off = cast($is_handed_off as boolean)
         )
-        and (cast($with_tests as boolean) or not conversations.is_test)
+        and (cast($with_tests as boolean) or not in_period.is_test)
         and (
             searched.words = ''
-            or contains(lower(conversations.conversation_id), searched.words)
-            or contains(lower(conversations.contact_id), searched.words)
+            or contains(lower(in_period.conversation_id), searched.words)
+            or contains(lower(in_period.contact_id), searched.words)
             or said.found_sequence is not null
         )
 ),

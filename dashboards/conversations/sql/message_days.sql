@@ -1,7 +1,10 @@
--- First and last day of the conversations in the period: a search reads the messages of these days.
+-- Days of the messages that a search reads for the conversations in the period. The usual days hold
+-- nearly all of their messages; outside of them, it reads those of the few long conversations only.
 
 select
     min(first_on) as earliest_on,
+    quantile_disc(first_on, 0.01) as usual_first_on,
+    quantile_disc(last_on, 0.99) as usual_last_on,
     max(last_on) as latest_on
 from conversations
 where
