@@ -41,6 +41,9 @@ TRANSCRIPTS = 200
 ARRIVAL_SECONDS = 30.0
 """Time within which the users come."""
 
+PARTS = 8
+"""Parts of the time whose memory is printed: a leak shows as a rise in the last ones too."""
+
 
 @dataclass
 class Found:
@@ -161,9 +164,11 @@ def _print(found: Found) -> None:
             p95 = quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
             print(f"{page}, {title}: {len(seconds)} visits, first {seconds[0]:.2f} s, "
                   f"median {median(seconds):.2f} s, p95 {p95:.2f} s")  # fmt: skip
-    half = len(found.memory) // 2
-    print(f"memory: {found.memory[0]:.0f} MiB at first, at most {max(found.memory[:half]):.0f} in the first half, "
-          f"at most {max(found.memory[half:]):.0f} in the second")  # fmt: skip
+    size = -(-len(found.memory) // PARTS)
+    parts = (found.memory[place : place + size] for place in range(0, len(found.memory), size))
+    medians = ", ".join(f"{median(part):.0f}" for part in parts)
+    print(f"memory, MiB: {found.memory[0]:.0f} at first, at most {max(found.memory):.0f}; "
+          f"medians of {PARTS} parts: {medians}")  # fmt: skip
     print(f"errors: {len(found.errors)}")
     for error in sorted(set(found.errors))[:10]:
         print(f"  {error}")

@@ -9,7 +9,7 @@ import pytest
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record
-from tests.review_team import write_reviews
+from tests.reviews.team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, metrics
 from warehouse.metric_cases import COLUMNS, Selection, read_cases, read_totals

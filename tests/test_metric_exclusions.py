@@ -8,7 +8,7 @@ from sqlglot import exp
 from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
-from tests.review_team import write_reviews
+from tests.reviews.team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, metrics
 from warehouse.metric_exclusions import WORDS, read_exclusions

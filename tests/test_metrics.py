@@ -15,7 +15,7 @@ from convolake.simulate import history
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.independent_metrics import OPEN, Case, independent_cases
-from tests.review_team import write_reviews
+from tests.reviews.team import write_reviews
 from warehouse.lake import connect
 from warehouse.metric import Metric, MetricError, metrics, parse
 from warehouse.metric_values import Period, read_value, read_values

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.review_team import RATINGS, Team, problem
+from tests.reviews.team import RATINGS, Team, problem
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from ingest.log.storage.tables import reviews
 from ingest.settings import Settings
 from tests.factories import Clock, Record, damage, make_conversation
 from tests.older_store import downgrade_to_webhooks
-from tests.review_team import RATINGS, Team
+from tests.reviews.team import RATINGS, Team
 from tests.test_verify_figures import failures
 
 Shown = list[Any]

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from ingest.events.review_payloads import Category
 from ingest.events.review_score import score_ratings
-from tests.review_team import RATINGS, Team, problem
+from tests.reviews.team import RATINGS, Team, problem
 
 
 @pytest.fixture
