@@ -1,4 +1,4 @@
-"""What a blind reviewer sees, and which ratings are compared."""
+"""A blind reviewer sees no review by others, and first ratings are compared."""
 
 from datetime import timedelta
 

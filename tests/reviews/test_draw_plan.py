@@ -1,4 +1,4 @@
-"""What is drawn for a sample, and the filters that it records."""
+"""Samples are drawn from the conversations of the list, and record its filters."""
 
 from dataclasses import fields
 
