@@ -30,6 +30,7 @@ def command(settings: Settings) -> list[str]:
         "server.fileWatcherType": "none",  # an installed application does not change under us
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "runner.magicEnabled": "false",  # else the documentation of a constant shows on the page
         "client.showErrorDetails": "type",  # a traceback may quote what a customer wrote
         "client.disableDataExport": "true",  # a table's own download is not on record
         "client.showErrorLinks": "false",  # nor does a link send it to others

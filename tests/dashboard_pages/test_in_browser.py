@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dashboards.pages import PAGES
 from ingest.settings import Settings
 from tests.api_server import Installation, wait_until
 from tests.beacon import Beacon
@@ -73,3 +74,12 @@ def test_a_narrow_window_has_no_horizontal_scroll(browser: Any, site: str) -> No
     ):
         visit(browser, f"{site}/{address}", text)
         assert max(browser.execute_script(WIDTHS)) <= 400, address
+
+
+def test_every_page_begins_with_its_title(browser: Any, site: str) -> None:
+    for page in PAGES:
+        visit(browser, f"{site}/{'' if page is PAGES[0] else page.folder}", page.title)
+        text = browser.execute_script(
+            "return document.querySelector('[data-testid=stMain]').innerText"
+        )
+        assert text.strip().startswith(page.title), page.folder
