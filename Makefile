@@ -5,7 +5,7 @@ PROOF := .pytest_cache/proof.jsonl
 CODE := convolake ingest warehouse pipelines dashboards tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long test-bots test-postgres prove channels imports check check-api bench bench-scale bench-search bench-dashboard format docs screenshots lock
+.PHONY: help install demo test test-long test-bots test-postgres prove channels imports check check-api bench bench-compare bench-scale bench-search bench-dashboard format docs screenshots lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ check-api: install .venv-api/installed ## lint OpenAPI and AsyncAPI; generated c
 
 bench: install .venv-bench/installed ## run the benchmarks: ratios in one run
 	$(BIN)/python -m benchmarks
+
+bench-compare: install ## compare this tree with the revision REV (default HEAD) of it, served in turns (5 minutes)
+	$(BIN)/python -m benchmarks.compare $(or $(REV),HEAD)
 
 bench-scale: install ## measure loads, a rebuild and queries on 10 million events (10 minutes)
 	$(BIN)/python -m benchmarks.scale

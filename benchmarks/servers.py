@@ -85,30 +85,52 @@ def _plain_server(module: str, log: Path, *arguments: Path) -> Iterator[Server]:
 
 @contextmanager
 def api_server(
-    data: Path, module: tuple[str, ...] = ("convolake", "api"), **more: str
+    data: Path,
+    module: tuple[str, ...] = ("convolake", "api"),
+    source: Path = REPOSITORY,
+    **more: str,
 ) -> Iterator[Server]:
     """Yield the conversation API with a data folder of its own; `module` says what runs it.
 
-    `more`: further environment variables.
+    `source`: the tree whose code runs. `more`: further environment variables.
     """
     settings = Settings(data=data, port=free_port())
-    key = get_or_create_local_key(settings, wall_clock())
+    key = _create_key(settings, source)
     environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port), **more}
     log = data.with_suffix(".log")
-    with running([sys.executable, "-m", *module], environment, log) as process:
+    with running([sys.executable, "-m", *module], environment, log, source) as process:
         server = Server(settings.port, key, process, settings)
         wait_until_up(server, log)
         yield server
 
 
+CREATE_KEY = """
+import sys
+from pathlib import Path
+from ingest.auth.api_keys import get_or_create_local_key
+from ingest.clock import wall_clock
+from ingest.settings import Settings
+print(get_or_create_local_key(Settings(data=Path(sys.argv[1])), wall_clock()), end="")
+"""
+
+
+def _create_key(settings: Settings, source: Path) -> str:
+    """Return the local key of a new store, which the code in `source` creates: another revision has other tables."""
+    if source == REPOSITORY:
+        return get_or_create_local_key(settings, wall_clock())
+    command = [sys.executable, "-c", CREATE_KEY, str(settings.data)]
+    made = subprocess.run(command, cwd=source, capture_output=True, check=True)
+    return made.stdout.decode()
+
+
 @contextmanager
 def running(
-    command: list[str], environment: dict[str, str], log: Path
+    command: list[str], environment: dict[str, str], log: Path, folder: Path = REPOSITORY
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """Return a process whose words go to `log`; told to stop at the end, and killed if it does not."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command, env={**os.environ, **environment}, cwd=REPOSITORY, stdout=file, stderr=file
+            command, env={**os.environ, **environment}, cwd=folder, stdout=file, stderr=file
         )
     try:
         yield process
