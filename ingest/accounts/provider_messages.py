@@ -94,14 +94,14 @@ def has_send_in_flight(engine: Engine, account_id: str, conversation_id: str, si
 
 def find_sent_until(
     engine: Engine, account_id: str, conversation_id: str, until: int, limit: int
-) -> dict[str, FoundMessage]:
+) -> list[FoundMessage]:
     """Return the newest `limit` messages that we sent in a conversation up to `until`, oldest first.
 
-    By the provider's ids: a message in several parts has several, and each attempt its own.
+    A message in several parts is there several times, and each attempt too.
     """
     table = provider_messages
     query = (
-        select(table.c.provider_id, *_SENT)
+        select(*_SENT)
         .select_from(_SENDS)
         .where(
             table.c.account_id == account_id,
@@ -113,7 +113,7 @@ def find_sent_until(
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    return {row[0]: FoundMessage(*row[1:]) for row in reversed(rows)}
+    return [FoundMessage(*row) for row in reversed(rows)]
 
 
 def find_received(engine: Engine, message_ids: Mapping[str, str]) -> dict[str, FoundMessage]:

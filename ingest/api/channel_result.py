@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement
 
 from ingest.accounts.waiting_items import Waiting, WaitingItem
 from ingest.channels import drafts
-from ingest.channels.base import Item
+from ingest.channels.base import Item, ReceiptItem, WatermarkItem
 from ingest.errors import EventRejectedError, UnknownMessageError
 from ingest.events.draft import Draft
 from ingest.log.storage.statements import Bound
@@ -36,13 +36,17 @@ class CallResult(Struct):
     def prepend(self, before: Iterable[Draft]) -> None:
         """Append the events that others need before them. Their ids say what they are: a repeat is a duplicate."""
         for draft in before:
-            fingerprint = blake2b((draft.event_id or "").encode(), digest_size=16).digest()
             raw = msgspec.json.encode(draft)
-            self.events.append(IncomingEvent(raw, draft, fingerprint=fingerprint))
+            self.events.append(IncomingEvent(raw, draft, fingerprint=_fingerprint_of_id(draft)))
 
     def append(self, item: Item, draft: Draft) -> None:
         """Append the event of an item."""
         fingerprint = drafts.fingerprint_of(item)
+        self.events.append(IncomingEvent(_raw(item), draft, fingerprint=fingerprint))
+
+    def append_state(self, item: ReceiptItem | WatermarkItem, draft: Draft) -> None:
+        """Append the event of a state that a message gets once, whatever the item that reports it."""
+        fingerprint = _fingerprint_of_id(draft)
         self.events.append(IncomingEvent(_raw(item), draft, fingerprint=fingerprint))
 
     def event_ids(self) -> set[str]:
@@ -82,6 +86,11 @@ def wait(
         expires_at=expires_at,
         check_at=check_at,
     )
+
+
+def _fingerprint_of_id(draft: Draft) -> bytes:
+    """Return the fingerprint of an event whose id says all that it is."""
+    return blake2b((draft.event_id or "").encode(), digest_size=16).digest()
 
 
 def _raw(item: Any) -> bytes:

@@ -285,12 +285,11 @@ class CallTranslation:
 
     def _append_receipt(self, item: ReceiptItem, message: FoundMessage) -> None:
         place = Place(conversation_id=message.conversation_id)
-        self.result.append(
-            item,
-            drafts.draft_of_receipt(
-                item, self._account, place, message.message_id, message.attempt
-            ),
+        draft = drafts.draft_of_receipt(
+            item, self._account, place, message.message_id, message.attempt
         )
+        append = self.result.append_state if item.is_also_marked else self.result.append
+        append(item, draft)
 
     def _translate_watermark(self, item: WatermarkItem) -> None:
         """Give a receipt to each of our messages up to the mark that has none of this status."""
@@ -301,7 +300,7 @@ class CallTranslation:
             self._engine, self._account, item, place.conversation_id, self.result.event_ids()
         )
         for draft in receipts:
-            self.result.append(item, draft)
+            self.result.append_state(item, draft)
         self._waits_for_send(item, place.conversation_id)
 
     def _translate_typing(self, item: TypingItem) -> None:

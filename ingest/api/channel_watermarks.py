@@ -24,24 +24,18 @@ def receipts_up_to(
 
     `in_call`: ids of the events before the mark in the same call, which may name messages too.
     """
-    account_id, status = account.account_id, item.status
+    account_id = account.account_id
     sent = provider_messages.find_sent_until(
         engine, account_id, conversation_id, item.until, MAX_READ_MESSAGES
     )
-    marked = {
-        each: drafts.receipt_id_of(account_id, each.message_id, status, each.attempt)
-        for each in _last_attempts(sent.values())
+    ids = {
+        drafts.state_id_of(account_id, each.message_id, item.status, each.attempt): each
+        for each in _last_attempts(sent)
     }
-    named = {
-        drafts.named_receipt_id_of(account_id, provider_id, status): each
-        for provider_id, each in sent.items()
-    }
-    ids = [*marked.values(), *named]
-    known = provider_messages.find_events(EngineReader(engine), ids, CHANNEL_SOURCE) | in_call
-    reported = {message for event_id, message in named.items() if event_id in known}
-    for message, event_id in marked.items():
-        if event_id not in known and message not in reported:
-            yield _receipt(account, item, event_id, message)
+    known = provider_messages.find_events(EngineReader(engine), list(ids), CHANNEL_SOURCE) | in_call
+    for event_id, message in ids.items():
+        if event_id not in known:
+            yield _receipt(account, item, message)
 
 
 def _last_attempts(sent: Iterable[FoundMessage]) -> Iterable[FoundMessage]:
@@ -52,7 +46,7 @@ def _last_attempts(sent: Iterable[FoundMessage]) -> Iterable[FoundMessage]:
     return last.values()
 
 
-def _receipt(account: Account, item: WatermarkItem, event_id: str, message: FoundMessage) -> Draft:
+def _receipt(account: Account, item: WatermarkItem, message: FoundMessage) -> Draft:
     receipt = ReceiptItem(
         provider_id=item.provider_id,
         person=None,
@@ -60,8 +54,7 @@ def _receipt(account: Account, item: WatermarkItem, event_id: str, message: Foun
         channel=item.channel,
         message=message.message_id,
         status=item.status,
+        is_also_marked=True,
     )
     place = Place(conversation_id=message.conversation_id)
-    draft = drafts.draft_of_receipt(receipt, account, place, message.message_id, message.attempt)
-    draft.event_id = event_id
-    return draft
+    return drafts.draft_of_receipt(receipt, account, place, message.message_id, message.attempt)

@@ -159,7 +159,8 @@ class ReceiptItem(Item, frozen=True, kw_only=True):
     """The delivery state of a message that we sent. `code` and `reason` are the provider's.
 
     `client_reference`: the reference that our send carried, if the provider returns it. It finds a message
-    whose send had no answer.
+    whose send had no answer. `is_also_marked`: the provider reports this state with a WatermarkItem too, so
+    the message gets it once, whichever comes first.
     """
 
     message: str
@@ -167,6 +168,7 @@ class ReceiptItem(Item, frozen=True, kw_only=True):
     code: str | None = None
     reason: str | None = None
     client_reference: str | None = None
+    is_also_marked: bool = False
 
 
 class WatermarkItem(Item, frozen=True, kw_only=True):

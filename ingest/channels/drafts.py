@@ -61,20 +61,10 @@ def message_id_of(account_id: str, provider_id: str) -> str:
     return derived_id(f"channel-message/{account_id}/{provider_id}")
 
 
-def receipt_id_of(account_id: str, message_id: str, status: str, attempt: int = 1) -> str:
-    """Return the id of the receipt that a read mark gives to a message: one for each status and attempt."""
+def state_id_of(account_id: str, message_id: str, status: ReceiptStatus, attempt: int = 1) -> str:
+    """Return the id of the receipt of a state that a message gets once: for each attempt to send it."""
     again = "" if attempt == 1 else f"/{attempt}"
     return derived_id(f"channel-receipt/{account_id}/{message_id}/{status}{again}")
-
-
-def named_receipt_id_of(account_id: str, provider_id: str, status: ReceiptStatus) -> str:
-    """Return the id of the receipt with which a call names a message itself, where its id is `message:status`."""
-    return event_id_of(
-        account_id,
-        ReceiptItem(
-            provider_id=f"{provider_id}:{status}", person=None, message=provider_id, status=status
-        ),
-    )
 
 
 def fingerprint_of(item: Item) -> bytes:
@@ -120,6 +110,8 @@ def draft_of_receipt(
 ) -> Draft:
     """Return the draft of a delivery state. `attempt`: which sending of the message it is about."""
     draft = _draft(f"message.{item.status}", item, account, place, "customer")
+    if item.is_also_marked:
+        draft.event_id = state_id_of(account.account_id, message_id, item.status, attempt)
     draft.message_id = message_id
     again = None if attempt == 1 else attempt
     details = {"error_code": item.code, "reason": item.reason, "attempt": again}

@@ -48,6 +48,9 @@ from ingest.events.payloads import Attachment
 AddressOf = Callable[[str | int, str], Address]
 """The address of a person's id within a page or an account."""
 
+Mark = Literal["delivered", "read"]
+"""The states that Meta reports by message and up to a time."""
+
 _FRAME = frozenset({"sender", "recipient", "timestamp", "prior_message"})
 _MODELLED = frozenset({"mid", "text", "is_echo", "metadata"})
 """Fields of a message that its item has; the others are kept in the payload."""
@@ -183,8 +186,7 @@ def _attachment(attachment: MediaAttachment) -> Attachment:
 def _delivery(scene: _Scene) -> Iterator[Inbound]:
     delivery = scene.event.delivery
     for mid in (delivery.mids if delivery else None) or ():
-        frame = scene.frame(f"{mid}:delivered")
-        yield ReceiptItem(**frame, message=str(mid), status="delivered")
+        yield _receipt(scene, str(mid), "delivered")
     if delivery and delivery.watermark is not None:
         yield _watermark(scene, "delivered", delivery.watermark)
 
@@ -192,15 +194,19 @@ def _delivery(scene: _Scene) -> Iterator[Inbound]:
 def _read(scene: _Scene) -> Iterator[Inbound]:
     read = scene.event.read
     if read and read.mid is not None:
-        mid = str(read.mid)
-        yield ReceiptItem(**scene.frame(f"{mid}:read"), message=mid, status="read")
+        yield _receipt(scene, str(read.mid), "read")
     elif read and read.watermark is not None:
         yield _watermark(scene, "read", read.watermark)
     else:
         yield _other(scene)
 
 
-def _watermark(scene: _Scene, status: Any, watermark: Name) -> Inbound:
+def _receipt(scene: _Scene, mid: str, status: Mark) -> ReceiptItem:
+    frame = scene.frame(f"{mid}:{status}")
+    return ReceiptItem(**frame, message=mid, status=status, is_also_marked=True)
+
+
+def _watermark(scene: _Scene, status: Mark, watermark: Name) -> Inbound:
     until = microseconds(watermark, "milliseconds")
     if until is None or scene.person is None:
         raise UnreadablePartError("a watermark without a time or a person")
