@@ -43,6 +43,7 @@ def background_tasks(
         partial(_run_timers, context.writer),
         partial(_save_key_usage, context.writer, context.api_keys),
         context.channels.save_refusals,
+        context.channels.names.run,
     ]
     if context.presence is not None:
         tasks.append(context.presence.run)

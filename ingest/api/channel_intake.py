@@ -19,6 +19,7 @@ from ingest.accounts.waiting_items import WaitingItem
 from ingest.api.channel_result import CallResult, TypingChange, expired
 from ingest.api.channel_translation import ReadCall
 from ingest.api.metrics import Metrics
+from ingest.api.name_lookups import NameLookups
 from ingest.api.taken_call import TakenCall, add_failure, append_of, build_appends
 from ingest.api.translator import Translator
 from ingest.api.used_tokens import UsedTokens
@@ -55,6 +56,7 @@ class ChannelIntake:
         metrics: Metrics,
         secrets: SecretBox,
         translator: Translator,
+        names: NameLookups,
         clock: Clock,
         new_id: NewId,
         calls_kept: int,
@@ -65,6 +67,7 @@ class ChannelIntake:
         self._metrics = metrics
         self._secrets = secrets
         self._translator = translator
+        self.names = names
         self._build_appends = partial(build_appends, translator)
         self._clock = clock
         self._new_id = new_id
@@ -107,6 +110,7 @@ class ChannelIntake:
 
         taken = read() if len(call.body) <= SHORT_BODY_BYTES else await run_in_threadpool(read)
         await self._store(taken)
+        self.names.notice(opened, adapter, taken.read.items)
         self._may_wait = self._may_wait or bool(taken.result.waiting)
         if self._may_wait:
             self._wake.set()

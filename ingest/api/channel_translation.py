@@ -63,6 +63,15 @@ class ReadCall(Struct, frozen=True):
     now: int
 
 
+def binding_settings(account: Account, policy: AccountPolicy) -> BindingSettings:
+    """Return how an account assigns messages to conversations."""
+    return BindingSettings(
+        by=policy.binding,
+        window_seconds=policy.new_conversation_after,
+        has_threads=account.channel in THREADED_CHANNELS,
+    )
+
+
 class CallTranslation:
     """The translation of one call: `translate` it, or `begin` and `finish` it to read the store for several calls."""
 
@@ -75,11 +84,7 @@ class CallTranslation:
         self._waits = waits
         self._account = read.account
         self._account_id = read.account.account_id
-        self._settings = BindingSettings(
-            by=read.policy.binding,
-            window_seconds=read.policy.new_conversation_after,
-            has_threads=read.account.channel in THREADED_CHANNELS,
-        )
+        self._settings = binding_settings(read.account, read.policy)
         self._items: list[Item] = []
         self._in_call: set[str | None] = set()
         self._call_id = read.call_id

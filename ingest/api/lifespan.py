@@ -19,6 +19,7 @@ from ingest.api.background_tasks import background_tasks, restart_on_failure
 from ingest.api.channel_intake import ChannelIntake
 from ingest.api.dependencies import AppContext
 from ingest.api.metrics import Metrics
+from ingest.api.name_lookups import NameLookups
 from ingest.api.otlp_intake import OtlpIntake
 from ingest.api.routes import typing
 from ingest.api.translator import Translator
@@ -218,7 +219,7 @@ def _build_context(
         states=StateCache(engine),
         secrets=secrets,
         accounts=AccountCache(engine, secrets, clock),
-        channels=_channel_intake(settings, engine, writer, metrics, secrets, clock, new_id),
+        channels=_channel_intake(settings, engine, writer, metrics, secrets, egress, clock, new_id),
         otlp=OtlpIntake(engine, writer, metrics, clock, settings.otlp_settle // MICROSECOND),
         public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
@@ -234,9 +235,11 @@ def _channel_intake(
     writer: Writer,
     metrics: Metrics,
     secrets: SecretBox,
+    egress: EgressClient,
     clock: Clock,
     new_id: NewId,
 ) -> ChannelIntake:
+    names = NameLookups(engine, writer, egress, Resolver(engine, clock), clock)
     # The writer's thread translates: it never waits for a connection that requests read with.
     own = open_engine(settings.database_url, read_only=True)
     return ChannelIntake(
@@ -245,6 +248,7 @@ def _channel_intake(
         metrics,
         secrets,
         Translator(own, Resolver(own, clock), settings.parked_ttl // MICROSECOND),
+        names,
         clock,
         new_id,
         settings.channel_calls_kept // MICROSECOND,

@@ -318,7 +318,8 @@ class ChannelAdapter(Protocol):
     """One provider. Every method gives the same result for the same arguments; none does I/O.
 
     The properties are plain attributes of the class. More are optional (`ingest/channels/registry.py`):
-    `max_body_bytes`, `accepted`, the answer to a call that was taken, `is_idempotent` and `one_time_token`.
+    `max_body_bytes`, `accepted`, the answer to a call that was taken, `is_idempotent`, `one_time_token` and
+    the methods of `NameLookup`.
     """
 
     @property
@@ -374,3 +375,13 @@ class ChannelAdapter(Protocol):
 
         `now`: microseconds since 1970.
         """
+
+
+class NameLookup(Protocol):
+    """How a provider that sends the ids of people alone is asked for a name. Pure, as the adapter."""
+
+    def name_request(self, person: Person, account: Account) -> HttpRequest | None:
+        """Return the request that asks for a person's name; None if the account cannot ask."""
+
+    def read_name(self, answer: Answer) -> str | Retry | None:
+        """Return the name in an answer; Retry: ask later, after a pause for the account; None: there is no name."""

@@ -1,6 +1,8 @@
 """The providers. Adding one takes its module, a line here, and its test."""
 
-from ingest.channels.base import Call, Challenge, ChannelAdapter
+from typing import cast
+
+from ingest.channels.base import Call, Challenge, ChannelAdapter, NameLookup
 from ingest.channels.line import adapter as line
 from ingest.channels.mail import email_mime, mailgun, postmark, sendgrid
 from ingest.channels.meta import instagram
@@ -73,3 +75,8 @@ def accepted_answer(adapter: ChannelAdapter) -> Challenge:
     """Return the answer to a call of this provider that was taken."""
     answer: Challenge = getattr(adapter, "accepted", ACCEPTED)
     return answer
+
+
+def name_lookup(adapter: ChannelAdapter) -> NameLookup | None:
+    """Return how the provider is asked for a person's name; None if its calls have the name, or nothing does."""
+    return cast(NameLookup, adapter) if hasattr(adapter, "name_request") else None

@@ -102,7 +102,10 @@ class Assignment:
         return known.create(draft)
 
     def _described(self) -> dict[str, Any]:
-        name = None if self._item.person is None else self._item.person.name
+        """Return the name that the item gives the person, else the one that the contact has."""
+        given = None if self._item.person is None else self._item.person.name
+        known = None if self._contact is None else self._contact.attributes.get("name")
+        name = given or known
         return {"attributes": {"name": name}} if name else {}
 
     def _join(self, contact: Contact, state: Conversation) -> None:

@@ -15,6 +15,7 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
+    HttpRequest,
     Inbound,
     Interpretation,
     InvalidSignatureError,
@@ -22,13 +23,14 @@ from ingest.channels.base import (
     OutboundMessage,
     OutboundRequest,
     Person,
+    Retry,
     UnreadableCallError,
     Unsendable,
 )
 from ingest.channels.fields import form_pairs
 from ingest.channels.json_body import BYTE_ORDER_MARK, decode
 from ingest.channels.signatures import check_equal
-from ingest.channels.slack import outbound
+from ingest.channels.slack import names, outbound
 from ingest.channels.slack.events import read_event
 from ingest.channels.slack.interactions import read_form, read_interaction
 
@@ -119,6 +121,14 @@ class SlackAdapter:
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what an answer of `chat.postMessage` means."""
         return outbound.interpret(answer)
+
+    def name_request(self, person: Person, account: Account) -> HttpRequest | None:
+        """Return the request that asks for a member's name, or None."""
+        return names.name_request(person, account)
+
+    def read_name(self, answer: Answer) -> str | Retry | None:
+        """Return the name in an answer of `users.info`."""
+        return names.read_name(answer)
 
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return the call with Slack's two headers, signed with the newest secret."""

@@ -1,6 +1,7 @@
-"""Slack's Web API as its documentation describes it: `chat.postMessage` with its checks and errors.
+"""Slack's Web API as its documentation describes it: `chat.postMessage` and `users.info`, with checks and errors.
 
-https://docs.slack.dev/reference/methods/chat.postMessage and https://docs.slack.dev/reference/block-kit
+https://docs.slack.dev/reference/methods/chat.postMessage, https://docs.slack.dev/reference/methods/users.info and
+https://docs.slack.dev/reference/block-kit
 """
 
 import json
@@ -8,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.channels.stand_ins.loopback import Reply, Request, serve
 
@@ -22,6 +24,8 @@ class SlackApi:
         self.archived: set[str] = set()
         self.members = {"U1": "D1"}
         self.posted: list[dict[str, Any]] = []
+        self.profiles: dict[str, dict[str, Any]] = {}
+        self.looked_up: list[str] = []
         self.next_reply: Reply | None = None
         """Answered once instead of the checks, for failures that no request causes."""
 
@@ -29,6 +33,8 @@ class SlackApi:
         if self.next_reply is not None:
             reply, self.next_reply = self.next_reply, None
             return reply
+        if urlsplit(request.path).path == "/api/users.info":
+            return _json(self._user(request))
         error = self._error(request)
         if error is not None:
             return _json({"ok": False, "error": error})
@@ -38,14 +44,29 @@ class SlackApi:
         self.posted.append({**fields, "channel": channel, "ts": timestamp})
         return _json({"ok": True, "channel": channel, "ts": timestamp, "message": {}})
 
-    def _error(self, request: Request) -> str | None:
+    def _user(self, request: Request) -> dict[str, Any]:
+        """Answer users.info, which takes the member as a parameter of the URL, not as JSON."""
+        error = self._access_error(request)
+        if error is not None:
+            return {"ok": False, "error": error}
+        (user,) = parse_qs(urlsplit(request.path).query).get("user", [""])
+        self.looked_up.append(user)
+        if user not in self.profiles:
+            return {"ok": False, "error": "user_not_found"}
+        return {"ok": True, "user": {"id": user, **self.profiles[user]}}
+
+    def _access_error(self, request: Request) -> str | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if request.path != "/api/chat.postMessage":
-            return "unknown_method"
         if scheme != "Bearer" or not token:
             return "not_authed"
-        if token not in self.tokens:
-            return "invalid_auth"
+        return None if token in self.tokens else "invalid_auth"
+
+    def _error(self, request: Request) -> str | None:
+        if request.path != "/api/chat.postMessage":
+            return "unknown_method"
+        access = self._access_error(request)
+        if access is not None:
+            return access
         if request.headers.get("content-type") != "application/json; charset=utf-8":
             return "invalid_charset"
         return self._error_of(json.loads(request.body))
@@ -71,7 +92,7 @@ class SlackApi:
 def slack_api() -> Iterator[SlackApi]:
     """A workspace that answers until the block ends."""
     api = SlackApi()
-    with serve(api.answer) as url:
+    with serve(lambda request: api.answer(request)) as url:
         api.url = f"{url}/api"
         yield api
 
