@@ -25,10 +25,10 @@ from ingest.channels.base import (
     Inbound,
     Item,
     MessageItem,
-    NameLookup,
     Person,
     Retry,
 )
+from ingest.channels.name_lookup import NameLookup
 from ingest.channels.registry import name_lookup
 from ingest.clock import Clock
 from ingest.contract import derived_id

@@ -5,7 +5,7 @@ the provider, and says what the answer means. It knows no conversation, no conta
 The API's channel intake makes events of the items; the destination `channel` sends the requests.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -267,7 +267,32 @@ class MailRequest(Struct, frozen=True, kw_only=True):
     message_id: str
 
 
-OutboundRequest = HttpRequest | MailRequest
+class File(Struct, frozen=True):
+    """The content of an attachment, with a type and a name in any case."""
+
+    content: bytes
+    content_type: str
+    name: str
+
+
+class FileRequest(Struct, frozen=True, kw_only=True):
+    """A request that has files in it: `build` makes it of the contents of `attachments`, in their order."""
+
+    attachments: Sequence[Attachment]
+    build: Callable[[Sequence[File]], "OutboundRequest | Unsendable"]
+
+
+class UploadRequest(Struct, frozen=True, kw_only=True):
+    """A file that the provider stores before the message: `then` makes what follows of the provider's answer.
+
+    An upload sends nothing to the customer, so it may be repeated.
+    """
+
+    request: HttpRequest
+    then: Callable[["Answer"], "OutboundRequest | Retry | Rejected"]
+
+
+OutboundRequest = HttpRequest | MailRequest | FileRequest | UploadRequest
 
 
 class Unsendable(Struct, frozen=True):
@@ -375,13 +400,3 @@ class ChannelAdapter(Protocol):
 
         `now`: microseconds since 1970.
         """
-
-
-class NameLookup(Protocol):
-    """How a provider that sends the ids of people alone is asked for a name. Pure, as the adapter."""
-
-    def name_request(self, person: Person, account: Account) -> HttpRequest | None:
-        """Return the request that asks for a person's name; None if the account cannot ask."""
-
-    def read_name(self, answer: Answer) -> str | Retry | None:
-        """Return the name in an answer; Retry: ask later, after a pause for the account; None: there is no name."""

@@ -2,12 +2,13 @@
 
 from typing import cast
 
-from ingest.channels.base import Call, Challenge, ChannelAdapter, NameLookup
+from ingest.channels.base import Call, Challenge, ChannelAdapter
 from ingest.channels.line import adapter as line
 from ingest.channels.mail import email_mime, mailgun, postmark, sendgrid
 from ingest.channels.meta import instagram
 from ingest.channels.meta.messenger import adapter as messenger
 from ingest.channels.meta.whatsapp import adapter as whatsapp_cloud
+from ingest.channels.name_lookup import NameLookup
 from ingest.channels.slack import adapter as slack
 from ingest.channels.standard_webhook import adapter as standard_webhook
 from ingest.channels.telegram import adapter as telegram

@@ -24,6 +24,7 @@ from ingest.delivery.destinations.base import (
     Skip,
     Unknown,
 )
+from ingest.delivery.message_parts import send_parts
 from ingest.delivery.queue import DeliveryKey, QueuedDelivery
 from ingest.delivery.retry_policy import next_attempt_at
 from ingest.delivery.sender import Sender
@@ -118,7 +119,12 @@ class DeliveryRound:
                 result, outcome = await self._sender.send(self._destination, prepared)
                 return self._conclude(delivery, result, outcome)
             case Send():
-                result, outcome = await self._send_parts(delivery, prepared)
+                result, outcome = await send_parts(
+                    self._sender,
+                    self._destination,
+                    prepared,
+                    lambda retry: self._next_attempt_at(delivery, retry) is None,
+                )
                 if isinstance(outcome, Rejected):  # the journal has it
                     outcome = Delivered()
                 return self._conclude(delivery, result, outcome)
@@ -128,24 +134,6 @@ class DeliveryRound:
         if self._destination.is_loaded(event):
             return self._destination.prepare(event, attempt)
         return await run_in_threadpool(self._destination.prepare, event, attempt)
-
-    async def _send_parts(
-        self, delivery: Delivery, send: Send
-    ) -> tuple[EgressResult, Interpretation]:
-        """Send the parts that are left, up to the first that is not accepted."""
-        result, outcome = EgressResult(None, None, 0.0), send.verdict or Delivered()
-        if send.verdict is not None:
-            await self._sender.commit(send.journal.end(send.first, outcome))
-        for part, request in enumerate(send.requests, send.first):
-            await self._sender.wait()
-            await self._sender.commit(send.journal.begin(part))
-            result, outcome = await self._sender.send(self._destination, request)
-            if isinstance(outcome, Retry) and self._next_attempt_at(delivery, outcome) is None:
-                outcome = Rejected(outcome.reason)
-            await self._sender.commit(send.journal.end(part, outcome))
-            if not isinstance(outcome, Delivered):
-                break
-        return result, outcome
 
     def _conclude(self, delivery: Delivery, result: EgressResult, outcome: Interpretation) -> bool:
         """Note the outcome of an attempt; return whether the next delivery of its key may follow."""

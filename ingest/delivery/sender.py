@@ -1,24 +1,38 @@
 """Sends prepared requests of one destination: at its pace, and with its circuit breaker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from ingest.clock import Clock
 from ingest.delivery.circuit_breaker import CircuitBreaker
 from ingest.delivery.destinations.base import (
     Delivered,
     Destination,
+    Fetch,
     Interpretation,
     Mail,
+    Prepared,
     Record,
     Rejected,
     Request,
     Retry,
+    Step,
+    Upload,
 )
 from ingest.delivery.pace import Pace
 from ingest.delivery.retry_policy import MAX_RETRY_AFTER_SECONDS, SECOND
 from ingest.egress.client import EgressClient, EgressResult
 from ingest.egress.mail import MailClient
+
+MAX_FILE_BYTES = 25 * 1024 * 1024
+"""Maximum size of a file that is sent as such: 25 MiB."""
+
+FILE_SECONDS = 60.0
+"""Time-out for fetching or uploading a file."""
+
+PARALLEL_FILES = 2
+"""Maximum messages with files that a destination has in memory."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,6 +58,7 @@ class Sender:
         self._sleep = sleep
         self.breaker = CircuitBreaker()
         self.pace = Pace()
+        self._files = asyncio.Semaphore(PARALLEL_FILES)
 
     async def commit(self, record: Record) -> None:
         """Return when the record is on disk."""
@@ -68,6 +83,41 @@ class Sender:
             send = self._egress.request if request.needs_body else self._egress.send
             result = await send(request.url, request.headers, request.body, method=request.method)
         outcome = destination.interpret(result)
+        self._note(outcome)
+        return result, outcome
+
+    @asynccontextmanager
+    async def ready(self, request: Prepared) -> AsyncIterator[Request | Mail | Retry | Rejected]:
+        """Fetch and upload the files of a request, and yield it as it goes out, or why it cannot.
+
+        Leave the block when it is sent: few files are in memory at the same time.
+        """
+        if isinstance(request, Request | Mail):
+            yield request
+            return
+        async with self._files:
+            step: Step = request
+            while isinstance(step, Fetch | Upload):
+                step = await (self._fetch(step) if isinstance(step, Fetch) else self._upload(step))
+            yield step
+
+    async def _fetch(self, fetch: Fetch) -> Step:
+        results = [
+            await self._egress.fetch(url, MAX_FILE_BYTES, FILE_SECONDS) for url in fetch.urls
+        ]
+        return await asyncio.to_thread(fetch.build, results)
+
+    async def _upload(self, upload: Upload) -> Step:
+        request = upload.request
+        result = await self._egress.request(
+            request.url, request.headers, request.body, FILE_SECONDS, request.method
+        )
+        step = upload.then(result)
+        self._note(step if isinstance(step, Retry | Rejected) else Delivered())
+        return step
+
+    def _note(self, outcome: Interpretation) -> None:
+        """Tell the circuit breaker about an answer of the destination."""
         if isinstance(outcome, Retry) and outcome.is_throttled:
             seconds = min(outcome.retry_after or 1, MAX_RETRY_AFTER_SECONDS)
             self.breaker.pause(self.clock() + seconds * SECOND)
@@ -75,4 +125,3 @@ class Sender:
             self.breaker.record(
                 is_success=isinstance(outcome, Delivered | Rejected), now=self.clock()
             )
-        return result, outcome

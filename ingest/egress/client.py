@@ -2,7 +2,7 @@
 
 The client checks every address that the name resolves to, at each attempt, and connects to a checked one:
 DNS rebinding gains nothing. It follows no redirect, stores no cookie and uses no proxy of the
-environment. It reads at most 64 KiB of a response, or 256 KiB where the response matters.
+environment. It reads at most 64 KiB of a response, 256 KiB where the response matters, or a file up to a size.
 """
 
 import asyncio
@@ -37,6 +37,10 @@ class ForbiddenAddressError(Exception):
 class ResponseTooLargeError(ValueError):
     """The response is larger than the maximum; the rest is not read."""
 
+
+TOO_LARGE = ResponseTooLargeError.__name__
+FORBIDDEN = "forbidden: "
+"""What `EgressResult.error` is, or begins with, when another attempt would fail as well."""
 
 Method = Literal["POST", "GET", "PUT", "DELETE"]
 
@@ -172,6 +176,18 @@ class EgressClient:
         seconds = self._seconds if seconds is None else seconds
         return await self._attempt(method, url, headers, body, seconds, _read_body)
 
+    async def fetch(self, url: str, max_bytes: int, seconds: float) -> EgressResult:
+        """Return what a GET of `url` gives within `seconds`. A larger response is the error `TOO_LARGE`.
+
+        Never raises for the behaviour of a server.
+        """
+
+        async def read(answer: httpcore2.Response) -> bytes:
+            return await _read(answer, max_bytes)
+
+        headers = [(b"accept", b"*/*"), (b"accept-encoding", b"identity")]
+        return await self._attempt("GET", url, headers, b"", seconds, read)
+
     async def _attempt(
         self, method: Method, url: str, headers: Headers, body: bytes, seconds: float, read: Read
     ) -> EgressResult:
@@ -182,7 +198,7 @@ class EgressClient:
             async with asyncio.timeout(seconds):
                 answer, content = await self._call(method, url, headers, body, seconds, read)
         except ForbiddenAddressError as error:
-            failure, is_unsent = f"forbidden: {error}", True
+            failure, is_unsent = f"{FORBIDDEN}{error}", True
         except TimeoutError:
             failure = "timeout"
         except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:

@@ -5,6 +5,7 @@ authentication. Outbound: RFC 5321 replies.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
+    File,
     Inbound,
     Interpretation,
     MailRequest,
@@ -27,11 +29,15 @@ from ingest.channels.base import (
     Unsendable,
 )
 from ingest.channels.basic_auth import PASSWORD, basic_header, verify_basic
+from ingest.channels.mail.attached import with_files
 from ingest.channels.mail.items import MAIL_KINDS, mail_items
 from ingest.channels.mail.mime import read_mail
-from ingest.channels.mail.outgoing import OPTIONS, compose, to_mime
+from ingest.channels.mail.outgoing import OPTIONS, OutgoingMail, compose, to_mime
 
 SUBMISSION_PORT = 587
+MAX_FILE_BYTES = 17 * 1024 * 1024
+"""Maximum size of the files of a mail: less than 25 MB as base64, which most servers take."""
+
 SIGN_IN_CODES = frozenset((530, 534, 535, 538))
 """Replies about the sign-in (RFC 4954): a person can repair it, and the mail waits."""
 
@@ -97,14 +103,7 @@ class EmailMime:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        return [
-            MailRequest(
-                sender=mail.sender,
-                recipients=(mail.recipient,),
-                content=to_mime(mail, message.now),
-                message_id=mail.message_id,
-            )
-        ]
+        return [with_files(mail.attachments, MAX_FILE_BYTES, partial(_request, mail, message.now))]
 
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what a reply to the content means; the header `message-id` of the answer is that of the request."""
@@ -120,6 +119,15 @@ class EmailMime:
         """Return the call of a mail server that delivers this mail."""
         headers = {"content-type": "message/rfc822", **basic_header(account)}
         return Call(method="POST", url="", headers=headers, query={}, body=body)
+
+
+def _request(mail: OutgoingMail, now: int, files: Sequence[File]) -> MailRequest:
+    return MailRequest(
+        sender=mail.sender,
+        recipients=(mail.recipient,),
+        content=to_mime(mail, now, files),
+        message_id=mail.message_id,
+    )
 
 
 def _code(answer: Answer) -> str:

@@ -8,6 +8,7 @@ another one for 15 minutes. Therefore the URL must have https. A token that was 
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,6 +22,7 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
+    File,
     HttpRequest,
     Inbound,
     Interpretation,
@@ -45,15 +47,20 @@ from ingest.channels.fields import (
     object_of,
     text_of,
 )
+from ingest.channels.mail.attached import file_name, file_type, with_files
 from ingest.channels.mail.form_data import content_type_of, read_form
 from ingest.channels.mail.items import MAIL_KINDS, mail_items, mail_person
 from ingest.channels.mail.mailbox_text import mailbox
 from ingest.channels.mail.mailgun_form import route_mail
 from ingest.channels.mail.outgoing import OPTIONS, OutgoingMail, compose
+from ingest.channels.multipart import multipart
 from ingest.channels.signatures import check_equal
 from ingest.events.types import ReceiptStatus
 
 API_URL = "https://api.mailgun.net"
+MAX_FILE_BYTES = 17 * 1024 * 1024
+"""Maximum size of the files of a mail; Mailgun takes 25 MB as base64."""
+
 WINDOW = 900
 """Seconds that a timestamp may differ from our clock."""
 
@@ -127,14 +134,9 @@ class Mailgun:
         if isinstance(mail, Unsendable):
             return mail
         domain = account.options.get("domain") or mail.sender.rpartition("@")[2]
-        key = newest_secret(account, "api_key")
-        return [
-            HttpRequest(
-                url=f"{api_url(account, API_URL)}/v3/{quote(domain, safe='')}/messages",
-                headers=(("authorization", basic_value("api", key)), ("content-type", FORM)),
-                body=urlencode(_content(mail, message.reference)).encode(),
-            )
-        ]
+        url = f"{api_url(account, API_URL)}/v3/{quote(domain, safe='')}/messages"
+        write = partial(_request, account, url, _content(mail, message.reference))
+        return [with_files(mail.attachments, MAX_FILE_BYTES, write)]
 
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what an answer means; its id is our Message-ID, which events and replies name."""
@@ -244,6 +246,20 @@ def _event(event: Fields) -> Inbound:
 def _time(event: Fields) -> int | None:
     seconds = float_of(event, "timestamp")
     return round(seconds * 1_000_000) if seconds and 0 < seconds < 2**40 else None
+
+
+def _request(
+    account: Account, url: str, content: Mapping[str, str], files: Sequence[File]
+) -> HttpRequest:
+    """Return the form; one with files is multipart, as Mailgun demands."""
+    content_type, body = ("content-type", FORM), urlencode(content).encode()
+    if files:
+        named = [
+            ("attachment", File(each.content, file_type(each), file_name(each))) for each in files
+        ]
+        content_type, body = multipart(content, named)
+    authorization = basic_value("api", newest_secret(account, "api_key"))
+    return HttpRequest(url=url, headers=(("authorization", authorization), content_type), body=body)
 
 
 def _content(mail: OutgoingMail, reference: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ No value of a header has a line break, so no message can add a header.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email import policy
 from email.headerregistry import Address as MailAddress
@@ -15,11 +15,13 @@ from email.utils import format_datetime
 from email_validator import EmailNotValidError, validate_email
 from msgspec import Struct
 
-from ingest.channels.base import Account, Field, OutboundMessage, Person, Unsendable
+from ingest.channels.base import Account, Field, File, OutboundMessage, Person, Unsendable
 from ingest.channels.choices import choices_of
+from ingest.channels.mail.attached import MEDIA, attach, attached_of
 from ingest.channels.mail.automatic import MARKER, OUR_PREFIX, mail_domain
 from ingest.channels.mail.mail import storable
 from ingest.channels.reply_tokens import reply_address, subject_with_token
+from ingest.events.payloads import Attachment
 
 OPTIONS = (
     Field("name", "The name that customers see in the header From", is_required=False),
@@ -30,6 +32,7 @@ OPTIONS = (
         "`yes` if the inbox takes addresses such as help+c-…@shop.example: replies go there",
         is_required=False,
     ),
+    MEDIA,
 )
 """Options of every account that sends mail."""
 
@@ -43,7 +46,10 @@ MAX_SUBJECT = 400
 
 
 class OutgoingMail(Struct, frozen=True, kw_only=True):
-    """A mail. Addresses are ASCII. `headers`: those besides From, To, Subject, Reply-To and Date."""
+    """A mail. Addresses are ASCII. `headers`: those besides From, To, Subject, Reply-To and Date.
+
+    `attachments`: those whose files are part of the mail.
+    """
 
     sender: str
     sender_name: str
@@ -54,6 +60,7 @@ class OutgoingMail(Struct, frozen=True, kw_only=True):
     text: str
     headers: Mapping[str, str]
     message_id: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 def message_id_of(reference: str, account: Account) -> str:
@@ -69,12 +76,13 @@ def compose(
     """Return the mail of a message."""
     named = next((each.value for each in person.addresses if each.kind == "email"), None)
     recipient, sender = ascii_address(named or ""), ascii_address(account.address)
-    text = _text(message)
+    attached = attached_of(message, account)
+    text = _text(message, [each for each in message.attachments if each not in attached])
     if recipient is None:
         return Unsendable("the person has no mail address that every server can take")
     if sender is None:
         return Unsendable("the account's address is no mail address")
-    if not text.strip():
+    if not text.strip() and not attached:
         return Unsendable("the message has no text, no attachment and no choice")
     references = _references(message)
     token = _token(message)
@@ -89,11 +97,12 @@ def compose(
         text=text,
         headers=_headers(message, account, references),
         message_id=message_id_of(message.reference, account),
+        attachments=attached,
     )
 
 
-def to_mime(mail: OutgoingMail, now: int) -> bytes:
-    """Return the mail as bytes, `now` in microseconds since 1970."""
+def to_mime(mail: OutgoingMail, now: int, files: Sequence[File] = ()) -> bytes:
+    """Return the mail with its files as bytes, `now` in microseconds since 1970."""
     content = EmailMessage(policy=policy.SMTP.clone(max_line_length=900))
     content["From"] = MailAddress(mail.sender_name, addr_spec=mail.sender)
     content["To"] = MailAddress(mail.recipient_name, addr_spec=mail.recipient)
@@ -104,6 +113,8 @@ def to_mime(mail: OutgoingMail, now: int) -> bytes:
     for name, value in mail.headers.items():
         content[name] = value
     content.set_content(mail.text, charset="utf-8", cte="quoted-printable")
+    for file in files:
+        attach(content, file)
     return bytes(content)
 
 
@@ -165,14 +176,11 @@ def _headers(message: OutboundMessage, account: Account, references: list[str]) 
     return headers
 
 
-def _text(message: OutboundMessage) -> str:
-    """Return the text, and attachments and choices as lines below it."""
+def _text(message: OutboundMessage, listed: Sequence[Attachment]) -> str:
+    """Return the text, and `listed` attachments and choices as lines below it."""
     lines = [
-        *(
-            ": ".join(filter(None, (_line(each.name or ""), each.url)))
-            for each in message.attachments
-        ),
+        *(": ".join(filter(None, (_line(each.name or ""), each.url))) for each in listed),
         *(": ".join(filter(None, (_line(each.title), each.url))) for each in choices_of(message)),
     ]
-    listed = "\n".join(line for line in lines if line)
-    return storable("\n\n".join(part for part in (message.text, listed) if part))
+    below = "\n".join(line for line in lines if line)
+    return storable("\n\n".join(part for part in (message.text, below) if part))

@@ -5,6 +5,7 @@ signature: the URL has user and password (Basic authentication).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
+    File,
     HttpRequest,
     Inbound,
     Interpretation,
@@ -42,6 +44,7 @@ from ingest.channels.fields import (
     object_of,
     text_of,
 )
+from ingest.channels.mail.attached import base64_text, file_name, file_type, with_files
 from ingest.channels.mail.items import MAIL_KINDS, mail_items, mail_person
 from ingest.channels.mail.mail import Mail
 from ingest.channels.mail.mailbox_text import mailbox, mailbox_text
@@ -51,6 +54,9 @@ from ingest.channels.mail.parsed import parsed_mail
 from ingest.events.payloads import Attachment
 
 API_URL = "https://api.postmarkapp.com"
+MAX_FILE_BYTES = 7 * 1024 * 1024
+"""Maximum size of the files of a mail; Postmark takes 10 MB as base64."""
+
 REFERENCE = "convolake_reference"
 TIMES = ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")
 FAILURES = frozenset(
@@ -106,19 +112,9 @@ class Postmark:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        token = newest_secret(account, "server_token")
         stream = account.options.get("message_stream") or "outbound"
-        return [
-            HttpRequest(
-                url=f"{api_url(account, API_URL)}/email",
-                headers=(
-                    ("x-postmark-server-token", token),
-                    ("content-type", "application/json"),
-                    ("accept", "application/json"),
-                ),
-                body=msgspec.json.encode(_content(mail, message.reference, stream)),
-            )
-        ]
+        write = partial(_request, account, _content(mail, message.reference, stream))
+        return [with_files(mail.attachments, MAX_FILE_BYTES, write)]
 
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what an answer means: `ErrorCode` 0 is success, and its `MessageID` is what webhooks name."""
@@ -215,6 +211,22 @@ def _event(fields: Fields, kind: str) -> Inbound:
         reason=text_of(fields, "Description") if is_failure else None,
         client_reference=text_of(object_of(fields, "Metadata"), REFERENCE),
         **common,
+    )
+
+
+def _request(account: Account, content: Mapping[str, Any], files: Sequence[File]) -> HttpRequest:
+    attached = [
+        {"Name": file_name(each), "Content": base64_text(each), "ContentType": file_type(each)}
+        for each in files
+    ]
+    return HttpRequest(
+        url=f"{api_url(account, API_URL)}/email",
+        headers=(
+            ("x-postmark-server-token", newest_secret(account, "server_token")),
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+        ),
+        body=msgspec.json.encode({**content, **({"Attachments": attached} if attached else {})}),
     )
 
 

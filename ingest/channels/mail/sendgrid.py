@@ -6,6 +6,7 @@ https://www.twilio.com/docs/sendgrid/for-developers/parsing-email, …/tracking-
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
+    File,
     HttpRequest,
     Inbound,
     Interpretation,
@@ -33,6 +35,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.fields import count_of, json_body, kind_name, text_of
 from ingest.channels.mail import sendgrid_signature
+from ingest.channels.mail.attached import base64_text, file_name, file_type, with_files
 from ingest.channels.mail.form_data import Form, content_type_of, read_form
 from ingest.channels.mail.items import MAIL_KINDS, mail_items, mail_person
 from ingest.channels.mail.mail import Mail
@@ -43,6 +46,9 @@ from ingest.events.payloads import Attachment
 from ingest.events.types import ReceiptStatus
 
 API_URL = "https://api.sendgrid.com"
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""Maximum size of the files of a mail; SendGrid takes 30 MB of JSON."""
+
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 WINDOW = 24 * 3600 * 1_000_000
@@ -104,14 +110,8 @@ class SendGrid:
         mail = compose(message, person, account)
         if isinstance(mail, Unsendable):
             return mail
-        key = newest_secret(account, "api_key")
-        return [
-            HttpRequest(
-                url=f"{api_url(account, API_URL)}/v3/mail/send",
-                headers=(("authorization", f"Bearer {key}"), ("content-type", "application/json")),
-                body=msgspec.json.encode(_content(mail, message.reference)),
-            )
-        ]
+        write = partial(_request, account, _content(mail, message.reference))
+        return [with_files(mail.attachments, MAX_FILE_BYTES, write)]
 
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what an answer means: 202 has the id that events name."""
@@ -209,6 +209,24 @@ def _message_id(event: Mapping[str, Any]) -> str | None:
     if full is None:
         return text_of(event, "smtp-id")
     return re.split(r"\.(?:filter|recvd)", full, maxsplit=1)[0]
+
+
+def _request(account: Account, content: dict[str, Any], files: Sequence[File]) -> HttpRequest:
+    attached = [
+        {
+            "content": base64_text(each),
+            "type": file_type(each),
+            "filename": file_name(each),
+            "disposition": "attachment",
+        }
+        for each in files
+    ]
+    key = newest_secret(account, "api_key")
+    return HttpRequest(
+        url=f"{api_url(account, API_URL)}/v3/mail/send",
+        headers=(("authorization", f"Bearer {key}"), ("content-type", "application/json")),
+        body=msgspec.json.encode(content | ({"attachments": attached} if attached else {})),
+    )
 
 
 def _content(mail: OutgoingMail, reference: str) -> dict[str, Any]:

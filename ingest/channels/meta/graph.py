@@ -4,7 +4,7 @@ Pages: «Graph API: Handle Errors», «WhatsApp error codes» (June 2026), «Mes
 (March 2026), «Graph API Reference: Page Messages».
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from ingest.channels.base import (
     Account,
     Answer,
     Field,
+    File,
     HttpRequest,
     Interpretation,
     Rejected,
@@ -23,6 +24,7 @@ from ingest.channels.base import (
     Sent,
     Unknown,
 )
+from ingest.channels.multipart import multipart
 
 API_URL = Field("api_url", "the address of the Graph API with its version", is_required=False)
 GRAPH_FACEBOOK = "https://graph.facebook.com/v23.0"
@@ -83,6 +85,15 @@ def graph_request(url: str, account: Account, body: Mapping[str, Any]) -> HttpRe
     return HttpRequest(url=url, headers=headers, body=msgspec.json.encode(body))
 
 
+def graph_upload(
+    url: str, account: Account, fields: Mapping[str, str], files: Sequence[tuple[str, File]]
+) -> HttpRequest:
+    """Return a POST of a form with files and the newest access token."""
+    content_type, body = multipart(fields, files)
+    headers = (("authorization", f"Bearer {newest_secret(account, 'access_token')}"), content_type)
+    return HttpRequest(url=url, headers=headers, body=body)
+
+
 class _Error(Struct):
     code: int = 0
     error_subcode: int | None = None
@@ -97,19 +108,33 @@ class _Answer(Struct):
     error: _Error | None = None
     messages: list[_Identified] = []
     message_id: str | None = None
+    id: str | None = None
 
 
 def interpret_graph_answer(answer: Answer) -> Interpretation:
     """Return what an answer means, by the error code first and the status second."""
-    try:
-        decoded = msgspec.json.decode(answer.body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        decoded = _Answer()
+    decoded = _decode(answer)
     if decoded.error is not None and answer.status >= 300:
         return _failure(decoded.error, answer)
     if 200 <= answer.status < 300:
         return _success(decoded)
     return _without_code(answer)
+
+
+def stored_id(answer: Answer) -> str | Retry | Rejected:
+    """Return the id of a file that Meta stored, or why it has none. An upload is repeated in doubt."""
+    decoded = _decode(answer)
+    if 200 <= answer.status < 300 and decoded.id:
+        return decoded.id
+    found = interpret_graph_answer(answer)
+    return found if isinstance(found, Retry | Rejected) else Retry("the file was not stored")
+
+
+def _decode(answer: Answer) -> _Answer:
+    try:
+        return msgspec.json.decode(answer.body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Answer()
 
 
 def _success(answer: _Answer) -> Interpretation:

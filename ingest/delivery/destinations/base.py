@@ -4,7 +4,7 @@ A destination says which events it wants, in which order, as which requests, and
 sends nothing itself. The dispatcher owns cursor, queue, retries, circuit breaker, rate and dead letters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,6 +34,26 @@ class Mail(Struct, frozen=True):
     sender: str
     recipients: Sequence[str]
     content: bytes
+
+
+class Fetch(Struct, frozen=True):
+    """A request that needs files: `build` makes the next step of what their URLs gave, in order.
+
+    Neither fetching nor building sends anything, so both may be repeated.
+    """
+
+    urls: Sequence[str]
+    build: Callable[[Sequence[EgressResult]], "Step"]
+
+
+class Upload(Struct, frozen=True):
+    """A file that the destination stores before the message: `then` makes the next step of the answer.
+
+    It sends nothing either.
+    """
+
+    request: Request
+    then: Callable[[EgressResult], "Step"]
 
 
 class Skip(Struct, frozen=True):
@@ -78,6 +98,12 @@ class Unknown(Struct, frozen=True):
     reason: str
 
 
+Prepared = Request | Mail | Fetch | Upload
+"""How one request goes out, with the steps before it."""
+
+Step = Prepared | Retry | Rejected
+"""What follows a step, or why nothing does."""
+
 Interpretation = Delivered | Retry | Rejected | Disabled | Unknown
 
 
@@ -109,7 +135,7 @@ class Send(Struct, frozen=True):
     """
 
     journal: Journal
-    requests: Sequence[Request | Mail] = ()
+    requests: Sequence[Prepared] = ()
     first: int = 0
     verdict: Interpretation | None = None
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid5
 
-from msgspec import structs
 from sqlalchemy import Engine, RowMapping
 
 from ingest.accounts.registry import ChannelAccount, open_account
@@ -16,12 +15,9 @@ from ingest.channels.base import (
     Account,
     Answer,
     ChannelAdapter,
-    HttpRequest,
-    MailRequest,
     OutboundRequest,
     Unsendable,
 )
-from ingest.channels.mail.email_mime import smtp_settings
 from ingest.channels.registry import is_idempotent
 from ingest.channels.source import CHANNEL_SOURCE
 from ingest.clock import Clock
@@ -30,9 +26,7 @@ from ingest.delivery.destinations import loop_guard
 from ingest.delivery.destinations.base import (
     Delivered,
     Interpretation,
-    Mail,
     Rejected,
-    Request,
     Retry,
     Send,
     Skip,
@@ -42,9 +36,9 @@ from ingest.delivery.destinations.loop_guard import is_loop
 from ingest.delivery.destinations.outbound_message import outbound_message
 from ingest.delivery.destinations.recipients import Recipients
 from ingest.delivery.destinations.send_journal import SendJournal
+from ingest.delivery.destinations.steps import HTTP_TOO_MANY, prepared
 from ingest.delivery.destinations.webhook import HISTORY_AGE
 from ingest.egress.client import EgressResult
-from ingest.egress.mail import MailServer
 from ingest.errors import UnreadableSecretError, UnreadableStateError
 
 SENDERS = ("bot", "agent", "system")
@@ -52,8 +46,6 @@ SENDERS = ("bot", "agent", "system")
 
 PARALLEL_KEYS = 32
 """Maximum conversations of an account that are served in parallel: their commits share flushes to disk."""
-
-HTTP_TOO_MANY = 429
 
 
 class ChannelDestination:
@@ -157,7 +149,7 @@ class ChannelDestination:
         if isinstance(rendered, Unsendable):
             return Send(journal, first=first, verdict=Rejected(rendered.reason, rendered.code))
         journal.parts = len(rendered)
-        requests = [_request(each, account) for each in rendered[first:]]
+        requests = [prepared(each, account) for each in rendered[first:]]
         return Send(journal, requests, first)
 
     def _journal(self, event: RowMapping, known: list[ChannelSend]) -> SendJournal:
@@ -200,16 +192,3 @@ class ChannelDestination:
                 return Rejected(reason, code)
             case channels.Unknown(reason):
                 return Retry(reason) if self._may_repeat else Unknown(reason)
-
-
-def _request(request: OutboundRequest, account: Account) -> Request | Mail:
-    match request:
-        case HttpRequest():
-            headers = [(name.encode(), value.encode()) for name, value in request.headers]
-            return Request(request.url, headers, request.body, request.method, needs_body=True)
-        case MailRequest():
-            return Mail(_mail_server(account), request.sender, request.recipients, request.content)
-
-
-def _mail_server(account: Account) -> MailServer:
-    return MailServer(**structs.asdict(smtp_settings(account)))

@@ -1,16 +1,18 @@
 """A stand-in of Meta's Graph API on loopback: it checks what the documentation demands of a send.
 
-Sources: «Messages API», «WhatsApp error codes», «Send API», «Common Error Codes», «Message Tags» (Meta).
+Sources: «Messages API», «Media», «WhatsApp error codes», «Send API», «Common Error Codes», «Message Tags» (Meta).
 """
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from tests.channels.stand_ins.meta_rules import MetaError, check_send, check_whatsapp
+from tests.channels.stand_ins.meta_error import MetaError
+from tests.channels.stand_ins.meta_media import Stored, read_upload
+from tests.channels.stand_ins.meta_rules import check_send, check_whatsapp
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -28,7 +30,7 @@ class MetaStandIn:
     """Takes messages for `token`; a test sets the window, its clock, and answers of its own.
 
     `last_inbound`: the customer's last message in microseconds, by the id to which an answer goes.
-    `fault`: called before each request; an answer that it returns is sent instead.
+    `fault`: called before each request; an answer that it returns is sent instead. `stored`: uploaded media by id.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,25 +39,28 @@ class MetaStandIn:
         self.now = 0
         self.last_inbound: dict[str, int] = {}
         self.taken: list[Taken] = []
+        self.stored: dict[str, Stored] = {}
         self.fault: Callable[[], Answer | None] = lambda: None
         self._lock = threading.Lock()
 
-    def handle(self, path: str, authorization: str, raw: bytes) -> Answer:
+    def handle(self, path: str, headers: Mapping[str, str], raw: bytes) -> Answer:
         with self._lock:
             fault = self.fault()
             if fault is not None:
                 return fault
             try:
-                return 200, {}, json.dumps(self._take(path, authorization, raw)).encode()
+                return 200, {}, json.dumps(self._take(path, headers, raw)).encode()
             except (KeyError, TypeError, AttributeError):
                 error = MetaError(100)
             except MetaError as raised:
                 error = raised
             return error.status, {}, json.dumps({"error": error.body()}).encode()
 
-    def _take(self, path: str, authorization: str, raw: bytes) -> dict[str, Any]:
-        if authorization != f"Bearer {self.token}":
+    def _take(self, path: str, headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+        if headers.get("authorization") != f"Bearer {self.token}":
             raise MetaError(190, status=401)
+        if path.startswith("/whatsapp/") and path.endswith("/media"):
+            return self._store(headers.get("content-type", ""), raw)
         try:
             body = json.loads(raw)
         except ValueError:
@@ -67,11 +72,16 @@ class MetaStandIn:
             return self._take_send(product, rest, body)
         raise MetaError(100, 33)
 
+    def _store(self, content_type: str, raw: bytes) -> dict[str, Any]:
+        identifier = f"media-{len(self.stored) + 1}"
+        self.stored[identifier] = read_upload(content_type, raw)
+        return {"id": identifier}
+
     def _take_whatsapp(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         number, _, resource = path.partition("/")
         if not number.isdecimal() or resource != "messages":
             raise MetaError(100, 33)
-        recipient = check_whatsapp(body)
+        recipient = check_whatsapp(body, self.stored)
         if body["type"] != "template" and not self._is_open(recipient):
             raise MetaError(131047)
         taken = self._record("whatsapp", path, body, "wamid.")
@@ -106,9 +116,8 @@ def meta_stand_in() -> Iterator[MetaStandIn]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            status, headers, answer = stand_in.handle(
-                self.path, self.headers.get("authorization", ""), body
-            )
+            given = {name.lower(): value for name, value in self.headers.items()}
+            status, headers, answer = stand_in.handle(self.path, given, body)
             self.send_response(status)
             for name, value in {**headers, "content-length": str(len(answer))}.items():
                 self.send_header(name, value)

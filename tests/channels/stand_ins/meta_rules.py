@@ -1,30 +1,16 @@
 """Meta's rules for the body of a send, checked apart from the code that writes it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-MEDIA = ("image", "audio", "video", "document", "sticker")
+from tests.channels.stand_ins.meta_error import demand
+from tests.channels.stand_ins.meta_media import MEDIA, Stored, check_media
+
 TAGS = ("HUMAN_AGENT", "ACCOUNT_UPDATE", "CONFIRMED_EVENT_UPDATE", "POST_PURCHASE_UPDATE")
 
 
-class MetaError(Exception):
-    """An error answer of the Graph API."""
-
-    def __init__(self, code: int, subcode: int | None = None, status: int = 400) -> None:
-        super().__init__(code)
-        self.code, self.subcode, self.status = code, subcode, status
-
-    def body(self) -> dict[str, Any]:
-        fields = {"message": f"(#{self.code})", "type": "OAuthException", "code": self.code}
-        return fields | ({"error_subcode": self.subcode} if self.subcode else {})
-
-
-def demand(condition: object, code: int = 100) -> None:
-    if not condition:
-        raise MetaError(code)
-
-
-def check_whatsapp(body: dict[str, Any]) -> str:
-    """Return the recipient of a valid body of the Messages API. Raises MetaError."""
+def check_whatsapp(body: dict[str, Any], stored: Mapping[str, Stored]) -> str:
+    """Return the recipient of a valid body of the Messages API. `stored`: uploaded media by id. Raises MetaError."""
     demand(body.get("messaging_product") == "whatsapp")
     recipient = body.get("to") or body.get("recipient")
     demand(isinstance(recipient, str) and recipient, 131008)
@@ -41,16 +27,16 @@ def check_whatsapp(body: dict[str, Any]) -> str:
     demand(isinstance(content, dict), 131008)
     if "context" in body:
         demand(body["context"].get("message_id"), 131009)
-    _check_content(kind, content or {}, is_number="to" in body)
+    if kind in MEDIA:
+        check_media(kind, content or {}, stored)
+    else:
+        _check_content(kind, content or {}, is_number="to" in body)
     return str(recipient)
 
 
 def _check_content(kind: str, content: dict[str, Any], *, is_number: bool) -> None:
     if kind == "text":
         demand(1 <= len(content["body"]) <= 4096 and content["body"].strip())
-    elif kind in MEDIA:
-        demand(str(content.get("link", "")).startswith("http"), 131008)
-        demand("filename" not in content or kind == "document")
     elif kind == "interactive":
         _check_interactive(content)
     else:

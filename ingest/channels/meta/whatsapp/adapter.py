@@ -13,10 +13,10 @@ from ingest.channels.base import (
     Call,
     Challenge,
     Field,
-    HttpRequest,
     Inbound,
     Interpretation,
     OutboundMessage,
+    OutboundRequest,
     Person,
     Unsendable,
 )
@@ -32,6 +32,7 @@ from ingest.channels.meta.signature import (
     signed_call,
 )
 from ingest.channels.meta.whatsapp.inbound import read_entry
+from ingest.channels.meta.whatsapp.media import MEDIA
 from ingest.channels.meta.whatsapp.outbound import requests
 
 
@@ -44,6 +45,7 @@ class WhatsAppCloud:
     options: tuple[Field, ...] = (
         Field("phone_number_id", "WhatsApp Manager > Phone numbers > the number's id"),
         Field("list_button", "label of the button that opens a list; `Options`", is_required=False),
+        MEDIA,
         API_URL,
     )
     secrets: tuple[Field, ...] = (APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN)
@@ -69,8 +71,8 @@ class WhatsAppCloud:
 
     def render(
         self, message: OutboundMessage, person: Person, account: Account
-    ) -> Sequence[HttpRequest] | Unsendable:
-        """Return texts, then media by link; a template outside the 24-hour window."""
+    ) -> Sequence[OutboundRequest] | Unsendable:
+        """Return texts, then media by link or uploaded; a template outside the 24-hour window."""
         return requests(message, person, account)
 
     def interpret(self, answer: Answer) -> Interpretation:

@@ -6,20 +6,29 @@ URL button messages», «Contextual replies» and «Business-scoped user IDs» (
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from ingest.channels.account_values import api_url
 from ingest.channels.base import (
     Account,
     Choice,
     HttpRequest,
     OutboundMessage,
+    OutboundRequest,
     Person,
     Unsendable,
 )
 from ingest.channels.choices import choices_of
-from ingest.channels.meta.content import UnsendableContentError, limited, link_of, media_type
-from ingest.channels.meta.graph import GRAPH_FACEBOOK, graph_request
+from ingest.channels.meta.content import UnsendableContentError, limited
+from ingest.channels.meta.graph import graph_request
+from ingest.channels.meta.whatsapp.media import (
+    Content,
+    by_link,
+    number_url,
+    to_upload,
+    upload,
+    uploads,
+)
 from ingest.channels.meta.whatsapp.people import GROUP
 from ingest.channels.people import unparsed_number
 from ingest.channels.service_window import is_in_window
@@ -37,25 +46,35 @@ MISSING_VALUE = "131008"
 _RECIPIENT_FIELDS = (("phone", "to"), ("bsuid", "recipient"), ("parent_bsuid", "recipient"))
 """The field for each kind of address, the best first: a parent id is valid only while Meta has the portfolios linked."""
 
-_IMAGES = ("image/jpeg", "image/png")
-
-Content = dict[str, Any]
-
 
 def requests(
     message: OutboundMessage, person: Person, account: Account
-) -> Sequence[HttpRequest] | Unsendable:
-    """Return the requests of a message, in order."""
+) -> Sequence[OutboundRequest] | Unsendable:
+    """Return the requests of a message, in order. A file is uploaded first if the account says so."""
     try:
         frame = _frame(message, person)
         contents = _contents(message, account)
     except UnsendableContentError as error:
         return Unsendable(str(error), error.code)
-    number_id = account.options.get("phone_number_id", "")
-    url = f"{api_url(account, GRAPH_FACEBOOK)}/{number_id}/messages"
-    if message.in_reply_to and contents[0]["type"] != "template":
-        contents[0] = {"context": {"message_id": message.in_reply_to}, **contents[0]}
-    return [graph_request(url, account, {**frame, **content}) for content in contents]
+    sends = [
+        partial(_send, account, {**frame, **_context(message, n)}) for n in range(len(contents))
+    ]
+    return [
+        upload(content, account, send) if isinstance(content, Attachment) else send(content)
+        for send, content in zip(sends, contents, strict=True)
+    ]
+
+
+def _send(account: Account, frame: Content, content: Content) -> HttpRequest:
+    if content["type"] == "template":
+        frame = {name: value for name, value in frame.items() if name != "context"}
+    return graph_request(f"{number_url(account)}/messages", account, {**frame, **content})
+
+
+def _context(message: OutboundMessage, number: int) -> Content:
+    """Return what makes the first request of a message an answer."""
+    is_answer = number == 0 and message.in_reply_to
+    return {"context": {"message_id": message.in_reply_to}} if is_answer else {}
 
 
 def _frame(message: OutboundMessage, person: Person) -> Content:
@@ -83,7 +102,8 @@ def _recipient(message: OutboundMessage, person: Person) -> Mapping[str, str]:
     raise UnsendableContentError("the person has no WhatsApp address", MISSING_VALUE)
 
 
-def _contents(message: OutboundMessage, account: Account) -> list[Content]:
+def _contents(message: OutboundMessage, account: Account) -> list[Content | Attachment]:
+    """Return the contents in order; an attachment is a file to upload."""
     if not is_in_window(message):
         if message.template is None:
             raise UnsendableContentError(
@@ -91,7 +111,9 @@ def _contents(message: OutboundMessage, account: Account) -> list[Content]:
                 OUTSIDE_WINDOW,
             )
         return [_template(message.template)]
-    contents = [*_texts(message, account), *(_media(each) for each in message.attachments)]
+    is_upload = uploads(account)
+    files = [to_upload(each) if is_upload else by_link(each) for each in message.attachments]
+    contents = [*_texts(message, account), *files]
     if not contents and message.template is not None:
         return [_template(message.template)]
     if not contents:
@@ -169,21 +191,3 @@ def _reply(choice: Choice, title_limit: int, id_limit: int) -> Content:
         "id": limited(value, id_limit, INVALID_VALUE),
         "title": limited(choice.title, title_limit, INVALID_VALUE),
     }
-
-
-def _media(attachment: Attachment) -> Content:
-    kind = _media_kind(attachment)
-    media = {"link": link_of(attachment, MISSING_VALUE)}
-    if kind == "document" and attachment.name:
-        media["filename"] = attachment.name
-    return {"type": kind, kind: media}
-
-
-def _media_kind(attachment: Attachment) -> str:
-    content_type = media_type(attachment)
-    if content_type in _IMAGES:
-        return "image"
-    if content_type == "image/webp":
-        return "sticker"
-    family = content_type.partition("/")[0]
-    return family if family in ("audio", "video") else "document"

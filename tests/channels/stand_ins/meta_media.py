@@ -1,0 +1,77 @@
+"""Meta's rules for media of WhatsApp: what an upload has, and how a message names it.
+
+Source: «Media» (`POST /PHONE_NUMBER_ID/media`: `file`, `type` and `messaging_product`) and its «Supported media types».
+"""
+
+from collections.abc import Mapping
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, NamedTuple
+
+from tests.channels.stand_ins.meta_error import demand
+
+MEDIA = ("image", "audio", "video", "document", "sticker")
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+TYPES = {
+    "image/jpeg": "image", "image/png": "image", "image/webp": "sticker",
+    "audio/aac": "audio", "audio/amr": "audio", "audio/mpeg": "audio", "audio/mp4": "audio",
+    "audio/ogg": "audio", "video/mp4": "video", "video/3gpp": "video",
+    "text/plain": "document", "application/pdf": "document", "application/msword": "document",
+    "application/vnd.ms-excel": "document", "application/vnd.ms-powerpoint": "document",
+    f"{_OFFICE}.wordprocessingml.document": "document",
+    f"{_OFFICE}.spreadsheetml.sheet": "document",
+    f"{_OFFICE}.presentationml.presentation": "document",
+}  # fmt: skip
+MIB = 1024 * 1024
+SIZES = {
+    "image": 5 * MIB, "audio": 16 * MIB, "video": 16 * MIB, "document": 100 * MIB,
+    "sticker": 500 * 1024,
+}  # fmt: skip
+
+
+class Stored(NamedTuple):
+    """A file that was uploaded."""
+
+    content_type: str
+    name: str
+    content: bytes
+
+
+def read_upload(content_type: str, raw: bytes) -> Stored:
+    """Return the file of a valid upload. Raises MetaError."""
+    demand(content_type.startswith("multipart/form-data;"))
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    form = message_from_bytes(head + raw, policy=policy.HTTP)
+    assert isinstance(form, EmailMessage)
+    demand(not form.defects and form.is_multipart())
+    parts = {
+        str(each.get_param("name", header="content-disposition")): each
+        for each in form.iter_parts()
+    }
+    demand(_text(parts, "messaging_product") == "whatsapp")
+    demand("file" in parts and parts["file"].get_filename())
+    file = parts["file"]
+    kind = file.get_content_type()
+    demand(_text(parts, "type") == kind)
+    demand(kind in TYPES)
+    content = file.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    demand(0 < len(content) <= SIZES[TYPES[kind]], 131053)
+    return Stored(kind, file.get_filename() or "", content)
+
+
+def _text(parts: Mapping[str, Any], name: str) -> str:
+    content = parts[name].get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content.decode()
+
+
+def check_media(kind: str, content: dict[str, Any], stored: Mapping[str, Stored]) -> None:
+    """Check how a message names its media: by a link or by the id of an upload. Raises MetaError."""
+    demand(("link" in content) != ("id" in content), 131008)
+    demand("filename" not in content or kind == "document")
+    if "link" in content:
+        demand(str(content["link"]).startswith("http"), 131008)
+    else:
+        demand(content["id"] in stored)
+        demand(TYPES[stored[content["id"]].content_type] == kind, 131053)
