@@ -13,6 +13,11 @@ def newest_secret(account: Account, name: str) -> str:
     return next(iter(secrets_of(account, name)), "")
 
 
+def uploads_files(account: Account) -> bool:
+    """Return whether files go out as such; else their URLs do."""
+    return account.options.get("media") == "upload"
+
+
 def api_url(account: Account, default: str) -> str:
     """Return the base URL of the provider's API without a slash at its end."""
     return (account.options.get("api_url") or default).rstrip("/")

@@ -2,8 +2,6 @@
 
 import json
 from base64 import b64decode
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from ingest.channels.multipart import multipart
 from ingest.channels.registry import ADAPTERS
 from ingest.events.payloads import Attachment
 from tests.channels.mail_factories import make_account, rendered
+from tests.channels.stand_ins.forms import read_form
 
 URL = "https://shop.example/hat.png"
 HAT = File(bytes(range(256)), "image/png", "Hüt/e\r\n.png")
@@ -48,25 +47,6 @@ def built(adapter: ChannelAdapter, *files: File) -> HttpRequest:
     return found
 
 
-def form_of(request: HttpRequest) -> list[tuple[str, str | None, str, bytes]]:
-    """Return field, file name, type and content of each part, as another reader finds them."""
-    kind = dict(request.headers)["content-type"]
-    return read_form(kind, request.body)
-
-
-def read_form(kind: str, body: bytes) -> list[tuple[str, str | None, str, bytes]]:
-    form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=policy.HTTP)
-    assert isinstance(form, EmailMessage)
-    assert not form.defects
-    found = []
-    for part in form.iter_parts():
-        content = part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        name = str(part.get_param("name", header="content-disposition"))
-        found.append((name, part.get_filename(), part.get_content_type(), content))
-    return found
-
-
 def test_sendgrid_gets_files_as_base64_with_their_name_and_type() -> None:
     content = json.loads(built(sendgrid.ADAPTER, HAT, EML).body)
     hat, eml = content["attachments"]
@@ -84,7 +64,8 @@ def test_postmark_gets_files_as_base64_with_their_name_and_type() -> None:
 
 
 def test_mailgun_gets_files_as_parts_of_a_form() -> None:
-    parts = form_of(built(mailgun.ADAPTER, HAT, EML))
+    request = built(mailgun.ADAPTER, HAT, EML)
+    parts = read_form(dict(request.headers)["content-type"], request.body)
     fields = {name: content.decode() for name, file, _, content in parts if file is None}
     assert (fields["text"], fields["v:convolake_reference"]) == ("Good day", "send-1")
     assert [each for each in parts if each[1] is not None] == [

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from functools import partial
 
+from ingest.channels.account_values import uploads_files
 from ingest.channels.base import (
     Account,
     Field,
@@ -31,7 +32,7 @@ _COMPOSITE = ("message", "multipart")
 
 def attached_of(message: OutboundMessage, account: Account) -> tuple[Attachment, ...]:
     """Return the attachments whose files are fetched and become part of the mail."""
-    if account.options.get("media") != "upload":
+    if not uploads_files(account):
         return ()
     return tuple(
         each

@@ -18,6 +18,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.signatures import check_equal
 from ingest.channels.telegram import outbound
+from ingest.channels.telegram.files import MEDIA
 from ingest.channels.telegram.updates import read_update
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 (a header's name)
@@ -30,6 +31,7 @@ class TelegramAdapter:
     title = "Telegram"
     channels = ("telegram",)
     options = (
+        MEDIA,
         Field("api_url", "Base URL of the Bot API, if it is not Telegram's", is_required=False),
     )
     secrets = (

@@ -4,21 +4,19 @@ https://core.telegram.org/bots/api#sendmessage
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import msgspec
-
-from ingest.channels.account_values import api_url, newest_secret
+from ingest.channels.account_values import api_url, newest_secret, uploads_files
 from ingest.channels.answers import answer_fields, failure, is_success
 from ingest.channels.base import (
     Account,
     Answer,
     Choice,
-    HttpRequest,
     Interpretation,
     OutboundMessage,
+    OutboundRequest,
     Person,
     Rejected,
     Retry,
@@ -28,6 +26,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.choices import choices_of
 from ingest.channels.fields import Fields, count_of, id_of, object_of
+from ingest.channels.telegram.files import by_url, call, upload
 from ingest.channels.text_split import split_text, text_size, utf8_bytes, utf16_units
 from ingest.events.payloads import Attachment
 
@@ -39,15 +38,18 @@ MAX_BUTTON_VALUE = 64
 
 _THREAD = re.compile(r"(-?[0-9]{1,19})(?::([0-9]{1,19}))?(?:@([!-~]{1,128}))?", re.ASCII)
 _MESSAGE = re.compile(r"(-?[0-9]{1,19})/([0-9]{1,19})", re.ASCII)
-_PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp")
 
-_Content = tuple[str, dict[str, Any]]
-"""A method, and its fields without those of the place."""
+
+class _Content(NamedTuple):
+    """A text or a file, with its fields but those of the place."""
+
+    fields: dict[str, Any]
+    file: Attachment | None = None
 
 
 def render(
     message: OutboundMessage, person: Person, account: Account
-) -> Sequence[HttpRequest] | Unsendable:
+) -> Sequence[OutboundRequest] | Unsendable:
     """Return the requests in order: the text in parts, then the files. The last one has the buttons."""
     place = _place(message, person)
     token = newest_secret(account, "bot_token")
@@ -59,16 +61,15 @@ def render(
     if isinstance(contents, Unsendable):
         return contents
     base = f"{api_url(account, API_URL)}/bot{quote(token, safe=':')}"
-    first = {**place, **_reply(message, place["chat_id"])}
-    return [
-        _request(f"{base}/{method}", {**(place if number else first), **fields})
-        for number, (method, fields) in enumerate(contents)
-    ]
-
-
-def _request(url: str, fields: Mapping[str, Any]) -> HttpRequest:
-    headers = (("content-type", "application/json"),)
-    return HttpRequest(url=url, headers=headers, body=msgspec.json.encode(fields))
+    send_file = upload if uploads_files(account) else by_url
+    requests: list[OutboundRequest] = []
+    for fields, file in contents:
+        first = {} if requests else _reply(message, place["chat_id"])
+        sent = {**place, **first, **fields}
+        requests.append(
+            call(f"{base}/sendMessage", sent) if file is None else send_file(base, sent, file)
+        )
+    return requests
 
 
 def _place(message: OutboundMessage, person: Person) -> dict[str, Any] | None:
@@ -100,22 +101,15 @@ def _contents(message: OutboundMessage) -> list[_Content] | Unsendable:
         return Unsendable("an attachment has no URL")
     is_caption = len(files) == 1 and text.strip() and text_size(text, utf16_units) <= MAX_CAPTION
     parts = [] if is_caption else split_text(text, MAX_TEXT, utf16_units)
-    contents: list[_Content] = [("sendMessage", {"text": part}) for part in parts if part.strip()]
-    contents += [_file(each, text if is_caption else None) for each in files]
+    contents = [_Content({"text": part}) for part in parts if part.strip()]
+    contents += [_Content({"caption": text} if is_caption else {}, each) for each in files]
     if not contents:
         return Unsendable("neither text nor attachments")
     markup = _markup(choices_of(message))
     if isinstance(markup, Unsendable):
         return markup
-    method, fields = contents.pop()
-    return [*contents, (method, {**fields, **markup})]
-
-
-def _file(attachment: Attachment, caption: str | None) -> _Content:
-    captions = {"caption": caption} if caption else {}
-    if attachment.content_type in _PHOTO_TYPES:
-        return "sendPhoto", {"photo": attachment.url, **captions}
-    return "sendDocument", {"document": attachment.url, **captions}
+    fields, file = contents.pop()
+    return [*contents, _Content({**fields, **markup}, file)]
 
 
 def _markup(choices: Sequence[Choice]) -> dict[str, Any] | Unsendable:

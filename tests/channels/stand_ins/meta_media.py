@@ -4,11 +4,10 @@ Source: «Media» (`POST /PHONE_NUMBER_ID/media`: `file`, `type` and `messaging_
 """
 
 from collections.abc import Mapping
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any, NamedTuple
 
-from tests.channels.stand_ins.meta_error import demand
+from tests.channels.stand_ins.forms import read_form
+from tests.channels.stand_ins.meta_error import MetaError, demand
 
 MEDIA = ("image", "audio", "video", "document", "sticker")
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -39,31 +38,16 @@ class Stored(NamedTuple):
 
 def read_upload(content_type: str, raw: bytes) -> Stored:
     """Return the file of a valid upload. Raises MetaError."""
-    demand(content_type.startswith("multipart/form-data;"))
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    form = message_from_bytes(head + raw, policy=policy.HTTP)
-    assert isinstance(form, EmailMessage)
-    demand(not form.defects and form.is_multipart())
-    parts = {
-        str(each.get_param("name", header="content-disposition")): each
-        for each in form.iter_parts()
-    }
-    demand(_text(parts, "messaging_product") == "whatsapp")
-    demand("file" in parts and parts["file"].get_filename())
+    try:
+        parts = {each.name: each for each in read_form(content_type, raw)}
+    except ValueError:
+        raise MetaError(100) from None
+    demand({"messaging_product", "type", "file"} <= parts.keys())
     file = parts["file"]
-    kind = file.get_content_type()
-    demand(_text(parts, "type") == kind)
-    demand(kind in TYPES)
-    content = file.get_payload(decode=True)
-    assert isinstance(content, bytes)
-    demand(0 < len(content) <= SIZES[TYPES[kind]], 131053)
-    return Stored(kind, file.get_filename() or "", content)
-
-
-def _text(parts: Mapping[str, Any], name: str) -> str:
-    content = parts[name].get_payload(decode=True)
-    assert isinstance(content, bytes)
-    return content.decode()
+    demand(parts["messaging_product"].content == b"whatsapp" and file.file_name)
+    demand(parts["type"].content.decode() == file.content_type and file.content_type in TYPES)
+    demand(0 < len(file.content) <= SIZES[TYPES[file.content_type]], 131053)
+    return Stored(file.content_type, file.file_name or "", file.content)
 
 
 def check_media(kind: str, content: dict[str, Any], stored: Mapping[str, Stored]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.channels.stand_ins.forms import Part, read_form
 from tests.channels.stand_ins.loopback import Reply, Request, serve
 
 TOKEN = "123456:AAbb_cc-dd"  # noqa: S105 (of the stand-in alone)
@@ -37,7 +38,7 @@ class TelegramApi:
             return _error(401, "Unauthorized")
         if method not in CONTENT:
             return _error(404, "Not Found")
-        fields = json.loads(request.body)
+        fields = _fields(request)
         return self._failure(fields, method) or self._success(fields, method)
 
     def _success(self, fields: dict[str, Any], method: str) -> Reply:
@@ -70,12 +71,30 @@ def telegram_api() -> Iterator[TelegramApi]:
         yield api
 
 
+def _fields(request: Request) -> dict[str, Any]:
+    """Return the fields of a call: JSON, or a form, where a file is the content of its field."""
+    content_type = request.headers.get("content-type", "")
+    if content_type == "application/json":
+        fields: dict[str, Any] = json.loads(request.body)
+        return fields
+    fields = {}
+    for part in read_form(content_type, request.body):
+        text = "" if part.file_name else part.content.decode()
+        is_json = part.name in ("chat_id", "message_thread_id", "reply_parameters", "reply_markup")
+        fields[part.name] = part if part.file_name else json.loads(text) if is_json else text
+    return fields
+
+
 def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2  # raises for half of a surrogate pair
 
 
 def _fault(fields: dict[str, Any], content: str) -> str | None:
-    if not fields.get(content, "").strip():
+    given = fields.get(content, "")
+    if isinstance(given, Part):
+        if len(given.content) > (10 if content == "photo" else 50) * 1024 * 1024:
+            return "file is too big"
+    elif not given.strip():
         return "message text is empty"
     if content == "text" and _units(fields["text"]) > 4096:
         return "message is too long"

@@ -53,11 +53,6 @@ def number_url(account: Account) -> str:
     return f"{api_url(account, GRAPH_FACEBOOK)}/{account.options.get('phone_number_id', '')}"
 
 
-def uploads(account: Account) -> bool:
-    """Return whether the account uploads files."""
-    return account.options.get("media") == "upload"
-
-
 def by_link(attachment: Attachment) -> Content:
     """Return the content that names a file by its URL. Raises UnsendableContentError."""
     link = {"link": link_of(attachment, MISSING_VALUE)}

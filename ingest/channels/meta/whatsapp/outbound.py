@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ingest.channels.account_values import uploads_files
 from ingest.channels.base import (
     Account,
     Choice,
@@ -27,7 +28,6 @@ from ingest.channels.meta.whatsapp.media import (
     number_url,
     to_upload,
     upload,
-    uploads,
 )
 from ingest.channels.meta.whatsapp.people import GROUP
 from ingest.channels.people import unparsed_number
@@ -111,7 +111,7 @@ def _contents(message: OutboundMessage, account: Account) -> list[Content | Atta
                 OUTSIDE_WINDOW,
             )
         return [_template(message.template)]
-    is_upload = uploads(account)
+    is_upload = uploads_files(account)
     files = [to_upload(each) if is_upload else by_link(each) for each in message.attachments]
     contents = [*_texts(message, account), *files]
     if not contents and message.template is not None:
