@@ -23,6 +23,9 @@ SECRETS: dict[str, dict[str, str]] = {
 }
 """Valid secrets by provider; others get a word."""
 
+NOWHERE = "http://127.0.0.1:1"
+"""Where nothing listens: no test asks a real provider for a name."""
+
 OPTIONS: dict[str, dict[str, str]] = {
     "whatsapp_cloud": {"phone_number_id": "555"},
     "twilio": {"account_sid": "AC1"},
@@ -30,6 +33,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "webhook": {"url": "https://shop.example/hook"},
     "email": {"smtp_host": "mail.shop.example"},
     "mailgun": {"domain": "shop.example"},
+    **{each: {"api_url": NOWHERE} for each in ("slack", "messenger", "instagram", "line")},
 }
 
 _META_PAGE = {

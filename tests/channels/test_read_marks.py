@@ -25,7 +25,10 @@ class Page:
         account = make_account(provider)
         self.account = msgspec.structs.replace(account, account_id="page", address=PAGE)
         secrets = {name: values[0] for name, values in self.account.secrets.items()}
-        body = {"account_id": "page", "provider": provider, "address": PAGE, "secrets": secrets}
+        body = {
+            "account_id": "page", "provider": provider, "address": PAGE, "secrets": secrets,
+            "options": dict(self.account.options),
+        }  # fmt: skip
         assert installation.post("/v1/channels", body).status_code == 201
         self.call(message_event("m_1", text="Hello"))
         (found,) = installation.http.get("/v1/conversations").json()["items"]

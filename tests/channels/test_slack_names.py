@@ -9,8 +9,8 @@ import pytest
 
 from ingest.api.name_lookups import FAILURE_SECONDS
 from ingest.channels.base import Answer, HttpRequest, Person, Retry
+from ingest.channels.name_lookup import PAUSE_SECONDS, REPAIR_SECONDS
 from ingest.channels.slack.adapter import ADAPTER
-from ingest.channels.slack.names import PAUSE_SECONDS, REPAIR_SECONDS
 from tests.api_server import Installation, wait_until
 from tests.channels.slack_calls import ACCOUNT, SIGNING, address, make_account, message
 from tests.channels.stand_ins.loopback import Reply, Request, send
@@ -215,7 +215,7 @@ def test_each_failure_is_told_from_the_others() -> None:
     assert read({"ok": False, "error": "missing_scope"}) == Retry("missing_scope", REPAIR_SECONDS)
     assert read({"ok": False, "error": "ratelimited"}) == Retry("ratelimited", PAUSE_SECONDS)
     limited = Answer(status=429, headers={"retry-after": "7"}, body=b"")
-    assert ADAPTER.read_name(limited) == Retry("ratelimited", 7)
+    assert ADAPTER.read_name(limited) == Retry("there are too many requests", 7)
     assert ADAPTER.read_name(Answer(status=200, headers={}, body=b"<html>")) is None
     assert ADAPTER.read_name(Answer(status=500, headers={}, body=b"")) is None
 

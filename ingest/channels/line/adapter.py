@@ -27,6 +27,7 @@ from ingest.channels.base import (
     OtherItem,
     OutboundMessage,
     Person,
+    Retry,
     UnreadableCallError,
     UnreadableItem,
     Unsendable,
@@ -43,7 +44,7 @@ from ingest.channels.fields import (
     present,
     text_of,
 )
-from ingest.channels.line import outbound
+from ingest.channels.line import names, outbound
 from ingest.channels.people import person_of
 from ingest.channels.signatures import check_equal
 from ingest.events.payloads import Attachment
@@ -122,6 +123,14 @@ class LineAdapter:
     def interpret(self, answer: Answer) -> Interpretation:
         """Return what a push answers; 409 says that LINE had taken it before."""
         return outbound.interpret(answer)
+
+    def name_request(self, person: Person, account: Account) -> HttpRequest | None:
+        """Return the request that asks for a user's name, or None."""
+        return names.name_request(person, account)
+
+    def read_name(self, answer: Answer) -> str | Retry | None:
+        """Return the name in an answer of the profile."""
+        return names.read_name(answer)
 
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return a POST of a body, signed with the newest channel secret."""

@@ -19,7 +19,14 @@ class Instagram(MessengerPlatform):
         *("reaction", "seen", "referral"),
     )
     webhook_object = "instagram"
-    limits = Limits("instagram_id", 1000, utf8_bytes, GRAPH_INSTAGRAM, has_metadata=False)
+    limits = Limits(
+        "instagram_id",
+        1000,
+        utf8_bytes,
+        GRAPH_INSTAGRAM,
+        has_metadata=False,
+        name_fields="name,username",
+    )
 
 
 ADAPTER = Instagram(instagram_id)

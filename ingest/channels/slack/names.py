@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from ingest.channels.account_values import api_url, newest_secret
+from ingest.channels.account_values import api_url
 from ingest.channels.answers import answer_fields, retry_after
 from ingest.channels.base import Account, Answer, HttpRequest, Person, Retry
 from ingest.channels.fields import object_of, text_of
+from ingest.channels.name_lookup import (
+    PAUSE_SECONDS,
+    REPAIR_SECONDS,
+    get_with_token,
+    pause_of,
+)
 from ingest.channels.slack.outbound import API_URL
 
 RATE_LIMITED = "ratelimited"
-TOO_MANY_REQUESTS = 429
-PAUSE_SECONDS = 60
-"""Pause after a rate limit without a time."""
-
-REPAIR_SECONDS = 600
-"""Pause after an error of the app's permissions, which a person has to repair."""
-
 _NOT_ALLOWED = {
     "access_denied", "account_inactive", "invalid_auth", "missing_scope", "no_permission",
     "not_authed", "token_expired", "token_revoked",
@@ -30,23 +29,20 @@ _NOT_ALLOWED = {
 def name_request(person: Person, account: Account) -> HttpRequest | None:
     """Return the request that asks for a member's name; None without a member or a token."""
     users = [each.value for each in person.addresses if each.kind == "slack_user"]
-    token = newest_secret(account, "bot_token")
-    if not users or not token:
+    if not users:
         return None
-    return HttpRequest(
-        url=f"{api_url(account, API_URL)}/users.info?{urlencode({'user': users[0]})}",
-        headers=(("authorization", f"Bearer {token}"),),
-        body=b"",
-        method="GET",
-    )
+    url = f"{api_url(account, API_URL)}/users.info?{urlencode({'user': users[0]})}"
+    return get_with_token(url, account, "bot_token")
 
 
 def read_name(answer: Answer) -> str | Retry | None:
     """Return the name that Slack shows: the one the member chose, else the full name; None: there is none."""
     fields = answer_fields(answer)
     error = text_of(fields, "error")
-    if answer.status == TOO_MANY_REQUESTS or error == RATE_LIMITED:
-        return Retry(RATE_LIMITED, retry_after(answer) or PAUSE_SECONDS)
+    if error == RATE_LIMITED:
+        return Retry(error, retry_after(answer) or PAUSE_SECONDS)
+    if (pause := pause_of(answer)) is not None:
+        return pause
     if error in _NOT_ALLOWED:
         return Retry(error, REPAIR_SECONDS)
     return _shown_name(object_of(fields, "user")) if fields.get("ok") is True else None

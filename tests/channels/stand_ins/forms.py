@@ -1,7 +1,7 @@
 """Forms with files (RFC 7578), read by the standard library's reader of MIME."""
 
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import NamedTuple
 
 
@@ -24,7 +24,7 @@ def read_form(content_type: str, body: bytes) -> list[Part]:
     return [_part(each) for each in form.iter_parts()]
 
 
-def _part(part: EmailMessage) -> Part:
+def _part(part: MIMEPart) -> Part:
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes)
     name = str(part.get_param("name", header="content-disposition"))

@@ -20,6 +20,7 @@ class LineApi:
     def __init__(self) -> None:
         self.url = ""
         self.pushes: list[dict[str, Any]] = []
+        self.friends: dict[str, str] = {}
         self.accepted: dict[str, Reply] = {}
         self.next_reply: Reply | None = None
         self.loses_answers = False
@@ -30,6 +31,8 @@ class LineApi:
             return reply
         if request.headers.get("authorization") != f"Bearer {_TOKEN}":
             return error(401, "Authentication failed. Confirm that the access token is valid.")
+        if request.method == "GET":
+            return self._profile(request.path)
         if request.path != "/v2/bot/message/push":
             return error(404, "Not found")
         key = request.headers.get("x-line-retry-key")
@@ -37,6 +40,14 @@ class LineApi:
         if problem:
             return error(400, problem)
         return self._take(json.loads(request.body), key)
+
+    def _profile(self, path: str) -> Reply:
+        """Answer for friends of the account."""
+        user = path.removeprefix("/v2/bot/profile/")
+        if user not in self.friends:
+            return error(404, "Not found")
+        profile = {"userId": user, "displayName": self.friends[user]}
+        return Reply(200, json.dumps(profile).encode())
 
     def _take(self, body: dict[str, Any], key: str | None) -> Reply:
         if key in self.accepted:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from tests.channels.stand_ins.meta_error import MetaError
 from tests.channels.stand_ins.meta_media import Stored, read_upload
@@ -40,6 +41,7 @@ class MetaStandIn:
         self.last_inbound: dict[str, int] = {}
         self.taken: list[Taken] = []
         self.stored: dict[str, Stored] = {}
+        self.profiles: dict[str, dict[str, str]] = {}
         self.fault: Callable[[], Answer | None] = lambda: None
         self._lock = threading.Lock()
 
@@ -61,6 +63,8 @@ class MetaStandIn:
             raise MetaError(190, status=401)
         if path.startswith("/whatsapp/") and path.endswith("/media"):
             return self._store(headers.get("content-type", ""), raw)
+        if not raw:
+            return self._profile(urlsplit(path))
         try:
             body = json.loads(raw)
         except ValueError:
@@ -71,6 +75,15 @@ class MetaStandIn:
         if product in ("messenger", "instagram") and rest == "me/messages":
             return self._take_send(product, rest, body)
         raise MetaError(100, 33)
+
+    def _profile(self, url: SplitResult) -> dict[str, Any]:
+        """Answer the User Profile API: the fields that are asked for, of a person who consented."""
+        person = url.path.rpartition("/")[2]
+        if person not in self.profiles:
+            raise MetaError(230, status=403)
+        fields = parse_qs(url.query)["fields"][0].split(",")
+        known = {name: value for name, value in self.profiles[person].items() if name in fields}
+        return {**known, "id": person}
 
     def _store(self, content_type: str, raw: bytes) -> dict[str, Any]:
         identifier = f"media-{len(self.stored) + 1}"
@@ -123,6 +136,8 @@ def meta_stand_in() -> Iterator[MetaStandIn]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
+
+        do_GET = do_POST  # noqa: N815 - the name is of the library
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Keep tests quiet."""

@@ -19,7 +19,14 @@ class Messenger(MessengerPlatform):
         *("handover", "standby"),
     )
     webhook_object = "page"
-    limits = Limits("page_scoped_id", 2000, characters, GRAPH_FACEBOOK, has_metadata=True)
+    limits = Limits(
+        "page_scoped_id",
+        2000,
+        characters,
+        GRAPH_FACEBOOK,
+        has_metadata=True,
+        name_fields="first_name,last_name",
+    )
 
 
 ADAPTER = Messenger(page_scoped_id)

@@ -34,13 +34,17 @@ Content = dict[str, Any]
 
 
 class Limits(Struct, frozen=True):
-    """What differs between Messenger and Instagram. `has_metadata`: echoes return the reference of the send."""
+    """What differs between Messenger and Instagram. `has_metadata`: echoes return the reference of the send.
+
+    `name_fields`: the fields of a profile that have the person's name.
+    """
 
     address_kind: str
     text: int
     unit: Unit
     api_url: str
     has_metadata: bool
+    name_fields: str
 
 
 def requests(

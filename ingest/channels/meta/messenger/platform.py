@@ -14,10 +14,12 @@ from ingest.channels.base import (
     Interpretation,
     OutboundMessage,
     Person,
+    Retry,
     Unsendable,
 )
 from ingest.channels.meta.body import each, read_entries
 from ingest.channels.meta.graph import API_URL, interpret_graph_answer
+from ingest.channels.meta.messenger import names
 from ingest.channels.meta.messenger.inbound import AddressOf, read_entry
 from ingest.channels.meta.messenger.outbound import Limits, requests
 from ingest.channels.meta.signature import (
@@ -69,6 +71,14 @@ class MessengerPlatform:
     def interpret(self, answer: Answer) -> Interpretation:
         """Read the message's id or the error code."""
         return interpret_graph_answer(answer)
+
+    def name_request(self, person: Person, account: Account) -> HttpRequest | None:
+        """Return the request that asks for a person's name, or None."""
+        return names.name_request(person, account, self.limits)
+
+    def read_name(self, answer: Answer) -> str | Retry | None:
+        """Return the name in an answer of the User Profile API."""
+        return names.read_name(answer)
 
     def sign(self, body: bytes, content_type: str, account: Account, now: int) -> Call:
         """Return a call signed with the newest app secret."""
