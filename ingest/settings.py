@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         set(),
         description="Private networks (10.0.0.0/8) that webhooks may go to, also over plain http.",
     )
+    attachment_networks: Annotated[set[IPvAnyNetwork], NoDecode] = Field(
+        set(),
+        description="Private networks that files of messages may be fetched from, also over plain http. Who may write a "
+        "message chooses the address, and the customer gets the file.",
+    )
     secret_keys: SecretStr | None = Field(
         None,
         description="Keys that encrypt the secrets of channel accounts, webhooks and hooks: Fernet keys, the newest first, "
@@ -204,7 +209,12 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "allowed_origins", "webhook_networks", "session_roles", "handoff_reasons", mode="before"
+        "allowed_origins",
+        "webhook_networks",
+        "attachment_networks",
+        "session_roles",
+        "handoff_reasons",
+        mode="before",
     )
     @classmethod
     def _split_list(cls, given: object) -> object:

@@ -121,7 +121,7 @@ async def lifespan(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await context.dispatcher.egress.close()
+        await context.dispatcher.close()
         await asyncio.to_thread(writer.stop)
         context.channels.close()
         engine.dispose()
@@ -188,11 +188,12 @@ def _build_context(
     follower: "CommitFollower | None",
 ) -> AppContext:
     egress = EgressClient(sorted(settings.webhook_networks, key=str))
+    files = EgressClient(sorted(settings.attachment_networks, key=str))
     hooks = HookRunner(engine, egress, clock, secrets)
     registry = WebhookRegistry(engine, clock, secrets)
     accounts = ChannelRegistry(engine, partial(person_of, engine), secrets, clock)
     destinations = AllDestinations(registry, {DESTINATION_PREFIX: accounts})
-    dispatcher = Dispatcher(destinations, writer, engine, broadcaster, egress, clock)
+    dispatcher = Dispatcher(destinations, writer, engine, broadcaster, egress, files, clock)
     metrics = Metrics(writer, broadcaster, hooks)
     return AppContext(
         writer=writer,

@@ -65,26 +65,33 @@ class Dispatcher:
         engine: Engine,
         broadcaster: Broadcaster,
         egress: EgressClient,
+        files: EgressClient,
         clock: Clock,
         jitter: Callable[[], float] = JITTER,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`clock` gives microseconds; `engine` only reads; `sleep` takes seconds."""
+        """`clock` gives microseconds; `engine` only reads; `sleep` takes seconds; `files` fetches attachments."""
         self._registry = registry
         self._writer = writer
         self._engine = engine
         self._broadcaster = broadcaster
         self.egress = egress
+        self._files = files
         self._clock = clock
         mail = MailClient(egress.allowed)
         self._senders = defaultdict[str, Sender](
-            lambda: Sender(egress, mail, self._append, clock, jitter, sleep)
+            lambda: Sender(egress, files, mail, self._append, clock, jitter, sleep)
         )
         self._read: dict[str, Cursor] = {}
         self._probed: dict[str, tuple[int, int] | None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._caught_up: set[str] = set()
         self._changed = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.egress.close()
+        await self._files.close()
 
     def refresh(self) -> None:
         """Read the destinations again: one was added, changed or deleted."""

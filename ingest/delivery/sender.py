@@ -26,7 +26,7 @@ from ingest.egress.client import EgressClient, EgressResult
 from ingest.egress.mail import MailClient
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
-"""Maximum size of a file that is sent as such: 25 MiB."""
+"""Maximum size of the files of a request together: 25 MiB."""
 
 FILE_SECONDS = 60.0
 """Time-out for fetching or uploading a file."""
@@ -43,14 +43,19 @@ class Sender:
     def __init__(
         self,
         egress: EgressClient,
+        files: EgressClient,
         mail: MailClient,
         commit: Callable[[Record], Awaitable[None]],
         clock: Clock,
         jitter: Callable[[], float],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Start healthy. `clock` gives microseconds, `jitter` returns 0 to 1, `sleep` takes seconds."""
+        """Start healthy. `clock` gives microseconds, `jitter` returns 0 to 1, `sleep` takes seconds.
+
+        `files` fetches attachments: message writers choose their addresses, administrators all others.
+        """
         self._egress = egress
+        self._files = files
         self._mail = mail
         self._commit = commit
         self.clock = clock
@@ -58,7 +63,7 @@ class Sender:
         self._sleep = sleep
         self.breaker = CircuitBreaker()
         self.pace = Pace()
-        self._files = asyncio.Semaphore(PARALLEL_FILES)
+        self._file_slots = asyncio.Semaphore(PARALLEL_FILES)
 
     async def commit(self, record: Record) -> None:
         """Return when the record is on disk."""
@@ -95,16 +100,21 @@ class Sender:
         if isinstance(request, Request | Mail):
             yield request
             return
-        async with self._files:
+        async with self._file_slots:
             step: Step = request
             while isinstance(step, Fetch | Upload):
                 step = await (self._fetch(step) if isinstance(step, Fetch) else self._upload(step))
             yield step
 
     async def _fetch(self, fetch: Fetch) -> Step:
-        results = [
-            await self._egress.fetch(url, MAX_FILE_BYTES, FILE_SECONDS) for url in fetch.urls
-        ]
+        """Fetch up to the first failure."""
+        results: list[EgressResult] = []
+        left = MAX_FILE_BYTES
+        for url in fetch.urls:
+            results.append(await self._files.fetch(url, left, FILE_SECONDS))
+            left -= len(results[-1].body)
+            if not results[-1].is_success:
+                break
         return await asyncio.to_thread(fetch.build, results)
 
     async def _upload(self, upload: Upload) -> Step:

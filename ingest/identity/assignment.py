@@ -105,7 +105,7 @@ class Assignment:
         """Return the name that the item gives the person, else the one that the contact has."""
         given = None if self._item.person is None else self._item.person.name
         known = None if self._contact is None else self._contact.attributes.get("name")
-        name = given or known
+        name = given or (known if isinstance(known, str) else None)
         return {"attributes": {"name": name}} if name else {}
 
     def _join(self, contact: Contact, state: Conversation) -> None:

@@ -36,12 +36,14 @@ def dispatch(
         )  # fmt: skip
         writer.start()
         egress = EgressClient(tuple(settings.webhook_networks))
+        files = EgressClient(tuple(settings.attachment_networks))
         dispatcher = Dispatcher(
             registry,
             writer,
             engine,
             Broadcaster(ControlCache(engine)),
             egress,
+            files,
             clock,
             jitter=lambda: 0.5,
             sleep=sleep,
@@ -49,7 +51,7 @@ def dispatch(
         try:
             await work(dispatcher)
         finally:
-            await egress.close()
+            await dispatcher.close()
             await asyncio.to_thread(writer.stop)
             engine.dispose()
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from ingest.settings import Settings
 from tests.channels.stand_ins.loopback import Reply, Request, serve
 from tests.channels.stand_ins.meta import MetaStandIn, meta_stand_in
 from tests.delivery.channel_rig import ChannelRig
@@ -48,6 +50,11 @@ def files() -> Iterator[Files]:
     with serve(found.answer) as url:
         found.url = url
         yield found
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"attachment_networks": {ip_network("127.0.0.0/8")}})
 
 
 @pytest.fixture
@@ -130,7 +137,7 @@ def test_a_file_that_is_not_there_now_is_fetched_again_before_the_next_message(
     [
         (Reply(404, b""), "an attachment was not fetched: status 404"),
         (Reply(302, b"", {"location": PRIVATE}), "an attachment was not fetched: status 302"),
-        (Reply(200, bytes(2_000)), "an attachment is larger than 25 MiB"),
+        (Reply(200, bytes(2_000)), "the attachments are larger than 25 MiB"),
         (
             Reply(200, b"x", {"content-encoding": "gzip"}),
             "an attachment is compressed by its server",
@@ -169,6 +176,18 @@ def test_no_file_is_fetched_from_where_no_request_may_go(
     assert payload["reason"].startswith("an attachment may not be fetched, forbidden: ")
     assert meta.taken == []
     assert meta.stored == {}
+
+
+def test_a_network_that_webhooks_may_call_is_no_network_of_files(
+    rig: ChannelRig, meta: MetaStandIn, files: Files
+) -> None:
+    """Who may write a message is no administrator, and the customer gets the file."""
+    rig.record.settings = rig.record.settings.model_copy(update={"attachment_networks": set()})
+    open_whatsapp(rig, meta)
+    message = rig.say("c0", None, **attachment(f"{files.url}/hat.png"))
+    rig.deliver()
+    assert files.asked == []
+    assert [each[0] for each in rig.receipts(message)] == ["message.failed"]
 
 
 def test_an_upload_without_an_answer_is_repeated_because_it_sends_nothing(
@@ -326,3 +345,18 @@ def test_files_that_are_too_large_together_fail_the_mail(
     assert rig.states(one) == ["sent"]
     ((kind, payload),) = rig.receipts(two)
     assert (kind, payload["error_code"]) == ("message.failed", "5.3.4")
+
+
+def test_the_files_of_a_message_have_a_limit_together(
+    rig: ChannelRig, postbox: Postbox, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.delivery.sender.MAX_FILE_BYTES", 2 * len(PNG))
+    url = f"{files.url}/hat.png"
+    two = rig.say("c0", "two", payload={"attachments": [{"url": url}] * 2})
+    rig.deliver()
+    assert rig.states(two) == ["sent"]
+    four = rig.say("c0", "four", payload={"attachments": [{"url": url}] * 4})
+    rig.deliver()
+    assert len(files.asked) == 2 + 3, "after the first failure nothing is fetched"
+    ((_, payload),) = rig.receipts(four)
+    assert payload["reason"] == "the attachments are larger than 25 MiB"

@@ -37,7 +37,7 @@ class Mail(Struct, frozen=True):
 
 
 class Fetch(Struct, frozen=True):
-    """A request that needs files: `build` makes the next step of what their URLs gave, in order.
+    """A request that needs files: `build` makes the next step of what their URLs gave, in order, up to a failure.
 
     Neither fetching nor building sends anything, so both may be repeated.
     """

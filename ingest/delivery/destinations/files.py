@@ -29,9 +29,9 @@ _RETRIED = (
 def files_of(
     attachments: Sequence[Attachment], results: Sequence[EgressResult]
 ) -> list[File] | Retry | Rejected:
-    """Return the files, or why one of them is missing."""
+    """Return the files, or why one of them is missing: the last result says it."""
     files = []
-    for attachment, result in zip(attachments, results, strict=True):
+    for attachment, result in zip(attachments, results, strict=False):
         failure = _failure(result)
         if failure is not None:
             return failure
@@ -42,7 +42,7 @@ def files_of(
 def _failure(result: EgressResult) -> Retry | Rejected | None:
     """Return why a file was not fetched. The reason never names its URL."""
     if result.error == TOO_LARGE:
-        return Rejected("an attachment is larger than 25 MiB", CODE)
+        return Rejected("the attachments are larger than 25 MiB", CODE)
     if result.error is not None and result.error.startswith(FORBIDDEN):
         return Rejected(f"an attachment may not be fetched, {result.error}", CODE)
     if result.status is None:
