@@ -22,7 +22,7 @@ from ingest.clock import wall_clock
 from ingest.settings import Settings
 from warehouse.lake import WarehouseMissingError, connect
 
-GOAL = Goal(60, 20, at_most=True)
+GOAL = Goal(15, 8, at_most=True)
 POLL_SECONDS = 0.2
 LONGEST = 180.0
 """Seconds after which an event that is not to be seen is taken for lost."""

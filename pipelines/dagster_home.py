@@ -17,6 +17,11 @@ telemetry:
 run_monitoring:
   enabled: true
   max_runtime_seconds: {int(MAX_RUNTIME.total_seconds())}
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1  # 5 by default: events would be visible that much later
 concurrency:
   pools:
     # One writer of the warehouse at a time: pool {POOL}, and a kernel lock beneath it.

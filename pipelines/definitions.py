@@ -2,14 +2,19 @@
 
 import json
 import time
+from dataclasses import asdict, dataclass
 
 import dagster as dg
 
+from ingest.seal_request import request_seal
 from ingest.settings import Settings
-from pipelines.load import MAX_RUNTIME, is_missing, load_asset, sealed_mark
+from pipelines.load import MAX_RUNTIME, is_missing, load_asset, loaded_mark, sealed_mark
 from pipelines.maintenance import daily, maintenance_jobs, many_loads
 
-SENSOR_SECONDS = 10
+SENSOR_SECONDS = 5
+SEAL_SECONDS = 2.0
+"""Time that the lake has to seal what waits; what it seals later is loaded later."""
+
 RETRY_SECONDS = 60.0
 """Time after which a failed load is started again."""
 
@@ -36,7 +41,7 @@ def load_job(settings: Settings) -> dg.Definitions:
 
 
 def new_segments(settings: Settings) -> dg.SensorDefinition:
-    """Return a sensor that starts the load when a segment was sealed since the last successful load."""
+    """Return a sensor that lets the lake seal, and starts the load when it has what the warehouse does not have."""
 
     @dg.sensor(
         name="new_segments",
@@ -45,24 +50,42 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Read the manifest's last line."""
+        """Compare the manifest's last line with the one that the last load began with."""
         delete_old_runs(context.instance)
-        mark = sealed_mark(settings)
-        cursor = json.loads(context.cursor or "{}")
-        if not mark:
-            return dg.SkipReason("nothing is sealed yet")
         if _running(context.instance):
             return dg.SkipReason("a load is running")
-        done = cursor.get("mark") == mark and not is_missing(settings.warehouse_path)
-        if done and (
-            _last_succeeded(context.instance) or time.time() - cursor["at"] < RETRY_SECONDS
-        ):
-            return dg.SkipReason("all sealed segments are loaded")
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest()], cursor=json.dumps({"mark": mark, "at": time.time()})
-        )
+        request_seal(settings.lake_path, SEAL_SECONDS)
+        started = Start(**json.loads(context.cursor or "{}"))
+        found = Start(sealed_mark(settings), time.time())
+        if reason := _reason_to_wait(settings, context.instance, started, found):
+            return dg.SkipReason(reason)
+        return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=json.dumps(asdict(found)))
 
     return sensor
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start of a load: what was sealed then, and the time in seconds since 1970."""
+
+    mark: str = ""
+    at: float = 0.0
+
+
+def _reason_to_wait(
+    settings: Settings, instance: dg.DagsterInstance, last: Start, found: Start
+) -> str | None:
+    """Return why no load starts now, or None."""
+    if not found.mark:
+        return "nothing is sealed yet"
+    if is_missing(settings.warehouse_path):
+        return None
+    if found.mark == loaded_mark(instance):
+        return "all sealed segments are loaded"
+    is_repeat = found.mark == last.mark or _last_failed(instance)
+    if is_repeat and found.at - last.at < RETRY_SECONDS:
+        return f"a load was started less than {RETRY_SECONDS:.0f} s ago"
+    return None
 
 
 KEPT_RUNS = 200
@@ -91,9 +114,9 @@ def _running(instance: dg.DagsterInstance) -> bool:
     return instance.get_runs_count(dg.RunsFilter(job_name="load", statuses=_UNFINISHED)) > 0
 
 
-def _last_succeeded(instance: dg.DagsterInstance) -> bool:
+def _last_failed(instance: dg.DagsterInstance) -> bool:
     runs = instance.get_runs(dg.RunsFilter(job_name="load"), limit=1)
-    return bool(runs) and runs[0].status == dg.DagsterRunStatus.SUCCESS
+    return bool(runs) and runs[0].status == dg.DagsterRunStatus.FAILURE
 
 
 @dg.definitions

@@ -50,12 +50,15 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
     )
     def load_models(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         """Load all waiting segments; row counts are this load's."""
+        mark = sealed_mark(settings)
         report = _load(settings)
         context.log.info(describe(report))
         for each in report.damaged:
             context.log.error("%s is quarantined: %s", each.segment.path, each.reason)
         for model in models():
-            yield dg.MaterializeResult(asset_key=model.name, metadata=_metadata(report, model))
+            yield dg.MaterializeResult(
+                asset_key=model.name, metadata=_metadata(report, model, mark)
+            )
 
     return load_models
 
@@ -73,8 +76,9 @@ def _load(settings: Settings) -> LoadReport:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def _metadata(report: LoadReport, model: Model) -> dict[str, int | float]:
+def _metadata(report: LoadReport, model: Model, mark: str) -> dict[str, int | float | str]:
     return {
+        "sealed_mark": mark,
         "rows_written": report.rows.get(model.name, 0),
         "events": report.events,
         "segments": report.segments,
@@ -95,6 +99,15 @@ def describe(report: LoadReport) -> str:
 def sealed_mark(settings: Settings) -> str:
     """Return a string that changes whenever a segment was sealed; empty for an empty lake."""
     return read_manifest(settings.lake_path)[1]
+
+
+def loaded_mark(instance: dg.DagsterInstance) -> str:
+    """Return what `sealed_mark` was when the last successful load began; empty if there was none."""
+    event = instance.get_latest_materialization_event(dg.AssetKey("events"))
+    if event is None or event.asset_materialization is None:
+        return ""
+    value = event.asset_materialization.metadata.get("sealed_mark")
+    return "" if value is None else str(value.value)
 
 
 def is_missing(warehouse: Path) -> bool:

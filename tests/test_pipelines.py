@@ -1,11 +1,22 @@
 """Dagster: definitions from the models, the load job, and the sensor that starts it."""
 
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeGuard
+
 import dagster as dg
 import pytest
 
+from ingest.lake import sealer
+from ingest.seal_request import request_path
 from ingest.settings import Settings
 from pipelines.dagster_home import command, prepare, run_once
 from pipelines.definitions import delete_old_runs, load_job
+from tests.api_server import wait_until
 from tests.factories import Record, make_conversation
 from warehouse.model import models
 
@@ -15,6 +26,12 @@ pytestmark = pytest.mark.long
 @pytest.fixture
 def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.ephemeral()
+
+
+@pytest.fixture
+def no_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sensor wait for no lake process, where the test runs none."""
+    monkeypatch.setattr("pipelines.definitions.SEAL_SECONDS", 0.01)
 
 
 def test_the_definitions_load_and_name_every_model(settings: Settings) -> None:
@@ -82,22 +99,97 @@ def tick(
     return found
 
 
+def starts(found: dg.SensorResult | dg.SkipReason) -> TypeGuard[dg.SensorResult]:
+    return isinstance(found, dg.SensorResult) and len(found.run_requests or []) == 1
+
+
+@pytest.mark.usefixtures("no_lake")
 def test_the_sensor_starts_a_load_for_new_segments_only(
     record: Record, instance: dg.DagsterInstance
 ) -> None:
-    assert isinstance(tick(record.settings, instance, None), dg.SkipReason)
+    assert not starts(tick(record.settings, instance, None))
     record.write(make_conversation())
     record.seal()
     first = tick(record.settings, instance, None)
-    assert isinstance(first, dg.SensorResult)
-    assert len(first.run_requests or []) == 1
+    assert starts(first)
     record.load()
-    assert isinstance(tick(record.settings, instance, first.cursor), dg.SkipReason)
+    assert not starts(tick(record.settings, instance, first.cursor))
     record.write(make_conversation("c2"))
     record.seal()
-    assert isinstance(tick(record.settings, instance, first.cursor), dg.SensorResult)
+    assert starts(tick(record.settings, instance, first.cursor))
 
 
+@contextmanager
+def sealing(settings: Settings) -> Iterator[None]:
+    """Run the lake in the block; it would seal after an hour only."""
+    slow = settings.model_copy(update={"seal_seconds": 3600.0})
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(sealer.run, slow, stop)
+        try:
+            yield
+        finally:
+            stop.set()
+            ended.result(30)
+
+
+def test_the_sensor_lets_the_lake_seal_and_starts_no_load_until_there_is_more(
+    record: Record,
+) -> None:
+    prepare(record.settings)
+    record.write(make_conversation(messages=3))
+    with (
+        dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance,
+        sealing(record.settings),
+    ):
+        first = tick(record.settings, instance, None)
+        assert starts(first)
+        assert run_once(record.settings).success
+        assert record.query("select count(*) as n from events") == [{"n": 5}]
+        for cursor in (first.cursor, None):
+            assert not starts(tick(record.settings, instance, cursor))
+        record.write(make_conversation("c2"))
+        assert starts(tick(record.settings, instance, first.cursor))
+
+
+@pytest.mark.usefixtures("no_lake")
+def test_without_a_lake_process_a_load_starts_too_and_the_request_is_met_later(
+    record: Record, instance: dg.DagsterInstance
+) -> None:
+    record.write(make_conversation())
+    record.seal()
+    record.write(make_conversation("c2"))
+    found = tick(record.settings, instance, None)
+    assert starts(found)
+    with sealing(record.settings):
+        request = request_path(record.settings.lake_path)
+        wait_until(lambda: not request.exists(), 20, "the lake has sealed")
+    assert starts(tick(record.settings, instance, found.cursor))
+
+
+@pytest.mark.usefixtures("no_lake")
+def test_a_load_that_failed_is_started_again_after_a_minute(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = tmp_path / "hours.toml"
+    hours.write_text("these are no hours")
+    broken = record.settings.model_copy(update={"business_hours": hours})
+    record.write(make_conversation())
+    record.seal()
+    assert run_once(record.settings).success
+    record.write(make_conversation("c2"))
+    record.seal()
+    with dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance:
+        first = tick(record.settings, instance, None)
+        assert starts(first)
+        assert not run_once(broken).success
+        at = json.loads(first.cursor or "")["at"]
+        for seconds, expected in ((59, False), (61, True)):
+            monkeypatch.setattr("pipelines.definitions.time.time", lambda: at + seconds)  # noqa: B023
+            assert starts(tick(record.settings, instance, first.cursor)) == expected
+
+
+@pytest.mark.usefixtures("no_lake")
 def test_the_sensor_starts_another_load_if_the_warehouse_is_missing(
     record: Record, instance: dg.DagsterInstance
 ) -> None:

@@ -20,6 +20,7 @@ from ingest.lake.segments import GapError, Lake
 from ingest.log.cursor import is_behind
 from ingest.log.storage.engine import is_multi_writer
 from ingest.manifest import ManifestError, Segment, read_manifest, sealed_cursor
+from ingest.seal_request import request_path
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -108,18 +109,13 @@ def _seal_or_request(settings: Settings, log: LogReader) -> None:
             lake = Lake(settings.lake_path)
             Sealer(log, lake, settings.seal_rows, 0, time.monotonic).seal_all(datetime.now(UTC))
     except LakeLockedError:
-        _request_path(settings.lake_path).touch()
+        request_path(settings.lake_path).touch()
         time.sleep(POLL_SECONDS / 5)
 
 
 def _sealed(lake: Path) -> Cursor:
     segments, _ = read_manifest(lake)
     return sealed_cursor(segments)
-
-
-def _request_path(lake: Path) -> Path:
-    """Return the file that requests a seal at once."""
-    return lake / "seal.request"
 
 
 def run(settings: Settings, stop: Event, lock_seconds: float = 10.0) -> None:
@@ -160,11 +156,13 @@ def _seal_until(settings: Settings, stop: Event, rounds: CompactionScheduler) ->
 
 
 def _seal_if_due(sealer: Sealer, lake: Path) -> list[Segment]:
-    request = _request_path(lake)
+    request = request_path(lake)
     if not request.exists():
         return sealer.step(datetime.now(UTC))
-    request.unlink()
-    return sealer.seal_all(datetime.now(UTC))
+    try:
+        return sealer.seal_all(datetime.now(UTC))
+    finally:
+        request.unlink(missing_ok=True)
 
 
 def _report(sealed: list[Segment]) -> None:

@@ -1,0 +1,28 @@
+"""Requests to the lake process: seal now what the log has, without waiting for its own time."""
+
+import time
+from pathlib import Path
+
+POLL_SECONDS = 0.1
+
+
+def request_path(lake: Path) -> Path:
+    """Return the file that requests a seal: create it, and the lake process removes it when the work is done."""
+    return lake / "seal.request"
+
+
+def request_seal(lake: Path, seconds: float) -> bool:
+    """Let the lake process seal all events; return whether it did within `seconds`. Safe to repeat.
+
+    False if no lake process runs, or if it cannot seal now: the request stays, and is met later.
+    """
+    path = request_path(lake)
+    if not lake.exists():
+        return False
+    path.touch()
+    deadline = time.monotonic() + seconds
+    while path.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
