@@ -20,6 +20,7 @@ from ingest.settings import Settings
 from tests.api_server import Installation, run_server
 from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
+from tests.installations import installed
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.real_files import table
 from tests.webhook_receiver import Receiver, webhook_receiver
@@ -153,13 +154,8 @@ def installation(settings: Settings, clock: Clock) -> Iterator[Installation]:
 @pytest.fixture(scope="module")
 def audit_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The API to which a dashboard in a test reports who sees what, over a data folder of its own."""
-    settings, clock = Settings(data=tmp_path_factory.mktemp("audit") / "data"), Clock()
-    create_store(settings)
-    key = get_or_create_local_key(settings, clock())
-    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
-        running = Installation(url, key, settings, clock)
-        with running.http:
-            yield running
+    with installed(tmp_path_factory.mktemp("audit")) as running:
+        yield running
 
 
 CHROMIUM = shutil.which("chromium")

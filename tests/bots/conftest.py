@@ -13,9 +13,10 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
-from tests.api_server import Installation, run_server
+from tests.api_server import Installation
 from tests.bots.otlp_bodies import JSON, Body
 from tests.factories import Clock, Ids, create_store
+from tests.installations import installed
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,5 @@ def bot_api(settings: Settings, clock: Clock) -> Iterator[BotApi]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An API on a socket with a local key, for conversations with names of their own."""
-    settings, clock = Settings(data=tmp_path_factory.mktemp("bots") / "data"), Clock()
-    create_store(settings)
-    key = get_or_create_local_key(settings, clock())
-    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
-        installation = Installation(url, key, settings, clock)
-        with installation.http:
-            yield installation
+    with installed(tmp_path_factory.mktemp("bots")) as installation:
+        yield installation

@@ -9,19 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.api.app import create_app
-from ingest.api.middleware import FastPathMiddleware
-from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.events.draft import Draft, validate_draft
 from ingest.importers import IMPORTERS
 from ingest.importers.base import NO_OPTIONS, Damage, ImportedEvent, Importer, ImportOptions, Item
 from ingest.importers.preview import preview
 from ingest.importers.runner import run_import
-from ingest.settings import Settings
-from tests.api_server import Installation, run_server
-from tests.factories import Clock, create_store
+from tests.api_server import Installation
 from tests.importers.samples import SAMPLES
+from tests.installations import installed
 
 
 @pytest.fixture(params=IMPORTERS, ids=lambda importer: importer.name)
@@ -33,13 +29,8 @@ def importer(request: pytest.FixtureRequest) -> Importer:
 @pytest.fixture(scope="module")
 def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One API for all formats: their conversations have ids of their own."""
-    settings, clock = Settings(data=tmp_path_factory.mktemp("import") / "data"), Clock()
-    create_store(settings)
-    key = get_or_create_local_key(settings, clock())
-    with run_server(FastPathMiddleware(create_app(settings, clock))) as url:
-        running = Installation(url, key, settings, clock)
-        with running.http:
-            yield running
+    with installed(tmp_path_factory.mktemp("import")) as running:
+        yield running
 
 
 def write_sample(importer: Importer, folder: Path, start: int = 1) -> Path:
