@@ -1,11 +1,7 @@
-"""`convolake import` over a real API: dry run, options, a kill in the middle, and what the sessions become."""
+"""`convolake import` over a real API: dry run, options, and what the sessions become."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +12,12 @@ from convolake.cli import app
 from ingest.client import Client
 from ingest.contract import from_micros
 from ingest.importers import IMPORTERS
-from ingest.importers.base import NO_OPTIONS, ImportedEvent
 from ingest.importers.runner import run_import
 from tests.api_server import WAIT, Installation, wait_until
 from tests.factories import Record
 from tests.importers.samples import SAMPLES
 
 BY_NAME = {importer.name: importer for importer in IMPORTERS}
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -144,65 +138,3 @@ def test_imported_sessions_end_by_their_own_times(
         day + timedelta(hours=10, minutes=5) + timeout,
         day + timedelta(days=2, hours=18) + timeout,
     ]
-
-
-def big_file(name: str, folder: Path) -> Path:
-    sample = SAMPLES[name]
-    return sample.write(folder, [sample.good(number) for number in range(1, 3001)])
-
-
-KILLED = ("jsonl", "csv", "whatsapp", "taskmaster", "irc")
-
-
-@pytest.mark.long
-def test_a_kill_in_the_middle_of_an_import_loses_and_doubles_nothing(
-    environment: dict[str, str], tmp_path: Path, installation: Installation
-) -> None:
-    for name in KILLED:
-        (tmp_path / name).mkdir()
-        path = big_file(name, tmp_path / name)
-        if name == "irc":
-            path = path.rename(path.with_name("2024-01-01.log"))
-        kill_after_first_batch(name, path, environment, installation)
-        expected = {
-            item.event["event_id"]
-            for item in BY_NAME[name].read(path, NO_OPTIONS)
-            if isinstance(item, ImportedEvent)
-        }
-        with Client(installation.url, installation.key) as client:
-            report = run_import(BY_NAME[name], path, client)
-        assert report.is_complete
-        assert report.read == len(expected) == report.accepted + report.duplicate
-        assert report.duplicate > 0, "the killed import stored something"
-        assert report.accepted > 0, "the killed import did not reach the end"
-        again = run_again(name, path, installation)
-        assert again == len(expected)
-
-
-def run_again(name: str, path: Path, installation: Installation) -> int:
-    with Client(installation.url, installation.key) as client:
-        return run_import(BY_NAME[name], path, client).duplicate
-
-
-def kill_after_first_batch(
-    name: str, path: Path, environment: dict[str, str], installation: Installation
-) -> None:
-    before = position(installation)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "convolake", "import", name, str(path)],
-        cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_until(lambda: position(installation) > before, WAIT, "the first batch")
-        os.kill(process.pid, signal.SIGKILL)
-    finally:
-        assert process.wait() == -signal.SIGKILL
-
-
-def position(installation: Installation) -> int:
-    """The position of the newest durable event."""
-    found = re.search(
-        r"^convolake_log_position (\d+)", installation.http.get("/metrics").text, re.MULTILINE
-    )
-    assert found is not None
-    return int(found[1])
