@@ -159,7 +159,7 @@ def _simulate_channel(
         check_faults(provider, size, faults)
     except ImpossibleFaultError as error:
         raise typer.BadParameter(str(error)) from error
-    plan = make_plan(seed, size, provider.statuses)
+    plan = make_plan(seed, size, provider)
     schedule = make_schedule(plan, seed, faults)
     for line in lines_of_schedule(plan, schedule):
         print_line(line)

@@ -15,6 +15,7 @@ class ChannelName(StrEnum):
     sms = "sms"
     messenger = "messenger"
     telegram = "telegram"
+    email = "email"
 
 
 def share(given: str | float) -> float:

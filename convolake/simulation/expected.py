@@ -21,9 +21,6 @@ from convolake.simulation.plan import (
 from convolake.simulation.providers.base import Provider
 from convolake.simulation.schedule import Schedule
 
-SESSION_SECONDS = 86_400
-"""Time-out of a session on these channels, by default."""
-
 Row = Mapping[str, object]
 Rows = Mapping[str, Row]
 """Facts by what they are about, such as `message 3.1.2`."""
@@ -172,7 +169,7 @@ class Expectation(Struct, frozen=True):
                 f"session {number} of customer {conversation.customer.number}",
                 {
                     "start": self._stored_at(self._first(turns[0])),
-                    "end": turns[-1].answer.at + SESSION_SECONDS,
+                    "end": turns[-1].answer.at + self.provider.session_seconds,
                     "reason of the end": "timeout",
                     "messages": sum(len(each.messages) + 1 for each in turns),
                 },

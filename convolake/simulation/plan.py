@@ -6,7 +6,7 @@ plan says what has to be stored whatever goes wrong on the way.
 
 from collections.abc import Mapping
 from random import Random
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -32,8 +32,22 @@ MIN_BOT_SECONDS = 4
 TURN_SECONDS = 120
 """Seconds between two turns of a session, and the pause before its next turn."""
 
-RETURN_SECONDS = 30 * 3600
-"""Seconds until a customer returns: longer than the time-out of a session, a day."""
+DAY = 86_400
+
+RETURN_SECONDS = 6 * 3600
+"""Seconds from the time-out of a session until the customer returns."""
+
+
+class Channel(Protocol):
+    """What the plan depends on of a provider."""
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """The statuses that it reports about a message, in order."""
+
+    @property
+    def session_seconds(self) -> int:
+        """Time-out of a session on its channel, by default."""
 
 
 class Customer(Struct, frozen=True):
@@ -105,14 +119,12 @@ class Size(Struct, frozen=True):
 Plan = tuple[Conversation, ...]
 
 
-def make_plan(seed: int, size: Size, statuses: tuple[Status, ...]) -> Plan:
-    """Return the conversations. `statuses`: what the provider reports about an answer, in order."""
-    return tuple(
-        _conversation(seed, number, size, statuses) for number in range(size.conversations)
-    )
+def make_plan(seed: int, size: Size, channel: Channel) -> Plan:
+    """Return the conversations on a channel."""
+    return tuple(_conversation(seed, number, size, channel) for number in range(size.conversations))
 
 
-def _conversation(seed: int, number: int, size: Size, statuses: tuple[Status, ...]) -> Conversation:
+def _conversation(seed: int, number: int, size: Size, channel: Channel) -> Conversation:
     random = Random(f"{seed}/plan/{number}")  # noqa: S311
     customer = _customer(random, seed, number, size.hidden_numbers)
     sessions = 2 if random.random() < 0.4 else 1
@@ -120,9 +132,11 @@ def _conversation(seed: int, number: int, size: Size, statuses: tuple[Status, ..
     turns: list[Turn] = []
     for session in range(1, sessions + 1):
         for _ in range(random.choice((1, 1, 2))):
-            turns.append(_Writer(random, customer, size, statuses, turns).turn(session, started))
+            turns.append(
+                _Writer(random, customer, size, channel.statuses, turns).turn(session, started)
+            )
             started += TURN_SECONDS + size.bot_seconds
-        started += RETURN_SECONDS
+        started += channel.session_seconds + RETURN_SECONDS
     return Conversation(customer, tuple(turns))
 
 

@@ -9,7 +9,7 @@ import httpx2
 from convolake.simulation.bot import Bot
 from convolake.simulation.installation import VirtualClock
 from convolake.simulation.parts import Part
-from convolake.simulation.plan import STATES, Answer, Message
+from convolake.simulation.plan import DAY, STATES, Answer, Message
 from convolake.simulation.provider_calls import ProviderCalls
 from convolake.simulation.schedule import Delivery, Schedule
 from convolake.simulation.settling import Settling
@@ -19,7 +19,7 @@ from ingest.client import ClientError
 CONCURRENCY = 8
 """Maximum calls at the same time."""
 
-SETTLED_SECONDS = 3 * 86_400
+SETTLED_SECONDS = 5 * DAY
 """Time after the last call when all sessions have ended."""
 
 

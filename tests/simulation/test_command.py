@@ -90,7 +90,7 @@ def test_the_printed_example_is_what_its_command_prints() -> None:
     provider, seed = PROVIDERS[given["--channel"]], int(given["--seed"])
     size = Size(40, seconds(given["--slow-bot"]), share(given["--hidden-numbers"]))
     faults = (share(given[name]) for name in ("--duplicates", "--reorder", "--drop-receipts"))
-    plan = make_plan(seed, size, provider.statuses)
+    plan = make_plan(seed, size, provider)
     schedule = make_schedule(plan, seed, Faults(*faults))
     facts = sum(len(row) for row in expect(provider, plan, schedule).values())
     assert shown == [

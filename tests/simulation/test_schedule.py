@@ -37,7 +37,7 @@ SMALL = Size(6)
 
 
 def planned(seed: int, size: Size = SMALL) -> Plan:
-    return make_plan(seed, size, WHATSAPP.statuses)
+    return make_plan(seed, size, WHATSAPP)
 
 
 def facts(plan: Plan, schedule: Schedule) -> Rows:
@@ -195,7 +195,7 @@ def test_repeats_come_at_the_same_moment_and_on_the_next_day() -> None:
 
 def test_a_later_mark_of_reading_replaces_one_that_is_lost() -> None:
     messenger = PROVIDERS["messenger"]
-    plan = make_plan(7, Size(30), messenger.statuses)
+    plan = make_plan(7, Size(30), messenger)
     schedule = make_schedule(plan, 7, Faults())
     several = next(each for each in plan if len(each.turns) > 1 and _is_read(each.turns[1]))
     first, second = (turn.answer for turn in several.turns[:2])

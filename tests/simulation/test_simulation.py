@@ -1,4 +1,4 @@
-"""Four providers with faults against a real API: the warehouse holds what was planned; what is lost is reported."""
+"""Five providers with faults against a real API: the warehouse holds what was planned; what is lost is reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def play(
     is_lost: Callable[[Delivery], bool] = lambda _: False,
 ) -> Played:
     provider = PROVIDERS[channel]
-    plan = make_plan(seed, size, provider.statuses)
+    plan = make_plan(seed, size, provider)
     schedule = make_schedule(plan, seed, faults)
     result = simulate_channel(provider, plan, schedule, folder, is_lost=is_lost)
     return Played(provider, plan, schedule, folder, result)
@@ -76,6 +76,13 @@ def test_messenger_with_echoes_and_marks_is_stored_as_planned(tmp_path: Path) ->
 
 def test_telegram_with_faults_is_stored_as_planned(tmp_path: Path) -> None:
     assert play(tmp_path, "telegram", SMALL, MUCH).result.differences == ()
+
+
+def test_email_with_faults_is_stored_as_planned(tmp_path: Path) -> None:
+    """Sessions last three days, and a reply is stored without what it quotes."""
+    played = play(tmp_path, "email", SMALL, replace(MUCH, drop_receipts=0.2))
+    assert played.result.differences == ()
+    assert {each.turns[-1].session for each in played.plan} == {1, 2}
 
 
 def change_first(plan: Plan, **fields: Any) -> Plan:
@@ -145,7 +152,7 @@ def test_a_customer_whom_the_plan_does_not_know_is_a_difference(whatsapp: Played
 
 def test_what_is_lost_on_the_way_is_reported_difference_by_difference(tmp_path: Path) -> None:
     """The control: the API gets one message, one customer and one answer less than the plan has."""
-    several, silent, unanswered = make_plan(7, Size(3), PROVIDERS["whatsapp"].statuses)[::-1]
+    several, silent, unanswered = make_plan(7, Size(3), PROVIDERS["whatsapp"])[::-1]
     message = several.turns[1].messages[0].key
     answer = unanswered.turns[0].answer.key
     whole = [said.key for turn in silent.turns for said in (*turn.messages, turn.answer)]

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from convolake.simulation.plan import Customer, Message, Receipt, Status
+from convolake.simulation.plan import Channel, Customer, Message, Receipt, Status
 
 API_URL, WEBHOOK_URL = "api_url", "webhook_url"
 """Options of a channel account."""
@@ -29,7 +29,7 @@ class Taken(Struct, frozen=True):
     reference: str
 
 
-class Provider(Protocol):
+class Provider(Channel, Protocol):
     """One provider as the simulation plays it, written from its documentation and apart from the adapter."""
 
     @property
@@ -39,10 +39,6 @@ class Provider(Protocol):
     @property
     def channel(self) -> str:
         """Name of the channel, also on the command line."""
-
-    @property
-    def statuses(self) -> tuple[Status, ...]:
-        """The statuses that it reports about a message."""
 
     @property
     def echoes(self) -> bool:

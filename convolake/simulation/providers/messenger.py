@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from convolake.simulation.plan import Customer, Message, Receipt, Status
+from convolake.simulation.plan import DAY, Customer, Message, Receipt, Status
 from convolake.simulation.providers.base import API_URL, JSON, Body, Taken
 
 PAGE = "104567890123456"
@@ -21,6 +21,7 @@ class Messenger:
     marks: frozenset[Status] = frozenset({"delivered", "read"})
     has_times = True
     can_hide_numbers = False
+    session_seconds = DAY
     address = PAGE
     failure_code = ""
     secrets: Mapping[str, str] = {

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode
 
-from convolake.simulation.plan import Customer, Message, Receipt, Status
+from convolake.simulation.plan import DAY, Customer, Message, Receipt, Status
 from convolake.simulation.providers.base import API_URL, FORM, WEBHOOK_URL, Body, Taken
 
 NUMBER = "+493055500200"
@@ -22,6 +22,7 @@ class Sms:
     marks: frozenset[Status] = frozenset()
     has_times = False
     can_hide_numbers = False
+    session_seconds = DAY
     address = NUMBER
     failure_code = FAILURE_CODE
     secrets: Mapping[str, str] = {"auth_token": "simulated-auth-token"}

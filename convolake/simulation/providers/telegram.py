@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from convolake.simulation.plan import Customer, Message, Receipt, Status
+from convolake.simulation.plan import DAY, Customer, Message, Receipt, Status
 from convolake.simulation.providers.base import API_URL, JSON, Body, Taken
 
 TOKEN = "700000001:simulated-bot-token"  # noqa: S105
@@ -22,6 +22,7 @@ class Telegram:
     marks: frozenset[Status] = frozenset()
     has_times = True
     can_hide_numbers = False
+    session_seconds = DAY
     address = "simulated_shop_bot"
     failure_code = ""
     secrets: Mapping[str, str] = {"secret_token": "simulated-secret-token", "bot_token": TOKEN}

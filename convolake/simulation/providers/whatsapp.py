@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from convolake.simulation.plan import Customer, Message, Receipt, Status
+from convolake.simulation.plan import DAY, Customer, Message, Receipt, Status
 from convolake.simulation.providers.base import API_URL, JSON, Body, Taken
 
 NUMBER, NUMBER_ID = "493055500100", "106540352242922"
@@ -21,6 +21,7 @@ class WhatsApp:
     marks: frozenset[Status] = frozenset()
     has_times = True
     can_hide_numbers = True
+    session_seconds = DAY
     address = f"+{NUMBER}"
     failure_code = FAILURE_CODE
     secrets: Mapping[str, str] = {
