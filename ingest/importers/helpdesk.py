@@ -1,6 +1,6 @@
 """What exports of help desks share: tables in a folder or a zip, known by their columns, sorted by time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,10 @@ class Record:
         return times.read_time(self.text(*names), options.zone)
 
 
+Reader = Callable[[str, Record | None, list[Record]], Iterator[Item]]
+"""Reads one conversation: its id, its row if there is one, and its parts. Raises TimeFormatError."""
+
+
 @dataclass
 class Tables:
     """The rows of an export, by kind. All of them are in memory: order of time needs the whole export."""
@@ -76,6 +80,30 @@ class Tables:
         """Return the rows of a table."""
         return self.records.get(name, [])
 
+    def add_people(self, name: str, role: str | None = None) -> None:
+        """Add the rows of a table of people. Without `role` a column says it."""
+        for record in self.of(name):
+            stated = role or ROLES.get((record.text("role") or "").lower())
+            person = Person(record.text("id") or "", record.text("name"), stated)  # type: ignore[arg-type]
+            self.people[person.id] = person
+
+    def conversations(self, rows: str, parts: str, column: str, read: Reader) -> Iterator[Item]:
+        """Yield what `read` makes of each row and its parts, then of parts whose row is not in the export.
+
+        `rows`, `parts`: names of tables. `column`: names the row of a part.
+        """
+        grouped: dict[str, list[Record]] = {}
+        for record in self.of(parts):
+            grouped.setdefault(record.text(column) or "unknown", []).append(record)
+        for record in self.of(rows):
+            key = record.text("id") or "unknown"
+            try:
+                yield from read(key, record, grouped.pop(key, []))
+            except times.TimeFormatError as error:
+                yield Damage(record.place, str(error))
+        for key, rest in grouped.items():
+            yield from read(key, None, rest)
+
     def person(self, number: str | None, role: str | None) -> Person:
         """Return a person by number, with the role that a row states or else a table of people."""
         known = self.people.get(number or "")
@@ -101,11 +129,3 @@ def by_time(
             damage.append(Damage(record.place, str(error)))
     dated.sort(key=lambda each: each[0])
     return dated, damage
-
-
-def grouped(records: list[Record], *names: str) -> Mapping[str, list[Record]]:
-    """Return records by the conversation that they belong to."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.text(*names) or "unknown", []).append(record)
-    return found

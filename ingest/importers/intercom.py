@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ingest.events import foreign_times as times
-from ingest.importers.base import NO_OPTIONS, Damage, ImportOptions, Item
-from ingest.importers.helpdesk import Kind, Record, Tables, by_time, grouped
-from ingest.importers.transcript import Person, Transcript
+from ingest.importers.base import NO_OPTIONS, ImportOptions, Item
+from ingest.importers.helpdesk import Kind, Record, Tables, by_time
+from ingest.importers.transcript import Transcript
 
 KINDS = (
     Kind("parts", frozenset({"conversation_id", "part_type", "author_id"})),
@@ -34,12 +33,10 @@ class IntercomImporter:
         """Yield each conversation, its parts in order of time."""
         tables = Tables(options)
         yield from tables.load(path, KINDS)
-        for name, role in (("contacts", "customer"), ("admins", "agent")):
-            for record in tables.of(name):
-                person = Person(record.text("id") or "", record.text("name"), role)  # type: ignore[arg-type]
-                tables.people[person.id] = person
+        tables.add_people("contacts", "customer")
+        tables.add_people("admins", "agent")
         reader = _Reader(tables)
-        yield from reader.read()
+        yield from tables.conversations("conversations", "parts", "conversation_id", reader.read)
         yield from reader.roles.ambiguities()
 
 
@@ -48,17 +45,14 @@ class _Reader:
         self._tables = tables
         self.roles = tables.roles()
 
-    def read(self) -> Iterator[Item]:
-        """Yield the events of every conversation."""
-        parts = dict(grouped(self._tables.of("parts"), "conversation_id"))
-        for record in self._tables.of("conversations"):
-            key = record.text("id") or "unknown"
-            try:
-                yield from self._conversation(key, record, parts.pop(key, []))
-            except times.TimeFormatError as error:
-                yield Damage(record.place, str(error))
-        for key, rest in parts.items():
-            yield from self._parts(self._transcript(key, None), rest)
+    def read(self, key: str, record: Record | None, parts: list[Record]) -> Iterator[Item]:
+        """Yield the events of a conversation."""
+        talk = self._transcript(key, record)
+        if record is not None:
+            yield from self._source(talk, record)
+        yield from self._parts(talk, parts)
+        if record is not None:
+            yield from self._rating(talk, record)
 
     def _transcript(self, key: str, record: Record | None) -> Transcript:
         kept = ("state", "priority", "source_type", "source_url", "sla_name", "sla_status")
@@ -69,8 +63,7 @@ class _Reader:
             payload |= {"subject": subject[:512]}  # type: ignore[dict-item]
         return Transcript("intercom", key, "intercom", self.roles, payload=payload)
 
-    def _conversation(self, key: str, record: Record, parts: list[Record]) -> Iterator[Item]:
-        talk = self._transcript(key, record)
+    def _source(self, talk: Transcript, record: Record) -> Iterator[Item]:
         at = record.time(self._tables.options, "created_at")
         author = self._tables.person(
             record.text("source_author_id"), record.text("source_author_type")
@@ -79,8 +72,6 @@ class _Reader:
         yield from talk.message(
             f"source-{source}", author, record.text("source_body") or "", at, record.place
         )
-        yield from self._parts(talk, parts)
-        yield from self._rating(talk, record)
 
     def _rating(self, talk: Transcript, record: Record) -> Iterator[Item]:
         score = record.text("conversation_rating_value")

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ingest.events import foreign_times as times
-from ingest.importers.base import NO_OPTIONS, Damage, ImportOptions, Item
-from ingest.importers.csv_table import ROLES
-from ingest.importers.helpdesk import Kind, Record, Tables, by_time, grouped
-from ingest.importers.transcript import Person, Transcript
+from ingest.importers.base import NO_OPTIONS, ImportOptions, Item
+from ingest.importers.helpdesk import Kind, Record, Tables, by_time
+from ingest.importers.transcript import Transcript
 
 KINDS = (
     Kind("comments", frozenset({"ticket_id", "body"})),
@@ -34,12 +32,9 @@ class ZendeskImporter:
         """Yield each ticket as a conversation, its comments in order of time."""
         tables = Tables(options)
         yield from tables.load(path, KINDS)
-        for record in tables.of("users"):
-            role = ROLES.get((record.text("role") or "").lower())
-            person = Person(record.text("id") or "", record.text("name"), role)  # type: ignore[arg-type]
-            tables.people[person.id] = person
+        tables.add_people("users")
         reader = _Reader(tables)
-        yield from reader.read()
+        yield from tables.conversations("tickets", "comments", "ticket_id", reader.read)
         yield from reader.roles.ambiguities()
 
 
@@ -48,25 +43,21 @@ class _Reader:
         self._tables = tables
         self.roles = tables.roles()
 
-    def read(self) -> Iterator[Item]:
-        """Yield the events of every ticket."""
-        comments = dict(grouped(self._tables.of("comments"), "ticket_id"))
-        for ticket in self._tables.of("tickets"):
-            key = ticket.text("id") or "unknown"
-            try:
-                yield from self._ticket(key, ticket, comments.pop(key, []))
-            except times.TimeFormatError as error:
-                yield Damage(ticket.place, str(error))
-        for key, rest in comments.items():
-            yield from self._comments(self._transcript(key, None), rest, None)
+    def read(self, key: str, ticket: Record | None, comments: list[Record]) -> Iterator[Item]:
+        """Yield the events of a ticket."""
+        talk = self._transcript(key, ticket)
+        if ticket is None:
+            yield from self._comments(talk, comments, None)
+        else:
+            yield from self._ticket(talk, ticket, comments)
 
     def _transcript(self, key: str, ticket: Record | None) -> Transcript:
         subject = ticket.text("subject") if ticket else None
         payload = {"subject": subject[:512]} if subject else {}
         return Transcript("zendesk", key, "zendesk", self.roles, payload=payload)
 
-    def _ticket(self, key: str, ticket: Record, comments: list[Record]) -> Iterator[Item]:
-        talk, options = self._transcript(key, ticket), self._tables.options
+    def _ticket(self, talk: Transcript, ticket: Record, comments: list[Record]) -> Iterator[Item]:
+        options = self._tables.options
         requester = ticket.text("requester_id")
         if not comments:
             at = ticket.time(options, "created_at")
