@@ -1,5 +1,6 @@
 """The client against the real API, over a network that loses requests and responses."""
 
+import json
 import random
 import re
 import subprocess
@@ -158,6 +159,17 @@ def test_a_batch_is_split_by_size(connect: Callable[..., Client]) -> None:
     sizes = [len(request.content) for request in network.requests]
     assert len(sizes) > 1
     assert max(sizes) <= BATCH_BYTES
+
+
+def test_encoded_events_are_sent_as_they_are(connect: Callable[..., Client]) -> None:
+    network = Network()
+    client = connect(transport=network)
+    events = make_events("encoded", 2)
+    lines = [json.dumps(each, indent=None, sort_keys=True).encode() for each in events]
+    [result] = client.record(lines)
+    assert result.accepted == len(events)
+    assert network.requests[0].content == b"\n".join(lines)
+    assert [each.text for each in client.messages("encoded")] == [e["text"] for e in events[1:]]
 
 
 def test_a_rejected_event_is_reported_and_the_others_are_stored(client: Client) -> None:

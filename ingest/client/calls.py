@@ -106,15 +106,19 @@ class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
         return Call("POST", messages_path(conversation_id), Acknowledgement, body)
 
     def record(
-        self, events: Iterable[Mapping[str, Any]], batch: int = 1000
+        self, events: Iterable[Mapping[str, Any] | bytes], batch: int = 1000
     ) -> Iterator[Call[BatchResult]]:
         """Record facts; return the result of each batch once it is on disk.
 
+        An event may be encoded already: JSON without a line break, with an `event_id`.
         Lazy: an event is taken from `events` and sent when its result is requested. A rejected event is
         in the result and does not raise. Safe to repeat if the events have an `event_id`; others get one.
         Raises UnexpectedAnswerError if the response does not cover every event of a batch.
         """
-        lines = (encode_fields(**self._named(each)) for each in events)
+        lines = (
+            each if isinstance(each, bytes) else encode_fields(**self._named(each))
+            for each in events
+        )
         for part in _parts(lines, min(batch, BATCH_EVENTS), BATCH_BYTES):
             yield _batch_call(part)
 
