@@ -41,7 +41,7 @@ class Record:
 
 
 Reader = Callable[[str, Record | None, list[Record]], Iterator[Item]]
-"""Reads one conversation: its id, its row if there is one, and its parts. Raises TimeFormatError."""
+"""Reads one conversation: its id, its row if there is one, and its parts."""
 
 
 @dataclass
@@ -97,10 +97,7 @@ class Tables:
             grouped.setdefault(record.text(column) or "unknown", []).append(record)
         for record in self.of(rows):
             key = record.text("id") or "unknown"
-            try:
-                yield from read(key, record, grouped.pop(key, []))
-            except times.TimeFormatError as error:
-                yield Damage(record.place, str(error))
+            yield from read(key, record, grouped.pop(key, []))
         for key, rest in grouped.items():
             yield from read(key, None, rest)
 
@@ -114,6 +111,14 @@ class Tables:
     def roles(self) -> Roles:
         """Return what decides the roles."""
         return Roles(self.options)
+
+
+def or_damage(record: Record, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield what is made of a row; damage if its time cannot be read."""
+    try:
+        yield from items
+    except times.TimeFormatError as error:
+        yield Damage(record.place, str(error))
 
 
 def by_time(

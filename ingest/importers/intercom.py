@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.importers.base import NO_OPTIONS, ImportOptions, Item
-from ingest.importers.helpdesk import Kind, Record, Tables, by_time
+from ingest.importers.helpdesk import Kind, Record, Tables, by_time, or_damage
 from ingest.importers.transcript import Transcript
 
 KINDS = (
@@ -49,10 +49,10 @@ class _Reader:
         """Yield the events of a conversation."""
         talk = self._transcript(key, record)
         if record is not None:
-            yield from self._source(talk, record)
+            yield from or_damage(record, self._source(talk, record))
         yield from self._parts(talk, parts)
         if record is not None:
-            yield from self._rating(talk, record)
+            yield from or_damage(record, self._rating(talk, record))
 
     def _transcript(self, key: str, record: Record | None) -> Transcript:
         kept = ("state", "priority", "source_type", "source_url", "sla_name", "sla_status")

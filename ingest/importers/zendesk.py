@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.importers.base import NO_OPTIONS, ImportOptions, Item
-from ingest.importers.helpdesk import Kind, Record, Tables, by_time
+from ingest.importers.helpdesk import Kind, Record, Tables, by_time, or_damage
 from ingest.importers.transcript import Transcript
 
 KINDS = (
@@ -46,29 +46,27 @@ class _Reader:
     def read(self, key: str, ticket: Record | None, comments: list[Record]) -> Iterator[Item]:
         """Yield the events of a ticket."""
         talk = self._transcript(key, ticket)
-        if ticket is None:
-            yield from self._comments(talk, comments, None)
-        else:
-            yield from self._ticket(talk, ticket, comments)
+        if ticket is not None and not comments:
+            yield from or_damage(ticket, self._description(talk, ticket))
+        yield from self._comments(talk, comments, ticket.text("requester_id") if ticket else None)
+        if ticket is not None and (ticket.text("status") or "") in SOLVED:
+            yield from or_damage(ticket, self._solution(talk, ticket))
 
     def _transcript(self, key: str, ticket: Record | None) -> Transcript:
         subject = ticket.text("subject") if ticket else None
         payload = {"subject": subject[:512]} if subject else {}
         return Transcript("zendesk", key, "zendesk", self.roles, payload=payload)
 
-    def _ticket(self, talk: Transcript, ticket: Record, comments: list[Record]) -> Iterator[Item]:
-        options = self._tables.options
-        requester = ticket.text("requester_id")
-        if not comments:
-            at = ticket.time(options, "created_at")
-            person = self._tables.person(requester, "customer")
-            text = ticket.text("description", "subject") or ""
-            yield from talk.message("description", person, text, at, ticket.place)
-        yield from self._comments(talk, comments, requester)
-        if (ticket.text("status") or "") in SOLVED:
-            at = ticket.time(options, "solved_at", "updated_at", "created_at")
-            agent = self._tables.person(ticket.text("assignee_id"), "agent")
-            yield from talk.event("conversation.resolved", "solved", at, ticket.place, agent)
+    def _description(self, talk: Transcript, ticket: Record) -> Iterator[Item]:
+        at = ticket.time(self._tables.options, "created_at")
+        person = self._tables.person(ticket.text("requester_id"), "customer")
+        text = ticket.text("description", "subject") or ""
+        yield from talk.message("description", person, text, at, ticket.place)
+
+    def _solution(self, talk: Transcript, ticket: Record) -> Iterator[Item]:
+        at = ticket.time(self._tables.options, "solved_at", "updated_at", "created_at")
+        agent = self._tables.person(ticket.text("assignee_id"), "agent")
+        yield from talk.event("conversation.resolved", "solved", at, ticket.place, agent)
 
     def _comments(
         self, talk: Transcript, comments: list[Record], requester: str | None
