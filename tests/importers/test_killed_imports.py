@@ -24,7 +24,7 @@ pytestmark = [needs_strace, pytest.mark.long, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 BY_NAME = {importer.name: importer for importer in IMPORTERS}
-MESSAGES, EACH = 6_000, 8
+MESSAGES, EACH = 9_000, 8
 """Messages of a file, and of a conversation in it."""
 
 KILLS = 6
@@ -174,7 +174,7 @@ def places_of(
     """Import a file without a kill; return places at which other runs are killed, each later than the one before."""
     assert run(name, path, installation, trace) == 0
     counted = calls(trace)
-    shares = sorted(random.uniform(0, LATEST) for _ in range(KILLS))  # noqa: S311
+    shares = [(each + random.random()) / KILLS * LATEST for each in range(KILLS)]  # noqa: S311
     calls_killed = random.choices(PLACES, k=KILLS)  # noqa: S311
     return [
         (call, 1 + int(counted[call] * share))
