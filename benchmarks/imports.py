@@ -3,8 +3,12 @@
 import itertools
 import os
 import random
+import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +22,9 @@ from ingest.contract import from_micros, to_micros
 EVENTS, QUICK_EVENTS = 1_000_000, 20_000
 EVENTS_OF_EACH = 8
 """The fewest events of a conversation."""
+
+WATCH_SECONDS = 0.1
+"""Interval at which memory is read."""
 
 BEGAN_AT = to_micros(datetime(2020, 1, 6, tzinfo=UTC))
 GOAL = Goal(20_000)
@@ -36,8 +43,30 @@ def write_file(path: Path, events: int) -> None:
             file.write(encoder.encode({k: v for k, v in given.items() if v is not None}) + b"\n")
 
 
-def run_import(server: Server, path: Path) -> tuple[float, float]:
-    """Import a file; return the seconds and the peak memory of the importing process in MiB."""
+@dataclass(frozen=True)
+class Memory:
+    """The largest memory of the importing process and of the API so far, in MiB, `at` seconds since the start."""
+
+    at: float
+    importer: float
+    api: float
+
+
+@dataclass(frozen=True)
+class Import:
+    """A finished import."""
+
+    seconds: float
+    memory: list[Memory]
+
+    def quarters(self) -> list[Memory]:
+        """Return the memory after each quarter of the time."""
+        ends = (self.seconds * quarter / 4 for quarter in range(1, 5))
+        return [max((e for e in self.memory if e.at <= end), key=lambda e: e.at) for end in ends]
+
+
+def run_import(server: Server, path: Path) -> Import:
+    """Import a file by the command, and watch the memory."""
     environment = {
         **os.environ,
         "CONVOLAKE_API_URL": f"http://127.0.0.1:{server.port}",
@@ -45,17 +74,25 @@ def run_import(server: Server, path: Path) -> tuple[float, float]:
     }
     command = [sys.executable, "-m", "convolake", "import", "jsonl", str(path)]
     started = time.perf_counter()
-    process = os.posix_spawn(sys.executable, command, environment)
-    _, status, used = os.wait4(process, 0)
-    if status:
-        raise RuntimeError(f"the import of {path} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - started, used.ru_maxrss / 1024
+    memory: list[Memory] = []
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            # Not what wait4 says: that begins with the memory of this process, which started it.
+            peaks = peak_mib(process.pid), peak_mib(server.process.pid)
+            if peaks[0]:
+                memory.append(Memory(time.perf_counter() - started, *peaks))
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(WATCH_SECONDS)
+    if process.returncode:
+        raise RuntimeError(f"the import of {path} ended with {process.returncode}")
+    return Import(time.perf_counter() - started, memory)
 
 
-def peak_mib(server: Server) -> float:
-    """Return the largest memory that a server had, in MiB."""
-    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+def peak_mib(pid: int) -> float:
+    """Return the largest memory that a process has had, in MiB; 0 if it has just ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    peaks = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return next(peaks, 0.0)
 
 
 def measure(size: Size, work: Path) -> list[Level]:
@@ -70,18 +107,24 @@ def measure(size: Size, work: Path) -> list[Level]:
     notes: list[str] = []
     for number in range(min(size.rounds, 3)):
         with api_server(work / f"data-{number}") as api:
-            _, small = run_import(api, part)
-            memory = peak_mib(api)
+            small = run_import(api, part)
         with api_server(work / f"data-{number}-whole") as api:
-            seconds, large = run_import(api, whole)
-            notes.append(
-                f"{events:,} events, {whole.stat().st_size / 1e6:.0f} MB, in {seconds:.1f} s; "
-                f"peak {large:.0f} MiB, of the API {peak_mib(api):.0f} MiB "
-                f"(a tenth of the events: {small:.0f} and {memory:.0f})"
-            )
-        rates.append(events / seconds)
-        growth.append(large / small)
+            large = run_import(api, whole)
+        quarters = large.quarters()
+        peak, before = quarters[-1], small.quarters()[-1]
+        notes.append(
+            f"{events:,} events, {whole.stat().st_size / 1e6:.0f} MB, in {large.seconds:.1f} s; "
+            f"peak after each quarter {_listed(each.importer for each in quarters)} MiB, "
+            f"of the API {_listed(each.api for each in quarters)} MiB "
+            f"(a tenth of the events: {before.importer:.0f} and {before.api:.0f})"
+        )
+        rates.append(events / large.seconds)
+        growth.append(peak.importer / before.importer)
     return [
         Level("import jsonl, events/s", "events/s", rates, GOAL, notes),
         Level("import jsonl, peak memory × a tenth of the file", "×", growth, MEMORY_GOAL),
     ]
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{each:.0f}" for each in values)
