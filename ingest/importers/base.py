@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from ingest.contract import Role
 
 DateOrder = Literal["dmy", "mdy", "ymd"]
 
 
-@dataclass(frozen=True)
-class ImportedEvent:
+class ImportedEvent(Struct, frozen=True):
     """An event for `POST /v1/events`, and the place in the file that it comes from.
 
     `may_exist`: another file or request may have had it, at another time; then it counts as a duplicate.

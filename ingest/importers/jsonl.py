@@ -15,7 +15,7 @@ from ingest.events.types import find_event_type
 from ingest.importers.base import NO_OPTIONS, Damage, ImportedEvent, ImportOptions, Item, Skipped
 from ingest.importers.lines import byte_lines
 
-_FIELDS = [each.name for each in msgspec.structs.fields(Draft)]
+_FIELDS = frozenset(each.name for each in msgspec.structs.fields(Draft))
 _TIMES = ("occurred_at", "happened_at")
 
 
@@ -53,7 +53,7 @@ def _item(place: str, line: bytes) -> Item:
 
 def _event(row: Any) -> dict[str, Any]:
     msgspec.convert(row, _Row)
-    event = {name: row[name] for name in _FIELDS if row.get(name) is not None}
+    event = {name: value for name, value in row.items() if value is not None and name in _FIELDS}
     if isinstance(event.get("payload"), str):
         event["payload"] = msgspec.json.decode(event["payload"])
     for name in _TIMES:

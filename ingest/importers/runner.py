@@ -106,33 +106,25 @@ def run_import(
     `on_progress` receives the number of events of each batch. Raises OSError, ClientError.
     """
     report = ImportReport()
-    sent: deque[ImportedEvent] = deque()
-
-    def lines() -> Iterator[bytes]:
-        for item, line in read_ahead(_encoded(report.events(importer, path, options)), BATCH):
-            sent.append(item)
-            yield line
-
-    for batch in client.record(lines(), BATCH):
-        report.count(batch, sent)
-        on_progress(len(batch.results))
+    for sent, lines in read_ahead(_requests(report.events(importer, path, options))):
+        for batch in client.record(lines, BATCH):
+            report.count(batch, sent)
+            on_progress(len(batch.results))
     return report
 
 
-def _encoded(items: Iterator[ImportedEvent]) -> Iterator[tuple[ImportedEvent, bytes]]:
-    """Yield each event as the API takes it."""
-    for item in items:
-        yield item, encode_fields(**item.event)
+def _requests(
+    events: Iterator[ImportedEvent],
+) -> Iterator[tuple[deque[ImportedEvent], list[bytes]]]:
+    """Yield the events of each request, and each of them as the API takes it."""
+    while part := deque(islice(events, BATCH)):
+        yield part, [encode_fields(**item.event) for item in part]
 
 
-def read_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
-    """Yield the items in order; a thread reads the next `size` of them meanwhile. Raises what they raise."""
-
-    def read() -> list[T]:
-        return list(islice(items, size))
-
+def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield the items in order; a thread reads the next one meanwhile. Raises what they raise."""
     with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(read)
-        while part := following.result():
-            following = reader.submit(read)
-            yield from part
+        following = reader.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = reader.submit(next, items, None)
+            yield item

@@ -1,13 +1,13 @@
 """The promises of the importer seam, which every registered importer keeps."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ingest.client import Client
 from ingest.events.draft import Draft, validate_draft
