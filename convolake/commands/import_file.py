@@ -8,6 +8,7 @@ import typer
 
 from convolake.commands.import_options import Answers, read_options
 from convolake.console import print_line, progress_bar, report_errors
+from convolake.garbage import rare_collections
 from ingest.importers import IMPORTERS
 from ingest.importers.base import Ambiguity, Importer, ImportOptions
 from ingest.importers.preview import Preview, preview
@@ -99,7 +100,8 @@ def _imported(
     from ingest.importers.runner import run_import
 
     settings = Settings()
-    with report_errors(ClientError, MissingKeyError), open_client(settings) as client:
+    errors = report_errors(ClientError, MissingKeyError)
+    with errors, open_client(settings) as client, rare_collections():
         for path in paths:
             with progress_bar(f"importing {path.name}") as bar:
                 report = run_import(importer, path, client, bar.advance, options)
