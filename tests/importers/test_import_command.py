@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,3 +140,12 @@ def test_imported_sessions_end_by_their_own_times(
         day + timedelta(hours=10, minutes=5) + timeout,
         day + timedelta(days=2, hours=18) + timeout,
     ]
+
+
+def test_a_command_loads_what_other_formats_need_only_with_their_first_table() -> None:
+    code = (
+        "import sys, convolake.commands.import_file, convolake.api_client;"
+        "print([name for name in ('polars', 'alembic') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -4,8 +4,6 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, make_url
 
 from ingest.log.storage.base import Database, UnusableDatabaseError
@@ -64,6 +62,9 @@ def migrate(url: str, version: str = "head") -> None:
 
     State tables may be empty after it: `ingest.log.rebuild` says so, and fills them.
     """
+    from alembic import command  # commands that only talk to the API start sooner without it
+    from alembic.config import Config
+
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     config = Config()
