@@ -21,6 +21,7 @@ from ingest.api.metrics import Metrics
 from ingest.api.server import uvicorn_config
 from ingest.api.translator import Translator
 from ingest.log.storage.store import Store
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.unit_of_work import UnitOfWork
 from ingest.log.writer import Writer
 from ingest.settings import Settings
@@ -152,13 +153,13 @@ def watch_loop(loop: Clocks) -> None:
 
 def watch_writer(thread: Clocks) -> None:
     """Put clocks around what the writer's thread does."""
-    run = Writer._run
+    run = ThreadWriter._run
 
-    def timed_run(self: Writer) -> None:
+    def timed_run(self: ThreadWriter) -> None:
         thread.begin()
         run(self)
 
-    Writer._run = timed_run  # type: ignore[method-assign]
+    ThreadWriter._run = timed_run  # type: ignore[method-assign]
     thread.around(Translator, "translate_all", "translate calls of providers")
     thread.around(Store, "find_events", "look for duplicates")
     thread.around(Store, "find_conversations", "read states")

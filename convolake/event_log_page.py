@@ -25,7 +25,7 @@ from ingest.lake.log_reader import SqliteLog
 from ingest.lake.segments import Lake
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.writer_requests import Append, IncomingEvent
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
@@ -144,7 +144,7 @@ async def _write(folder: Path) -> list[tuple[str, int | None]]:
     url = f"sqlite:///{folder / 'log.sqlite'}"
     migrate(url)
     now = [to_micros(BEGIN)]
-    writer = Writer(
+    writer = ThreadWriter(
         Store(open_engine(url)),
         shard=0,
         policy=LifecyclePolicy.from_settings(Settings()),

@@ -21,7 +21,7 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.events.types import EventType
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.writer_requests import (
     Acknowledgement,
     Append,
@@ -185,7 +185,7 @@ class Record:
 
     async def _write(self, requests: Sequence[WriterRequest]) -> list[Acknowledgement]:
         engine = open_engine(self.settings.database_url)
-        writer = Writer(
+        writer = ThreadWriter(
             Store(engine, self.shard),
             shard=self.shard,
             policy=LifecyclePolicy.from_settings(self.settings),

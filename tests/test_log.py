@@ -21,8 +21,8 @@ from ingest.events.types import EVENT_TYPES, rules_of
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.storage.tables import metadata
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.unit_of_work import UnitOfWork
-from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
@@ -344,8 +344,10 @@ class BrokenDisk(Store):
 
 async def _submit(
     store: Store, count: int = 1
-) -> tuple[Writer, list[BaseException | list[Acknowledgement]]]:
-    writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10)
+) -> tuple[ThreadWriter, list[BaseException | list[Acknowledgement]]]:
+    writer = ThreadWriter(
+        store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10
+    )
     writer.start()
     drafts = [msgspec.convert(make_event("conversation.created"), Draft)]
     answers: list[BaseException | list[Acknowledgement]] = []
@@ -404,7 +406,7 @@ def test_a_failure_before_the_commit_fails_its_own_request_only(settings: Settin
 
     async def write() -> list[Any]:
         store = FailsForOneConversation(open_engine(settings.database_url))
-        writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
+        writer = ThreadWriter(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
         drafts = [
             msgspec.convert(make_event("conversation.created", conversation_id=key), Draft)
             for key in ("c1", "bad", "c2")
@@ -509,7 +511,9 @@ def test_a_full_queue_rejects_requests_at_once(settings: Settings) -> None:
 
     async def flood() -> list[Any]:
         store = Store(open_engine(settings.database_url))
-        writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10)
+        writer = ThreadWriter(
+            store, shard=0, policy=RULES, clock=Clock(), new_id=Ids(), queue_events=10
+        )
         drafts = [msgspec.convert(make_event("conversation.created"), Draft)] * 6
         first = writer.submit(make_submission(drafts))
         with pytest.raises(LogUnavailableError):
@@ -530,7 +534,7 @@ def test_every_request_submitted_before_the_stop_is_answered(settings: Settings)
 
     async def stop_under_load() -> list[list[Acknowledgement]]:
         store = Store(open_engine(settings.database_url))
-        writer = Writer(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
+        writer = ThreadWriter(store, shard=0, policy=RULES, clock=Clock(), new_id=Ids())
         writer.start()
         drafts = [
             msgspec.convert(make_event("conversation.created", conversation_id=f"c{n}"), Draft)

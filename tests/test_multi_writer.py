@@ -26,7 +26,7 @@ from ingest.log.storage.base import UnusableDatabaseError
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.postgres import PostgresDatabase
 from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.writer_requests import Execute
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
@@ -363,7 +363,7 @@ def test_a_change_repeated_after_a_lost_answer_is_stored_once(settings: Settings
 
     async def change_twice() -> None:
         engine = open_engine(settings.database_url)
-        writer = Writer(
+        writer = ThreadWriter(
             Store(engine),
             shard=0,
             policy=LifecyclePolicy.from_settings(settings),

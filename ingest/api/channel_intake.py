@@ -5,7 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +19,7 @@ from ingest.api.channel_result import CallResult, TypingChange, expired
 from ingest.api.channel_translation import ReadCall
 from ingest.api.metrics import Metrics
 from ingest.api.name_lookups import NameLookups
-from ingest.api.taken_call import TakenCall, add_failure, append_of, build_appends
+from ingest.api.taken_call import BUILDER, TakenCall, TakenOutcome, add_failure, append_of
 from ingest.api.translator import Translator
 from ingest.api.used_tokens import UsedTokens
 from ingest.channels.base import Account, Call, ChannelAdapter, Inbound, UnreadableCallError
@@ -68,7 +67,6 @@ class ChannelIntake:
         self._secrets = secrets
         self._translator = translator
         self.names = names
-        self._build_appends = partial(build_appends, translator)
         self._clock = clock
         self._new_id = new_id
         self._calls_kept = calls_kept
@@ -109,23 +107,23 @@ class ChannelIntake:
             return TakenCall(found, failure, call.body, prepared)
 
         taken = read() if len(call.body) <= SHORT_BODY_BYTES else await run_in_threadpool(read)
-        await self._store(taken)
+        outcome = await self._store(taken)
         self.names.notice(opened, adapter, taken.read.items)
-        self._may_wait = self._may_wait or bool(taken.result.waiting)
+        self._may_wait = self._may_wait or outcome.is_waiting
         if self._may_wait:
             self._wake.set()
-        return taken.result.typing
+        return outcome.typing
 
-    async def _store(self, taken: TakenCall) -> None:
-        """Commit a call. The writer's thread translates it: what the log has by then decides, and no thread waits for another."""
-        expected = max(1, len(taken.read.items))
+    async def _store(self, taken: TakenCall) -> TakenOutcome:
+        """Commit a call. The writer translates it: what the log has by then decides, and no thread waits for another."""
+        request = DeferredAppend(BUILDER, taken, max(1, len(taken.read.items)))
         try:
-            answers = await self._writer.submit(
-                DeferredAppend(taken, self._build_appends, expected)
-            )
+            answers = await self._writer.submit(request)
         finally:
-            self._metrics.count_received(len(taken.result.events))
+            outcome = request.outcome or TakenOutcome()
+            self._metrics.count_received(outcome.events)
         self._metrics.count_acknowledgements(answers)
+        return outcome
 
     async def read_again(
         self, kept: KeptCall, adapter: ChannelAdapter, url: str, replay_of: int

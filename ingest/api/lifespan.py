@@ -22,7 +22,8 @@ from ingest.api.metrics import Metrics
 from ingest.api.name_lookups import NameLookups
 from ingest.api.otlp_intake import OtlpIntake
 from ingest.api.routes import typing
-from ingest.api.translator import Translator
+from ingest.api.taken_call import BUILDER, build_appends
+from ingest.api.translator import Translator, open_translator
 from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.secret_keys import open_secret_box
@@ -50,6 +51,7 @@ from ingest.log.state_cache import StateCache
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
 from ingest.log.storage.lock import acquire_log_lock
 from ingest.log.storage.store import Store
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.unread_messages import UnreadCounter
 from ingest.log.writer import Writer
 from ingest.manifest import ManifestError, read_manifest, sealed_cursor
@@ -87,7 +89,8 @@ async def lifespan(
                 presence.update(events)
 
         follower = _commit_follower(app, settings, engine, publish)
-        writer = Writer(
+        translator = open_translator(settings, clock)
+        writer = ThreadWriter(
             store,
             shard=settings.shard,
             policy=LifecyclePolicy.from_settings(settings),
@@ -96,6 +99,7 @@ async def lifespan(
             commit_events=settings.commit_events,
             queue_events=settings.queue_events,
             publish=publish if follower is None else follower.on_commit,
+            builders={BUILDER: partial(build_appends, translator)},
         )
         if settings.agent_disconnected_after is not None:
             presence = PresenceTracker(writer)
@@ -107,6 +111,7 @@ async def lifespan(
             control,
             broadcaster,
             presence,
+            translator,
             clock,
             new_id,
             follower,
@@ -183,6 +188,7 @@ def _build_context(
     control: ControlCache,
     broadcaster: Broadcaster,
     presence: PresenceTracker | None,
+    translator: Translator,
     clock: Clock,
     new_id: NewId,
     follower: "CommitFollower | None",
@@ -220,37 +226,21 @@ def _build_context(
         states=StateCache(engine),
         secrets=secrets,
         accounts=AccountCache(engine, secrets, clock),
-        channels=_channel_intake(settings, engine, writer, metrics, secrets, egress, clock, new_id),
+        channels=ChannelIntake(
+            engine,
+            writer,
+            metrics,
+            secrets,
+            translator,
+            NameLookups(engine, writer, egress, Resolver(engine, clock), clock),
+            clock,
+            new_id,
+            settings.channel_calls_kept // MICROSECOND,
+        ),
         otlp=OtlpIntake(engine, writer, metrics, clock, settings.otlp_settle // MICROSECOND),
         public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,
         chat_bot=settings.chat_bot if settings.chat else None,
         broadcast=None if follower is None else follower.broadcast,
-    )
-
-
-def _channel_intake(
-    settings: Settings,
-    engine: Engine,
-    writer: Writer,
-    metrics: Metrics,
-    secrets: SecretBox,
-    egress: EgressClient,
-    clock: Clock,
-    new_id: NewId,
-) -> ChannelIntake:
-    names = NameLookups(engine, writer, egress, Resolver(engine, clock), clock)
-    # The writer's thread translates: it never waits for a connection that requests read with.
-    own = open_engine(settings.database_url, read_only=True)
-    return ChannelIntake(
-        engine,
-        writer,
-        metrics,
-        secrets,
-        Translator(own, Resolver(own, clock), settings.parked_ttl // MICROSECOND),
-        names,
-        clock,
-        new_id,
-        settings.channel_calls_kept // MICROSECOND,
     )

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from ingest.accounts import channel_calls, waiting_items
 from ingest.accounts.channel_calls import CallOutcome
-from ingest.api.channel_result import CallResult
+from ingest.api.channel_result import CallResult, TypingChange
 from ingest.api.channel_translation import ReadCall
 from ingest.api.translator import Translator
 from ingest.channels.source import CHANNEL_SOURCE
@@ -17,6 +19,9 @@ from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 
 MAX_REASONS = 10
 
+BUILDER = "call"
+"""Name of the writer's builder of what calls become."""
+
 CALL_PATH = "/channels/"
 
 
@@ -25,8 +30,16 @@ def call_path(account_id: str, call_id: str) -> str:
     return f"{CALL_PATH}{account_id}?call={call_id}"
 
 
+class TakenOutcome(Struct, frozen=True):
+    """What a call became: how many events, whether an item waits, and who types."""
+
+    events: int = 0
+    is_waiting: bool = False
+    typing: Sequence[TypingChange] = ()
+
+
 class TakenCall:
-    """A verified call as its adapter read it, and what it became."""
+    """A verified call as its adapter read it."""
 
     def __init__(
         self, read: ReadCall, failure: str | None, body: bytes, prepared: Mapping[str, Any]
@@ -36,14 +49,14 @@ class TakenCall:
         self._failure = failure
         self._body = body
         self._prepared = prepared
-        self.result = CallResult()
-        """What the call became; empty until it is stored."""
 
     def append(self, result: CallResult) -> Append:
         """Return the request that stores the call and `result`, its translation, in one commit."""
-        self.result = add_failure(result, self._failure, self._body, self.read.call_id)
+        add_failure(result, self._failure, self._body, self.read.call_id)
         record = partial(_keep, self._prepared, len(result.waiting))
-        return append_of(self.read.account.account_id, self.read.call_id, result, record)
+        append = append_of(self.read.account.account_id, self.read.call_id, result, record)
+        append.outcome = TakenOutcome(len(result.events), bool(result.waiting), result.typing)
+        return append
 
 
 def build_appends(

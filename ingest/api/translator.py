@@ -9,14 +9,24 @@ from ingest.accounts import provider_messages
 from ingest.api.channel_result import CallResult
 from ingest.api.channel_translation import CallTranslation, ReadCall
 from ingest.channels.source import CHANNEL_SOURCE
+from ingest.clock import Clock
+from ingest.contract import MICROSECOND
 from ingest.identity.resolver import Resolver
+from ingest.log.storage.engine import open_engine
 from ingest.log.storage.keyed_rows import EngineReader, Reader
+from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
+def open_translator(settings: Settings, clock: Clock) -> "Translator":
+    """Return a translator with connections of its own: it never waits for one that requests read with."""
+    engine = open_engine(settings.database_url, read_only=True)
+    return Translator(engine, Resolver(engine, clock), settings.parked_ttl // MICROSECOND)
+
+
 class Translator:
-    """Translates calls: in the writer's thread, right before the commit that stores them. Thread-safe."""
+    """Translates calls: where the writer runs, right before the commit that stores them. Thread-safe."""
 
     def __init__(self, engine: Engine, resolver: Resolver, waits: int) -> None:
         """`engine` only reads; `waits`: microseconds that an item waits for its message."""

@@ -15,7 +15,6 @@ from sqlalchemy import ClauseElement
 from ingest.errors import IngestError
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
-from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.statements import Bound
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
@@ -54,7 +53,7 @@ class Append:
     stored, rejected and parked. `replay_of`: the rejected event that this replays. `channels`: the
     channels of a restricted API key; conversations of other channels do not exist for it.
     `statements` run in the same commit, whatever becomes of the events; so does what `record` returns for
-    the results.
+    the results. `outcome`: what the builder of a deferred append reports to who submitted it.
     """
 
     source: str
@@ -65,20 +64,21 @@ class Append:
     channels: frozenset[str] = frozenset()
     statements: Sequence[ClauseElement | Bound] = ()
     record: "Callable[[Sequence[Acknowledgement]], Bound] | None" = None
+    outcome: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeferredAppend:
-    """An append that `build` makes from `content` right before the commit, from what the log has by then.
+    """An append that the writer's `builder` of this name makes right before the commit, from what the log has by then.
 
-    `build` receives the contents of one commit together, in the writer's thread, and a reader on the writer's own
-    connection. It returns an append or an error for each, and may run again for the same contents. `event_count`:
-    the expected events.
+    `content` may be pickled. `event_count`: the expected events. `outcome`: what the builder reports, once the append
+    is committed.
     """
 
+    builder: str
     content: Any
-    build: "Callable[[Sequence[Any], Reader], Sequence[Append | Exception]]"
     event_count: int
+    outcome: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ingest.egress.client import EgressClient
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
+from ingest.log.thread_writer import ThreadWriter
 from ingest.settings import Settings
 from tests.factories import Clock, Ids
 
@@ -30,7 +30,7 @@ def dispatch(
 
     async def main() -> None:
         engine = open_engine(settings.database_url)
-        writer = Writer(
+        writer = ThreadWriter(
             Store(engine), shard=0, policy=LifecyclePolicy.from_settings(settings),
             clock=clock, new_id=Ids("d"),
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Appends that are built right before the commit, together, from what the log has by then."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,15 +10,14 @@ import pytest
 from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
 from ingest.events.timers import LifecyclePolicy
+from ingest.log.deferred_appends import Build
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.store import Store
-from ingest.log.writer import Writer
+from ingest.log.thread_writer import ThreadWriter
 from ingest.log.writer_requests import Append, DeferredAppend, WriterRequest
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, make_event, make_submission
-
-Build = Callable[[Sequence[Any], Reader], Sequence[Append | Exception]]
 
 
 def creation(conversation_id: str) -> Append:
@@ -26,18 +25,27 @@ def creation(conversation_id: str) -> Append:
     return make_submission([msgspec.convert(event, Draft)])
 
 
-def deferred(content: Any, build: Build, events: int = 1) -> DeferredAppend:
-    return DeferredAppend(content, build, events)
+def deferred(content: Any, events: int = 1, builder: str = "test") -> DeferredAppend:
+    return DeferredAppend(builder, content, events)
 
 
-def write(settings: Settings, *requests: WriterRequest, kind: type[Store] = Store) -> list[Any]:
-    """Return the answers to requests of one commit."""
+def write(
+    settings: Settings,
+    build: Build,
+    *requests: WriterRequest,
+    kind: type[Store] = Store,
+    **more: Build,
+) -> list[Any]:
+    """Return the answers to requests of one commit. `build` builds the deferred ones, `more` those of other builders."""
     migrate(settings.database_url)
     store = kind(open_engine(settings.database_url))
     policy = LifecyclePolicy.from_settings(settings)
 
     async def submit() -> list[Any]:
-        writer = Writer(store, shard=0, policy=policy, clock=Clock(), new_id=Ids(), queue_events=10)
+        writer = ThreadWriter(
+            store, shard=0, policy=policy, clock=Clock(), new_id=Ids(), queue_events=10,
+            builders={"test": build, **more},
+        )  # fmt: skip
         waiting = [writer.submit(each) for each in requests]
         writer.start()  # so that one commit has all of them
         answers = await asyncio.gather(*waiting, return_exceptions=True)
@@ -55,7 +63,7 @@ def test_the_appends_of_one_commit_are_built_together_in_their_order(settings: S
         seen.append(list(contents))
         return [creation(each) for each in contents]
 
-    answers = write(settings, deferred("c1", build), creation("c2"), deferred("c3", build))
+    answers = write(settings, build, deferred("c1"), creation("c2"), deferred("c3"))
     assert seen == [["c1", "c3"]]
     assert [each.conversation_id for (each,) in answers] == ["c1", "c2", "c3"]
     assert {each.status for (each,) in answers} == {"accepted"}
@@ -65,9 +73,7 @@ def test_an_append_that_cannot_be_built_costs_the_others_nothing(settings: Setti
     def build(contents: Sequence[str], _: Reader) -> list[Append | Exception]:
         return [KeyError(each) if each == "bad" else creation(each) for each in contents]
 
-    bad, good, direct = write(
-        settings, deferred("bad", build), deferred("c1", build), creation("c2")
-    )
+    bad, good, direct = write(settings, build, deferred("bad"), deferred("c1"), creation("c2"))
     assert isinstance(bad, KeyError)
     assert good[0].status == direct[0].status == "accepted"
 
@@ -85,8 +91,8 @@ def test_an_append_is_built_again_when_its_commit_is_repeated_alone(settings: Se
         built.extend(contents)
         return [creation(each) for each in contents]
 
-    requests = [deferred("c1", build), deferred("bad", build)]
-    first, bad = write(settings, *requests, kind=FailsForOneConversation)
+    requests = [deferred("c1"), deferred("bad")]
+    first, bad = write(settings, build, *requests, kind=FailsForOneConversation)
     assert first[0].status == "accepted"
     assert isinstance(bad, LogUnavailableError)
     assert built == ["c1", "bad", "c1", "bad"]
@@ -99,7 +105,8 @@ def test_a_builder_that_fails_fails_its_own_requests_only(settings: Settings) ->
     def build(contents: Sequence[str], _: Reader) -> list[Append]:
         return [creation(each) for each in contents]
 
-    lost, good = write(settings, deferred("c1", broken), deferred("c2", build))
+    requests = [deferred("c1", builder="broken"), deferred("c2")]
+    lost, good = write(settings, build, *requests, broken=broken)
     assert isinstance(lost, LogUnavailableError)
     assert good[0].status == "accepted"
 
@@ -109,4 +116,4 @@ def test_expected_events_count_against_the_queue(settings: Settings) -> None:
         return [creation(each) for each in contents]
 
     with pytest.raises(LogUnavailableError, match="queue is full"):
-        write(settings, creation("c1"), deferred("c2", build, events=10))
+        write(settings, build, creation("c1"), deferred("c2", events=10))
