@@ -180,6 +180,11 @@ class Settings(BaseSettings):
         description="Maximum time that a receipt, an edit or a reaction waits for its message.",
     )
     store_typing: bool = Field(False, description="Whether typing events are stored in the log.")
+    writer: Literal["process", "thread"] = Field(
+        "thread",
+        description="Where events are committed to a log in SQLite: in a process of its own, or in a thread of the API's. "
+        "In PostgreSQL always in a thread.",
+    )
     commit_events: int = Field(
         4096, ge=1, description="Maximum events in one commit of the log; a batch is never split."
     )

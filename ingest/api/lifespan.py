@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -28,7 +29,7 @@ from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.secret_keys import open_secret_box
 from ingest.auth.tokens import UserTokens, get_or_create_token_secret
-from ingest.clock import Clock, NewId
+from ingest.clock import Clock, NewId, wall_clock
 from ingest.contract import MICROSECOND, Cursor
 from ingest.delivery.all_destinations import AllDestinations
 from ingest.delivery.bot_watchdog import BotWatchdog
@@ -46,6 +47,7 @@ from ingest.hooks.runner import HookRunner
 from ingest.identity.people import person_of
 from ingest.identity.resolver import Resolver
 from ingest.log import queries, rebuild
+from ingest.log.process_writer import ProcessWriter, WriterStart
 from ingest.log.queries import ConversationChannels
 from ingest.log.state_cache import StateCache
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
@@ -63,6 +65,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+WRITER_COMMAND = [sys.executable, "-m", "ingest.api.writer_process"]
+
+
 class LogBehindLakeError(RuntimeError):
     """The log ends before the lake does: it is another log, or an older copy."""
 
@@ -72,7 +77,7 @@ async def lifespan(
     app: FastAPI, settings: Settings, clock: Clock, new_id: NewId
 ) -> AsyncIterator[None]:
     """Open everything that the routes share (`app.state.context`), and close it at the end."""
-    with acquire_log_lock(settings):
+    with acquire_log_lock(settings) as lock:
         migrate(settings.database_url)
         write_engine = open_engine(settings.database_url)
         engine = open_engine(settings.database_url, read_only=True)
@@ -90,16 +95,14 @@ async def lifespan(
 
         follower = _commit_follower(app, settings, engine, publish)
         translator = open_translator(settings, clock)
-        writer = ThreadWriter(
+        writer = _open_writer(
+            settings,
             store,
-            shard=settings.shard,
-            policy=LifecyclePolicy.from_settings(settings),
-            clock=clock,
-            new_id=new_id,
-            commit_events=settings.commit_events,
-            queue_events=settings.queue_events,
-            publish=publish if follower is None else follower.on_commit,
-            builders={BUILDER: partial(build_appends, translator)},
+            lock,
+            translator,
+            clock,
+            new_id,
+            publish if follower is None else follower.on_commit,
         )
         if settings.agent_disconnected_after is not None:
             presence = PresenceTracker(writer)
@@ -143,6 +146,41 @@ def _open_store(settings: Settings, engine: Engine) -> Store:
     store.rollback()
     _check_lake(settings.lake_path, queries.head(engine))
     return store
+
+
+def _open_writer(
+    settings: Settings,
+    store: Store,
+    lock: IO[str],
+    translator: Translator,
+    clock: Clock,
+    new_id: NewId,
+    publish: Callable[[Sequence[StoredEvent]], None],
+) -> Writer:
+    """Return the writer that the settings want; a process has a store of its own."""
+    if settings.writer == "process" and not is_multi_writer(settings.database_url):
+        position = store.last_position()
+        store.close()
+        return ProcessWriter(
+            WriterStart(settings, position, has_wall_clock=clock is wall_clock),
+            command=WRITER_COMMAND,
+            inherits=[lock.fileno()],
+            dialect=store.dialect,
+            clock=clock,
+            queue_events=settings.queue_events,
+            publish=publish,
+        )
+    return ThreadWriter(
+        store,
+        shard=settings.shard,
+        policy=LifecyclePolicy.from_settings(settings),
+        clock=clock,
+        new_id=new_id,
+        commit_events=settings.commit_events,
+        queue_events=settings.queue_events,
+        publish=publish,
+        builders={BUILDER: partial(build_appends, translator)},
+    )
 
 
 def _check_lake(lake: Path, head: Cursor) -> None:

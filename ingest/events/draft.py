@@ -50,7 +50,7 @@ class Draft(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     payload: dict[str, Any] | None = None
 
 
-class Command(Struct, frozen=True):
+class Command(Struct, frozen=True, array_like=True):
     """What a commanding client has seen. The log rejects the command if the state differs.
 
     A fact (`POST /v1/events`) has no command: it happened, and is stored whatever the state is.

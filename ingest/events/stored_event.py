@@ -55,6 +55,11 @@ class StoredEvent(Struct, kw_only=True):
 _FINGERPRINT = msgspec.json.Encoder(order="deterministic")
 
 
+def fingerprint_of(draft: Draft) -> bytes:
+    """Return the hash of every field that the producer sent, in any order."""
+    return blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest()
+
+
 def from_draft(
     draft: Draft, source: str, received_at: int, event_id: str, fingerprint: bytes | None = None
 ) -> StoredEvent:
@@ -63,7 +68,7 @@ def from_draft(
     Without a given `fingerprint`, it covers every field that the producer sent, in any order.
     """
     if fingerprint is None:
-        fingerprint = blake2b(_FINGERPRINT.encode(draft), digest_size=16).digest()
+        fingerprint = fingerprint_of(draft)
     happened_at = received_at if draft.happened_at is None else to_micros(draft.happened_at)
     return StoredEvent(
         event_id=event_id,

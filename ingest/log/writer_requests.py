@@ -10,24 +10,23 @@ from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ClauseElement
 
 from ingest.errors import IngestError
 from ingest.events.draft import Command, Draft
 from ingest.events.stored_event import StoredEvent
-from ingest.log.storage.statements import Bound
+from ingest.log.storage.statements import Bound, Statement
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected", "parked"]
 
 
-class HookModification(Struct, frozen=True):
+class HookModification(Struct, frozen=True, array_like=True):
     """The text that hooks gave a message instead of its own, and which hooks."""
 
     text: str
     hook_ids: tuple[str, ...]
 
 
-class IncomingEvent(Struct):
+class IncomingEvent(Struct, array_like=True):
     """One event as it was received: its bytes, and the result of intake.
 
     Either `draft` is set, or the `error` for which intake rejected it. The log may reject a draft with a
@@ -62,7 +61,7 @@ class Append:
     events: Sequence[IncomingEvent]
     replay_of: int | None = None
     channels: frozenset[str] = frozenset()
-    statements: Sequence[ClauseElement | Bound] = ()
+    statements: Sequence[Statement] = ()
     record: "Callable[[Sequence[Acknowledgement]], Bound] | None" = None
     outcome: Any = None
 
@@ -85,7 +84,7 @@ class DeferredAppend:
 class Execute:
     """Run statements, and append server events about them, in the next commit. Safe to repeat."""
 
-    statements: Sequence[ClauseElement | Bound]
+    statements: Sequence[Statement]
     events: Sequence[StoredEvent] = ()
 
 

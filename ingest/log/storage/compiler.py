@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect
 
-from ingest.log.storage.statements import Bound
+from ingest.log.storage.statements import Bound, Compiled, Statement
 
 
 class Compiler:
@@ -16,8 +16,10 @@ class Compiler:
         self._dialect = dialect
         self._compiled: dict[ClauseElement, tuple[str, list[tuple[str, Any]]]] = {}
 
-    def compile(self, statement: ClauseElement | Bound) -> tuple[str, list[Any]]:
+    def compile(self, statement: Statement) -> Compiled:
         """Return a statement as text, and the values of its parameters in order."""
+        if isinstance(statement, Compiled):
+            return statement
         given: Mapping[str, Any] = {}
         if isinstance(statement, Bound):
             statement, given = statement
@@ -26,7 +28,7 @@ class Compiler:
             sql, values = self._compiled[statement]
         else:
             sql, values = self._compile(statement)
-        return sql, [given.get(name, value) for name, value in values]
+        return Compiled(sql, [given.get(name, value) for name, value in values])
 
     def compile_many(
         self, statement: ClauseElement, given: Iterable[Mapping[str, Any]]

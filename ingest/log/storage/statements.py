@@ -54,6 +54,17 @@ class Bound(NamedTuple):
     values: Mapping[str, Any]
 
 
+class Compiled(NamedTuple):
+    """A statement as text for one driver, and the values of its parameters in order."""
+
+    sql: str
+    values: Sequence[Any]
+
+
+Statement = ClauseElement | Bound | Compiled
+"""What a request may run in its commit."""
+
+
 UPDATED_COLUMNS = ("state", "last_sequence", "session_id", "projection")
 """Columns that change with an event. The others have an index: SQLite writes a page of it whenever their
 column is set, also to the same value.

@@ -26,7 +26,7 @@ from ingest.log.storage.contact_table import ContactTable
 from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
 from ingest.log.storage.state_reader import read_each, read_message
-from ingest.log.storage.statements import Bound, compiled_statements
+from ingest.log.storage.statements import Bound, Statement, compiled_statements
 
 
 class Store:
@@ -242,7 +242,7 @@ class Store:
         self.execute(query)
         return list(self._cursor.fetchall())
 
-    def execute(self, statement: ClauseElement | Bound) -> None:
+    def execute(self, statement: Statement) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
         self._cursor.execute(*self._compiler.compile(statement))
 

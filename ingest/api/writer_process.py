@@ -1,0 +1,90 @@
+"""The writer's process: `python -m ingest.api.writer_process SOCKET`. The API starts it."""
+
+import gc
+import logging
+import pickle
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import Engine
+
+from ingest.api.taken_call import BUILDER, build_appends
+from ingest.api.translator import open_translator
+from ingest.clock import new_uuid7, wall_clock
+from ingest.contract import Cursor
+from ingest.events.stored_event import StoredEvent
+from ingest.events.timers import LifecyclePolicy
+from ingest.log import queries
+from ingest.log.committer import Committer
+from ingest.log.cursor import advance
+from ingest.log.process_writer import WriterStart
+from ingest.log.storage.engine import open_engine
+from ingest.log.storage.store import Store
+from ingest.log.writer_server import ApiClock, WriterServer
+
+PAGE_EVENTS = 5_000
+
+
+def main(descriptor: int) -> None:
+    """Serve the API at the other end of a socket until it is closed. The API tells when to stop: signals do not."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with socket.socket(fileno=descriptor) as connection:
+        start = _receive_start(connection)
+        serve(connection, start)
+
+
+def serve(connection: socket.socket, start: WriterStart) -> None:
+    """Open the log, and commit what arrives."""
+    settings = start.settings
+    engine = open_engine(settings.database_url)
+    api_clock = ApiClock()
+    clock = wall_clock if start.has_wall_clock else api_clock
+    translator = open_translator(settings, clock)
+    committer = Committer(
+        Store(engine, settings.shard),
+        shard=settings.shard,
+        policy=LifecyclePolicy.from_settings(settings),
+        clock=clock,
+        new_id=new_uuid7,
+        builders={BUILDER: partial(build_appends, translator)},
+    )
+    missed = _events_after(engine, settings.shard, start.after)
+    gc.collect()  # objects of the start-up are never freed
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    WriterServer(connection, committer, api_clock, settings.commit_events).run(missed)
+    translator.close()
+    engine.dispose()
+
+
+def _events_after(engine: Engine, shard: int, position: int) -> Sequence[StoredEvent]:
+    """Return the events that were committed, and whose commit the API was not told of."""
+    found: list[StoredEvent] = []
+    cursor: Cursor = {**queries.head(engine), shard: position}
+    while page := queries.read_log(engine, cursor, PAGE_EVENTS):
+        found += [StoredEvent(**row) for row in page]
+        cursor = advance(cursor, found)
+    return found
+
+
+def _receive_start(connection: socket.socket) -> WriterStart:
+    (length,) = struct.unpack("!I", _receive(connection, 4))
+    start: WriterStart = pickle.loads(_receive(connection, length))  # noqa: S301 (from the API)
+    return start
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    data = connection.recv(length, socket.MSG_WAITALL)
+    if len(data) < length:
+        raise SystemExit(0)  # the API is gone
+    return data
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

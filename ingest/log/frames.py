@@ -1,0 +1,251 @@
+"""Frames between the API and a writer in a process of its own: MessagePack, many requests or results in each.
+
+Both ends run the same code, on a socket that no other process has. So what is rare and is no plain data
+(errors, what a builder receives) is pickled, and fields that intake has checked are not checked again.
+"""
+
+import pickle
+import struct
+from collections.abc import Sequence
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from ingest.events.draft import Draft
+from ingest.events.stored_event import StoredEvent, fingerprint_of
+from ingest.log.committer import LogStatus, Received, Result
+from ingest.log.storage.compiler import Compiler
+from ingest.log.writer_requests import (
+    Acknowledgement,
+    Append,
+    DeferredAppend,
+    Execute,
+    IncomingEvent,
+    WriterRequest,
+)
+
+_LENGTH = struct.Struct("!I")
+
+
+def _unchecked(kind: type[Draft]) -> Any:
+    """Return the struct with the same fields, without their constraints: patterns cost most of its decoding."""
+    hints = get_type_hints(kind)
+    fields = [
+        (each.name, hints[each.name], each.default)
+        if each.default is not msgspec.NODEFAULT
+        else (each.name, hints[each.name])
+        for each in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(
+        f"Unchecked{kind.__name__}", fields, bases=(kind,), kw_only=True, omit_defaults=True
+    )
+
+
+class _Incoming(IncomingEvent):
+    draft: _unchecked(Draft) | None = None  # type: ignore[valid-type]
+
+
+class _Append(Struct, array_like=True):
+    """An append without statements; the hot one."""
+
+    received_at: int
+    source: str
+    path: str
+    received: int
+    events: Sequence[IncomingEvent]
+    replay_of: int | None
+    channels: frozenset[str]
+
+
+class _ReadAppend(_Append, array_like=True):
+    events: list[_Incoming]
+
+
+class _Requests(Struct, array_like=True):
+    """A frame to the writer. `now`: the API's clock."""
+
+    now: int
+    requests: list[_Append | bytes]
+
+
+class _ReadRequests(Struct, array_like=True):
+    now: int
+    requests: list[_ReadAppend | bytes]
+
+
+class _Event(StoredEvent, array_like=True, kw_only=True):
+    """An event as an array: half as long."""
+
+
+class _Answer(Struct, array_like=True):
+    """The result of one request. `outcome`: that of a deferred append, pickled."""
+
+    acknowledgements: list[Acknowledgement] = []
+    error: Exception | None = None
+    outcome: bytes | None = None
+
+
+class _Commit(Struct, array_like=True):
+    status: LogStatus
+    answers: list[_Answer]
+    events: Sequence[Any]
+
+
+class Commit(Struct, array_like=True):
+    """A frame from the writer: the results of the oldest requests without one, and the events of their commit."""
+
+    status: LogStatus
+    answers: list[_Answer]
+    events: list[_Event]
+
+
+class FrameReader:
+    """Cuts what a socket gives into frames."""
+
+    def __init__(self) -> None:
+        """Start at the beginning of a frame."""
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the frames that are complete with `data`."""
+        self._buffer += data
+        frames: list[bytes] = []
+        start, length = 0, len(self._buffer)
+        while length - start >= _LENGTH.size:
+            end = start + _LENGTH.size + _LENGTH.unpack_from(self._buffer, start)[0]
+            if end > length:
+                break
+            frames.append(bytes(self._buffer[start + _LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return frames
+
+
+def frame(content: bytes) -> bytes:
+    """Return `content` as a frame."""
+    return _LENGTH.pack(len(content)) + content
+
+
+def encode_requests(batch: Sequence[Received], now: int, compiler: Compiler) -> bytes:
+    """Return requests as a frame. Raises an error if one of several cannot be sent as it is.
+
+    One alone is pickled then: MessagePack has no integers above 64 bits.
+    """
+    try:
+        return frame(_encode(_Requests(now, [_to_wire(each, compiler) for each in batch])))
+    except Exception:
+        if len(batch) > 1:
+            raise
+        return frame(_encode(_Requests(now, [_pickled(each, compiler) for each in batch])))
+
+
+def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes:
+    request = received.request
+    if not isinstance(request, Append) or request.statements or request.record is not None:
+        return _pickled(received, compiler)
+    for incoming in request.events:
+        if incoming.draft is not None:
+            _keep_fingerprint(incoming, incoming.draft)
+    return _Append(
+        received.received_at,
+        request.source,
+        request.path,
+        request.received,
+        request.events,
+        request.replay_of,
+        request.channels,
+    )
+
+
+def _keep_fingerprint(incoming: IncomingEvent, draft: Draft) -> None:
+    """Keep what MessagePack loses: it has no time zones, and the fingerprint has what the producer sent."""
+    if incoming.fingerprint is None and (
+        draft.occurred_at is not None or draft.happened_at is not None
+    ):
+        incoming.fingerprint = fingerprint_of(draft)
+
+
+def _pickled(received: Received, compiler: Compiler) -> bytes:
+    return pickle.dumps(
+        Received(_with_text(received.request, compiler), received.received_at), protocol=5
+    )
+
+
+def _with_text(request: WriterRequest, compiler: Compiler) -> WriterRequest:
+    """Return a request whose statements are SQL text with values."""
+    if not isinstance(request, Append | Execute) or not request.statements:
+        return request
+    statements = [compiler.compile(each) for each in request.statements]
+    if isinstance(request, Execute):
+        return Execute(statements, request.events)
+    return Append(
+        request.source,
+        request.path,
+        request.received,
+        request.events,
+        request.replay_of,
+        request.channels,
+        statements,
+        request.record,
+    )
+
+
+def decode_requests(content: bytes) -> tuple[int, list[Received]]:
+    """Return the API's clock and the requests of a frame."""
+    read = _decode_requests(content)
+    return read.now, [_to_received(each) for each in read.requests]
+
+
+def _to_received(wire: _ReadAppend | bytes) -> Received:
+    if isinstance(wire, bytes):
+        received: Received = pickle.loads(wire)  # noqa: S301 (our own process)
+        return received
+    append = Append(
+        wire.source, wire.path, wire.received, wire.events, wire.replay_of, wire.channels
+    )
+    return Received(append, wire.received_at)
+
+
+def encode_commit(
+    status: LogStatus,
+    requests: Sequence[Received],
+    results: Sequence[Result],
+    events: Sequence[StoredEvent],
+) -> bytes:
+    """Return the results of requests and the events of their commit as a frame."""
+    answers = [
+        _answer(each.request, result) for each, result in zip(requests, results, strict=True)
+    ]
+    rows = [msgspec.structs.astuple(each) for each in events]
+    return frame(_encode(_Commit(status, answers, rows)))
+
+
+def _answer(request: WriterRequest, result: Result) -> _Answer:
+    if isinstance(result, Exception):
+        return _Answer(error=result)
+    if isinstance(request, DeferredAppend):
+        return _Answer(result, outcome=pickle.dumps(request.outcome))
+    return _Answer(result)
+
+
+def take_answer(request: WriterRequest, answer: _Answer) -> Result:
+    """Return the result of a request, whose outcome it sets."""
+    if isinstance(request, DeferredAppend) and answer.outcome is not None:
+        request.outcome = pickle.loads(answer.outcome)  # noqa: S301 (our own process)
+    return answer.acknowledgements if answer.error is None else answer.error
+
+
+def _pickle_error(value: Any) -> msgspec.msgpack.Ext:
+    if isinstance(value, Exception):
+        return msgspec.msgpack.Ext(1, pickle.dumps(value))
+    raise TypeError(type(value).__name__)
+
+
+def _unpickle_error(_code: int, data: memoryview) -> Any:
+    return pickle.loads(data)  # noqa: S301 (our own process)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_pickle_error).encode
+_decode_requests = msgspec.msgpack.Decoder(_ReadRequests, ext_hook=_unpickle_error).decode
+decode_commit = msgspec.msgpack.Decoder(Commit, ext_hook=_unpickle_error).decode

@@ -1,0 +1,229 @@
+"""A writer that commits in a process of its own, which is started again if it ends."""
+
+import asyncio
+import dataclasses
+import logging
+import pickle
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import msgspec
+from sqlalchemy import Dialect
+
+from ingest.clock import Clock
+from ingest.errors import LogUnavailableError
+from ingest.events.stored_event import StoredEvent
+from ingest.log import frames
+from ingest.log.committer import LogStatus
+from ingest.log.storage.compiler import Compiler
+from ingest.log.writer import STOP_TIMEOUT_SECONDS, Queued, Writer
+from ingest.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RESTART_SECONDS = 0.5
+"""Minimum time between two starts of the process."""
+
+FRAME_EVENTS = 4096
+"""Events in one frame, or one request."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WriterStart:
+    """What the process gets first. `after`: the last position that the API knows."""
+
+    settings: Settings
+    after: int
+    has_wall_clock: bool
+
+
+class ProcessWriter(Writer):
+    """Sends the requests of one turn of the event loop together, and gets their results in the same order.
+
+    If the process ends, requests that it did not answer get LogUnavailableError, and may be on disk: a
+    client that sends them again meets a duplicate. The process starts again; new requests wait for it.
+    If this process ends, the other commits what it has received, and ends too.
+    """
+
+    def __init__(
+        self,
+        start: WriterStart,
+        *,
+        command: Sequence[str],
+        inherits: Sequence[int],
+        dialect: Dialect,
+        clock: Clock,
+        queue_events: int,
+        publish: Callable[[Sequence[StoredEvent]], None],
+    ) -> None:
+        """`command` gets the number of its socket as last argument. It `inherits` open files: the log's lock."""
+        super().__init__(LogStatus(start.after), clock, queue_events, publish)
+        self._start = start
+        self._command = command
+        self._inherits = inherits
+        self._compiler = Compiler(dialect)
+        self._task: asyncio.Task[None] | None = None
+        self._connection: _Connection | None = None
+        self._pending: list[Queued] = []
+        self._unanswered: deque[Queued] = deque()
+        self._is_flush_due = False
+        self._is_open = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, and whenever it ends start it again."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def stop(self) -> None:
+        """Have everything that is queued committed, and wait until the process has ended."""
+        self._stopping = True
+        if self._task is None:
+            return
+        stopped = asyncio.run_coroutine_threadsafe(self._finish(), self._task.get_loop())
+        try:
+            stopped.result(STOP_TIMEOUT_SECONDS)
+        except TimeoutError:
+            logger.exception("a commit does not end; its events were not acknowledged")
+
+    async def _finish(self) -> None:
+        if self._connection is not None:
+            self._flush()
+            self._connection.transport.write_eof()
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    def _enqueue(self, queued: Queued) -> None:
+        self._pending.append(queued)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            queued.result.get_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what waits, if there is a process to send it to."""
+        self._is_flush_due = False
+        if self._connection is None:
+            return
+        transport = self._connection.transport
+        pending, self._pending = self._pending, []
+        part: list[Queued] = []
+        count = 0
+        for queued in pending:
+            if part and count + queued.event_count > FRAME_EVENTS:
+                self._send(part, transport)
+                part, count = [], 0
+            part.append(queued)
+            count += queued.event_count
+        if part:
+            self._send(part, transport)
+
+    def _send(self, part: list[Queued], transport: asyncio.WriteTransport) -> None:
+        """Send requests in one frame; if one of them cannot be sent, each in its own."""
+        now = self._clock()
+        try:
+            frame = frames.encode_requests(part, now, self._compiler)
+        except Exception as error:
+            if len(part) > 1:
+                for queued in part:
+                    self._send([queued], transport)
+                return
+            logger.exception("a request cannot be sent to the writer")
+            self._resolve(part, [LogUnavailableError(str(error))], [], self._status)
+            return
+        if self._busy_since is None:
+            self._busy_since = now
+        self._unanswered.extend(part)
+        transport.write(frame)
+
+    def _take(self, content: bytes) -> None:
+        """Resolve the requests that a frame answers."""
+        commit = frames.decode_commit(content)
+        self._is_open = True
+        batch = [self._unanswered.popleft() for _ in commit.answers]
+        results = [
+            frames.take_answer(queued.request, answer)
+            for queued, answer in zip(batch, commit.answers, strict=True)
+        ]
+        self._busy_since = self._clock() if self._unanswered else None
+        self._resolve(batch, results, commit.events, commit.status)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            started = loop.time()
+            try:
+                code = await self._serve()
+            except OSError:
+                logger.exception("the writer's process did not start")
+                code = -1
+            self._fail(code)
+            if not self._stopping:
+                logger.error("the writer's process ended (%d); it starts again", code)
+                await asyncio.sleep(max(0.0, started + RESTART_SECONDS - loop.time()))
+        self._reject(self._pending)
+
+    async def _serve(self) -> int:
+        """Start the process and return its exit code at its end."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        self._is_open, self._busy_since = False, self._clock()
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 (our own command)
+                [*self._command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *self._inherits],
+            )
+        _, connection = await loop.create_unix_connection(
+            lambda: _Connection(self._take, loop.create_future()), sock=ours
+        )
+        start = dataclasses.replace(self._start, after=self.position)
+        connection.transport.write(frames.frame(pickle.dumps(start)))
+        self._connection = connection
+        self._flush()
+        if self._stopping:
+            connection.transport.write_eof()
+        await connection.closed
+        self._connection = None
+        return await loop.run_in_executor(None, self.process.wait)
+
+    def _fail(self, code: int) -> None:
+        """Fail what the process did not answer; and what waits, if the process never opened the log."""
+        self._busy_since = None
+        if not self._stopping:
+            error = f"the writer's process ended ({code}); it starts again"
+            self._status = msgspec.structs.replace(self._status, error=error)
+        self._reject(self._unanswered)
+        if not self._is_open:
+            self._reject(self._pending)
+
+    def _reject(self, some: "deque[Queued] | list[Queued]") -> None:
+        batch = list(some)
+        some.clear()
+        error = LogUnavailableError(
+            "the writer ended before it answered; send again: what was stored is met as a duplicate"
+        )
+        self._resolve(batch, [error] * len(batch), [], self._status)
+
+
+class _Connection(asyncio.Protocol):
+    """The API's end of the socket."""
+
+    transport: asyncio.WriteTransport
+
+    def __init__(self, take: Callable[[bytes], None], closed: "asyncio.Future[None]") -> None:
+        self._take = take
+        self._reader = frames.FrameReader()
+        self.closed = closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        for content in self._reader.feed(data):
+            self._take(content)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)

@@ -1,0 +1,96 @@
+"""The writer's end of the socket: commits what the API sends, until the API closes it."""
+
+import logging
+import socket
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from ingest.events.stored_event import StoredEvent
+from ingest.log.committer import Committer, Received, Result
+from ingest.log.frames import FrameReader, decode_requests, encode_commit
+from ingest.log.writer_requests import expected_events
+
+logger = logging.getLogger(__name__)
+
+RECEIVED_BYTES = 1 << 20
+
+
+class ApiClock:
+    """The API's clock, as of the last frame: for an API whose clock is not this machine's."""
+
+    def __init__(self) -> None:
+        """Start at 0: no request was received."""
+        self.now = 0
+
+    def __call__(self) -> int:
+        """Return the time in microseconds."""
+        return self.now
+
+
+class WriterServer:
+    """Commits the requests of one API, in their order. One thread; what waits for a commit shares the next."""
+
+    def __init__(
+        self, connection: socket.socket, committer: Committer, clock: ApiClock, commit_events: int
+    ) -> None:
+        """`clock` is set by each frame. A commit has at most `commit_events`, or one request."""
+        self._connection = connection
+        self._committer = committer
+        self._clock = clock
+        self._commit_events = commit_events
+        self._reader = FrameReader()
+        self._waiting: deque[Received] = deque()
+        self._is_open = True
+
+    def run(self, missed: Sequence[StoredEvent]) -> None:
+        """Report that the log is open, with the events that the API does not know; then serve until it is gone."""
+        try:
+            self._send([], [], missed)
+            while batch := self._next_batch():
+                waiting = iter(batch)
+                for results, events in self._committer.commit(batch):
+                    self._send(list(islice(waiting, len(results))), results, events)
+        except ConnectionError:
+            logger.warning("the API is gone; what it sent is committed")
+        finally:
+            self._committer.close()
+
+    def _send(
+        self,
+        requests: Sequence[Received],
+        results: Sequence[Result],
+        events: Sequence[StoredEvent],
+    ) -> None:
+        self._connection.sendall(encode_commit(self._committer.status, requests, results, events))
+
+    def _next_batch(self) -> list[Received]:
+        """Return the requests of the next commit; none at the end."""
+        while self._is_open and not self._waiting:
+            self._receive(0)
+        count = sum(expected_events(each.request) for each in self._waiting)
+        while self._is_open and count < self._commit_events:
+            before = len(self._waiting)
+            try:
+                self._receive(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            count += sum(
+                expected_events(each.request) for each in islice(self._waiting, before, None)
+            )
+        return self._take()
+
+    def _take(self) -> list[Received]:
+        batch: list[Received] = []
+        count = 0
+        while self._waiting and count < self._commit_events:
+            batch.append(self._waiting.popleft())
+            count += expected_events(batch[-1].request)
+        return batch
+
+    def _receive(self, flags: int) -> None:
+        data = self._connection.recv(RECEIVED_BYTES, flags)
+        self._is_open = bool(data)
+        for content in self._reader.feed(data):
+            self._clock.now, requests = decode_requests(content)
+            self._waiting.extend(requests)
