@@ -16,6 +16,7 @@ from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent, fingerprint_of
 from ingest.log.committer import LogStatus, Received, Result
 from ingest.log.storage.compiler import Compiler
+from ingest.log.storage.state_reader import DamagedStates
 from ingest.log.writer_requests import (
     Acknowledgement,
     Append,
@@ -90,14 +91,19 @@ class _Commit(Struct, array_like=True):
     status: LogStatus
     answers: list[_Answer]
     events: Sequence[Any]
+    damaged: DamagedStates | None
 
 
 class Commit(Struct, array_like=True):
-    """A frame from the writer: the results of the oldest requests without one, and the events of their commit."""
+    """A frame from the writer: the results of the oldest requests without one, and the events of their commit.
+
+    `damaged`: all states that it could not read, if there are new ones.
+    """
 
     status: LogStatus
     answers: list[_Answer]
     events: list[_Event]
+    damaged: DamagedStates | None
 
 
 class FrameReader:
@@ -212,13 +218,14 @@ def encode_commit(
     requests: Sequence[Received],
     results: Sequence[Result],
     events: Sequence[StoredEvent],
+    damaged: DamagedStates | None = None,
 ) -> bytes:
     """Return the results of requests and the events of their commit as a frame."""
     answers = [
         _answer(each.request, result) for each, result in zip(requests, results, strict=True)
     ]
     rows = [msgspec.structs.astuple(each) for each in events]
-    return frame(_encode(_Commit(status, answers, rows)))
+    return frame(_encode(_Commit(status, answers, rows, damaged)))
 
 
 def _answer(request: WriterRequest, result: Result) -> _Answer:

@@ -19,6 +19,7 @@ from ingest.events.stored_event import StoredEvent
 from ingest.log import frames
 from ingest.log.committer import LogStatus
 from ingest.log.storage.compiler import Compiler
+from ingest.log.storage.state_reader import unreadable_states
 from ingest.log.writer import STOP_TIMEOUT_SECONDS, Queued, Writer
 from ingest.settings import Settings
 
@@ -141,6 +142,8 @@ class ProcessWriter(Writer):
         """Resolve the requests that a frame answers."""
         commit = frames.decode_commit(content)
         self._is_open = True
+        if commit.damaged is not None:
+            unreadable_states.add(commit.damaged)
         batch = [self._unanswered.popleft() for _ in commit.answers]
         results = [
             frames.take_answer(queued.request, answer)
@@ -151,7 +154,7 @@ class ProcessWriter(Writer):
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while self._pending or not self._stopping:
             started = loop.time()
             try:
                 code = await self._serve()
@@ -162,7 +165,6 @@ class ProcessWriter(Writer):
             if not self._stopping:
                 logger.error("the writer's process ended (%d); it starts again", code)
                 await asyncio.sleep(max(0.0, started + RESTART_SECONDS - loop.time()))
-        self._reject(self._pending)
 
     async def _serve(self) -> int:
         """Start the process and return its exit code at its end."""

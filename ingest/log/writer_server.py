@@ -9,6 +9,7 @@ from itertools import islice
 from ingest.events.stored_event import StoredEvent
 from ingest.log.committer import Committer, Received, Result
 from ingest.log.frames import FrameReader, decode_requests, encode_commit
+from ingest.log.storage.state_reader import DamagedStates, unreadable_states
 from ingest.log.writer_requests import expected_events
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class WriterServer:
         self._reader = FrameReader()
         self._waiting: deque[Received] = deque()
         self._is_open = True
+        self._reported_states = 0
 
     def run(self, missed: Sequence[StoredEvent]) -> None:
         """Report that the log is open, with the events that the API does not know; then serve until it is gone."""
@@ -62,7 +64,12 @@ class WriterServer:
         results: Sequence[Result],
         events: Sequence[StoredEvent],
     ) -> None:
-        self._connection.sendall(encode_commit(self._committer.status, requests, results, events))
+        damaged: DamagedStates | None = None
+        if unreadable_states.count != self._reported_states:
+            self._reported_states = unreadable_states.count
+            damaged = DamagedStates(unreadable_states.repaired, unreadable_states.lost)
+        status = self._committer.status
+        self._connection.sendall(encode_commit(status, requests, results, events, damaged))
 
     def _next_batch(self) -> list[Received]:
         """Return the requests of the next commit; none at the end."""

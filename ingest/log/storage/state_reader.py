@@ -45,6 +45,13 @@ class UnreadableState(NamedTuple):
     key: str
 
 
+class DamagedStates(msgspec.Struct, array_like=True):
+    """The unreadable states of one process, as it reports them to another."""
+
+    repaired: set[UnreadableState]
+    lost: set[UnreadableState]
+
+
 class UnreadableStates:
     """The states that this process could not read since it started. Thread-safe."""
 
@@ -54,6 +61,16 @@ class UnreadableStates:
         """Projected again from their events."""
         self.lost: set[UnreadableState] = set()
         """Could not be projected either."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.repaired) + len(self.lost)
+
+    def add(self, other: "DamagedStates") -> None:
+        """Add those of another process."""
+        self.repaired |= other.repaired
+        self.lost |= other.lost
 
     def read(self, kind: str, key: str, decode: Callable[[], S], project: Callable[[], S]) -> S:
         """Return `decode()`, or `project()` if the state cannot be read. Raises UnreadableStateError."""

@@ -1,0 +1,148 @@
+"""The writer in a process of its own: what happens when either process ends or hangs."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from ingest.errors import LogUnavailableError
+from ingest.log.process_writer import ProcessWriter
+from ingest.settings import Settings
+from tests.factories import Clock, Record
+from tests.log.writers import Opened, create, run, say
+
+pytestmark = pytest.mark.sqlite
+
+
+def process(opened: Opened) -> "subprocess.Popen[bytes]":
+    assert isinstance(opened.writer, ProcessWriter)
+    assert opened.writer.process is not None
+    return opened.writer.process
+
+
+def connection(opened: Opened) -> asyncio.WriteTransport:
+    assert isinstance(opened.writer, ProcessWriter)
+    assert opened.writer._connection is not None
+    return opened.writer._connection.transport
+
+
+def held_up(opened: Opened, *requests: Any) -> list["asyncio.Future[Any]"]:
+    """Stop the process, and submit requests that it therefore does not answer."""
+    process(opened).send_signal(signal.SIGSTOP)
+    return [opened.writer.submit(each) for each in requests]
+
+
+def test_unanswered_requests_get_503_when_the_process_dies_and_later_ones_are_stored_within_2_s(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> tuple[list[Any], list[Any], float]:
+        await opened.send(create())
+        unanswered = held_up(opened, say("m1"), say("m2"))
+        await asyncio.sleep(0)  # they are sent
+        process(opened).kill()
+        killed = time.monotonic()
+        lost = await asyncio.gather(*unanswered, return_exceptions=True)
+        assert opened.writer.last_error is not None
+        assert "starts again" in opened.writer.last_error
+        (again,) = await opened.send(say("m1"))
+        assert opened.writer.last_error is None
+        return lost, again, time.monotonic() - killed
+
+    lost, again, seconds = run("process", settings, work)
+    assert [type(each) for each in lost] == [LogUnavailableError, LogUnavailableError]
+    assert again[0].status == "accepted"
+    assert seconds < 2
+
+
+def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicate(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> tuple[Any, list[int]]:
+        await opened.send(create())
+        (unanswered,) = held_up(opened, say("m1"))
+        await asyncio.sleep(0)
+        connection(opened).get_extra_info("socket").shutdown(socket.SHUT_RD)  # loses the answer
+        process(opened).send_signal(signal.SIGCONT)
+        with pytest.raises(LogUnavailableError):
+            await unanswered
+        (again,) = await opened.writer.submit(say("m1"))
+        return again, [each.position for each in opened.published]
+
+    again, positions = run("process", settings, work)
+    assert again.status == "duplicate"
+    assert positions == list(range(1, len(positions) + 1))
+    assert len(positions) == 3
+
+
+def test_a_process_that_hangs_is_reported_and_its_requests_wait(settings: Settings) -> None:
+    async def work(opened: Opened) -> Any:
+        await opened.send(create())
+        (waiting,) = held_up(opened, say("m1"))
+        await asyncio.sleep(0)
+        assert opened.writer.last_error is None
+        opened.clock.forward(seconds=11)
+        assert opened.writer.last_error is not None
+        assert "longer than 10 s" in opened.writer.last_error
+        process(opened).send_signal(signal.SIGCONT)
+        answer = await waiting
+        assert opened.writer.last_error is None
+        return answer[0].status
+
+    assert run("process", settings, work) == "accepted"
+
+
+def test_a_process_that_never_starts_is_reported_and_requests_get_503(settings: Settings) -> None:
+    async def work(opened: Opened) -> str | None:
+        with pytest.raises(LogUnavailableError):
+            await opened.writer.submit(create())
+        return opened.writer.last_error
+
+    error = run("process", settings, work, command=[sys.executable, "-c", "raise SystemExit(3)"])
+    assert error == "the writer's process ended (3); it starts again"
+
+
+def test_the_process_leaves_signals_to_the_api(settings: Settings) -> None:
+    async def work(opened: Opened) -> str:
+        await opened.send(create())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process(opened).send_signal(number)
+        (answer,) = await opened.writer.submit(say("m1"))
+        return str(answer.status)
+
+    assert run("process", settings, work) == "accepted"
+
+
+def test_the_process_commits_what_it_received_and_ends_when_the_api_is_gone(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> int:
+        await opened.send(create())
+        for each in held_up(opened, say("m1"), say("m2")):
+            each.add_done_callback(lambda done: done.exception())
+        await asyncio.sleep(0)
+        left = process(opened)
+        opened.writer._stopping = True  # or it would start another one
+        connection(opened).abort()
+        left.send_signal(signal.SIGCONT)
+        return await asyncio.to_thread(left.wait, 10)
+
+    assert run("process", settings, work) == 0
+    found = Record(settings, Clock()).log("select event_id from events where source = 'test'")
+    assert [row["event_id"] for row in found] == ["c1-created", "m1", "m2"]
+
+
+def test_a_stop_leaves_no_process_and_no_write_ahead_log(settings: Settings) -> None:
+    async def work(opened: Opened) -> int:
+        await opened.send(create())
+        return process(opened).pid
+
+    pid = run("process", settings, work)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not settings.store_path.with_name("log.sqlite-wal").exists()

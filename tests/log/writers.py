@@ -1,0 +1,106 @@
+"""Both kinds of writer over one data folder, with the test's clock."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from ingest.errors import LogUnavailableError
+from ingest.events.draft import Draft
+from ingest.events.stored_event import StoredEvent
+from ingest.events.timers import LifecyclePolicy
+from ingest.log.process_writer import ProcessWriter, WriterStart
+from ingest.log.storage.engine import open_engine
+from ingest.log.storage.store import Store
+from ingest.log.thread_writer import ThreadWriter
+from ingest.log.writer import Writer
+from ingest.log.writer_requests import Acknowledgement, Append
+from ingest.settings import Settings
+from tests.factories import Clock, Ids, create_store, make_event, make_submission
+
+T = TypeVar("T")
+Answer = list[Acknowledgement] | BaseException
+COMMAND = [sys.executable, "-m", "ingest.api.writer_process"]
+
+
+class Opened:
+    """A writer that was not started yet, and the events that it published."""
+
+    def __init__(self, kind: str, settings: Settings, clock: Clock, command: Sequence[str]) -> None:
+        create_store(settings)
+        self.settings = settings
+        self.clock = clock
+        self.published: list[StoredEvent] = []
+        self._engine = open_engine(settings.database_url)
+        self.writer = self._open(kind, command)
+
+    def _open(self, kind: str, command: Sequence[str]) -> Writer:
+        store = Store(self._engine)
+        common: dict[str, Any] = {
+            "clock": self.clock, "queue_events": 100, "publish": self.published.extend,
+        }  # fmt: skip
+        if kind == "thread":
+            policy = LifecyclePolicy.from_settings(self.settings)
+            return ThreadWriter(store, shard=0, policy=policy, new_id=Ids(), **common)
+        start = WriterStart(self.settings, store.last_position(), has_wall_clock=False)
+        store.close()
+        return ProcessWriter(start, command=command, inherits=[], dialect=store.dialect, **common)
+
+    async def send(self, *requests: Any) -> list[Answer]:
+        """Submit requests in one turn of the event loop, and return their answers."""
+        return await asyncio.gather(
+            *(self.writer.submit(each) for each in requests), return_exceptions=True
+        )
+
+    async def send_until_accepted(self, request: Any) -> list[Acknowledgement]:
+        """Send a request as a client does that gets 503 and tries again."""
+        while True:
+            try:
+                return await self.writer.submit(request)
+            except LogUnavailableError:
+                await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def run(
+    kind: str,
+    settings: Settings,
+    work: Callable[[Opened], Awaitable[T]],
+    clock: Clock | None = None,
+    command: Sequence[str] = COMMAND,
+) -> T:
+    """Return what `work` returns with a started writer, which stops at its end."""
+
+    async def main() -> T:
+        opened = Opened(kind, settings, clock or Clock(), command)
+        opened.writer.start()
+        try:
+            return await work(opened)
+        finally:
+            await asyncio.to_thread(opened.writer.stop)
+            opened.close()
+
+    return asyncio.run(main())
+
+
+def append(*events: dict[str, Any]) -> Append:
+    return make_submission(
+        [msgspec.json.decode(msgspec.json.encode(each), type=Draft) for each in events]
+    )
+
+
+def create(conversation_id: str = "c1", **over: Any) -> Append:
+    event_id = f"{conversation_id}-created"
+    return append(
+        make_event(
+            "conversation.created", conversation_id=conversation_id, event_id=event_id, **over
+        )
+    )
+
+
+def say(event_id: str, conversation_id: str = "c1", **over: Any) -> Append:
+    return append(make_event(conversation_id=conversation_id, event_id=event_id, **over))
