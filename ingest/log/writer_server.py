@@ -30,7 +30,7 @@ class ApiClock:
 
 
 class WriterServer:
-    """Commits the requests of one API, in their order. One thread; what waits for a commit shares the next."""
+    """Commits the requests of one API, in their order. In one thread; requests that wait share a commit."""
 
     def __init__(
         self, connection: socket.socket, committer: Committer, clock: ApiClock, commit_events: int
