@@ -67,7 +67,14 @@ def _environment(settings: Settings) -> dict[str, str]:
         "CONVOLAKE_STORE_URL": settings.database_url,
         "CONVOLAKE_PORT": str(settings.port),
         "CONVOLAKE_SEAL_SECONDS": str(settings.seal_seconds),
+        "CONVOLAKE_WRITER": settings.writer,
     }
+
+
+def writer_of(api: "subprocess.Popen[bytes]") -> int:
+    """Return the id of the process that writes the log: a child of the API's, or the API's own."""
+    children = Path(f"/proc/{api.pid}/task/{api.pid}/children").read_text().split()
+    return int(children[-1]) if children else api.pid
 
 
 def open_conversations(client: Client) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 FAULTS = {
     "kill": "kill -9 of the API under load",
+    "writer kill": "kill -9 of the writer's process, and of the API above it, under load; unanswered events are sent again",
     "power cut": "power cut: ext4 shut down without flushing its journal, then kill -9",
     "load power cut": "power cut during and right after a load",
     "seal crash": "kill at every write, flush and rename of one seal",

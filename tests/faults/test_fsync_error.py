@@ -16,7 +16,7 @@ from ingest.settings import Settings
 from tests.factories import free_port, make_event
 from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
-from tests.faults.processes import open_conversations, running
+from tests.faults.processes import open_conversations, running, writer_of
 from tests.faults.tracing import needs_strace, traced
 from tests.faults.writing import Writer
 
@@ -46,7 +46,7 @@ def write_while_fsync_fails(
             client.wait_until_ready()
             open_conversations(client)
         with (
-            traced(api.pid, settings.data.parent / "trace", *options),
+            traced(writer_of(api), settings.data.parent / "trace", *options),
             Writer(settings, key, acknowledged, prefix=when or "all") as writer,
         ):
             for _ in range(EVENTS):

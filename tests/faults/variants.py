@@ -82,6 +82,15 @@ def send_without_a_record() -> None:
     SendJournal.begin = lambda *_: Record()  # type: ignore[method-assign]
 
 
+def also_in_the_writer(variant: str) -> None:
+    """Start the writer's process with the same safeguard taken away."""
+    from ingest.api import lifespan
+
+    lifespan.WRITER_COMMAND = [sys.executable, "-m", "tests.faults.variants", variant, WRITER]
+
+
+WRITER = "writer"
+
 VARIANTS = {
     "unjournaled": send_without_a_record,
     "early": acknowledge_early,
@@ -92,7 +101,14 @@ VARIANTS = {
 }
 
 if __name__ == "__main__":
-    from convolake.cli import app as command_line
+    which, command = sys.argv[1:3]
+    VARIANTS[which]()
+    if command == WRITER:
+        from ingest.api import writer_process
 
-    VARIANTS[sys.argv[1]]()
-    command_line(sys.argv[2:])
+        writer_process.main(int(sys.argv[3]))
+    else:
+        from convolake.cli import app as command_line
+
+        also_in_the_writer(which)
+        command_line(sys.argv[2:])
