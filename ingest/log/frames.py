@@ -26,6 +26,9 @@ from ingest.log.writer_requests import (
     WriterRequest,
 )
 
+SOCKET_BYTES = 1 << 20
+"""What a socket takes before its sender waits, as far as the kernel allows: 1 MiB, a batch or two."""
+
 _LENGTH = struct.Struct("!I")
 
 
@@ -113,17 +116,18 @@ class FrameReader:
         """Start at the beginning of a frame."""
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: "bytes | memoryview") -> list[bytes]:
         """Return the frames that are complete with `data`."""
         self._buffer += data
         frames: list[bytes] = []
         start, length = 0, len(self._buffer)
-        while length - start >= _LENGTH.size:
-            end = start + _LENGTH.size + _LENGTH.unpack_from(self._buffer, start)[0]
-            if end > length:
-                break
-            frames.append(bytes(self._buffer[start + _LENGTH.size : end]))
-            start = end
+        with memoryview(self._buffer) as view:
+            while length - start >= _LENGTH.size:
+                end = start + _LENGTH.size + _LENGTH.unpack_from(view, start)[0]
+                if end > length:
+                    break
+                frames.append(bytes(view[start + _LENGTH.size : end]))
+                start = end
         del self._buffer[:start]
         return frames
 

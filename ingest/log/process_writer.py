@@ -170,6 +170,8 @@ class ProcessWriter(Writer):
         """Start the process and return its exit code at its end."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
+        for each in (ours, theirs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, frames.SOCKET_BYTES)
         self._is_open, self._busy_since = False, self._clock()
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own command)

@@ -8,13 +8,11 @@ from itertools import islice
 
 from ingest.events.stored_event import StoredEvent
 from ingest.log.committer import Committer, Received, Result
-from ingest.log.frames import FrameReader, decode_requests, encode_commit
+from ingest.log.frames import SOCKET_BYTES, FrameReader, decode_requests, encode_commit
 from ingest.log.storage.state_reader import DamagedStates, unreadable_states
 from ingest.log.writer_requests import expected_events
 
 logger = logging.getLogger(__name__)
-
-RECEIVED_BYTES = 1 << 20
 
 
 class ApiClock:
@@ -41,6 +39,7 @@ class WriterServer:
         self._clock = clock
         self._commit_events = commit_events
         self._reader = FrameReader()
+        self._received = memoryview(bytearray(SOCKET_BYTES))
         self._waiting: deque[Received] = deque()
         self._is_open = True
         self._reported_states = 0
@@ -74,17 +73,7 @@ class WriterServer:
     def _next_batch(self) -> list[Received]:
         """Return the requests of the next commit; none at the end."""
         while self._is_open and not self._waiting:
-            self._receive(0)
-        count = sum(expected_events(each.request) for each in self._waiting)
-        while self._is_open and count < self._commit_events:
-            before = len(self._waiting)
-            try:
-                self._receive(socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            count += sum(
-                expected_events(each.request) for each in islice(self._waiting, before, None)
-            )
+            self._receive()
         return self._take()
 
     def _take(self) -> list[Received]:
@@ -95,9 +84,10 @@ class WriterServer:
             count += expected_events(batch[-1].request)
         return batch
 
-    def _receive(self, flags: int) -> None:
-        data = self._connection.recv(RECEIVED_BYTES, flags)
-        self._is_open = bool(data)
-        for content in self._reader.feed(data):
+    def _receive(self) -> None:
+        """Receive all that was sent during the last commit, or wait for more."""
+        length = self._connection.recv_into(self._received)
+        self._is_open = length > 0
+        for content in self._reader.feed(self._received[:length]):
             self._clock.now, requests = decode_requests(content)
             self._waiting.extend(requests)
