@@ -26,9 +26,6 @@ from ingest.log.writer_requests import (
     WriterRequest,
 )
 
-SOCKET_BYTES = 1 << 20
-"""What a socket takes before its sender waits, as far as the kernel allows: 1 MiB, a batch or two."""
-
 _LENGTH = struct.Struct("!I")
 
 

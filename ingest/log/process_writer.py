@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 RESTART_SECONDS = 0.5
 """Minimum time between two starts of the process."""
 
+SOCKET_BYTES = 1 << 22
+"""What a socket takes before its sender waits, as far as the kernel allows: 4 MiB, a commit of batches."""
+
 FRAME_EVENTS = 4096
 """Events in one frame, or one request."""
 
@@ -171,7 +174,7 @@ class ProcessWriter(Writer):
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         for each in (ours, theirs):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, frames.SOCKET_BYTES)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         self._is_open, self._busy_since = False, self._clock()
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own command)

@@ -8,11 +8,14 @@ from itertools import islice
 
 from ingest.events.stored_event import StoredEvent
 from ingest.log.committer import Committer, Received, Result
-from ingest.log.frames import SOCKET_BYTES, FrameReader, decode_requests, encode_commit
+from ingest.log.frames import FrameReader, decode_requests, encode_commit
 from ingest.log.storage.state_reader import DamagedStates, unreadable_states
 from ingest.log.writer_requests import expected_events
 
 logger = logging.getLogger(__name__)
+
+RECEIVED_BYTES = 1 << 18
+"""Bytes received at once: 256 KiB. If there are as many, there are more."""
 
 
 class ApiClock:
@@ -39,7 +42,7 @@ class WriterServer:
         self._clock = clock
         self._commit_events = commit_events
         self._reader = FrameReader()
-        self._received = memoryview(bytearray(SOCKET_BYTES))
+        self._received = memoryview(bytearray(RECEIVED_BYTES))
         self._waiting: deque[Received] = deque()
         self._is_open = True
         self._reported_states = 0
@@ -72,9 +75,18 @@ class WriterServer:
 
     def _next_batch(self) -> list[Received]:
         """Return the requests of the next commit; none at the end."""
+        length = RECEIVED_BYTES
         while self._is_open and not self._waiting:
-            self._receive()
+            length = self._receive()
+        while length == RECEIVED_BYTES and self._is_open and not self._is_full():
+            try:
+                length = self._receive(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
         return self._take()
+
+    def _is_full(self) -> bool:
+        return sum(expected_events(each.request) for each in self._waiting) >= self._commit_events
 
     def _take(self) -> list[Received]:
         batch: list[Received] = []
@@ -84,10 +96,11 @@ class WriterServer:
             count += expected_events(batch[-1].request)
         return batch
 
-    def _receive(self) -> None:
-        """Receive all that was sent during the last commit, or wait for more."""
-        length = self._connection.recv_into(self._received)
+    def _receive(self, flags: int = 0) -> int:
+        """Receive what was sent during the last commit, or wait for more; return the number of bytes."""
+        length = self._connection.recv_into(self._received, RECEIVED_BYTES, flags)
         self._is_open = length > 0
         for content in self._reader.feed(self._received[:length]):
             self._clock.now, requests = decode_requests(content)
             self._waiting.extend(requests)
+        return length

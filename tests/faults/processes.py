@@ -1,18 +1,20 @@
 """The real API and lake as processes of their own, and clients that write to them."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
+from tests.api_server import wait_until
 from tests.factories import Clock, Record, make_event
 from tests.faults.checker import AcknowledgedEvents
 
@@ -43,12 +45,15 @@ def running(
             env=os.environ | _environment(settings) | environment,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     try:
         yield process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        wait_until(lambda: not _members(process.pid), 20, "the end of the writer's process")
 
 
 def _allowed(files: int | None) -> list[str]:
@@ -69,6 +74,15 @@ def _environment(settings: Settings) -> dict[str, str]:
         "CONVOLAKE_SEAL_SECONDS": str(settings.seal_seconds),
         "CONVOLAKE_WRITER": settings.writer,
     }
+
+
+def _members(group: int) -> list[str]:
+    """Return the processes of a group that run: the kernel may keep those that have ended."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    found = [line.split() for line in listed.splitlines()]
+    return [stat for pgid, stat in found if pgid == str(group) and not stat.startswith("Z")]
 
 
 def writer_of(api: "subprocess.Popen[bytes]") -> int:
