@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.paired import Goal, Level, Size
-from benchmarks.servers import REPOSITORY, Server, api_server
+from benchmarks.servers import REPOSITORY, Server, api_server, peak_mib
 from benchmarks.synthetic import dialogues
 from ingest.contract import from_micros, to_micros
 
@@ -78,7 +78,7 @@ def run_import(server: Server, path: Path) -> Import:
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             # Not what wait4 says: that begins with the memory of this process, which started it.
-            peaks = peak_mib(process.pid), peak_mib(server.process.pid)
+            peaks = peak_mib(process.pid), server.peak_memory()
             if peaks[0]:
                 memory.append(Memory(time.perf_counter() - started, *peaks))
             with suppress(subprocess.TimeoutExpired):
@@ -86,13 +86,6 @@ def run_import(server: Server, path: Path) -> Import:
     if process.returncode:
         raise RuntimeError(f"the import of {path} ended with {process.returncode}")
     return Import(time.perf_counter() - started, memory)
-
-
-def peak_mib(pid: int) -> float:
-    """Return the largest memory that a process has had, in MiB; 0 if it has just ended."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    peaks = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    return next(peaks, 0.0)
 
 
 def measure(size: Size, work: Path) -> list[Level]:

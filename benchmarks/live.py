@@ -31,7 +31,7 @@ def measure(size: Size, work: Path) -> list[Level]:
             seconds=size.pick(SECONDS, QUICK_SECONDS),
         )
         heard = listen(server, plan)
-        memory = peak_memory(server)
+        memory = server.peak_memory()
         levels = _levels(heard, memory, sockets)
     with api_server(work / "away") as server:
         return [*levels, _catch_up(server, size.count(MISSED, QUICK_MISSED))]
@@ -88,10 +88,3 @@ def _catch_up(server: Server, missed: int) -> Level:
     if heard.out_of_order:
         raise ListeningFailedError(f"{heard.out_of_order} events out of order")
     return Level(f"catch-up of {missed:,} missed events", "s", [heard.caught_up_in])
-
-
-def peak_memory(server: Server) -> float:
-    """MiB that the server held at most."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    line = next(each for each in status.splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024

@@ -32,7 +32,8 @@ class Part:
 
 def measure(size: Size, work: Path) -> dict[str, list[Part]]:
     """Return the parts for one message at 64 connections and for batches, in the order of the code."""
-    with api_server(work / "parts", ("benchmarks.profiled",)) as server:
+    # In a thread, the clocks of the writer's parts are here too.
+    with api_server(work / "parts", ("benchmarks.profiled",), CONVOLAKE_WRITER="thread") as server:
         create_conversations(server)
         _load(server, "message", size)  # caches and statements
         return {

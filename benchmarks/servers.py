@@ -34,6 +34,12 @@ class Server:
     process: "subprocess.Popen[bytes]"
     settings: Settings | None = None
 
+    def peak_memory(self) -> float:
+        """Return the largest memory that its processes had, in MiB."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sum(peak_mib(each) for each in (pid, *map(int, children)))
+
     def crash(self) -> None:
         """End it with SIGKILL: whatever it acknowledged must be on disk by now."""
         self.process.kill()
@@ -50,6 +56,13 @@ class Server:
         if answer.status // 100 != 2:
             raise ServerFailedError(f"{method} {path}: {answer.status} {text[:300]!r}")
         return text
+
+
+def peak_mib(pid: int) -> float:
+    """Return the largest memory that a process has had, in MiB; 0 if it has just ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    peaks = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return next(peaks, 0.0)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The API behind a real socket, in this process, and how tests wait for what it does."""
 
+import os
 import socket
 import threading
 import time
@@ -29,6 +30,15 @@ def run_server(app: Any, port: int = 0) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+WRITER = "CONVOLAKE_WRITER"
+"""Environment variable: where the APIs of tests have their writer; a thread if it is unset."""
+
+
+def environment_of_an_installation() -> dict[str, str]:
+    """Return the environment for processes that run as they are installed."""
+    return {name: value for name, value in os.environ.items() if name != WRITER}
 
 
 WAIT = 20.0

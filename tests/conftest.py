@@ -17,7 +17,7 @@ from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.settings import Settings
-from tests.api_server import Installation, run_server
+from tests.api_server import WRITER, Installation, run_server
 from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
 from tests.installations import installed
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if seed is not None:
         os.environ[SEED] = str(seed)
     os.environ.setdefault(SEED, str(random.randrange(10**6)))  # noqa: S311
+    os.environ.setdefault(WRITER, "thread")  # starting a process takes a second
 
 
 def pytest_report_header() -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ingest.settings import Settings
+from tests.api_server import environment_of_an_installation
 from tests.factories import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "CONVOLAKE_SEAL_SECONDS": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    return {**os.environ, **ours}
+    return environment_of_an_installation() | ours
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
+from tests.api_server import environment_of_an_installation
 from tests.factories import create_store, free_port
 from tests.importers.test_star import make_dialogue
 from tests.test_end_to_end import running
@@ -48,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     key = get_or_create_local_key(settings, wall_clock())
     with running(settings, "serve"), Client(settings.url, key) as client:
         client.wait_until_ready()
-        yield os.environ | {
+        yield environment_of_an_installation() | {
             "CONVOLAKE_DATA": str(settings.data),
             "CONVOLAKE_PORT": str(settings.port),
             "KEY": key,

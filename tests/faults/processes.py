@@ -14,7 +14,7 @@ from typing import Self
 from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
-from tests.api_server import wait_until
+from tests.api_server import environment_of_an_installation, wait_until
 from tests.factories import Clock, Record, make_event
 from tests.faults.checker import AcknowledgedEvents
 
@@ -42,7 +42,7 @@ def running(
         process = subprocess.Popen(
             [*_allowed(files), sys.executable, "-m", *program, command],
             cwd=ROOT,
-            env=os.environ | _environment(settings) | environment,
+            env=environment_of_an_installation() | _environment(settings) | environment,
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -72,7 +72,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "CONVOLAKE_STORE_URL": settings.database_url,
         "CONVOLAKE_PORT": str(settings.port),
         "CONVOLAKE_SEAL_SECONDS": str(settings.seal_seconds),
-        "CONVOLAKE_WRITER": settings.writer,
     }
 
 

@@ -35,7 +35,7 @@ DRAIN_SECONDS = 5.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port(), writer="process")
+    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def kill_writers(
