@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from ingest.errors import IngestError
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent, fingerprint_of
 from ingest.log.committer import LogStatus, Received, Result
@@ -230,8 +231,10 @@ def encode_commit(
 
 
 def _answer(request: WriterRequest, result: Result) -> _Answer:
-    if isinstance(result, Exception):
+    if isinstance(result, IngestError):
         return _Answer(error=result)
+    if isinstance(result, Exception):  # one of a library may not survive pickling
+        return _Answer(error=RuntimeError(f"{type(result).__name__}: {result}"))
     if isinstance(request, DeferredAppend):
         return _Answer(result, outcome=pickle.dumps(request.outcome))
     return _Answer(result)

@@ -161,7 +161,7 @@ class ProcessWriter(Writer):
             started = loop.time()
             try:
                 code = await self._serve()
-            except OSError:
+            except Exception:
                 logger.exception("the writer's process did not start")
                 code = -1
             self._fail(code)
@@ -176,15 +176,15 @@ class ProcessWriter(Writer):
         for each in (ours, theirs):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         self._is_open, self._busy_since = False, self._clock()
+        _, connection = await loop.create_unix_connection(
+            lambda: _Connection(self._take, loop.create_future()), sock=ours
+        )
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own command)
                 [*self._command, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *self._inherits],
             )
-        _, connection = await loop.create_unix_connection(
-            lambda: _Connection(self._take, loop.create_future()), sock=ours
-        )
         start = dataclasses.replace(self._start, after=self.position)
         connection.transport.write(frames.frame(pickle.dumps(start)))
         self._connection = connection
