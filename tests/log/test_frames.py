@@ -15,7 +15,7 @@ from ingest.log.writer_requests import Acknowledgement, Append, DeferredAppend, 
 from tests.factories import make_event
 from tests.log.writers import append, create, say
 
-COMPILER = Compiler(sqlite.dialect())  # type: ignore[no-untyped-call]
+COMPILER = Compiler(sqlite.dialect())
 PREFIX = 4
 """Bytes of the length before a frame."""
 
