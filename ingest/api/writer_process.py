@@ -5,7 +5,6 @@ import logging
 import pickle
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.log import queries
 from ingest.log.committer import Committer
 from ingest.log.cursor import advance
+from ingest.log.frames import receive_frame
 from ingest.log.process_writer import WriterStart
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
@@ -35,7 +35,7 @@ def main(descriptor: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with socket.socket(fileno=descriptor) as connection:
-        start = _receive_start(connection)
+        start: WriterStart = pickle.loads(receive_frame(connection))  # noqa: S301 (from the API)
         serve(connection, start)
 
 
@@ -71,19 +71,6 @@ def _events_after(engine: Engine, shard: int, position: int) -> Sequence[StoredE
         found += [StoredEvent(**row) for row in page]
         cursor = advance(cursor, found)
     return found
-
-
-def _receive_start(connection: socket.socket) -> WriterStart:
-    (length,) = struct.unpack("!I", _receive(connection, 4))
-    start: WriterStart = pickle.loads(_receive(connection, length))  # noqa: S301 (from the API)
-    return start
-
-
-def _receive(connection: socket.socket, length: int) -> bytes:
-    data = connection.recv(length, socket.MSG_WAITALL)
-    if len(data) < length:
-        raise SystemExit(0)  # the API is gone
-    return data
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Both ends run the same code, on a socket that no other process has. So what is r
 """
 
 import pickle
+import socket
 import struct
 from collections.abc import Sequence
 from typing import Any, get_type_hints
@@ -133,6 +134,19 @@ class FrameReader:
 def frame(content: bytes) -> bytes:
     """Return `content` as a frame."""
     return _LENGTH.pack(len(content)) + content
+
+
+def receive_frame(connection: socket.socket) -> bytes:
+    """Wait for one frame, and receive no byte after it. Raises ConnectionError."""
+    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+    return _receive(connection, length)
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    data = connection.recv(length, socket.MSG_WAITALL)
+    if len(data) < length:
+        raise ConnectionError("the other end closed the socket")
+    return data
 
 
 def encode_requests(batch: Sequence[Received], now: int, compiler: Compiler) -> bytes:

@@ -93,7 +93,7 @@ class ProcessWriter(Writer):
             logger.exception("a commit does not end; its events were not acknowledged")
 
     async def _finish(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.transport.is_closing():
             self._flush()
             self._connection.transport.write_eof()
         if self._task is not None:

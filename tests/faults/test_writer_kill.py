@@ -38,13 +38,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
-def kill_writers(
-    settings: Settings, acknowledged: AcknowledgedEvents, cycles: int, variant: str | None = None
-) -> list[float]:
+def kill_writers(settings: Settings, acknowledged: AcknowledgedEvents, cycles: int) -> list[float]:
     """Kill the writer of one API under load, again and again; return how long each restart took."""
     key = get_or_create_local_key(settings, wall_clock())
     restarts: list[float] = []
-    with running(settings, variant=variant) as api, Client(settings.url, key) as client:
+    with running(settings) as api, Client(settings.url, key) as client:
         client.wait_until_ready()
         open_conversations(client)
         for cycle in range(cycles):
@@ -122,7 +120,13 @@ def test_control_a_writer_that_acknowledges_before_it_commits_loses_events(
     settings: Settings, found: Found
 ) -> None:
     acknowledged = AcknowledgedEvents()
-    kill_writers(settings, acknowledged, 5, "early")
+    key = get_or_create_local_key(settings, wall_clock())
+    with running(settings, variant="early") as api, Client(settings.url, key) as client:
+        client.wait_until_ready()
+        open_conversations(client)
+        with Load(settings, key, acknowledged, "early", 500) as load:
+            assert load.enough.wait(60)
+            os.kill(writer_of(api), signal.SIGKILL)
     verdict = check(acknowledged, settings)
     found(loss=f"acknowledging before the commit: {verdict.lost} of {verdict.acknowledged} lost")
     assert verdict.lost + verdict.moved > 0
