@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.errors import LogUnavailableError
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
@@ -53,14 +52,6 @@ class Opened:
         return await asyncio.gather(
             *(self.writer.submit(each) for each in requests), return_exceptions=True
         )
-
-    async def send_until_accepted(self, request: Any) -> list[Acknowledgement]:
-        """Send a request as a client does that gets 503 and tries again."""
-        while True:
-            try:
-                return await self.writer.submit(request)
-            except LogUnavailableError:
-                await asyncio.sleep(0.01)
 
     def close(self) -> None:
         self._engine.dispose()
