@@ -14,12 +14,14 @@ def request_path(lake: Path) -> Path:
 def request_seal(lake: Path, seconds: float) -> bool:
     """Let the lake process seal all events; return whether it did within `seconds`. Safe to repeat.
 
-    False if no lake process runs, or if it cannot seal now: the request stays, and is met later.
+    False if no lake process runs, or if it cannot seal now: the request stays, and is met later. False as well
+    if the lake's folder is missing or may not be written.
     """
     path = request_path(lake)
-    if not lake.exists():
+    try:
+        path.touch()
+    except OSError:
         return False
-    path.touch()
     deadline = time.monotonic() + seconds
     while path.exists():
         if time.monotonic() > deadline:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboards.ask_sql import charts, editor
-from dashboards.ask_sql.result import KINDS
+from dashboards.ask_sql.result import CANNOT_RUN, KINDS
 from dashboards.downloads import write
 from dashboards.formatting import reveal_frame
 from tests.api_server import Installation
@@ -124,13 +124,15 @@ def test_an_attack_is_recorded_too_and_answered_with_a_plain_message(
 ) -> None:
     attack = "copy (select 1) to 'out.csv'"
     app = ask(open_page(), attack)
-    assert app.error[0].value == "Give one SELECT, the warehouse is read-only here; got: COPY."
+    assert app.error[0].value == CANNOT_RUN
+    assert app.code[0].value == "Give one SELECT, the warehouse is read-only here; got: COPY."
     assert recorded(installation) == [attack]
 
 
 def test_an_error_shows_the_place_and_a_suggestion(open_page: Open) -> None:
     app = ask(open_page(), f"select channe, '{HOSTILE}' as x\nfrom conversations")
-    assert app.error[0].value == "DuckDB cannot run this query."
+    assert app.error[0].value == CANNOT_RUN
+    assert app.code[0].value.startswith("DuckDB cannot run this query.\n\n")
     assert 'Candidate bindings: "channel"' in app.code[0].value
     assert "LINE 1" in app.code[0].value
     assert "\u202e" not in app.code[0].value

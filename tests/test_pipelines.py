@@ -1,6 +1,8 @@
 """Dagster: definitions from the models, the load job, and the sensor that starts it."""
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,8 @@ import dagster as dg
 import pytest
 
 from ingest.lake import sealer
-from ingest.seal_request import request_path
+from ingest.lake.segments import Lake
+from ingest.seal_request import request_path, request_seal
 from ingest.settings import Settings
 from pipelines.dagster_home import command, prepare, run_once
 from pipelines.definitions import delete_old_runs, load_job
@@ -167,6 +170,34 @@ def test_without_a_lake_process_a_load_starts_too_and_the_request_is_met_later(
     assert starts(tick(record.settings, instance, found.cursor))
 
 
+def test_a_seal_that_fails_is_not_reported_as_done_and_is_met_later(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer, "RETRY_SECONDS", 0.1)
+    record.write(make_conversation(messages=3))
+    record.seal()
+    record.write(make_conversation("c2"))
+    lake = record.settings.lake_path
+    with sealing(record.settings):
+        with monkeypatch.context() as full:
+            full.setattr(Lake, "seal", no_space)
+            assert not request_seal(lake, 0.5)
+            assert request_path(lake).exists()
+        wait_until(lambda: not request_path(lake).exists(), 20, "the lake has sealed")
+    record.load()
+    assert record.query("select count(*) as n from conversations") == [{"n": 2}]
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_lake_that_may_not_be_written_is_not_sealed_and_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert not request_seal(tmp_path / "file", 0.1)
+    assert not request_seal(tmp_path / "missing", 0.1)
+
+
 @pytest.mark.usefixtures("no_lake")
 def test_a_load_that_failed_is_started_again_after_a_minute(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -215,5 +246,6 @@ def test_old_runs_are_deleted_and_the_newest_kept(record: Record) -> None:
     record.seal()
     runs = [run_once(record.settings).run_id for _ in range(3)]
     with dg.DagsterInstance.from_config(str(record.settings.dagster_path)) as instance:
-        assert delete_old_runs(instance, kept=2) == 1
+        assert delete_old_runs(instance, "merge", kept=0) == 0
+        assert delete_old_runs(instance, "load", kept=2) == 1
         assert {run.run_id for run in instance.get_runs()} == set(runs[1:])

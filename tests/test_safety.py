@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from dashboards.ask_sql.result import CANNOT_RUN
 from dashboards.pages import PAGES
 from tests.api_server import Installation, wait_until
 from tests.beacon import Beacon
@@ -39,6 +40,15 @@ HOSTILE_RESULT = """
 select text as "image", text as "![x]({beacon})", 1 as "<img src={beacon}>", length(text) as "title"
 from messages where conversation_id = 'all-texts' order by sequence
 """
+
+HOSTILE_QUERIES = (
+    "select '{beacon}",
+    'select * from "![x]({beacon})"',
+    'select "read_![x]({beacon})"(1)',
+    'select "[link]({beacon})", 1 from conversations',
+    'from "<img src={beacon}>"."![x]({beacon})"',
+)
+"""Queries that fail, and whose errors repeat them."""
 
 SERVER: list[int] = []
 """Process id of the dashboard."""
@@ -123,7 +133,10 @@ def addresses(hostile: Installation, beacon: Beacon) -> list[Address]:
         ("metrics?metric=csat", "Formula", ()),
         (f"ask_sql?q={sql}", "Run", run),
         (f"ask_sql?q={sql}&x=image&colour=image&kind=point", "Run", run),
-        (f"ask_sql?q={quote('select ' + chr(39) + beacon.url)}", "Run", (("Run", "cannot run"),)),
+        *(
+            (f"ask_sql?q={quote(each.format(beacon=beacon.url))}", "Run", (("Run", CANNOT_RUN),))
+            for each in HOSTILE_QUERIES
+        ),
         *(
             (f"health?rejected={each['rejected_id']}", "Storage", ())
             for each in rejected[:: 1 if WHOLE else 8]

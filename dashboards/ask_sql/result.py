@@ -15,6 +15,8 @@ from warehouse.query_process import Answer, QueryError
 PLAN = ["explain_key", "explain_value"]
 KINDS = {"line": "Line", "point": "Points", "area": "Area"}
 
+CANNOT_RUN = "This query has no result:"
+
 
 def show_outcome(outcome: Answer | QueryError) -> None:
     """Show the error or the rows."""
@@ -51,9 +53,9 @@ def _show_table(frame: pl.DataFrame) -> None:
 
 
 def _show_error(error: QueryError) -> None:
-    st.error(formatting.reveal(str(error)), icon=":material/error:")
-    if error.detail:
-        st.code(formatting.reveal(error.detail), language=None, wrap_lines=True)
+    st.error(CANNOT_RUN, icon=":material/error:")
+    reason = "\n\n".join(filter(None, (str(error), error.detail)))
+    st.code(formatting.reveal(reason), language=None, wrap_lines=True)  # it may repeat the query
 
 
 def _counted(answer: Answer) -> str:

@@ -22,8 +22,8 @@ ALL = 2**31 - 1
 PART_SIZE = 100
 """Entries in one part of a transcript."""
 
-MESSAGE_DAYS = ("earliest_on", "usual_first_on", "usual_last_on", "latest_on")
-"""Columns of `message_days.sql`; without a search, no message is read."""
+MESSAGE_DAYS = ("usual_first_on", "usual_last_on", "latest_on")
+"""Columns of `days.sql` without which no message is read."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def _read_page(
         "skipped": (page - 1) * page_size,
         "page_size": page_size,
     }
-    days: dict[str, Any] = dict.fromkeys(MESSAGE_DAYS)
     with snapshot(warehouse) as cursor:
-        if search.text:
-            (days,) = run_query(cursor, HERE / "sql" / "message_days.sql", parameters).to_dicts()
+        (days,) = run_query(cursor, HERE / "sql" / "days.sql", parameters).to_dicts()
+        if not search.text:
+            days |= dict.fromkeys(MESSAGE_DAYS)
         return run_query(cursor, HERE / "sql" / "conversations_page.sql", parameters | days)
 
 

@@ -28,7 +28,8 @@ def show_api_stats() -> None:
         st.code(formatting.reveal(found), language=None, wrap_lines=True)
     else:
         if found.warning is not None:
-            st.warning(formatting.reveal(found.warning), icon=":material/warning:")
+            st.warning("The conversation API warns:", icon=":material/warning:")
+            st.code(formatting.reveal(found.warning), language=None, wrap_lines=True)
         ingest_section.show(found)
     verify_section.show(Settings())
     if not isinstance(found, str):

@@ -159,10 +159,9 @@ def _seal_if_due(sealer: Sealer, lake: Path) -> list[Segment]:
     request = request_path(lake)
     if not request.exists():
         return sealer.step(datetime.now(UTC))
-    try:
-        return sealer.seal_all(datetime.now(UTC))
-    finally:
-        request.unlink(missing_ok=True)
+    sealed = sealer.seal_all(datetime.now(UTC))
+    request.unlink(missing_ok=True)  # not if it fails: then the request is met later
+    return sealed
 
 
 def _report(sealed: list[Segment]) -> None:

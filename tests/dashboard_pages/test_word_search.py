@@ -96,3 +96,7 @@ def test_a_word_is_found_in_the_one_conversation_that_began_long_before_all_othe
         events += conversation(f"short-{number}", ("2030-02-12", "2030-02-13"), ("x", "y"))
     settings = record(tmp_path, events)
     assert found(settings, Search(text="uberfallig", is_active=True)) == {"long"}
+
+
+def test_an_accent_alone_is_in_no_conversation(spoken: Settings) -> None:
+    assert found(spoken, Search(text="\u0301")) == set()

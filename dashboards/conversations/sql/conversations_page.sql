@@ -82,9 +82,8 @@ waited as (
         end as waited_seconds
     from handoffs
     where
-        -- A conversation that began in the period has no earlier handoff or rating.
-        requested_on
-        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
+        -- A clock may have been put back: a handoff can be before the conversation's beginning.
+        requested_on >= cast($earliest_on as date)
 ),
 
 -- Conversations with one handoff that has all that is asked of a handoff.
@@ -115,8 +114,7 @@ rated as (
     from feedback
     where
         score is not null
-        and submitted_on
-        >= case when cast($is_active as boolean) then date '1970-01-01' else $first_on end
+        and submitted_on >= cast($earliest_on as date)
     group by conversation_id
 ),
 
@@ -184,10 +182,15 @@ matching as materialized (
         )
         and (cast($with_tests as boolean) or not in_period.is_test)
         and (
-            searched.words = ''
-            or contains(lower(in_period.conversation_id), searched.words)
-            or contains(lower(in_period.contact_id), searched.words)
-            or said.found_sequence is not null
+            cast($search as varchar) = ''
+            or (
+                searched.words <> '' -- an accent alone is no word
+                and (
+                    contains(lower(in_period.conversation_id), searched.words)
+                    or contains(lower(in_period.contact_id), searched.words)
+                    or said.found_sequence is not null
+                )
+            )
         )
 ),
 

@@ -11,6 +11,7 @@ hits as (
     where
         conversation_id = $conversation_id
         and happened_on between $first_on and $last_on
+        and strip_accents(lower(nfc_normalize($words))) <> '' -- an accent alone is no word
         and contains(
             strip_accents(lower(nfc_normalize(text))),
             strip_accents(lower(nfc_normalize($words)))
