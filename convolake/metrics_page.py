@@ -13,7 +13,12 @@ has the sums of each day, never a rate: numerator and denominator of a ratio, su
 come from the facts. Each metric is one file in `warehouse/sql/metrics`, and each excludes tests.
 
 Two clocks: *cohort* books a case on the day on which its demand or conversation started, *event* on the day of the event. A metric with
-a maturity leaves out days that are too young, and says which day is the last.
+a maturity leaves out days that are too young on the last day on record (`--as-of` names another), and says which day is the last: `until` in
+the table, `last_on` of each item of `metrics` in the JSON.
+
+`--json` prints one object: `first_on`, `last_on` and `as_of` of the period, `reporting_zone`, `business_hours` (their zones, or null), and
+`metrics`. The period is by default the last 30 days on record, as in the dashboard. A period without a day on record is an error, and so is a
+filter that names a channel, bot or version that is not on record.
 """
 
 

@@ -8,8 +8,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards.filter_state import Bounds, Period
-from dashboards.warehouse_reader import TTL_SECONDS, read_frames
+from dashboards.warehouse_reader import TTL_SECONDS, read_frames, snapshot
 from ingest.manifest import ManifestError, Segment, read_manifest
+from warehouse.record_bounds import read_bounds
 
 HERE = Path(__file__).parent
 
@@ -33,16 +34,15 @@ def load_bounds(warehouse: Path) -> Bounds:
 
     Raises WarehouseMissingError, WarehouseNotReadyError.
     """
-    row = read_frames(warehouse, HERE, ["bounds"], {})["bounds"].row(0, named=True)
-    first_on, last_on = row["first_on"], row["last_on"]
-    period = Period(first_on, last_on) if first_on is not None else None
+    with snapshot(warehouse) as cursor:
+        found = read_bounds(cursor)
     return Bounds(
-        period,
-        tuple(row["channels"]),
-        row["reporting_zone"] or "UTC",
-        tuple(row["bots"]),
-        tuple(row["bot_versions"]),
-        tuple(row["hours_zones"]),
+        None if found.days is None else Period(*found.days),
+        found.channels,
+        found.reporting_zone,
+        found.bots,
+        found.bot_versions,
+        found.hours_zones,
     )
 
 

@@ -45,11 +45,11 @@ def printed(simulated: Settings) -> list[Row]:
     arguments = ["metrics", "--json", "--from", str(FIRST_ON), "--until", str(LAST_ON)]
     result = CliRunner().invoke(
         command_line,
-        [*arguments, "--as-of", str(LAST_ON)],
+        arguments,
         env={"CONVOLAKE_DATA": str(simulated.data)},
     )
     assert result.exit_code == 0, result.output
-    found: list[Row] = json.loads(result.stdout)
+    found: list[Row] = json.loads(result.stdout)["metrics"]
     return found
 
 

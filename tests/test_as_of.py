@@ -105,10 +105,11 @@ def test_a_report_made_again_is_mature_as_it_was_then(record: Record, tmp_path: 
     load(record.settings.lake_path, folder, "UTC", until=then)
     day = f"{then - timedelta(days=1):%Y-%m-%d}"
     of_day = ["metrics", "reopen_rate", "--from", day, "--until", day, "--json"]
-    (value,) = json.loads(run(record, *of_day, "--warehouse", str(folder)))
+    (value,) = json.loads(run(record, *of_day, "--warehouse", str(folder)))["metrics"]
     assert (value["value"], value["count"]) == (None, 0)
     later = f"{then + timedelta(days=365):%Y-%m-%d}"
-    (value,) = json.loads(run(record, *of_day, "--warehouse", str(folder), "--as-of", later))
+    again = run(record, *of_day, "--warehouse", str(folder), "--as-of", later)
+    (value,) = json.loads(again)["metrics"]
     assert (value["value"], value["count"]) == (0.0, 1)
 
 

@@ -203,12 +203,12 @@ def run(settings: Settings, *arguments: str) -> str:
         app, ["metrics", *arguments], env={"CONVOLAKE_DATA": str(settings.data)}
     )
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_the_command_prints_definitions_and_values(simulated: Record) -> None:
     days = ["--from", "2026-11-10", "--until", "2026-11-22", "--as-of", "2026-11-25"]
-    listed = json.loads(run(simulated.settings, *days, "--json"))
+    listed = json.loads(run(simulated.settings, *days, "--json"))["metrics"]
     assert {each["metric"] for each in listed} == {metric.name for metric in metrics()}
     (containment,) = [each for each in listed if each["metric"] == "containment"]
     assert containment["formula"].startswith("contained episodes ÷ eligible episodes")

@@ -1,13 +1,14 @@
 """`metrics`: the definitions of all metrics and their values, from the registry."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
-from convolake.console import print_table, report_errors
+from convolake import metric_period
+from convolake.console import print_line, print_table, report_errors
+from convolake.metric_period import MetricPeriodError, Wish
 from convolake.warehouse_options import At, WarehouseFolder, open_warehouse
 from ingest.settings import Settings
 
@@ -16,11 +17,9 @@ if TYPE_CHECKING:
 
     from warehouse.metric import Metric
     from warehouse.metric_values import MetricValue
+    from warehouse.record_bounds import RecordBounds
 
 app = typer.Typer()
-
-DAYS = 30
-"""Length of the period unless it is given: 30 days."""
 
 
 class UnknownMetricError(Exception):
@@ -30,19 +29,23 @@ class UnknownMetricError(Exception):
 FirstDay = Annotated[
     datetime | None,
     typer.Option(
-        "--from", formats=["%Y-%m-%d"], help="First day; 30 days before the last by default."
+        "--from",
+        formats=["%Y-%m-%d"],
+        help=f"First day; by default the period has {metric_period.DAYS} days, or all of a shorter record.",
     ),
 ]
 LastDay = Annotated[
     datetime | None,
-    typer.Option("--until", formats=["%Y-%m-%d"], help="Last day; today by default."),
+    typer.Option(
+        "--until", formats=["%Y-%m-%d"], help="Last day; by default the last one on record."
+    ),
 ]
 AsOf = Annotated[
     datetime | None,
     typer.Option(
         formats=["%Y-%m-%d"],
-        help="Day on which a metric's days have to be old enough; by default the day of --at, of the newest event "
-        "of another warehouse, or today.",
+        help="Day on which a metric's days have to be old enough; by default the last one on record, as in the "
+        "dashboard.",
     ),
 ]
 
@@ -60,7 +63,8 @@ def metrics(
     bot: Annotated[str | None, typer.Option(help="Only this bot: its participant id.")] = None,
     bot_version: Annotated[str | None, typer.Option(help="Only this version of the bot.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON array with definitions and values.")
+        bool,
+        typer.Option("--json", help="One JSON object: the period, and definitions and values."),
     ] = False,
     folder: WarehouseFolder = None,
     at: At = None,
@@ -69,30 +73,29 @@ def metrics(
     import duckdb
 
     from warehouse.lake import SnapshotMissingError, WarehouseMissingError
-    from warehouse.metric_values import Period, read_value
+    from warehouse.metric_values import read_value
+    from warehouse.record_bounds import read_bounds
 
-    settings = Settings()
-    today = datetime.now(ZoneInfo(settings.reporting_zone)).date()
-    last = _day(last_on) or today
-    first = _day(first_on) or last - timedelta(days=DAYS - 1)
-    channels = () if channel is None else (channel,)
-    errors = (WarehouseMissingError, SnapshotMissingError, UnknownMetricError, duckdb.Error)
-    with report_errors(*errors):
+    wish = Wish(_day(first_on), _day(last_on), _day(as_of), channel, bot, bot_version)
+    errors = (WarehouseMissingError, SnapshotMissingError, UnknownMetricError, MetricPeriodError)
+    with report_errors(*errors, duckdb.Error):
         known = _find(name)
-        with open_warehouse(settings, folder, at) as con:
-            known_on = (
-                _day(as_of) or _day(at) or (today if folder is None else _newest_day(con, today))
-            )
-            period = Period(first, last, known_on, channels, bot_version, bot)
+        with open_warehouse(Settings(), folder, at) as con:
+            bounds = read_bounds(con)
+            period = metric_period.choose_period(wish, bounds)
             values = [value for each in known for value in read_value(con, each, period)]
-            basis = _basis(con)
+            basis = _basis(con, bounds)
+    if note := metric_period.note_on(period, bounds):
+        print_line(note)
     if as_json:
-        typer.echo(json.dumps([as_dict(value) for value in values], indent=2, ensure_ascii=False))
+        found = metric_period.as_dict(period, bounds)
+        found |= {"metrics": [as_dict(value) for value in values]}
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     if name is not None:
         _print_definition(values[0])
     print_table(
-        f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {basis}",
+        f"{period.first_on} to {period.last_on}, {basis}",
         ("metric", "value", "of", "missing", "median", "p90", "p95", "until"),
         [_row(value) for value in values],
     )
@@ -109,33 +112,16 @@ def _find(name: str | None) -> "list[Metric]":
     return found
 
 
-def _newest_day(con: "duckdb.DuckDBPyConnection", today: date) -> date:
-    """Return the day of the newest commit in a warehouse: it knows of no later one. Without events, `today`."""
-    zone = "(select reporting_zone from reporting)"
-    newest = f"max(committed_at) at time zone 'UTC' at time zone {zone}"
-    found = con.execute(f"select cast({newest} as date) from events").fetchone()  # noqa: S608
-    return found[0] if found and found[0] else today
-
-
-def _basis(con: "duckdb.DuckDBPyConnection") -> str:
+def _basis(con: "duckdb.DuckDBPyConnection", bounds: "RecordBounds") -> str:
     """Return what the figures rest on: the zone of the days, the business hours, the newest event."""
-    (zone,) = con.execute("select reporting_zone from reporting").fetchall()[0]
     (newest,) = con.execute("select max(received_at) from events").fetchall()[0]
-    hours = _business_hours(con)
+    hours = ", ".join(bounds.hours_zones)
     parts = (
-        f"days of {zone}",
-        f"business hours of {', '.join(row[0] for row in hours)}" if hours else "no business hours",
+        f"days of {bounds.reporting_zone}",
+        f"business hours of {hours}" if hours else "no business hours",
         "no events" if newest is None else f"newest event {newest:%Y-%m-%d %H:%M} UTC",
     )
     return "; ".join(parts)
-
-
-def _business_hours(con: "duckdb.DuckDBPyConnection") -> list[tuple[str]]:
-    """Return the zones of the business hours; none in a state that an older version loaded."""
-    tables = con.execute("select table_name from duckdb_tables() where database_name = 'lake'")
-    if ("business_hours",) not in tables.fetchall():
-        return []
-    return con.execute("select distinct zone from business_hours").fetchall()
 
 
 def _day(given: datetime | None) -> date | None:

@@ -1,5 +1,4 @@
--- One row: which days, channels, bots and versions of bots the record has, the zone of its
--- days, and the zones of its business hours.
+-- One row: which days, channels, bots and bot versions the record has, and the zone of its days.
 
 with
 
@@ -23,7 +22,7 @@ select
         filter (where mentioned.channel is not null),
         cast([] as varchar[])
     ) as channels,
-    (select max(reporting.reporting_zone) from reporting) as reporting_zone,
+    (select coalesce(max(reporting.reporting_zone), 'UTC') from reporting) as reporting_zone,
     (
         select
             coalesce(
@@ -31,7 +30,7 @@ select
                 cast([] as varchar[])
             )
         from metric_daily
-        where metric_daily.metric = 'engaged_rate' and metric_daily.bot_id <> ''
+        where metric_daily.bot_id <> ''
     ) as bots,
     (
         select
@@ -40,14 +39,6 @@ select
                 cast([] as varchar[])
             )
         from metric_daily
-        where metric_daily.metric = 'engaged_rate' and metric_daily.bot_version <> ''
-    ) as bot_versions,
-    (
-        select
-            coalesce(
-                list(distinct business_hours.zone order by business_hours.zone),
-                cast([] as varchar[])
-            )
-        from business_hours
-    ) as hours_zones
+        where metric_daily.bot_version <> ''
+    ) as bot_versions
 from mentioned
