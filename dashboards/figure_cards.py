@@ -69,16 +69,18 @@ def show_link(
     )
 
 
+def comparison(scope: Scope, whole: Period) -> str:
+    """Return what the changes of a page compare with, or that there is nothing on record to compare with."""
+    if not has_before(scope, whole):
+        return "no whole period before on record to compare with"
+    return f"change against the {formatting.counted(scope.period.days, 'day')} before"
+
+
 def show_scope(scope: Scope, bounds: Bounds, whole: Period) -> None:
     """Show what every figure of the page is about: period, comparison, zone and business hours."""
     period = scope.period
-    compared = (
-        f"change against the {formatting.counted(period.days, 'day')} before"
-        if has_before(scope, whole)
-        else "no whole period before on record to compare with"
-    )
     st.caption(
-        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {compared} · "
+        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {comparison(scope, whole)} · "
         f"{_hours(bounds)} · tests are not counted"
     )
 

@@ -119,6 +119,19 @@ def test_the_list_shows_what_the_command_prints(
     assert containment["change"].endswith("pp")
 
 
+def test_the_list_says_whether_there_is_a_period_before_to_compare_with(
+    open_page: Callable[..., AppTest],
+) -> None:
+    for first_on, said in (
+        (FIRST_ON, "change against the 7 days before"),
+        (date(2026, 11, 3), "no whole period before on record to compare with"),
+    ):
+        app = open_page(**{"from": str(first_on)})
+        assert any(said in each.value for each in app.caption)
+        changes = [each for table in app.dataframe for each in table.value["change"].to_list()]
+        assert any(changes) == said.startswith("change")
+
+
 @pytest.mark.parametrize(
     "name",
     ["containment", "pickup_wait", "pickup_wait_in_business_hours", "handoff_reasons", "retention"],

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboards.figures import metric_named, registry_period
+from dashboards.figures import has_before, metric_named, registry_period
 from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, run_query, snapshot
 from warehouse import metric_values
@@ -54,8 +54,8 @@ def load_list(warehouse: Path, scope: Scope, whole: Period) -> list[Line]:
     with snapshot(warehouse) as cursor:
         now = metric_values.read_stored(cursor, registry_period(scope, scope.period, whole))
         earlier = metric_values.read_stored(cursor, registry_period(scope, before, whole))
-    is_whole = before.first_on >= whole.first_on
-    values = {_key(each): each.value for each in earlier} if is_whole else {}
+    is_known = has_before(scope, whole)
+    values = {_key(each): each.value for each in earlier} if is_known else {}
     return [
         Line(
             each.metric.name,

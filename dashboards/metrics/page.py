@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import filters, formatting, page_layout
+from dashboards.figure_cards import comparison
 from dashboards.figures import find_metric
 from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.metrics import cases, data
@@ -51,8 +52,8 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
 def _show_list(warehouse: Path, scope: Scope, bounds: Bounds, whole: Period) -> None:
     period = scope.period
     st.caption(
-        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · change against the "
-        f"{formatting.counted(period.days, 'day')} before · tests are not counted · click a row for its definition"
+        f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · "
+        f"{comparison(scope, whole)} · tests are not counted · click a row for its definition"
     )
     lines = data.load_list(warehouse, scope, whole)
     for topic, title in TOPICS.items():
