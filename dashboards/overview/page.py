@@ -17,6 +17,9 @@ from dashboards.overview.data import Overview
 
 STEPS = {"day": "by day", "week": "by week (from Monday)", "month": "by month"}
 
+REASONS_SHOWN = 10
+"""Bars of the chart of reasons."""
+
 FIRST_ROW = {
     "conversations": "Conversations",
     "containment": "Containment",
@@ -43,8 +46,8 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
         st.info("No conversation began in this period with these filters. Change them above.")
         return
     _show_parts(found, scope, whole)
-    _show_volumes(found, scope, bounds)
-    _show_handoffs(found, scope, bounds)
+    _show_volumes(found, scope, bounds, whole)
+    _show_handoffs(found, scope, bounds, whole)
     _show_hours(found, bounds)
     _explain(scope, bounds)
 
@@ -63,9 +66,10 @@ def _show_parts(found: Overview, scope: Scope, whole: Period) -> None:
         if not found.reasons:
             st.info("No handoff was requested in this period with these filters.")
             return
-        _show_bars(
-            {formatting.quote(each.breakdown): each for each in found.reasons[:10]}, "Reason"
-        )
+        shown = found.reasons[:REASONS_SHOWN]
+        _show_bars({formatting.quote(each.breakdown): each for each in shown}, "Reason")
+        if len(found.reasons) > len(shown):
+            st.caption(f"The {len(shown)} most frequent of {len(found.reasons):,} reasons")
         show_link(_of_all(found.reasons), scope, whole)
 
 
@@ -88,7 +92,7 @@ def _show_bars(figures: dict[str, Figure], name: str) -> None:
     st.altair_chart(charts.parts(frame, name, unit), alt=f"{name}s with their values")
 
 
-def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
+def _show_volumes(found: Overview, scope: Scope, bounds: Bounds, whole: Period) -> None:
     grain = scope.period.grain
     left, right = st.columns(2)
     with left.container(border=True):
@@ -98,6 +102,7 @@ def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
             charts.conversations_by_channel(found.conversations, grain, colours),
             alt="Conversations begun over time, stacked by channel",
         )
+        show_link(found.cards["conversations"], scope, whole)
     with right.container(border=True):
         of = ", with every bot" if scope.names_bot else ""
         _head("Messages by role", f"Public messages, {STEPS[grain]}{of}")
@@ -107,7 +112,7 @@ def _show_volumes(found: Overview, scope: Scope, bounds: Bounds) -> None:
         )
 
 
-def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
+def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds, whole: Period) -> None:
     grain = scope.period.grain
     left, right = st.columns(2)
     with left.container(border=True):
@@ -116,6 +121,7 @@ def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
             charts.handoff_rate_over_time(found.handoff_rate, grain),
             alt="Handoff rate, over time",
         )
+        show_link(found.cards["handoff_rate"], scope, whole)
     with right.container(border=True):
         _head("Handoff rate by channel", "Percent of demands that opened in the period")
         colours = charts.channel_colours(bounds.channels)
@@ -123,6 +129,7 @@ def _show_handoffs(found: Overview, scope: Scope, bounds: Bounds) -> None:
             charts.handoff_rate_by_channel(found.handoff_rate_by_channel, colours),
             alt="Handoff rate, by channel",
         )
+        show_link(found.cards["handoff_rate"], scope, whole)
 
 
 def _show_hours(found: Overview, bounds: Bounds) -> None:
@@ -147,7 +154,8 @@ def _explain(scope: Scope, bounds: Bounds) -> None:
         "" if scope.period.grain == "day" else " The first and the last step may be cut short."
     )
     st.caption(
-        "Every figure is a metric of the registry: its link opens the definition and the conversations behind it. "
+        "Every figure with a link is a metric of the registry: the link opens the definition and the conversations "
+        "behind it. Messages by role and the hours of the week have no metric: they are counted from the record. "
         "A gap means that no demand of that step is final. Internal notes are not counted. "
         f"Days are those of the reporting zone, {bounds.reporting_zone}.{partial}"
     )

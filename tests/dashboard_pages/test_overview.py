@@ -17,7 +17,7 @@ from tests.dashboard_app import messages_of, metrics
 from tests.dashboard_pages.data_folder import settings_of, small
 from tests.dashboard_pages.figures import figures, handoff_rates, in_period, started_conversations
 from tests.dashboard_pages.stories import CHANNELS, DAYS, LAST_30, NOW
-from tests.factories import Clock, Record
+from tests.factories import Clock, Record, make_event
 
 
 def test_the_headline_figures_agree_with_the_events(
@@ -208,3 +208,41 @@ def test_hours_are_those_of_the_zone_whatever_its_offset(tmp_path: Path, zone: s
         weekday=pl.col("at").dt.weekday().cast(pl.Int64), hour=pl.col("at").dt.hour().cast(pl.Int64)
     ).len("conversations")
     assert found.rows() == expected.sort("weekday", "hour").rows()
+
+
+def test_each_chart_of_a_metric_links_to_its_cases(
+    open_page: Callable[..., AppTest], history: Settings
+) -> None:
+    app = open_page(history)
+    addresses = [each.proto.query_string for each in app.get("page_link")]
+    assert addresses.count("metric=conversations") == 2  # the card and its chart
+    assert addresses.count("metric=handoff_rate") == 3
+    assert addresses.count("metric=handoff_reasons") == 1
+    (said,) = [each.value for each in app.caption if "metric of the registry" in each.value]
+    assert "Messages by role and the hours of the week have no metric" in said
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"), [(10, []), (12, ["The 10 most frequent of 12 reasons"])]
+)
+def test_reasons_that_the_chart_leaves_out_are_announced(
+    open_page: Callable[..., AppTest], tmp_path: Path, reasons: int, said: list[str]
+) -> None:
+    settings = settings_of(tmp_path)
+    Record(settings, Clock(NOW)).publish(
+        [
+            event
+            for number in range(reasons)
+            for event in (
+                small(f"c{number}"),
+                make_event(
+                    "handoff.requested",
+                    conversation_id=f"c{number}",
+                    handoff_id=f"h{number}",
+                    payload={"reason": f"reason_{number}"},
+                ),
+            )
+        ]
+    )
+    app = open_page(settings)
+    assert [each.value for each in app.caption if "most frequent" in each.value] == said
