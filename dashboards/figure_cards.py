@@ -81,11 +81,12 @@ def show_scope(scope: Scope, bounds: Bounds, whole: Period) -> None:
     period = scope.period
     st.caption(
         f"{formatting.days(period.first_on, period.last_on)} ({bounds.reporting_zone}) · {comparison(scope, whole)} · "
-        f"{_hours(bounds)} · tests are not counted"
+        f"{hours_note(bounds)} · tests are not counted"
     )
 
 
-def _hours(bounds: Bounds) -> str:
+def hours_note(bounds: Bounds) -> str:
+    """Return whether business hours are set, and where durations are counted in them."""
     if not bounds.hours_zones:
         return "durations count every hour, no business hours are set"
     zones = ", ".join(bounds.hours_zones)

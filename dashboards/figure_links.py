@@ -1,4 +1,4 @@
-"""Tables of figures whose rows open the cases behind them."""
+"""Tables of figures whose rows open the cases or the conversations behind them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,15 @@ def show_linked_table(
     key: str,
     rows: Sequence[dict[str, Any]],
     columns: dict[str, Any],
-    opens: Sequence[dict[str, str]],
+    opens: Sequence[dict[str, str] | None],
     scope: Scope,
     whole: Period,
+    *,
+    page: str = DEFINITION,
 ) -> None:
-    """Show a row for each dict; a click on one opens the metric that `opens` names for it.
+    """Show a row for each dict; a click on one opens `page`, by default the metric that `opens` names for it.
 
-    `opens` has the query parameters of the metric's page, without the filters of `scope`.
+    `opens` has the query parameters of the page, without the filters of `scope`; None opens nothing.
     """
     event = st.dataframe(
         pl.DataFrame(rows, infer_schema_length=None),
@@ -35,5 +37,6 @@ def show_linked_table(
         selection_mode=["single-row", "single-cell"],
     )
     chosen = [*event.selection.rows, *(row for row, _ in event.selection.cells)]
-    if chosen and chosen[0] < len(opens):
-        st.switch_page(DEFINITION, query_params=address_of(scope, whole, **opens[chosen[0]]))
+    named = opens[chosen[0]] if chosen and chosen[0] < len(opens) else None
+    if named is not None:
+        st.switch_page(page, query_params=address_of(scope, whole, **named))

@@ -17,7 +17,7 @@ from convolake.cli import app as command_line
 from convolake.simulate import history
 from dashboards import formatting
 from dashboards.filter_state import Period, Scope
-from dashboards.handoffs.data import load_handoffs
+from dashboards.handoffs.data import behind, load_handoffs
 from ingest.settings import Settings
 from tests.factories import Clock, Record
 from tests.independent_metrics import seconds, walks_of
@@ -227,3 +227,12 @@ def test_the_handoffs_page_shows_the_tables_and_says_when_there_is_none(
     assert not app.info
     app = open_page("handoffs", channel="fax")
     assert "A channel in the address is not on record" in app.info[0].value
+    assert any("hour (UTC)" in each.value for each in open_page("handoffs").caption)
+
+
+def test_a_reason_opens_its_handoffs(
+    open_page: Callable[..., AppTest], simulated: Settings
+) -> None:
+    name, requested = load_handoffs(simulated.warehouse_path, WEEK).reasons.row(0)[:2]
+    app = open_page("metrics", **(behind("reasons", name, WEEK.period) or {}))
+    assert any(f"of {requested:,} cases" in each.value for each in app.caption)

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from dashboards.filter_state import Scope
+from dashboards.filter_state import Period, Scope
 from dashboards.warehouse_reader import TTL_SECONDS, read_frames
 
 HERE = Path(__file__).parent
@@ -39,3 +39,18 @@ def load_handoffs(warehouse: Path, scope: Scope) -> Handoffs:
 
 def _of(groups: pl.DataFrame, grouping: str) -> pl.DataFrame:
     return groups.filter(pl.col("grouping") == grouping).drop("grouping")
+
+
+def behind(grouping: str, name: str | None, period: Period) -> dict[str, str] | None:
+    """Return the query parameters of the page with the handoffs of a reason, or the conversations of a queue.
+
+    None for handoffs without a name.
+    """
+    if name is None:
+        return None
+    # A URL without a period takes the filters of the page before, a bot too; this page has no bot.
+    days = {"from": period.first_on.isoformat(), "to": period.last_on.isoformat()}
+    if grouping == "reasons":
+        return days | {"metric": "handoff_reasons", "of": name}
+    # A handoff of the period may be of a conversation that began before it.
+    return days | {"queue": name, "active": "yes"}

@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboards import filters, formatting, page_layout
 from dashboards.cell_text import texts
-from dashboards.filter_state import Bounds, Period
+from dashboards.figure_cards import DEFINITION, hours_note
+from dashboards.figure_links import show_linked_table
+from dashboards.filter_state import Bounds, Period, Scope
 from dashboards.handoffs import charts, data
 from dashboards.handoffs.data import Handoffs
 from dashboards.overview.charts import hour_map
@@ -24,6 +26,7 @@ STAGES = {
     "unserved": "Ended without a reply",
     "open_now": "Open",
 }
+CONVERSATIONS = "conversations/page.py"
 COLUMNS: dict[str, Any] = {
     "name": "Name",
     "requested": st.column_config.NumberColumn("Requested", format="localized"),
@@ -43,17 +46,22 @@ def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     period = scope.period
     st.caption(
         f"Handoffs requested {formatting.days(period.first_on, period.last_on)} "
-        f"({bounds.reporting_zone}) · tests are not counted · the end is that of today"
+        f"({bounds.reporting_zone}) · tests are not counted · the end is that of today · "
+        f"{hours_note(bounds)}"
     )
     if not found.funnel["requested"]:
         st.info("No handoff was requested in this period on these channels.")
         return
-    _show_charts(found)
-    _show_table("Reasons", found.reasons, "no reason")
-    _show_table("Queues", found.queues, "no queue")
+    _show_charts(found, bounds)
+    st.subheader("Reasons", anchor=False)
+    st.caption("Click a row for its handoffs")
+    _show_groups("reasons", found.reasons, DEFINITION, scope, whole)
+    st.subheader("Queues", anchor=False)
+    st.caption("By the first queue · click a row for the period's conversations with it")
+    _show_groups("queues", found.queues, CONVERSATIONS, scope, whole)
 
 
-def _show_charts(found: Handoffs) -> None:
+def _show_charts(found: Handoffs, bounds: Bounds) -> None:
     left, right = st.columns(2)
     stages = pl.DataFrame(
         {"stage": list(STAGES.values()), "handoffs": [found.funnel[key] for key in STAGES]}
@@ -68,28 +76,21 @@ def _show_charts(found: Handoffs) -> None:
         st.altair_chart(charts.waits(found.waits), alt="Handoffs by wait")
     with st.container(border=True):
         st.subheader("When they were requested", anchor=False)
-        st.caption("Handoffs by day of the week and hour, in the reporting zone")
+        st.caption(f"Handoffs by day of the week and hour ({bounds.reporting_zone})")
         st.altair_chart(
             hour_map(found.by_hour, "requested", "Handoffs"), alt="Handoffs by weekday and hour"
         )
 
 
-def _show_table(title: str, frame: pl.DataFrame, unnamed: str) -> None:
-    st.subheader(title, anchor=False)
+def _show_groups(key: str, groups: pl.DataFrame, page: str, scope: Scope, whole: Period) -> None:
     durations = [
-        texts(frame[name], formatting.duration) for name in ("wait_p50", "wait_p90", "reply_p50")
+        texts(groups[name], formatting.duration) for name in ("wait_p50", "wait_p90", "reply_p50")
     ]
-    shown = frame.with_columns(
-        texts(frame["name"].fill_null(unnamed), formatting.quote),
-        *durations,
+    shown = groups.with_columns(
+        texts(groups["name"].fill_null("none"), formatting.quote), *durations
     )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config=COLUMNS,
-        height="content",
-        placeholder=formatting.UNKNOWN,
-    )
+    opens = [data.behind(key, name, scope.period) for name in groups["name"]]
+    show_linked_table(key, shown.to_dicts(), COLUMNS, opens, scope, whole, page=page)
 
 
 page_layout.show_page("Handoffs", show)
