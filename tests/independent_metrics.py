@@ -443,14 +443,13 @@ def _handoff_cases(handoff: Handoff) -> Iterator[Case]:
 
 def _turn_cases(turn: Turn) -> Iterator[Case]:
     day = turn.started_at.date()
-    if turn.reply is not None:
-        by, at = turn.reply
+    by, at = turn.reply or ("no one", turn.started_at)
+    if turn.owner == "bot":
+        yield Case("unanswered_turns", day, int(by == "no one"))
         if by == "bot":
             yield Case("bot_latency", day, value=seconds(turn.started_at, at))
-        else:
-            yield from _human("human_reply_time", day, turn.started_at, at)
-    if turn.owner == "bot":
-        yield Case("unanswered_turns", day, int(turn.reply is None))
+    if by == "agent":
+        yield from _human("human_reply_time", day, turn.started_at, at)
     if turn.nlu:
         yield Case("fallback_rate", day, int(any(each.get("is_fallback") for each in turn.nlu)))
 

@@ -1,16 +1,16 @@
 -- Latency of the bot
 -- topic: bot
 -- question: How long does the bot take to answer a message?
--- formula: first message of the bot − first customer message of the turn, over turns that the
---   bot answered first
+-- formula: first message of the bot − first customer message of the turn, over turns that
+--   started while the bot had control and that the bot answered first
 -- kind: duration
 -- unit: seconds
 -- clock: event: the day on which the turn started
 -- maturity: 0 days
--- excludes: tests, turns that the bot did not answer first: those are in the share of
---   unanswered turns
+-- excludes: tests, turns under another owner, turns that the bot did not answer first; those
+--   without any answer are in the share of unanswered turns
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: OpenTelemetry
 
 select
@@ -22,4 +22,4 @@ select
     bot_version,
     reply_seconds as value
 from turns
-where not is_test and replied_by = 'bot'
+where not is_test and owner = 'bot' and replied_by = 'bot'
