@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from ingest.contract import from_micros
 from ingest.events import handoff_state, message_state, projections
 from ingest.events.conversation_state import HUMAN, Conversation, Member, decode_conversation
 from ingest.events.message_state import Message, decode_message
+from ingest.events.stored_event import StoredEvent
 from tests.factories import Clock, Record
 
 pytestmark = pytest.mark.long
@@ -50,6 +51,8 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
             handoff_id = f"h{step + 1}"
         if event["event_type"] == "control.taken":
             who = {"participant_id": "tom", "participant_role": "agent"}
+        if event["event_type"] == "participant.left":
+            who = {"participant_id": "zoe", "participant_role": "customer"}
         if event["event_type"].startswith("handoff."):
             event["handoff_id"] = handoff_id
         yield conversation | who | event
@@ -57,7 +60,7 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
 
 def _random_event(chosen: random.Random, number: int) -> Event:
     message = {"message_id": f"m{chosen.randrange(6)}"}
-    match chosen.randrange(18):
+    match chosen.randrange(22):
         case 0 | 1 | 2 | 3:
             visibility = chosen.choice(("public", "public", "internal"))
             return {
@@ -85,6 +88,8 @@ def _random_event(chosen: random.Random, number: int) -> Event:
             }
         case 17:
             return {"event_type": "control.taken"}
+        case 18:
+            return {"event_type": "participant.left"}
         case 16:
             horizon = {"sequence": chosen.randrange(40)}
             return {"event_type": "participant.read_advanced", "payload": horizon}
@@ -98,10 +103,12 @@ def _random_event(chosen: random.Random, number: int) -> Event:
         case _:
             steps = (
                 "requested",
+                "requested",
                 "queued",
                 "assigned",
                 "accepted",
                 "declined",
+                "expired",
                 "returned",
                 "closed",
             )
@@ -270,14 +277,69 @@ def _message_columns(state: Message, text: str, row: Event) -> dict[str, Any]:
 
 
 def handoff_differences(record: Record) -> Iterator[str]:
-    waiting: dict[str, set[str]] = {}
-    for row in record.query("select * from handoffs where outcome in ('waiting', 'declined')"):
-        waiting.setdefault(row["conversation_id"], set()).add(row["handoff_id"])
-    for state in states(record):
-        is_waiting = state.handoff is not None and state.handoff.status != "accepted"
-        expected = {state.handoff.handoff_id} if is_waiting and state.handoff else set()
-        if waiting.get(state.conversation_id, set()) != expected:
-            yield f"{state.conversation_id}: {waiting.get(state.conversation_id)} waits, not {expected}"
+    """Compare the outcome of each handoff with what the API's state was after each event."""
+    expected: dict[tuple[str, str], str] = {}
+    for events in streams(record):
+        expected |= outcomes_of(events)
+    yield from (f"no handoff is {each}" for each in OFTEN - set(expected.values()))
+    rows = record.query("select conversation_id, handoff_id, outcome from handoffs")
+    found = {(row["conversation_id"], row["handoff_id"]): row["outcome"] for row in rows}
+    for key in expected.keys() | found.keys():
+        if expected.get(key) != found.get(key):
+            yield f"{key} is {found.get(key)}, not {expected.get(key)}"
+
+
+OFTEN = {"accepted", "abandoned", "superseded", "cancelled"}
+"""Outcomes that every run has."""
+
+
+def streams(record: Record) -> Iterator[list[StoredEvent]]:
+    """Yield the events of each conversation, in order."""
+    rows = record.log(
+        "select * from events where conversation_id is not null order by conversation_id, sequence"
+    )
+    for _, of in groupby(rows, key=lambda row: str(row["conversation_id"])):
+        yield [
+            StoredEvent(**{name: row[name] for name in StoredEvent.__struct_fields__}) for row in of
+        ]
+
+
+def outcomes_of(events: list[StoredEvent]) -> dict[tuple[str, str], str]:
+    """Follow the API's state event by event: the first end of a wait is its outcome, unless an agent accepts."""
+    state, found = projections.create(events[0]), dict[tuple[str, str], str]()
+    for event in events:
+        waited = None if state.handoff is None else state.handoff.handoff_id
+        projections.apply(state, event)
+        handoff, cid = state.handoff, state.conversation_id
+        if waited is not None and found[cid, waited] in ("waiting", "declined"):
+            is_over = handoff is None or handoff.handoff_id != waited
+            found[cid, waited] = _end_of_wait(event, is_over) or found[cid, waited]
+        if handoff is not None and handoff.status == "accepted":
+            found[cid, handoff.handoff_id] = "accepted"
+        elif handoff is not None:
+            found.setdefault((cid, handoff.handoff_id), "waiting")
+    return found
+
+
+def _end_of_wait(event: StoredEvent, is_over: bool) -> str | None:
+    """Return what an event makes of a wait, None for no change."""
+    if "was_stale" in (event.payload or ""):
+        return None
+    is_customer = event.participant_role == "customer"
+    match event.event_type:
+        case "participant.left" if is_customer:
+            return "abandoned"
+        case "conversation.resolved":
+            return "cancelled"
+        case "handoff.declined" if not is_over:
+            return "declined"
+        case "handoff.requested" if is_over:
+            return "superseded"
+        case "handoff.expired" if is_over:
+            return "expired"
+        case "handoff.closed" if is_over and is_customer:
+            return "abandoned"
+    return "cancelled" if is_over else None
 
 
 def control_differences(record: Record) -> Iterator[str]:

@@ -22,7 +22,8 @@ STAGES = {
     "finished": "Resolved or closed",
     "returned": "Returned to the bot",
     "abandoned": "Customer left the queue",
-    "expired": "Expired",
+    "expired": "Expired in the queue",
+    "cancelled": "Ended before acceptance",
     "unserved": "Ended without a reply",
     "open_now": "Open",
 }

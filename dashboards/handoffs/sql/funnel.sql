@@ -2,12 +2,13 @@
 
 select
     count(*) as requested,
-    count(accepted_at) as accepted,
+    count(*) filter (where outcome = 'accepted') as accepted,
     count(first_reply_at) as replied,
     count(*) filter (where end_cause in ('resolved', 'closed', 'conversation_closed')) as finished,
     count(*) filter (where end_cause = 'returned') as returned,
-    count(*) filter (where accepted_at is null and end_cause = 'customer_left') as abandoned,
-    count(*) filter (where end_cause = 'expired') as expired,
+    count(*) filter (where outcome = 'abandoned') as abandoned,
+    count(*) filter (where outcome = 'expired') as expired,
+    count(*) filter (where outcome = 'cancelled') as cancelled,
     count(*) filter (where is_unserved) as unserved,
     count(*) filter (where end_cause is null) as open_now
 from handoffs

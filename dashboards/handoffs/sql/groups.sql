@@ -11,7 +11,7 @@ select
     case groupings.grouping when 'reason' then handoffs.reason else handoffs.queue end as name,
     count(*) as requested,
     count(accepted_at) as accepted,
-    count(*) filter (where accepted_at is null and end_cause = 'customer_left') as abandoned,
+    count(*) filter (where outcome = 'abandoned') as abandoned,
     count(*) filter (where is_unserved) as unserved,
     median(wait_seconds) as wait_p50,
     quantile_cont(wait_seconds, 0.9) as wait_p90,

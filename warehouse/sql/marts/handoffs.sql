@@ -25,7 +25,7 @@
 -- wait_seconds         requested_at to accepted_at; null without accepted_at, and if has_clock_skew
 -- reply_seconds        requested_at to first_reply_at; null without one, and if has_clock_skew
 -- has_clock_skew       accepted_at or first_reply_at is before requested_at
--- outcome              accepted; else expired, abandoned (ended), superseded, declined or waiting
+-- outcome              accepted, abandoned, expired, superseded, cancelled, declined or waiting
 -- is_unserved          it ended without a public message of an agent; the customer did not leave
 
 with
@@ -58,7 +58,6 @@ milestones as (
         min(happened_at) filter (where event_type = 'handoff.closed') as closed_at,
         count(*) filter (where event_type = 'handoff.transferred') as transfer_count,
         count(*) filter (where event_type = 'handoff.declined') as decline_count,
-        count(*) filter (where event_type = 'handoff.expired') as expiries,
         min(sequence) filter (where event_type = 'handoff.requested') as requested_sequence
     from events
     where
@@ -86,7 +85,6 @@ requested as (
         closed_at,
         transfer_count,
         decline_count,
-        expiries,
         requested_sequence,
         coalesce(
             lead(requested_sequence) over (
@@ -209,12 +207,12 @@ select
     end as reply_seconds,
     coalesce(requested.accepted_at < requested.requested_at, false)
     or coalesce(replies.first_reply_at < requested.requested_at, false) as has_clock_skew,
+    -- The first end of a wait, unless an agent accepts. Without an end: declined or waiting.
     case
         when requested.accepted_at is not null then 'accepted'
-        when requested.expiries > 0 then 'expired'
-        when coalesce(requested.closed_at, requested.returned_at) is not null then 'abandoned'
-        -- A conversation has one open handoff: the newest request.
-        when requested.next_sequence < 9223372036854775807 then 'superseded'
+        when ended.end_cause = 'customer_left' then 'abandoned'
+        when ended.end_cause in ('expired', 'superseded') then ended.end_cause
+        when ended.end_cause is not null then 'cancelled'
         when requested.decline_count > 0 then 'declined'
         else 'waiting'
     end as outcome,

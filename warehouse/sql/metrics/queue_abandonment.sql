@@ -18,7 +18,7 @@ select
     channel,
     bot_id,
     bot_version,
-    case when accepted_at is null and end_cause = 'customer_left' then 1 else 0 end as numerator,
+    case when outcome = 'abandoned' then 1 else 0 end as numerator,
     1 as denominator
 from handoffs
 where not is_test
