@@ -242,6 +242,11 @@ def test_a_metric_gives_a_day_a_channel_and_either_a_ratio_or_a_value(metric: Me
     assert (metric.unit == "seconds") == (metric.kind == "duration")
 
 
+@pytest.mark.parametrize("metric", metrics(), ids=lambda metric: metric.name)
+def test_a_formula_divides_if_the_metric_does(metric: Metric) -> None:
+    assert ("÷" in metric.formula) == (metric.kind in ("ratio", "quotient"))
+
+
 def test_no_metric_counts_a_test(record: Record) -> None:
     asked = {"handoff_id": "h1", "payload": {"reason": "refund"}}
     record.publish(

@@ -2,7 +2,7 @@
 -- topic: bot
 -- question: Which share of demands does the bot finish without a human?
 -- formula: contained episodes ÷ eligible episodes; contained does not mean solved, see the
---   three parts
+--   four parts
 -- kind: ratio
 -- unit: share
 -- clock: cohort: the day on which the demand opened

@@ -1,7 +1,7 @@
 -- Handoffs by reason
 -- topic: handoff
 -- question: Why do demands go to a human?
--- formula: handoffs of a reason ÷ all handoffs; `unknown` is shown
+-- formula: requested handoffs of each reason; `unknown` is shown
 -- kind: count
 -- unit: handoffs
 -- clock: event: the day on which the handoff was requested
