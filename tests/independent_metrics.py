@@ -446,8 +446,8 @@ def _turn_cases(turn: Turn) -> Iterator[Case]:
     by, at = turn.reply or ("no one", turn.started_at)
     if turn.owner == "bot":
         yield Case("unanswered_turns", day, int(by == "no one"))
-        if by == "bot":
-            yield Case("bot_latency", day, value=seconds(turn.started_at, at))
+    if turn.owner in ("bot", "none") and by == "bot":
+        yield Case("bot_latency", day, value=seconds(turn.started_at, at))
     if by == "agent":
         yield from _human("human_reply_time", day, turn.started_at, at)
     if turn.nlu:

@@ -25,6 +25,7 @@ WORDS = {
     "model_call_count > 0": "demands without a model call",
     "has_nlu": "turns for which the bot reports no understanding",
     "owner = 'bot'": "turns that started under another owner",
+    "owner IN ('bot', 'none')": "turns that started under an agent or a queue",
     "owner = 'agent'": "spans of another owner",
     "replied_by = 'bot'": "turns that the bot did not answer first",
     "replied_by = 'agent'": "turns that no agent answered first",

@@ -5,6 +5,6 @@ select
     count(*) as turns,
     quantile_cont(reply_seconds, [0.5, 0.95]) as p50_and_p95_seconds
 from turns
-where not is_test and owner = 'bot' and replied_by = 'bot'
+where not is_test and owner in ('bot', 'none') and replied_by = 'bot'
 group by all
 order by hour_utc
