@@ -8,6 +8,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import msgspec
@@ -198,19 +199,7 @@ def _with_text(request: WriterRequest, compiler: Compiler) -> WriterRequest:
     """Return a request whose statements are SQL text with values."""
     if not isinstance(request, Append | Execute) or not request.statements:
         return request
-    statements = [compiler.compile(each) for each in request.statements]
-    if isinstance(request, Execute):
-        return Execute(statements, request.events)
-    return Append(
-        request.source,
-        request.path,
-        request.received,
-        request.events,
-        request.replay_of,
-        request.channels,
-        statements,
-        request.record,
-    )
+    return replace(request, statements=[compiler.compile(each) for each in request.statements])
 
 
 def decode_requests(content: bytes) -> tuple[int, list[Received]]:
