@@ -111,7 +111,7 @@ class ProcessWriter(Writer):
         if self._connection is None:
             return
         transport = self._connection.transport
-        pending, self._pending = self._pending, []
+        pending, self._pending = self._pending, []  # what cannot be sent now waits again
         part: list[Queued] = []
         count = 0
         for queued in pending:
@@ -124,7 +124,7 @@ class ProcessWriter(Writer):
             self._send(part, transport)
 
     def _send(self, part: list[Queued], transport: asyncio.WriteTransport) -> None:
-        """Send requests in one frame; if one of them cannot be sent, each in its own."""
+        """Send requests in one frame; if one of them cannot be encoded, each in its own."""
         now = self._clock()
         try:
             frame = frames.encode_requests(part, now, self._compiler)
@@ -136,10 +136,19 @@ class ProcessWriter(Writer):
             logger.exception("a request cannot be sent to the writer")
             self._resolve(part, [LogUnavailableError(str(error))], [], self._status)
             return
+        try:
+            transport.write(frame)
+        except Exception:  # it is closed, and a new process gets them; uvloop raises RuntimeError
+            self._pending.extend(part)
+            return
         if self._busy_since is None:
             self._busy_since = now
         self._unanswered.extend(part)
-        transport.write(frame)
+
+    def _disconnect(self, connection: "_Connection") -> None:
+        """Send nothing more: the other end has closed."""
+        if self._connection is connection:
+            self._connection = None
 
     def _take(self, content: bytes) -> None:
         """Resolve the requests that a frame answers."""
@@ -177,7 +186,7 @@ class ProcessWriter(Writer):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         self._is_open, self._busy_since = False, self._clock()
         _, connection = await loop.create_unix_connection(
-            lambda: _Connection(self._take, loop.create_future()), sock=ours
+            lambda: _Connection(self._take, self._disconnect, loop.create_future()), sock=ours
         )
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 (our own command)
@@ -192,7 +201,6 @@ class ProcessWriter(Writer):
         if self._stopping:
             connection.transport.write_eof()
         await connection.closed
-        self._connection = None
         return await loop.run_in_executor(None, self.process.wait)
 
     def _fail(self, code: int) -> None:
@@ -219,8 +227,14 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.WriteTransport
 
-    def __init__(self, take: Callable[[bytes], None], closed: "asyncio.Future[None]") -> None:
+    def __init__(
+        self,
+        take: Callable[[bytes], None],
+        disconnect: "Callable[[_Connection], None]",
+        closed: "asyncio.Future[None]",
+    ) -> None:
         self._take = take
+        self._disconnect = disconnect
         self._reader = frames.FrameReader()
         self.closed = closed
 
@@ -232,5 +246,6 @@ class _Connection(asyncio.Protocol):
             self._take(content)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._disconnect(self)  # in this turn of the loop, before the next request is sent
         if not self.closed.done():
             self.closed.set_result(None)

@@ -6,15 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from ingest.errors import LogUnavailableError
 from ingest.log.process_writer import ProcessWriter
 from ingest.settings import Settings
-from tests.factories import Clock, Record
-from tests.log.writers import Opened, create, run, say
+from tests.factories import Clock, Record, make_event
+from tests.log.writers import Opened, append, create, run, say
 
 pytestmark = pytest.mark.sqlite
 
@@ -55,6 +57,39 @@ def test_unanswered_requests_get_503_when_the_process_dies_and_later_ones_are_st
     lost, again = run("process", settings, work)
     assert [type(each) for each in lost] == [LogUnavailableError, LogUnavailableError]
     assert again[0].status == "accepted"
+
+
+@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_requests_submitted_while_the_process_dies_are_answered(
+    loop: Callable[[], asyncio.AbstractEventLoop], settings: Settings
+) -> None:
+    """They are flushed in the turn of the loop that sees the end of the socket; in more than one frame."""
+
+    async def work(opened: Opened) -> tuple[list[Any], int]:
+        await opened.send(create())
+        opened.writer._queue_events = 10_000
+        submitted: list[asyncio.Future[Any]] = []
+        seen = asyncio.Event()
+
+        def submit() -> None:
+            for number in range(3):
+                events = [make_event(event_id=f"{number}-{each}") for each in range(2_000)]
+                submitted.append(opened.writer.submit(append(*events)))
+            seen.set()
+
+        def submit_in_the_next_turn() -> None:
+            asyncio.get_running_loop().call_soon(submit)
+
+        protocol = connection(opened).get_protocol()
+        protocol.eof_received = submit_in_the_next_turn  # type: ignore[attr-defined]
+        process(opened).kill()
+        await seen.wait()
+        answers = await asyncio.gather(*submitted, return_exceptions=True)
+        return answers, opened.writer.queued_events
+
+    answers, queued = run("process", settings, work, loop=loop)
+    assert [type(each) for each in answers] == [list] * 3
+    assert queued == 0
 
 
 def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicate(

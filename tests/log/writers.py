@@ -63,8 +63,9 @@ def run(
     work: Callable[[Opened], Awaitable[T]],
     clock: Clock | None = None,
     command: Sequence[str] = COMMAND,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> T:
-    """Return what `work` returns with a started writer, which stops at its end."""
+    """Return what `work` returns with a started writer, which stops at its end. `loop`: the kind of event loop."""
 
     async def main() -> T:
         opened = Opened(kind, settings, clock or Clock(), command)
@@ -75,7 +76,8 @@ def run(
             await asyncio.to_thread(opened.writer.stop)
             opened.close()
 
-    return asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(main())
 
 
 def append(*events: dict[str, Any]) -> Append:
