@@ -9,6 +9,9 @@ from dashboards import serve as dashboard
 from ingest.settings import Settings
 from pipelines import dagster_home as dagster_home
 
+CONVOLAKE = [sys.executable, "-P", "-m", "convolake"]
+"""`-P`: a file in the current folder must not be imported in place of a module."""
+
 
 class AddressError(Exception):
     """A server cannot listen on its configured address."""
@@ -27,9 +30,10 @@ class PortTakenError(AddressError):
 def log_services(settings: Settings, *, with_lake: bool = True) -> list[Service]:
     """Return the API and the lake. Of several APIs on one log, one runs with the lake."""
     _check_port("api", settings.host, settings.port, "--port or CONVOLAKE_PORT")
-    me = [sys.executable, "-m", "convolake"]
-    api = Service("api", [*me, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz")
-    return [api, Service("lake", [*me, "lake"])] if with_lake else [api]
+    api = Service(
+        "api", [*CONVOLAKE, "api"], url=f"{settings.url}/docs", probe=f"{settings.url}/readyz"
+    )
+    return [api, Service("lake", [*CONVOLAKE, "lake"])] if with_lake else [api]
 
 
 def all_services(settings: Settings) -> list[Service]:
@@ -60,10 +64,9 @@ def all_services(settings: Settings) -> list[Service]:
 
 def demo_services(settings: Settings, days: int) -> list[Service]:
     """Return simulated history, then a live trickle, and the bot of a public web chat."""
-    me = [sys.executable, "-m", "convolake"]
     return [
-        Service("simulation", [*me, "simulate", "--days", str(days), "--live"]),
-        Service("assistant", [*me, "assistant"], url=f"{settings.url}/chat"),
+        Service("simulation", [*CONVOLAKE, "simulate", "--days", str(days), "--live"]),
+        Service("assistant", [*CONVOLAKE, "assistant"], url=f"{settings.url}/chat"),
     ]
 
 

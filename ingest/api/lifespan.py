@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -51,7 +51,7 @@ from ingest.log.process_writer import ProcessWriter, WriterStart
 from ingest.log.queries import ConversationChannels
 from ingest.log.state_cache import StateCache
 from ingest.log.storage.engine import is_multi_writer, migrate, open_engine
-from ingest.log.storage.lock import acquire_log_lock
+from ingest.log.storage.lock import LogLock, acquire_log_lock
 from ingest.log.storage.store import Store
 from ingest.log.thread_writer import ThreadWriter
 from ingest.log.unread_messages import UnreadCounter
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
-WRITER_COMMAND = [sys.executable, "-m", "ingest.api.writer_process"]
+WRITER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.writer_process"]
+"""`-P`: a file in the current folder must not be imported in place of a module."""
 
 
 class LogBehindLakeError(RuntimeError):
@@ -77,7 +77,7 @@ async def lifespan(
     app: FastAPI, settings: Settings, clock: Clock, new_id: NewId
 ) -> AsyncIterator[None]:
     """Open everything that the routes share (`app.state.context`), and close it at the end."""
-    with acquire_log_lock(settings) as lock:
+    with await asyncio.to_thread(acquire_log_lock, settings) as lock:
         migrate(settings.database_url)
         write_engine = open_engine(settings.database_url)
         engine = open_engine(settings.database_url, read_only=True)
@@ -151,7 +151,7 @@ def _open_store(settings: Settings, engine: Engine) -> Store:
 def _open_writer(
     settings: Settings,
     store: Store,
-    lock: IO[str],
+    lock: LogLock,
     translator: Translator,
     clock: Clock,
     new_id: NewId,

@@ -35,7 +35,14 @@ def main(descriptor: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with socket.socket(fileno=descriptor) as connection:
-        start: WriterStart = pickle.loads(receive_frame(connection))  # noqa: S301 (from the API)
+        try:
+            start: WriterStart = pickle.loads(receive_frame(connection))  # noqa: S301 (from the API)
+            if not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return  # the API ended meanwhile: it does not get the log
+        except BlockingIOError:
+            pass  # no request yet
+        except ConnectionError:
+            return
         serve(connection, start)
 
 

@@ -34,6 +34,9 @@ RESTART_SECONDS = 10.0
 
 DRAIN_SECONDS = 5.0
 
+STARTED_AND_WAITS_SECONDS = 12.0
+"""An API has started by then, and one that finds another API at work has ended."""
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -156,6 +159,26 @@ def test_kills_of_the_api_leave_no_writer_and_lose_and_double_no_event(
     found(cycles=cycles(10, 50), **verdict.figures(), note=note)
     assert verdict.acknowledged > 20 * cycles(10, 50)
     assert verdict.ok, verdict
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_an_api_waits_for_the_writer_of_one_that_is_gone(settings: Settings) -> None:
+    """The old writer is in a commit that takes long; the new API is what a supervisor starts."""
+    key = get_or_create_local_key(settings, wall_clock())
+    with running(settings) as api, Client(settings.url, key) as client:
+        client.wait_until_ready()
+        open_conversations(client)
+        writer = writer_of(api)
+        os.kill(writer, signal.SIGSTOP)
+        api.kill()
+        api.wait()
+        with running(settings) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(STARTED_AND_WAITS_SECONDS)
+            os.kill(writer, signal.SIGCONT)
+            client.wait_until_ready()
+            assert _has_ended(writer)
 
 
 def _has_ended(pid: int) -> bool:

@@ -1,12 +1,12 @@
 """Both kinds of writer over one data folder, with the test's clock."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.api.lifespan import WRITER_COMMAND
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
@@ -21,7 +21,7 @@ from tests.factories import Clock, Ids, create_store, make_event, make_submissio
 
 T = TypeVar("T")
 Answer = list[Acknowledgement] | BaseException
-COMMAND = [sys.executable, "-m", "ingest.api.writer_process"]
+COMMAND = WRITER_COMMAND
 
 
 class Opened:
