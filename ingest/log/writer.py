@@ -6,6 +6,7 @@ LogUnavailableError. Nothing is acknowledged early.
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ingest.log.writer_requests import (
     WriterRequest,
     expected_events,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_TIMERS_PER_COMMIT = 500
 """Maximum conversations whose timers run in one commit, so that new events do not wait longer."""
@@ -123,7 +126,7 @@ class Writer(ABC):
         Raises LogUnavailableError if the queue is full, or the writer failed or stops.
         """
         if self.failure is not None or self._stopping:
-            raise LogUnavailableError("the log accepts no events now; /readyz says why")
+            raise LogUnavailableError(self.failure or "the API stops; send again")
         count = expected_events(request)
         if self._queued_events + count > self._queue_events and self._queued_events:
             raise LogUnavailableError("the write queue is full; send again in a second")
@@ -150,4 +153,7 @@ class Writer(ABC):
                 queued.result.set_exception(result)
             else:
                 queued.result.set_result(result)
-        self._publish(events)
+        try:
+            self._publish(events)
+        except Exception:  # they are stored: this must not fail the requests after them
+            logger.exception("%d events were stored and not published", len(events))

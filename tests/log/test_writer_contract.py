@@ -192,6 +192,22 @@ def test_committed_events_are_published_as_they_are_stored(kind: str, settings: 
         assert {name: getattr(event, name) for name in row} == row
 
 
+def test_an_error_in_publishing_fails_no_request(kind: str, settings: Settings) -> None:
+    async def work(opened: Opened) -> list[Answer]:
+        def fail(_: Any) -> None:
+            raise ValueError
+
+        await opened.send(create())
+        opened.writer._publish = fail
+        first = await opened.send(say("m1"), say("m2"))
+        later = opened.writer.submit(say("m3", text="x" * 20_000))
+        return first + await opened.send(say("m4")) + [await later]
+
+    answers = acknowledged(run(kind, settings, work))
+    assert [each.status for each in answers] == ["accepted"] * 4
+    assert len(rows(settings)) == 5
+
+
 def test_requests_of_one_moment_share_a_commit(kind: str, settings: Settings) -> None:
     async def work(opened: Opened) -> tuple[int, int, int]:
         await opened.send(*(create(f"c{number}") for number in range(50)))
