@@ -64,7 +64,7 @@ def explain(error: NoKeyError | ClientError) -> str:
             return "The conversation API does not know this conversation."
         case ProblemError(code="conversation_closed"):
             return "This conversation is closed, and closed is final."
-        case ProblemError(code="rate_limited" | "log_unavailable"):
+        case ProblemError(code="rate_limited" | "log_unavailable" | "outcome_unknown"):
             return "The conversation API is busy. Try again in a moment."
         case _:
             return "The conversation API rejected the request."

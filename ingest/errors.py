@@ -36,6 +36,7 @@ IngestError
 │   ├── HookFailedError          a required hook did not answer
 │   └── EventConflictError       another event has the id or the Idempotency-Key
 └── LogUnavailableError          nothing is wrong with the event; try again
+    └── OutcomeUnknownError      the request may be stored
 No error repeats the input: `field` is a place, `detail` is our text.
 """
 
@@ -522,3 +523,13 @@ class LogUnavailableError(IngestError):
     code = "log_unavailable"
     title = "The log is unavailable"
     retryable = True
+
+
+class OutcomeUnknownError(LogUnavailableError):
+    """The log did not answer, and may have stored the request. Send it again with the same ids.
+
+    A repeat is stored once only with an event_id, a message_id or an Idempotency-Key.
+    """
+
+    code = "outcome_unknown"
+    title = "It is unknown whether the request was stored"

@@ -14,6 +14,7 @@ from ingest.errors import (
     LogUnavailableError,
     MalformedBodyError,
     MissingScopeError,
+    OutcomeUnknownError,
     RateLimitedError,
     TooLargeError,
     UnauthorizedError,
@@ -50,6 +51,8 @@ READ_ERRORS = (
 
 def problem_responses(errors: tuple[type[IngestError], ...]) -> dict[int | str, dict[str, Any]]:
     """Return the responses of a route that may raise `errors`, with an example of each."""
+    if LogUnavailableError in errors:
+        errors = (*errors, OutcomeUnknownError)
     by_status: dict[int, list[type[IngestError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from ingest.clock import Clock, NewId
-from ingest.errors import LogUnavailableError
+from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.deferred_appends import Builders, build_appends
@@ -112,16 +112,20 @@ class Committer:
         yield committed
 
     def _handle_failure(self, error: Exception) -> LogUnavailableError:
+        if self._failure is not None:
+            return LogUnavailableError(self._failure)
         logger.error("a commit of the log failed", exc_info=error)
         kind = type(error).__name__
-        if self._failure is None and self._store.is_fatal(error, is_committing=self._committing):
+        if self._store.is_fatal(error, is_committing=self._committing):
             self._failure = f"a commit failed ({kind}); restart to read the truth from disk"
         self._error = f"the last commit failed ({kind}); the writer retries"
         try:
             self._store.rollback()
         except Exception:
             logger.exception("the rollback failed too")
-        return LogUnavailableError("the commit failed; nothing of this request was acknowledged")
+        if self._failure is not None or self._store.is_disconnected:
+            return OutcomeUnknownError("the commit failed, and may be on disk")
+        return LogUnavailableError("the commit failed; nothing of this request was stored")
 
     def _commit(self, batch: Sequence[Received]) -> tuple[Sequence[Result], list[StoredEvent]]:
         if self._failure is not None:
