@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ingest.log.storage.keyed_rows import Reader
-from ingest.log.writer_requests import Append, DeferredAppend, WriterRequest
+from ingest.log.writer_requests import Append, DeferredAppend, UnreadableRequest, WriterRequest
 
 Build = Callable[[Sequence[Any], Reader], Sequence[Append | Exception]]
 """Receives the contents of one commit together, where the writer runs, and a reader on the writer's own connection.
@@ -19,8 +19,14 @@ Builders = Mapping[str, Build]
 def build_appends(
     requests: Sequence[WriterRequest], builders: Builders, reader: Reader
 ) -> list[WriterRequest | Exception]:
-    """Return the requests with an append in place of each deferred one, or the error of its building."""
-    built: list[WriterRequest | Exception] = list(requests)
+    """Return the requests with an append in place of each deferred one, or the error of its building.
+
+    A request that cannot be read gets an error too.
+    """
+    built: list[WriterRequest | Exception] = [
+        RuntimeError(each.reason) if isinstance(each, UnreadableRequest) else each
+        for each in requests
+    ]
     deferred = [
         (number, each) for number, each in enumerate(requests) if isinstance(each, DeferredAppend)
     ]

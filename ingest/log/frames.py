@@ -26,6 +26,7 @@ from ingest.log.writer_requests import (
     DeferredAppend,
     Execute,
     IncomingEvent,
+    UnreadableRequest,
     WriterRequest,
 )
 
@@ -82,7 +83,7 @@ class _Event(StoredEvent, array_like=True, kw_only=True):
     """An event as an array: half as long."""
 
 
-class _Answer(Struct, array_like=True):
+class Answer(Struct, array_like=True):
     """The result of one request. `outcome`: that of a deferred append, pickled."""
 
     acknowledgements: list[Acknowledgement] = []
@@ -92,7 +93,7 @@ class _Answer(Struct, array_like=True):
 
 class _Commit(Struct, array_like=True):
     status: LogStatus
-    answers: list[_Answer]
+    answers: list[Answer]
     events: Sequence[Any]
     damaged: DamagedStates | None
 
@@ -104,7 +105,7 @@ class Commit(Struct, array_like=True):
     """
 
     status: LogStatus
-    answers: list[_Answer]
+    answers: list[Answer]
     events: list[_Event]
     damaged: DamagedStates | None
 
@@ -210,12 +211,21 @@ def decode_requests(content: bytes) -> tuple[int, list[Received]]:
 
 def _to_received(wire: _ReadAppend | bytes) -> Received:
     if isinstance(wire, bytes):
-        received: Received = pickle.loads(wire)  # noqa: S301 (our own process)
-        return received
+        return _unpickled(wire)
     append = Append(
         wire.source, wire.path, wire.received, wire.events, wire.replay_of, wire.channels
     )
     return Received(append, wire.received_at)
+
+
+def _unpickled(content: bytes) -> Received:
+    """Return a request; or one that says why it cannot be read: it must not fail the others."""
+    try:
+        received: Received = pickle.loads(content)  # noqa: S301 (our own process)
+    except Exception as error:
+        reason = f"the writer cannot read the request ({type(error).__name__})"
+        return Received(UnreadableRequest(reason), 0)
+    return received
 
 
 def encode_commit(
@@ -233,17 +243,17 @@ def encode_commit(
     return frame(_encode(_Commit(status, answers, rows, damaged)))
 
 
-def _answer(request: WriterRequest, result: Result) -> _Answer:
+def _answer(request: WriterRequest, result: Result) -> Answer:
     if isinstance(result, IngestError):
-        return _Answer(error=result)
+        return Answer(error=result)
     if isinstance(result, Exception):  # one of a library may not survive pickling
-        return _Answer(error=RuntimeError(f"{type(result).__name__}: {result}"))
+        return Answer(error=RuntimeError(f"{type(result).__name__}: {result}"))
     if isinstance(request, DeferredAppend):
-        return _Answer(result, outcome=pickle.dumps(request.outcome))
-    return _Answer(result)
+        return Answer(result, outcome=pickle.dumps(request.outcome))
+    return Answer(result)
 
 
-def take_answer(request: WriterRequest, answer: _Answer) -> Result:
+def take_answer(request: WriterRequest, answer: Answer) -> Result:
     """Return the result of a request, whose outcome it sets."""
     if isinstance(request, DeferredAppend) and answer.outcome is not None:
         request.outcome = pickle.loads(answer.outcome)  # noqa: S301 (our own process)

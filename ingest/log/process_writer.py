@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import pickle
+import signal
 import socket
 import subprocess
 from collections import deque
@@ -14,10 +15,10 @@ import msgspec
 from sqlalchemy import Dialect
 
 from ingest.clock import Clock
-from ingest.errors import LogUnavailableError
+from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.events.stored_event import StoredEvent
 from ingest.log import frames
-from ingest.log.committer import LogStatus
+from ingest.log.committer import LogStatus, Result
 from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.state_reader import unreadable_states
 from ingest.log.writer import STOP_TIMEOUT_SECONDS, Queued, Writer
@@ -47,9 +48,9 @@ class WriterStart:
 class ProcessWriter(Writer):
     """Sends the requests of one turn of the event loop together, and gets their results in the same order.
 
-    If the process ends, requests that it did not answer get LogUnavailableError, and may be on disk: a
-    client that sends them again meets a duplicate. The process starts again; new requests wait for it.
-    If this process ends, the other commits what it has received, and ends too.
+    If the process ends, requests that it did not answer get OutcomeUnknownError: they may be on disk. The
+    process starts again, and new requests wait for it; but not after a `failure`, which only a restart of
+    the API ends. If this process ends, the other finishes its commit, and ends too.
     """
 
     def __init__(
@@ -147,8 +148,14 @@ class ProcessWriter(Writer):
 
     def _disconnect(self, connection: "_Connection") -> None:
         """Send nothing more: the other end has closed."""
-        if self._connection is connection:
-            self._connection = None
+        if self._connection is not connection:
+            return
+        self._connection = None
+        self._busy_since = self._clock()  # until the process has ended
+        if not self._stopping:
+            self._report("the connection to the writer's process closed; it starts again")
+        error = "the writer ended before it answered; its last commit may be on disk"
+        self._reject(self._unanswered, OutcomeUnknownError(error))
 
     def _take(self, content: bytes) -> None:
         """Resolve the requests that a frame answers."""
@@ -158,25 +165,32 @@ class ProcessWriter(Writer):
             unreadable_states.add(commit.damaged)
         batch = [self._unanswered.popleft() for _ in commit.answers]
         results = [
-            frames.take_answer(queued.request, answer)
-            for queued, answer in zip(batch, commit.answers, strict=True)
+            _result(queued, answer) for queued, answer in zip(batch, commit.answers, strict=True)
         ]
         self._busy_since = self._clock() if self._unanswered else None
         self._resolve(batch, results, commit.events, commit.status)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._pending or not self._stopping:
+        while self.failure is None and (self._pending or not self._stopping):
             started = loop.time()
             try:
-                code = await self._serve()
+                await self._serve_once()
             except Exception:
-                logger.exception("the writer's process did not start")
-                code = -1
-            self._fail(code)
-            if not self._stopping:
-                logger.error("the writer's process ended (%d); it starts again", code)
-                await asyncio.sleep(max(0.0, started + RESTART_SECONDS - loop.time()))
+                logger.exception("the writer's process could not be supervised; it starts again")
+            await self._pause(started + RESTART_SECONDS - loop.time())
+
+    async def _pause(self, seconds: float) -> None:
+        if self.failure is None and not self._stopping:
+            await asyncio.sleep(max(0.0, seconds))
+
+    async def _serve_once(self) -> None:
+        try:
+            code = await self._serve()
+        except Exception:
+            logger.exception("the writer's process did not start")
+            code = -1
+        self._fail(code)
 
     async def _serve(self) -> int:
         """Start the process and return its exit code at its end."""
@@ -188,38 +202,58 @@ class ProcessWriter(Writer):
         _, connection = await loop.create_unix_connection(
             lambda: _Connection(self._take, self._disconnect, loop.create_future()), sock=ours
         )
-        with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 (our own command)
-                [*self._command, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *self._inherits],
-            )
-        start = dataclasses.replace(self._start, after=self.position)
-        connection.transport.write(frames.frame(pickle.dumps(start)))
-        self._connection = connection
-        self._flush()
-        if self._stopping:
-            connection.transport.write_eof()
-        await connection.closed
+        try:
+            with theirs:
+                self.process = self._spawn(theirs.fileno())
+            start = dataclasses.replace(self._start, after=self.position)
+            connection.transport.write(frames.frame(pickle.dumps(start)))
+            self._connection = connection
+            self._flush()
+            if self._stopping:
+                connection.transport.write_eof()
+            await connection.closed
+        finally:
+            connection.transport.close()
         return await loop.run_in_executor(None, self.process.wait)
 
+    def _spawn(self, descriptor: int) -> "subprocess.Popen[bytes]":
+        """Start the process. Signals are blocked in it, so that none ends it before it ignores them."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            return subprocess.Popen(  # noqa: S603 (our own command)
+                [*self._command, str(descriptor)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[descriptor, *self._inherits],
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
     def _fail(self, code: int) -> None:
-        """Fail what the process did not answer; and what waits, if the process never opened the log."""
+        """Report the end of the process. Fail what waits, if no process can take it."""
         self._busy_since = None
         if not self._stopping:
-            error = f"the writer's process ended ({code}); it starts again"
-            self._status = msgspec.structs.replace(self._status, error=error)
-        self._reject(self._unanswered)
-        if not self._is_open:
-            self._reject(self._pending)
+            self._report(f"the writer's process ended ({code}); it starts again")
+        if self.failure is not None or not self._is_open:
+            error = self.failure or "the writer does not start; nothing of this request was stored"
+            self._reject(self._pending, LogUnavailableError(error))
 
-    def _reject(self, some: "deque[Queued] | list[Queued]") -> None:
+    def _report(self, error: str) -> None:
+        if self.failure is None:
+            logger.error(error)
+            self._status = msgspec.structs.replace(self._status, error=error)
+
+    def _reject(self, some: "deque[Queued] | list[Queued]", error: LogUnavailableError) -> None:
         batch = list(some)
         some.clear()
-        error = LogUnavailableError(
-            "the writer ended before it answered; send again: what was stored is met as a duplicate"
-        )
         self._resolve(batch, [error] * len(batch), [], self._status)
+
+
+def _result(queued: Queued, answer: frames.Answer) -> Result:
+    try:
+        return frames.take_answer(queued.request, answer)
+    except Exception:
+        logger.exception("an answer of the writer cannot be read")
+        return OutcomeUnknownError("the writer's answer cannot be read")
 
 
 class _Connection(asyncio.Protocol):

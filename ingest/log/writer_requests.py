@@ -124,6 +124,13 @@ class ReleaseReviewItem:
     conversation_id: str
 
 
+@dataclass(slots=True)
+class UnreadableRequest:
+    """A request that did not reach the writer as it was sent; it gets an error."""
+
+    reason: str
+
+
 WriterRequest = (
     Append
     | ClaimReviewItem
@@ -132,6 +139,7 @@ WriterRequest = (
     | RecordPresence
     | ReleaseReviewItem
     | RunTimers
+    | UnreadableRequest
 )
 
 

@@ -56,7 +56,7 @@ class WriterServer:
                 for results, events in self._committer.commit(batch):
                     self._send(list(islice(waiting, len(results))), results, events)
         except ConnectionError:
-            logger.warning("the API is gone; what it sent is committed")
+            logger.warning("the API is gone; the commit that it waited for is done")
         finally:
             self._committer.close()
 

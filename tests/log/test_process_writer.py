@@ -2,21 +2,26 @@
 
 import asyncio
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import uvloop
 
-from ingest.errors import LogUnavailableError
-from ingest.log.process_writer import ProcessWriter
+from ingest.errors import LogUnavailableError, OutcomeUnknownError
+from ingest.log import frames
+from ingest.log.process_writer import ProcessWriter, WriterStart
+from ingest.log.writer_requests import DeferredAppend
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_event
-from tests.log.writers import Opened, append, create, run, say
+from tests.log.writers import COMMAND, Opened, append, create, run, say
 
 pytestmark = pytest.mark.sqlite
 
@@ -55,7 +60,7 @@ def test_unanswered_requests_get_503_when_the_process_dies_and_later_ones_are_st
         return lost, again
 
     lost, again = run("process", settings, work)
-    assert [type(each) for each in lost] == [LogUnavailableError, LogUnavailableError]
+    assert [type(each) for each in lost] == [OutcomeUnknownError, OutcomeUnknownError]
     assert again[0].status == "accepted"
 
 
@@ -101,7 +106,7 @@ def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicat
         await asyncio.sleep(0)
         connection(opened).get_extra_info("socket").shutdown(socket.SHUT_RD)  # loses the answer
         process(opened).send_signal(signal.SIGCONT)
-        with pytest.raises(LogUnavailableError):
+        with pytest.raises(OutcomeUnknownError):
             await unanswered
         (again,) = await opened.writer.submit(say("m1"))
         return again, [each.position for each in opened.published]
@@ -110,6 +115,106 @@ def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicat
     assert again.status == "duplicate"
     assert positions == list(range(1, len(positions) + 1))
     assert len(positions) == 3
+
+
+def test_requests_are_answered_and_readiness_tells_when_the_process_lives_on_without_its_socket(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> str | None:
+        await opened.send(create())
+        (unanswered,) = held_up(opened, say("m1"))
+        await asyncio.sleep(0)
+        connection(opened).abort()
+        with pytest.raises(OutcomeUnknownError):
+            await unanswered
+        error = opened.writer.last_error
+        process(opened).send_signal(signal.SIGCONT)
+        await opened.send(say("m2"))
+        return error
+
+    error = run("process", settings, work)
+    assert error == "the connection to the writer's process closed; it starts again"
+
+
+def test_after_a_failed_flush_no_other_process_starts(settings: Settings) -> None:
+    """Only a restart of the API reads the disk."""
+
+    async def work(opened: Opened) -> tuple[bool, str | None]:
+        await opened.send(create())
+        failed = msgspec.structs.replace(opened.writer._status, failure="a commit failed")
+        opened.writer._resolve([], [], [], failed)  # as its answer says
+        first = process(opened)
+        first.kill()
+        assert isinstance(opened.writer, ProcessWriter)
+        assert opened.writer._task is not None
+        await asyncio.wait_for(asyncio.shield(opened.writer._task), 20)
+        with pytest.raises(LogUnavailableError, match="a commit failed"):
+            opened.writer.submit(say("m3"))
+        return process(opened) is first, opened.writer.failure
+
+    is_same, failure = run("process", settings, work)
+    assert is_same
+    assert failure == "a commit failed"
+
+
+class Unreadable:
+    """It can be pickled, and not be read again."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def test_a_request_that_the_process_cannot_read_gets_an_error_and_fails_no_other(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> tuple[list[Any], bool]:
+        await opened.send(create())
+        first = process(opened)
+        answers = await opened.send(say("m1"), DeferredAppend("x", Unreadable(), 1), say("m2"))
+        return answers, process(opened) is first
+
+    (one, unread, two), is_same = run("process", settings, work)
+    assert [one[0].status, two[0].status] == ["accepted", "accepted"]
+    assert "the writer cannot read the request (ValueError)" in str(unread)
+    assert is_same
+
+
+def test_the_process_imports_nothing_from_the_current_folder(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    (folder / "msgspec.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(folder)
+
+    async def work(opened: Opened) -> str:
+        (answer,) = await opened.writer.submit(create())
+        return str(answer.status)
+
+    assert run("process", settings, work) == "accepted"
+
+
+def test_a_signal_while_the_process_starts_does_not_end_it(settings: Settings) -> None:
+    async def work(opened: Opened) -> tuple[str, bool]:
+        while (first := opened.writer.process) is None:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            first.send_signal(number)
+        (answer,) = await opened.writer.submit(create())
+        return str(answer.status), process(opened) is first
+
+    assert run("process", settings, work) == ("accepted", True)
+
+
+def test_a_process_whose_api_ends_while_it_starts_does_not_open_the_log(settings: Settings) -> None:
+    start = WriterStart(settings, 0, has_wall_clock=True)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        started = subprocess.Popen([*COMMAND, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    with ours:
+        ours.sendall(frames.frame(pickle.dumps(start)))
+    assert started.wait(30) == 0
+    assert not settings.store_path.exists()
 
 
 def test_a_process_that_hangs_is_reported_and_its_requests_wait(settings: Settings) -> None:
@@ -133,6 +238,8 @@ def test_a_process_that_never_starts_is_reported_and_requests_get_503(settings: 
     async def work(opened: Opened) -> str | None:
         with pytest.raises(LogUnavailableError):
             await opened.writer.submit(create())
+        while "ended" not in str(opened.writer.last_error):
+            await asyncio.sleep(0)
         return opened.writer.last_error
 
     error = run("process", settings, work, command=[sys.executable, "-c", "raise SystemExit(3)"])
@@ -150,7 +257,7 @@ def test_the_process_leaves_signals_to_the_api(settings: Settings) -> None:
     assert run("process", settings, work) == "accepted"
 
 
-def test_the_process_commits_what_it_received_and_ends_when_the_api_is_gone(
+def test_the_process_finishes_its_commit_and_ends_when_the_api_is_gone(
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> int:
