@@ -109,7 +109,12 @@ def api_server(
     """
     settings = Settings(data=data, port=free_port())
     key = _create_key(settings, source)
-    environment = {"CONVOLAKE_DATA": str(data), "CONVOLAKE_PORT": str(settings.port), **more}
+    environment = {
+        "CONVOLAKE_DATA": str(data),
+        "CONVOLAKE_PORT": str(settings.port),
+        "PYTHONPATH": str(source),  # of the writer's process too
+        **more,
+    }
     log = data.with_suffix(".log")
     with running([sys.executable, "-m", *module], environment, log, source) as process:
         server = Server(settings.port, key, process, settings)
