@@ -90,6 +90,11 @@ def writer_of(api: "subprocess.Popen[bytes]") -> int:
     return int(children[-1]) if children else api.pid
 
 
+def has_child(api: "subprocess.Popen[bytes]") -> bool:
+    """Whether a process that the API started runs, or was not waited for."""
+    return bool(Path(f"/proc/{api.pid}/task/{api.pid}/children").read_text().split())
+
+
 def open_conversations(client: Client) -> None:
     """The conversations that `Load` writes to."""
     events = [

@@ -3,6 +3,8 @@
 The kernel marks the pages of a failed fsync as clean: the next fsync succeeds and says nothing.
 """
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
+from tests.api_server import wait_until
 from tests.factories import free_port, make_event
 from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
-from tests.faults.processes import open_conversations, running, writer_of
+from tests.faults.processes import has_child, open_conversations, running, writer_of
 from tests.faults.tracing import needs_strace, traced
 from tests.faults.writing import Writer
 
@@ -94,6 +97,26 @@ def test_after_a_failed_fsync_no_event_is_acknowledged_until_a_restart(
     assert all(status == 503 and "restart" in detail for status, detail in ready)
     send_again(settings, key, acknowledged)
     assert check(acknowledged, settings).ok
+
+
+def test_the_end_of_the_writer_does_not_end_a_failure(settings: Settings) -> None:
+    key = get_or_create_local_key(settings, wall_clock())
+    acknowledged = AcknowledgedEvents()
+    failing = ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=1"]
+    with running(settings) as api:
+        with Client(settings.url, key) as client:
+            client.wait_until_ready()
+            open_conversations(client)
+        writer = writer_of(api)
+        with Writer(settings, key, acknowledged) as client_of_one:
+            with traced(writer, settings.data.parent / "trace", *failing):
+                codes = [client_of_one.write().json()["code"] for _ in range(2)]
+            os.kill(writer, signal.SIGKILL)
+            wait_until(lambda: not has_child(api), 20, "the end of the writer")
+            client_of_one.write_for(2)  # longer than a restart takes
+            assert {each.status_code for each in client_of_one.answers} == {503}
+            assert "restart" in client_of_one.readiness().json()["detail"]
+    assert codes == ["outcome_unknown", "log_unavailable"]
 
 
 @pytest.mark.control("fsync error")
