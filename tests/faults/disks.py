@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.api_server import wait_until
+
 SHUTDOWN = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125
 """EXT4_IOC_SHUTDOWN, `_IOR('X', 125, u32)`."""
 WITHOUT_FLUSH = 2
@@ -49,7 +51,7 @@ class CutDisk:
             os.close(folder)
 
     def unmount(self) -> None:
-        _run("umount", str(self.path))
+        _unmount(self.path)
 
 
 @contextmanager
@@ -71,12 +73,17 @@ def small_disk(path: Path, megabytes: int) -> Iterator[None]:
     try:
         yield
     finally:
-        _run("umount", str(path))
+        _unmount(path)
 
 
 def enlarge(path: Path, megabytes: int) -> None:
     """Give a small disk more room while it is in use."""
     _run("mount", "-o", f"remount,size={megabytes}m", str(path))
+
+
+def _unmount(path: Path) -> None:
+    """Unmount; the kernel may need a moment to close the files of processes that were killed."""
+    wait_until(lambda: not subprocess.run(["umount", path], check=False).returncode, 10, "umount")
 
 
 def _run(*command: str) -> None:
