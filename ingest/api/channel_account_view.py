@@ -27,13 +27,13 @@ class Policy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     send: Literal["at_most_once", "at_least_once"] = "at_most_once"
-    requests_per_second: float | None = Field(None, gt=0, le=10_000)
+    requests_per_second: float | None = Field(None, gt=0, le=10_000, strict=True)
     binding: Literal["address", "address_and_channel", "contact"] = "address"
     new_conversation_after: int | None = Field(
-        None, ge=0, le=10 * 365 * 86_400, description="seconds without a message"
+        None, ge=0, le=10 * 365 * 86_400, strict=True, description="seconds without a message"
     )
     automatic_replies_per_hour: int = Field(
-        3, ge=0, le=10_000, description="mails of bots and the system to one contact"
+        3, ge=0, le=10_000, strict=True, description="mails of bots and the system to one contact"
     )
 
     def stored(self) -> AccountPolicy:

@@ -106,6 +106,23 @@ def test_options_and_policy_can_be_changed(shop: Shop) -> None:
     assert answer["policy"]["binding"] == "contact"
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"new_conversation_after": False},
+        {"new_conversation_after": "60"},
+        {"automatic_replies_per_hour": True},
+        {"requests_per_second": True},
+    ],
+)
+def test_a_number_of_a_policy_is_a_number(shop: Shop, policy: dict[str, Any]) -> None:
+    answer = shop.installation.http.patch("/v1/channels/shop", json={"policy": policy})
+    assert (answer.status_code, answer.json()["field"]) == (422, f"body.policy.{next(iter(policy))}")
+    numbers = {"requests_per_second": 2, "new_conversation_after": 60}
+    answer = shop.installation.http.patch("/v1/channels/shop", json={"policy": numbers})
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_removed_account_is_gone_and_its_events_stay(shop: Shop) -> None:
     shop.send(message())
     assert shop.installation.http.delete("/v1/channels/shop").status_code == 200
