@@ -117,7 +117,10 @@ def test_options_and_policy_can_be_changed(shop: Shop) -> None:
 )
 def test_a_number_of_a_policy_is_a_number(shop: Shop, policy: dict[str, Any]) -> None:
     answer = shop.installation.http.patch("/v1/channels/shop", json={"policy": policy})
-    assert (answer.status_code, answer.json()["field"]) == (422, f"body.policy.{next(iter(policy))}")
+    assert (answer.status_code, answer.json()["field"]) == (
+        422,
+        f"body.policy.{next(iter(policy))}",
+    )
     numbers = {"requests_per_second": 2, "new_conversation_after": 60}
     answer = shop.installation.http.patch("/v1/channels/shop", json={"policy": numbers})
     assert answer.status_code == 200, answer.text
