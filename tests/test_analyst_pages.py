@@ -179,7 +179,7 @@ def test_a_value_is_shown_with_its_unit(value: float | None, unit: str, shown: s
 def test_the_funnel_counts_every_handoff_at_the_stage_that_it_reached(
     simulated: Settings, handoffs: list[Row]
 ) -> None:
-    funnel = load_handoffs(simulated.warehouse_path, WEEK).funnel
+    funnel = load_handoffs(simulated.warehouse_path, WEEK, WEEK.period).funnel
     accepted = [each for each in handoffs if each["wait"] is not None]
     assert funnel["requested"] == len(handoffs) > 50
     assert funnel["accepted"] == len(accepted) > 0
@@ -196,7 +196,7 @@ def test_the_funnel_counts_every_handoff_at_the_stage_that_it_reached(
 def test_the_waits_and_reasons_are_those_of_the_events(
     simulated: Settings, handoffs: list[Row]
 ) -> None:
-    found = load_handoffs(simulated.warehouse_path, WEEK)
+    found = load_handoffs(simulated.warehouse_path, WEEK, WEEK.period)
     steps = {1: 0, 2: 30, 3: 60, 4: 120, 5: 300, 6: 900, 7: 3600}
     waits = [each["wait"] for each in handoffs if each["wait"] is not None]
     expected = Counter(
@@ -213,7 +213,7 @@ def test_the_waits_and_reasons_are_those_of_the_events(
 def test_the_heat_map_has_every_request_in_its_hour(
     simulated: Settings, handoffs: list[Row]
 ) -> None:
-    found = load_handoffs(simulated.warehouse_path, WEEK).by_hour
+    found = load_handoffs(simulated.warehouse_path, WEEK, WEEK.period).by_hour
     expected = Counter((each["at"].isoweekday(), each["at"].hour) for each in handoffs)
     assert {row[:2]: row[2] for row in found.rows()} == expected
 
@@ -233,6 +233,6 @@ def test_the_handoffs_page_shows_the_tables_and_says_when_there_is_none(
 def test_a_reason_opens_its_handoffs(
     open_page: Callable[..., AppTest], simulated: Settings
 ) -> None:
-    name, requested = load_handoffs(simulated.warehouse_path, WEEK).reasons.row(0)[:2]
+    name, requested = load_handoffs(simulated.warehouse_path, WEEK, WEEK.period).reasons.row(0)[:2]
     app = open_page("metrics", **(behind("reasons", name, WEEK.period) or {}))
     assert any(f"of {requested:,} cases" in each.value for each in app.caption)

@@ -35,7 +35,7 @@ def funnel(frame: pl.DataFrame) -> alt.Chart:
 
 
 def waits(frame: pl.DataFrame) -> alt.Chart:
-    """Return how many handoffs waited how long, to the acceptance and to the first reply."""
+    """Return how many handoffs waited how long, on each clock: `clock`, `step` and `handoffs`."""
     named = frame.with_columns(
         wait=pl.col("step").replace_strict(STEPS, return_dtype=pl.String),
     )
@@ -48,7 +48,7 @@ def waits(frame: pl.DataFrame) -> alt.Chart:
             y=alt.Y("handoffs:Q", title=None, axis=alt.Axis(tickMinStep=1, format=",.0f")),
             color=alt.Color(
                 "clock:N",
-                scale=alt.Scale(range=[PALETTE[0], PALETTE[1]]),
+                scale=alt.Scale(range=PALETTE[:3]),
                 legend=alt.Legend(title=None, orient="bottom"),
             ),
             tooltip=[

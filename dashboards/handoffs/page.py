@@ -43,7 +43,7 @@ COLUMNS: dict[str, Any] = {
 def show(warehouse: Path, bounds: Bounds, whole: Period) -> None:
     """Show the handoffs that were requested in the chosen period."""
     scope = filters.choose_scope(bounds, whole)
-    found = data.load_handoffs(warehouse, scope)
+    found = data.load_handoffs(warehouse, scope, whole, has_business_hours=bool(bounds.hours_zones))
     period = scope.period
     st.caption(
         f"Handoffs requested {formatting.days(period.first_on, period.last_on)} "
@@ -73,7 +73,7 @@ def _show_charts(found: Handoffs, bounds: Bounds) -> None:
         st.altair_chart(charts.funnel(stages), alt="Handoffs by stage")
     with right.container(border=True):
         st.subheader("How long customers waited", anchor=False)
-        st.caption("Handoffs by wait from the request, on two clocks")
+        st.caption(_clocks(bounds))
         st.altair_chart(charts.waits(found.waits), alt="Handoffs by wait")
     with st.container(border=True):
         st.subheader("When they were requested", anchor=False)
@@ -81,6 +81,13 @@ def _show_charts(found: Handoffs, bounds: Bounds) -> None:
         st.altair_chart(
             hour_map(found.by_hour, "requested", "Handoffs"), alt="Handoffs by weekday and hour"
         )
+
+
+def _clocks(bounds: Bounds) -> str:
+    if not bounds.hours_zones:
+        return "Handoffs by wait from the request, every hour counted"
+    zones = ", ".join(bounds.hours_zones)
+    return f"Handoffs by wait from the request, every hour counted and in business hours ({zones})"
 
 
 def _show_groups(key: str, groups: pl.DataFrame, page: str, scope: Scope, whole: Period) -> None:

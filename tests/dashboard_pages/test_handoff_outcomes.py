@@ -61,7 +61,7 @@ def ended(record: Record, clock: Clock) -> Record:
 
 def test_the_filter_by_an_outcome_finds_the_handoffs_that_the_funnel_counts(ended: Record) -> None:
     warehouse = ended.settings.warehouse_path
-    funnel = load_handoffs(warehouse, SCOPE).funnel
+    funnel = load_handoffs(warehouse, SCOPE, SCOPE.period).funnel
     listed = {
         outcome: load_conversations(warehouse, SCOPE, Search(outcome=outcome), 1).rows
         for outcome in EXPECTED

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.filter_state import Period
-from dashboards.handoffs.data import behind
+from dashboards.filter_state import Period, Scope
+from dashboards.handoffs.charts import STEPS
+from dashboards.handoffs.data import IN_BUSINESS_HOURS, behind, in_steps, load_handoffs
 from ingest.settings import Settings
 from tests.dashboard_pages.data_folder import settings_of, small
 from tests.dashboard_pages.stories import NOW
@@ -81,3 +84,45 @@ def test_handoffs_without_a_queue_are_a_row_that_opens_nothing(
         "none",
     ]
     assert behind("queues", None, Period(DAY, DAY)) is None
+
+
+FRIDAY, MONDAY = date(2026, 3, 20), date(2026, 3, 23)
+
+
+def test_a_wait_over_a_weekend_is_short_in_business_hours(tmp_path: Path) -> None:
+    hours = tmp_path / "business_hours.toml"
+    hours.write_text(OPEN)
+    settings = settings_of(tmp_path / "data").model_copy(update={"business_hours": hours})
+    asked, accepted = f"{FRIDAY}T16:59:00+01:00", f"{MONDAY}T09:01:00+01:00"
+    of = {"conversation_id": "c1", "handoff_id": "h1"}
+    agent = {"participant_id": "jonas", "participant_role": "agent"}
+    Record(settings, Clock(NOW)).publish(
+        [
+            small("c1") | {"happened_at": "2026-03-18T12:00:00Z"},
+            make_event("handoff.requested", happened_at=asked, **of),
+            make_event("handoff.accepted", happened_at=accepted, **of, **agent),
+        ]
+    )
+    scope = Scope(Period(FRIDAY, FRIDAY))
+
+    def waits(*, has_business_hours: bool) -> list[tuple[object, ...]]:
+        found = load_handoffs(
+            settings.warehouse_path,
+            scope,
+            Period(FRIDAY, MONDAY),
+            has_business_hours=has_business_hours,
+        )
+        return found.waits.rows()
+
+    day_long, two_minutes = 7, 4
+    assert waits(has_business_hours=False) == [("to acceptance", day_long, 1)]
+    assert waits(has_business_hours=True) == [
+        ("to acceptance", day_long, 1),
+        (IN_BUSINESS_HOURS, two_minutes, 1),
+    ]
+
+
+def test_each_step_begins_with_its_second() -> None:
+    seconds = [0, 29, 30, 59, 60, 119, 120, 299, 300, 899, 900, 3599, 3600, 10**6]
+    waits = pl.DataFrame({"clock": "c", "seconds": seconds, "handoffs": 1})
+    assert in_steps(waits).rows() == [("c", step, 2) for step in STEPS]

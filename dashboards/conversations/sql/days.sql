@@ -1,6 +1,6 @@
 -- Days of the conversations in the period. Their handoffs, ratings and messages are from the
--- earliest to the latest day. The usual days hold nearly all of their messages; a search reads those
--- outside of them for the few long conversations only.
+-- earliest to the latest day. The usual days hold nearly all of their messages; a search reads
+-- those outside of them for the few long conversations only.
 
 select
     min(first_on) as earliest_on,

@@ -1,4 +1,5 @@
--- One row per step of the wait, from the request to the acceptance and to the first reply.
+-- Handoffs by the seconds that they waited, from the request to the acceptance and to the first
+-- reply.
 
 with
 
@@ -30,17 +31,9 @@ steps as (
 
 select
     clock,
-    case
-        when seconds < 30 then 1
-        when seconds < 60 then 2
-        when seconds < 120 then 3
-        when seconds < 300 then 4
-        when seconds < 900 then 5
-        when seconds < 3600 then 6
-        else 7
-    end as step,
+    seconds,
     count(*) as handoffs
 from steps
 where seconds is not null
-group by clock, step
-order by clock, step
+group by clock, seconds
+order by clock, seconds
