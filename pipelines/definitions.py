@@ -52,8 +52,6 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Compare the manifest's last line with the one that the last load began with."""
-        for job in JOBS:
-            delete_old_runs(context.instance, job)
         if _running(context.instance):
             return dg.SkipReason("a load is running")
         request_seal(settings.lake_path, SEAL_SECONDS)
@@ -61,6 +59,8 @@ def new_segments(settings: Settings) -> dg.SensorDefinition:
         found = Start(sealed_mark(settings), time.time())
         if reason := _reason_to_wait(settings, context.instance, started, found):
             return dg.SkipReason(reason)
+        for job in JOBS:  # not in every tick: an idle installation has no new runs
+            delete_old_runs(context.instance, job)
         return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=json.dumps(asdict(found)))
 
     return sensor

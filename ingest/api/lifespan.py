@@ -264,16 +264,8 @@ def _build_context(
         states=StateCache(engine),
         secrets=secrets,
         accounts=AccountCache(engine, secrets, clock),
-        channels=ChannelIntake(
-            engine,
-            writer,
-            metrics,
-            secrets,
-            translator,
-            NameLookups(engine, writer, egress, Resolver(engine, clock), clock),
-            clock,
-            new_id,
-            settings.channel_calls_kept // MICROSECOND,
+        channels=_channel_intake(
+            settings, engine, writer, metrics, secrets, translator, egress, clock, new_id
         ),
         otlp=OtlpIntake(engine, writer, metrics, clock, settings.otlp_settle // MICROSECOND),
         public_url=settings.public_url,
@@ -282,3 +274,19 @@ def _build_context(
         chat_bot=settings.chat_bot if settings.chat else None,
         broadcast=None if follower is None else follower.broadcast,
     )
+
+
+def _channel_intake(
+    settings: Settings,
+    engine: Engine,
+    writer: Writer,
+    metrics: Metrics,
+    secrets: SecretBox,
+    translator: Translator,
+    egress: EgressClient,
+    clock: Clock,
+    new_id: NewId,
+) -> ChannelIntake:
+    names = NameLookups(engine, writer, egress, Resolver(engine, clock), clock)
+    kept = settings.channel_calls_kept // MICROSECOND
+    return ChannelIntake(engine, writer, metrics, secrets, translator, names, clock, new_id, kept)
