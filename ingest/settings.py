@@ -185,6 +185,12 @@ class Settings(BaseSettings):
         description="Where events are committed to a log in SQLite: in a process of its own, or in a thread of the API's. "
         "In PostgreSQL always in a thread.",
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Number of API processes that share the port and the writer of a log in SQLite.",
+    )
     commit_events: int = Field(
         4096, ge=1, description="Maximum events in one commit of the log; a batch is never split."
     )
@@ -277,6 +283,11 @@ class Settings(BaseSettings):
     def lock_path(self) -> Path:
         """Lock file of the one process that writes the log."""
         return self.data / "log.lock"
+
+    @property
+    def leader_lock_path(self) -> Path:
+        """Lock file of the one API process that delivers, among several that share a writer."""
+        return self.data / "leader.lock"
 
     @property
     def local_key_path(self) -> Path:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from ingest.api.app import create_app
-from ingest.api.lifespan import LogBehindLakeError
+from ingest.api.log_access import LogBehindLakeError
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import (
     CACHE_SECONDS,

@@ -3,9 +3,10 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from convolake.garbage import rare_collections
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
 from ingest.clock import wall_clock
 from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.api.log_access import Seat
 
 app = typer.Typer()
 
@@ -44,12 +48,17 @@ def serve(
     lake: Annotated[
         bool, typer.Option(help="--no-lake: the second API of a log in PostgreSQL, and the third.")
     ] = True,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="API processes that share the port and the writer.")
+    ] = None,
 ) -> None:
     """Run API and lake. Ctrl-C stops both."""
     from convolake.services import AddressError, log_services
 
     if port is not None:
         os.environ["CONVOLAKE_PORT"] = str(port)
+    if workers is not None:
+        os.environ["CONVOLAKE_WORKERS"] = str(workers)
     settings = Settings()
     with report_errors(AddressError, ServiceFailedError):
         _run(settings, log_services(settings, with_lake=lake))
@@ -57,22 +66,57 @@ def serve(
 
 @app.command(hidden=True)
 def api() -> None:
-    """Run the API process."""
+    """Run the API process, or as many as the setting says."""
+    settings = Settings()
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    if settings.workers == 1:
+        _serve_api(settings)
+        return
+    from convolake.services import CONVOLAKE
+    from ingest.api.worker_group import run_workers
+
+    raise typer.Exit(run_workers(settings, [*CONVOLAKE, "worker"]))
+
+
+@app.command(hidden=True)
+def worker(number: int, parent: int, door: int, listeners: list[int]) -> None:
+    """Run one of several API processes. It inherits its sockets."""
+    from ingest.api.log_access import Seat
+
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    _stop_with(socket.socket(fileno=parent))
+    seat = Seat(number, socket.socket(fileno=door))
+    _serve_api(Settings(), seat, [socket.socket(fileno=each) for each in listeners])
+
+
+def _serve_api(
+    settings: Settings,
+    seat: "Seat | None" = None,
+    listeners: list[socket.socket] | None = None,
+) -> None:
     from ingest.api.app import create_app
     from ingest.api.middleware import FastPathMiddleware
     from ingest.api.server import ApiServer, raise_open_file_limit, uvicorn_config
 
-    settings = Settings()
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
-    application = FastPathMiddleware(create_app(settings))
+    application = FastPathMiddleware(create_app(settings, seat=seat))
     raise_open_file_limit()
     config = uvicorn_config(application, host=settings.host, port=settings.port)
     server = ApiServer(config, application.stop_waiting)
     # Objects of the start-up are never freed: scanning them took a fifth of the time at 64 connections.
     with suppress(KeyboardInterrupt), rare_collections():
-        server.run()
+        server.run(listeners)
     if not server.started:
         raise typer.Exit(3)
+
+
+def _stop_with(parent: socket.socket) -> None:
+    """Stop this process, as SIGTERM does, when the other end of a socket is closed: its process has ended."""
+
+    def wait() -> None:
+        parent.recv(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 @app.command(hidden=True)

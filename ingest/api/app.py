@@ -7,6 +7,7 @@ from fastapi_offline import FastAPIOffline
 
 from ingest.api import asyncapi_document, openapi_document, problems
 from ingest.api.lifespan import lifespan
+from ingest.api.log_access import Seat
 from ingest.api.routes import (
     audit,
     bots,
@@ -81,13 +82,17 @@ def create_app(
     settings: Settings,
     clock: Callable[[], int] = wall_clock,
     new_id: Callable[[], str] = new_uuid7,
+    seat: Seat | None = None,
 ) -> FastAPI:
-    """Build the API over the data folder of `settings`. Opens nothing before its lifespan starts."""
+    """Build the API over the data folder of `settings`. Opens nothing before its lifespan starts.
+
+    `seat`: its place among several API processes that share a writer.
+    """
     app = FastAPIOffline(
         title="Convolake conversation API",
         version="1",
         description=_DESCRIPTION,
-        lifespan=lambda app: lifespan(app, settings, clock, new_id),
+        lifespan=lambda app: lifespan(app, settings, clock, new_id, seat),
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )

@@ -5,18 +5,15 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.api.dependencies import AppContext
 from ingest.auth.api_keys import ApiKeyAuthenticator, update_last_used
+from ingest.cluster.peers import Peers
 from ingest.errors import LogUnavailableError
 from ingest.hooks.runner import HookRunner
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Execute
-from ingest.settings import Settings
-
-if TYPE_CHECKING:
-    from ingest.cluster.commit_follower import CommitFollower
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +32,7 @@ HOOK_RELOAD_SECONDS = 1.0
 """Interval at which hooks are read again that another process may have changed."""
 
 
-def background_tasks(
-    settings: Settings, context: AppContext, follower: "CommitFollower | None"
-) -> list[BackgroundTask]:
+def background_tasks(context: AppContext, peers: Peers | None) -> list[BackgroundTask]:
     """Return the tasks of one process. Where several share a log, only the leader delivers."""
     tasks: list[BackgroundTask] = [
         partial(_run_timers, context.writer),
@@ -48,14 +43,12 @@ def background_tasks(
     if context.presence is not None:
         tasks.append(context.presence.run)
     deliver = partial(_deliver, context)
-    if follower is None:
+    if peers is None:
         return [*tasks, deliver]
-    from ingest.cluster.leader import run_as_leader
-
     return [
         *tasks,
-        follower.run,
-        partial(run_as_leader, settings.database_url, deliver),
+        peers.run,
+        partial(peers.lead, deliver),
         partial(_reload_hooks, context.hooks),
     ]
 

@@ -1,4 +1,7 @@
-"""The writer's process: `python -m ingest.api.writer_process SOCKET`. The API starts it."""
+"""The writer's process: `python -m ingest.api.writer_process SOCKET [DOOR]`.
+
+The API starts it; or, with a door, what keeps several API processes.
+"""
 
 import gc
 import logging
@@ -6,7 +9,9 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Engine
@@ -20,8 +25,9 @@ from ingest.events.timers import LifecyclePolicy
 from ingest.log import queries
 from ingest.log.committer import Committer
 from ingest.log.cursor import advance
-from ingest.log.frames import receive_frame
+from ingest.log.frames import frame, receive_frame
 from ingest.log.process_writer import WriterStart
+from ingest.log.shared_writer_server import SharedWriterServer
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer_server import ApiClock, WriterServer
@@ -29,8 +35,11 @@ from ingest.log.writer_server import ApiClock, WriterServer
 PAGE_EVENTS = 5_000
 
 
-def main(descriptor: int) -> None:
-    """Serve the API at the other end of a socket until it is closed. The API tells when to stop: signals do not."""
+def main(descriptor: int, door: int | None = None) -> None:
+    """Serve the API at the other end of a socket until it is closed. The API tells when to stop: signals do not.
+
+    With a `door`, serve all whose sockets come through it, and report to the other end of the first socket.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -43,11 +52,60 @@ def main(descriptor: int) -> None:
             pass  # no request yet
         except ConnectionError:
             return
-        serve(connection, start)
+        if door is None:
+            serve(connection, start)
+        else:
+            with socket.socket(fileno=door) as behind_door:
+                serve_all(behind_door, connection, start)
 
 
 def serve(connection: socket.socket, start: WriterStart) -> None:
     """Open the log, and commit what arrives."""
+    with _open_log(start) as opened:
+        missed = opened.events_after(start.after)
+        server = WriterServer(
+            connection, opened.committer, opened.api_clock, start.settings.commit_events
+        )
+        _freeze_garbage()
+        server.run(missed)
+
+
+def serve_all(door: socket.socket, connection: socket.socket, start: WriterStart) -> None:
+    """Open the log, report that, and commit what all API processes send; report why that is not possible any more."""
+
+    def report(what: str) -> None:
+        connection.sendall(frame(what.encode()))
+
+    with _open_log(start) as opened:
+        server = SharedWriterServer(
+            door,
+            opened.committer,
+            opened.api_clock,
+            start.settings.commit_events,
+            opened.events_after,
+            report,
+        )
+        _freeze_garbage()
+        report("open")
+        server.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenLog:
+    """The log, opened to write."""
+
+    engine: Engine
+    shard: int
+    committer: Committer
+    api_clock: ApiClock
+
+    def events_after(self, position: int) -> Sequence[StoredEvent]:
+        """Return the events that were committed, and whose commit an API was not told of."""
+        return _events_after(self.engine, self.shard, position)
+
+
+@contextmanager
+def _open_log(start: WriterStart) -> Iterator[_OpenLog]:
     settings = start.settings
     engine = open_engine(settings.database_url)
     api_clock = ApiClock()
@@ -61,17 +119,19 @@ def serve(connection: socket.socket, start: WriterStart) -> None:
         new_id=new_uuid7,
         builders={BUILDER: partial(build_appends, translator)},
     )
-    missed = _events_after(engine, settings.shard, start.after)
-    gc.collect()  # objects of the start-up are never freed
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    WriterServer(connection, committer, api_clock, settings.commit_events).run(missed)
+    yield _OpenLog(engine, settings.shard, committer, api_clock)
     translator.close()
     engine.dispose()
 
 
+def _freeze_garbage() -> None:
+    """Collect garbage rarely: objects of the start-up are never freed."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def _events_after(engine: Engine, shard: int, position: int) -> Sequence[StoredEvent]:
-    """Return the events that were committed, and whose commit the API was not told of."""
     found: list[StoredEvent] = []
     cursor: Cursor = {**queries.head(engine), shard: position}
     while page := queries.read_log(engine, cursor, PAGE_EVENTS):
@@ -81,4 +141,4 @@ def _events_after(engine: Engine, shard: int, position: int) -> Sequence[StoredE
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

@@ -12,7 +12,8 @@ import psycopg
 from sqlalchemy import Engine, func, select
 from starlette.concurrency import run_in_threadpool
 
-from ingest.cluster.leader import _connect
+from ingest.cluster.leader import _connect, run_as_leader
+from ingest.cluster.peers import Work
 from ingest.contract import Cursor
 from ingest.events.stored_event import StoredEvent
 from ingest.log import queries
@@ -60,11 +61,17 @@ class CommitFollower:
         elif rows:
             self._woken.set()
 
-    def broadcast(self, text: dict[str, Any]) -> None:
-        """Send a message to every other process; it is not stored. At most 8,000 bytes. Blocks."""
-        told = json.dumps([self._name, text])
+    async def broadcast(self, message: dict[str, Any]) -> None:
+        """Send a message to every other process; it is not stored. At most 8,000 bytes."""
+        await run_in_threadpool(self._notify, json.dumps([self._name, message]))
+
+    def _notify(self, text: str) -> None:
         with self._engine.begin() as connection:
-            connection.execute(select(func.pg_notify(BROADCAST_CHANNEL, told)))
+            connection.execute(select(func.pg_notify(BROADCAST_CHANNEL, text)))
+
+    async def lead(self, work: Work) -> None:
+        """Run a task while no other process does; return with it, or when cancelled."""
+        await run_as_leader(self._url, work)
 
     async def run(self) -> None:
         """Follow the log until cancelled."""

@@ -1,12 +1,12 @@
 """Runs a task in one process of the cluster only."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 
+from ingest.cluster.peers import Work
 from ingest.log.storage.postgres import SESSION_SETTINGS, connect_args
 
 LEADER_LOCK = 0x636F6E766F6C
@@ -21,7 +21,7 @@ POLL_SECONDS = 1.0
 """Interval of attempts to take the lock, and of checks that it is still held."""
 
 
-async def run_as_leader(url: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_as_leader(url: str, work: Work) -> None:
     """Run a task while no other process does; return with it, or when cancelled.
 
     The lock belongs to the connection, so the server releases it when this process dies. If the
@@ -44,9 +44,7 @@ async def _wait_for_turn(connection: "psycopg.AsyncConnection[Any]") -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _while_connected(
-    connection: "psycopg.AsyncConnection[Any]", work: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
+async def _while_connected(connection: "psycopg.AsyncConnection[Any]", work: Work) -> None:
     task = asyncio.create_task(work())
     try:
         while not (await asyncio.wait({task}, timeout=POLL_SECONDS))[0]:

@@ -94,20 +94,22 @@ class Answer(Struct, array_like=True):
 class _Commit(Struct, array_like=True):
     status: LogStatus
     answers: list[Answer]
-    events: Sequence[Any]
+    events: Sequence[Any] | msgspec.Raw
     damaged: DamagedStates | None
+    messages: Sequence[bytes]
 
 
 class Commit(Struct, array_like=True):
     """A frame from the writer: the results of the oldest requests without one, and the events of their commit.
 
-    `damaged`: all states that it could not read, if there are new ones.
+    `damaged`: all states that it could not read, if there are new ones. `messages`: of other API processes.
     """
 
     status: LogStatus
     answers: list[Answer]
     events: list[_Event]
     damaged: DamagedStates | None
+    messages: list[bytes]
 
 
 class FrameReader:
@@ -228,19 +230,34 @@ def _unpickled(content: bytes) -> Received:
     return received
 
 
+def encode_events(events: Sequence[StoredEvent]) -> msgspec.Raw:
+    """Return events as a part of frames, encoded once for all of them."""
+    return msgspec.Raw(_encode([msgspec.structs.astuple(each) for each in events]))
+
+
 def encode_commit(
     status: LogStatus,
     requests: Sequence[Received],
     results: Sequence[Result],
-    events: Sequence[StoredEvent],
+    events: Sequence[StoredEvent] | msgspec.Raw,
     damaged: DamagedStates | None = None,
+    messages: Sequence[bytes] = (),
 ) -> bytes:
     """Return the results of requests and the events of their commit as a frame."""
     answers = [
         _answer(each.request, result) for each, result in zip(requests, results, strict=True)
     ]
-    rows = [msgspec.structs.astuple(each) for each in events]
-    return frame(_encode(_Commit(status, answers, rows, damaged)))
+    rows = (
+        events
+        if isinstance(events, msgspec.Raw)
+        else [msgspec.structs.astuple(each) for each in events]
+    )
+    return frame(_encode(_Commit(status, answers, rows, damaged, messages)))
+
+
+def encode_greeting(position: int) -> bytes:
+    """Return the first frame of an API process to a writer that it shares: the last position that it knows."""
+    return frame(_encode(position))
 
 
 def _answer(request: WriterRequest, result: Result) -> Answer:
@@ -273,3 +290,4 @@ def _unpickle_error(_code: int, data: memoryview) -> Any:
 _encode = msgspec.msgpack.Encoder(enc_hook=_pickle_error).encode
 _decode_requests = msgspec.msgpack.Decoder(_ReadRequests, ext_hook=_unpickle_error).decode
 decode_commit = msgspec.msgpack.Decoder(Commit, ext_hook=_unpickle_error).decode
+decode_greeting = msgspec.msgpack.Decoder(int).decode

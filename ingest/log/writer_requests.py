@@ -124,6 +124,13 @@ class ReleaseReviewItem:
     conversation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send a message to every other API process that shares the writer, in the order of its commits. It is not stored."""
+
+    message: bytes
+
+
 @dataclass(slots=True)
 class UnreadableRequest:
     """A request that did not reach the writer as it was sent; it gets an error."""
@@ -133,6 +140,7 @@ class UnreadableRequest:
 
 WriterRequest = (
     Append
+    | Broadcast
     | ClaimReviewItem
     | DeferredAppend
     | Execute

@@ -84,9 +84,9 @@ def send_without_a_record() -> None:
 
 def also_in_the_writer(variant: str) -> None:
     """Start the writer's process with the same safeguard taken away."""
-    from ingest.api import lifespan
+    from ingest.api import log_access
 
-    lifespan.WRITER_COMMAND = [sys.executable, "-m", "tests.faults.variants", variant, WRITER]
+    log_access.WRITER_COMMAND = [sys.executable, "-m", "tests.faults.variants", variant, WRITER]
 
 
 WRITER = "writer"
@@ -106,7 +106,7 @@ if __name__ == "__main__":
     if command == WRITER:
         from ingest.api import writer_process
 
-        writer_process.main(int(sys.argv[3]))
+        writer_process.main(*map(int, sys.argv[3:]))
     else:
         from convolake.cli import app as command_line
 

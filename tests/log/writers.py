@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.api.lifespan import WRITER_COMMAND
+from ingest.api.log_access import WRITER_COMMAND
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy

@@ -12,7 +12,7 @@ from ingest.api.id_paths import path_of
 from ingest.api.openapi import path_parameters, problem_responses
 from ingest.api.raw_route import RawRoute
 from ingest.api.request_body import header, read_body
-from ingest.api.routes.typing import update_typing
+from ingest.api.routes.typing import share_typing
 from ingest.channels.base import Call, Challenge, ChannelAdapter, InvalidSignatureError
 from ingest.channels.registry import accepted_answer, find_adapter, max_body_bytes
 from ingest.errors import (
@@ -83,7 +83,7 @@ async def take_call(request: Request) -> Response:
     _verify(api, adapter, call, opened)
     for change in await api.channels.take(opened, adapter, call):
         seconds = TYPING_SECONDS if change.is_typing else 0
-        update_typing(api, change.conversation_id, change.participant_id, seconds)
+        await share_typing(api, change.conversation_id, change.participant_id, seconds)
     return _response(accepted_answer(adapter))
 
 

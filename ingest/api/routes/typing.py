@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from ingest.api.dependencies import (
     AppContext,
@@ -63,7 +62,7 @@ async def start_typing(
 ) -> TypingList:
     """Start a typing indicator; repeat it before it expires."""
     _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
-    if await _say(api, conversation_id, participant_id, body.seconds):
+    if await share_typing(api, conversation_id, participant_id, body.seconds):
         await _store(request, api, caller, "typing.started", conversation_id, participant_id)
     return _list(api, conversation_id)
 
@@ -78,7 +77,7 @@ async def stop_typing(
 ) -> TypingList:
     """Stop a typing indicator."""
     _member(get_visible_conversation(api, conversation_id, caller), participant_id, caller)
-    if await _say(api, conversation_id, participant_id, 0):
+    if await share_typing(api, conversation_id, participant_id, 0):
         await _store(request, api, caller, "typing.stopped", conversation_id, participant_id)
     return _list(api, conversation_id)
 
@@ -107,21 +106,24 @@ def _list(api: AppContext, conversation_id: str) -> TypingList:
     )
 
 
-async def _say(api: Context, conversation_id: str, participant_id: str, seconds: int) -> bool:
-    """Publish it here and in every other process; return whether it is new."""
+async def share_typing(
+    api: AppContext, conversation_id: str, participant_id: str, seconds: int
+) -> bool:
+    """Start or stop (0) an indicator here and in every other process; return whether it changed here."""
     is_new = update_typing(api, conversation_id, participant_id, seconds)
-    if api.broadcast is not None:
-        words = {
-            "conversation_id": conversation_id,
-            "participant_id": participant_id,
-            "seconds": seconds,
-        }
-        await run_in_threadpool(api.broadcast, words)
+    if api.peers is not None:
+        await api.peers.broadcast(
+            {
+                "conversation_id": conversation_id,
+                "participant_id": participant_id,
+                "seconds": seconds,
+            }
+        )
     return is_new
 
 
 def update_typing(api: AppContext, conversation_id: str, participant_id: str, seconds: int) -> bool:
-    """Start or stop (0) a typing indicator and publish it; return whether it changed."""
+    """Start or stop (0) a typing indicator in this process and publish it; return whether it changed."""
     if seconds:
         loop = asyncio.get_running_loop()
         loop.call_later(seconds + 0.01, _publish, api, conversation_id)  # it expires automatically

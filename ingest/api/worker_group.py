@@ -1,0 +1,142 @@
+"""Several API processes that share a port and the writer of a log in SQLite: starts them and keeps them running."""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from ingest.api import log_access
+from ingest.api.log_access import prepare_store
+from ingest.log.process_writer import WriterStart
+from ingest.log.storage.lock import acquire_log_lock
+from ingest.log.writer import STOP_TIMEOUT_SECONDS
+from ingest.log.writer_host import WriterHost
+from ingest.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+"""Connections that wait for a worker."""
+
+RESTART_SECONDS = 0.5
+"""Minimum time between two starts of one worker."""
+
+FAILED_STARTS = 5
+FAILED_STARTS_SECONDS = 60.0
+"""Workers that end by themselves within so many seconds, after which the group ends: they would never start."""
+
+CANNOT_START = 3
+"""Exit code of a group whose workers do not start; also that of an API that does not start."""
+
+
+def run_workers(settings: Settings, command: Sequence[str]) -> int:
+    """Run the workers until SIGTERM or SIGINT; return the exit code.
+
+    `command` starts one; it gets its number, the numbers of two sockets, and those of its listening sockets.
+    Raises OSError if an address is in use, LogLockedError, LogBehindLakeError.
+    """
+    with acquire_log_lock(settings) as lock, ExitStack() as stack:
+        store = prepare_store(settings)
+        store.close()
+        store.engine.dispose()
+        listeners = [
+            stack.enter_context(each) for each in open_listeners(settings.host, settings.port)
+        ]
+        start = WriterStart(settings, 0, has_wall_clock=True)
+        host = WriterHost(start, log_access.WRITER_COMMAND, [lock.fileno()])
+        return asyncio.run(WorkerGroup(host, settings.workers, command, listeners).run())
+
+
+def open_listeners(host: str, port: int) -> list[socket.socket]:
+    """Return a listening socket for each address of a host, which several processes may inherit."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners = []
+    for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+        listeners.append(socket.create_server(address, family=family, backlog=BACKLOG))
+    return listeners
+
+
+class WorkerGroup:
+    """Starts the writer and the workers, and starts again what ends. Lives on the event loop of its process."""
+
+    def __init__(
+        self,
+        host: WriterHost,
+        workers: int,
+        command: Sequence[str],
+        listeners: Sequence[socket.socket],
+    ) -> None:
+        """`host` keeps the writer."""
+        self._host = host
+        self._workers = workers
+        self._command = command
+        self._listeners = listeners
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._failed_starts: deque[float] = deque()
+        self._is_stopping = False
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """Serve until a signal; return the exit code. The writer ends when all workers have."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        self._host.start()
+        async with asyncio.TaskGroup() as tasks:
+            for each in range(1, self._workers + 1):
+                tasks.create_task(self._keep(each))
+        await self._host.stop()
+        return self._exit_code
+
+    def _stop(self) -> None:
+        """Tell all workers to finish their requests; kill those that never do."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        self._signal(signal.SIGTERM)
+        asyncio.get_running_loop().call_later(STOP_TIMEOUT_SECONDS, self._signal, signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    async def _keep(self, number: int) -> None:
+        """Run one worker, and start it again when it ends."""
+        while not self._is_stopping:
+            started = time.monotonic()
+            code = await self._run_once(number)
+            if self._is_stopping:
+                return
+            logger.error("worker %d ended (%d); it starts again", number, code)
+            if code > 0:
+                self._note_failed_start()
+            await asyncio.sleep(max(0.0, started + RESTART_SECONDS - time.monotonic()))
+
+    async def _run_once(self, number: int) -> int:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                files = [each.fileno() for each in (theirs, self._host.door, *self._listeners)]
+                process = await asyncio.create_subprocess_exec(
+                    *self._command, str(number), *map(str, files), pass_fds=files
+                )
+            self._processes[number] = process
+            if self._is_stopping:
+                process.terminate()
+            return await process.wait()
+
+    def _note_failed_start(self) -> None:
+        """End the group if workers cannot start: whoever started it has to know."""
+        now = time.monotonic()
+        self._failed_starts.append(now)
+        while self._failed_starts[0] < now - FAILED_STARTS_SECONDS:
+            self._failed_starts.popleft()
+        if len(self._failed_starts) >= FAILED_STARTS:
+            logger.error("the workers do not start")
+            self._exit_code = CANNOT_START
+            self._stop()

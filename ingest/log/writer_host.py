@@ -1,0 +1,100 @@
+"""Keeps the one writer of several API processes running."""
+
+import asyncio
+import logging
+import pickle
+import socket
+import subprocess
+from collections.abc import Sequence
+
+from ingest.log import frames
+from ingest.log.process_writer import WriterStart, start_process
+from ingest.log.socket_writer import RESTART_SECONDS
+
+logger = logging.getLogger(__name__)
+
+
+class WriterHost:
+    """Starts the writer's process, and starts it again if it ends; but not after a failed flush.
+
+    API processes inherit the `door`. Through it they send sockets to the writer; these wait while none runs.
+    """
+
+    def __init__(self, start: WriterStart, command: Sequence[str], inherits: Sequence[int]) -> None:
+        """`command` gets the numbers of two sockets; it `inherits` open files: the log's lock."""
+        self._start = start
+        self._command = command
+        self._inherits = inherits
+        self.door, self._behind_door = socket.socketpair()
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, and whenever it ends start it again."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Wait until the process has ended: it does when the API processes are gone."""
+        self._is_stopping = True
+        self.door.close()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        has_failed = False
+        while not (has_failed or self._is_stopping):
+            started = loop.time()
+            try:
+                has_failed = await self._serve()
+            except Exception:
+                logger.exception("the writer's process did not start")
+                self._reject_waiting()
+            if not (has_failed or self._is_stopping):
+                await asyncio.sleep(max(0.0, started + RESTART_SECONDS - loop.time()))
+        self._behind_door.close()
+
+    async def _serve(self) -> bool:
+        """Run the process until its end; return whether no other may be started."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                behind = self._behind_door.fileno()
+                self.process = start_process(
+                    self._command, [theirs.fileno(), behind], self._inherits
+                )
+            ours.sendall(frames.frame(pickle.dumps(self._start)))
+            loop = asyncio.get_running_loop()
+            code = await loop.run_in_executor(None, self.process.wait)
+            reports = _received(ours)
+        if not self._is_stopping:
+            logger.error("the writer's process ended (%d)", code)
+        if not reports:
+            self._reject_waiting()
+        return len(reports) > 1
+
+    def _reject_waiting(self) -> None:
+        """Close the sockets that wait behind the door: no writer could take them."""
+        while True:
+            try:
+                _, descriptors, _, _ = socket.recv_fds(self._behind_door, 1, 1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            for each in descriptors:
+                socket.close(each)
+            if not descriptors:
+                return
+
+
+def _received(connection: socket.socket) -> list[bytes]:
+    """Return what the process reported: that the log is open, and perhaps why it failed."""
+    connection.setblocking(False)
+    reader = frames.FrameReader()
+    found: list[bytes] = []
+    try:
+        while data := connection.recv(1 << 16):
+            found += reader.feed(data)
+    except OSError:
+        pass
+    return found
