@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["viewer", "reviewer", "analyst", "admin"]
@@ -189,7 +189,8 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Number of API processes that share the port and the writer of a log in SQLite.",
+        description="Number of API processes that share the port and the writer of a log in SQLite. With PostgreSQL, run "
+        "`convolake serve --no-lake` several times instead.",
     )
     commit_events: int = Field(
         4096, ge=1, description="Maximum events in one commit of the log; a batch is never split."
@@ -268,6 +269,17 @@ class Settings(BaseSettings):
                 "not the same zone on every machine; give a name such as Europe/Berlin"
             )
         return zone
+
+    @field_validator("workers")
+    @classmethod
+    def _can_share_a_writer(cls, workers: int, info: ValidationInfo) -> int:
+        if workers > 1 and str(info.data.get("store_url")).startswith("postgresql://"):
+            raise ValueError(
+                "workers share a log in SQLite; with PostgreSQL, run `convolake serve --no-lake` several times"
+            )
+        if workers > 1 and info.data.get("writer") == "thread":
+            raise ValueError("several workers need the writer in a process: unset CONVOLAKE_WRITER")
+        return workers
 
     @property
     def database_url(self) -> str:

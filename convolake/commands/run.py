@@ -73,9 +73,13 @@ def api() -> None:
         _serve_api(settings)
         return
     from convolake.services import CONVOLAKE
+    from ingest.api.log_access import LogBehindLakeError
     from ingest.api.worker_group import run_workers
+    from ingest.log.storage.lock import LogLockedError
 
-    raise typer.Exit(run_workers(settings, [*CONVOLAKE, "worker"]))
+    with report_errors(OSError, LogLockedError, LogBehindLakeError):
+        code = run_workers(settings, [*CONVOLAKE, "worker"])
+    raise typer.Exit(code)
 
 
 @app.command(hidden=True)

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from ingest.api.dependencies import AppContext
+from ingest.api.peer_messages import report_metrics
+from ingest.api.worker_metrics import WorkerMetrics
 from ingest.auth.api_keys import ApiKeyAuthenticator, update_last_used
 from ingest.cluster.peers import Peers
 from ingest.errors import LogUnavailableError
@@ -45,6 +47,8 @@ def background_tasks(context: AppContext, peers: Peers | None) -> list[Backgroun
     deliver = partial(_deliver, context)
     if peers is None:
         return [*tasks, deliver]
+    if isinstance(context.metrics, WorkerMetrics):
+        tasks.append(partial(report_metrics, context.metrics, peers))
     return [
         *tasks,
         peers.run,

@@ -19,8 +19,9 @@ from ingest.api.log_access import Seat, open_log, open_writer
 from ingest.api.metrics import Metrics
 from ingest.api.name_lookups import NameLookups
 from ingest.api.otlp_intake import OtlpIntake
-from ingest.api.routes import typing
+from ingest.api.peer_messages import receive_message
 from ingest.api.translator import Translator, open_translator
+from ingest.api.worker_metrics import WorkerMetrics
 from ingest.auth.api_keys import ApiKeyAuthenticator
 from ingest.auth.rate_limiter import RateLimiter
 from ingest.auth.secret_keys import open_secret_box
@@ -68,7 +69,7 @@ async def lifespan(
                 presence.update(events)
 
         def on_message(message: dict[str, Any]) -> None:
-            typing.update_typing(app.state.context, **message)
+            receive_message(app.state.context, message)
 
         translator = open_translator(settings, clock)
         writer, peers = open_writer(
@@ -88,6 +89,7 @@ async def lifespan(
             clock,
             new_id,
             peers,
+            seat,
         )
         app.state.context, app.state.new_id = context, new_id
         writer.start()
@@ -117,6 +119,7 @@ def _build_context(
     clock: Clock,
     new_id: NewId,
     peers: Peers | None,
+    seat: Seat | None,
 ) -> AppContext:
     egress = EgressClient(sorted(settings.webhook_networks, key=str))
     files = EgressClient(sorted(settings.attachment_networks, key=str))
@@ -125,7 +128,11 @@ def _build_context(
     accounts = ChannelRegistry(engine, partial(person_of, engine), secrets, clock)
     destinations = AllDestinations(registry, {DESTINATION_PREFIX: accounts})
     dispatcher = Dispatcher(destinations, writer, engine, broadcaster, egress, files, clock)
-    metrics = Metrics(writer, broadcaster, hooks)
+    metrics = (
+        Metrics(writer, broadcaster, hooks)
+        if seat is None
+        else WorkerMetrics(seat.number, writer, broadcaster, hooks)
+    )
     return AppContext(
         writer=writer,
         api_keys=ApiKeyAuthenticator(engine, now=clock),
@@ -154,7 +161,14 @@ def _build_context(
         channels=_channel_intake(
             settings, engine, writer, metrics, secrets, translator, egress, clock, new_id
         ),
-        otlp=OtlpIntake(engine, writer, metrics, clock, settings.otlp_settle // MICROSECOND),
+        otlp=OtlpIntake(
+            engine,
+            writer,
+            metrics,
+            clock,
+            settings.otlp_settle // MICROSECOND,
+            has_peers=peers is not None,
+        ),
         public_url=settings.public_url,
         allowed_origins=frozenset(settings.allowed_origins),
         store_typing=settings.store_typing,

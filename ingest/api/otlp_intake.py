@@ -50,14 +50,25 @@ class OtlpIntake:
     """Takes spans and log records, and converts them in the background."""
 
     def __init__(
-        self, engine: Engine, writer: Writer, metrics: Metrics, clock: Clock, settle: int
+        self,
+        engine: Engine,
+        writer: Writer,
+        metrics: Metrics,
+        clock: Clock,
+        settle: int,
+        *,
+        has_peers: bool,
     ) -> None:
-        """`engine` only reads; `settle`: microseconds after the last span of a conversation."""
+        """`engine` only reads; `settle`: microseconds after the last span of a conversation.
+
+        `has_peers`: other processes may take spans too, which this one converts.
+        """
         self._engine = engine
         self._writer = writer
         self._metrics = metrics
         self._clock = clock
         self._settle = settle
+        self._has_peers = has_peers
         self._may_wait = True
         self._converts = asyncio.Lock()
 
@@ -94,7 +105,7 @@ class OtlpIntake:
     async def convert_once(self) -> None:
         """Store the events of the conversations whose spans are complete."""
         async with self._converts:
-            if self._may_wait:
+            if self._may_wait or self._has_peers:
                 await self._convert_due()
 
     async def _convert_due(self) -> None:
