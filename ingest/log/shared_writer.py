@@ -56,7 +56,7 @@ class SharedWriter(SocketWriter):
 
     def _attach(self, theirs: socket.socket) -> bytes:
         try:
-            socket.send_fds(self._door, [CONNECT], [theirs.fileno()], socket.MSG_DONTWAIT)
+            socket.send_fds(self._door, [CONNECT], [theirs.fileno()])
         except BrokenPipeError:  # the other end is closed for good
             self._status = msgspec.structs.replace(self._status, failure=FAILED)
             raise

@@ -26,6 +26,10 @@ class WriterHost:
         self._command = command
         self._inherits = inherits
         self.door, self._behind_door = socket.socketpair()
+        for each in (self.door, self._behind_door):
+            each.setblocking(
+                False
+            )  # in all processes: `recv_fds` and `send_fds` ignore their flags
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self.process: subprocess.Popen[bytes] | None = None

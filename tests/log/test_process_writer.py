@@ -1,4 +1,4 @@
-"""The writer in a process of its own: what happens when either process ends or hangs."""
+"""The writer in a process of its own, or of several APIs: what happens when either process ends or hangs."""
 
 import asyncio
 import os
@@ -18,6 +18,7 @@ import uvloop
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.log import frames
 from ingest.log.process_writer import ProcessWriter, WriterStart
+from ingest.log.socket_writer import SocketWriter
 from ingest.log.writer_requests import DeferredAppend
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_event
@@ -26,14 +27,27 @@ from tests.log.writers import COMMAND, Opened, append, create, run, say
 pytestmark = pytest.mark.sqlite
 
 
-def process(opened: Opened) -> "subprocess.Popen[bytes]":
+@pytest.fixture(params=["process", "shared"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def started(opened: Opened) -> "subprocess.Popen[bytes] | None":
+    """The writer's process, once it is started."""
+    if opened.host is not None:
+        return opened.host.process
     assert isinstance(opened.writer, ProcessWriter)
-    assert opened.writer.process is not None
     return opened.writer.process
 
 
+def process(opened: Opened) -> "subprocess.Popen[bytes]":
+    found = started(opened)
+    assert found is not None
+    return found
+
+
 def connection(opened: Opened) -> asyncio.WriteTransport:
-    assert isinstance(opened.writer, ProcessWriter)
+    assert isinstance(opened.writer, SocketWriter)
     assert opened.writer._connection is not None
     return opened.writer._connection.transport
 
@@ -45,6 +59,7 @@ def held_up(opened: Opened, *requests: Any) -> list["asyncio.Future[Any]"]:
 
 
 def test_unanswered_requests_get_503_when_the_process_dies_and_later_ones_are_stored(
+    kind: str,
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> tuple[list[Any], Any]:
@@ -59,14 +74,14 @@ def test_unanswered_requests_get_503_when_the_process_dies_and_later_ones_are_st
         assert opened.writer.last_error is None
         return lost, again
 
-    lost, again = run("process", settings, work)
+    lost, again = run(kind, settings, work)
     assert [type(each) for each in lost] == [OutcomeUnknownError, OutcomeUnknownError]
     assert again[0].status == "accepted"
 
 
 @pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
 def test_requests_submitted_while_the_process_dies_are_answered(
-    loop: Callable[[], asyncio.AbstractEventLoop], settings: Settings
+    kind: str, loop: Callable[[], asyncio.AbstractEventLoop], settings: Settings
 ) -> None:
     """They are flushed in the turn of the loop that sees the end of the socket; in more than one frame."""
 
@@ -92,12 +107,13 @@ def test_requests_submitted_while_the_process_dies_are_answered(
         answers = await asyncio.gather(*submitted, return_exceptions=True)
         return answers, opened.writer.queued_events
 
-    answers, queued = run("process", settings, work, loop=loop)
+    answers, queued = run(kind, settings, work, loop=loop)
     assert [type(each) for each in answers] == [list] * 3
     assert queued == 0
 
 
 def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicate(
+    kind: str,
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> tuple[Any, list[int]]:
@@ -111,13 +127,14 @@ def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicat
         (again,) = await opened.writer.submit(say("m1"))
         return again, [each.position for each in opened.published]
 
-    again, positions = run("process", settings, work)
+    again, positions = run(kind, settings, work)
     assert again.status == "duplicate"
     assert positions == list(range(1, len(positions) + 1))
     assert len(positions) == 3
 
 
 def test_requests_are_answered_and_readiness_tells_when_the_process_lives_on_without_its_socket(
+    kind: str,
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> str | None:
@@ -132,7 +149,7 @@ def test_requests_are_answered_and_readiness_tells_when_the_process_lives_on_wit
         await opened.send(say("m2"))
         return error
 
-    error = run("process", settings, work)
+    error = run(kind, settings, work)
     assert error == "the connection to the writer's process closed; it starts again"
 
 
@@ -165,6 +182,7 @@ class Unreadable:
 
 
 def test_a_request_that_the_process_cannot_read_gets_an_error_and_fails_no_other(
+    kind: str,
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> tuple[list[Any], bool]:
@@ -173,14 +191,14 @@ def test_a_request_that_the_process_cannot_read_gets_an_error_and_fails_no_other
         answers = await opened.send(say("m1"), DeferredAppend("x", Unreadable(), 1), say("m2"))
         return answers, process(opened) is first
 
-    (one, unread, two), is_same = run("process", settings, work)
+    (one, unread, two), is_same = run(kind, settings, work)
     assert [one[0].status, two[0].status] == ["accepted", "accepted"]
     assert "the writer cannot read the request (ValueError)" in str(unread)
     assert is_same
 
 
 def test_the_process_imports_nothing_from_the_current_folder(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "foreign"
     folder.mkdir()
@@ -191,19 +209,19 @@ def test_the_process_imports_nothing_from_the_current_folder(
         (answer,) = await opened.writer.submit(create())
         return str(answer.status)
 
-    assert run("process", settings, work) == "accepted"
+    assert run(kind, settings, work) == "accepted"
 
 
-def test_a_signal_while_the_process_starts_does_not_end_it(settings: Settings) -> None:
+def test_a_signal_while_the_process_starts_does_not_end_it(kind: str, settings: Settings) -> None:
     async def work(opened: Opened) -> tuple[str, bool]:
-        while (first := opened.writer.process) is None:  # type: ignore[attr-defined]
+        while (first := started(opened)) is None:
             await asyncio.sleep(0)
         for number in (signal.SIGTERM, signal.SIGINT):
             first.send_signal(number)
         (answer,) = await opened.writer.submit(create())
         return str(answer.status), process(opened) is first
 
-    assert run("process", settings, work) == ("accepted", True)
+    assert run(kind, settings, work) == ("accepted", True)
 
 
 def test_a_process_whose_api_ends_while_it_starts_does_not_open_the_log(settings: Settings) -> None:
@@ -217,7 +235,9 @@ def test_a_process_whose_api_ends_while_it_starts_does_not_open_the_log(settings
     assert not settings.store_path.exists()
 
 
-def test_a_process_that_hangs_is_reported_and_its_requests_wait(settings: Settings) -> None:
+def test_a_process_that_hangs_is_reported_and_its_requests_wait(
+    kind: str, settings: Settings
+) -> None:
     async def work(opened: Opened) -> Any:
         await opened.send(create())
         (waiting,) = held_up(opened, say("m1"))
@@ -231,22 +251,27 @@ def test_a_process_that_hangs_is_reported_and_its_requests_wait(settings: Settin
         assert opened.writer.last_error is None
         return answer[0].status
 
-    assert run("process", settings, work) == "accepted"
+    assert run(kind, settings, work) == "accepted"
 
 
-def test_a_process_that_never_starts_is_reported_and_requests_get_503(settings: Settings) -> None:
-    async def work(opened: Opened) -> str | None:
+def test_a_process_that_never_starts_is_reported_and_requests_get_503(
+    kind: str, settings: Settings
+) -> None:
+    reported = {
+        "process": "the writer's process ended (3); it starts again",
+        "shared": "the connection to the writer's process closed; it starts again",
+    }[kind]
+
+    async def work(opened: Opened) -> None:
         with pytest.raises(LogUnavailableError):
             await opened.writer.submit(create())
-        while "ended" not in str(opened.writer.last_error):
+        while opened.writer.last_error != reported:
             await asyncio.sleep(0)
-        return opened.writer.last_error
 
-    error = run("process", settings, work, command=[sys.executable, "-c", "raise SystemExit(3)"])
-    assert error == "the writer's process ended (3); it starts again"
+    run(kind, settings, work, command=[sys.executable, "-c", "raise SystemExit(3)"])
 
 
-def test_the_process_leaves_signals_to_the_api(settings: Settings) -> None:
+def test_the_process_leaves_signals_to_the_api(kind: str, settings: Settings) -> None:
     async def work(opened: Opened) -> str:
         await opened.send(create())
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -254,7 +279,7 @@ def test_the_process_leaves_signals_to_the_api(settings: Settings) -> None:
         (answer,) = await opened.writer.submit(say("m1"))
         return str(answer.status)
 
-    assert run("process", settings, work) == "accepted"
+    assert run(kind, settings, work) == "accepted"
 
 
 def test_the_process_finishes_its_commit_and_ends_when_the_api_is_gone(
@@ -276,12 +301,12 @@ def test_the_process_finishes_its_commit_and_ends_when_the_api_is_gone(
     assert [row["event_id"] for row in found] == ["c1-created", "m1", "m2"]
 
 
-def test_a_stop_leaves_no_process_and_no_write_ahead_log(settings: Settings) -> None:
+def test_a_stop_leaves_no_process_and_no_write_ahead_log(kind: str, settings: Settings) -> None:
     async def work(opened: Opened) -> int:
         await opened.send(create())
         return process(opened).pid
 
-    pid = run("process", settings, work)
+    pid = run(kind, settings, work)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not settings.store_path.with_name("log.sqlite-wal").exists()

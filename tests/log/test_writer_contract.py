@@ -1,4 +1,4 @@
-"""The contract of a writer, for the thread and for the process."""
+"""The contract of a writer: for the thread, for the process, and for a process that several APIs share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ _COUNT = insert(ingest_stats).values(source="x", received=1, accepted=0, duplica
     generated=0, parked=0)  # fmt: skip
 
 
-@pytest.fixture(params=["thread", "process"])
+@pytest.fixture(params=["thread", "process", "shared"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -103,7 +103,7 @@ def test_a_repeat_is_recognised_whichever_writer_stored_the_event(
     kind: str, settings: Settings
 ) -> None:
     """The fingerprint has the time zone that the producer wrote."""
-    other = {"thread": "process", "process": "thread"}[kind]
+    other = {"thread": "process", "process": "shared", "shared": "thread"}[kind]
     message = say("m1", occurred_at="2029-12-31T12:00:00.000001+05:30", payload={"b": 1, "a": [2]})
     again = say("m1", occurred_at="2029-12-31T12:00:00.000001+05:30", payload={"a": [2], "b": 1})
 

@@ -1,4 +1,4 @@
-"""Both kinds of writer over one data folder, with the test's clock."""
+"""Every kind of writer over one data folder, with the test's clock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,10 +11,12 @@ from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.process_writer import ProcessWriter, WriterStart
+from ingest.log.shared_writer import SharedWriter
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
 from ingest.log.thread_writer import ThreadWriter
 from ingest.log.writer import Writer
+from ingest.log.writer_host import WriterHost
 from ingest.log.writer_requests import Acknowledgement, Append
 from ingest.settings import Settings
 from tests.factories import Clock, Ids, create_store, make_event, make_submission
@@ -32,20 +34,33 @@ class Opened:
         self.settings = settings
         self.clock = clock
         self.published: list[StoredEvent] = []
+        self.messages: list[dict[str, Any]] = []
+        self.host: WriterHost | None = None
         self._engine = open_engine(settings.database_url)
         self.writer = self._open(kind, command)
 
     def _open(self, kind: str, command: Sequence[str]) -> Writer:
         store = Store(self._engine)
-        common: dict[str, Any] = {
-            "clock": self.clock, "queue_events": 100, "publish": self.published.extend,
-        }  # fmt: skip
+        position, dialect = store.last_position(), store.dialect
         if kind == "thread":
             policy = LifecyclePolicy.from_settings(self.settings)
-            return ThreadWriter(store, shard=0, policy=policy, new_id=Ids(), **common)
-        start = WriterStart(self.settings, store.last_position(), has_wall_clock=False)
+            return ThreadWriter(store, shard=0, policy=policy, new_id=Ids(), **self._common())
         store.close()
-        return ProcessWriter(start, command=command, inherits=[], dialect=store.dialect, **common)
+        start = WriterStart(self.settings, position, has_wall_clock=False)
+        if kind == "shared":
+            self.host = WriterHost(start, command, [])
+            return self.share(position)
+        return ProcessWriter(start, command=command, inherits=[], dialect=dialect, **self._common())
+
+    def _common(self) -> dict[str, Any]:
+        return {"clock": self.clock, "queue_events": 100, "publish": self.published.extend}
+
+    def share(self, position: int = 0, **other: Any) -> SharedWriter:
+        """Return one more API's place at the writer's process, not started; `other` overrides what it gets."""
+        assert self.host is not None
+        common: dict[str, Any] = {"on_message": self.messages.append, "on_behind": lambda: None}
+        common |= self._common() | {"dialect": self._engine.dialect} | other
+        return SharedWriter(self.host.door, position, **common)
 
     async def send(self, *requests: Any) -> list[Answer]:
         """Submit requests in one turn of the event loop, and return their answers."""
@@ -69,11 +84,15 @@ def run(
 
     async def main() -> T:
         opened = Opened(kind, settings, clock or Clock(), command)
+        if opened.host is not None:
+            opened.host.start()
         opened.writer.start()
         try:
             return await work(opened)
         finally:
             await asyncio.to_thread(opened.writer.stop)
+            if opened.host is not None:
+                await opened.host.stop()
             opened.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:
