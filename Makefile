@@ -29,7 +29,7 @@ test-long: install ## run the long tests: faults, whole stories, browsers, many 
 
 test-postgres: install ## run the tests of the log, the API and the channels on PostgreSQL, which must be installed
 	$(BIN)/pytest --numprocesses auto --dist worksteal --database postgresql -W ignore::ResourceWarning \
-	  tests/channels tests/conversations tests/delivery tests/events tests/hooks tests/identity tests/log tests/reviews $(patsubst %,tests/test_%.py,log control visibility ingest_stats api lake verify \
+	  tests/channels tests/cluster tests/conversations tests/delivery tests/events tests/hooks tests/identity tests/log tests/reviews $(patsubst %,tests/test_%.py,log control visibility ingest_stats api lake verify \
 	  live presence webhooks bot_watchdog access rate_limits story end_to_end openapi multi_writer)
 
 test-bots: install .venv-bots/installed ## let bots of three frameworks answer, each logged by its own instrumentation

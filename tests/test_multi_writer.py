@@ -4,9 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from convolake.verify import verify
 from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
-from ingest.client import Client, ClientError
+from ingest.client import Client
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent
 from ingest.events.timers import LifecyclePolicy
-from ingest.log.cursor import decode_cursor
 from ingest.log.storage.base import UnusableDatabaseError
 from ingest.log.storage.engine import migrate, open_engine
 from ingest.log.storage.postgres import PostgresDatabase
@@ -31,10 +29,11 @@ from ingest.log.writer_requests import Execute
 from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
 from tests.api_server import WAIT, Installation, run_server, wait_until
+from tests.cluster.apis import several_apis
+from tests.cluster.processes import processes
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
 from tests.postgres_server import PostgresServer, postgres_server
-from tests.test_live import frame, receive_events
-from tests.webhook_receiver import webhook_receiver
+from tests.test_live import receive_events
 
 pytestmark = pytest.mark.postgresql
 
@@ -47,125 +46,6 @@ def shared(postgres: PostgresServer, tmp_path: Path) -> Settings:
     return Settings(
         data=tmp_path / "data", store_url=postgres.create(), webhook_networks={"127.0.0.0/8"}
     )
-
-
-@contextmanager
-def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Client]]:
-    """Run an API in a separate process, with a client."""
-    port = free_port()
-    variables = os.environ | {
-        "CONVOLAKE_DATA": str(settings.data),
-        "CONVOLAKE_STORE_URL": settings.database_url,
-        "CONVOLAKE_PORT": str(port),
-        "CONVOLAKE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
-    }
-    key = get_or_create_local_key(settings, 0)
-    running = subprocess.Popen([sys.executable, "-m", "convolake", "api"], env=variables)
-    client = Client(f"http://127.0.0.1:{port}", key, retries=1)
-    try:
-        with client:
-            client.wait_until_ready()
-            yield running, client
-    finally:
-        running.kill()
-        running.wait()
-
-
-@contextmanager
-def two_apis(settings: Settings) -> Iterator[tuple[Installation, Installation]]:
-    """Run two APIs on one log, each on its own event loop."""
-    key = get_or_create_local_key(settings, 0)
-    with ExitStack() as stack:
-        both = []
-        for _ in range(2):
-            url = stack.enter_context(run_server(FastPathMiddleware(create_app(settings))))
-            both.append(Installation(url, key, settings, Clock()))
-            stack.enter_context(both[-1].http)
-        yield both[0], both[1]
-
-
-def test_concurrent_writers_and_a_crash_leave_a_log_without_a_gap(
-    shared: Settings,
-) -> None:
-    """Six writers share four conversations and retry; one process is killed, and its writers use another."""
-    acknowledged: list[tuple[str, str, int]] = []
-    with ExitStack() as stack:
-        running = [stack.enter_context(process(shared)) for _ in range(3)]
-        clients = [client for _, client in running]
-        for number in range(4):
-            list(clients[0].record(make_conversation(f"c{number}", 0)))
-
-        def write(writer: int) -> None:
-            client = clients[writer % 3]
-            for number in range(60):
-                conversation = f"c{number % 4}"
-                event = make_event(conversation_id=conversation, event_id=f"w{writer}-{number}")
-                try:
-                    (result,) = client.record([event])
-                except ClientError:
-                    client = clients[0]  # the outcome is unknown, so retry
-                    (result,) = client.record([event])
-                sequence = result.results[0].sequence or 0
-                acknowledged.append((conversation, event["event_id"], sequence))
-                if writer == 2 and number == 20:
-                    running[2][0].kill()
-
-        with ThreadPoolExecutor(6) as writers:
-            list(writers.map(write, range(6)))
-    rows = Record(shared, Clock()).log(ALL)
-    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
-    stored = {(row["conversation_id"], row["event_id"], row["sequence"]) for row in rows}
-    assert len(acknowledged) == 360
-    assert set(acknowledged) <= stored
-    for number in range(4):
-        sequences = [row["sequence"] for row in rows if row["conversation_id"] == f"c{number}"]
-        assert sequences == list(range(1, len(sequences) + 1))
-    assert len({(row["source"], row["event_id"]) for row in rows}) == len(rows)
-    assert run_in_adbc_process(verify, shared).checks[0].ok
-
-
-def test_events_posted_to_one_process_reach_subscribers_of_another_in_order(
-    shared: Settings,
-) -> None:
-    with two_apis(shared) as (here, there):
-        here.post_events(make_conversation(messages=0))
-        with here.listen() as near, there.listen() as far:
-            for number in range(20):
-                (here, there)[number % 2].post_events([make_event(event_id=f"m{number}")])
-            for socket in (near, far):
-                found = receive_events(socket, 22)
-                assert [each["sequence"] for each in found] == list(range(1, 23))
-                assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(20)]
-
-
-def test_typing_in_one_process_reaches_subscribers_of_another(shared: Settings) -> None:
-    with two_apis(shared) as (here, there):
-        here.post_events(make_conversation(messages=1))
-        with there.listen() as far:
-            assert len(receive_events(far, 3)) == 3
-            assert frame(far)["type"] == "live"
-            here.http.put("/v1/conversations/c1/typing/ada", json={"seconds": 30})
-            assert [each["participant_id"] for each in frame(far)["items"]] == ["ada"]
-            here.http.delete("/v1/conversations/c1/typing/ada")
-            assert frame(far) == {"type": "typing", "items": []}
-
-
-def test_one_process_delivers_webhooks_and_another_takes_over(shared: Settings) -> None:
-    with webhook_receiver() as receiver, ExitStack() as stack:
-        (first, one), (_, other) = (stack.enter_context(process(shared)) for _ in range(2))
-        made = httpx2.post(
-            f"{other.url}/v1/webhooks", json={"url": receiver.url}, headers=other.headers
-        )
-        assert made.status_code == 201
-        list(one.record(make_conversation(messages=10)))
-        wait_until(lambda: len(receiver.accepted) >= 12, WAIT, "the earlier events")
-        first.kill()
-        list(other.record([make_event(event_id=f"more-{number}") for number in range(10)]))
-        wait_until(
-            lambda: len({each.id for each in receiver.accepted}) >= 22, WAIT, "the later events"
-        )
-        fresh = list(dict.fromkeys(each.event["sequence"] for each in receiver.accepted))
-        assert fresh == list(range(1, 23))
 
 
 def test_during_a_database_outage_no_event_is_acknowledged_and_writes_resume(
@@ -199,7 +79,10 @@ def test_lost_connections_under_load_neither_lose_nor_duplicate_events(
     shared: Settings, postgres: PostgresServer
 ) -> None:
     """The client retries an event whose response was lost, and the log stores it once."""
-    with two_apis(shared) as (here, _), Client(here.url, here.key, jitter=lambda: 0.0) as client:
+    with (
+        several_apis(shared, 2) as (here, _),
+        Client(here.url, here.key, jitter=lambda: 0.0) as client,
+    ):
         here.post_events(make_conversation(messages=0))
         lost = 0
         for number in range(100):
@@ -237,7 +120,7 @@ def test_every_text_survives_from_postgresql_to_the_warehouse(shared: Settings) 
 
 
 def test_a_name_that_postgresql_cannot_store_is_rejected(shared: Settings) -> None:
-    with two_apis(shared) as (here, _):
+    with several_apis(shared, 2) as (here, _):
         assert here.http.get("/v1/conversations/a%00b").status_code == 404
         rejected = here.post(
             "/v1/conversations/a%00b/messages", {"participant_id": "a", "text": "x"}
@@ -249,7 +132,7 @@ def test_a_name_that_postgresql_cannot_store_is_rejected(shared: Settings) -> No
 def test_processes_that_start_at_the_same_time_create_one_log(shared: Settings) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as starting:
         list(starting.map(migrate, [shared.database_url] * 3))
-    with two_apis(shared) as (here, there):
+    with several_apis(shared, 2) as (here, there):
         here.post_events(make_conversation(messages=1))
         assert there.http.get("/v1/conversations/c1").status_code == 200
 
@@ -291,7 +174,7 @@ def test_an_unsafe_database_configuration_is_rejected(tmp_path: Path) -> None:
 
 def test_unknown_notifications_do_not_stop_the_follower(shared: Settings) -> None:
     """A process of another version sends these during a rolling update."""
-    with two_apis(shared) as (here, there), there.listen("/v1/live") as far:
+    with several_apis(shared, 2) as (here, there), there.listen("/v1/live") as far:
         with psycopg.connect(shared.database_url, autocommit=True) as other_version:
             for words in ("hello", "[1]", '["x", {"unknown": 1}]'):
                 other_version.execute("select pg_notify('convolake_typing', %s)", (words,))
@@ -304,7 +187,7 @@ def test_control_without_the_lock_writers_collide(
     shared: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows that the order in the tests above depends on the lock."""
-    with two_apis(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+    with several_apis(shared, 2) as (here, there), ThreadPoolExecutor(2) as writers:
         here.post_events(make_conversation(messages=0))
         monkeypatch.setattr(PostgresDatabase, "acquire_write_lock", lambda *_: None)
 
@@ -321,7 +204,7 @@ def test_commits_see_each_other_at_any_default_isolation_level(shared: Settings)
         owner.execute(
             f"alter database {name} set default_transaction_isolation = 'repeatable read'".encode()
         )
-    with two_apis(shared) as (here, there), ThreadPoolExecutor(2) as writers:
+    with several_apis(shared, 2) as (here, there), ThreadPoolExecutor(2) as writers:
         here.post_events(make_conversation(messages=0))
 
         def write(side: Installation) -> None:
@@ -331,20 +214,6 @@ def test_commits_see_each_other_at_any_default_isolation_level(shared: Settings)
         list(writers.map(write, (here, there)))
     rows = Record(shared, Clock()).log(ALL)
     assert [row["sequence"] for row in rows] == list(range(1, 83))
-
-
-def test_a_new_webhook_starts_after_the_events_of_every_process(
-    shared: Settings,
-) -> None:
-    with two_apis(shared) as (here, there), webhook_receiver() as receiver:
-        for number in range(5):
-            here.post_events(make_conversation(f"c{number}", 2))
-            made = there.post("/v1/webhooks", {"url": receiver.url}).json()
-            rows = Record(shared, Clock()).log(ALL)
-            before = [row for row in rows if row["source"] != "convolake"]
-            cursor = decode_cursor(made["cursor"])
-            assert all(cursor[row["shard"]] >= row["position"] for row in before)
-            there.http.delete(f"/v1/webhooks/{made['webhook_id']}")
 
 
 def test_options_of_the_url_are_kept(shared: Settings) -> None:
@@ -392,7 +261,8 @@ def test_a_change_repeated_after_a_lost_answer_is_stored_once(settings: Settings
 def test_a_hanging_database_is_reported_and_blocks_no_process(tmp_path: Path) -> None:
     with postgres_server() as server:
         settings = Settings(data=tmp_path / "data", store_url=server.create())
-        with process(settings) as (running, client):
+        with processes(settings, 1) as running:
+            (client,) = running.clients
             client.create_conversation("web")
             server.pause()
             try:
@@ -400,7 +270,7 @@ def test_a_hanging_database_is_reported_and_blocks_no_process(tmp_path: Path) ->
             finally:
                 server.resume()
             wait_until(lambda: ready(client) == 200, 2 * WAIT, "the database is ready again")
-            assert running.poll() is None
+            os.kill(running.pids[0], 0)
 
 
 def ready(client: Client) -> int:

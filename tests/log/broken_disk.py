@@ -11,10 +11,10 @@ if __name__ == "__main__":
     broken = Path(sys.argv[1])
     commit = Store.commit
 
-    def fail_or_commit(store: Store) -> None:
+    def fail_or_commit(self: Store) -> None:
         if broken.exists():
             raise sqlite3.OperationalError("disk I/O error")
-        commit(store)
+        commit(self)
 
     Store.commit = fail_or_commit  # type: ignore[method-assign]
     writer_process.main(*map(int, sys.argv[2:]))
