@@ -138,10 +138,11 @@ def _ask(settings: Settings, query: str) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("options", [[], ["--workers", "3"]], ids=["one API", "3 workers"])
 def test_simulated_history_is_posted_loaded_verified_and_counted(
-    free: Settings, tmp_path: Path
+    free: Settings, options: list[str]
 ) -> None:
-    with running(free, "serve") as process:
+    with running(free, "serve", *options) as process:
         lines_until(process, "api")
         convolake(free, "simulate", "--days", "2", "--seed", "3")
         again = convolake(free, "simulate", "--days", "2", "--seed", "3")
@@ -183,8 +184,9 @@ def test_a_used_port_is_reported_with_the_setting_that_changes_it(free: Settings
 
 
 @pytest.mark.long
-def test_a_process_that_dies_is_restarted(free: Settings) -> None:
-    with running(free, "serve") as process:
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one API", "2 workers"])
+def test_a_process_that_dies_is_restarted(free: Settings, options: list[str]) -> None:
+    with running(free, "serve", *options) as process:
         lines_until(process, "api", "lake")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in children:

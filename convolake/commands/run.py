@@ -83,13 +83,13 @@ def api() -> None:
 
 
 @app.command(hidden=True)
-def worker(number: int, parent: int, door: int, listeners: list[int]) -> None:
+def worker(number: int, parent: int, entry: int, listeners: list[int]) -> None:
     """Run one of several API processes. It inherits its sockets."""
     from ingest.api.log_access import Seat
 
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     _stop_with(socket.socket(fileno=parent))
-    seat = Seat(number, socket.socket(fileno=door))
+    seat = Seat(number, socket.socket(fileno=entry))
     _serve_api(Settings(), seat, [socket.socket(fileno=each) for each in listeners])
 
 

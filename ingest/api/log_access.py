@@ -50,10 +50,10 @@ class LogBehindLakeError(RuntimeError):
 
 @dataclass(frozen=True)
 class Seat:
-    """A place among the API processes that share a writer. `door`: where this one connects to it."""
+    """A place among the API processes that share a writer. `entry`: where this one connects to it."""
 
     number: int
-    door: socket.socket
+    entry: socket.socket
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class OwnLog:
 
 @asynccontextmanager
 async def open_log(settings: Settings, seat: Seat | None) -> AsyncIterator[OwnLog | Seat]:
-    """Open the log until the block ends, unless whoever gave the `seat` has opened it.
+    """Open the log until the block ends, unless a group of workers has opened it and gave the `seat`.
 
     Raises LogLockedError, LogBehindLakeError.
     """
@@ -151,7 +151,7 @@ def _share_writer(
     on_message: OnMessage,
 ) -> SharedWriter:
     return SharedWriter(
-        seat.door,
+        seat.entry,
         queries.head(engine).get(settings.shard, 0),
         on_message,
         partial(signal.raise_signal, signal.SIGTERM),

@@ -27,7 +27,7 @@ RESTART_SECONDS = 0.5
 
 FAILED_STARTS = 5
 FAILED_STARTS_SECONDS = 60.0
-"""Workers that end by themselves within so many seconds, after which the group ends: they would never start."""
+"""After this number of workers that failed within this time, the group ends: they would never start."""
 
 CANNOT_START = 3
 """Exit code of a group whose workers do not start; also that of an API that does not start."""
@@ -121,7 +121,7 @@ class WorkerGroup:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                files = [each.fileno() for each in (theirs, self._host.door, *self._listeners)]
+                files = [each.fileno() for each in (theirs, self._host.entry, *self._listeners)]
                 process = await asyncio.create_subprocess_exec(
                     *self._command, str(number), *map(str, files), pass_fds=files
                 )
@@ -131,7 +131,7 @@ class WorkerGroup:
             return await process.wait()
 
     def _note_failed_start(self) -> None:
-        """End the group if workers cannot start: whoever started it has to know."""
+        """End the group if workers cannot start: its parent has to know."""
         now = time.monotonic()
         self._failed_starts.append(now)
         while self._failed_starts[0] < now - FAILED_STARTS_SECONDS:

@@ -1,6 +1,6 @@
-"""The writer's process: `python -m ingest.api.writer_process SOCKET [DOOR]`.
+"""The writer's process: `python -m ingest.api.writer_process SOCKET [ENTRY]`.
 
-The API starts it; or, with a door, what keeps several API processes.
+The API starts it; with an entry, a group of API processes does.
 """
 
 import gc
@@ -35,10 +35,10 @@ from ingest.log.writer_server import ApiClock, WriterServer
 PAGE_EVENTS = 5_000
 
 
-def main(descriptor: int, door: int | None = None) -> None:
+def main(descriptor: int, entry: int | None = None) -> None:
     """Serve the API at the other end of a socket until it is closed. The API tells when to stop: signals do not.
 
-    With a `door`, serve all whose sockets come through it, and report to the other end of the first socket.
+    With an `entry`, serve all APIs whose sockets arrive there, and report to the other end of the first socket.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -52,11 +52,11 @@ def main(descriptor: int, door: int | None = None) -> None:
             pass  # no request yet
         except ConnectionError:
             return
-        if door is None:
+        if entry is None:
             serve(connection, start)
         else:
-            with socket.socket(fileno=door) as behind_door:
-                serve_all(behind_door, connection, start)
+            with socket.socket(fileno=entry) as accepting:
+                serve_all(accepting, connection, start)
 
 
 def serve(connection: socket.socket, start: WriterStart) -> None:
@@ -70,7 +70,7 @@ def serve(connection: socket.socket, start: WriterStart) -> None:
         server.run(missed)
 
 
-def serve_all(door: socket.socket, connection: socket.socket, start: WriterStart) -> None:
+def serve_all(entry: socket.socket, connection: socket.socket, start: WriterStart) -> None:
     """Open the log, report that, and commit what all API processes send; report why that is not possible any more."""
 
     def report(what: str) -> None:
@@ -78,7 +78,7 @@ def serve_all(door: socket.socket, connection: socket.socket, start: WriterStart
 
     with _open_log(start) as opened:
         server = SharedWriterServer(
-            door,
+            entry,
             opened.committer,
             opened.api_clock,
             start.settings.commit_events,

@@ -33,7 +33,7 @@ class Workers:
         self._writer.broadcast(message)
 
     async def run(self) -> None:
-        """Do nothing until cancelled: the writer's frames arrive by themselves."""
+        """Do nothing until cancelled: the writer sends its frames unasked."""
         await asyncio.Event().wait()
 
     async def lead(self, work: Work) -> None:

@@ -17,24 +17,24 @@ from ingest.log.writer_requests import Broadcast
 logger = logging.getLogger(__name__)
 
 CONNECT = b"c"
-"""What an API process sends through the door, together with the writer's end of a new socket."""
+"""What an API process sends to the entry, together with the writer's end of a new socket."""
 
 BEHIND = "this process was too far behind the log; it starts again"
-"""The failure of an API process that has to start anew."""
+"""The failure of an API process that has to start again."""
 
 FAILED = "a commit failed, and the writer ended; restart to read the truth from disk"
 
 
 class SharedWriter(SocketWriter):
-    """Connects to the writer through a door, and connects again when its socket closes.
+    """Connects to the writer with an entry, and connects again when its socket closes.
 
-    The door is one end of a socket pair that all API processes inherit. The writer of the moment has the other end.
-    Whoever keeps that end open while no writer runs lets new sockets wait there for the next one.
+    The entry is one end of a socket pair that all API processes inherit; the current writer has the other end.
+    If that end stays open while no writer runs, new sockets wait there for the next one.
     """
 
     def __init__(
         self,
-        door: socket.socket,
+        entry: socket.socket,
         position: int,
         on_message: Callable[[dict[str, Any]], None],
         on_behind: Callable[[], None],
@@ -42,10 +42,10 @@ class SharedWriter(SocketWriter):
     ) -> None:
         """`position`: the last that the API knows. `on_message` receives the messages of other API processes.
 
-        `on_behind`: called when this process is too far behind the log; it has to start anew.
+        `on_behind`: called when this process is too far behind the log; it has to start again.
         """
         super().__init__(position, **common)
-        self._door = door
+        self._entry = entry
         self._on_message = on_message
         self._on_behind = on_behind
 
@@ -56,7 +56,7 @@ class SharedWriter(SocketWriter):
 
     def _attach(self, theirs: socket.socket) -> bytes:
         try:
-            socket.send_fds(self._door, [CONNECT], [theirs.fileno()])
+            socket.send_fds(self._entry, [CONNECT], [theirs.fileno()])
         except BrokenPipeError:  # the other end is closed for good
             self._status = msgspec.structs.replace(self._status, failure=FAILED)
             raise

@@ -24,7 +24,7 @@ MAX_UNSENT_BYTES = 1 << 26
 """What the writer keeps for an API process that does not read: 64 MiB. One that is further behind is disconnected."""
 
 MAX_MISSED_EVENTS = 100_000
-"""What an API process may have missed to continue. One that missed more starts anew."""
+"""Maximum events that an API process may have missed. One that missed more starts again."""
 
 Read = Callable[[int], Sequence[StoredEvent]]
 """Returns the stored events after a position."""
@@ -71,15 +71,15 @@ class SharedWriterServer:
 
     def __init__(
         self,
-        door: socket.socket,
+        entry: socket.socket,
         committer: Committer,
         clock: ApiClock,
         commit_events: int,
         read: Read,
         report: Callable[[str], None],
     ) -> None:
-        """Take new sockets from the `door`. `report` receives why no commit is possible any more, once."""
-        self._door = door
+        """Take new sockets from the `entry`. `report` receives why no commit is possible any more, once."""
+        self._entry = entry
         self._committer = committer
         self._clock = clock
         self._commit_events = commit_events
@@ -91,13 +91,13 @@ class SharedWriterServer:
         self._apis: list[_Api] = []
         self._waiting: deque[tuple[_Api, Received]] = deque()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(door, selectors.EVENT_READ)
-        self._is_door_open = True
+        self._selector.register(entry, selectors.EVENT_READ)
+        self._is_entry_open = True
 
     def run(self) -> None:
-        """Serve until the door and all sockets are closed."""
+        """Serve until the entry and all sockets are closed."""
         try:
-            while self._is_door_open or self._apis or self._waiting:
+            while self._is_entry_open or self._apis or self._waiting:
                 self._receive()
                 if self._waiting:
                     self._commit(self._take())
@@ -110,7 +110,7 @@ class SharedWriterServer:
         """Receive what was sent during the last commit; wait if nothing is left to commit."""
         for key, ready in self._selector.select(0 if self._waiting else None):
             if key.data is None:
-                self._open_door()
+                self._accept()
                 continue
             api: _Api = key.data
             try:
@@ -123,16 +123,16 @@ class SharedWriterServer:
             else:
                 self._watch(api)
 
-    def _open_door(self) -> None:
+    def _accept(self) -> None:
         """Take a new socket, or notice that no API process can send one any more."""
-        message, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
+        message, descriptors, _, _ = socket.recv_fds(self._entry, 1, 1)
         for each in descriptors:
             api = _Api(socket.socket(fileno=each))
             self._apis.append(api)
             self._selector.register(api.connection, selectors.EVENT_READ, api)
         if not message:
-            self._is_door_open = False
-            self._selector.unregister(self._door)
+            self._is_entry_open = False
+            self._selector.unregister(self._entry)
 
     def _receive_from(self, api: _Api) -> None:
         length = api.connection.recv_into(self._received, RECEIVED_BYTES, socket.MSG_DONTWAIT)
@@ -178,7 +178,7 @@ class SharedWriterServer:
             self._selector.modify(api.connection, wanted, api)
 
     def _drop(self, api: _Api) -> None:
-        """Close the socket of an API process. What it sent is committed."""
+        """Close the socket of an API process. The writer still commits its requests."""
         if api in self._apis:
             self._set_events(api, 0)
             self._apis.remove(api)

@@ -1,4 +1,4 @@
-"""A writer at the other end of a socket: what the API's end of it does, whoever starts the process there."""
+"""A writer at the other end of a socket: what the API's end does, for every kind of process there."""
 
 import asyncio
 import logging

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 class WriterHost:
     """Starts the writer's process, and starts it again if it ends; but not after a failed flush.
 
-    API processes inherit the `door`. Through it they send sockets to the writer; these wait while none runs.
+    API processes inherit the `entry`, and send sockets to the writer with it. These wait while none runs.
     """
 
     def __init__(self, start: WriterStart, command: Sequence[str], inherits: Sequence[int]) -> None:
@@ -25,8 +25,8 @@ class WriterHost:
         self._start = start
         self._command = command
         self._inherits = inherits
-        self.door, self._behind_door = socket.socketpair()
-        for each in (self.door, self._behind_door):
+        self.entry, self._accepting = socket.socketpair()
+        for each in (self.entry, self._accepting):
             each.setblocking(
                 False
             )  # in all processes: `recv_fds` and `send_fds` ignore their flags
@@ -41,7 +41,7 @@ class WriterHost:
     async def stop(self) -> None:
         """Wait until the process has ended: it does when the API processes are gone."""
         self._is_stopping = True
-        self.door.close()
+        self.entry.close()
         if self._task is not None:
             await self._task
 
@@ -57,16 +57,16 @@ class WriterHost:
                 self._reject_waiting()
             if not (has_failed or self._is_stopping):
                 await asyncio.sleep(max(0.0, started + RESTART_SECONDS - loop.time()))
-        self._behind_door.close()
+        self._accepting.close()
 
     async def _serve(self) -> bool:
         """Run the process until its end; return whether no other may be started."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                behind = self._behind_door.fileno()
+                accepting = self._accepting.fileno()
                 self.process = start_process(
-                    self._command, [theirs.fileno(), behind], self._inherits
+                    self._command, [theirs.fileno(), accepting], self._inherits
                 )
             ours.sendall(frames.frame(pickle.dumps(self._start)))
             loop = asyncio.get_running_loop()
@@ -79,10 +79,10 @@ class WriterHost:
         return len(reports) > 1
 
     def _reject_waiting(self) -> None:
-        """Close the sockets that wait behind the door: no writer could take them."""
+        """Close the sockets that wait for a writer: none could take them."""
         while True:
             try:
-                _, descriptors, _, _ = socket.recv_fds(self._behind_door, 1, 1, socket.MSG_DONTWAIT)
+                _, descriptors, _, _ = socket.recv_fds(self._accepting, 1, 1)
             except BlockingIOError:
                 return
             for each in descriptors:

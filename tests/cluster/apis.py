@@ -29,7 +29,7 @@ def several_apis(
         seats: list[Seat | None] = [None] * count
         if not is_multi_writer(settings.database_url):
             host = stack.enter_context(_shared_writer(settings, clock))
-            seats = [Seat(number, host.door) for number in range(1, count + 1)]
+            seats = [Seat(number, host.entry) for number in range(1, count + 1)]
         apis = []
         for seat in seats:
             app = FastPathMiddleware(create_app(settings, clock, seat=seat))

@@ -71,7 +71,7 @@ def writer_of_group(group: int) -> int | None:
 
 @contextmanager
 def processes(settings: Settings, count: int) -> Iterator[Processes]:
-    """Run API processes until the block ends: workers that share a writer and a port, or on PostgreSQL each by itself."""
+    """Run API processes until the block ends: workers that share a writer and a port, or on PostgreSQL each alone."""
     key = get_or_create_local_key(settings, 0)
     own = is_multi_writer(settings.database_url)
     with ExitStack() as stack:

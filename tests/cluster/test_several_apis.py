@@ -196,7 +196,7 @@ def test_one_delivers_to_a_webhook_that_another_created(settings: Settings) -> N
 
 
 def test_each_counts_the_requests_that_it_gets(settings: Settings) -> None:
-    """A limit holds for each process by itself: the requests of a key may be as many times it."""
+    """A limit holds for each process: with two of them, a key may send twice as much."""
     limited = settings.model_copy(update={"requests_per_second": 1})
     with several_apis(limited, 2) as apis:
         counts = []

@@ -15,6 +15,7 @@ from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.api_server import environment_of_an_installation, wait_until
+from tests.cluster.processes import workers_of
 from tests.factories import Clock, Record, make_event
 from tests.faults.checker import AcknowledgedEvents
 
@@ -86,8 +87,10 @@ def _members(group: int) -> list[str]:
 
 def writer_of(api: "subprocess.Popen[bytes]") -> int:
     """Return the id of the process that writes the log: a child of the API's, or the API's own."""
+    workers = workers_of(api.pid)
     children = Path(f"/proc/{api.pid}/task/{api.pid}/children").read_text().split()
-    return int(children[-1]) if children else api.pid
+    writers = [int(each) for each in children if int(each) not in workers]
+    return writers[-1] if writers else api.pid
 
 
 def has_child(api: "subprocess.Popen[bytes]") -> bool:

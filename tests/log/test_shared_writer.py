@@ -111,7 +111,7 @@ def test_a_repeat_through_another_api_is_a_duplicate_with_the_same_place(
     assert first[0].sequence == again[0].sequence
 
 
-def test_all_apis_go_on_after_the_writer_dies_and_publish_every_event_once(
+def test_all_apis_continue_after_the_writer_dies_and_publish_every_event_once(
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> tuple[list[Answer], Api]:
@@ -160,7 +160,7 @@ def test_a_message_reaches_the_other_apis_and_not_its_sender(settings: Settings)
     assert run("shared", settings, work) == ([], [{"typing": "ada"}])
 
 
-def test_what_an_api_sent_before_it_died_is_committed_and_the_others_go_on(
+def test_requests_of_an_api_that_died_are_committed_and_the_others_continue(
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> list[str | None]:
@@ -243,7 +243,7 @@ class Raw:
         assert opened.host is not None
         self.connection, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(opened.host.door, [b"c"], [theirs.fileno()])
+            socket.send_fds(opened.host.entry, [b"c"], [theirs.fileno()])
         self.connection.sendall(frames.encode_greeting(position))
 
     def receive(self) -> frames.Commit:
@@ -268,7 +268,7 @@ def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
     assert run("shared", settings, work) == list(range(1, 803))
 
 
-def test_an_api_that_is_too_far_behind_starts_anew(settings: Settings) -> None:
+def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
     """The position that it names is further away than what the writer reads again for it."""
 
     async def work(opened: Opened) -> tuple[int, str | None]:

@@ -60,7 +60,7 @@ class Opened:
         assert self.host is not None
         common: dict[str, Any] = {"on_message": self.messages.append, "on_behind": lambda: None}
         common |= self._common() | {"dialect": self._engine.dialect} | other
-        return SharedWriter(self.host.door, position, **common)
+        return SharedWriter(self.host.entry, position, **common)
 
     async def send(self, *requests: Any) -> list[Answer]:
         """Submit requests in one turn of the event loop, and return their answers."""

@@ -8,9 +8,6 @@ from threading import Barrier
 
 import pytest
 
-from ingest.api.app import create_app
-from ingest.api.middleware import FastPathMiddleware
-from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import (
     Category,
     Client,
@@ -20,10 +17,9 @@ from ingest.client import (
     SampleItem,
     Scorecard,
 )
-from ingest.log.storage.engine import is_multi_writer
 from ingest.settings import Settings
-from tests.api_server import run_server
-from tests.factories import create_store, make_conversation
+from tests.cluster.apis import several_apis
+from tests.factories import make_conversation
 
 REVIEWERS = [f"reviewer-{number}" for number in range(20)]
 ITEMS = [f"c{number}" for number in range(10)]
@@ -31,15 +27,9 @@ ITEMS = [f"c{number}" for number in range(10)]
 
 @pytest.fixture
 def clients(settings: Settings) -> Iterator[list[Client]]:
-    """A client of each API process of one log: one on SQLite, two on PostgreSQL. A sample of 10 is drawn."""
-    create_store(settings)
-    key = get_or_create_local_key(settings, 0)
-    processes = 2 if is_multi_writer(settings.database_url) else 1
-    with ExitStack() as stack:
-        clients = []
-        for _ in range(processes):
-            url = stack.enter_context(run_server(FastPathMiddleware(create_app(settings))))
-            clients.append(stack.enter_context(Client(url, key)))
+    """A client of each of two APIs of one log. A sample of 10 is drawn."""
+    with several_apis(settings, 2) as apis, ExitStack() as stack:
+        clients = [stack.enter_context(Client(each.url, each.key)) for each in apis]
         draw(clients[0])
         yield clients
 
