@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from convolake.garbage import THRESHOLDS, rare_collections
+from ingest.garbage import THRESHOLDS, rare_collections
 
 
 class Node:

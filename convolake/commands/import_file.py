@@ -8,7 +8,7 @@ import typer
 
 from convolake.commands.import_options import Answers, read_options
 from convolake.console import print_line, progress_bar, report_errors
-from convolake.garbage import rare_collections
+from ingest.garbage import rare_collections
 from ingest.importers import IMPORTERS
 from ingest.importers.base import Ambiguity, Importer, ImportOptions
 from ingest.importers.preview import Preview, preview

@@ -3,21 +3,16 @@
 import logging
 import os
 import signal
-import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from convolake.console import print_line, report_errors
-from convolake.garbage import rare_collections
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-
-if TYPE_CHECKING:
-    from ingest.api.log_access import Seat
 
 app = typer.Typer()
 
@@ -66,61 +61,15 @@ def serve(
 
 @app.command(hidden=True)
 def api() -> None:
-    """Run the API process, or as many as the setting says."""
+    """Run the API process, or a group of them if the setting says so."""
+    from ingest.api.api_process import GROUP_COMMAND, serve_api
+
     settings = Settings()
+    if settings.workers > 1:  # it needs nothing that this command line has loaded
+        os.execv(GROUP_COMMAND[0], GROUP_COMMAND)  # noqa: S606 (our own command)
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
-    if settings.workers == 1:
-        _serve_api(settings)
-        return
-    from convolake.services import CONVOLAKE
-    from ingest.api.log_access import LogBehindLakeError
-    from ingest.api.worker_group import run_workers
-    from ingest.log.storage.lock import LogLockedError
-
-    with report_errors(OSError, LogLockedError, LogBehindLakeError):
-        code = run_workers(settings, [*CONVOLAKE, "worker"])
-    raise typer.Exit(code)
-
-
-@app.command(hidden=True)
-def worker(number: int, parent: int, entry: int, listeners: list[int]) -> None:
-    """Run one of several API processes. It inherits its sockets."""
-    from ingest.api.log_access import Seat
-
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
-    _stop_with(socket.socket(fileno=parent))
-    seat = Seat(number, socket.socket(fileno=entry))
-    _serve_api(Settings(), seat, [socket.socket(fileno=each) for each in listeners])
-
-
-def _serve_api(
-    settings: Settings,
-    seat: "Seat | None" = None,
-    listeners: list[socket.socket] | None = None,
-) -> None:
-    from ingest.api.app import create_app
-    from ingest.api.middleware import FastPathMiddleware
-    from ingest.api.server import ApiServer, raise_open_file_limit, uvicorn_config
-
-    application = FastPathMiddleware(create_app(settings, seat=seat))
-    raise_open_file_limit()
-    config = uvicorn_config(application, host=settings.host, port=settings.port)
-    server = ApiServer(config, application.stop_waiting)
-    # Objects of the start-up are never freed: scanning them took a fifth of the time at 64 connections.
-    with suppress(KeyboardInterrupt), rare_collections():
-        server.run(listeners)
-    if not server.started:
+    if not serve_api(settings):
         raise typer.Exit(3)
-
-
-def _stop_with(parent: socket.socket) -> None:
-    """Stop this process, as SIGTERM does, when the other end of a socket is closed: its process has ended."""
-
-    def wait() -> None:
-        parent.recv(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 @app.command(hidden=True)

@@ -1,18 +1,23 @@
-"""Several API processes that share a port and the writer of a log in SQLite: starts them and keeps them running."""
+"""Several API processes that share a port and the writer of a log in SQLite: starts them and keeps them running.
+
+`python -m ingest.api.worker_group` is such a group; `convolake api` becomes it.
+"""
 
 import asyncio
 import logging
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ingest.api import log_access
-from ingest.api.log_access import prepare_store
+from ingest.api.api_process import WORKER_COMMAND
+from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
-from ingest.log.storage.lock import acquire_log_lock
+from ingest.log.storage.lock import LogLockedError, acquire_log_lock
 from ingest.log.writer import STOP_TIMEOUT_SECONDS
 from ingest.log.writer_host import WriterHost
 from ingest.settings import Settings
@@ -33,10 +38,9 @@ CANNOT_START = 3
 """Exit code of a group whose workers do not start; also that of an API that does not start."""
 
 
-def run_workers(settings: Settings, command: Sequence[str]) -> int:
+def run_workers(settings: Settings) -> int:
     """Run the workers until SIGTERM or SIGINT; return the exit code.
 
-    `command` starts one; it gets its number, the numbers of two sockets, and those of its listening sockets.
     Raises OSError if an address is in use, LogLockedError, LogBehindLakeError.
     """
     with acquire_log_lock(settings) as lock, ExitStack() as stack:
@@ -48,7 +52,7 @@ def run_workers(settings: Settings, command: Sequence[str]) -> int:
         ]
         start = WriterStart(settings, 0, has_wall_clock=True)
         host = WriterHost(start, log_access.WRITER_COMMAND, [lock.fileno()])
-        return asyncio.run(WorkerGroup(host, settings.workers, command, listeners).run())
+        return asyncio.run(WorkerGroup(host, settings.workers, WORKER_COMMAND, listeners).run())
 
 
 def open_listeners(host: str, port: int) -> list[socket.socket]:
@@ -70,7 +74,7 @@ class WorkerGroup:
         command: Sequence[str],
         listeners: Sequence[socket.socket],
     ) -> None:
-        """`host` keeps the writer."""
+        """`host` keeps the writer. `command` gets a worker's number, two sockets and the listening ones."""
         self._host = host
         self._workers = workers
         self._command = command
@@ -140,3 +144,17 @@ class WorkerGroup:
             logger.error("the workers do not start")
             self._exit_code = CANNOT_START
             self._stop()
+
+
+def main() -> int:
+    """Run the workers that the settings want; return the exit code. An expected error is one line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        return run_workers(Settings())
+    except (OSError, LogLockedError, LogBehindLakeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,6 @@
 The API starts it; with an entry, a group of API processes does.
 """
 
-import gc
 import logging
 import pickle
 import signal
@@ -22,6 +21,7 @@ from ingest.clock import new_uuid7, wall_clock
 from ingest.contract import Cursor
 from ingest.events.stored_event import StoredEvent
 from ingest.events.timers import LifecyclePolicy
+from ingest.garbage import rare_collections
 from ingest.log import queries
 from ingest.log.committer import Committer
 from ingest.log.cursor import advance
@@ -66,8 +66,8 @@ def serve(connection: socket.socket, start: WriterStart) -> None:
         server = WriterServer(
             connection, opened.committer, opened.api_clock, start.settings.commit_events
         )
-        _freeze_garbage()
-        server.run(missed)
+        with rare_collections():
+            server.run(missed)
 
 
 def serve_all(entry: socket.socket, connection: socket.socket, start: WriterStart) -> None:
@@ -85,9 +85,9 @@ def serve_all(entry: socket.socket, connection: socket.socket, start: WriterStar
             opened.events_after,
             report,
         )
-        _freeze_garbage()
         report("open")
-        server.run()
+        with rare_collections():
+            server.run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,6 @@ def _open_log(start: WriterStart) -> Iterator[_OpenLog]:
     yield _OpenLog(engine, settings.shard, committer, api_clock)
     translator.close()
     engine.dispose()
-
-
-def _freeze_garbage() -> None:
-    """Collect garbage rarely: objects of the start-up are never freed."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _events_after(engine: Engine, shard: int, position: int) -> Sequence[StoredEvent]:

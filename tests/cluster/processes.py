@@ -61,7 +61,7 @@ def children_of(pid: int, what: str) -> list[int]:
 
 def workers_of(group: int) -> list[int]:
     """Return the workers of a group of API processes, the oldest first."""
-    return children_of(group, "worker")
+    return children_of(group, "ingest.api.worker_process")
 
 
 def writer_of_group(group: int) -> int | None:

@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_and_a_writer_that_is_killed_start_again(
         group = int(Path(f"/proc/{running.pids[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
         list(client.record(make_conversation(messages=0)))
         for number in range(3):
-            for what in ("worker", "ingest.api.writer_process"):
+            for what in ("ingest.api.worker_process", "ingest.api.writer_process"):
                 before = children_of(group, what)
                 os.kill(before[0], signal.SIGKILL)
                 wait_until(partial(_is_replaced, group, what, before), WAIT, f"another {what}")
