@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 MAX_UNSENT_BYTES = 1 << 26
 """What the writer keeps for an API process that does not read: 64 MiB. One that is further behind is disconnected."""
 
-MAX_MISSED_EVENTS = 100_000
+MAX_MISSED_EVENTS = 20_000
 """Maximum events that an API process may have missed. One that missed more starts again."""
 
 Read = Callable[[int], Sequence[StoredEvent]]
@@ -37,6 +37,7 @@ class _Api:
         self.connection = connection
         self.reader = FrameReader()
         self.unsent = bytearray()
+        self.max_unsent = MAX_UNSENT_BYTES
         self.unanswered = 0
         self.is_greeted = False
         self.has_ended = False
@@ -50,7 +51,7 @@ class _Api:
         """Send a frame, or keep what the socket does not take. Raises OSError for one that does not read."""
         self.unsent += frame
         self.flush()
-        if len(self.unsent) > MAX_UNSENT_BYTES:
+        if len(self.unsent) > self.max_unsent:
             raise ConnectionError("an API process does not read")
 
     def flush(self) -> None:
@@ -154,7 +155,11 @@ class SharedWriterServer:
             raise ConnectionError(BEHIND)
         found = DamagedStates(unreadable_states.repaired, unreadable_states.lost)
         damaged = found if unreadable_states.count else None
-        api.send(frames.encode_commit(status, [], [], self._read(position), damaged))
+        frame = frames.encode_commit(status, [], [], self._read(position), damaged)
+        api.max_unsent += len(
+            frame
+        )  # or an API that reads it now would be disconnected, and ask again
+        api.send(frame)
         api.is_greeted = True
 
     def _watch(self, api: _Api) -> None:

@@ -156,15 +156,11 @@ def test_spans_that_one_takes_become_events(settings: Settings) -> None:
     quick = settings.model_copy(update={"otlp_settle": timedelta(0)})
     with several_apis(quick) as apis:
         for number, each in enumerate(apis):
-            said = genai([chat("Hello")], [chat("Good day", "assistant")])
-            span = make_span(
-                number + 1, 1, attributes=said | {"gen_ai.conversation.id": f"c{number}"}
-            )
-            sent = each.post("/v1/traces", make_traces([span]))
+            said = genai([chat("Hello")], [chat("Good day", "assistant")], f"c{number}")
+            sent = each.post("/v1/traces", make_traces([make_span(number + 1, 1, attributes=said)]))
             assert sent.status_code == 200, sent.text
-        for number in range(len(apis)):
             path = f"/v1/conversations/c{number}"
-            wait_until(partial(_exists, apis[0], path), WAIT, path)
+            wait_until(partial(_exists, each, path), WAIT, path)
 
 
 def _exists(api: Installation, path: str) -> bool:

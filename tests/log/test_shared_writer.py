@@ -273,7 +273,7 @@ def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
 
     async def work(opened: Opened) -> tuple[int, str | None]:
         await opened.send(create())
-        async with another(opened, position=-100_001) as late:
+        async with another(opened, position=-20_001) as late:
             with pytest.raises(LogUnavailableError):
                 await late.writer.submit(say("m1"))
             with pytest.raises(LogUnavailableError, match="too far behind"):

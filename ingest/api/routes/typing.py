@@ -1,6 +1,7 @@
 """Typing indicators."""
 
 import asyncio
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -22,6 +23,8 @@ from ingest.errors import UnknownParticipantError
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Command, Draft
 from ingest.log.writer_requests import Append, IncomingEvent
+
+logger = logging.getLogger(__name__)
 
 MAX_TYPING_SECONDS = 30
 """Maximum seconds of one typing indicator. Clients repeat it while the participant types."""
@@ -112,13 +115,15 @@ async def share_typing(
     """Start or stop (0) an indicator here and in every other process; return whether it changed here."""
     is_new = update_typing(api, conversation_id, participant_id, seconds)
     if api.peers is not None:
-        await api.peers.broadcast(
-            {
-                "conversation_id": conversation_id,
-                "participant_id": participant_id,
-                "seconds": seconds,
-            }
-        )
+        message = {
+            "conversation_id": conversation_id,
+            "participant_id": participant_id,
+            "seconds": seconds,
+        }
+        try:
+            await api.peers.broadcast(message)
+        except Exception:  # what else the request did is stored, and an indicator expires soon
+            logger.exception("other processes do not know who is typing")
     return is_new
 
 
