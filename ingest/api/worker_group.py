@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
 from ingest.api.api_process import WORKER_COMMAND
@@ -106,14 +106,18 @@ class WorkerGroup:
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self._processes.values():
-            if process.returncode is None:
+            with suppress(ProcessLookupError):
                 process.send_signal(number)
 
     async def _keep(self, number: int) -> None:
         """Run one worker, and start it again when it ends."""
         while not self._is_stopping:
             started = time.monotonic()
-            code = await self._run_once(number)
+            try:
+                code = await self._run_once(number)
+            except OSError:
+                logger.exception("worker %d cannot be started", number)
+                code = CANNOT_START
             if self._is_stopping:
                 return
             logger.error("worker %d ended (%d); it starts again", number, code)
@@ -131,7 +135,7 @@ class WorkerGroup:
                 )
             self._processes[number] = process
             if self._is_stopping:
-                process.terminate()
+                self._signal(signal.SIGTERM)
             return await process.wait()
 
     def _note_failed_start(self) -> None:

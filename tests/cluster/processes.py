@@ -52,7 +52,8 @@ def holder_of(path: Path) -> int | None:
 def children_of(pid: int, what: str) -> list[int]:
     """Return the children of a process whose command line has a word."""
     found = []
-    for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    listed = " ".join(each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/children"))
+    for each in sorted(listed.split(), key=int):
         with suppress(FileNotFoundError, ProcessLookupError):
             if what in Path(f"/proc/{each}/cmdline").read_text().split("\0"):
                 found.append(int(each))

@@ -1,5 +1,7 @@
 """Several APIs of one log: the same order for every subscriber, whichever of them an event was posted to."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -7,12 +9,14 @@ from functools import partial
 import pytest
 
 from ingest.auth.api_keys import revoke_key
+from ingest.client import Client
 from ingest.log.cursor import decode_cursor
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import WAIT, Installation, wait_until
 from tests.bots.otlp_bodies import chat, genai, make_span, make_traces
 from tests.cluster.apis import several_apis
+from tests.cluster.processes import children_of
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.test_delivered_control import open_conversation, reply, take_control
 from tests.test_live import frame, receive_events
@@ -51,6 +55,21 @@ def test_events_posted_to_one_reach_subscribers_of_another_in_order(settings: Se
                 found = receive_events(socket, 23)
                 assert [each["sequence"] for each in found] == list(range(1, 24))
                 assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(21)]
+
+
+@pytest.mark.sqlite
+def test_a_subscriber_at_another_misses_no_event_while_the_writer_dies(settings: Settings) -> None:
+    with several_apis(settings, 2) as (here, there), Client(here.url, here.key) as client:
+        here.post_events(make_conversation(messages=0))
+        with there.listen() as far:
+            for number in range(40):
+                if number % 20 == 5:
+                    (writer,) = children_of(os.getpid(), "ingest.api.writer_process")
+                    os.kill(writer, signal.SIGKILL)
+                list(client.record([make_event(event_id=f"m{number}")]))
+            found = receive_events(far, 42)
+        assert [each["sequence"] for each in found] == list(range(1, 43))
+        assert [each["event_id"] for each in found[2:]] == [f"m{n}" for n in range(40)]
 
 
 def test_a_long_poll_at_one_is_answered_by_an_event_posted_to_another(settings: Settings) -> None:
