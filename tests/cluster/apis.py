@@ -34,7 +34,8 @@ def several_apis(
         for seat in seats:
             app = FastPathMiddleware(create_app(settings, clock, seat=seat))
             url = stack.enter_context(run_server(app))
-            apis.append(Installation(url, key, settings, Clock()))
+            own = clock if isinstance(clock, Clock) else Clock()
+            apis.append(Installation(url, key, settings, own))
             stack.enter_context(apis[-1].http)
         yield apis
 

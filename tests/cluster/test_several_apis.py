@@ -15,6 +15,7 @@ from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import WAIT, Installation, wait_until
 from tests.bots.otlp_bodies import chat, genai, make_span, make_traces
+from tests.channels.conftest import Shop, create_account, message
 from tests.cluster.apis import several_apis
 from tests.cluster.processes import children_of
 from tests.factories import Clock, Record, make_conversation, make_event
@@ -154,6 +155,21 @@ def test_a_revoked_key_is_rejected_by_all(settings: Settings) -> None:
         _revoke(settings, apis[0].key.split("_")[1])
         for each in apis:
             wait_until(partial(_is_rejected, each), WAIT, "the revocation")
+
+
+def test_calls_of_a_provider_to_any_of_them_are_one_conversation_until_its_account_is_removed(
+    settings: Settings, clock: Clock
+) -> None:
+    with several_apis(settings, 2, clock) as (here, there):
+        assert create_account(here).status_code == 201
+        shops = Shop(here), Shop(there)
+        for number in range(6):
+            shops[number % 2].send(message(number))
+        texts = [each["text"] for each in shops[0].events() if "text" in each]
+        assert texts == [f"text {number}" for number in range(6)]
+        assert here.http.delete("/v1/channels/shop").status_code == 200
+        clock.forward(seconds=6)
+        assert [each.post(b'{"items": []}').status_code for each in shops] == [404, 404]
 
 
 def _status(api: Installation) -> int:

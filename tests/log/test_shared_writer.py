@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +249,15 @@ class Raw:
     def receive(self) -> frames.Commit:
         return frames.decode_commit(frames.receive_frame(self.connection))
 
+    def receive_until_closed(self) -> list[int | None]:
+        """Return the places of all events that the writer sent before it closed the socket."""
+        self.connection.settimeout(20)
+        found: list[int | None] = []
+        with suppress(ConnectionError):
+            while True:
+                found += places(self.receive().events)
+        return found
+
 
 def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
     """More is committed than its socket takes; when it reads again, it has missed nothing."""
@@ -266,6 +275,26 @@ def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
         return found
 
     assert run("shared", settings, work) == list(range(1, 803))
+
+
+def test_an_api_that_never_reads_is_disconnected_and_asks_again_for_what_it_missed(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> list[int | None]:
+        await opened.send(create())
+        stuck = Raw(opened, 0)
+        for number in range(40):
+            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
+            await asyncio.wait_for(opened.send(*large), 10)
+        with stuck.connection:
+            found = stuck.receive_until_closed()
+        assert 2 < len(found) < 802
+        again = Raw(opened, len(found))
+        with again.connection:
+            return found + places((await asyncio.to_thread(again.receive)).events)
+
+    command = [sys.executable, "-P", "-m", "tests.log.small_buffers"]
+    assert run("shared", settings, work, command=command) == list(range(1, 803))
 
 
 def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
