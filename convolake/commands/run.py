@@ -11,6 +11,7 @@ import typer
 
 from convolake.console import print_line, report_errors
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
+from ingest.api.api_process import GROUP_COMMAND, LOG_FORMAT, serve_api
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 
@@ -62,12 +63,10 @@ def serve(
 @app.command(hidden=True)
 def api() -> None:
     """Run the API process, or a group of them if the setting says so."""
-    from ingest.api.api_process import GROUP_COMMAND, serve_api
-
     settings = Settings()
     if settings.workers > 1:  # it needs nothing that this command line has loaded
         os.execv(GROUP_COMMAND[0], GROUP_COMMAND)  # noqa: S606 (our own command)
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     if not serve_api(settings):
         raise typer.Exit(3)
 
@@ -77,7 +76,7 @@ def lake() -> None:
     """Run the lake process."""
     from ingest.lake import sealer
 
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -98,9 +97,6 @@ def assistant() -> None:
         Client(settings.url, get_or_create_local_key(settings, wall_clock())) as it,
     ):
         answer_all(it, settings.chat_bot)
-
-
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def _run(settings: Settings, services: list[Service]) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from ingest.api.log_access import Seat
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
 GROUP_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_group"]
 WORKER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_process"]
 """`-P`: a file in the current folder must not be imported in place of a module."""

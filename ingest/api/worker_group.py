@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
-from ingest.api.api_process import WORKER_COMMAND
+from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
 from ingest.log.storage.lock import LogLockedError, acquire_log_lock
@@ -152,7 +152,7 @@ class WorkerGroup:
 
 def main() -> int:
     """Run the workers that the settings want; return the exit code. An expected error is one line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     try:
         return run_workers(Settings())
     except (OSError, LogLockedError, LogBehindLakeError) as error:

@@ -8,14 +8,14 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from ingest.api.api_process import serve_api
+from ingest.api.api_process import LOG_FORMAT, serve_api
 from ingest.api.log_access import Seat
 from ingest.settings import Settings
 
 
 def main(number: int, parent: int, entry: int, listeners: Sequence[int]) -> bool:
     """Serve on inherited sockets until a signal, or until the group is gone; return whether it started."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=f"worker {number} {LOG_FORMAT}")
     _stop_with(socket.socket(fileno=parent))
     seat = Seat(number, socket.socket(fileno=entry))
     return serve_api(Settings(), seat, [socket.socket(fileno=each) for each in listeners])

@@ -15,6 +15,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from ingest.api.api_process import LOG_FORMAT
 from ingest.api.taken_call import BUILDER, build_appends
 from ingest.api.translator import open_translator
 from ingest.clock import new_uuid7, wall_clock
@@ -42,7 +43,7 @@ def main(descriptor: int, entry: int | None = None) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     with socket.socket(fileno=descriptor) as connection:
         try:
             start: WriterStart = pickle.loads(receive_frame(connection))  # noqa: S301 (from the API)
