@@ -90,12 +90,13 @@ class Settings(BaseSettings):
     requests_per_second: int = Field(
         0,
         ge=0,
-        description="Maximum requests per second of each API key, with bursts of ten times as many; 0: no limit.",
+        description="Maximum requests per second of each API key at each API process, with bursts of ten times as many; 0: no "
+        "limit.",
     )
     user_requests_per_second: int = Field(
         20,
         ge=0,
-        description="Maximum requests per second of each user with a token, and of each visitor; 0: no limit.",
+        description="Maximum requests per second of each user with a token, and of each visitor, at each API process; 0: no limit.",
     )
     webhook_networks: Annotated[set[IPvAnyNetwork], NoDecode] = Field(
         set(),
