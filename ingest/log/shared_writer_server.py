@@ -156,9 +156,7 @@ class SharedWriterServer:
         found = DamagedStates(unreadable_states.repaired, unreadable_states.lost)
         damaged = found if unreadable_states.count else None
         frame = frames.encode_commit(status, [], [], self._read(position), damaged)
-        api.max_unsent += len(
-            frame
-        )  # or an API that reads it now would be disconnected, and ask again
+        api.max_unsent += len(frame)  # or an API that reads now would be disconnected
         api.send(frame)
         api.is_greeted = True
 
@@ -228,24 +226,20 @@ class SharedWriterServer:
                 for sender, received in batch
                 if isinstance(received.request, Broadcast) and sender is not api
             ]
-            if not api.is_greeted or not (own or messages or events or damaged or status.failure):
-                continue
-            api.unanswered -= len(own)
-            frame = frames.encode_commit(
-                status,
-                [each for each, _ in own],
-                [each for _, each in own],
-                rows,
-                damaged,
-                messages,
-            )
-            try:
-                api.send(frame)
-            except OSError:
-                logger.warning("an API process is gone, or does not read what it is sent")
-                self._drop(api)
-            else:
-                self._watch(api)
+            if api.is_greeted and (own or messages or events or damaged or status.failure):
+                requests, answers = [each for each, _ in own], [each for _, each in own]
+                frame = frames.encode_commit(status, requests, answers, rows, damaged, messages)
+                api.unanswered -= len(own)
+                self._send(api, frame)
+
+    def _send(self, api: _Api, frame: bytes) -> None:
+        try:
+            api.send(frame)
+        except OSError:
+            logger.warning("an API process is gone, or does not read what it is sent")
+            self._drop(api)
+        else:
+            self._watch(api)
 
     def _new_damaged(self) -> DamagedStates | None:
         if unreadable_states.count == self._damaged_count:

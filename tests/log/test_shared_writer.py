@@ -3,10 +3,9 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import pytest
 
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.events.stored_event import StoredEvent
-from ingest.log import frames
-from ingest.log.shared_writer import BEHIND, FAILED, SharedWriter
+from ingest.log.shared_writer import FAILED, SharedWriter
 from ingest.settings import Settings
 from tests.factories import Clock, Record
 from tests.log.writers import Answer, Opened, create, run, say
@@ -234,79 +232,3 @@ def test_after_a_failed_flush_no_api_accepts_anything_and_no_writer_starts(
     assert late == FAILED
     found = Record(settings, Clock()).log("select event_id from events where source = 'test'")
     assert {row["event_id"] for row in found} == {"c1-created", "c2-created"}
-
-
-class Raw:
-    """An API's end of a socket at the writer, which the test reads when it wants."""
-
-    def __init__(self, opened: Opened, position: int) -> None:
-        assert opened.host is not None
-        self.connection, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(opened.host.entry, [b"c"], [theirs.fileno()])
-        self.connection.sendall(frames.encode_greeting(position))
-
-    def receive(self) -> frames.Commit:
-        return frames.decode_commit(frames.receive_frame(self.connection))
-
-    def receive_until_closed(self) -> list[int | None]:
-        """Return the places of all events that the writer sent before it closed the socket."""
-        self.connection.settimeout(20)
-        found: list[int | None] = []
-        with suppress(ConnectionError):
-            while True:
-                found += places(self.receive().events)
-        return found
-
-
-def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
-    """More is committed than its socket takes; when it reads again, it has missed nothing."""
-
-    async def work(opened: Opened) -> list[int | None]:
-        await opened.send(create())
-        stuck = Raw(opened, 0)
-        for number in range(40):
-            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
-            await asyncio.wait_for(opened.send(*large), 10)
-        with stuck.connection:
-            found: list[int | None] = []
-            while len(found) < 802:
-                found += places(stuck.receive().events)
-        return found
-
-    assert run("shared", settings, work) == list(range(1, 803))
-
-
-def test_an_api_that_never_reads_is_disconnected_and_asks_again_for_what_it_missed(
-    settings: Settings,
-) -> None:
-    async def work(opened: Opened) -> list[int | None]:
-        await opened.send(create())
-        stuck = Raw(opened, 0)
-        for number in range(40):
-            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
-            await asyncio.wait_for(opened.send(*large), 10)
-        with stuck.connection:
-            found = stuck.receive_until_closed()
-        assert 2 < len(found) < 802
-        again = Raw(opened, len(found))
-        with again.connection:
-            return found + places((await asyncio.to_thread(again.receive)).events)
-
-    command = [sys.executable, "-P", "-m", "tests.log.small_buffers"]
-    assert run("shared", settings, work, command=command) == list(range(1, 803))
-
-
-def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
-    """The position that it names is further away than what the writer reads again for it."""
-
-    async def work(opened: Opened) -> tuple[int, str | None]:
-        await opened.send(create())
-        async with another(opened, position=-20_001) as late:
-            with pytest.raises(LogUnavailableError):
-                await late.writer.submit(say("m1"))
-            with pytest.raises(LogUnavailableError, match="too far behind"):
-                late.writer.submit(say("m2"))
-            return late.times_behind, late.writer.failure
-
-    assert run("shared", settings, work) == (1, BEHIND)

@@ -1,0 +1,93 @@
+"""An API that shares a writer and does not read delays no other, and misses nothing when it reads again."""
+
+import asyncio
+import socket
+import sys
+from contextlib import suppress
+
+import pytest
+
+from ingest.errors import LogUnavailableError
+from ingest.log import frames
+from ingest.log.shared_writer import BEHIND
+from ingest.settings import Settings
+from tests.log.test_shared_writer import another, places
+from tests.log.writers import Opened, create, run, say
+
+pytestmark = pytest.mark.sqlite
+
+
+class Raw:
+    """An API's end of a socket at the writer, which the test reads when it wants."""
+
+    def __init__(self, opened: Opened, position: int) -> None:
+        assert opened.host is not None
+        self.connection, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(opened.host.entry, [b"c"], [theirs.fileno()])
+        self.connection.sendall(frames.encode_greeting(position))
+
+    def receive(self) -> frames.Commit:
+        return frames.decode_commit(frames.receive_frame(self.connection))
+
+    def receive_until_closed(self) -> list[int | None]:
+        """Return the places of all events that the writer sent before it closed the socket."""
+        self.connection.settimeout(20)
+        found: list[int | None] = []
+        with suppress(ConnectionError):
+            while True:
+                found += places(self.receive().events)
+        return found
+
+
+def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
+    """More is committed than its socket takes; when it reads again, it has missed nothing."""
+
+    async def work(opened: Opened) -> list[int | None]:
+        await opened.send(create())
+        stuck = Raw(opened, 0)
+        for number in range(40):
+            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
+            await asyncio.wait_for(opened.send(*large), 10)
+        with stuck.connection:
+            found: list[int | None] = []
+            while len(found) < 802:
+                found += places(stuck.receive().events)
+        return found
+
+    assert run("shared", settings, work) == list(range(1, 803))
+
+
+def test_an_api_that_never_reads_is_disconnected_and_asks_again_for_what_it_missed(
+    settings: Settings,
+) -> None:
+    async def work(opened: Opened) -> list[int | None]:
+        await opened.send(create())
+        stuck = Raw(opened, 0)
+        for number in range(40):
+            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
+            await asyncio.wait_for(opened.send(*large), 10)
+        with stuck.connection:
+            found = stuck.receive_until_closed()
+        assert 2 < len(found) < 802
+        again = Raw(opened, len(found))
+        with again.connection:
+            return found + places((await asyncio.to_thread(again.receive)).events)
+
+    command = [sys.executable, "-P", "-m", "tests.log.small_buffers"]
+    assert run("shared", settings, work, command=command) == list(range(1, 803))
+
+
+def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
+    """The position that it names is further away than what the writer reads again for it."""
+
+    async def work(opened: Opened) -> tuple[int, str | None]:
+        await opened.send(create())
+        async with another(opened, position=-20_001) as late:
+            with pytest.raises(LogUnavailableError):
+                await late.writer.submit(say("m1"))
+            with pytest.raises(LogUnavailableError, match="too far behind"):
+                late.writer.submit(say("m2"))
+            return late.times_behind, late.writer.failure
+
+    assert run("shared", settings, work) == (1, BEHIND)
