@@ -1,15 +1,15 @@
 """What an API process does: it serves until a signal. Several of them are workers of a group."""
 
+import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest.garbage import rare_collections
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
-    import socket
-
     from ingest.api.log_access import Seat
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -19,14 +19,32 @@ WORKER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_process"]
 """`-P`: a file in the current folder must not be imported in place of a module."""
 
 
+BACKLOG = 2048
+"""Connections that wait for a worker: as many as uvicorn lets wait."""
+
+
+def find_addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
+    """Return the family and the address of each socket that listens for a host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return dict.fromkeys((each[0], each[4]) for each in found)
+
+
+def open_shared_listeners(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets of this process for addresses at which other processes listen too."""
+    return [
+        socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
+        for family, address in find_addresses(host, port)
+    ]
+
+
 def serve_api(
     settings: Settings,
     seat: "Seat | None" = None,
-    listeners: "list[socket.socket] | None" = None,
+    listeners: list[socket.socket] | None = None,
 ) -> bool:
     """Serve until a signal; return whether the API started.
 
-    `seat`: its place among the workers; `listeners`: the sockets that it inherits instead of listening itself.
+    `seat`: its place among the workers; `listeners`: its sockets, if the settings do not say it all.
     """
     from ingest.api.app import create_app
     from ingest.api.middleware import FastPathMiddleware

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
-from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND
+from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND, find_addresses
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
 from ingest.log.storage.lock import LogLockedError, acquire_log_lock
@@ -23,9 +23,6 @@ from ingest.log.writer_host import WriterHost
 from ingest.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-BACKLOG = 2048
-"""Connections that wait for a worker."""
 
 RESTART_SECONDS = 0.5
 """Minimum time between two starts of one worker."""
@@ -47,21 +44,27 @@ def run_workers(settings: Settings) -> int:
         store = prepare_store(settings)
         store.close()
         store.engine.dispose()
-        listeners = [
-            stack.enter_context(each) for each in open_listeners(settings.host, settings.port)
-        ]
+        for each in reserve_addresses(settings.host, settings.port):
+            stack.enter_context(each)
         start = WriterStart(settings, 0, has_wall_clock=True)
         host = WriterHost(start, log_access.WRITER_COMMAND, [lock.fileno()])
-        return asyncio.run(WorkerGroup(host, settings.workers, WORKER_COMMAND, listeners).run())
+        return asyncio.run(WorkerGroup(host, settings.workers, WORKER_COMMAND).run())
 
 
-def open_listeners(host: str, port: int) -> list[socket.socket]:
-    """Return a listening socket for each address of a host, which several processes may inherit."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    listeners = []
-    for family, address in dict.fromkeys((each[0], each[4]) for each in found):
-        listeners.append(socket.create_server(address, family=family, backlog=BACKLOG))
-    return listeners
+def reserve_addresses(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that keep the addresses of a host for the workers, also while none of them runs.
+
+    Raises OSError if one is in use: a worker could share it with another program, and not notice.
+    """
+    reserved = []
+    for family, address in find_addresses(host, port):
+        socket.create_server(address, family=family).close()
+        reserved.append(socket.socket(family))
+        reserved[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            reserved[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        reserved[-1].bind(address)  # it does not listen, so it gets no connection
+    return reserved
 
 
 class WorkerGroup:
@@ -72,13 +75,11 @@ class WorkerGroup:
         host: WriterHost,
         workers: int,
         command: Sequence[str],
-        listeners: Sequence[socket.socket],
     ) -> None:
-        """`host` keeps the writer. `command` gets a worker's number, two sockets and the listening ones."""
+        """`host` keeps the writer. `command` gets a worker's number and two sockets."""
         self._host = host
         self._workers = workers
         self._command = command
-        self._listeners = listeners
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._failed_starts: deque[float] = deque()
         self._is_stopping = False
@@ -129,7 +130,7 @@ class WorkerGroup:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                files = [each.fileno() for each in (theirs, self._host.entry, *self._listeners)]
+                files = [theirs.fileno(), self._host.entry.fileno()]
                 process = await asyncio.create_subprocess_exec(
                     *self._command, str(number), *map(str, files), pass_fds=files
                 )

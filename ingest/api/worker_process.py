@@ -1,4 +1,4 @@
-"""One of several API processes: `python -m ingest.api.worker_process NUMBER PARENT ENTRY LISTENER…`. The group starts it."""
+"""One of several API processes: `python -m ingest.api.worker_process NUMBER PARENT ENTRY`. The group starts it."""
 
 import logging
 import os
@@ -6,19 +6,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
 
-from ingest.api.api_process import LOG_FORMAT, serve_api
+from ingest.api.api_process import LOG_FORMAT, open_shared_listeners, serve_api
 from ingest.api.log_access import Seat
 from ingest.settings import Settings
 
 
-def main(number: int, parent: int, entry: int, listeners: Sequence[int]) -> bool:
-    """Serve on inherited sockets until a signal, or until the group is gone; return whether it started."""
+def main(number: int, parent: int, entry: int) -> bool:
+    """Serve until a signal, or until the group is gone; return whether it started. Two sockets are inherited."""
     logging.basicConfig(level=logging.INFO, format=f"worker {number} {LOG_FORMAT}")
     _stop_with(socket.socket(fileno=parent))
-    seat = Seat(number, socket.socket(fileno=entry))
-    return serve_api(Settings(), seat, [socket.socket(fileno=each) for each in listeners])
+    seat, settings = Seat(number, socket.socket(fileno=entry)), Settings()
+    return serve_api(settings, seat, open_shared_listeners(settings.host, settings.port))
 
 
 def _stop_with(parent: socket.socket) -> None:
@@ -32,5 +31,4 @@ def _stop_with(parent: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    first, second, third, *others = map(int, sys.argv[1:])
-    sys.exit(0 if main(first, second, third, others) else 3)
+    sys.exit(0 if main(*map(int, sys.argv[1:])) else 3)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
+from ingest.api.api_process import open_shared_listeners
 from ingest.api.log_access import WRITER_COMMAND
-from ingest.api.worker_group import CANNOT_START, WorkerGroup, open_listeners
+from ingest.api.worker_group import CANNOT_START, WorkerGroup, reserve_addresses
 from ingest.log.process_writer import WriterStart
 from ingest.log.writer_host import WriterHost
 from ingest.settings import Settings
@@ -71,7 +73,7 @@ def _is_replaced(group: int, what: str, before: list[int]) -> bool:
 def test_a_group_whose_workers_do_not_start_ends(settings: Settings) -> None:
     create_store(settings)
     host = WriterHost(WriterStart(settings, 0, has_wall_clock=True), WRITER_COMMAND, [])
-    group = WorkerGroup(host, 3, [sys.executable, "-c", "raise SystemExit(1)"], [])
+    group = WorkerGroup(host, 3, [sys.executable, "-c", "raise SystemExit(1)"])
     assert asyncio.run(asyncio.wait_for(group.run(), WAIT)) == CANNOT_START
     assert host.process is not None
     assert host.process.returncode == 0
@@ -79,12 +81,28 @@ def test_a_group_whose_workers_do_not_start_ends(settings: Settings) -> None:
 
 def test_all_addresses_of_a_host_are_listened_on() -> None:
     port = free_port()
-    listeners = open_listeners("localhost", port)
     families = {each[0] for each in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
-    assert {each.family for each in listeners} == families
-    for each in listeners:
-        with each, socket.create_connection(each.getsockname()[:2], WAIT):
-            pass
+    with ExitStack() as stack:
+        for _ in range(2):
+            listeners = open_shared_listeners("localhost", port)
+            for each in listeners:
+                stack.enter_context(each)
+                stack.enter_context(socket.create_connection(each.getsockname()[:2], WAIT))
+            assert {each.family for each in listeners} == families
+
+
+def test_an_address_is_reserved_while_no_worker_listens() -> None:
+    port = free_port()
+    with ExitStack() as stack:
+        for each in reserve_addresses("127.0.0.1", port):
+            stack.enter_context(each)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), WAIT)
+        with pytest.raises(OSError, match="Address already in use"), socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+        stack.enter_context(open_shared_listeners("127.0.0.1", port)[0])
+        with pytest.raises(OSError, match="Address already in use"):
+            reserve_addresses("127.0.0.1", port)
 
 
 def test_a_used_port_is_reported_in_one_line(tmp_path: Path) -> None:
