@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from ingest.api.dependencies import AppContext
+from ingest.api.heartbeat import send_beats
 from ingest.api.peer_messages import report_metrics
 from ingest.api.worker_metrics import WorkerMetrics
 from ingest.auth.api_keys import ApiKeyAuthenticator, update_last_used
@@ -34,7 +36,9 @@ HOOK_RELOAD_SECONDS = 1.0
 """Interval at which hooks are read again that another process may have changed."""
 
 
-def background_tasks(context: AppContext, peers: Peers | None) -> list[BackgroundTask]:
+def background_tasks(
+    context: AppContext, peers: Peers | None, group: socket.socket | None
+) -> list[BackgroundTask]:
     """Return the tasks of one process. Where several share a log, only the leader delivers."""
     tasks: list[BackgroundTask] = [
         partial(_run_timers, context.writer),
@@ -42,6 +46,8 @@ def background_tasks(context: AppContext, peers: Peers | None) -> list[Backgroun
         context.channels.save_refusals,
         context.channels.names.run,
     ]
+    if group is not None:
+        tasks.append(partial(send_beats, group))
     if context.presence is not None:
         tasks.append(context.presence.run)
     deliver = partial(_deliver, context)

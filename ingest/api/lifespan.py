@@ -95,7 +95,7 @@ async def lifespan(
         writer.start()
         tasks = [
             asyncio.create_task(restart_on_failure(task))
-            for task in background_tasks(context, peers)
+            for task in background_tasks(context, peers, None if seat is None else seat.group)
         ]
         yield
         for task in tasks:

@@ -50,10 +50,14 @@ class LogBehindLakeError(RuntimeError):
 
 @dataclass(frozen=True)
 class Seat:
-    """A place among the API processes that share a writer. `entry`: where this one connects to it."""
+    """A place among the API processes that share a writer.
+
+    `entry`: where this one connects to it. `group`: the socket to the process that keeps them, if there is one.
+    """
 
     number: int
     entry: socket.socket
+    group: socket.socket | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
 from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND, find_addresses
+from ingest.api.heartbeat import wait_until_it_hangs
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
 from ingest.log.storage.lock import LogLockedError, acquire_log_lock
@@ -137,7 +138,20 @@ class WorkerGroup:
             self._processes[number] = process
             if self._is_stopping:
                 self._signal(signal.SIGTERM)
-            return await process.wait()
+            watch = asyncio.create_task(self._kill_if_it_hangs(number, process, ours))
+            try:
+                return await process.wait()
+            finally:
+                watch.cancel()
+
+    async def _kill_if_it_hangs(
+        self, number: int, process: asyncio.subprocess.Process, connection: socket.socket
+    ) -> None:
+        """Kill a worker whose event loop does nothing: clients wait for it, and perhaps deliveries."""
+        await wait_until_it_hangs(connection)
+        if not self._is_stopping:
+            logger.error("worker %d hangs and is killed", number)
+            process.kill()
 
     def _note_failed_start(self) -> None:
         """End the group if workers cannot start: its parent has to know."""

@@ -15,16 +15,17 @@ from ingest.settings import Settings
 def main(number: int, parent: int, entry: int) -> bool:
     """Serve until a signal, or until the group is gone; return whether it started. Two sockets are inherited."""
     logging.basicConfig(level=logging.INFO, format=f"worker {number} {LOG_FORMAT}")
-    _stop_with(socket.socket(fileno=parent))
-    seat, settings = Seat(number, socket.socket(fileno=entry)), Settings()
+    group = socket.socket(fileno=parent)
+    _stop_with(group)
+    seat, settings = Seat(number, socket.socket(fileno=entry), group), Settings()
     return serve_api(settings, seat, open_shared_listeners(settings.host, settings.port))
 
 
-def _stop_with(parent: socket.socket) -> None:
+def _stop_with(group: socket.socket) -> None:
     """Stop this process, as SIGTERM does, when the other end of a socket is closed: its process has ended."""
 
     def wait() -> None:
-        parent.recv(1)
+        group.recv(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

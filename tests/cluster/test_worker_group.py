@@ -79,6 +79,34 @@ def test_a_group_whose_workers_do_not_start_ends(settings: Settings) -> None:
     assert host.process.returncode == 0
 
 
+HANGING = (
+    "import socket, sys, time; socket.socket(fileno=int(sys.argv[2])).send(b'.'); time.sleep(600)"
+)
+"""A worker that gives one sign of life."""
+
+
+def test_a_worker_that_hangs_is_killed_and_starts_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.api.heartbeat.BEAT_SECONDS", 0.02)
+    create_store(settings)
+
+    async def main() -> tuple[int, int | None]:
+        host = WriterHost(WriterStart(settings, 0, has_wall_clock=True), WRITER_COMMAND, [])
+        group = WorkerGroup(host, 1, [sys.executable, "-c", HANGING])
+        serving = asyncio.create_task(group.run())
+        while 1 not in group._processes:
+            await asyncio.sleep(0)
+        first = group._processes[1]
+        while group._processes[1] is first:
+            await asyncio.sleep(0)
+        group._stop()
+        group._signal(signal.SIGKILL)  # the second one does not stop either
+        return await asyncio.wait_for(serving, WAIT), first.returncode
+
+    assert asyncio.run(asyncio.wait_for(main(), WAIT)) == (0, -signal.SIGKILL)
+
+
 def test_all_addresses_of_a_host_are_listened_on() -> None:
     port = free_port()
     families = {each[0] for each in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
