@@ -1,4 +1,4 @@
-"""The server that stands in for providers takes what the dispatcher sends in parallel."""
+"""The server on loopback answers requests that arrive in parallel."""
 
 import socket
 import threading
