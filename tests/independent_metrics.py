@@ -74,6 +74,7 @@ class Turn:
     owner: str
     reply: tuple[str, datetime] | None = None
     nlu: list[Row] = field(default_factory=list)
+    is_resolved: bool = False
 
 
 class Walk:
@@ -131,6 +132,9 @@ class Walk:
             if self.episodes:
                 self.episodes[-1].resolutions.append(event)
             self._is_over = True
+            self._last_role = None
+            if self.turns:
+                self.turns[-1].is_resolved = True
         elif kind == "conversation.reopened" and self._is_over and self.episodes:
             self._open_episode(at)
         elif kind == "conversation.state_changed" and data.get("to") == "closed":
@@ -419,7 +423,7 @@ def _intent_cases(episode: Episode, outcome: str | None) -> Iterator[Case]:
 
 def _response_cases(episode: Episode) -> Iterator[Case]:
     day, bot, agent = episode.opened_at.date(), episode.first("bot"), episode.first("agent")
-    if bot is not None:
+    if bot is not None and (agent is None or bot <= agent):
         yield Case("bot_first_response", day, value=seconds(episode.opened_at, bot))
     if episode.requested_at:
         yield Case(
@@ -445,7 +449,7 @@ def _turn_cases(turn: Turn) -> Iterator[Case]:
     day = turn.started_at.date()
     by, at = turn.reply or ("no one", turn.started_at)
     if turn.owner == "bot":
-        yield Case("unanswered_turns", day, int(by == "no one"))
+        yield Case("unanswered_turns", day, int(by == "no one" and not turn.is_resolved))
     if turn.owner in ("bot", "none") and by == "bot":
         yield Case("bot_latency", day, value=seconds(turn.started_at, at))
     if by == "agent":
