@@ -68,15 +68,21 @@ class _ReadAppend(_Append, array_like=True):
 
 
 class _Requests(Struct, array_like=True):
-    """A frame to the writer. `now`: the API's clock."""
+    """A frame to the writer. `now`: the API's clock.
+
+    `deferred`: the deferred appends, pickled together; a None among the requests is the next of them.
+    Calls of a provider have their account and most of their types in common.
+    """
 
     now: int
-    requests: list[_Append | bytes]
+    requests: list[_Append | bytes | None]
+    deferred: bytes = b""
 
 
 class _ReadRequests(Struct, array_like=True):
     now: int
-    requests: list[_ReadAppend | bytes]
+    requests: list[_ReadAppend | bytes | None]
+    deferred: bytes
 
 
 class _Event(StoredEvent, array_like=True, kw_only=True):
@@ -157,15 +163,24 @@ def encode_requests(batch: Sequence[Received], now: int, compiler: Compiler) -> 
     One alone is pickled then: MessagePack has no integers above 64 bits.
     """
     try:
-        return frame(_encode(_Requests(now, [_to_wire(each, compiler) for each in batch])))
+        requests = [_to_wire(each, compiler) for each in batch]
+        deferred = [
+            Received(each.request, each.received_at)
+            for each in batch
+            if isinstance(each.request, DeferredAppend)
+        ]
+        packed = pickle.dumps(deferred, protocol=5) if deferred else b""
+        return frame(_encode(_Requests(now, requests, packed)))
     except Exception:
         if len(batch) > 1:
             raise
         return frame(_encode(_Requests(now, [_pickled(each, compiler) for each in batch])))
 
 
-def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes:
+def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes | None:
     request = received.request
+    if isinstance(request, DeferredAppend):
+        return None
     if not isinstance(request, Append) or request.statements or request.record is not None:
         return _pickled(received, compiler)
     for incoming in request.events:
@@ -206,7 +221,10 @@ def _with_text(request: WriterRequest, compiler: Compiler) -> WriterRequest:
 def decode_requests(content: bytes) -> tuple[int, list[Received]]:
     """Return the API's clock and the requests of a frame."""
     read = _decode_requests(content)
-    return read.now, [_to_received(each) for each in read.requests]
+    deferred = iter(_read_deferred(read.deferred, read.requests.count(None)))
+    return read.now, [
+        next(deferred) if each is None else _to_received(each) for each in read.requests
+    ]
 
 
 def _to_received(wire: _ReadAppend | bytes) -> Received:
@@ -223,9 +241,24 @@ def _unpickled(content: bytes) -> Received:
     try:
         received: Received = pickle.loads(content)  # noqa: S301 (our own process)
     except Exception as error:
-        reason = f"the writer cannot read the request ({type(error).__name__})"
-        return Received(UnreadableRequest(reason), 0)
+        return _unreadable(error)
     return received
+
+
+def _read_deferred(content: bytes, count: int) -> list[Received]:
+    """Return the deferred appends of a frame, or the reason why they cannot be read, for each."""
+    if not count:
+        return []
+    try:
+        deferred: list[Received] = pickle.loads(content)  # noqa: S301 (our own process)
+    except Exception as error:
+        return [_unreadable(error)] * count
+    return deferred
+
+
+def _unreadable(error: Exception) -> Received:
+    reason = f"the writer cannot read the request ({type(error).__name__})"
+    return Received(UnreadableRequest(reason), 0)
 
 
 def encode_commit(

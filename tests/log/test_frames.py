@@ -75,6 +75,19 @@ def test_requests_of_every_kind_share_a_frame() -> None:
     assert kinds == [Append, RunTimers, DeferredAppend, Append]
 
 
+def test_deferred_appends_keep_their_places_among_other_requests() -> None:
+    account = ["shared"]
+    given = [
+        say("m1"),
+        DeferredAppend("x", (1, account), 1),
+        RunTimers(5),
+        DeferredAppend("x", (2, account), 1),
+    ]
+    read = [each.request for each in sent(*given)]
+    assert [type(each) for each in read] == [Append, DeferredAppend, RunTimers, DeferredAppend]
+    assert [each.content[0] for each in read if isinstance(each, DeferredAppend)] == [1, 2]
+
+
 def test_one_request_that_cannot_be_sent_as_it_is_is_sent_alone() -> None:
     large = say("m1", payload={"n": 2**64})
     batch = [Received(create(), 0), Received(large, 0)]
