@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from convolake.simulation.expected import Rows
+from convolake.simulation.moments import Moment
 
 
 class Difference(Struct, frozen=True):
@@ -23,7 +24,11 @@ def compare(expected: Rows, found: Rows) -> Iterator[Difference]:
             continue
         for field in (*row, *(found[name].keys() - row.keys())):
             pair = row.get(field), found[name].get(field)
-            if pair[0] != pair[1]:
+            if not _fits(*pair):
                 yield Difference(f"{name}: {field}", *pair)
     for name in found.keys() - expected.keys():
         yield Difference(name, None, found[name])
+
+
+def _fits(expected: object, found: object) -> bool:
+    return expected.includes(found) if isinstance(expected, Moment) else expected == found

@@ -7,10 +7,11 @@ import httpx2
 from msgspec import Struct
 
 from convolake.simulation.bot import Bot
+from convolake.simulation.clocks import VirtualClock
 from convolake.simulation.comparison import Difference, compare
 from convolake.simulation.expected import expect
 from convolake.simulation.found import Found
-from convolake.simulation.installation import VirtualClock, serve_api
+from convolake.simulation.installation import serve_api
 from convolake.simulation.parts import Part, index_of
 from convolake.simulation.plan import START, Answer, Plan
 from convolake.simulation.player import Player
