@@ -1,6 +1,6 @@
 """The comparison of what was expected with what was found, difference by difference. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -14,6 +14,22 @@ class Difference(Struct, frozen=True):
     what: str
     expected: object
     found: object
+
+
+class Result(Struct, frozen=True):
+    """The number of compared facts, every difference, and what they were compared with."""
+
+    facts: int
+    differences: tuple[Difference, ...]
+    source: str = "the warehouse"
+
+
+def compare_all(
+    expected: Rows, found: Rows, before: Iterable[Difference] = (), source: str = "the warehouse"
+) -> Result:
+    """Compare every fact. `before`: differences that were found while it was played."""
+    facts = sum(len(row) for row in expected.values())
+    return Result(facts, (*before, *compare(expected, found)), source)
 
 
 def compare(expected: Rows, found: Rows) -> Iterator[Difference]:

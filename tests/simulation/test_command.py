@@ -10,11 +10,11 @@ from typer.testing import CliRunner, Result
 from convolake.cli import app
 from convolake.commands.simulation_options import seconds, share
 from convolake.simulation.comparison import Difference
+from convolake.simulation.comparison import Result as Compared
 from convolake.simulation.expected import expect
 from convolake.simulation.plan import Size, make_plan
 from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.report import MAX_CHARACTERS, lines_of_result, lines_of_schedule
-from convolake.simulation.run import Result as Compared
 from convolake.simulation.schedule import Faults, make_schedule
 
 DOCUMENT = Path(__file__).parents[2] / "docs/simulation.md"

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from convolake.simulation.comparison import Difference, compare
+from convolake.simulation.comparison import Difference, Result, compare
 from convolake.simulation.plan import Plan, Size, make_plan
 from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.providers.base import Provider
-from convolake.simulation.run import Result, compare_warehouse, simulate_channel
+from convolake.simulation.run import compare_warehouse, simulate_channel
 from convolake.simulation.schedule import Delivery, Faults, Schedule, make_schedule
 
 
