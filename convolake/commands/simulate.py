@@ -194,7 +194,7 @@ def _simulate_running(
     errors = ClientError, MissingKeyError, LoopbackForbiddenError, httpx2.HTTPError
     with report_errors(*errors), open_client(settings) as client:
         client.wait_until_ready(READY_SECONDS)
-        pace = pace_of(wall_clock())
+        pace = pace_of(wall_clock(), size.conversations)
         provider, plan, schedule = _prepare(name, seed, size, faults, pace, REPEAT_SECONDS)
         scene = Scene(provider, plan, f"simulated-{pace.first_customer}")
         print_line(f"the channel account is {scene.account_id}; it is removed at the end")

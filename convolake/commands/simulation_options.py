@@ -31,10 +31,10 @@ def share(given: str | float) -> float:
 
 def loopback_url(given: str) -> str:
     """Return the URL of an API on this machine. Raises BadParameter for another one: it could not reach the stand-in."""
+    url = given.rstrip("/").replace("//localhost", "//127.0.0.1", 1)
     try:
-        parts = urlsplit(given)
-        host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
-        is_local = parts.scheme == "http" and ip_address(host).is_loopback
+        parts = urlsplit(url)
+        is_local = parts.scheme == "http" and ip_address(parts.hostname or "").is_loopback
     except ValueError:
         is_local = False
     if not is_local:
@@ -42,7 +42,7 @@ def loopback_url(given: str) -> str:
             "--url: give an API on this machine, such as http://127.0.0.1:8000; "
             "it has to send the bot's answers to a stand-in of the provider here"
         )
-    return given.rstrip("/")
+    return url
 
 
 def seconds(given: str | int) -> int:

@@ -121,6 +121,9 @@ class Pace(Struct, frozen=True):
 
     start: int = START
     first_customer: int = 0
+    arrival_seconds: int = 4
+    """In which all customers begin."""
+
     turn_seconds: int = TURN_SECONDS
     receipt_seconds: range = range(2, 20)
     """From an answer to its receipts."""
@@ -147,7 +150,7 @@ def _conversation(
 ) -> Conversation:
     customer = _customer(random, pace.first_customer + place, size.hidden_numbers)
     sessions = 2 if random.random() < 0.4 and pace.has_returns else 1
-    started = pace.start + random.randrange(4)
+    started = pace.start + random.randrange(pace.arrival_seconds)
     turns: list[Turn] = []
     for session in range(1, sessions + 1):
         for _ in range(random.choice((1, 1, 2))):
