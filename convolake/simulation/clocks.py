@@ -19,7 +19,7 @@ class SimulationClock(Protocol):
         """Return the time in microseconds since 1970."""
 
     def set(self, seconds: int) -> None:
-        """Go on to `seconds` since 1970, unless it is later already."""
+        """Reach `seconds` since 1970, unless it is later already."""
 
 
 class VirtualClock:

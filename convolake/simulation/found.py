@@ -1,4 +1,4 @@
-"""What is stored after a simulation, in the words of the expectation."""
+"""The facts that are stored after a simulation, in the words of the expectation."""
 
 import json
 from collections import Counter, defaultdict

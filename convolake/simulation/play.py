@@ -26,7 +26,7 @@ from ingest.egress.client import FORBIDDEN
 
 
 class Scene(Struct, frozen=True):
-    """What is simulated: a plan on a channel account of a provider."""
+    """A plan on a channel account of a provider."""
 
     provider: Provider
     plan: Plan

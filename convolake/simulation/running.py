@@ -43,10 +43,10 @@ REPEAT_SECONDS = (0, 0, 2, 5)
 """Delays of a repeated call: at the same moment, and within the turn or the next one."""
 
 OPEN_SESSION = frozenset({"end", "reason of the end"})
-"""What is open while a session lasts."""
+"""Fields that have no value while a session lasts."""
 
 TURNS = frozenset({"turn"})
-"""What the API does not have."""
+"""Kinds of facts that the API does not have."""
 
 
 def pace_of(now: int, customers: int) -> Pace:
