@@ -32,13 +32,11 @@ from convolake.simulation.running import (
     simulate_running,
 )
 from convolake.simulation.schedule import Delivery, Faults, make_schedule
-from ingest.auth.api_keys import Grant, create_key
 from ingest.client import Client
 from ingest.client.answers import Conversation
 from ingest.clock import wall_clock
-from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.factories import free_port
+from tests.factories import free_port, make_key
 
 NO_FAULTS = Faults()
 MUCH = Faults(duplicates=0.4, reorder=0.6, drop_receipts=0.2)
@@ -235,19 +233,11 @@ def test_a_key_that_is_not_known_is_an_error(running: Running) -> None:
 
 
 def test_a_key_without_a_scope_is_an_error(running: Running) -> None:
-    key = new_key(running.settings, "conversations:write", "read", "channels:admin")
+    key = make_key(running.settings, "conversations:write", "read", "channels:admin")
     code, shown = simulate("--url", running.client.url, CONVOLAKE_API_KEY=key)
     assert code == 1
     assert "pii:read" in shown
     assert list(running.client.channel_accounts()) == []
-
-
-def new_key(settings: Settings, *scopes: str) -> str:
-    engine = open_engine(settings.database_url)
-    try:
-        return create_key(engine, "simulation", wall_clock(), Grant(frozenset(scopes)))
-    finally:
-        engine.dispose()
 
 
 @pytest.mark.long
@@ -277,7 +267,7 @@ def test_an_option_that_does_not_fit_is_an_error(arguments: list[str], reason: s
 
 @pytest.mark.long
 def test_the_command_plays_in_real_time_with_a_key_of_four_scopes(running: Running) -> None:
-    key = new_key(running.settings, "conversations:write", "read", "channels:admin", "pii:read")
+    key = make_key(running.settings, "conversations:write", "read", "channels:admin", "pii:read")
     url = running.client.url.replace("127.0.0.1", "localhost")
     code, shown = simulate(
         *("--url", url, "--conversations", "2", "--reorder", "50%"),
