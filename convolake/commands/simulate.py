@@ -167,7 +167,7 @@ def _simulate_channel(
         progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar,
     ):
         result = simulate_channel(provider, plan, schedule, folder, bar.advance)
-    _report(result)
+    report_result(result)
 
 
 def _simulate_running(
@@ -177,7 +177,7 @@ def _simulate_running(
     import httpx2
 
     from convolake.api_client import MissingKeyError, open_client
-    from convolake.simulation.play import LoopbackForbiddenError, Scene
+    from convolake.simulation.play import Scene, SimulationError
     from convolake.simulation.running import (
         MAX_CUSTOMERS,
         READY_SECONDS,
@@ -191,7 +191,7 @@ def _simulate_running(
     if size.conversations > MAX_CUSTOMERS:
         raise typer.BadParameter(f"--conversations: at most {MAX_CUSTOMERS} with --url")
     settings = Settings(api_url=url)
-    errors = ClientError, MissingKeyError, LoopbackForbiddenError, httpx2.HTTPError
+    errors = ClientError, MissingKeyError, SimulationError, httpx2.HTTPError
     with report_errors(*errors), open_client(settings) as client:
         client.wait_until_ready(READY_SECONDS)
         pace = pace_of(wall_clock(), size.conversations)
@@ -202,7 +202,7 @@ def _simulate_running(
             result = simulate_running(
                 client, scene, schedule, settings.warehouse_path, bar.advance, print_line
             )
-    _report(result)
+    report_result(result)
 
 
 def _prepare(
@@ -232,7 +232,7 @@ def _prepare(
     return provider, plan, schedule
 
 
-def _report(result: "Result") -> None:
+def report_result(result: "Result") -> None:
     """Print every difference. Exit 1 if there is one."""
     from convolake.simulation.report import lines_of_result
 

@@ -79,7 +79,7 @@ SlowBot = Annotated[
     typer.Option(
         parser=seconds,
         metavar="SECONDS",
-        help="Time until the bot answers, by the simulated clock.",
+        help="Time until the bot answers, by the simulated clock; with --url real time.",
     ),
 ]
 HiddenNumbers = Annotated[

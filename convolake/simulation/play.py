@@ -21,7 +21,7 @@ from convolake.simulation.schedule import Schedule
 from convolake.simulation.settling import Settling
 from convolake.simulation.stand_in import StandIn, listen
 from ingest.channels.base import Account
-from ingest.client import Client
+from ingest.client import Client, ProblemError
 from ingest.egress.client import FORBIDDEN
 
 
@@ -45,7 +45,18 @@ class Played(Struct, frozen=True):
     done: Mapping[int, float]
 
 
-class LoopbackForbiddenError(Exception):
+class SimulationError(Exception):
+    """The simulation cannot be played; the message says what to do."""
+
+
+class SameSecondError(SimulationError):
+    """Another simulation has the same people."""
+
+    def __init__(self) -> None:
+        super().__init__("another simulation started in the same second; start this one again")
+
+
+class LoopbackForbiddenError(SimulationError):
     """The API may not send to the stand-in."""
 
     def __init__(self) -> None:
@@ -79,7 +90,7 @@ class Stage:
         )
 
     def play(self, schedule: Schedule, on_progress: Callable[[int], object]) -> Played:
-        """Play a schedule. Raises ClientError, and LoopbackForbiddenError."""
+        """Play a schedule. Raises ClientError, SimulationError."""
         with listen(self._stand_in) as provider_url, self._open_account(provider_url) as calls:
             bot = Bot(self._client, self._http, self.conversations)
             settling = Settling(bot, self._http, self._check_sends)
@@ -103,14 +114,21 @@ class Stage:
             options=options,
             secrets={name: [value] for name, value in provider.secrets.items()},
         )
-        self._client.create_channel_account(
-            provider.adapter, provider.address, provider.secrets,
-            account_id=account_id, options=options,
-        )  # fmt: skip
+        self._create(options)
         try:
             yield ProviderCalls(provider, account, self._stand_in, self._http, url, self._clock)
         finally:
             self._client.remove_channel_account(account_id)
+
+    def _create(self, options: Mapping[str, str]) -> None:
+        provider, account_id = self._scene.provider, self._scene.account_id
+        given = provider.adapter, provider.address, provider.secrets
+        try:
+            self._client.create_channel_account(*given, account_id=account_id, options=options)
+        except ProblemError as error:
+            if error.code == "account_exists":
+                raise SameSecondError from error
+            raise
 
     def _check_sends(self) -> None:
         """Raise LoopbackForbiddenError if the API may not send to the stand-in."""

@@ -76,7 +76,7 @@ def simulate_running(
     """Play the schedule in real time; compare with the warehouse if it loads the events, or else with the API.
 
     `on_note` gets what a person should know. `is_lost`: calls that are not made although the plan expects them, as a control of the comparison.
-    Raises ClientError, HTTPError, and LoopbackForbiddenError. The channel account is removed in any case.
+    Raises ClientError, HTTPError, SimulationError. The channel account is removed in any case.
     """
     with httpx2.Client(base_url=client.url, headers=client.headers, timeout=60) as http:
         _check_scope(client)

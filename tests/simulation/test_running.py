@@ -19,7 +19,7 @@ from convolake.simulation.comparison import Result, compare
 from convolake.simulation.installation import serve_api
 from convolake.simulation.moments import Moment, exactly
 from convolake.simulation.plan import START, Customer, Message, Size, make_plan
-from convolake.simulation.play import LoopbackForbiddenError, Scene
+from convolake.simulation.play import LoopbackForbiddenError, SameSecondError, Scene
 from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.providers.base import Body, Provider
 from convolake.simulation.providers.whatsapp import WhatsApp
@@ -62,8 +62,9 @@ class Running(NamedTuple):
         is_in_past: bool = True,
         load_seconds: float = 60,
         pause: Callable[[float], object] = lambda _: None,
+        now: int | None = None,
     ) -> Result:
-        pace = pace_of(wall_clock(), size.conversations)
+        pace = pace_of(now or wall_clock(), size.conversations)
         start = pace.start - AGO_SECONDS * is_in_past
         plan = make_plan(7, size, provider, replace(pace, start=start))
         schedule = make_schedule(plan, 7, faults, REPEAT_SECONDS)
@@ -163,6 +164,11 @@ def test_other_conversations_and_accounts_stay_as_they_are(running: Running) -> 
 
 @pytest.mark.long
 def test_the_warehouse_is_compared_once_it_has_the_events(running: Running) -> None:
+    secrets, options = PROVIDERS["sms"].secrets, {"account_sid": "AC1"}
+    running.client.create_channel_account(
+        "twilio", "+493055500999", secrets, account_id="shop", options=options
+    )
+    running.client.create_conversation("sms", channel_account="shop")
     load_record(running.settings)
     loads = count(1)
 
@@ -185,6 +191,16 @@ def test_without_a_load_the_api_is_compared(running: Running) -> None:
     result = running.simulate(PROVIDERS["telegram"], Size(1), load_seconds=0)
     assert result.differences == ()
     assert result.source == "the API"
+
+
+def test_a_second_simulation_in_the_same_second_is_an_error(running: Running) -> None:
+    telegram, now = PROVIDERS["telegram"], wall_clock()
+    account_id = f"simulated-{pace_of(now, 1).first_customer}"
+    given = telegram.adapter, telegram.address, telegram.secrets
+    running.client.create_channel_account(*given, account_id=account_id)
+    with pytest.raises(SameSecondError):
+        running.simulate(PROVIDERS["email"], Size(1), now=now)
+    assert [each.account_id for each in running.client.channel_accounts()] == [account_id]
 
 
 def test_an_api_that_may_not_send_to_loopback_is_an_error_which_says_what_to_set(
