@@ -75,19 +75,14 @@ def simulate(
     With --channel: play customers, provider and bot against an API of its own, with faults, then load, and compare
     the warehouse with what was sent. With --url as well: against an API that is running. Exit 1 if anything differs.
     """
-    others = (WITH_CHANNEL, "with") if channel is None else (WITHOUT_CHANNEL, "without")
-    _check_options(context, others[0], f"{others[1]} --channel")
+    _check_options(context, channel, url)
     if channel is not None:
         from convolake.simulation.plan import Size
         from convolake.simulation.schedule import Faults
 
         size = Size(conversations, slow_bot, hidden_numbers)
         faults = Faults(duplicates, reorder, drop_receipts)
-        if url is None:
-            _simulate_channel(channel, seed, size, faults, keep)
-        else:
-            _check_options(context, ("keep",), "without --url")
-            _simulate_running(channel, seed, size, faults, loopback_url(url))
+        _simulate_channel(channel, seed, size, faults, keep, url)
         return
     if story is not None:
         _play_story()
@@ -98,8 +93,17 @@ def simulate(
     _simulate(days, seed, is_live=live)
 
 
-def _check_options(context: typer.Context, names: Iterable[str], where: str) -> None:
+def _check_options(context: typer.Context, channel: ChannelName | None, url: str | None) -> None:
     """Raise BadParameter for an option that would change nothing."""
+    if channel is None:
+        _check_absent(context, WITH_CHANNEL, "with --channel")
+    else:
+        _check_absent(context, WITHOUT_CHANNEL, "without --channel")
+    if url is not None:
+        _check_absent(context, ("keep",), "without --url")
+
+
+def _check_absent(context: typer.Context, names: Iterable[str], where: str) -> None:
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -155,8 +159,24 @@ def _play_story() -> None:
 
 
 def _simulate_channel(
-    name: ChannelName, seed: int, size: "Size", faults: "Faults", keep: Path | None
+    name: ChannelName,
+    seed: int,
+    size: "Size",
+    faults: "Faults",
+    keep: Path | None,
+    url: str | None,
 ) -> None:
+    """Play a provider, and print every difference. Exit 1 if there is one."""
+    if url is None:
+        report_result(_simulate_alone(name, seed, size, faults, keep))
+    else:
+        report_result(_simulate_running(name, seed, size, faults, loopback_url(url)))
+
+
+def _simulate_alone(
+    name: ChannelName, seed: int, size: "Size", faults: "Faults", keep: Path | None
+) -> "Result":
+    """Play against an API in a folder of its own."""
     from convolake.simulation.plan import SIMULATED
     from convolake.simulation.run import simulate_channel
     from convolake.simulation.schedule import LATER_SECONDS
@@ -166,13 +186,12 @@ def _simulate_channel(
         _folder(keep) as folder,
         progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar,
     ):
-        result = simulate_channel(provider, plan, schedule, folder, bar.advance)
-    report_result(result)
+        return simulate_channel(provider, plan, schedule, folder, bar.advance)
 
 
 def _simulate_running(
     name: ChannelName, seed: int, size: "Size", faults: "Faults", url: str
-) -> None:
+) -> "Result":
     """Play against the API at `url`, and compare with its warehouse, if that is in this data folder."""
     import httpx2
 
@@ -199,10 +218,9 @@ def _simulate_running(
         scene = Scene(provider, plan, f"simulated-{pace.first_customer}")
         print_line(f"the channel account is {scene.account_id}; it is removed at the end")
         with progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar:
-            result = simulate_running(
+            return simulate_running(
                 client, scene, schedule, settings.warehouse_path, bar.advance, print_line
             )
-    report_result(result)
 
 
 def _prepare(
