@@ -93,6 +93,7 @@ class Walk:
         self.calls: list[Case] = []
         self.model_calls: list[Row] = []
         self.receipts: dict[str, tuple[datetime, str]] = {}
+        self.customers: set[str] = set()
         self.agent_spans: list[tuple[datetime, datetime]] = []
         self._control = "none"
         self._agent_since: datetime | None = None
@@ -121,6 +122,8 @@ class Walk:
         ):
             self._control = role
         about, _, what = kind.partition(".")
+        if role == "customer" and what != "left":
+            self.customers.add(event["participant_id"])
         if kind == "message.created":
             self._say(event)
         elif about == "handoff":
@@ -144,7 +147,9 @@ class Walk:
         elif kind == "session.ended" and self.episodes:
             self.episodes[-1].is_idle = True
         elif kind == "participant.left" and role == "customer":
-            self._end_handoffs("customer")
+            self.customers.discard(event["participant_id"])
+            if not self.customers:
+                self._end_handoffs("customer")
         elif about == "feedback":
             self._rate(event)
         elif kind == "bot.turn_completed" and "model_call" in data:
