@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.auth.api_keys import Grant, create_key
 from ingest.contract import from_micros, to_micros
 from ingest.events.draft import Command, Draft
 from ingest.events.timers import LifecyclePolicy
@@ -258,3 +259,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def make_key(settings: Settings, *scopes: str) -> str:
+    """An API key with these scopes alone."""
+    engine = open_engine(settings.database_url)
+    try:
+        return create_key(engine, "limited", 1, Grant(frozenset(scopes)))
+    finally:
+        engine.dispose()

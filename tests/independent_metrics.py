@@ -74,6 +74,7 @@ class Turn:
     owner: str
     reply: tuple[str, datetime] | None = None
     nlu: list[Row] = field(default_factory=list)
+    is_resolved: bool = False
 
 
 class Walk:
@@ -92,6 +93,7 @@ class Walk:
         self.calls: list[Case] = []
         self.model_calls: list[Row] = []
         self.receipts: dict[str, tuple[datetime, str]] = {}
+        self.customers: set[str] = set()
         self.agent_spans: list[tuple[datetime, datetime]] = []
         self._control = "none"
         self._agent_since: datetime | None = None
@@ -120,6 +122,8 @@ class Walk:
         ):
             self._control = role
         about, _, what = kind.partition(".")
+        if role == "customer" and what != "left":
+            self.customers.add(event["participant_id"])
         if kind == "message.created":
             self._say(event)
         elif about == "handoff":
@@ -131,6 +135,9 @@ class Walk:
             if self.episodes:
                 self.episodes[-1].resolutions.append(event)
             self._is_over = True
+            self._last_role = None
+            if self.turns:
+                self.turns[-1].is_resolved = True
         elif kind == "conversation.reopened" and self._is_over and self.episodes:
             self._open_episode(at)
         elif kind == "conversation.state_changed" and data.get("to") == "closed":
@@ -140,7 +147,9 @@ class Walk:
         elif kind == "session.ended" and self.episodes:
             self.episodes[-1].is_idle = True
         elif kind == "participant.left" and role == "customer":
-            self._end_handoffs("customer")
+            self.customers.discard(event["participant_id"])
+            if not self.customers:
+                self._end_handoffs("customer")
         elif about == "feedback":
             self._rate(event)
         elif kind == "bot.turn_completed" and "model_call" in data:
@@ -419,7 +428,7 @@ def _intent_cases(episode: Episode, outcome: str | None) -> Iterator[Case]:
 
 def _response_cases(episode: Episode) -> Iterator[Case]:
     day, bot, agent = episode.opened_at.date(), episode.first("bot"), episode.first("agent")
-    if bot is not None:
+    if bot is not None and (agent is None or bot <= agent):
         yield Case("bot_first_response", day, value=seconds(episode.opened_at, bot))
     if episode.requested_at:
         yield Case(
@@ -445,7 +454,7 @@ def _turn_cases(turn: Turn) -> Iterator[Case]:
     day = turn.started_at.date()
     by, at = turn.reply or ("no one", turn.started_at)
     if turn.owner == "bot":
-        yield Case("unanswered_turns", day, int(by == "no one"))
+        yield Case("unanswered_turns", day, int(by == "no one" and not turn.is_resolved))
     if turn.owner in ("bot", "none") and by == "bot":
         yield Case("bot_latency", day, value=seconds(turn.started_at, at))
     if by == "agent":

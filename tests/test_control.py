@@ -42,6 +42,41 @@ def test_closing_ends_the_handoff_and_a_closed_conversation_cannot_be_accepted(
     assert read(opened)["session_id"] is None
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "reason"),
+    [("POST", "/c1/resolve", "resolved"), ("DELETE", "/c1/participants/ada", "customer_left")],
+)
+def test_a_handoff_that_waits_ends_with_its_demand_or_its_customer(
+    opened: TestClient, method: str, path: str, reason: str
+) -> None:
+    handoff = request_handoff(opened)
+    send(opened, method, path)
+    (closed,) = [
+        each
+        for each in read(opened, "/c1/events")["items"]
+        if each["event_type"] == "handoff.closed"
+    ]
+    assert (closed["handoff_id"], closed["payload"]) == (handoff, {"reason": reason})
+    assert read(opened)["handoff"] is None
+    assert owner(opened)[0] == "bot"
+
+
+def test_an_accepted_handoff_continues_after_the_resolution(opened: TestClient) -> None:
+    join(opened, "mira")
+    handoff = request_handoff(opened)
+    step(opened, handoff, "accept", participant_id="mira")
+    send(opened, "POST", "/c1/resolve")
+    assert read(opened)["handoff"]["handoff_id"] == handoff
+    assert owner(opened) == ("human", "mira")
+
+
+def test_a_handoff_waits_while_a_customer_is_left(opened: TestClient) -> None:
+    send(opened, "POST", "/c1/participants", participant_id="bob", participant_role="customer")
+    handoff = request_handoff(opened)
+    send(opened, "DELETE", "/c1/participants/ada")
+    assert read(opened)["handoff"]["handoff_id"] == handoff
+
+
 def test_closing_takes_control_from_the_agent(opened: TestClient) -> None:
     join(opened, "mira")
     step(opened, request_handoff(opened), "accept", participant_id="mira")

@@ -47,10 +47,35 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Record:
         record.load()
     clock.forward(days=3)
     record.run_due()
+    record.write(thanks_that_a_resolution_follows(NOW + timedelta(days=1)))
     write_reviews(record)
     record.seal()
     record.load()
     return record
+
+
+def thanks_that_a_resolution_follows(started: datetime) -> list[dict[str, Any]]:
+    """Return a conversation of a bot whose customer thanks, and has another question a day later."""
+    customer = {"participant_id": "ada", "participant_role": "customer"}
+    bot = {"participant_id": "helper", "participant_role": "bot"}
+    steps: list[tuple[int, str, dict[str, Any]]] = [
+        (0, "conversation.created", {"payload": {"participants": [bot]}}),
+        (1, "message.created", customer),
+        (3, "message.created", bot),
+        (9, "message.created", customer),
+        (20, "conversation.resolved", {"payload": {"resolved_by": "customer"}}),
+        (86_400, "message.created", customer),
+        (86_407, "message.created", bot),
+    ]
+    return [
+        make_event(
+            event_type,
+            conversation_id="thanks",
+            happened_at=(started + timedelta(seconds=seconds)).isoformat(),
+        )
+        | columns
+        for seconds, event_type, columns in steps
+    ]
 
 
 def merges(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

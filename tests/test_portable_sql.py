@@ -34,6 +34,7 @@ SPARK_NAMES = {"arg_min_null": "min_by", "arg_max_null": "max_by"}
 NEVER_NULL = {
     "is_test", "happened_at", "happened_on", "sequence", "event_type", "channel", "visibility", "participant_role",
     "requested_at", "resolved_at", "reason", "cause", "last_rank", "status_rank",
+    "step",
 }  # fmt: skip
 """Columns without null: DuckDB's arg_min skips a null, Spark's min_by returns it."""
 

@@ -43,6 +43,8 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
     handoff_id = "h0"
     for step in range(EVENTS):
         name, role = chosen.choice(PEOPLE)
+        if name == "ada" and number % 2:
+            name = "eve"  # who may leave no other customer behind
         who = {"participant_id": name, "participant_role": role}
         if chosen.random() < 0.2:
             who["contact_id"] = f"contact-{name}"
@@ -52,7 +54,10 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
         if event["event_type"] == "control.taken":
             who = {"participant_id": "tom", "participant_role": "agent"}
         if event["event_type"] == "participant.left":
-            who = {"participant_id": "zoe", "participant_role": "customer"}
+            name = chosen.choice(("eve", "zoe"))
+            who = {"participant_id": name, "participant_role": "customer"}
+        if event["event_type"] == "participant.read_advanced" and name == "eve":
+            who = {"participant_id": "mira", "participant_role": "agent"}
         if event["event_type"].startswith("handoff."):
             event["handoff_id"] = handoff_id
         yield conversation | who | event
@@ -88,7 +93,7 @@ def _random_event(chosen: random.Random, number: int) -> Event:
             }
         case 17:
             return {"event_type": "control.taken"}
-        case 18:
+        case 18 | 19 | 20:
             return {"event_type": "participant.left"}
         case 16:
             horizon = {"sequence": chosen.randrange(40)}
@@ -313,7 +318,9 @@ def outcomes_of(events: list[StoredEvent]) -> dict[tuple[str, str], str]:
         handoff, cid = state.handoff, state.conversation_id
         if waited is not None and found[cid, waited] in ("waiting", "declined"):
             is_over = handoff is None or handoff.handoff_id != waited
-            found[cid, waited] = _end_of_wait(event, is_over) or found[cid, waited]
+            has_customer = state.has_role("customer")
+            end = _end_of_wait(event, is_over, has_customer=has_customer)
+            found[cid, waited] = end or found[cid, waited]
         if handoff is not None and handoff.status == "accepted":
             found[cid, handoff.handoff_id] = "accepted"
         elif handoff is not None:
@@ -321,13 +328,13 @@ def outcomes_of(events: list[StoredEvent]) -> dict[tuple[str, str], str]:
     return found
 
 
-def _end_of_wait(event: StoredEvent, is_over: bool) -> str | None:
+def _end_of_wait(event: StoredEvent, is_over: bool, *, has_customer: bool) -> str | None:
     """Return what an event makes of a wait, None for no change."""
     if "was_stale" in (event.payload or ""):
         return None
     is_customer = event.participant_role == "customer"
     match event.event_type:
-        case "participant.left" if is_customer:
+        case "participant.left" if is_customer and not has_customer:
             return "abandoned"
         case "conversation.resolved":
             return "cancelled"

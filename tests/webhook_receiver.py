@@ -4,10 +4,11 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import msgspec
+
+from convolake.loopback_server import Reply, Request, serve
 
 
 class Delivery(NamedTuple):
@@ -40,7 +41,7 @@ class Receiver:
         self.attempts: list[Delivery] = []
         self.accepted: list[Delivery] = []
 
-    def take(self, delivery: Delivery) -> tuple[int, dict[str, str], bytes] | None:
+    def take(self, delivery: Delivery) -> Reply | None:
         self.attempts.append(delivery)
         answer = self.answer(delivery)
         if answer is None:
@@ -51,7 +52,7 @@ class Receiver:
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
         if 200 <= status < 300:
             self.accepted.append(delivery)
-        return status, headers, body
+        return Reply(status, body, headers)
 
     @property
     def ids(self) -> set[str]:
@@ -66,42 +67,12 @@ class Receiver:
 def webhook_receiver() -> Iterator[Receiver]:
     """A receiver that listens until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(request: Request) -> Reply | None:
+        return receiver.take(Delivery(request.headers, request.body))
 
-        def do_POST(self) -> None:
-            size = int(self.headers["content-length"])
-            body = self.rfile.read(size)
-            if len(body) < size:  # the sender was killed in the middle of it
-                return
-            named = {name.lower(): value for name, value in self.headers.items()}
-            taken = receiver.take(Delivery(named, body))
-            if taken is None:
-                self.close_connection = True
-                return
-            status, headers, said = taken
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_PUT = do_POST  # noqa: N815 - the name that the class looks for
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve(answer) as url:
+        receiver = Receiver(f"{url}/hook")
+        yield receiver
 
 
 class Hostile(socketserver.BaseRequestHandler):

@@ -34,6 +34,7 @@ WORDS = {
     "NOT accepted_at IS NULL": "handoffs that no agent accepted",
     "NOT ended_at IS NULL": "spans that have not ended",
     "NOT first_bot_reply_at IS NULL": "demands without a message of the bot",
+    "first_bot_reply_at <= COALESCE(first_agent_reply_at, first_bot_reply_at)": "demands that an agent answered first",
     "NOT first_handoff_at IS NULL": "demands without a handoff",
     "NOT is_positive IS NULL": "ratings without a score that can be read",
     "NOT is_rated_positive IS NULL": "demands without a rating that can be read",

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,13 +22,17 @@ from convolake.commands.simulation_options import (
     Keep,
     Reorder,
     SlowBot,
+    Url,
+    loopback_url,
 )
 from convolake.console import print_line, progress_bar, report_errors
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
-    from convolake.simulation.plan import Size
-    from convolake.simulation.schedule import Faults
+    from convolake.simulation.comparison import Result
+    from convolake.simulation.plan import Pace, Plan, Size
+    from convolake.simulation.providers.base import Provider
+    from convolake.simulation.schedule import Faults, Schedule
 
 app = typer.Typer()
 
@@ -41,7 +45,7 @@ class StoryName(StrEnum):
 
 WITH_CHANNEL = (
     *("conversations", "duplicates", "reorder", "drop_receipts", "slow_bot", "hidden_numbers"),
-    "keep",
+    *("keep", "url"),
 )
 WITHOUT_CHANNEL = ("days", "live", "story")
 """Options that have a meaning only with --channel, and only without it."""
@@ -64,19 +68,21 @@ def simulate(
     slow_bot: SlowBot = 5,
     hidden_numbers: HiddenNumbers = 0.0,
     keep: Keep = None,
+    url: Url = None,
 ) -> None:
     """Record believable support conversations through the API.
 
     With --channel: play customers, provider and bot against an API of its own, with faults, then load, and compare
-    the warehouse with what was sent. Exit 1 if anything differs.
+    the warehouse with what was sent. With --url as well: against an API that is running. Exit 1 if anything differs.
     """
-    _check_options(context, channel)
+    _check_options(context, channel, url)
     if channel is not None:
         from convolake.simulation.plan import Size
         from convolake.simulation.schedule import Faults
 
         size = Size(conversations, slow_bot, hidden_numbers)
-        _simulate_channel(channel, seed, size, Faults(duplicates, reorder, drop_receipts), keep)
+        faults = Faults(duplicates, reorder, drop_receipts)
+        _simulate_channel(channel, seed, size, faults, keep, url)
         return
     if story is not None:
         _play_story()
@@ -87,14 +93,22 @@ def simulate(
     _simulate(days, seed, is_live=live)
 
 
-def _check_options(context: typer.Context, channel: ChannelName | None) -> None:
+def _check_options(context: typer.Context, channel: ChannelName | None, url: str | None) -> None:
     """Raise BadParameter for an option that would change nothing."""
-    others, where = (WITH_CHANNEL, "with") if channel is None else (WITHOUT_CHANNEL, "without")
-    for name in others:
+    if channel is None:
+        _check_absent(context, WITH_CHANNEL, "with --channel")
+    else:
+        _check_absent(context, WITHOUT_CHANNEL, "without --channel")
+    if url is not None:
+        _check_absent(context, ("keep",), "without --url")
+
+
+def _check_absent(context: typer.Context, names: Iterable[str], where: str) -> None:
+    for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             option = f"--{name.replace('_', '-')}"
-            raise typer.BadParameter(f"{option} has a meaning only {where} --channel")
+            raise typer.BadParameter(f"{option} has a meaning only {where}")
 
 
 def _simulate(days: int, seed: int, *, is_live: bool) -> None:
@@ -145,13 +159,83 @@ def _play_story() -> None:
 
 
 def _simulate_channel(
-    name: ChannelName, seed: int, size: "Size", faults: "Faults", keep: Path | None
+    name: ChannelName,
+    seed: int,
+    size: "Size",
+    faults: "Faults",
+    keep: Path | None,
+    url: str | None,
 ) -> None:
+    """Play a provider, and print every difference. Exit 1 if there is one."""
+    if url is None:
+        report_result(_simulate_alone(name, seed, size, faults, keep))
+    else:
+        report_result(_simulate_running(name, seed, size, faults, loopback_url(url)))
+
+
+def _simulate_alone(
+    name: ChannelName, seed: int, size: "Size", faults: "Faults", keep: Path | None
+) -> "Result":
+    """Play against an API in a folder of its own."""
+    from convolake.simulation.plan import SIMULATED
+    from convolake.simulation.run import simulate_channel
+    from convolake.simulation.schedule import LATER_SECONDS
+
+    provider, plan, schedule = _prepare(name, seed, size, faults, SIMULATED, LATER_SECONDS)
+    with (
+        _folder(keep) as folder,
+        progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar,
+    ):
+        return simulate_channel(provider, plan, schedule, folder, bar.advance)
+
+
+def _simulate_running(
+    name: ChannelName, seed: int, size: "Size", faults: "Faults", url: str
+) -> "Result":
+    """Play against the API at `url`, and compare with its warehouse, if that is in this data folder."""
+    import httpx2
+
+    from convolake.api_client import MissingKeyError, open_client
+    from convolake.simulation.play import Scene, SimulationError
+    from convolake.simulation.running import (
+        MAX_CUSTOMERS,
+        READY_SECONDS,
+        REPEAT_SECONDS,
+        pace_of,
+        simulate_running,
+    )
+    from ingest.client import ClientError
+    from ingest.clock import wall_clock
+
+    if size.conversations > MAX_CUSTOMERS:
+        raise typer.BadParameter(f"--conversations: at most {MAX_CUSTOMERS} with --url")
+    settings = Settings(api_url=url)
+    errors = ClientError, MissingKeyError, SimulationError, httpx2.HTTPError
+    with report_errors(*errors), open_client(settings) as client:
+        client.wait_until_ready(READY_SECONDS)
+        pace = pace_of(wall_clock(), size.conversations)
+        provider, plan, schedule = _prepare(name, seed, size, faults, pace, REPEAT_SECONDS)
+        scene = Scene(provider, plan, f"simulated-{pace.first_customer}")
+        print_line(f"the channel account is {scene.account_id}; it is removed at the end")
+        with progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar:
+            return simulate_running(
+                client, scene, schedule, settings.warehouse_path, bar.advance, print_line
+            )
+
+
+def _prepare(
+    name: ChannelName,
+    seed: int,
+    size: "Size",
+    faults: "Faults",
+    pace: "Pace",
+    repeat_seconds: Sequence[int],
+) -> "tuple[Provider, Plan, Schedule]":
+    """Return what is played, and print how much it is. Raises BadParameter."""
     from convolake.simulation.limits import ImpossibleFaultError, check_faults
     from convolake.simulation.plan import make_plan
     from convolake.simulation.providers import PROVIDERS
-    from convolake.simulation.report import lines_of_result, lines_of_schedule
-    from convolake.simulation.run import simulate_channel
+    from convolake.simulation.report import lines_of_schedule
     from convolake.simulation.schedule import make_schedule
 
     provider = PROVIDERS[name]
@@ -159,15 +243,17 @@ def _simulate_channel(
         check_faults(provider, size, faults)
     except ImpossibleFaultError as error:
         raise typer.BadParameter(str(error)) from error
-    plan = make_plan(seed, size, provider)
-    schedule = make_schedule(plan, seed, faults)
+    plan = make_plan(seed, size, provider, pace)
+    schedule = make_schedule(plan, seed, faults, repeat_seconds)
     for line in lines_of_schedule(plan, schedule):
         print_line(line)
-    with (
-        _folder(keep) as folder,
-        progress_bar(f"simulating {name}", len(schedule.deliveries)) as bar,
-    ):
-        result = simulate_channel(provider, plan, schedule, folder, bar.advance)
+    return provider, plan, schedule
+
+
+def report_result(result: "Result") -> None:
+    """Print every difference. Exit 1 if there is one."""
+    from convolake.simulation.report import lines_of_result
+
     for line in lines_of_result(result):
         typer.echo(line)
     if result.differences:

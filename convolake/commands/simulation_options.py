@@ -2,8 +2,10 @@
 
 import re
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -25,6 +27,22 @@ def share(given: str | float) -> float:
     if not 0 <= value <= 1:
         raise typer.BadParameter("give a share from 0% to 100%, such as 5%")
     return value
+
+
+def loopback_url(given: str) -> str:
+    """Return the URL of an API on this machine. Raises BadParameter for another one: it could not reach the stand-in."""
+    url = given.rstrip("/").replace("//localhost", "//127.0.0.1", 1)
+    try:
+        parts = urlsplit(url)
+        is_local = parts.scheme == "http" and ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local:
+        raise typer.BadParameter(
+            "--url: give an API on this machine, such as http://127.0.0.1:8000; "
+            "it has to send the bot's answers to a stand-in of the provider here"
+        )
+    return url
 
 
 def seconds(given: str | int) -> int:
@@ -61,12 +79,20 @@ SlowBot = Annotated[
     typer.Option(
         parser=seconds,
         metavar="SECONDS",
-        help="Time until the bot answers, by the simulated clock.",
+        help="Time until the bot answers, by the simulated clock; with --url real time.",
     ),
 ]
 HiddenNumbers = Annotated[
     float,
     typer.Option(parser=share, metavar="SHARE", help="Customers who hide the phone number."),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Use an API that runs on this machine, such as http://127.0.0.1:8000, in real time. Its key is CONVOLAKE_API_KEY, "
+        "or this installation's own.",
+    ),
 ]
 Keep = Annotated[
     Path | None,

@@ -1,11 +1,13 @@
 """The bot of a simulation: it answers through the API, as any bot does."""
 
 import threading
+from collections.abc import Iterable
 
 import httpx2
 
 from convolake.simulation.parts import Part
 from ingest.client import Client
+from ingest.client.answers import Conversation
 
 BOT, BOT_VERSION = "simulated-bot", "1.0"
 
@@ -13,9 +15,12 @@ BOT, BOT_VERSION = "simulated-bot", "1.0"
 class Bot:
     """Finds the conversation of a customer's message, joins it once, and posts its answers."""
 
-    def __init__(self, client: Client, http: httpx2.Client) -> None:
-        """`http` has the API's address and key."""
+    def __init__(
+        self, client: Client, http: httpx2.Client, conversations: Iterable[Conversation]
+    ) -> None:
+        """`http` has the API's address and key. `conversations`: those that the bot may read, as they are now."""
         self._client = client
+        self._current = conversations
         self._http = http
         self._lock = threading.Lock()
         self._seen: set[str] = set()
@@ -48,7 +53,7 @@ class Bot:
 
     def _read_new(self) -> None:
         """Read the messages of the conversations that were not read before."""
-        for each in self._client.conversations():
+        for each in self._current:
             if each.conversation_id in self._seen:
                 continue
             self._seen.add(each.conversation_id)

@@ -1,10 +1,11 @@
 """The comparison of what was expected with what was found, difference by difference. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from convolake.simulation.expected import Rows
+from convolake.simulation.moments import Moment
 
 
 class Difference(Struct, frozen=True):
@@ -15,6 +16,22 @@ class Difference(Struct, frozen=True):
     found: object
 
 
+class Result(Struct, frozen=True):
+    """The number of compared facts, every difference, and what they were compared with."""
+
+    facts: int
+    differences: tuple[Difference, ...]
+    source: str = "the warehouse"
+
+
+def compare_all(
+    expected: Rows, found: Rows, before: Iterable[Difference] = (), source: str = "the warehouse"
+) -> Result:
+    """Compare every fact. `before`: differences that were found while it was played."""
+    facts = sum(len(row) for row in expected.values())
+    return Result(facts, (*before, *compare(expected, found)), source)
+
+
 def compare(expected: Rows, found: Rows) -> Iterator[Difference]:
     """Yield what is missing, what differs, and what was not expected."""
     for name, row in expected.items():
@@ -23,7 +40,11 @@ def compare(expected: Rows, found: Rows) -> Iterator[Difference]:
             continue
         for field in (*row, *(found[name].keys() - row.keys())):
             pair = row.get(field), found[name].get(field)
-            if pair[0] != pair[1]:
+            if not _fits(*pair):
                 yield Difference(f"{name}: {field}", *pair)
     for name in found.keys() - expected.keys():
         yield Difference(name, None, found[name])
+
+
+def _fits(expected: object, found: object) -> bool:
+    return expected.includes(found) if isinstance(expected, Moment) else expected == found

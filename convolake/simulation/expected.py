@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from convolake.simulation.moments import Moment, exactly
 from convolake.simulation.parts import Part, index_of
 from convolake.simulation.plan import (
     STATES,
@@ -27,13 +28,13 @@ Rows = Mapping[str, Row]
 
 
 class Expectation(Struct, frozen=True):
-    """Reads plan and schedule as the facts that must be stored. Times are seconds since 1970."""
+    """Reads plan and schedule as the facts that must be stored. `arrivals`: when each call arrived first."""
 
     provider: Provider
     plan: Plan
     schedule: Schedule
     parts: Mapping[str, Part]
-    arrivals: Mapping[tuple[str, Status | None], int]
+    arrivals: Mapping[tuple[str, Status | None], Moment]
 
     def rows(self) -> Rows:
         """Return every fact."""
@@ -64,11 +65,12 @@ class Expectation(Struct, frozen=True):
         stored = {each: self._receipt_at(conversation, answer, each) for each in STATES}
         came = [each for each in STATES if stored[each] is not None]
         failed = stored["failed"] is not None
+        posted = self.arrivals[answer.key, None]
         return {
             **self._common(conversation, turn, answer, "bot"),
-            "time": answer.at,
+            "time": posted,
             "state": STATES[came[-1]] if came else "submitted",
-            "submitted": answer.at,  # by the API itself, when the provider takes the message
+            "submitted": posted,  # by the API itself, when the provider takes the message
             "delivered": stored["delivered"],
             "read": stored["read"],
             "failed": stored["failed"],
@@ -82,7 +84,7 @@ class Expectation(Struct, frozen=True):
         arrived = self.arrivals.get((answer.key, "sent"))
         if not self.provider.echoes:
             return arrived is not None
-        return arrived == answer.at and answer.names_reference
+        return arrived == self.arrivals[answer.key, None] and answer.names_reference
 
     def _common(self, conversation: Conversation, turn: Turn, said: Said, role: str) -> Row:
         return {
@@ -93,11 +95,13 @@ class Expectation(Struct, frozen=True):
             "session": turn.session,
         }
 
-    def _stored_at(self, message: Message) -> int:
+    def _stored_at(self, message: Message) -> Moment:
         """Return the provider's time, or when the message arrived first if its calls have none."""
-        return message.at if self.provider.has_times else self.arrivals[message.key, None]
+        return exactly(message.at) if self.provider.has_times else self.arrivals[message.key, None]
 
-    def _receipt_at(self, conversation: Conversation, answer: Answer, status: Status) -> int | None:
+    def _receipt_at(
+        self, conversation: Conversation, answer: Answer, status: Status
+    ) -> Moment | None:
         """Return the time of the first call that gives an answer this status."""
         calls = [
             (self.arrivals[other.key, status], each.at)
@@ -108,7 +112,7 @@ class Expectation(Struct, frozen=True):
         if not calls:
             return None
         arrived, said = min(calls)
-        return said if self.provider.has_times else arrived
+        return exactly(said) if self.provider.has_times else arrived
 
     def _reported_with(
         self, conversation: Conversation, answer: Answer, status: Status
@@ -158,7 +162,7 @@ class Expectation(Struct, frozen=True):
                 {
                     "start": started,
                     "customer's messages": len(turn.messages),
-                    "latency of the bot": turn.answer.at - started,
+                    "latency of the bot": self.arrivals[turn.answer.key, None].since(started),
                 },
             )
 
@@ -169,14 +173,22 @@ class Expectation(Struct, frozen=True):
                 f"session {number} of customer {conversation.customer.number}",
                 {
                     "start": self._stored_at(self._first(turns[0])),
-                    "end": turns[-1].answer.at + self.provider.session_seconds,
+                    "end": exactly(turns[-1].answer.at + self.provider.session_seconds),
                     "reason of the end": "timeout",
                     "messages": sum(len(each.messages) + 1 for each in turns),
                 },
             )
 
 
-def expect(provider: Provider, plan: Plan, schedule: Schedule) -> Rows:
-    """Return every fact that the warehouse has to hold."""
-    parts = index_of(plan, provider)
-    return Expectation(provider, plan, schedule, parts, schedule.first_arrivals()).rows()
+def expect(
+    provider: Provider, plan: Plan, schedule: Schedule, done: Mapping[int, float] | None = None
+) -> Rows:
+    """Return every fact that the warehouse has to hold.
+
+    `done`: when the calls of each second were answered, if that took time.
+    """
+    parts, done = index_of(plan, provider), done or {}
+    arrivals = {
+        name: Moment(at, done.get(at, at)) for name, at in schedule.first_arrivals().items()
+    }
+    return Expectation(provider, plan, schedule, parts, arrivals).rows()

@@ -1,40 +1,37 @@
-"""What the warehouse holds after a simulation, in the words of the expectation. Reads with SQL only."""
+"""The facts that are stored after a simulation, in the words of the expectation."""
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from convolake.simulation.expected import Row, Rows
 from convolake.simulation.parts import Part
 from convolake.simulation.plan import STATES
 
-SQL = Path(__file__).parent / "sql"
-
 Record = Mapping[str, Any]
+Read = Callable[[str], Iterable[Record]]
+"""Returns the rows that a file of the folder `sql` defines, by its name."""
 
 
 class Found:
-    """Reads one warehouse. What belongs to no planned customer is named by its own id."""
+    """Reads the warehouse, or the API. What belongs to no planned customer is named by its own id."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, parts: Mapping[str, Part]) -> None:
+    def __init__(self, read: Read, parts: Mapping[str, Part]) -> None:
         """`parts`: the messages of the plan; their provider ids tell whose conversation it is."""
-        self._con = con
+        self._read = read
         self._keys = {part.provider_id: key for key, part in parts.items()} | {
             key: key for key in parts
         }
         self._customers = {key: part.conversation.customer.number for key, part in parts.items()}
-        self._messages = self._read("messages")
+        self._messages = list(read("messages"))
         self._owners = self._owners_of("conversation_id")
         self._contacts = self._owners_of("contact_id")
         self._receipts = Counter(
             {
                 (each["message_id"], each["event_type"]): each["event_count"]
-                for each in self._read("receipt_events")
+                for each in read("receipt_events")
             }
         )
 
@@ -148,11 +145,6 @@ class Found:
             if number is not None and each[column] is not None:
                 owners.setdefault(each[column], number)
         return owners
-
-    def _read(self, name: str) -> list[Record]:
-        cursor = self._con.execute((SQL / f"{name}.sql").read_text())
-        columns = [each[0] for each in cursor.description or ()]
-        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -1,4 +1,4 @@
-"""An installation for one simulation: the API on loopback over a folder of its own, with a clock that is set."""
+"""An installation for one simulation: the API on loopback over a folder of its own."""
 
 import socket
 import threading
@@ -10,29 +10,12 @@ from ingest.api.middleware import FastPathMiddleware
 from ingest.api.server import ApiServer, uvicorn_config
 from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
+from ingest.clock import Clock
 from ingest.settings import Settings
-
-SECOND = 1_000_000
-
-
-class VirtualClock:
-    """A clock that moves only when it is set."""
-
-    def __init__(self, seconds: int) -> None:
-        """Begin at `seconds` since 1970."""
-        self._now = seconds * SECOND
-
-    def __call__(self) -> int:
-        """Return the time in microseconds."""
-        return self._now
-
-    def set(self, seconds: int) -> None:
-        """Move to `seconds` since 1970. The clock never goes back."""
-        self._now = max(self._now, seconds * SECOND)
 
 
 @contextmanager
-def serve_api(settings: Settings, clock: VirtualClock) -> Iterator[Client]:
+def serve_api(settings: Settings, clock: Clock) -> Iterator[Client]:
     """Serve the API on a free port until the block ends; yield a client with all scopes."""
     settings.data.mkdir(parents=True, exist_ok=True)
     key = get_or_create_local_key(settings, clock())

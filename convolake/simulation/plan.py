@@ -1,6 +1,6 @@
 """The plan of a simulation: who says what when, and how far each answer comes. Pure.
 
-Everything depends on the seed and the size alone. The faults are added later, by `schedule`, so that the
+Everything depends on the seed, the size and the pace alone. The faults are added later, by `schedule`, so that the
 plan says what has to be stored whatever goes wrong on the way.
 """
 
@@ -116,37 +116,58 @@ class Size(Struct, frozen=True):
     hidden_numbers: float = 0.0
 
 
+class Pace(Struct, frozen=True):
+    """The times of a plan, in seconds. `first_customer`: the number of the first one, which all ids depend on."""
+
+    start: int = START
+    first_customer: int = 0
+    arrival_seconds: int = 4
+    """In which all customers begin."""
+
+    turn_seconds: int = TURN_SECONDS
+    receipt_seconds: range = range(2, 20)
+    """From an answer to its receipts."""
+
+    has_returns: bool = True
+    """Whether some customers return after the time-out of a session."""
+
+
+SIMULATED = Pace()
+
 Plan = tuple[Conversation, ...]
 
 
-def make_plan(seed: int, size: Size, channel: Channel) -> Plan:
+def make_plan(seed: int, size: Size, channel: Channel, pace: Pace = SIMULATED) -> Plan:
     """Return the conversations on a channel."""
-    return tuple(_conversation(seed, number, size, channel) for number in range(size.conversations))
+    return tuple(
+        _conversation(Random(f"{seed}/plan/{place}"), place, size, channel, pace)  # noqa: S311
+        for place in range(size.conversations)
+    )
 
 
-def _conversation(seed: int, number: int, size: Size, channel: Channel) -> Conversation:
-    random = Random(f"{seed}/plan/{number}")  # noqa: S311
-    customer = _customer(random, seed, number, size.hidden_numbers)
-    sessions = 2 if random.random() < 0.4 else 1
-    started = START + random.randrange(4)
+def _conversation(
+    random: Random, place: int, size: Size, channel: Channel, pace: Pace
+) -> Conversation:
+    customer = _customer(random, pace.first_customer + place, size.hidden_numbers)
+    sessions = 2 if random.random() < 0.4 and pace.has_returns else 1
+    started = pace.start + random.randrange(pace.arrival_seconds)
     turns: list[Turn] = []
     for session in range(1, sessions + 1):
         for _ in range(random.choice((1, 1, 2))):
-            turns.append(
-                _Writer(random, customer, size, channel.statuses, turns).turn(session, started)
-            )
-            started += TURN_SECONDS + size.bot_seconds
+            writer = _Writer(random, customer, size, channel.statuses, pace, turns)
+            turns.append(writer.turn(session, started))
+            started += pace.turn_seconds + size.bot_seconds
         started += channel.session_seconds + RETURN_SECONDS
     return Conversation(customer, tuple(turns))
 
 
-def _customer(random: Random, seed: int, number: int, hidden_numbers: float) -> Customer:
+def _customer(random: Random, number: int, hidden_numbers: float) -> Customer:
     hides, hides_from = random.random() < hidden_numbers, random.choice((0, 0, 1, 2))
     return Customer(
         number=number,
         name=f"Customer {number}",
-        phone=f"49151{10_000_000 + seed % 1_000 * 10_000 + number}",
-        user_id=str(7_000_000_000 + seed % 1_000 * 100_000 + number),
+        phone=f"49151{10_000_000 + number}",
+        user_id=str(7_000_000_000 + number),
         hides_from=hides_from if hides else None,
     )
 
@@ -158,6 +179,7 @@ class _Writer(Struct):
     customer: Customer
     size: Size
     statuses: tuple[Status, ...]
+    pace: Pace
     before: list[Turn]
 
     def turn(self, session: int, started: int) -> Turn:
@@ -187,7 +209,7 @@ class _Writer(Struct):
     def _receipts(self, at: int) -> tuple[Receipt, ...]:
         """Return the receipts of an answer; one in twelve fails."""
         fails = self.random.random() < 1 / 12
-        delays = sorted(self.random.sample(range(2, 20), 2))
+        delays = sorted(self.random.sample(self.pace.receipt_seconds, 2))
         times: dict[Status, int] = {"sent": 0, "delivered": delays[0], "read": delays[1]}
         chosen: tuple[Status, ...] = ("sent", "failed") if fails else ("sent", "delivered", "read")
         return tuple(

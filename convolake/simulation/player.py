@@ -7,7 +7,7 @@ from itertools import groupby
 import httpx2
 
 from convolake.simulation.bot import Bot
-from convolake.simulation.installation import VirtualClock
+from convolake.simulation.clocks import SECOND, SimulationClock
 from convolake.simulation.parts import Part
 from convolake.simulation.plan import DAY, STATES, Answer, Message
 from convolake.simulation.provider_calls import ProviderCalls
@@ -24,7 +24,7 @@ SETTLED_SECONDS = 5 * DAY
 
 
 class Player:
-    """Plays one schedule. `problems`: calls that the API did not take, and what it did not do in time."""
+    """Plays one schedule. `done`: when the calls of each second were answered; seconds since 1970."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Player:
         calls: ProviderCalls,
         bot: Bot,
         settling: Settling,
-        clock: VirtualClock,
+        clock: SimulationClock,
     ) -> None:
         self._parts = parts
         self._calls = calls
@@ -41,10 +41,11 @@ class Player:
         self._clock = clock
         self._early: dict[str, Delivery] = {}
         self._problems: list[str] = []
+        self.done: dict[int, float] = {}
 
     @property
     def problems(self) -> list[str]:
-        """Everything that went wrong before the comparison."""
+        """Calls that the API did not take, and what it did not do in time."""
         return [*self._problems, *self._settling.problems]
 
     def play(
@@ -60,8 +61,13 @@ class Player:
                 calls = [each for each in deliveries if not each.is_early]
                 taken = [each for each in pool.map(self._deliver, calls) if each is not None]
                 self._wait_for_sends(taken)
+                self.done[at] = self._clock() / SECOND
                 on_progress(len(deliveries))
         self._wait_for_receipts(schedule)
+        if self._clock.can_skip:
+            self._end_sessions(schedule)
+
+    def _end_sessions(self, schedule: Schedule) -> None:
         self._clock.set(schedule.deliveries[-1].at + SETTLED_SECONDS)
         for part in self._answers():
             self._settling.wait_for_ends(part)

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from convolake.simulation.comparison import Difference
+from convolake.simulation.comparison import Difference, Result
 from convolake.simulation.plan import Plan
-from convolake.simulation.run import Result
 from convolake.simulation.schedule import Schedule
 
 MAX_CHARACTERS = 300
@@ -28,7 +27,7 @@ def lines_of_schedule(plan: Plan, schedule: Schedule) -> Iterator[str]:
 def lines_of_result(result: Result) -> Iterator[str]:
     """Yield every difference, and the total."""
     yield from map(_line, result.differences)
-    yield f"{result.facts:,} facts compared with the warehouse: {len(result.differences):,} differences"
+    yield f"{result.facts:,} facts compared with {result.source}: {len(result.differences):,} differences"
 
 
 def _line(difference: Difference) -> str:

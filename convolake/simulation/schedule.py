@@ -58,9 +58,11 @@ class Schedule(Struct, frozen=True):
         return arrivals
 
 
-def make_schedule(plan: Plan, seed: int, faults: Faults) -> Schedule:
-    """Return when each call of the plan arrives."""
-    draft = _Draft(Random(f"{seed}/faults"), faults)  # noqa: S311
+def make_schedule(
+    plan: Plan, seed: int, faults: Faults, repeat_seconds: Sequence[int] = LATER_SECONDS
+) -> Schedule:
+    """Return when each call of the plan arrives. `repeat_seconds`: possible delays of a call that comes again."""
+    draft = _Draft(Random(f"{seed}/faults"), faults, repeat_seconds)  # noqa: S311
     for conversation in plan:
         for turn in conversation.turns:
             draft.add_messages(turn.messages)
@@ -76,9 +78,10 @@ def make_schedule(plan: Plan, seed: int, faults: Faults) -> Schedule:
 class _Draft:
     """A schedule that grows turn by turn."""
 
-    def __init__(self, random: Random, faults: Faults) -> None:
+    def __init__(self, random: Random, faults: Faults, repeat_seconds: Sequence[int]) -> None:
         self._random = random
         self._faults = faults
+        self._repeat_seconds = repeat_seconds
         self.deliveries: list[Delivery] = []
         self.dropped: set[tuple[str, Status]] = set()
         self.reordered = 0
@@ -106,7 +109,7 @@ class _Draft:
         for each in self.deliveries:
             if self._happens(self._faults.duplicates):
                 for _ in range(self._random.choice((1, 1, 2))):
-                    later = max(self._random.choice(LATER_SECONDS), int(each.is_early))
+                    later = max(self._random.choice(self._repeat_seconds), int(each.is_early))
                     yield replace(each, at=each.at + later, is_early=False, is_repeat=True)
 
     def _in_some_order(self, calls: list[Delivery]) -> list[Delivery]:

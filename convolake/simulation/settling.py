@@ -8,22 +8,23 @@ from typing import Any
 import httpx2
 
 from convolake.simulation.bot import Bot
+from convolake.simulation.pages import read_pages
 from convolake.simulation.parts import Part
 
 WAIT_SECONDS, LATER_WAIT_SECONDS = 20.0, 2.0
 """Maximum real time of a wait, and of each wait after one that failed."""
 
 PAUSE_SECONDS = 0.01
-PAGE_EVENTS = 100
 
 
 class Settling:
     """Reads the events of conversations until they are complete. `problems`: what was missing at the end."""
 
-    def __init__(self, bot: Bot, http: httpx2.Client) -> None:
-        """`http` has the API's address and key."""
+    def __init__(self, bot: Bot, http: httpx2.Client, check: Callable[[], object]) -> None:
+        """`http` has the API's address and key. `check` raises if waiting cannot help."""
         self._bot = bot
         self._http = http
+        self._check = check
         self.problems: list[str] = []
 
     def wait_for_events(self, part: Part, event_types: Iterable[str]) -> None:
@@ -52,14 +53,7 @@ class Settling:
             path = f"/v1/conversations/{self._bot.find(part)}/events"
         except LookupError:
             return []
-        events: list[dict[str, Any]] = []
-        parameters: dict[str, Any] = {"limit": PAGE_EVENTS}
-        while True:
-            page = self._http.get(path, params=parameters).raise_for_status().json()
-            events += page["items"]
-            if not page["has_more"]:
-                return events
-            parameters["cursor"] = page["cursor"]
+        return list(read_pages(self._http, path))
 
     def _wait(self, is_done: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + (LATER_WAIT_SECONDS if self.problems else WAIT_SECONDS)
@@ -67,4 +61,5 @@ class Settling:
             if time.monotonic() > deadline:
                 self.problems.append(problem)
                 return
+            self._check()
             time.sleep(PAUSE_SECONDS)

@@ -4,9 +4,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
+from convolake.loopback_server import Reply, Request, serve
 from convolake.simulation.providers.base import Provider, Taken
 
 
@@ -47,28 +46,11 @@ class StandIn:
 def listen(stand_in: StandIn) -> Iterator[str]:
     """Listen until the block ends; yield the URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(request: Request) -> Reply:
+        if request.method != "POST":  # names of people are looked up, and not known
+            return Reply(404)
+        status, body = stand_in.take(request.path, request.body)
+        return Reply(status, body, {"content-type": "application/json"})
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            status, answer = stand_in.take(self.path, body)
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Keep the screen quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve(answer) as url:
+        yield url

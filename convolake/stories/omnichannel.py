@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import msgspec
+
+from convolake.loopback_server import Reply, Request, serve
 
 BOT, AGENT, CUSTOMER = "helper", "mira", "ada"
 HTTP_UNPROCESSABLE = 422
@@ -176,21 +177,9 @@ class Story:
 def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
     """Yield the URL of a web server on this machine that receives events until the block ends."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(204)
-            self.end_headers()
-            take(msgspec.json.decode(body)["data"])
+    def answer(request: Request) -> Reply:
+        take(msgspec.json.decode(request.body)["data"])
+        return Reply(204)
 
-        def log_message(self, *_: object) -> None:
-            """Suppress the access log."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.1,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve(answer) as url:
+        yield f"{url}/"

@@ -65,7 +65,7 @@ class _Translation:
     def __init__(self, api: AppContext, caller: Caller, logger: BotLogger) -> None:
         self._api = api
         self._caller = caller
-        self._keeps_times = caller.is_admin or "import" in caller.scopes
+        self._keeps_times = caller.gives_times
         self._read = logger.open(Surroundings(known=self._known))
         self._created: set[str] = set()
         self._found = TranslatedRecords()

@@ -20,9 +20,11 @@ from ingest.bots.otlp.reading import (
     read,
     receive_log,
     receive_span,
+    without_old_time,
 )
 from ingest.bots.otlp.span import Decoded
 from ingest.clock import Clock
+from ingest.delivery.destinations.webhook import HISTORY_AGE
 from ingest.errors import LogUnavailableError, RejectedCallError
 from ingest.events.foreign_ids import to_id
 from ingest.log.span_history import read_span_history
@@ -72,18 +74,23 @@ class OtlpIntake:
         self._may_wait = True
         self._converts = asyncio.Lock()
 
-    async def take(self, sender: Sender, decode: Callable[[], Decoded]) -> list[str]:
+    async def take(
+        self, sender: Sender, decode: Callable[[], Decoded], *, keeps_times: bool
+    ) -> list[str]:
         """Keep what a request holds; return why parts of it were rejected. Raises LogUnavailableError.
 
+        Without `keeps_times`, older times than those of an exporter that was cut off do not count.
         Safe to repeat: a span is known by its ids. When this returns, the spans are on disk.
         """
-        statements, rejected = await run_in_threadpool(self._read, sender, decode)
+        statements, rejected = await run_in_threadpool(self._read, sender, decode, keeps_times)
         if statements:
             await self._writer.execute(Execute(statements))
             self._may_wait = True
         return rejected
 
-    def _read(self, sender: Sender, decode: Callable[[], Decoded]) -> tuple[list[Bound], list[str]]:
+    def _read(
+        self, sender: Sender, decode: Callable[[], Decoded], keeps_times: bool
+    ) -> tuple[list[Bound], list[str]]:
         """Return the statements that keep what a request says, and why parts of it cannot be read."""
         decoded, now = decode(), self._clock()
         rejected = list(decoded.rejected)
@@ -91,6 +98,8 @@ class OtlpIntake:
             *_receive(receive_span, decoded.spans, rejected),
             *_receive(receive_log, decoded.logs, rejected),
         ]
+        if not keeps_times:
+            found = [without_old_time(each, now, HISTORY_AGE) for each in found]
         return [otlp_spans.keep_span(sender, each, now) for each in found], rejected
 
     # --- in the background

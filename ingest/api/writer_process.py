@@ -26,7 +26,7 @@ from ingest.garbage import rare_collections
 from ingest.log import queries
 from ingest.log.committer import Committer
 from ingest.log.cursor import advance
-from ingest.log.frames import frame, receive_frame
+from ingest.log.framing import frame, receive_frame
 from ingest.log.process_writer import WriterStart
 from ingest.log.shared_writer_server import SharedWriterServer
 from ingest.log.storage.engine import open_engine

@@ -52,6 +52,11 @@ class Caller(Struct, frozen=True):
         """Whether the caller sees events of other sources."""
         return "admin" in self.scopes
 
+    @property
+    def gives_times(self) -> bool:
+        """Whether facts of the caller may have a `happened_at`."""
+        return self.is_admin or "import" in self.scopes
+
     def require_scope(self, *scopes: str) -> None:
         """Raise MissingScopeError unless the caller has one of `scopes`, if any are named."""
         if scopes and not self.is_admin and self.scopes.isdisjoint(scopes):

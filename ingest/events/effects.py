@@ -11,7 +11,7 @@ from ingest.events.conversation_state import BOT, Conversation
 from ingest.events.projections import apply
 from ingest.events.stored_event import StoredEvent, system_event
 from ingest.events.timers import SESSION_RULE_VERSION, LifecyclePolicy, Timer, next_timer
-from ingest.events.types import rules_of
+from ingest.events.types import WAITING, rules_of
 
 
 def append_with_effects(
@@ -64,10 +64,9 @@ def _append_effects(
     _append_control_change(events, event, state)
     if event.event_type == "bot.turn_failed" and _hands_off_on_failure(state):
         _append_handoff_step(events, "handoff.requested", event, state, reason="bot_failed")
-    if state.state == "closed" and state.handoff is not None:
-        closed = _append_handoff_step(
-            events, "handoff.closed", event, state, reason="conversation_closed"
-        )
+    close_reason = _handoff_close_reason(event, state)
+    if close_reason is not None:
+        closed = _append_handoff_step(events, "handoff.closed", event, state, reason=close_reason)
         _append_effects(events, closed, state, policy)
     end_reason = _session_end_reason(event, state)
     if end_reason is not None and state.session_id is not None:
@@ -155,13 +154,31 @@ def _hands_off_on_failure(state: Conversation) -> bool:
     return state.hand_off_on_bot_failure and state.handoff is None and state.control.owner == BOT
 
 
+def _handoff_close_reason(event: StoredEvent, state: Conversation) -> str | None:
+    """Return why the open handoff ends with this event; None if it continues.
+
+    Without a demand or a customer, no agent is needed. An agent who has accepted ends it on their own.
+    """
+    if state.handoff is None:
+        return None
+    if state.state == "closed":
+        return "conversation_closed"
+    if state.handoff.status not in WAITING:
+        return None
+    if event.event_type == "conversation.resolved":
+        return "resolved"
+    return "customer_left" if _is_last_customer_leaving(event, state) else None
+
+
 def _session_end_reason(event: StoredEvent, state: Conversation) -> str | None:
     if event.event_type == "conversation.state_changed" and state.state == "closed":
         return "conversation_closed"
+    return "participant_left" if _is_last_customer_leaving(event, state) else None
+
+
+def _is_last_customer_leaving(event: StoredEvent, state: Conversation) -> bool:
     is_customer = event.participant_role == "customer"
-    if event.event_type == "participant.left" and is_customer and not state.has_role("customer"):
-        return "participant_left"
-    return None
+    return event.event_type == "participant.left" and is_customer and not state.has_role("customer")
 
 
 def _append(events: list[StoredEvent], event: StoredEvent, state: Conversation) -> None:

@@ -375,7 +375,13 @@ _ALL = (
         payloads.HandoffTransferred,
     ),
     _handoff("handoff.returned", "control returned to the bot", HandoffRule(OPEN)),
-    _handoff("handoff.closed", "the handoff ended", HandoffRule(OPEN), opens_session=False),
+    _handoff(
+        "handoff.closed",
+        "the handoff ended; the server's payload.reason: resolved or customer_left while it waited, "
+        "conversation_closed",
+        HandoffRule(OPEN),
+        opens_session=False,
+    ),
     EventType(
         name="control.taken",
         stream="conversation",

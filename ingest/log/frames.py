@@ -5,8 +5,6 @@ Both ends run the same code, on a socket that no other process has. So what is r
 """
 
 import pickle
-import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_type_hints
@@ -18,6 +16,7 @@ from ingest.errors import IngestError
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent, fingerprint_of
 from ingest.log.committer import LogStatus, Received, Result
+from ingest.log.framing import frame
 from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.state_reader import DamagedStates
 from ingest.log.writer_requests import (
@@ -29,8 +28,6 @@ from ingest.log.writer_requests import (
     UnreadableRequest,
     WriterRequest,
 )
-
-_LENGTH = struct.Struct("!I")
 
 
 def _unchecked(kind: type[Draft]) -> Any:
@@ -68,15 +65,21 @@ class _ReadAppend(_Append, array_like=True):
 
 
 class _Requests(Struct, array_like=True):
-    """A frame to the writer. `now`: the API's clock."""
+    """A frame to the writer. `now`: the API's clock.
+
+    `deferred`: the deferred appends, pickled together; a None among the requests is the next of them.
+    Calls of a provider have their account and most of their types in common.
+    """
 
     now: int
-    requests: list[_Append | bytes]
+    requests: list[_Append | bytes | None]
+    deferred: bytes = b""
 
 
 class _ReadRequests(Struct, array_like=True):
     now: int
-    requests: list[_ReadAppend | bytes]
+    requests: list[_ReadAppend | bytes | None]
+    deferred: bytes
 
 
 class _Event(StoredEvent, array_like=True, kw_only=True):
@@ -112,62 +115,30 @@ class Commit(Struct, array_like=True):
     messages: list[bytes]
 
 
-class FrameReader:
-    """Cuts what a socket gives into frames."""
-
-    def __init__(self) -> None:
-        """Start at the beginning of a frame."""
-        self._buffer = bytearray()
-
-    def feed(self, data: "bytes | memoryview") -> list[bytes]:
-        """Return the frames that are complete with `data`."""
-        self._buffer += data
-        frames: list[bytes] = []
-        start, length = 0, len(self._buffer)
-        with memoryview(self._buffer) as view:
-            while length - start >= _LENGTH.size:
-                end = start + _LENGTH.size + _LENGTH.unpack_from(view, start)[0]
-                if end > length:
-                    break
-                frames.append(bytes(view[start + _LENGTH.size : end]))
-                start = end
-        del self._buffer[:start]
-        return frames
-
-
-def frame(content: bytes) -> bytes:
-    """Return `content` as a frame."""
-    return _LENGTH.pack(len(content)) + content
-
-
-def receive_frame(connection: socket.socket) -> bytes:
-    """Wait for one frame, and receive no byte after it. Raises ConnectionError."""
-    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
-    return _receive(connection, length)
-
-
-def _receive(connection: socket.socket, length: int) -> bytes:
-    data = connection.recv(length, socket.MSG_WAITALL)
-    if len(data) < length:
-        raise ConnectionError("the other end closed the socket")
-    return data
-
-
 def encode_requests(batch: Sequence[Received], now: int, compiler: Compiler) -> bytes:
     """Return requests as a frame. Raises an error if one of several cannot be sent as it is.
 
     One alone is pickled then: MessagePack has no integers above 64 bits.
     """
     try:
-        return frame(_encode(_Requests(now, [_to_wire(each, compiler) for each in batch])))
+        requests = [_to_wire(each, compiler) for each in batch]
+        deferred = [
+            Received(each.request, each.received_at)
+            for each in batch
+            if isinstance(each.request, DeferredAppend)
+        ]
+        packed = pickle.dumps(deferred, protocol=5) if deferred else b""
+        return frame(_encode(_Requests(now, requests, packed)))
     except Exception:
         if len(batch) > 1:
             raise
         return frame(_encode(_Requests(now, [_pickled(each, compiler) for each in batch])))
 
 
-def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes:
+def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes | None:
     request = received.request
+    if isinstance(request, DeferredAppend):
+        return None
     if not isinstance(request, Append) or request.statements or request.record is not None:
         return _pickled(received, compiler)
     for incoming in request.events:
@@ -208,7 +179,10 @@ def _with_text(request: WriterRequest, compiler: Compiler) -> WriterRequest:
 def decode_requests(content: bytes) -> tuple[int, list[Received]]:
     """Return the API's clock and the requests of a frame."""
     read = _decode_requests(content)
-    return read.now, [_to_received(each) for each in read.requests]
+    deferred = iter(_read_deferred(read.deferred, read.requests.count(None)))
+    return read.now, [
+        next(deferred) if each is None else _to_received(each) for each in read.requests
+    ]
 
 
 def _to_received(wire: _ReadAppend | bytes) -> Received:
@@ -225,14 +199,29 @@ def _unpickled(content: bytes) -> Received:
     try:
         received: Received = pickle.loads(content)  # noqa: S301 (our own process)
     except Exception as error:
-        reason = f"the writer cannot read the request ({type(error).__name__})"
-        return Received(UnreadableRequest(reason), 0)
+        return _unreadable(error)
     return received
 
 
 def encode_events(events: Sequence[StoredEvent]) -> msgspec.Raw:
     """Return events as a part of frames, encoded once for all of them."""
     return msgspec.Raw(_encode([msgspec.structs.astuple(each) for each in events]))
+
+
+def _read_deferred(content: bytes, count: int) -> list[Received]:
+    """Return the deferred appends of a frame, or the reason why they cannot be read, for each."""
+    if not count:
+        return []
+    try:
+        deferred: list[Received] = pickle.loads(content)  # noqa: S301 (our own process)
+    except Exception as error:
+        return [_unreadable(error)] * count
+    return deferred
+
+
+def _unreadable(error: Exception) -> Received:
+    reason = f"the writer cannot read the request ({type(error).__name__})"
+    return Received(UnreadableRequest(reason), 0)
 
 
 def encode_commit(

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from ingest.log import frames
+from ingest.log import framing
 from ingest.log.socket_writer import SocketWriter
 from ingest.settings import Settings
 
@@ -42,7 +42,7 @@ class ProcessWriter(SocketWriter):
     def _attach(self, theirs: socket.socket) -> bytes:
         self.process = start_process(self._command, [theirs.fileno()], self._inherits)
         start = dataclasses.replace(self._start, after=self.position)
-        return frames.frame(pickle.dumps(start))
+        return framing.frame(pickle.dumps(start))
 
     async def _ended(self) -> str:
         if self.process is None:

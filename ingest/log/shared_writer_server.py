@@ -12,7 +12,7 @@ import msgspec
 from ingest.events.stored_event import StoredEvent
 from ingest.log import frames
 from ingest.log.committer import Committer, Received, Result
-from ingest.log.frames import FrameReader
+from ingest.log.framing import FrameReader
 from ingest.log.shared_writer import BEHIND
 from ingest.log.storage.state_reader import DamagedStates, unreadable_states
 from ingest.log.writer_requests import Broadcast, expected_events

@@ -14,7 +14,7 @@ from sqlalchemy import Dialect
 from ingest.clock import Clock
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.events.stored_event import StoredEvent
-from ingest.log import frames
+from ingest.log import frames, framing
 from ingest.log.committer import LogStatus, Result
 from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.state_reader import unreadable_states
@@ -244,7 +244,7 @@ class _Connection(asyncio.Protocol):
     ) -> None:
         self._take = take
         self._disconnect = disconnect
-        self._reader = frames.FrameReader()
+        self._reader = framing.FrameReader()
         self.closed = closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 
-from ingest.log import frames
+from ingest.log import framing
 from ingest.log.process_writer import WriterStart, start_process
 from ingest.log.socket_writer import RESTART_SECONDS
 
@@ -68,7 +68,7 @@ class WriterHost:
                 self.process = start_process(
                     self._command, [theirs.fileno(), accepting], self._inherits
                 )
-            ours.sendall(frames.frame(pickle.dumps(self._start)))
+            ours.sendall(framing.frame(pickle.dumps(self._start)))
             loop = asyncio.get_running_loop()
             code = await loop.run_in_executor(None, self.process.wait)
             reports = _received(ours)
@@ -94,7 +94,7 @@ class WriterHost:
 def _received(connection: socket.socket) -> list[bytes]:
     """Return what the process reported: that the log is open, and perhaps why it failed."""
     connection.setblocking(False)
-    reader = frames.FrameReader()
+    reader = framing.FrameReader()
     found: list[bytes] = []
     try:
         while data := connection.recv(1 << 16):

@@ -8,7 +8,8 @@ from itertools import islice
 
 from ingest.events.stored_event import StoredEvent
 from ingest.log.committer import Committer, Received, Result
-from ingest.log.frames import FrameReader, decode_requests, encode_commit
+from ingest.log.frames import decode_requests, encode_commit
+from ingest.log.framing import FrameReader
 from ingest.log.storage.state_reader import DamagedStates, unreadable_states
 from ingest.log.writer_requests import expected_events
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from ingest.auth.api_keys import Grant, create_key
 from ingest.bots import LOGGERS
-from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import Installation
+from tests.factories import make_key
 from tests.test_api import open_conversation
 
 
@@ -147,14 +146,6 @@ def test_the_examples_of_the_api_page_are_records(api: TestClient) -> None:
         assert body["errors"] == []
         again = send(api, logger.example, name)
         assert (again["accepted"], again["errors"]) == (0, []), name
-
-
-def make_key(settings: Settings, *scopes: str) -> str:
-    engine = open_engine(settings.database_url)
-    try:
-        return create_key(engine, "mybot", 1, Grant(frozenset(scopes)))
-    finally:
-        engine.dispose()
 
 
 def test_a_key_without_the_scope_import_gives_times_that_order_nothing(

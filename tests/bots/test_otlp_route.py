@@ -23,6 +23,7 @@ from tests.bots.otlp_bodies import (
     make_traces,
     to_protobuf,
 )
+from tests.factories import make_key
 
 HELLO = make_traces(
     [make_span(1, 1, attributes=genai([chat("Hello")], [chat("Good day", "assistant")]))]
@@ -185,3 +186,45 @@ def test_spans_that_no_model_or_tool_made_are_left_out(bot_api: BotApi) -> None:
     assert bot_api.send(make_traces([make_span(1, 1, attributes=attributes)])) == {}
     bot_api.convert()
     assert bot_api.conversations() == []
+
+
+def send_with_key(bot_api: BotApi, settings: Settings, body: Body, *scopes: str) -> None:
+    """Send with a key that has only these scopes."""
+    headers = JSON | {"authorization": f"Bearer {make_key(settings, *scopes)}"}
+    signal = "traces" if "resourceSpans" in body else "logs"
+    assert bot_api.client.post(f"/v1/{signal}", json=body, headers=headers).status_code == 200
+    bot_api.convert()
+
+
+@pytest.mark.parametrize(
+    ("hours", "scopes"),
+    [(0.0, ("events:write",)), (22.9, ("events:write",)), (50.0, ("events:write", "import"))],
+    ids=["at once", "within a day", "old, with import"],
+)
+def test_a_span_keeps_its_time_also_if_its_exporter_was_cut_off_for_hours(
+    bot_api: BotApi, settings: Settings, hours: float, scopes: tuple[str, ...]
+) -> None:
+    bot_api.clock.forward(hours=hours)
+    send_with_key(bot_api, settings, HELLO, *scopes)
+    for event in bot_api.events("c1", "conversation.created", "message.created"):
+        assert event["happened_at"] == event["occurred_at"] < event["received_at"]
+
+
+def test_a_time_that_is_older_than_a_day_orders_nothing_without_the_scope_import(
+    bot_api: BotApi, settings: Settings
+) -> None:
+    bot_api.clock.forward(hours=23.1)
+    send_with_key(bot_api, settings, HELLO, "events:write")
+    assert bot_api.messages() == SAID
+    for event in bot_api.events("c1", "conversation.created", "message.created"):
+        assert event["occurred_at"] < event["happened_at"] == event["received_at"]
+
+
+def test_an_old_time_of_a_log_record_orders_nothing_without_the_scope_import(
+    bot_api: BotApi, settings: Settings
+) -> None:
+    bot_api.clock.forward(hours=23.1)
+    record = make_log(1, 1, "gen_ai.user.message", {"content": "Hello"})
+    send_with_key(bot_api, settings, make_logs([record]), "events:write")
+    (message,) = bot_api.events(f"{1:032x}", "message.created")
+    assert message["occurred_at"] < message["happened_at"] == message["received_at"]

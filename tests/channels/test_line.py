@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linebot.v3.webhook import SignatureValidator  # type: ignore[import-untyped]
 
+from convolake.loopback_server import Reply
 from ingest.channels.base import (
     Account,
     Address,
@@ -37,8 +38,8 @@ from ingest.channels.line.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.recorded import recorded
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.line import LineApi, error, line_api
-from tests.channels.stand_ins.loopback import Reply, send
 
 NOW = 1_790_000_000_000_000
 USER, GROUP = "U" + "4" * 32, "C" + "5" * 32

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from convolake.loopback_server import Reply, Request
 from ingest.api.name_lookups import FAILURE_SECONDS
 from ingest.channels.base import Answer, HttpRequest, Person, Retry
 from ingest.channels.name_lookup import PAUSE_SECONDS, REPAIR_SECONDS
 from ingest.channels.slack.adapter import ADAPTER
 from tests.api_server import Installation, wait_until
 from tests.channels.slack_calls import ACCOUNT, SIGNING, address, make_account, message
-from tests.channels.stand_ins.loopback import Reply, Request, send
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.slack import SlackApi, slack_api
 
 CUSTOMER = Person(addresses=(address("U1"),))

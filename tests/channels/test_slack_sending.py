@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from convolake.loopback_server import Reply
 from ingest.channels.base import (
     Account,
     Address,
@@ -22,7 +23,7 @@ from ingest.channels.base import (
 from ingest.channels.slack.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.slack_calls import ACCOUNT, NOW, address, make_account, message, read_one
-from tests.channels.stand_ins.loopback import Reply, send
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.slack import SlackApi, slack_api
 
 CUSTOMER = Person(addresses=(address("U1"),))

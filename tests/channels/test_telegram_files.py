@@ -9,8 +9,8 @@ from ingest.channels.base import Choice, File, FileRequest, OutboundMessage, Sen
 from ingest.channels.telegram.adapter import ADAPTER
 from ingest.channels.telegram.files import MAX_PHOTO_BYTES
 from ingest.events.payloads import Attachment
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.forms import Part
-from tests.channels.stand_ins.loopback import send
 from tests.channels.stand_ins.telegram import TelegramApi, telegram_api
 from tests.channels.telegram_calls import ADA_PERSON, NOW, make_account
 

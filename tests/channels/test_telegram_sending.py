@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from convolake.loopback_server import Reply
 from ingest.channels.base import (
     Account,
     Address,
@@ -21,7 +22,7 @@ from ingest.channels.base import (
 )
 from ingest.channels.telegram.adapter import ADAPTER
 from ingest.events.payloads import Attachment
-from tests.channels.stand_ins.loopback import Reply, send
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.telegram import TelegramApi, telegram_api
 from tests.channels.telegram_calls import ACCOUNT, ADA_PERSON, NOW, make_account
 

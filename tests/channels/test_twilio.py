@@ -14,6 +14,7 @@ from twilio.request_validator import (  # type: ignore[import-untyped]
     get_signature_algorithm,
 )
 
+from convolake.loopback_server import Reply
 from ingest.channels import addresses
 from ingest.channels.base import (
     Account,
@@ -43,7 +44,7 @@ from ingest.channels.twilio.adapter import ADAPTER
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.recorded import recorded
-from tests.channels.stand_ins.loopback import Reply, send
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.twilio import TwilioApi, error, twilio_api
 
 URL = "https://desk.example/v1/channels/twilio/a?b=1"

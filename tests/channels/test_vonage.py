@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from vonage_http_client import Auth  # type: ignore[import-untyped]
 from vonage_jwt import verify_signature  # type: ignore[import-untyped]
 
+from convolake.loopback_server import Reply
 from ingest.channels.base import (
     Account,
     Address,
@@ -42,7 +43,7 @@ from ingest.channels.vonage.signature import SMS_WINDOW, TOKEN_WINDOW
 from ingest.events.payloads import Attachment
 from tests.channels.changed_bits import with_changed_bits
 from tests.channels.recorded import recorded
-from tests.channels.stand_ins.loopback import Reply, send
+from tests.channels.stand_ins.client import send
 from tests.channels.stand_ins.vonage import VonageApi, error, vonage_api
 
 SECONDS = 1_790_000_000

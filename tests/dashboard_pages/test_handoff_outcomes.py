@@ -1,4 +1,4 @@
-"""An outcome means the same in the funnel and in the filter of the list, also when the server ends a handoff later."""
+"""An outcome means the same in the funnel and in the filter of the list, also when the server ends a handoff."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -72,13 +72,15 @@ def test_the_filter_by_an_outcome_finds_the_handoffs_that_the_funnel_counts(ende
     assert set(counted) == {"accepted", "abandoned", "expired", "cancelled"}
 
 
-def test_a_handoff_that_the_customer_left_expires_on_the_server_and_is_abandoned(
-    ended: Record,
-) -> None:
-    expiries = ended.query(
-        "select conversation_id from events where event_type = 'handoff.expired'"
+def test_a_handoff_that_the_customer_left_ends_at_once_and_is_abandoned(ended: Record) -> None:
+    closed = ended.query(
+        "select conversation_id, payload ->> '$.reason' as reason from events "
+        "where event_type = 'handoff.closed' and participant_id is null"
     )
-    assert {"left", "resolved"} <= {row["conversation_id"] for row in expiries}
+    assert {(row["conversation_id"], row["reason"]) for row in closed} >= {
+        ("left", "customer_left"),
+        ("resolved", "resolved"),
+    }
     rows = ended.query("select conversation_id, outcome, end_cause from handoffs")
     found = {row["conversation_id"]: (row["outcome"], row["end_cause"]) for row in rows}
     assert found["left"] == ("abandoned", "customer_left")

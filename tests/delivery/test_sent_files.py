@@ -10,8 +10,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from convolake.loopback_server import Reply, Request, serve
 from ingest.settings import Settings
-from tests.channels.stand_ins.loopback import Reply, Request, serve
 from tests.channels.stand_ins.meta import MetaStandIn, meta_stand_in
 from tests.delivery.channel_rig import ChannelRig
 from tests.factories import Clock, Record, free_port

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.dialects import sqlite
 
 from ingest.errors import EventConflictError, IngestError
-from ingest.log import frames
+from ingest.log import frames, framing
 from ingest.log.committer import LogStatus, Received
 from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.state_reader import DamagedStates, UnreadableState
@@ -38,9 +38,9 @@ def answered(request: Any, result: Any) -> Any:
 
 def test_frames_are_found_wherever_the_socket_cuts_them() -> None:
     contents = [b"", b"x", bytes(range(256)) * 300, b"last"]
-    stream = b"".join(frames.frame(each) for each in contents)
+    stream = b"".join(framing.frame(each) for each in contents)
     for _ in range(50):
-        reader, found = frames.FrameReader(), []
+        reader, found = framing.FrameReader(), []
         start = 0
         while start < len(stream):
             end = start + random.choice((1, 3, 4, 5, 1000, 70_000))  # noqa: S311
@@ -73,6 +73,19 @@ def test_requests_of_every_kind_share_a_frame() -> None:
     deferred = DeferredAppend("call", {"any": object}, 3)
     kinds = [type(each.request) for each in sent(create(), RunTimers(5), deferred, say("m1"))]
     assert kinds == [Append, RunTimers, DeferredAppend, Append]
+
+
+def test_deferred_appends_keep_their_places_among_other_requests() -> None:
+    account = ["shared"]
+    given = [
+        say("m1"),
+        DeferredAppend("x", (1, account), 1),
+        RunTimers(5),
+        DeferredAppend("x", (2, account), 1),
+    ]
+    read = [each.request for each in sent(*given)]
+    assert [type(each) for each in read] == [Append, DeferredAppend, RunTimers, DeferredAppend]
+    assert [each.content[0] for each in read if isinstance(each, DeferredAppend)] == [1, 2]
 
 
 def test_one_request_that_cannot_be_sent_as_it_is_is_sent_alone() -> None:

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
-from ingest.log import frames
+from ingest.log import framing
 from ingest.log.process_writer import ProcessWriter, WriterStart
 from ingest.log.socket_writer import SocketWriter
 from ingest.log.writer_requests import DeferredAppend
@@ -230,7 +230,7 @@ def test_a_process_whose_api_ends_while_it_starts_does_not_open_the_log(settings
     with theirs:
         started = subprocess.Popen([*COMMAND, str(theirs.fileno())], pass_fds=[theirs.fileno()])
     with ours:
-        ours.sendall(frames.frame(pickle.dumps(start)))
+        ours.sendall(framing.frame(pickle.dumps(start)))
     assert started.wait(30) == 0
     assert not settings.store_path.exists()
 

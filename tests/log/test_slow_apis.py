@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from ingest.errors import LogUnavailableError
-from ingest.log import frames
+from ingest.log import frames, framing
 from ingest.log.shared_writer import BEHIND
 from ingest.settings import Settings
 from tests.log.test_shared_writer import another, places
@@ -28,7 +28,7 @@ class Raw:
         self.connection.sendall(frames.encode_greeting(position))
 
     def receive(self) -> frames.Commit:
-        return frames.decode_commit(frames.receive_frame(self.connection))
+        return frames.decode_commit(framing.receive_frame(self.connection))
 
     def receive_until_closed(self) -> list[int | None]:
         """Return the places of all events that the writer sent before it closed the socket."""

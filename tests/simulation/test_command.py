@@ -8,13 +8,14 @@ import typer
 from typer.testing import CliRunner, Result
 
 from convolake.cli import app
+from convolake.commands.simulate import report_result
 from convolake.commands.simulation_options import seconds, share
 from convolake.simulation.comparison import Difference
+from convolake.simulation.comparison import Result as Compared
 from convolake.simulation.expected import expect
 from convolake.simulation.plan import Size, make_plan
 from convolake.simulation.providers import PROVIDERS
 from convolake.simulation.report import MAX_CHARACTERS, lines_of_result, lines_of_schedule
-from convolake.simulation.run import Result as Compared
 from convolake.simulation.schedule import Faults, make_schedule
 
 DOCUMENT = Path(__file__).parents[2] / "docs/simulation.md"
@@ -82,6 +83,18 @@ def test_a_simulation_without_differences_exits_with_0_and_keeps_the_named_folde
     assert answer.exit_code == 0, answer.output
     assert re.fullmatch(r"\d+ facts compared with the warehouse: 0 differences\n", answer.stdout)
     assert (folder / "warehouse").is_dir()
+
+
+def test_a_difference_is_printed_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    report_result(Compared(1, ()))
+    with pytest.raises(typer.Exit) as exited:
+        report_result(Compared(1, (Difference("x", None, "y"),), "the API"))
+    assert exited.value.exit_code == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "1 facts compared with the warehouse: 0 differences",
+        "x: expected nothing, found y",
+        "1 facts compared with the API: 1 differences",
+    ]
 
 
 def test_the_printed_example_is_what_its_command_prints() -> None:

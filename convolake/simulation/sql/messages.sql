@@ -26,4 +26,10 @@ left join receipts
     on
         messages.conversation_id = receipts.conversation_id
         and messages.message_id = receipts.message_id
+where
+    messages.conversation_id in (
+        select conversations.conversation_id
+        from conversations
+        where conversations.channel_account = $account_id
+    )
 order by messages.conversation_id, messages.sequence

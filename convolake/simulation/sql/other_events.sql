@@ -4,10 +4,14 @@ select
     event_type
 from events
 where
-    conversation_id is not null
-    and event_type not in (
+    event_type not in (
         'conversation.created', 'participant.joined', 'control.changed',
         'session.started', 'session.ended', 'message.created',
         'message.submitted', 'message.delivered', 'message.read', 'message.failed'
+    )
+    and conversation_id in (
+        select conversations.conversation_id
+        from conversations
+        where conversations.channel_account = $account_id
     )
 group by conversation_id, event_type

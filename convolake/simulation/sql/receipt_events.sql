@@ -4,5 +4,11 @@ select
     event_type,
     count(*) as event_count
 from events
-where event_type in ('message.submitted', 'message.delivered', 'message.read', 'message.failed')
+where
+    event_type in ('message.submitted', 'message.delivered', 'message.read', 'message.failed')
+    and conversation_id in (
+        select conversations.conversation_id
+        from conversations
+        where conversations.channel_account = $account_id
+    )
 group by message_id, event_type

@@ -7,3 +7,9 @@ select
     end_reason,
     message_count
 from sessions
+where
+    conversation_id in (
+        select conversations.conversation_id
+        from conversations
+        where conversations.channel_account = $account_id
+    )

@@ -6,3 +6,9 @@ select
     customer_message_count,
     reply_seconds
 from turns
+where
+    conversation_id in (
+        select conversations.conversation_id
+        from conversations
+        where conversations.channel_account = $account_id
+    )

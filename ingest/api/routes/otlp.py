@@ -99,6 +99,7 @@ async def export_traces(request: Request) -> Response:
     """Take spans of OpenTelemetry. Those of calls of models, tools and agents become a conversation.
 
     A span is stored when this answers; its events follow when its trace is complete. Other spans are left out.
+    Times of spans count as `happened_at`; those older than 24 hours only for keys with the scope import.
     """
     return await _export(request, "traces")
 
@@ -120,7 +121,9 @@ async def _export(request: Request, signal: Signal) -> Response:
         caller = await _authorize(request)
         body = await _read_body(request)
         decode = partial(_decode, _DECODERS[signal, is_json], body)
-        rejected = await get_context(request).otlp.take(_sender(caller), decode)
+        rejected = await get_context(request).otlp.take(
+            _sender(caller), decode, keeps_times=caller.gives_times
+        )
     except IngestError as error:
         return _error_response(error, kind, is_json=is_json)
     return Response(answers.success(signal, rejected, is_json=is_json), media_type=kind)

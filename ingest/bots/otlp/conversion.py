@@ -155,7 +155,7 @@ class _Conversion:
             event_id=None if key is None else self._event_id(f"{span.trace_id}/{key}"),
             conversation_id=self._conversation_id,
             occurred_at=instant,
-            happened_at=instant,
+            happened_at=instant if span.keeps_time else None,
         )
 
     def _append(self, draft: Draft, at: int, span: Observation, number: int) -> None:

@@ -32,6 +32,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     call: dict[str, Any] = {}
     tool: ToolUse | None = None
     error: str | None = None
+    keeps_time: bool = True
     is_log: bool = False
     """A log record, whose content belongs to the span with its ids."""
 

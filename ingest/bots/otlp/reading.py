@@ -80,6 +80,17 @@ def receive_log(record: LogRecord) -> Received | None:
     return Received(record, conversation_of(record.attributes, record.resource), False)
 
 
+def without_old_time(received: Received, now: int, age: int) -> Received:
+    """Return a record whose time does not count if it is older than `age` at `now`; both in microseconds."""
+    record = received.record
+    at = (record.end or record.start) if isinstance(record, Span) else record.at
+    if at // 1000 >= now - age:
+        return received
+    return msgspec.structs.replace(
+        received, record=msgspec.structs.replace(record, keeps_time=False)
+    )
+
+
 def read(record: Record) -> Observation:
     """Return what a span or a log record says."""
     return read_span(record) if isinstance(record, Span) else read_log(record)
@@ -105,6 +116,7 @@ def read_span(span: Span) -> Observation:
         call=_call(span) if kind == "model" else {},
         tool=_tool(span) if kind == "tool" else None,
         error=_error(span),
+        keeps_time=span.keeps_time,
     )
 
 
@@ -123,6 +135,7 @@ def read_log(record: LogRecord) -> Observation:
         bot_id=bot_of(record.attributes, record.resource),
         inputs=inputs,
         outputs=outputs,
+        keeps_time=record.keeps_time,
         is_log=True,
     )
 

@@ -22,7 +22,10 @@ class SpanEvent(Struct, frozen=True):
 
 
 class Span(Struct, frozen=True, kw_only=True, tag=True):
-    """A span. Times are nanoseconds since 1970; `error`: why it failed, None if it did not."""
+    """A span. Times are nanoseconds since 1970; `error`: why it failed, None if it did not.
+
+    `keeps_time`: whether its events happened when it says, or else when they are stored.
+    """
 
     trace_id: str
     span_id: str
@@ -35,6 +38,7 @@ class Span(Struct, frozen=True, kw_only=True, tag=True):
     scope: str = ""
     events: list[SpanEvent] = []
     error: str | None = None
+    keeps_time: bool = True
 
 
 class LogRecord(Struct, frozen=True, kw_only=True, tag=True):
@@ -47,6 +51,7 @@ class LogRecord(Struct, frozen=True, kw_only=True, tag=True):
     attributes: Attributes
     resource: Attributes
     body: Any = None
+    keeps_time: bool = True
 
 
 Record = Span | LogRecord

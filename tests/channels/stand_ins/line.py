@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from tests.channels.stand_ins.loopback import Reply, Request, serve
+from convolake.loopback_server import Reply, Request, serve
 
 _TO = re.compile(r"[UCR][0-9a-f]{32}")
 _TOKEN = "an access token"  # noqa: S105

@@ -7,10 +7,10 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from convolake.loopback_server import Reply, Request, serve
 from tests.channels.stand_ins.meta_error import MetaError
 from tests.channels.stand_ins.meta_media import Stored, read_upload
 from tests.channels.stand_ins.meta_rules import check_send, check_whatsapp
@@ -123,32 +123,10 @@ class MetaStandIn:
 def meta_stand_in() -> Iterator[MetaStandIn]:
     """A stand-in that listens until the block ends; `url`/whatsapp, /messenger and /instagram are its bases."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(request: Request) -> Reply:
+        status, headers, body = stand_in.handle(request.path, request.headers, request.body)
+        return Reply(status, body, headers)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
-            given = {name.lower(): value for name, value in self.headers.items()}
-            status, headers, answer = stand_in.handle(self.path, given, body)
-            self.send_response(status)
-            for name, value in {**headers, "content-length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST  # noqa: N815 - the name is of the library
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Keep tests quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    stand_in = MetaStandIn(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serve(answer) as url:
+        stand_in = MetaStandIn(url)
         yield stand_in
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.channels.stand_ins.loopback import Reply, Request, serve
+from convolake.loopback_server import Reply, Request, serve
 
 
 class SlackApi:

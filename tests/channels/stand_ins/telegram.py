@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from convolake.loopback_server import Reply, Request, serve
 from tests.channels.stand_ins.forms import Part, read_form
-from tests.channels.stand_ins.loopback import Reply, Request, serve
 
 TOKEN = "123456:AAbb_cc-dd"  # noqa: S105 (of the stand-in alone)
 CONTENT = {"sendMessage": "text", "sendPhoto": "photo", "sendDocument": "document"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
-from tests.channels.stand_ins.loopback import Reply, Request, serve
+from convolake.loopback_server import Reply, Request, serve
 
 _TO = re.compile(
     r"(whatsapp:|rcs:)?\+[1-9][0-9]{7,14}|whatsapp:[A-Z]{2}\.[A-Za-z0-9]{1,128}|messenger:[0-9]+"

@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.channels.stand_ins.loopback import Reply, Request, serve
+from convolake.loopback_server import Reply, Request, serve
 
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 _BSUID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")

@@ -1,4 +1,4 @@
--- One row per turn: customer messages in a row, and what answered them.
+-- One row per turn: customer messages in a row, without a resolution between them, and the reply.
 -- key: conversation_id, turn_number
 -- load: by conversation_id on started_on
 --
@@ -22,51 +22,62 @@
 -- bot_version              version of the bot that answered first
 -- intent                   what the bot understood: the first payload.nlu.intent of the turn
 -- confidence               confidence of that intent, 0 to 1
+-- is_resolved              the conversation was resolved before the next turn
 -- has_nlu                  a message of the turn has payload.nlu
 -- is_fallback              the bot understood nothing, in any message of the turn
 
 with
 
-spoken as (
+-- A message after a resolution opens another demand: it continues no row.
+steps as (
     select
         conversation_id,
         sequence,
+        participant_role as step,
         session_id,
-        participant_role,
         channel,
         bot_version,
         participant_id,
         is_test,
         happened_at,
         happened_on,
-        payload,
-        lag(participant_role) over (partition by conversation_id order by sequence) as role_before
+        payload
     from messages
     where visibility = 'public' and participant_role in ('customer', 'bot', 'agent')
+    union all
+    select
+        conversation_id,
+        sequence,
+        'resolution' as step,
+        null as session_id,
+        channel,
+        null as bot_version,
+        null as participant_id,
+        is_test,
+        resolved_at as happened_at,
+        resolved_on as happened_on,
+        null as payload
+    from resolutions
+),
+
+ordered as (
+    select
+        *,
+        lag(step) over (partition by conversation_id order by sequence) as step_before
+    from steps
 ),
 
 numbered as (
     select
-        conversation_id,
-        sequence,
-        session_id,
-        participant_role,
-        channel,
-        bot_version,
-        participant_id,
-        is_test,
-        happened_at,
-        happened_on,
-        payload,
+        *,
         sum(
             case
-                when
-                    participant_role = 'customer' and role_before is distinct from 'customer'
-                    then 1
-                else 0
+                when step = 'customer' and step_before is distinct from 'customer' then 1 else 0
             end
-        ) over (partition by conversation_id order by sequence) as turn_number
-    from spoken
+        )
+            over (partition by conversation_id order by sequence)
+            as turn_number
+    from ordered
 ),
 
 turns as (
@@ -79,20 +90,20 @@ turns as (
         min(sequence) as started_sequence,
         arg_min(happened_at, sequence) as started_at,
         arg_min(happened_on, sequence) as started_on,
-        count(*) filter (where participant_role = 'customer') as customer_message_count,
-        count(*) filter (where participant_role = 'bot') as bot_message_count,
-        count(*) filter (where participant_role = 'agent') as agent_message_count,
-        arg_min(happened_at, sequence) filter (where participant_role <> 'customer') as replied_at,
-        arg_min(participant_role, sequence)
-        filter (where participant_role <> 'customer') as replied_by,
+        count(*) filter (where step = 'customer') as customer_message_count,
+        count(*) filter (where step = 'bot') as bot_message_count,
+        count(*) filter (where step = 'agent') as agent_message_count,
+        arg_min(happened_at, sequence) filter (where step in ('bot', 'agent')) as replied_at,
+        arg_min(step, sequence) filter (where step in ('bot', 'agent')) as replied_by,
         arg_min(participant_id, sequence) filter (
-            where participant_role = 'bot' and participant_id is not null
+            where step = 'bot' and participant_id is not null
         ) as bot_id,
         arg_min(bot_version, sequence) filter (where bot_version is not null) as bot_version,
         arg_min(payload ->> '$.nlu.intent', sequence)
         filter (where (payload ->> '$.nlu.intent') is not null) as intent,
         arg_min_null(try_cast(payload ->> '$.nlu.confidence' as double), sequence)
         filter (where (payload ->> '$.nlu.intent') is not null) as confidence,
+        count(*) filter (where step = 'resolution') > 0 as is_resolved,
         count(*) filter (where (payload ->> '$.nlu') is not null) > 0 as has_nlu,
         count(*) filter (where (payload ->> '$.nlu.is_fallback') = 'true') > 0 as is_fallback
     from numbered
@@ -129,6 +140,7 @@ select
     turns.bot_version,
     turns.intent,
     turns.confidence,
+    turns.is_resolved,
     turns.has_nlu,
     turns.is_fallback
 from turns

@@ -1,14 +1,15 @@
 -- First response of the bot
 -- topic: bot
 -- question: How long does a customer wait for the bot's first answer?
--- formula: first message of the bot − first event of the episode
+-- formula: first message of the bot − first event of the episode, over episodes that the bot
+--   answered first
 -- kind: duration
 -- unit: seconds
 -- clock: cohort: the day on which the demand opened
 -- maturity: 0 days
--- excludes: tests, episodes without a message of the bot
+-- excludes: tests, episodes that the bot did not answer first
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Convolake
 
 select
@@ -21,4 +22,7 @@ select
     opened_at as started_at,
     first_bot_reply_at as ended_at
 from episode_outcomes
-where not is_test and first_bot_reply_at is not null
+where
+    not is_test
+    and first_bot_reply_at is not null
+    and first_bot_reply_at <= coalesce(first_agent_reply_at, first_bot_reply_at)

@@ -10,7 +10,7 @@
 -- excludes: tests, turns under an agent or a queue, turns that the bot did not answer first; those
 --   of the bot without any answer are in the share of unanswered turns
 -- owner: analytics
--- version: 2
+-- version: 3
 -- source: OpenTelemetry
 
 select

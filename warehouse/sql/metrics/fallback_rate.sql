@@ -8,7 +8,7 @@
 -- maturity: 0 days
 -- excludes: tests, turns for which the bot reports no understanding
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Amazon Lex
 
 select

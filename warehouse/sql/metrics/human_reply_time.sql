@@ -10,7 +10,7 @@
 -- excludes: tests, turns that no agent answered first
 -- twin: business hours
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Chatwoot 13417, Simla
 
 select

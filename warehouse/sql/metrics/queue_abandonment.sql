@@ -8,7 +8,7 @@
 -- maturity: 0 days
 -- excludes: test conversations
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Amazon Connect, Google CCAI
 
 select

@@ -2,14 +2,14 @@
 -- topic: demand
 -- question: How many turns does a conversation take?
 -- formula: turns ÷ conversations with a customer message; customer messages in a row are one
---   turn
+--   turn, unless the conversation was resolved between them
 -- kind: ratio
 -- unit: turns
 -- clock: cohort: the day on which the conversation started
 -- maturity: 0 days
 -- excludes: tests, and conversations without a customer message
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Amazon Connect
 
 select

@@ -9,7 +9,7 @@
 -- maturity: 0 days
 -- excludes: test conversations
 -- owner: analytics
--- version: 1
+-- version: 2
 -- source: Chatwoot 14032
 
 select
