@@ -19,8 +19,12 @@ WORKER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_process"]
 """`-P`: a file in the current folder must not be imported in place of a module."""
 
 
-BACKLOG = 2048
-"""Connections that wait for a worker: as many as uvicorn lets wait."""
+def bind_shared(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address of a host, bound so that other processes may listen there too.
+
+    It gets no connection before it listens: a server does that when it has started.
+    """
+    return [_bind(family, address) for family, address in find_addresses(host, port)]
 
 
 def find_addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
@@ -29,12 +33,14 @@ def find_addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
     return dict.fromkeys((each[0], each[4]) for each in found)
 
 
-def open_shared_listeners(host: str, port: int) -> list[socket.socket]:
-    """Return listening sockets of this process for addresses at which other processes listen too."""
-    return [
-        socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
-        for family, address in find_addresses(host, port)
-    ]
+def _bind(family: int, address: Any) -> socket.socket:
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    bound.bind(address)
+    return bound
 
 
 def serve_api(

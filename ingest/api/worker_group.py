@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
-from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND, find_addresses
+from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND, bind_shared, find_addresses
 from ingest.api.heartbeat import wait_until_it_hangs
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
@@ -53,19 +53,13 @@ def run_workers(settings: Settings) -> int:
 
 
 def reserve_addresses(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that keep the addresses of a host for the workers, also while none of them runs.
+    """Return sockets that keep the addresses of a host for the workers. They do not listen.
 
     Raises OSError if one is in use: a worker could share it with another program, and not notice.
     """
-    reserved = []
     for family, address in find_addresses(host, port):
         socket.create_server(address, family=family).close()
-        reserved.append(socket.socket(family))
-        reserved[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            reserved[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        reserved[-1].bind(address)  # it does not listen, so it gets no connection
-    return reserved
+    return bind_shared(host, port)
 
 
 class WorkerGroup:

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 
-from ingest.api.api_process import LOG_FORMAT, open_shared_listeners, serve_api
+from ingest.api.api_process import LOG_FORMAT, bind_shared, serve_api
 from ingest.api.log_access import Seat
 from ingest.settings import Settings
 
@@ -18,7 +18,7 @@ def main(number: int, parent: int, entry: int) -> bool:
     group = socket.socket(fileno=parent)
     _stop_with(group)
     seat, settings = Seat(number, socket.socket(fileno=entry), group), Settings()
-    return serve_api(settings, seat, open_shared_listeners(settings.host, settings.port))
+    return serve_api(settings, seat, bind_shared(settings.host, settings.port))
 
 
 def _stop_with(group: socket.socket) -> None:

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from ingest.api.api_process import open_shared_listeners
+from ingest.api.api_process import bind_shared
 from ingest.api.log_access import WRITER_COMMAND
 from ingest.api.worker_group import CANNOT_START, WorkerGroup, reserve_addresses
 from ingest.log.process_writer import WriterStart
@@ -61,6 +61,7 @@ def test_a_worker_that_is_killed_and_a_writer_that_is_killed_start_again(
                 before = children_of(group, what)
                 os.kill(before[0], signal.SIGKILL)
                 wait_until(partial(_is_replaced, group, what, before), WAIT, f"another {what}")
+            client.wait_until_ready()  # the other worker may be one that starts
             (result,) = client.record([make_event(event_id=f"m{number}")])
             assert result.accepted == 1
 
@@ -112,9 +113,10 @@ def test_all_addresses_of_a_host_are_listened_on() -> None:
     families = {each[0] for each in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
     with ExitStack() as stack:
         for _ in range(2):
-            listeners = open_shared_listeners("localhost", port)
+            listeners = bind_shared("localhost", port)
             for each in listeners:
                 stack.enter_context(each)
+                each.listen()
                 stack.enter_context(socket.create_connection(each.getsockname()[:2], WAIT))
             assert {each.family for each in listeners} == families
 
@@ -128,7 +130,7 @@ def test_an_address_is_reserved_while_no_worker_listens() -> None:
             socket.create_connection(("127.0.0.1", port), WAIT)
         with pytest.raises(OSError, match="Address already in use"), socket.socket() as other:
             other.bind(("127.0.0.1", port))
-        stack.enter_context(open_shared_listeners("127.0.0.1", port)[0])
+        stack.enter_context(bind_shared("127.0.0.1", port)[0]).listen()
         with pytest.raises(OSError, match="Address already in use"):
             reserve_addresses("127.0.0.1", port)
 
