@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 RESTART_SECONDS = 0.5
 """Minimum time between two starts of one worker."""
 
+ADDRESS_WAIT_SECONDS = 1.0
+"""Time to wait for the last worker of a group that was killed: the kernel closes its sockets one after the other."""
+
 FAILED_STARTS = 5
 FAILED_STARTS_SECONDS = 60.0
 """After this number of workers that failed within this time, the group ends: they would never start."""
@@ -55,11 +58,19 @@ def run_workers(settings: Settings) -> int:
 def reserve_addresses(host: str, port: int) -> list[socket.socket]:
     """Return sockets that keep the addresses of a host for the workers. They do not listen.
 
-    Raises OSError if one is in use: a worker could share it with another program, and not notice.
+    Raises OSError if one is in use for ADDRESS_WAIT_SECONDS: a worker could share it with another program, and
+    not notice.
     """
-    for family, address in find_addresses(host, port):
-        socket.create_server(address, family=family).close()
-    return bind_shared(host, port)
+    deadline = time.monotonic() + ADDRESS_WAIT_SECONDS
+    while True:
+        try:
+            for family, address in find_addresses(host, port):
+                socket.create_server(address, family=family).close()
+            return bind_shared(host, port)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 class WorkerGroup:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 from ingest.api.api_process import LOG_FORMAT, bind_shared, serve_api
 from ingest.api.log_access import Seat
@@ -25,7 +26,8 @@ def _stop_with(group: socket.socket) -> None:
     """Stop this process, as SIGTERM does, when the other end of a socket is closed: its process has ended."""
 
     def wait() -> None:
-        group.recv(1)
+        with suppress(OSError):  # reset, if it ended before it read all beats
+            group.recv(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -14,7 +14,7 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.log.storage.engine import is_multi_writer
 from ingest.settings import Settings
-from tests.api_server import environment_of_an_installation
+from tests.api_server import WAIT, environment_of_an_installation, wait_until
 from tests.factories import free_port
 
 
@@ -86,8 +86,16 @@ def processes(settings: Settings, count: int) -> Iterator[Processes]:
         ]
         for each in clients:
             each.wait_until_ready()
+        if not own:
+            wait_until(lambda: _listeners(ports[0]) == count, WAIT, "all workers")
         pids = [each.pid for each in started] if own else workers_of(started[0].pid)
         yield Processes(pids, clients, settings)
+
+
+def _listeners(port: int) -> int:
+    """Return how many sockets listen at a port of this machine."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    return sum(f"0100007F:{port:04X} " in line and " 0A " in line for line in lines)
 
 
 @contextmanager
