@@ -49,6 +49,8 @@ def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledge
 
 def reject(event_id: str | None, error: IngestError | None) -> Acknowledgement:
     """Acknowledge a rejected event."""
+    if error is not None:  # its traceback would keep every event of the commit in memory
+        error.__traceback__ = error.__context__ = None
     return Acknowledgement(status="rejected", event_id=event_id, error=error)
 
 
