@@ -202,7 +202,8 @@ class UnitOfWork:
         if event.event_type == "conversation.updated":
             self._conversations.change_key(changed)
         self._messages.apply(event)
-        self._threads |= dict.fromkeys(thread_keys(event), changed.conversation_id)
+        if keys := thread_keys(event):
+            self._threads |= dict.fromkeys(keys, changed.conversation_id)
 
     def _find_conversation(
         self, draft: Draft, event: StoredEvent, command: Command | None
