@@ -15,7 +15,7 @@ from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.servers import Server, api_server
 from benchmarks.stored import check_stored, create_conversations
 from benchmarks.synthetic import Fold, creations, messages
-from ingest.log.storage.engine import migrate
+from ingest.log.storage.engine import CHECKPOINT_PAGES, migrate
 from ingest.log.storage.tables import events
 
 CONNECTIONS = 4
@@ -81,7 +81,8 @@ def open_store(path: Path) -> sqlite3.Connection:
     """Return a new store with the log's tables and pragmas, and transactions in our own hands."""
     migrate(f"sqlite:///{path}")
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
+    checkpoint = f"wal_autocheckpoint={CHECKPOINT_PAGES}"
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", checkpoint):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 

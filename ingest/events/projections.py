@@ -44,8 +44,10 @@ def apply(state: Conversation, event: StoredEvent) -> None:
         if not is_system and rules.about == "conversation":
             state.last_edited_at = max(state.last_edited_at, event.happened_at)
     if not is_system:  # events of the server do not make a conversation more recent
-        state.latest_at = max(state.latest_at, event.happened_at)
-        state.received_at = max(state.received_at, event.received_at)
+        if event.happened_at > state.latest_at:  # faster than max, for each event
+            state.latest_at = event.happened_at
+        if event.received_at > state.received_at:
+            state.received_at = event.received_at
         _add_member(state, event, rules)
         _set_contact(state, event)
         if handoff_state.has_control(event, state):

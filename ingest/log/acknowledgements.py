@@ -1,5 +1,7 @@
 """Builds the acknowledgement of an event."""
 
+from functools import lru_cache
+
 import msgspec
 
 from ingest.contract import from_micros
@@ -8,8 +10,11 @@ from ingest.events.stored_event import StoredEvent
 from ingest.log.records import KnownEvent, ParkedEvent
 from ingest.log.writer_requests import Acknowledgement, Status
 
+_instant = lru_cache(maxsize=256)(from_micros)
+"""All events of a request have the same time."""
 
-def duplicate_or_conflict(event: StoredEvent, known: KnownEvent) -> Acknowledgement:
+
+def duplicate_or_conflict(event: StoredEvent, known: KnownEvent | StoredEvent) -> Acknowledgement:
     """Acknowledge a second delivery of a stored event."""
     if known.fingerprint == event.fingerprint:
         return acknowledge("duplicate", event.event_id, known)
@@ -34,7 +39,7 @@ def acknowledge_parked(parked: ParkedEvent) -> Acknowledgement:
     )
 
 
-def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledgement:
+def acknowledge(status: Status, event_id: str, known: KnownEvent | StoredEvent) -> Acknowledgement:
     """Acknowledge a stored event with its place."""
     return Acknowledgement(
         status=status,
@@ -43,12 +48,14 @@ def acknowledge(status: Status, event_id: str, known: KnownEvent) -> Acknowledge
         sequence=known.sequence,
         session_id=known.session_id,
         message_id=known.message_id,
-        received_at=from_micros(known.received_at),
+        received_at=_instant(known.received_at),
     )
 
 
 def reject(event_id: str | None, error: IngestError | None) -> Acknowledgement:
     """Acknowledge a rejected event."""
+    if error is not None:  # its traceback would keep every event of the commit in memory
+        error.__traceback__ = error.__context__ = None
     return Acknowledgement(status="rejected", event_id=event_id, error=error)
 
 

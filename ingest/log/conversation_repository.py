@@ -53,6 +53,10 @@ class ConversationRepository:
         self._unreadable |= unreadable
         return [self._states[key] for key in ids if key in self._states]
 
+    def existing(self, conversation_ids: Iterable[str]) -> set[str]:
+        """Return those of these conversations that exist."""
+        return {each.conversation_id for each in self.load(conversation_ids)}
+
     def successor_of(self, state: Conversation) -> Conversation | None:
         """Return the conversation that continues a closed one. Raises UnreadableStateError."""
         if state.successor_id is None:

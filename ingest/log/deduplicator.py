@@ -25,7 +25,9 @@ class Deduplicator:
     def __init__(self, store: Store, drafts: Collection[Draft]) -> None:
         """Look up the drafts' event ids, and the parked events of the messages they create."""
         self._store = store
-        self._known = store.find_events(unique(draft.event_id for draft in drafts))
+        self._known: dict[tuple[str, str], KnownEvent | StoredEvent] = {
+            **store.find_events(unique(draft.event_id for draft in drafts))
+        }
         self.message_keys = {
             (known.conversation_id, known.message_id) for known in self._known.values()
         }
@@ -51,16 +53,8 @@ class Deduplicator:
 
     def accept(self, event: StoredEvent) -> Acknowledgement:
         """Remember an accepted event, and acknowledge it."""
-        known = KnownEvent(
-            event.conversation_id,
-            event.sequence,
-            event.session_id,
-            event.message_id,
-            event.received_at,
-            event.fingerprint,
-        )
-        self._known[event.source, event.event_id] = known
-        return acknowledge("accepted", event.event_id, known)
+        self._known[event.source, event.event_id] = event
+        return acknowledge("accepted", event.event_id, event)
 
     def park(self, draft: Draft, event: StoredEvent, path: str, ttl: int) -> Acknowledgement:
         """Keep an event until its message arrives, for at most `ttl` microseconds."""

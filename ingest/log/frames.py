@@ -143,7 +143,7 @@ def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes | None:
         return _pickled(received, compiler)
     for incoming in request.events:
         if incoming.draft is not None:
-            _keep_fingerprint(incoming, incoming.draft)
+            _add_fingerprint(incoming, incoming.draft)
     return _Append(
         received.received_at,
         request.source,
@@ -155,11 +155,9 @@ def _to_wire(received: Received, compiler: Compiler) -> _Append | bytes | None:
     )
 
 
-def _keep_fingerprint(incoming: IncomingEvent, draft: Draft) -> None:
-    """Keep what MessagePack loses: it has no time zones, and the fingerprint has what the producer sent."""
-    if incoming.fingerprint is None and (
-        draft.occurred_at is not None or draft.happened_at is not None
-    ):
+def _add_fingerprint(incoming: IncomingEvent, draft: Draft) -> None:
+    """Take the fingerprint here: MessagePack loses the time zone that the producer sent, and the writer has more to do."""
+    if incoming.fingerprint is None:
         incoming.fingerprint = fingerprint_of(draft)
 
 

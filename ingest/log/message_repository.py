@@ -25,14 +25,14 @@ class MessageRepository:
     def __init__(self, store: Store) -> None:
         """Start without messages."""
         self._store = store
-        self._created: dict[MessageKey, CreatedMessage] = {}
+        self._created: dict[MessageKey, CreatedMessage | StoredEvent] = {}
         self._states: dict[MessageKey, Message] = {}
         self._unreadable: dict[MessageKey, UnreadableStateError] = {}
         self._changed: dict[MessageKey, Message] = {}
 
     def load(self, named: Iterable[MessageKey], referred: Iterable[MessageKey]) -> None:
         """Load which of the `named` messages exist, and the states of those `referred` to."""
-        self._created = self._store.find_created_messages(sorted(set(named)))
+        self._created = {**self._store.find_created_messages(sorted(set(named)))}
         self._states, self._unreadable = self._store.find_messages(sorted(set(referred)))
 
     def exists(self, key: tuple[str, str | None]) -> bool:
@@ -44,7 +44,7 @@ class MessageRepository:
         created = self._created.get(_key(event))
         return created is not None and created.visibility == "internal"
 
-    def replied_to(self, event: StoredEvent) -> CreatedMessage | None:
+    def replied_to(self, event: StoredEvent) -> CreatedMessage | StoredEvent | None:
         """Return the message that the event replies to."""
         return self._created.get((event.conversation_id or "", event.in_reply_to or ""))
 
@@ -91,9 +91,7 @@ class MessageRepository:
         """Project an event that creates a message or refers to one."""
         key = _key(event)
         if event.event_type == "message.created":
-            self._created[key] = CreatedMessage(
-                event.visibility, event.channel, event.channel_account
-            )
+            self._created[key] = event
         elif rules_of(event.event_type).refers_to_message:
             state = self._states.get(key) or Message(*key)
             message_state.apply(state, event)

@@ -1,6 +1,5 @@
 """Decides the events of reviews and the claims of reviewers within one commit."""
 
-from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,23 +27,22 @@ from ingest.events.review_payloads import (
 from ingest.events.review_queue import Lock, holds, next_conversation
 from ingest.events.review_state import Review, Sample
 from ingest.events.stored_event import StoredEvent, merge_payload
+from ingest.log.conversation_repository import ConversationRepository
 from ingest.log.review_repository import ReviewRepository
 from ingest.log.storage.store import Store
 from ingest.log.writer_requests import ClaimReviewItem, ReleaseReviewItem
 
 P = TypeVar("P", bound=Struct)
-FindConversations = Callable[[Iterable[str]], set[str]]
-"""Returns those of some conversations that exist."""
 
 
 class ReviewDesk:
     """Accepts or rejects what reviewers send. Every event and claim sees those before it in the commit."""
 
     def __init__(
-        self, store: Store, find_conversations: FindConversations, lock_expires_after: int
+        self, store: Store, conversations: ConversationRepository, lock_expires_after: int
     ) -> None:
         """`lock_expires_after` is in microseconds."""
-        self._find_conversations = find_conversations
+        self._conversations = conversations
         self._lock_expires_after = lock_expires_after
         self._repository = ReviewRepository(store)
 
@@ -84,7 +82,7 @@ class ReviewDesk:
             raise UnknownScorecardError(
                 "publish this version of the scorecard first", "$.payload.scorecard_version"
             )
-        known = self._find_conversations(each.conversation_id for each in sampled.items)
+        known = self._conversations.existing(each.conversation_id for each in sampled.items)
         for place, item in enumerate(sampled.items):
             if item.conversation_id not in known:
                 field = f"$.payload.items[{place}].conversation_id"
@@ -94,7 +92,7 @@ class ReviewDesk:
         sample = self._require_sample(replaced.sample_id, "$.payload.sample_id")
         is_reviewed = replaced.conversation_id in self._repository.reviewed(sample.sample_id)
         item = review_rules.check_replacement(replaced, sample, is_reviewed)
-        if replaced.replacement is not None and not self._find_conversations(
+        if replaced.replacement is not None and not self._conversations.existing(
             [replaced.replacement]
         ):
             raise UnknownConversationError("there is no such conversation", "$.payload.replacement")
@@ -185,7 +183,9 @@ class ReviewDesk:
         return found
 
     def _require_conversation(self, draft: Draft) -> None:
-        if draft.conversation_id is None or not self._find_conversations([draft.conversation_id]):
+        if draft.conversation_id is None or not self._conversations.existing(
+            [draft.conversation_id]
+        ):
             raise UnknownConversationError("there is no such conversation", "conversation_id")
 
 

@@ -64,7 +64,7 @@ class UnitOfWork:
         self._contacts = ContactRepository(store)
         self._threads: dict[str, str] = {}
         self._stats = IngestStats(store)
-        self.reviews = ReviewDesk(store, self._find_conversations, policy.review_lock_expires_after)
+        self.reviews = ReviewDesk(store, self._conversations, policy.review_lock_expires_after)
         self.events: list[StoredEvent] = []
         self._load_rare(drafts)
 
@@ -202,11 +202,8 @@ class UnitOfWork:
         if event.event_type == "conversation.updated":
             self._conversations.change_key(changed)
         self._messages.apply(event)
-        self._threads |= dict.fromkeys(thread_keys(event), changed.conversation_id)
-
-    def _find_conversations(self, conversation_ids: Iterable[str]) -> set[str]:
-        """Return those of these conversations that exist."""
-        return {each.conversation_id for each in self._conversations.load(conversation_ids)}
+        if keys := thread_keys(event):
+            self._threads |= dict.fromkeys(keys, changed.conversation_id)
 
     def _find_conversation(
         self, draft: Draft, event: StoredEvent, command: Command | None
