@@ -26,6 +26,8 @@ class Reply(NamedTuple):
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = MappingProxyType({})
+    then: Callable[[], object] = lambda: None
+    """Called when the answer is sent."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -50,6 +52,7 @@ def serve(answer: Callable[[Request], Reply | None]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+        wbufsize = -1  # head and body go out together
 
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -67,6 +70,8 @@ def serve(answer: Callable[[Request], Reply | None]) -> Iterator[str]:
             self.send_header("content-length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body)
+            self.wfile.flush()
+            reply.then()
 
         do_GET = do_PUT = do_POST  # noqa: N815 - the names are of the library
 

@@ -93,7 +93,6 @@ class Walk:
         self.calls: list[Case] = []
         self.model_calls: list[Row] = []
         self.receipts: dict[str, tuple[datetime, str]] = {}
-        self.customers: set[str] = set()
         self.agent_spans: list[tuple[datetime, datetime]] = []
         self._control = "none"
         self._agent_since: datetime | None = None
@@ -122,8 +121,6 @@ class Walk:
         ):
             self._control = role
         about, _, what = kind.partition(".")
-        if role == "customer" and what != "left":
-            self.customers.add(event["participant_id"])
         if kind == "message.created":
             self._say(event)
         elif about == "handoff":
@@ -144,12 +141,11 @@ class Walk:
             self._end_handoffs("closed")
             if self.episodes:
                 self.episodes[-1].is_closed = True
-        elif kind == "session.ended" and self.episodes:
-            self.episodes[-1].is_idle = True
-        elif kind == "participant.left" and role == "customer":
-            self.customers.discard(event["participant_id"])
-            if not self.customers:
+        elif kind == "session.ended":
+            if data.get("reason") == "participant_left":
                 self._end_handoffs("customer")
+            if self.episodes:
+                self.episodes[-1].is_idle = True
         elif about == "feedback":
             self._rate(event)
         elif kind == "bot.turn_completed" and "model_call" in data:
@@ -180,7 +176,7 @@ class Walk:
                     "queue" if self._open_handoff and self._control != "agent" else self._control
                 )
                 self.turns.append(Turn(at, owner))
-        elif self.turns and self.turns[-1].reply is None:
+        elif self.turns and self.turns[-1].reply is None and not self.turns[-1].is_resolved:
             self.turns[-1].reply = role, at
         if self.turns and nlu:
             self.turns[-1].nlu.append(nlu)
@@ -210,7 +206,8 @@ class Walk:
         elif what in ("returned", "closed", "expired"):
             self._open_handoff = None
             handoff = self.handoffs[name]
-            handoff.ended_by = handoff.ended_by or what
+            has_left = event["data"].get("reason") == "customer_left"
+            handoff.ended_by = handoff.ended_by or ("customer" if has_left else what)
 
     def _end_handoffs(self, cause: str) -> None:
         for handoff in list(self.handoffs.values())[-1:]:

@@ -25,6 +25,7 @@ PEOPLE = (
     ("mira", "agent"),
     ("tom", "agent"),
 )
+EVE = {"participant_id": "eve", "participant_role": "customer"}
 RECEIPTS = ("unconfirmed", "submitted", "delivered", "read", "failed")
 Event = dict[str, Any]
 
@@ -38,7 +39,7 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
         "channel_account": chosen.choice((None, "a1")),
         "contact_id": chosen.choice((None, "contact-0")),
         "is_test": chosen.random() < 0.1,
-        "payload": {"subject": "first"} if chosen.random() < 0.5 else None,
+        "payload": {"participants": [EVE]} if chosen.random() < 0.5 else {"subject": "first"},
     }
     handoff_id = "h0"
     for step in range(EVENTS):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -178,8 +179,8 @@ def _listening(take: Callable[[dict[str, Any]], None]) -> Iterator[str]:
     """Yield the URL of a web server on this machine that receives events until the block ends."""
 
     def answer(request: Request) -> Reply:
-        take(msgspec.json.decode(request.body)["data"])
-        return Reply(204)
+        event = msgspec.json.decode(request.body)["data"]
+        return Reply(204, then=partial(take, event))
 
     with serve(answer) as url:
         yield f"{url}/"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.contract import derived_id
 from ingest.events import handoff_state
-from ingest.events.conversation_state import BOT, Conversation
+from ingest.events.conversation_state import BOT, HUMAN, Conversation
 from ingest.events.projections import apply
 from ingest.events.stored_event import StoredEvent, system_event
 from ingest.events.timers import SESSION_RULE_VERSION, LifecyclePolicy, Timer, next_timer
@@ -157,7 +157,7 @@ def _hands_off_on_failure(state: Conversation) -> bool:
 def _handoff_close_reason(event: StoredEvent, state: Conversation) -> str | None:
     """Return why the open handoff ends with this event; None if it continues.
 
-    Without a demand or a customer, no agent is needed. An agent who has accepted ends it on their own.
+    Without a demand or a customer, no other agent is needed. An agent in control ends it on their own.
     """
     if state.handoff is None:
         return None
@@ -166,7 +166,7 @@ def _handoff_close_reason(event: StoredEvent, state: Conversation) -> str | None
     if state.handoff.status not in WAITING:
         return None
     if event.event_type == "conversation.resolved":
-        return "resolved"
+        return None if state.control.owner == HUMAN else "resolved"
     return "customer_left" if _is_last_customer_leaving(event, state) else None
 
 

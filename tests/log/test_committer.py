@@ -55,6 +55,12 @@ def test_a_commit_leaves_nothing_to_the_garbage_collector(
             assert isinstance(results[0], list)
             assert results[0][0].status == "accepted"
             del results, request
-            assert gc.collect() < 50
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            assert [
+                each for each in gc.garbage if type(each).__module__.startswith("ingest.")
+            ] == []
         finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
             gc.enable()

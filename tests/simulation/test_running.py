@@ -63,8 +63,13 @@ class Running(NamedTuple):
         load_seconds: float = 60,
         pause: Callable[[float], object] = lambda _: None,
         now: int | None = None,
+        seconds_between: int | None = None,
     ) -> Result:
+        """`seconds_between`: from an answer to its receipts, and from them to the next turn."""
         pace = pace_of(now or wall_clock(), size.conversations)
+        if seconds_between is not None:
+            receipts = range(seconds_between, seconds_between + 2)
+            pace = replace(pace, receipt_seconds=receipts, turn_seconds=3 * seconds_between)
         start = pace.start - AGO_SECONDS * is_in_past
         plan = make_plan(7, size, provider, replace(pace, start=start))
         schedule = make_schedule(plan, 7, faults, REPEAT_SECONDS)
@@ -100,8 +105,10 @@ def test_a_channel_with_faults_is_stored_as_planned(running: Running, channel: s
 
 @pytest.mark.long
 def test_messenger_with_marks_is_stored_as_planned(running: Running) -> None:
-    """A mark holds for messages up to its time, so that this plan cannot begin in the past."""
-    result = running.simulate(PROVIDERS["messenger"], Size(6), MUCH, is_in_past=False)
+    """A mark holds for messages up to its time, so that this plan cannot begin in the past, and calls must not be late."""
+    result = running.simulate(
+        PROVIDERS["messenger"], Size(6), MUCH, is_in_past=False, seconds_between=10
+    )
     assert result.differences == ()
 
 

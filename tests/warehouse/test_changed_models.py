@@ -35,7 +35,7 @@ def test_a_changed_model_is_built_again_alone_and_the_rest_stays(
     old, new = "happened_at as resolved_at", "received_at as resolved_at"  # here they are the same
     change_model(monkeypatch, "resolutions", old, new)
     report = record.load()
-    readers = {"conversations", "episodes", "daily_activity", "metric_daily"}
+    readers = {"conversations", "turns", "episodes", "daily_activity", "metric_daily"}
     assert (report.events, report.rebuilt) == (0, False)
     assert set(report.backfilled) == {"resolutions"} | readers
     assert contents(record) == before

@@ -3,4 +3,5 @@ select
     shard,
     max(last_position) as last_position
 from segments
+where status = 'loaded'
 group by shard

@@ -40,6 +40,8 @@ def to_drafts(
     conversion = _Conversion(
         to_id(conversation_id), History(known), ToolUses(known_tools), known_ids
     )
+    # One time that does not count makes all of them not count, or time would run backwards.
+    conversion.keeps_time = all(each.keeps_time for each in observations)
     for each in speaking_spans(observations):
         conversion.add(each)
     drafts = conversion.finish()
@@ -54,6 +56,7 @@ class _Conversion:
     def __init__(
         self, conversation_id: str, history: History, tools: ToolUses, known_ids: Collection[str]
     ) -> None:
+        self.keeps_time = True
         self._conversation_id = conversation_id
         self._history = history
         self._tools = tools
@@ -155,7 +158,7 @@ class _Conversion:
             event_id=None if key is None else self._event_id(f"{span.trace_id}/{key}"),
             conversation_id=self._conversation_id,
             occurred_at=instant,
-            happened_at=instant if span.keeps_time else None,
+            happened_at=instant if self.keeps_time else None,
         )
 
     def _append(self, draft: Draft, at: int, span: Observation, number: int) -> None:

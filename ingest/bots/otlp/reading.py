@@ -83,8 +83,8 @@ def receive_log(record: LogRecord) -> Received | None:
 def without_old_time(received: Received, now: int, age: int) -> Received:
     """Return a record whose time does not count if it is older than `age` at `now`; both in microseconds."""
     record = received.record
-    at = (record.end or record.start) if isinstance(record, Span) else record.at
-    if at // 1000 >= now - age:
+    times = (record.start, record.end) if isinstance(record, Span) else (record.at,)
+    if min(each for each in times if each) // 1000 >= now - age:
         return received
     return msgspec.structs.replace(
         received, record=msgspec.structs.replace(record, keeps_time=False)

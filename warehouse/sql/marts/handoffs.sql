@@ -20,7 +20,7 @@
 -- decline_count        number of declined assignments
 -- returned_at          last handoff.returned, UTC; null if control never returned
 -- closed_at            first handoff.closed, UTC; null while open
--- ended_at             first end, UTC; null while open. A leaving customer ends it if none is left
+-- ended_at             first end, UTC; null while open. The last customer who leaves ends it
 -- end_cause            expired, returned, closed, resolved, customer_left, conversation_closed, ...
 -- wait_seconds         requested_at to accepted_at; null without accepted_at, and if has_clock_skew
 -- reply_seconds        requested_at to first_reply_at; null without one, and if has_clock_skew
@@ -111,44 +111,6 @@ replies as (
     group by requested.conversation_id, requested.handoff_id
 ),
 
--- Events of customers in conversations that one of them left; a group has several.
-customer_events as (
-    select
-        conversation_id,
-        participant_id,
-        sequence,
-        case when event_type = 'participant.left' then 0 else 1 end as is_present
-    from events
-    where
-        participant_role = 'customer'
-        and conversation_id in (
-            select left_events.conversation_id from events as left_events
-            where
-                left_events.event_type = 'participant.left'
-                and left_events.participant_role = 'customer'
-        )
-),
-
-arrivals as (
-    select
-        conversation_id,
-        sequence,
-        is_present
-        - coalesce(
-            lag(is_present) over (partition by conversation_id, participant_id order by sequence),
-            0
-        ) as present_change
-    from customer_events
-),
-
-customers as (
-    select
-        conversation_id,
-        sequence,
-        sum(present_change) over (partition by conversation_id order by sequence) as present_count
-    from arrivals
-),
-
 -- What ends the wait or the work of the agent, the handoff's own events included.
 ends as (
     select
@@ -160,10 +122,11 @@ ends as (
             when events.event_type = 'handoff.expired' then 'expired'
             when events.event_type = 'handoff.returned' then 'returned'
             when (events.payload ->> '$.reason') = 'conversation_closed' then 'conversation_closed'
+            when (events.payload ->> '$.reason') = 'customer_left' then 'customer_left'
             when events.event_type = 'handoff.closed' and events.participant_role = 'customer'
                 then 'customer_left'
             when events.event_type = 'handoff.closed' then 'closed'
-            when events.event_type = 'participant.left' then 'customer_left'
+            when events.event_type = 'session.ended' then 'customer_left'
             when events.event_type = 'conversation.resolved' then 'resolved'
             when events.event_type = 'conversation.state_changed' then 'conversation_closed'
             else 'superseded'
@@ -174,10 +137,6 @@ ends as (
             requested.conversation_id = events.conversation_id
             and requested.requested_sequence < events.sequence
             and requested.next_sequence >= events.sequence
-    left join customers
-        on
-            events.conversation_id = customers.conversation_id
-            and events.sequence = customers.sequence
     where
         coalesce(events.payload ->> '$.was_stale', 'false') <> 'true'
         and (
@@ -185,10 +144,10 @@ ends as (
                 events.event_type in ('handoff.expired', 'handoff.returned', 'handoff.closed')
                 and events.handoff_id = requested.handoff_id
             )
+            -- The server ends the session when the last customer leaves.
             or (
-                events.event_type = 'participant.left'
-                and events.participant_role = 'customer'
-                and customers.present_count < 1
+                events.event_type = 'session.ended'
+                and (events.payload ->> '$.reason') = 'participant_left'
             )
             or events.event_type = 'conversation.resolved'
             or (

@@ -14,7 +14,7 @@
 -- customer_message_count   customer messages in a row
 -- bot_message_count        messages of the bot before the next turn
 -- agent_message_count      public messages of agents before the next turn
--- replied_at               first message of the bot or an agent, UTC; null without a reply
+-- replied_at               first message of the bot or an agent, UTC; none after the resolution
 -- replied_by               bot or agent; null without a reply
 -- reply_seconds            started_at to replied_at; null without a reply, and if has_clock_skew
 -- has_clock_skew           replied_at is before started_at: the clocks of two systems differ
@@ -60,10 +60,17 @@ steps as (
     from resolutions
 ),
 
+-- A message after the resolution of its turn is a follow-up, and no reply.
 ordered as (
     select
         *,
-        lag(step) over (partition by conversation_id order by sequence) as step_before
+        lag(step) over (partition by conversation_id order by sequence) as step_before,
+        max(case when step = 'customer' then sequence end)
+            over (partition by conversation_id order by sequence)
+            as customer_sequence,
+        max(case when step = 'resolution' then sequence end)
+            over (partition by conversation_id order by sequence)
+            as resolution_sequence
     from steps
 ),
 
@@ -93,8 +100,12 @@ turns as (
         count(*) filter (where step = 'customer') as customer_message_count,
         count(*) filter (where step = 'bot') as bot_message_count,
         count(*) filter (where step = 'agent') as agent_message_count,
-        arg_min(happened_at, sequence) filter (where step in ('bot', 'agent')) as replied_at,
-        arg_min(step, sequence) filter (where step in ('bot', 'agent')) as replied_by,
+        arg_min(happened_at, sequence) filter (
+            where step in ('bot', 'agent') and coalesce(resolution_sequence, 0) < customer_sequence
+        ) as replied_at,
+        arg_min(step, sequence) filter (
+            where step in ('bot', 'agent') and coalesce(resolution_sequence, 0) < customer_sequence
+        ) as replied_by,
         arg_min(participant_id, sequence) filter (
             where step = 'bot' and participant_id is not null
         ) as bot_id,
