@@ -19,7 +19,7 @@ from ingest.log.storage.engine import CHECKPOINT_PAGES, migrate
 from ingest.log.storage.tables import events
 
 CONNECTIONS = 4
-GOAL = Goal(0.5, 0.8)
+GOAL = Goal(0.8, 1.2)
 SECONDS = 120.0
 """A run is over when its events are stored; no run may take longer than this."""
 

@@ -55,13 +55,13 @@ def _levels(heard: Heard, memory: float, sockets: int) -> list[Level]:
             f"{sockets:,} sockets, peak memory of the API",
             "MiB",
             [memory],
-            Goal(600, at_most=True),
+            Goal(450, 400, at_most=True),
         ),
         Level(
             f"posted → received p99 at {RATE} events/s, {sockets:,} sockets",
             "ms",
             [p99],
-            Goal(100, at_most=True),
+            Goal(60, 40, at_most=True),
             notes,
         ),
     ]

@@ -122,7 +122,7 @@ def measure(size: Size, work: Path) -> list[Figure]:
     events = _fill(lake, size.count(EVENTS, QUICK_EVENTS))
     kinds = {
         "load, events only": ("events", only_events, Goal(0.5, 0.7)),
-        "load, all models": ("models", all_models, Goal(0.15, 0.3)),
+        "load, all models": ("models", all_models, Goal(0.3, 0.4)),
     }
     figures = [
         Figure(

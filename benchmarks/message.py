@@ -13,10 +13,10 @@ CONNECTIONS = (1, 16, 64)
 MOST_PER_SECOND = 15_000
 """Requests are made before a run; this many a second are enough for both sides."""
 
-GOALS = {1: Goal(0.35, 0.45), 16: Goal(0.9, 1.5), 64: Goal(0.9, 1.5)}
+GOALS = {1: Goal(0.4, 0.45), 16: Goal(1.2, 1.6), 64: Goal(1.3, 1.7)}
 """By connections."""
 
-PEER_GOAL = Goal(8, 15)
+PEER_GOAL = Goal(20, 25)
 
 
 class Target:

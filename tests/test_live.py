@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -248,6 +249,20 @@ def test_a_forbidden_subscriber_gets_the_reason_before_the_socket_opens(
         installation.listen(path, tokens[token])
     assert rejected.value.response.status_code == status
     assert json.loads(rejected.value.response.body or b"")["status"] == status
+
+
+@pytest.mark.parametrize(
+    "query", ["after_sequence=2", "%61fter_sequence=2", "after_sequence=+2&x=1"]
+)
+@pytest.mark.parametrize("conversation_id", ["c1", "C024BE91L/1355517523.000005"])
+def test_a_socket_begins_where_its_query_says_however_it_is_written(
+    installation: Installation, query: str, conversation_id: str
+) -> None:
+    installation.post_events(make_conversation(conversation_id, messages=2))
+    path = f"/v1/conversations/{quote(conversation_id, safe='')}/live?{query}"
+    with installation.listen(path) as subscriber:
+        assert sequences(receive_events(subscriber, 2)) == [3, 4]
+        assert frame(subscriber) == {"type": "live", "after_sequence": 4}
 
 
 def test_a_websocket_from_another_origin_is_rejected(

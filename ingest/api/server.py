@@ -93,6 +93,12 @@ class BackpressureWebSocketProtocol(WebSocketsSansIOProtocol):
             self.scope[CLIENT_DISCONNECTED] = self._is_gone  # type: ignore[literal-required]
             await super().run_asgi()
 
+    def start_keepalive(self) -> None:
+        """Forget the handshake: an open socket needs its scope alone, and there may be thousands."""
+        self.request.headers.clear()  # the parser keeps the request
+        del self.request, self.response
+        super().start_keepalive()
+
     def _is_gone(self) -> bool:
         if self.transport.is_closing():
             self.handshake_complete = (

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from ingest.api.dependencies import (
+    AppContext,
     authenticate,
     get_context,
     get_visible_conversation,
@@ -87,10 +88,8 @@ async def stream_conversation(
     try:
         await preload_credentials(socket)
         caller = _authorize_socket(socket, "read", PARTICIPATE)
-        state = await _run_limited(
-            socket, api.connection_slots, get_visible_conversation, api, conversation_id, caller
-        )
-        check_sequence(after_sequence, state.last_sequence)
+        check = partial(_check_place, api, conversation_id, caller, after_sequence)
+        await _run_limited(socket, api.connection_slots, check)
     except IngestError as error:
         await socket.send_denial_response(problem_response(error))
         return
@@ -122,6 +121,14 @@ async def stream_all(socket: WebSocket, after: After = "") -> None:
         return
     with _presence(socket, caller, None):
         await _serve(socket, _log_feed(socket, caller), cursor, "after")
+
+
+def _check_place(
+    api: AppContext, conversation_id: str, caller: Caller, after_sequence: int
+) -> None:
+    """Raise an error if the caller may not access the conversation, or it has no such sequence."""
+    state = get_visible_conversation(api, conversation_id, caller)
+    check_sequence(after_sequence, state.last_sequence)
 
 
 HANDSHAKE_ERRORS = (
