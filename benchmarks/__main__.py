@@ -22,6 +22,7 @@ from benchmarks import (
     otlp,
     pages,
     parts,
+    postgresql,
     report,
     seal,
     sizes,
@@ -34,6 +35,7 @@ class Name(StrEnum):
     """What can be measured alone."""
 
     message = "message"
+    postgresql = "postgresql"
     batch = "batch"
     load = "load"
     seal = "seal"
@@ -53,6 +55,8 @@ def measure(name: Name, size: Size, work: Path, found: report.Found) -> None:
     match name:
         case Name.message:
             found.figures.extend(message.measure(size, work))
+        case Name.postgresql:
+            found.figures.extend(postgresql.measure(size, work))
         case Name.batch:
             found.figures.extend(batch.measure(size, work))
         case Name.load:

@@ -101,13 +101,16 @@ def api_server(
     data: Path,
     module: tuple[str, ...] = ("convolake", "api"),
     source: Path = REPOSITORY,
+    store_url: str | None = None,
     **more: str,
 ) -> Iterator[Server]:
     """Yield the conversation API with a data folder of its own; `module` says what runs it.
 
-    `source`: the tree whose code runs. `more`: further environment variables.
+    `source`: the tree whose code runs. `store_url`: where its log is. `more`: further environment variables.
     """
-    settings = Settings(data=data, port=free_port())
+    settings = Settings(data=data, port=free_port(), store_url=store_url)
+    if store_url is not None:
+        more["CONVOLAKE_STORE_URL"] = store_url
     key = _create_key(settings, source)
     environment = {
         "CONVOLAKE_DATA": str(data),
