@@ -24,9 +24,9 @@ from ingest.bots.otlp.reading import (
 )
 from ingest.bots.otlp.span import Decoded
 from ingest.clock import Clock
-from ingest.delivery.destinations.webhook import HISTORY_AGE
 from ingest.errors import LogUnavailableError, RejectedCallError
 from ingest.events.foreign_ids import to_id
+from ingest.events.history import HISTORY_AGE
 from ingest.log.span_history import read_span_history
 from ingest.log.storage.statements import Bound
 from ingest.log.writer import Writer

@@ -37,9 +37,9 @@ from ingest.delivery.destinations.outbound_message import outbound_message
 from ingest.delivery.destinations.recipients import Recipients
 from ingest.delivery.destinations.send_journal import SendJournal
 from ingest.delivery.destinations.steps import HTTP_TOO_MANY, prepared
-from ingest.delivery.destinations.webhook import HISTORY_AGE
 from ingest.egress.client import EgressResult
 from ingest.errors import UnreadableSecretError, UnreadableStateError
+from ingest.events.history import is_history
 
 SENDERS = ("bot", "agent", "system")
 """Roles whose messages go out. What a provider reported comes from `CHANNEL_SOURCE`, and was sent already."""
@@ -91,7 +91,7 @@ class ChannelDestination:
             and event["visibility"] == "public"
             and event["source"] != CHANNEL_SOURCE
             and not event["is_test"]
-            and event["committed_at"] - event["happened_at"] < HISTORY_AGE
+            and not is_history(event)
         )
 
     def load(self, events: Sequence[RowMapping]) -> None:

@@ -24,6 +24,7 @@ from ingest.egress.client import EgressResult
 from ingest.errors import UnreadableSecretError, UnreadableStateError
 from ingest.events.conversation_state import HUMAN, Control
 from ingest.events.event_view import render_event
+from ingest.events.history import is_history
 from ingest.events.types import rules_of
 from ingest.log import queries
 from ingest.log.queries import ConversationChannels
@@ -32,9 +33,6 @@ HTTP_GONE = 410
 
 PARALLEL_KEYS = 8
 """Maximum conversations of a webhook that are delivered in parallel."""
-
-HISTORY_AGE = 24 * 3_600_000_000
-"""Age at commit from which an event is imported history: no customer waits for a reply to it (24 h)."""
 
 
 class Webhook(Struct, frozen=True):
@@ -69,7 +67,7 @@ class Webhook(Struct, frozen=True):
             and event["event_type"] == "message.created"
             and event["participant_role"] == "customer"
             and event["visibility"] == "public"
-            and event["committed_at"] - event["happened_at"] < HISTORY_AGE
+            and not is_history(event)
             and event["committed_at"] >= self.created_at
         )
 
