@@ -199,7 +199,7 @@ class Settings(BaseSettings):
     queue_events: int = Field(
         50_000,
         ge=1,
-        description="Maximum events waiting for a commit; beyond it the API answers 503.",
+        description="Maximum events waiting for a commit, at each API process; beyond it the API answers 503.",
     )
     seal_rows: int = Field(
         50_000, ge=1, description="Maximum rows of a Parquet segment before it is sealed."

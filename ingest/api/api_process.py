@@ -19,12 +19,14 @@ WORKER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_process"]
 """`-P`: a file in the current folder must not be imported in place of a module."""
 
 
-def bind_shared(host: str, port: int) -> list[socket.socket]:
+def bind_shared(host: str, port: int, *options: int) -> list[socket.socket]:
     """Return a socket for each address of a host, bound so that other processes may listen there too.
 
-    It gets no connection before it listens: a server does that when it has started.
+    It gets no connection before it listens: a server does that when it has started. `options` replace the usual
+    ones of the socket.
     """
-    return [_bind(family, address) for family, address in find_addresses(host, port)]
+    addresses = find_addresses(host, port)
+    return [_bind(family, address, options or SHARED) for family, address in addresses]
 
 
 def find_addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
@@ -33,10 +35,13 @@ def find_addresses(host: str, port: int) -> Iterable[tuple[int, Any]]:
     return dict.fromkeys((each[0], each[4]) for each in found)
 
 
-def _bind(family: int, address: Any) -> socket.socket:
+SHARED = (socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def _bind(family: int, address: Any, options: Iterable[int]) -> socket.socket:
     bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    for each in options:
+        bound.setsockopt(socket.SOL_SOCKET, each, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     bound.bind(address)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
-from ingest.api.api_process import LOG_FORMAT, WORKER_COMMAND, bind_shared, find_addresses
+from ingest.api.api_process import LOG_FORMAT, SHARED, WORKER_COMMAND, bind_shared, find_addresses
 from ingest.api.heartbeat import wait_until_it_hangs
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
@@ -59,16 +59,18 @@ def reserve_addresses(host: str, port: int) -> list[socket.socket]:
     """Return sockets that keep the addresses of a host for the workers. They do not listen.
 
     Raises OSError if one is in use for ADDRESS_WAIT_SECONDS: a worker could share it with another program, and
-    not notice.
+    not notice. Without SO_REUSEADDR a server of another program cannot listen here before the workers do. But
+    connections that an earlier server closed keep such a socket away for a minute; then it gets that option.
     """
     deadline = time.monotonic() + ADDRESS_WAIT_SECONDS
     while True:
+        is_late = time.monotonic() > deadline
         try:
             for family, address in find_addresses(host, port):
                 socket.create_server(address, family=family).close()
-            return bind_shared(host, port)
+            return bind_shared(host, port, *(SHARED if is_late else [socket.SO_REUSEPORT]))
         except OSError:
-            if time.monotonic() > deadline:
+            if is_late:
                 raise
         time.sleep(0.05)
 

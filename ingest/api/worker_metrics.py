@@ -30,8 +30,9 @@ class WorkerMetrics(Metrics):
         return {"worker": self._number, "metrics": samples}
 
     def note(self, message: Mapping[str, Any]) -> None:
-        """Keep what another worker reports."""
-        self._others[message["worker"]] = message["metrics"]
+        """Keep what another worker reports; not what an earlier worker of this number did."""
+        if message["worker"] != self._number:
+            self._others[message["worker"]] = message["metrics"]
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with the values of all workers."""

@@ -22,7 +22,7 @@ CONNECT = b"c"
 BEHIND = "this process was too far behind the log; it starts again"
 """The failure of an API process that has to start again."""
 
-FAILED = "a commit failed, and the writer ended; restart to read the truth from disk"
+CLOSED = "the writer ended, and no other starts; restart to read the truth from disk"
 
 
 class SharedWriter(SocketWriter):
@@ -58,7 +58,7 @@ class SharedWriter(SocketWriter):
         try:
             socket.send_fds(self._entry, [CONNECT], [theirs.fileno()])
         except BrokenPipeError:  # the other end is closed for good
-            self._status = msgspec.structs.replace(self._status, failure=FAILED)
+            self._status = msgspec.structs.replace(self._status, failure=CLOSED)
             raise
         return frames.encode_greeting(self.position)
 
@@ -68,6 +68,7 @@ class SharedWriter(SocketWriter):
     def _take(self, content: bytes) -> frames.Commit:
         commit = super()._take(content)
         if commit.status.failure == BEHIND:
+            self.disconnect()
             self._on_behind()
         for each in commit.messages:
             try:

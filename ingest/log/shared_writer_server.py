@@ -20,8 +20,9 @@ from ingest.log.writer_server import RECEIVED_BYTES, ApiClock
 
 logger = logging.getLogger(__name__)
 
-MAX_UNSENT_BYTES = 1 << 26
-"""What the writer keeps for an API process that does not read: 64 MiB. One that is further behind is disconnected."""
+MAX_UNSENT_BYTES = 1 << 28
+"""What the writer keeps for an API process that does not read: 256 MiB, more than a commit has. One that is further
+behind is disconnected."""
 
 MAX_MISSED_EVENTS = 20_000
 """Maximum events that an API process may have missed. One that missed more starts again."""
@@ -40,6 +41,8 @@ class _Api:
         self.max_unsent = MAX_UNSENT_BYTES
         self.unanswered = 0
         self.is_greeted = False
+        self.is_too_far_behind = False
+        """Whether it was told to start again; what else it sends is ignored."""
         self.has_ended = False
         """Whether it sends nothing more."""
 
@@ -48,11 +51,11 @@ class _Api:
         return self.has_ended and not self.unanswered and not self.unsent
 
     def send(self, frame: bytes) -> None:
-        """Send a frame, or keep what the socket does not take. Raises OSError for one that does not read."""
-        self.unsent += frame
-        self.flush()
+        """Send a frame, or keep what the socket does not take. Raises OSError for one that did not read earlier ones."""
         if len(self.unsent) > self.max_unsent:
             raise ConnectionError("an API process does not read")
+        self.unsent += frame
+        self.flush()
 
     def flush(self) -> None:
         """Send what the socket takes."""
@@ -139,6 +142,8 @@ class SharedWriterServer:
         length = api.connection.recv_into(self._received, RECEIVED_BYTES, socket.MSG_DONTWAIT)
         api.has_ended = length == 0
         for content in api.reader.feed(self._received[:length]):
+            if api.is_too_far_behind:
+                continue
             if not api.is_greeted:
                 self._greet(api, frames.decode_greeting(content))
                 continue
@@ -147,12 +152,16 @@ class SharedWriterServer:
             self._waiting.extend((api, each) for each in requests)
 
     def _greet(self, api: _Api, position: int) -> None:
-        """Send the events that an API process does not know. From now on it gets those of every commit."""
+        """Send the events that an API process does not know. From now on it gets those of every commit.
+
+        One that is too far behind closes the socket itself: it might not read what was sent before a close.
+        """
         status = self._committer.status
         if status.position - position > MAX_MISSED_EVENTS:
             status = msgspec.structs.replace(status, failure=BEHIND)
+            api.is_too_far_behind = True
             api.send(frames.encode_commit(status, [], [], []))
-            raise ConnectionError(BEHIND)
+            return
         found = DamagedStates(unreadable_states.repaired, unreadable_states.lost)
         damaged = found if unreadable_states.count else None
         frame = frames.encode_commit(status, [], [], self._read(position), damaged)
@@ -200,7 +209,11 @@ class SharedWriterServer:
     def _commit(self, batch: Sequence[tuple[_Api, Received]]) -> None:
         waiting = iter(batch)
         for results, events in self._committer.commit([received for _, received in batch]):
+            self._report_failure()  # first: no other writer may start after it
             self._answer(list(islice(waiting, len(results))), results, events)
+        self._report_failure()
+
+    def _report_failure(self) -> None:
         failure = self._committer.status.failure
         if failure is not None and not self._has_reported:
             self._has_reported = True

@@ -134,8 +134,13 @@ class SocketWriter(Writer):
             self._busy_since = now
         self._unanswered.extend(part)
 
-    def _disconnect(self, connection: "_Connection") -> None:
-        """Send nothing more: the other end has closed."""
+    def disconnect(self) -> None:
+        """Close the socket."""
+        if self._connection is not None:
+            self._connection.transport.close()
+
+    def _on_closed(self, connection: "_Connection") -> None:
+        """Send nothing more: the socket has closed."""
         if self._connection is not connection:
             return
         self._connection = None
@@ -189,7 +194,7 @@ class SocketWriter(Writer):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         self._is_open, self._busy_since = False, self._clock()
         _, connection = await loop.create_unix_connection(
-            lambda: _Connection(self._take, self._disconnect, loop.create_future()), sock=ours
+            lambda: _Connection(self._take, self._on_closed, loop.create_future()), sock=ours
         )
         try:
             with theirs:
@@ -243,7 +248,7 @@ class _Connection(asyncio.Protocol):
         closed: "asyncio.Future[None]",
     ) -> None:
         self._take = take
-        self._disconnect = disconnect
+        self._on_closed = disconnect
         self._reader = framing.FrameReader()
         self.closed = closed
 
@@ -255,6 +260,6 @@ class _Connection(asyncio.Protocol):
             self._take(content)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disconnect(self)  # in this turn of the loop, before the next request is sent
+        self._on_closed(self)  # in this turn of the loop, before the next request is sent
         if not self.closed.done():
             self.closed.set_result(None)

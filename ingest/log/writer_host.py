@@ -6,10 +6,12 @@ import pickle
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ingest.log import framing
 from ingest.log.process_writer import WriterStart, start_process
 from ingest.log.socket_writer import RESTART_SECONDS
+from ingest.log.writer import STOP_TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +41,14 @@ class WriterHost:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Wait until the process has ended: it does when the API processes are gone."""
+        """Wait until the process has ended: it does when the API processes are gone. Leave one that hangs."""
         self._is_stopping = True
         self.entry.close()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=STOP_TIMEOUT_SECONDS)
+            if not self._task.done():
+                logger.error("a commit does not end; its events were not acknowledged")
+                self._task.cancel()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -69,9 +74,8 @@ class WriterHost:
                     self._command, [theirs.fileno(), accepting], self._inherits
                 )
             ours.sendall(framing.frame(pickle.dumps(self._start)))
-            loop = asyncio.get_running_loop()
-            code = await loop.run_in_executor(None, self.process.wait)
-            reports = _received(ours)
+            reports = await _receive_reports(ours)
+        code = await asyncio.to_thread(self.process.wait)
         if not self._is_stopping:
             logger.error("the writer's process ended (%d)", code)
         if not reports:
@@ -91,14 +95,12 @@ class WriterHost:
                 return
 
 
-def _received(connection: socket.socket) -> list[bytes]:
-    """Return what the process reported: that the log is open, and perhaps why it failed."""
+async def _receive_reports(connection: socket.socket) -> list[bytes]:
+    """Return what the process reported until its end: that the log is open, and perhaps why it failed."""
     connection.setblocking(False)
-    reader = framing.FrameReader()
+    loop, reader = asyncio.get_running_loop(), framing.FrameReader()
     found: list[bytes] = []
-    try:
-        while data := connection.recv(1 << 16):
+    with suppress(OSError):
+        while data := await loop.sock_recv(connection, 1 << 16):
             found += reader.feed(data)
-    except OSError:
-        pass
     return found

@@ -128,8 +128,10 @@ def test_an_address_is_reserved_while_no_worker_listens() -> None:
             stack.enter_context(each)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), WAIT)
-        with pytest.raises(OSError, match="Address already in use"), socket.socket() as other:
-            other.bind(("127.0.0.1", port))
+        with pytest.raises(OSError, match="Address already in use"):
+            socket.create_server(("127.0.0.1", port))
+        with pytest.raises(OSError, match="Address already in use"):
+            reserve_addresses("127.0.0.1", port)
         stack.enter_context(bind_shared("127.0.0.1", port)[0]).listen()
         with pytest.raises(OSError, match="Address already in use"):
             reserve_addresses("127.0.0.1", port)

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.events.stored_event import StoredEvent
-from ingest.log.shared_writer import FAILED, SharedWriter
+from ingest.log.shared_writer import CLOSED, SharedWriter
 from ingest.settings import Settings
 from tests.factories import Clock, Record
 from tests.log.writers import Answer, Opened, create, run, say
@@ -229,6 +229,6 @@ def test_after_a_failed_flush_no_api_accepts_anything_and_no_writer_starts(
     first, second, late = run("shared", settings, work, command=command)
     assert first == second
     assert "restart to read the truth from disk" in str(first)
-    assert late == FAILED
+    assert late == CLOSED
     found = Record(settings, Clock()).log("select event_id from events where source = 'test'")
     assert {row["event_id"] for row in found} == {"c1-created", "c2-created"}

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,10 @@ from tests.log.test_shared_writer import another, places
 from tests.log.writers import Opened, create, run, say
 
 pytestmark = pytest.mark.sqlite
+
+
+def _ignore(done: "asyncio.Future[Any]") -> None:
+    done.exception()
 
 
 class Raw:
@@ -78,12 +83,32 @@ def test_an_api_that_never_reads_is_disconnected_and_asks_again_for_what_it_miss
     assert run("shared", settings, work, command=command) == list(range(1, 803))
 
 
+def test_a_commit_larger_than_that_disconnects_no_api(settings: Settings) -> None:
+    async def work(opened: Opened) -> list[int | None]:
+        await opened.send(create())
+        async with another(opened) as second:
+            await second.send(say("m"))
+            large = [say(f"{each}", text="x" * 200_000) for each in range(90)]
+            assert all(isinstance(each, list) for each in await opened.send(*large))
+            async with asyncio.timeout(20):
+                while len(second.published) < 93:
+                    await asyncio.sleep(0.01)
+            return places(second.published)
+
+    command = [sys.executable, "-P", "-m", "tests.log.small_buffers"]
+    assert run("shared", settings, work, command=command) == list(range(1, 94))
+
+
 def test_an_api_that_is_too_far_behind_starts_again(settings: Settings) -> None:
     """The position that it names is further away than what the writer reads again for it."""
 
     async def work(opened: Opened) -> tuple[int, str | None]:
         await opened.send(create())
         async with another(opened, position=-20_001) as late:
+            with suppress(LogUnavailableError):
+                for number in range(50):  # it still sends when the writer has told it
+                    late.writer.submit(say(f"early-{number}")).add_done_callback(_ignore)
+                    await asyncio.sleep(0)
             with pytest.raises(LogUnavailableError):
                 await late.writer.submit(say("m1"))
             with pytest.raises(LogUnavailableError, match="too far behind"):
