@@ -11,9 +11,11 @@ from contextlib import suppress
 from ingest.log import framing
 from ingest.log.process_writer import WriterStart, start_process
 from ingest.log.socket_writer import RESTART_SECONDS
-from ingest.log.writer import STOP_TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+"""Time that the writer has to end after the last API process: they waited for its commits."""
 
 
 class WriterHost:
@@ -45,7 +47,7 @@ class WriterHost:
         self._is_stopping = True
         self.entry.close()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=STOP_TIMEOUT_SECONDS)
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
             if not self._task.done():
                 logger.error("a commit does not end; its events were not acknowledged")
                 self._task.cancel()
