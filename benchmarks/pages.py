@@ -51,15 +51,15 @@ from numbered left join texts on texts.rowid = i % 1000 + 1
 
 CREATE = f"""
 insert into conversations (conversation_id, created_position, channel, state, last_sequence,
-    session_id, folded)
+    session_id, projection)
 select conversation_id, position, channel, 'active', {LENGTH}, session_id,
-    folded(conversation_id, position, channel, session_id, happened_at)
+    projection(conversation_id, position, channel, session_id, happened_at)
 from events where sequence = 1
 """
 
 
 def fill(path: Path, events: int) -> None:
-    """Create a store of `count` events in `path`, by SQLite alone."""
+    """Create a store of so many events in `path`, by SQLite alone."""
     with closing(open_store(path)) as connection:
         connection.execute("PRAGMA synchronous=OFF")  # nothing here must outlive a power cut
         connection.execute("create temp table texts (text)")
@@ -67,12 +67,12 @@ def fill(path: Path, events: int) -> None:
         connection.executemany("insert into texts values (?)", texts)
         for first in range(0, events, BLOCK):
             connection.execute(FILL, {"first": first, "last": first + BLOCK - 1})
-        connection.create_function("folded", 5, folded)
+        connection.create_function("projection", 5, projection)
         connection.execute(CREATE)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def folded(
+def projection(
     conversation_id: str, position: int, channel: str, session_id: str, created_at: int
 ) -> bytes:
     """Return the state that such a conversation has."""
@@ -95,7 +95,7 @@ def folded(
 
 
 def message_paths(store: Path, count: int, chosen: random.Random) -> list[str]:
-    """Request full pages of messages, in conversations and at places picked at random."""
+    """Return paths of full pages of messages, in conversations and at places picked at random."""
     with closing(sqlite3.connect(store)) as connection:
         ids = [row[0] for row in connection.execute("select conversation_id from conversations")]
     return [
@@ -106,7 +106,7 @@ def message_paths(store: Path, count: int, chosen: random.Random) -> list[str]:
 
 
 def list_paths(events: int, count: int, chosen: random.Random) -> list[str]:
-    """Request pages of conversations, before positions picked at random."""
+    """Return paths of pages of conversations, before positions picked at random."""
     return [
         f"/v1/conversations?limit={PAGE}&cursor={to_cursor(chosen.randint(CONVERSATIONS, events))}"
         for _ in range(count)
