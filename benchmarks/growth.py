@@ -32,7 +32,7 @@ from benchmarks.synthetic import (
     text,
     uuid7,
 )
-from ingest.contract import SCHEMA
+from ingest.arrow_schema import SCHEMA
 from ingest.events.draft import Draft
 from ingest.lake.segments import Lake
 from warehouse import build

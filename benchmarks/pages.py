@@ -59,7 +59,7 @@ from events where sequence = 1
 
 
 def fill(path: Path, events: int) -> None:
-    """Create a store of so many events in `path`, by SQLite alone."""
+    """Create a store with `events` rows in `path`, by SQLite alone."""
     with closing(open_store(path)) as connection:
         connection.execute("PRAGMA synchronous=OFF")  # nothing here must outlive a power cut
         connection.execute("create temp table texts (text)")

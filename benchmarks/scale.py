@@ -27,7 +27,8 @@ import typer
 from benchmarks.growth import IDS
 from benchmarks.synthetic import Fold, as_table
 from convolake.simulate import history
-from ingest.contract import SCHEMA, to_micros
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import to_micros
 from ingest.events.draft import Draft
 from ingest.lake.segments import Lake
 from warehouse import build

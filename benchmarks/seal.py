@@ -18,7 +18,7 @@ from benchmarks.against_dlt import compare
 from benchmarks.batch import INSERT, open_store
 from benchmarks.paired import Figure, Goal, Size, alternate
 from benchmarks.synthetic import as_json, history
-from ingest.contract import SCHEMA
+from ingest.arrow_schema import SCHEMA
 from ingest.lake.log_reader import LogReader, SqliteLog
 from ingest.lake.sealer import Sealer
 from ingest.lake.segments import Lake

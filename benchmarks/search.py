@@ -18,7 +18,7 @@ import typer
 
 from benchmarks.scale import MONTH, LongLake, bytes_of, copied, month
 from convolake.search_index import Hit, Scope, SearchIndex
-from ingest.contract import SCHEMA
+from ingest.arrow_schema import SCHEMA
 
 READS = 40
 MONTHS = 12

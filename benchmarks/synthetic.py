@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 import pyarrow as pa
 
-from ingest.contract import SCHEMA, from_micros, to_micros
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import from_micros, to_micros
 from ingest.events.conversation_state import Conversation
 from ingest.events.decide import decide
 from ingest.events.draft import Draft

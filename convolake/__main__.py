@@ -11,6 +11,10 @@ import sys
 def main() -> None:
     """Run the command line. Exit with 1 and one line for an expected error, with 130 for Ctrl-C."""
     try:
+        if sys.argv[1:] == ["api"]:
+            from convolake.api_service import run
+
+            sys.exit(run())
         from convolake.cli import app
 
         app()

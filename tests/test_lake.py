@@ -13,7 +13,8 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.contract import SCHEMA, from_micros, manifest_path
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import from_micros, manifest_path
 from ingest.lake import sealer
 from ingest.lake.lock import take_lock
 from ingest.lake.log_reader import LogReader, open_log

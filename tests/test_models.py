@@ -8,7 +8,8 @@ import pytest
 import sqlglot
 import yaml
 
-from ingest.contract import COLUMNS, SCHEMA
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import COLUMNS
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_conversation, rows_of
 from warehouse.incremental import MODELLED_EVENTS

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 from sqlglot import exp
 
-from ingest.contract import SCHEMA
+from ingest.arrow_schema import SCHEMA
 from ingest.manifest import Segment
 from warehouse.ledger import Span
 from warehouse.model import LATER_EVENTS, SOURCE, Model, source_query

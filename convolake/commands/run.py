@@ -1,4 +1,4 @@
-"""`up`, `serve`: an installation as one foreground program; `api`, `lake`: its processes."""
+"""`up`, `serve`: an installation as one foreground program; `lake`: one of its processes."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ import typer
 
 from convolake.console import print_line, report_errors
 from convolake.supervisor import Service, ServiceFailedError, Supervisor
-from ingest.api.api_process import GROUP_COMMAND, LOG_FORMAT, serve_api
+from ingest.api.api_process import LOG_FORMAT
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 
@@ -58,17 +58,6 @@ def serve(
     settings = Settings()
     with report_errors(AddressError, ServiceFailedError):
         _run(settings, log_services(settings, with_lake=lake))
-
-
-@app.command(hidden=True)
-def api() -> None:
-    """Run the API process, or a group of them if the setting says so."""
-    settings = Settings()
-    if settings.workers > 1:  # it needs nothing that this command line has loaded
-        os.execv(GROUP_COMMAND[0], GROUP_COMMAND)  # noqa: S606 (our own command)
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    if not serve_api(settings):
-        raise typer.Exit(3)
 
 
 @app.command(hidden=True)

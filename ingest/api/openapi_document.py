@@ -7,11 +7,10 @@ scheme, and patterns in ECMA-262 instead of Python's dialect.
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from ingest.contract import COLUMNS
+from ingest.contract import COLUMNS, ColumnType
 from ingest.delivery.destinations.webhook import DeliveryBody
 
 Schema = dict[str, Any]
@@ -98,12 +97,16 @@ def event_columns() -> dict[str, Schema]:
     }
 
 
-def _column(kind: pa.DataType) -> Schema:
-    if pa.types.is_timestamp(kind):
-        return {"type": "string", "format": "date-time"}
-    if pa.types.is_boolean(kind):
-        return {"type": "boolean"}
-    return {"type": "integer"} if pa.types.is_integer(kind) else {"type": "string"}
+def _column(kind: ColumnType) -> Schema:
+    match kind:
+        case "string":
+            return {"type": "string"}
+        case "int16" | "int64":
+            return {"type": "integer"}
+        case "bool":
+            return {"type": "boolean"}
+        case "timestamp[us, tz=UTC]":
+            return {"type": "string", "format": "date-time"}
 
 
 def _event() -> Schema:

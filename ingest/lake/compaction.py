@@ -16,7 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.contract import SCHEMA, manifest_path
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import manifest_path
 from ingest.lake.segments import PARQUET, Lake, compacted_path, partial_path, sync
 from ingest.manifest import Segment, is_intact, read_manifest
 

@@ -12,7 +12,8 @@ import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
-from ingest.contract import COLUMNS, SCHEMA, Cursor
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import COLUMNS, Cursor
 from ingest.log.storage.engine import is_multi_writer, open_engine
 from ingest.settings import Settings
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.contract import SCHEMA, from_micros, manifest_path, segment_path
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import from_micros, manifest_path, segment_path
 from ingest.manifest import Segment, file_sha256, read_manifest, sealed_cursor
 
 DICTIONARY = [

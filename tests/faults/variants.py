@@ -68,8 +68,8 @@ def jump_with_the_clock() -> None:
     offset = Path(os.environ["JUMP_FILE"])
     create = app.create_app
 
-    def jumping(settings: Any) -> Any:
-        return create(settings, lambda: wall_clock() + int(offset.read_text()) * 1_000_000)
+    def jumping(settings: Any, **more: Any) -> Any:
+        return create(settings, lambda: wall_clock() + int(offset.read_text()) * 1_000_000, **more)
 
     app.create_app = jumping  # type: ignore[assignment]
 
@@ -107,8 +107,12 @@ if __name__ == "__main__":
         from ingest.api import writer_process
 
         writer_process.main(*map(int, sys.argv[3:]))
+    elif command == "api":
+        from convolake.api_service import run
+
+        also_in_the_writer(which)
+        sys.exit(run())
     else:
         from convolake.cli import app as command_line
 
-        also_in_the_writer(which)
         command_line(sys.argv[2:])

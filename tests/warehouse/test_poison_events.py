@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from convolake.verify import verify
-from ingest.contract import SCHEMA, from_micros
+from ingest.arrow_schema import SCHEMA
+from ingest.contract import from_micros
 from ingest.lake.segments import Lake
 from ingest.manifest import read_manifest
 from tests.adbc_process import run_in_adbc_process

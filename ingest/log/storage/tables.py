@@ -6,7 +6,6 @@ Arrow without a conversion.
 
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from ingest.contract import COLUMNS
+from ingest.contract import COLUMNS, ColumnType
 
 metadata = MetaData()
 
@@ -36,15 +35,19 @@ NOT_NULL = frozenset(
 )  # fmt: skip
 
 
-def _sql_type(column: pa.DataType) -> TypeEngine[Any]:
-    if pa.types.is_int16(column):
-        return SmallInteger()
-    if pa.types.is_boolean(column):
-        return Boolean(create_constraint=False)
-    return Text() if pa.types.is_string(column) else BigInteger()
+def _sql_type(column: ColumnType) -> TypeEngine[Any]:
+    match column:
+        case "string":
+            return Text()
+        case "int16":
+            return SmallInteger()
+        case "bool":
+            return Boolean(create_constraint=False)
+        case "int64" | "timestamp[us, tz=UTC]":
+            return BigInteger()
 
 
-def _event_column(name: str, column: pa.DataType) -> "Column[Any]":
+def _event_column(name: str, column: ColumnType) -> "Column[Any]":
     if name in ("shard", "position"):
         return Column(name, _sql_type(column), primary_key=True, autoincrement=False)
     return Column(name, _sql_type(column), nullable=name not in NOT_NULL)
