@@ -4,13 +4,14 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from ingest.api.batching_transport import BatchingTransport
 from ingest.delivery.live.protocol import (
     MAX_CLIENT_FRAME_BYTES,
     PING_SECONDS,
@@ -34,7 +35,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time-out of the head."""
-        super().connection_made(transport)
+        super().connection_made(BatchingTransport(transport, self.loop))  # type: ignore[arg-type]
         self._deadline = self.loop.time() + HEADER_TIMEOUT_SECONDS
         self._check_deadline()
 
@@ -56,6 +57,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Stop the time-out: the socket has its own pings."""
         self._cancel_timer()
+        self.transport = cast("BatchingTransport", self.transport).transport
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
