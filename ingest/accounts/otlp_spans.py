@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import ClauseElement, Engine, bindparam, delete, select, tuple_, update
+from sqlalchemy import ClauseElement, ColumnElement, Engine, and_, bindparam, delete, select, update
 
 from ingest.accounts.insert_once import insert_once
 from ingest.bots.otlp.grouping import Sender, TraceFacts, WaitingSpan
@@ -71,20 +71,17 @@ def find_waiting(engine: Engine) -> list[WaitingSpan]:
         ]
 
 
-def find_traces(engine: Engine, trace_ids: Sequence[str]) -> Mapping[tuple[str, str], TraceFacts]:
-    """Return the facts of traces, by source and id."""
+def find_traces(
+    engine: Engine, spans: Sequence[WaitingSpan]
+) -> Mapping[tuple[str, str], TraceFacts]:
+    """Return the facts of the traces of spans, by source and id."""
     table = otlp_spans
-    columns = (table.c.source, table.c.trace_id, table.c.conversation_id, table.c.is_root)
+    columns = (table.c.trace_id, table.c.conversation_id, table.c.is_root)
     facts: dict[tuple[str, str], TraceFacts] = defaultdict(TraceFacts)
     with engine.connect() as connection:
-        for some in _parts(trace_ids):
-            query = (
-                select(*columns)
-                .distinct()
-                .where(table.c.trace_id.in_(some))
-                .order_by(table.c.conversation_id)
-            )
-            for source, trace_id, conversation_id, is_root in connection.execute(query):
+        for source, are_these in _of_traces(spans):
+            query = select(*columns).distinct().where(are_these).order_by(table.c.conversation_id)
+            for trace_id, conversation_id, is_root in connection.execute(query):
                 found = facts[source, trace_id]
                 found.has_root = found.has_root or bool(is_root)
                 if conversation_id is not None and conversation_id not in found.conversations:
@@ -95,15 +92,31 @@ def find_traces(engine: Engine, trace_ids: Sequence[str]) -> Mapping[tuple[str, 
 def read_spans(engine: Engine, spans: Sequence[WaitingSpan]) -> list[Record]:
     """Return the content of spans, in any order."""
     table = otlp_spans
+    wanted = {(each.sender.source, each.trace_id, each.row_id) for each in spans}
     found: list[Record] = []
     with engine.connect() as connection:
-        for some in _parts(spans):
-            keys = [(each.sender.source, each.trace_id, each.row_id) for each in some]
-            query = select(table.c.body).where(
-                tuple_(table.c.source, table.c.trace_id, table.c.span_id).in_(keys)
-            )
-            found += [_DECODER.decode(row[0]) for row in connection.execute(query)]
+        for source, are_these in _of_traces(spans):
+            query = select(table.c.trace_id, table.c.span_id, table.c.body).where(are_these)
+            found += [
+                _DECODER.decode(body)
+                for trace_id, row_id, body in connection.execute(query)
+                if (source, trace_id, row_id) in wanted
+            ]
     return found
+
+
+def _of_traces(spans: Iterable[WaitingSpan]) -> Iterator[tuple[str, ColumnElement[bool]]]:
+    """Yield conditions for all rows of the traces of spans, each with its source.
+
+    SQLite finds rows by the first columns of the primary key, but not by a list of whole keys: it would read the
+    whole table for each conversation.
+    """
+    traces: dict[str, dict[str, None]] = defaultdict(dict)
+    for each in spans:
+        traces[each.sender.source][each.trace_id] = None
+    for source, ids in traces.items():
+        for some in _parts(list(ids)):
+            yield source, and_(otlp_spans.c.source == source, otlp_spans.c.trace_id.in_(some))
 
 
 _CONVERTED = (

@@ -134,9 +134,7 @@ class OtlpIntake:
         """Return the conversations that may be converted, and whether other spans wait."""
         now = self._clock()  # before the spans are read: none is missing that came by then
         waiting = otlp_spans.find_waiting(self._engine)
-        traces = otlp_spans.find_traces(
-            self._engine, list(dict.fromkeys(each.trace_id for each in waiting))
-        )
+        traces = otlp_spans.find_traces(self._engine, waiting)
         due = due_groups(waiting, traces, self._settle, now)
         is_left = sum(len(each.spans) for each in due) < len(waiting) or (
             len(waiting) == otlp_spans.READ_AT_ONCE
