@@ -19,7 +19,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -205,7 +204,7 @@ def unblock_next(destination_id: str, ordering_key: str, now: int) -> ClauseElem
     """Make the next waiting delivery of a key due, if there is one."""
     behind = webhook_queue.alias()
     first = (
-        select(behind.c.shard, behind.c.position)
+        select(behind)
         .where(
             behind.c.webhook_id == destination_id,
             behind.c.ordering_key == ordering_key,
@@ -214,11 +213,14 @@ def unblock_next(destination_id: str, ordering_key: str, now: int) -> ClauseElem
         .order_by(behind.c.shard, behind.c.position)
         .limit(1)
     )
+    # Column by column: for a pair, SQLite would read every delivery of the destination that waits.
+    shard, position = (first.with_only_columns(behind.c[name]) for name in ("shard", "position"))
     return (
         update(webhook_queue)
         .where(
             _Q.webhook_id == destination_id,
-            tuple_(_Q.shard, _Q.position).in_(first),
+            _Q.shard == shard.scalar_subquery(),
+            _Q.position == position.scalar_subquery(),
             _Q.next_attempt_at.is_(None),
         )
         .values(next_attempt_at=now)
