@@ -11,12 +11,16 @@ class Recorder(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1)})
         self.sent: list[bytes | str] = []
+        self.is_lost = False
 
     def write(self, data: "bytes | bytearray | memoryview") -> None:
         self.sent.append(bytes(data))
 
     def close(self) -> None:
         self.sent.append("closed")
+
+    def is_closing(self) -> bool:
+        return self.is_lost
 
 
 def test_head_and_body_are_sent_at_once_and_the_next_turn_separately() -> None:
@@ -44,6 +48,17 @@ def test_what_was_written_is_sent_before_the_end() -> None:
         return recorder.sent
 
     assert asyncio.run(main()) == [b"head,body", "closed"]
+
+
+def test_nothing_is_written_to_a_client_that_went_away_meanwhile() -> None:
+    async def main() -> list[bytes | str]:
+        recorder = Recorder()
+        BatchingTransport(recorder, asyncio.get_running_loop()).write(b"head")
+        recorder.is_lost = True
+        await asyncio.sleep(0)
+        return recorder.sent
+
+    assert asyncio.run(main()) == []
 
 
 def test_everything_else_is_the_transports_own() -> None:

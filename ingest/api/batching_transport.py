@@ -33,6 +33,6 @@ class BatchingTransport:
         return getattr(self.transport, name)
 
     def _flush(self) -> None:
-        if self._unsent:
-            self.transport.write(b"".join(self._unsent))
-            self._unsent.clear()
+        unsent, self._unsent = self._unsent, []
+        if unsent and not self.transport.is_closing():  # the client may have gone meanwhile
+            self.transport.write(b"".join(unsent))
