@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import duckdb
@@ -28,7 +29,7 @@ class Watched:
         """Run a statement; seconds of equal ones add up."""
         started = time.process_time()
         found = self._con.execute(query, *parameters)
-        name = " ".join(_COMMENT.sub(" ", query).split())[:LONGEST_NAME].replace("|", "¦")
+        name = shorten(_COMMENT.sub(" ", query), LONGEST_NAME, placeholder=" …").replace("|", "¦")
         self._spent[name] = self._spent.get(name, 0.0) + time.process_time() - started
         return found
 
