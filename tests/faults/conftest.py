@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ingest.settings import Settings
+from tests.factories import free_port
 from tests.faults.proof import FAULTS, Finding, commit
 
 Found = Callable[..., None]
@@ -19,6 +21,12 @@ RESULTS = os.environ.get("PROVE") or None
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name): holds a promise while this breaks")
     config.addinivalue_line("markers", "control(name): must fail where the fault's test holds")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An installation on a free port, in a folder that also gets the logs of its processes."""
+    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -18,18 +17,13 @@ from ingest.clock import wall_clock
 from ingest.log.cursor import encode_cursor
 from ingest.settings import Settings
 from tests.api_server import wait_until
-from tests.factories import Clock, Record, free_port
+from tests.factories import Clock, Record
 from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import CONVERSATIONS, Load, open_conversations, running
 from tests.webhook_receiver import Receiver, webhook_receiver
 
 NEAR = '["127.0.0.0/8"]'
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def positions(settings: Settings) -> dict[str, list[int]]:

@@ -6,7 +6,6 @@ The kernel marks the pages of a failed fsync as clean: the next fsync succeeds a
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -16,7 +15,7 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.api_server import wait_until
-from tests.factories import free_port, make_event
+from tests.factories import make_event
 from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import has_child, open_conversations, running, writer_of
@@ -26,11 +25,6 @@ from tests.faults.writing import Writer
 pytestmark = [needs_strace, pytest.mark.timeout(900)]
 
 EVENTS = 30
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def write_while_fsync_fails(

@@ -4,7 +4,6 @@ import random
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,15 +11,10 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client, ClientError
 from ingest.clock import wall_clock
 from ingest.settings import Settings
-from tests.factories import Clock, Record, free_port, make_event
+from tests.factories import Clock, Record, make_event
 from tests.faults.checker import AcknowledgedEvents, check
 from tests.faults.conftest import Found
 from tests.faults.processes import Load, open_conversations, running
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def kill_under_load(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,7 +19,7 @@ from ingest.clock import wall_clock
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import wait_until
-from tests.factories import free_port, make_event
+from tests.factories import make_event
 from tests.faults.checker import AcknowledgedEvents, Verdict, check
 from tests.faults.conftest import Found
 from tests.faults.processes import running
@@ -43,11 +42,6 @@ DESK = "desk"
 
 DOWN = {"ConnectError", "ReadError", "RemoteProtocolError"}
 """What a client gets while no server answers."""
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 class Posting(threading.Thread):

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -21,7 +20,7 @@ from ingest.clock import wall_clock
 from ingest.egress import signing
 from ingest.settings import Settings
 from tests.api_server import wait_until
-from tests.factories import Clock, Record, free_port, make_event
+from tests.factories import Clock, Record, make_event
 from tests.faults.conftest import Found
 from tests.faults.processes import running
 from tests.webhook_receiver import Delivery, Receiver, webhook_receiver
@@ -34,11 +33,6 @@ MESSAGES = 160
 
 ANSWER_SECONDS = 0.004
 """Time that the provider takes, so that a kill mostly finds requests on their way."""
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 @dataclass

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -18,7 +17,6 @@ from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.api_server import wait_until
 from tests.cluster.processes import holder_of, workers_of
-from tests.factories import free_port
 from tests.faults.checker import AcknowledgedEvents
 from tests.faults.conftest import Found
 from tests.faults.processes import Load, log_path, open_conversations, running
@@ -28,11 +26,6 @@ WORKERS = 3
 
 TAKEN_OVER_SECONDS = 10.0
 """Another worker leads after half a second; on a machine with much else to do, after 10 s."""
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def kill_workers(

@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import httpx2
@@ -18,7 +17,7 @@ from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
 from tests.api_server import wait_until
-from tests.factories import free_port, make_event
+from tests.factories import make_event
 from tests.faults.checker import AcknowledgedEvents, Verdict, check
 from tests.faults.conftest import Found
 from tests.faults.processes import (
@@ -36,11 +35,6 @@ DRAIN_SECONDS = 5.0
 
 STARTED_AND_WAITS_SECONDS = 12.0
 """An API has started by then, and one that finds another API at work has ended."""
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "place" / "data", port=free_port())
 
 
 def kill_writers(
