@@ -3,11 +3,8 @@
 import logging
 import os
 
-from ingest.api.api_process import GROUP_COMMAND, LOG_FORMAT, serve_api
+from ingest.api.api_process import CANNOT_START, GROUP_COMMAND, LOG_FORMAT, serve_api
 from ingest.settings import Settings
-
-NOT_STARTED = 3
-"""Exit code of an API that did not start."""
 
 
 def run() -> int:
@@ -16,4 +13,4 @@ def run() -> int:
     if settings.workers > 1:
         os.execv(GROUP_COMMAND[0], GROUP_COMMAND)  # noqa: S606 (our own command)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    return 0 if serve_api(settings) else NOT_STARTED
+    return 0 if serve_api(settings) else CANNOT_START

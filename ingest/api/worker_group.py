@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from ingest.api import log_access
-from ingest.api.api_process import LOG_FORMAT, SHARED, WORKER_COMMAND, bind_shared, find_addresses
+from ingest.api.api_process import (
+    CANNOT_START,
+    LOG_FORMAT,
+    SHARED,
+    WORKER_COMMAND,
+    bind_shared,
+    find_addresses,
+)
 from ingest.api.heartbeat import wait_until_it_hangs
 from ingest.api.log_access import LogBehindLakeError, prepare_store
 from ingest.log.process_writer import WriterStart
@@ -34,9 +41,6 @@ ADDRESS_WAIT_SECONDS = 1.0
 FAILED_STARTS = 5
 FAILED_STARTS_SECONDS = 60.0
 """After this number of workers that failed within this time, the group ends: they would never start."""
-
-CANNOT_START = 3
-"""Exit code of a group whose workers do not start; also that of an API that does not start."""
 
 
 def run_workers(settings: Settings) -> int:

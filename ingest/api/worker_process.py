@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
-from ingest.api.api_process import LOG_FORMAT, bind_shared, serve_api
+from ingest.api.api_process import CANNOT_START, LOG_FORMAT, bind_shared, serve_api
 from ingest.api.log_access import Seat
 from ingest.settings import Settings
 
@@ -43,4 +43,4 @@ def _stop_with(group: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main(*map(int, sys.argv[1:])) else 3)
+    sys.exit(0 if main(*map(int, sys.argv[1:])) else CANNOT_START)

@@ -109,9 +109,16 @@ def _process(settings: Settings, port: int, workers: int) -> Iterator["subproces
     }
     command = [sys.executable, "-m", "convolake", "api"]
     running = subprocess.Popen(command, env=variables, start_new_session=True)
-    try:
+    with killed_at_the_end(running):
         yield running
+
+
+@contextmanager
+def killed_at_the_end(leader: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Kill a process and its group when the block ends."""
+    try:
+        yield
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+            os.killpg(leader.pid, signal.SIGKILL)
+        leader.wait()

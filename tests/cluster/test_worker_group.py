@@ -15,9 +15,9 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from ingest.api.api_process import bind_shared
+from ingest.api.api_process import CANNOT_START, bind_shared
 from ingest.api.log_access import WRITER_COMMAND
-from ingest.api.worker_group import CANNOT_START, WorkerGroup, reserve_addresses
+from ingest.api.worker_group import WorkerGroup, reserve_addresses
 from ingest.log.process_writer import WriterStart
 from ingest.log.writer_host import WriterHost
 from ingest.settings import Settings

@@ -1,13 +1,11 @@
 """The real API and lake as processes of their own, and clients that write to them."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +13,7 @@ from ingest.client import Client, ClientError
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.api_server import environment_of_an_installation, wait_until
-from tests.cluster.processes import workers_of
+from tests.cluster.processes import killed_at_the_end, workers_of
 from tests.factories import Clock, Record, make_event
 from tests.faults.checker import AcknowledgedEvents
 
@@ -49,11 +47,9 @@ def running(
             start_new_session=True,
         )
     try:
-        yield process
+        with killed_at_the_end(process):
+            yield process
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         wait_until(lambda: not _members(process.pid), 20, "the end of the writer's process")
 
 

@@ -45,15 +45,21 @@ class Raw:
         return found
 
 
+async def send_more_than_a_socket_takes(opened: Opened) -> Raw:
+    """Commit 802 events while an API does not read; return its end of the socket."""
+    await opened.send(create())
+    stuck = Raw(opened, 0)
+    for number in range(40):
+        large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
+        await asyncio.wait_for(opened.send(*large), 10)
+    return stuck
+
+
 def test_an_api_that_does_not_read_delays_no_other(settings: Settings) -> None:
     """More is committed than its socket takes; when it reads again, it has missed nothing."""
 
     async def work(opened: Opened) -> list[int | None]:
-        await opened.send(create())
-        stuck = Raw(opened, 0)
-        for number in range(40):
-            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
-            await asyncio.wait_for(opened.send(*large), 10)
+        stuck = await send_more_than_a_socket_takes(opened)
         with stuck.connection:
             found: list[int | None] = []
             while len(found) < 802:
@@ -67,11 +73,7 @@ def test_an_api_that_never_reads_is_disconnected_and_asks_again_for_what_it_miss
     settings: Settings,
 ) -> None:
     async def work(opened: Opened) -> list[int | None]:
-        await opened.send(create())
-        stuck = Raw(opened, 0)
-        for number in range(40):
-            large = [say(f"{number}-{each}", text="x" * 4_000) for each in range(20)]
-            await asyncio.wait_for(opened.send(*large), 10)
+        stuck = await send_more_than_a_socket_takes(opened)
         with stuck.connection:
             found = stuck.receive_until_closed()
         assert 2 < len(found) < 802
