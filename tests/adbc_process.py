@@ -4,11 +4,13 @@ ADBC carries its own SQLite. Two copies of SQLite in one process on one file can
 other's locks, so in tests as in production the writer's process never reads with it.
 """
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from functools import cache, partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import ParamSpec, TypeVar
 
 import adbc_driver_manager
@@ -26,7 +28,19 @@ T = TypeVar("T")
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_its_parent)
+
+
+def _end_with_its_parent() -> None:
+    """End this process when the process of the tests has ended, also without notice: its queue stays open."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def run_in_adbc_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
