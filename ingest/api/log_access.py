@@ -139,7 +139,9 @@ def open_writer(
         from ingest.cluster.commit_follower import CommitFollower
 
         head = queries.head(engine)
-        peers = CommitFollower(settings.database_url, engine, head, publish, on_message)
+        peers = CommitFollower(
+            settings.database_url, engine, log.store.writer_id, head, publish, on_message
+        )
         return _thread_writer(log, settings, translator, clock, new_id, peers.on_commit), peers
     if settings.writer == "thread":
         return _thread_writer(log, settings, translator, clock, new_id, publish), None

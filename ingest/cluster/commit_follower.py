@@ -41,13 +41,18 @@ class CommitFollower:
         self,
         url: str,
         engine: Engine,
+        writer_id: str,
         cursor: Cursor,
         publish: Callable[[Sequence[StoredEvent]], None],
         on_message: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`publish` receives events after `cursor`, `on_message` the messages of other processes."""
+        """`publish` receives events after `cursor`, `on_message` the messages of other processes.
+
+        `writer_id` is that of this process's writer, whose commits reach `on_commit`.
+        """
         self._url = url
         self._engine = engine
+        self._writer_id = writer_id
         self._cursor = cursor
         self._publish = publish
         self._on_message = on_message
@@ -121,7 +126,9 @@ class CommitFollower:
     def _take(self, told: psycopg.Notify) -> None:
         try:
             if told.channel == COMMIT_CHANNEL:
-                self._woken.set()
+                # The events of an own commit come without a read. Should they not, the log is polled anyway.
+                if told.payload.partition(" ")[0] != self._writer_id:
+                    self._woken.set()
                 return
             name, text = json.loads(told.payload)
             if name != self._name:

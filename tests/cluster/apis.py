@@ -37,6 +37,8 @@ def several_apis(
             own = clock if isinstance(clock, Clock) else Clock()
             apis.append(Installation(url, key, settings, own))
             stack.enter_context(apis[-1].http)
+        for each in apis:
+            each.http.get("/readyz")  # it is answered when the API has started
         yield apis
 
 

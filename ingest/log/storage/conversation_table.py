@@ -1,7 +1,6 @@
 """The rows of conversations: their states, cached for the writer, and the columns by which they are found."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 from cachetools import LRUCache
@@ -10,10 +9,12 @@ from sqlalchemy import Engine
 from ingest.errors import UnreadableStateError
 from ingest.events.conversation_state import Conversation, encode_state
 from ingest.events.timers import next_check_at
+from ingest.log.storage.many_rows import ManyRows, Row
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.statements import Execute, Statements
 
-ExecuteMany = Callable[[str, list[tuple[Any, ...]]], None]
+ExecuteMany = Callable[[str, list[Row]], None]
+WriteRows = Callable[[ManyRows, Sequence[Row]], None]
 
 CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
@@ -37,13 +38,19 @@ class ConversationTable:
     """Reads and writes the states of conversations on the connection of the store."""
 
     def __init__(
-        self, engine: Engine, sql: Statements, execute: Execute, execute_many: ExecuteMany
+        self,
+        engine: Engine,
+        sql: Statements,
+        execute: Execute,
+        execute_many: ExecuteMany,
+        write_rows: WriteRows,
     ) -> None:
         """Start with an empty cache. `engine` reads the events of a state that is damaged."""
         self._engine = engine
         self._sql = sql
         self._execute = execute
         self._execute_many = execute_many
+        self._write_rows = write_rows
         self._cache: LRUCache[str, CachedConversation] = LRUCache(CACHED_STATES)
 
     def clear_cache(self) -> None:
@@ -110,8 +117,8 @@ class ConversationTable:
     def _update_conversations(
         self, states: Sequence[Conversation], keyed: set[str], now: int
     ) -> None:
-        self._execute_many(
-            self._sql.update_state,
+        self._write_rows(
+            self._sql.update_states,
             [
                 (
                     each.state,

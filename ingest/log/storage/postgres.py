@@ -4,6 +4,7 @@ A commit holds an advisory lock from its first read to its end, so positions and
 become visible in order, whichever process writes.
 """
 
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ WRITE_LOCK = 0x636F6E766F
 """The advisory lock that a commit holds."""
 
 COMMIT_CHANNEL = "convolake_log"
-"""Channel on which each commit notifies all processes."""
+"""Channel on which each commit notifies all processes: `<writer_id> <position>`."""
 
 _CONNECT: dict[str, Any] = {
     "application_name": "convolake",
@@ -37,7 +38,11 @@ SESSION_SETTINGS = """
 """
 """Settings of the server's side: a process that died or hangs in a commit releases the lock."""
 
-_WRITING = "set enable_seqscan = off"
+_WRITING = """
+    select set_config(name, 'off', false) from (values
+        ('enable_seqscan'), ('enable_hashjoin'), ('enable_mergejoin')
+    ) as settings (name)
+"""
 """Plans without sequential scans: every query of the writer has an index. Cached plans from the time when the tables
 were small would read them completely: 421 messages a second after some seconds, instead of 1,967.
 """
@@ -62,21 +67,53 @@ def connect_args(url: str) -> dict[str, Any]:
 
 
 class PostgresDatabase:
-    """PostgreSQL: every process writes, one at a time."""
+    """PostgreSQL: every process writes, one at a time.
+
+    A commit waits for three answers of the server, whatever it writes: one to its lock, one to what it reads,
+    one to its writes together. With an answer for each statement there were ten.
+    """
 
     multi_writer = True
+
+    def __init__(self) -> None:
+        """Start without a transaction."""
+        self._pipeline = ExitStack()
 
     def acquire_write_lock(self, cursor: Any) -> None:
         """Take the advisory lock: later reads in this transaction see the newest commit."""
         cursor.execute("select pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
-    def notify(self, cursor: Any, position: int) -> None:
+    def begin(self, connection: Any, cursor: Any) -> None:
+        """Begin a transaction in a pipeline: an error of a statement is raised by the next read, or by the commit."""
+        self._pipeline.enter_context(connection.driver_connection.pipeline())
+        # Read committed, whatever the database's default: a read after the lock must see the newest commit.
+        cursor.execute("begin isolation level read committed read write")
+        self.acquire_write_lock(cursor)
+
+    def notify(self, cursor: Any, writer_id: str, position: int) -> None:
         """Notify on commit only."""
-        cursor.execute("select pg_notify(%s, %s)", (COMMIT_CHANNEL, str(position)))
+        cursor.execute("select pg_notify(%s, %s)", (COMMIT_CHANNEL, f"{writer_id} {position}"))
+
+    def commit(self, connection: Any, cursor: Any) -> None:
+        """Send the commit with the writes, and wait for all of them. The server skips it if one of them failed."""
+        cursor.execute("commit")
+        self._pipeline.close()
+        if cursor.statusmessage != "COMMIT":
+            raise UncommittedError(f"PostgreSQL answered {cursor.statusmessage} to a commit")
+
+    def rollback(self, connection: Any) -> None:
+        """Read the answers that are left, and undo the transaction."""
+        with suppress(psycopg.Error):
+            self._pipeline.close()
+        connection.rollback()
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Return False: the next commit starts with a read of the true state."""
         return False
+
+
+class UncommittedError(RuntimeError):
+    """The server rolled a transaction back that it was told to commit."""
 
 
 class _Text(StrDumper):

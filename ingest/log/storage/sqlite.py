@@ -14,8 +14,19 @@ class SqliteDatabase:
     def acquire_write_lock(self, cursor: Any) -> None:
         """Do nothing: no other process writes."""
 
-    def notify(self, cursor: Any, position: int) -> None:
+    def begin(self, connection: Any, cursor: Any) -> None:
+        """Do nothing: the driver begins a transaction with the first write."""
+
+    def notify(self, cursor: Any, writer_id: str, position: int) -> None:
         """Do nothing: no other process listens."""
+
+    def commit(self, connection: Any, cursor: Any) -> None:
+        """Commit, with a flush."""
+        connection.commit()
+
+    def rollback(self, connection: Any) -> None:
+        """Undo the transaction."""
+        connection.rollback()
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Return whether a failed commit leaves the disk in an unknown state: all errors but a full disk or a lock."""

@@ -22,7 +22,9 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
+from ingest.log.storage.many_rows import insert_many, update_many
 from ingest.log.storage.tables import (
     HAS_AGENT,
     NAMED_MESSAGE,
@@ -163,7 +165,7 @@ class Statements:
         self.last_position = sql(last)
         waiting = select(func.count()).select_from(parked_events).scalar_subquery()
         self.last_position_and_parked = sql(last.add_columns(waiting))
-        self.insert_event = sql(insert(events))
+        self.insert_events = insert_many(dialect, events)
         self.find_events = Lookup(
             dialect,
             select(
@@ -177,7 +179,7 @@ class Statements:
         self._messages(dialect, sql)
         self._contacts(dialect, sql)
         self._parked(dialect, sql)
-        self._ingest_stats(sql)
+        self._ingest_stats(dialect, sql)
         self.delete_states = [sql(delete(each)) for each in DERIVED]
 
     def _conversations(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
@@ -200,7 +202,7 @@ class Statements:
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
-        self.update_state = _update(sql, UPDATED_COLUMNS)
+        self.update_states = update_many(dialect, conversations, UPDATED_COLUMNS, "conversation_id")
         self.update_key = _update(sql, ("conversation_key",))
         self.update_contact_id = _update(sql, ("contact_id",))
         self.update_next_check = _update(sql, ("next_check_at",))
@@ -276,13 +278,17 @@ class Statements:
             )
         )
 
-    def _ingest_stats(self, sql: Callable[[ClauseElement], str]) -> None:
-        self.update_counters = sql(
-            update(ingest_stats)
-            .where(ingest_stats.c.source == bindparam("key"))
-            .values({name: ingest_stats.c[name] + bindparam(name) for name in COUNTER_COLUMNS})
+    def _ingest_stats(self, dialect: Dialect, sql: Callable[[ClauseElement], str]) -> None:
+        upsert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        added = upsert(ingest_stats)
+        self.add_counters = sql(
+            added.on_conflict_do_update(
+                index_elements=[ingest_stats.c.source],
+                set_={
+                    name: ingest_stats.c[name] + added.excluded[name] for name in COUNTER_COLUMNS
+                },
+            )
         )
-        self.insert_counters = sql(insert(ingest_stats))
         self.insert_rejected_event = _insert(sql, rejected_events, REJECTED_EVENT_COLUMNS)
         self.update_replayed = sql(
             update(rejected_events)

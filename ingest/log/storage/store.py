@@ -1,5 +1,6 @@
 """The store of the log for its writer; `queries` reads it for the API."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -25,6 +26,7 @@ from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.contact_table import ContactTable
 from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
+from ingest.log.storage.many_rows import ManyRows, Row
 from ingest.log.storage.state_reader import read_each, read_message
 from ingest.log.storage.statements import Bound, Statement, compiled_statements
 
@@ -35,6 +37,8 @@ class Store:
     def __init__(self, engine: Engine, shard: int = 0) -> None:
         """Open the one connection that writes, and that also checkpoints."""
         self._added = 0
+        self.writer_id = secrets.token_hex(8)
+        """Names this store in the notifications of its commits."""
         self.engine = engine
         self._shard = shard
         self.dialect = engine.dialect
@@ -42,7 +46,7 @@ class Store:
         self._compiler = Compiler(engine.dialect)
         self._sql = compiled_statements(engine.dialect)
         self._conversations = ConversationTable(
-            engine, self._sql, self._execute, self._execute_many
+            engine, self._sql, self._execute, self._execute_many, self._write_rows
         )
         self._contacts = ContactTable(engine, self._sql, self._execute, self._execute_many)
         self._connect()
@@ -53,7 +57,9 @@ class Store:
         if self._database.multi_writer:
             # Nothing is held between commits: `begin` begins a transaction.
             self._connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+        # Results of writes may arrive later than their statements: reads have a cursor of their own.
         self._cursor = self._connection.cursor()
+        self._reading = self._connection.cursor()
         self.is_disconnected = False
 
     def begin(self, position: int) -> int:
@@ -66,9 +72,7 @@ class Store:
             return position
         if self.is_disconnected:
             self._connect()
-        # Read committed, whatever the database's default: a read after the lock must see the newest commit.
-        self._cursor.execute("begin isolation level read committed read write")
-        self._database.acquire_write_lock(self._cursor)
+        self._database.begin(self._connection, self._cursor)
         last, self._parked = self._execute(self._sql.last_position_and_parked, (self._shard,))[0]
         if last != position:
             self._conversations.clear_cache()
@@ -166,7 +170,7 @@ class Store:
     def add_events(self, rows: Sequence[StoredEvent]) -> None:
         """Insert new events."""
         self._added = rows[-1].position if rows else 0
-        self._execute_many(self._sql.insert_event, [msgspec.structs.astuple(row) for row in rows])
+        self._write_rows(self._sql.insert_events, [msgspec.structs.astuple(row) for row in rows])
 
     def save_conversations(
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
@@ -219,11 +223,8 @@ class Store:
 
     def add_counters(self, counts: Mapping[str, IngestCounters]) -> None:
         """Add to the stored counters, by source."""
-        for source, counters in counts.items():
-            values = msgspec.structs.astuple(counters)
-            self._cursor.execute(self._sql.update_counters, (*values, source))
-            if self._cursor.rowcount == 0:
-                self._cursor.execute(self._sql.insert_counters, (source, *values))
+        rows = [(source, *msgspec.structs.astuple(each)) for source, each in counts.items()]
+        self._execute_many(self._sql.add_counters, rows)
 
     def add_rejected_events(self, rejected: Sequence[RejectedEvent]) -> None:
         """Insert rejected events."""
@@ -239,8 +240,7 @@ class Store:
 
     def fetch(self, query: ClauseElement) -> list[Any]:
         """Return the rows of a query outside of the hot path, within the transaction."""
-        self.execute(query)
-        return list(self._cursor.fetchall())
+        return self._execute(*self._compiler.compile(query))
 
     def execute(self, statement: Statement) -> None:
         """Execute a statement outside of the hot path, within the transaction."""
@@ -257,9 +257,9 @@ class Store:
     def commit(self) -> None:
         """Commit the transaction: it is on disk when this returns."""
         if self._added:
-            self._database.notify(self._cursor, self._added)
+            self._database.notify(self._cursor, self.writer_id, self._added)
             self._added = 0
-        self._connection.commit()
+        self._database.commit(self._connection, self._cursor)
 
     def rollback(self) -> None:
         """Undo everything since the last commit, and clear the cache."""
@@ -267,7 +267,7 @@ class Store:
         if self.is_disconnected:
             return
         try:
-            self._connection.rollback()
+            self._database.rollback(self._connection)
         except Exception:
             if not self._database.multi_writer:
                 raise
@@ -286,8 +286,11 @@ class Store:
             self._connection.close()
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        self._cursor.execute(statement, values)
-        return list(self._cursor.fetchall())
+        self._reading.execute(statement, values)
+        return list(self._reading.fetchall())
+
+    def _write_rows(self, statement: ManyRows, rows: Sequence[Row]) -> None:
+        statement.execute(self._cursor, rows)
 
     def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
