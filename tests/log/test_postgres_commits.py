@@ -93,7 +93,7 @@ KILLS = 200
 
 @pytest.mark.long
 def test_whenever_its_connection_is_killed_a_commit_tells_the_truth(settings: Settings) -> None:
-    """Acknowledged events are stored, refused ones are not; nothing is stored twice, and positions have no gap."""
+    """Acknowledged events are stored, failed ones are not; nothing is stored twice, and positions have no gap."""
     sent = 0
     answers: dict[str, object] = {}
     with committer_of(settings) as (committer, _), _killer(settings) as is_over:
@@ -105,12 +105,12 @@ def test_whenever_its_connection_is_killed_a_commit_tells_the_truth(settings: Se
             answers |= dict(zip(ids, results, strict=True))
     stored = stored_ids(settings)
     acknowledged = {key for key, answer in answers.items() if isinstance(answer, list)}
-    refused = {key for key, answer in answers.items() if type(answer) is LogUnavailableError}
+    failed = {key for key, answer in answers.items() if type(answer) is LogUnavailableError}
     unknown = {key for key, answer in answers.items() if type(answer) is OutcomeUnknownError}
     assert len(acknowledged) > KILLS // 4
     assert unknown
     assert acknowledged <= set(stored)
-    assert not refused & set(stored)
+    assert not failed & set(stored)
     assert len(stored) == len(set(stored))
     with psycopg.connect(settings.database_url) as connection:
         found = connection.execute("select max(position), max(sequence) from events").fetchone()

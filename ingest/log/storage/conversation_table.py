@@ -26,10 +26,11 @@ StoredControl = tuple[str | None, int | None]
 class CachedConversation(msgspec.Struct):
     """The state of a conversation, and what the store has of it.
 
-    `stored_control`: `controlling_agent` and `waiting_since`; None if the row is not yet written.
+    `stored_state` is None if the row is not yet written. `stored_control`: `controlling_agent` and `waiting_since`.
     """
 
     state: Conversation
+    stored_state: str | None = None
     stored_check: int | None = None
     stored_control: "StoredControl | None" = None
 
@@ -70,7 +71,7 @@ class ConversationTable:
                 unknown.append(key)
         unreadable: dict[str, UnreadableStateError] = {}
         rows = self._sql.find_states(self._execute, unknown)
-        for conversation_id, projection, stored_check, *stored_control in rows:
+        for conversation_id, projection, stored_state, stored_check, *stored_control in rows:
             try:
                 state = read_conversation(self._engine, conversation_id, projection)
             except UnreadableStateError as error:
@@ -79,7 +80,7 @@ class ConversationTable:
             found[conversation_id] = state
             agent, waiting_since = stored_control
             self._cache[conversation_id] = CachedConversation(
-                state, stored_check, (agent, waiting_since)
+                state, stored_state, stored_check, (agent, waiting_since)
             )
         return found, unreadable
 
@@ -103,7 +104,7 @@ class ConversationTable:
                     each.channel,
                     each.conversation_key,
                     each.contact_id,
-                    each.state,
+                    self._state(each),
                     each.last_sequence,
                     each.session_id,
                     self._next_check_at(each),
@@ -117,11 +118,16 @@ class ConversationTable:
     def _update_conversations(
         self, states: Sequence[Conversation], keyed: set[str], now: int
     ) -> None:
+        changed_states = [
+            (self._state(each), each.conversation_id)
+            for each in states
+            if self._cached(each).stored_state != each.state
+        ]
+        self._execute_many(self._sql.update_state, changed_states)
         self._write_rows(
-            self._sql.update_states,
+            self._sql.update_projections,
             [
                 (
-                    each.state,
                     each.last_sequence,
                     each.session_id,
                     encode_state(each),
@@ -143,12 +149,16 @@ class ConversationTable:
             if self._needs_earlier_check(each, now)
         ]
         self._execute_many(self._sql.update_next_check, checks)
-        changed = [
+        changed_control = [
             (*self._control(each), each.conversation_id)
             for each in states
             if self._cached(each).stored_control != (each.controlling_agent, each.waiting_since)
         ]
-        self._execute_many(self._sql.update_control, changed)
+        self._execute_many(self._sql.update_control, changed_control)
+
+    def _state(self, state: Conversation) -> str:
+        self._cached(state).stored_state = state.state
+        return state.state
 
     def _control(self, state: Conversation) -> StoredControl:
         control = state.controlling_agent, state.waiting_since

@@ -67,9 +67,9 @@ Statement = ClauseElement | Bound | Compiled
 """What a request may run in its commit."""
 
 
-UPDATED_COLUMNS = ("state", "last_sequence", "session_id", "projection")
-"""Columns that change with an event. The others have an index: SQLite writes a page of it whenever their
-column is set, also to the same value.
+UPDATED_COLUMNS = ("last_sequence", "session_id", "projection")
+"""Columns that change with an event. The others have an index, or are in the condition of one: SQLite writes a
+page of it whenever their column is set, also to the same value.
 """
 
 KNOWN_EVENT_COLUMNS = (
@@ -188,6 +188,7 @@ class Statements:
             select(
                 conversations.c.conversation_id,
                 conversations.c.projection,
+                conversations.c.state,
                 conversations.c.next_check_at,
                 conversations.c.controlling_agent,
                 conversations.c.waiting_since,
@@ -202,7 +203,10 @@ class Statements:
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
-        self.update_states = update_many(dialect, conversations, UPDATED_COLUMNS, "conversation_id")
+        self.update_projections = update_many(
+            dialect, conversations, UPDATED_COLUMNS, "conversation_id"
+        )
+        self.update_state = _update(sql, ("state",))
         self.update_key = _update(sql, ("conversation_key",))
         self.update_contact_id = _update(sql, ("contact_id",))
         self.update_next_check = _update(sql, ("next_check_at",))
