@@ -14,7 +14,7 @@ from convolake.simulation.comparison import Result, compare_all
 from convolake.simulation.expected import Rows, expect
 from convolake.simulation.found import Found
 from convolake.simulation.plan import START, Pace
-from convolake.simulation.play import Played, Scene, Stage
+from convolake.simulation.play import Scene, Stage
 from convolake.simulation.schedule import Delivery, Schedule
 from convolake.simulation.warehouse_records import WarehouseRecords
 from ingest.client import Client, ProblemError
@@ -32,9 +32,6 @@ MAX_CUSTOMERS = 100
 
 CUSTOMERS_A_SECOND = 4
 """How many begin in one second, so that a small machine keeps up."""
-
-MARK_SECONDS = 2
-"""Minimum time from an answer to a mark of delivery, which holds for messages up to its own time."""
 
 DIFFERENT_SECONDS = 90_000_000
 """Seconds until the numbers begin again: a phone number has at most 15 digits."""
@@ -57,7 +54,7 @@ def pace_of(now: int, customers: int) -> Pace:
         start=seconds + 2,
         first_customer=(seconds - START) % DIFFERENT_SECONDS * MAX_CUSTOMERS,
         turn_seconds=8,
-        receipt_seconds=range(MARK_SECONDS, 5),
+        receipt_seconds=range(2, 5),
         has_returns=False,
     )
 
@@ -82,8 +79,6 @@ def simulate_running(
         _check_scope(client)
         stage = Stage(scene, client, http, RealClock())
         played = stage.play(schedule.without(is_lost), on_progress)
-        if scene.provider.marks and (late := _lateness(played)) > MARK_SECONDS:
-            on_note(f"calls were up to {late:.0f} s late, so marks of delivery may miss answers")
         expected = expect(scene.provider, scene.plan, schedule, played.done)
         head = decode_cursor(client.ingest_stats().head)
         waiting = _Waiting(on_note, load_seconds, pause)
@@ -115,11 +110,6 @@ def _check_scope(client: Client) -> None:
     except ProblemError as error:
         if error.code != "unknown_contact":
             raise
-
-
-def _lateness(played: Played) -> float:
-    """Return how many seconds after its time the last call of a second was answered, at most."""
-    return max((done - at for at, done in played.done.items()), default=0.0)
 
 
 class _Waiting(Struct, frozen=True):
