@@ -14,7 +14,7 @@ from convolake.simulation.comparison import Result, compare_all
 from convolake.simulation.expected import Rows, expect
 from convolake.simulation.found import Found
 from convolake.simulation.plan import START, Pace
-from convolake.simulation.play import Scene, Stage
+from convolake.simulation.play import Played, Scene, Stage
 from convolake.simulation.schedule import Delivery, Schedule
 from convolake.simulation.warehouse_records import WarehouseRecords
 from ingest.client import Client, ProblemError
@@ -82,7 +82,10 @@ def simulate_running(
         expected = expect(scene.provider, scene.plan, schedule, played.done)
         head = decode_cursor(client.ingest_stats().head)
         waiting = _Waiting(on_note, load_seconds, pause)
-        with waiting.open_loaded(warehouse, scene.account_id, head) as records:
+        has_stored = _has_stored(stage, played, on_note)
+        with waiting.open_loaded(
+            warehouse if has_stored else None, scene.account_id, head
+        ) as records:
             if records is not None:
                 source, read, undecided = "the warehouse", records.read, OPEN_SESSION
             else:
@@ -112,6 +115,15 @@ def _check_scope(client: Client) -> None:
             raise
 
 
+def _has_stored(stage: Stage, played: Played, on_note: Callable[[str], object]) -> bool:
+    """Return whether a conversation of the account was stored; without one, say why."""
+    if any(True for _ in stage.conversations):
+        return True
+    reason = f": {played.differences[0].what}" if played.differences else ""
+    on_note(f"no conversation was stored, so no load is waited for{reason}")
+    return False
+
+
 class _Waiting(Struct, frozen=True):
     """How to wait for a load."""
 
@@ -121,11 +133,14 @@ class _Waiting(Struct, frozen=True):
 
     @contextmanager
     def open_loaded(
-        self, path: Path, account_id: str, head: Cursor
+        self, path: Path | None, account_id: str, head: Cursor
     ) -> Iterator[WarehouseRecords | None]:
-        """Yield the warehouse once it has everything up to `head`; None if there is none, or if it does not load."""
+        """Yield the warehouse once it has everything up to `head`; None without one, or if it does not load."""
         from warehouse.lake import catalog_path, connect
 
+        if path is None:
+            yield None
+            return
         if not catalog_path(path).exists():
             self.on_note(f"there is no warehouse in {path}")
             yield None

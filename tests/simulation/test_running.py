@@ -63,6 +63,7 @@ class Running(NamedTuple):
         load_seconds: float = 60,
         pause: Callable[[float], object] = lambda _: None,
         now: int | None = None,
+        on_note: Callable[[str], object] = lambda _: None,
     ) -> Result:
         pace = pace_of(now or wall_clock(), size.conversations)
         start = pace.start - AGO_SECONDS * is_in_past
@@ -71,7 +72,7 @@ class Running(NamedTuple):
         scene = Scene(provider, plan, f"simulated-{pace.first_customer}")
         return simulate_running(
             self.client, scene, schedule, self.settings.warehouse_path,
-            on_progress, is_lost=is_lost, load_seconds=load_seconds, pause=pause,
+            on_progress, on_note, is_lost, load_seconds, pause,
         )  # fmt: skip
 
 
@@ -201,6 +202,32 @@ def test_without_a_load_the_api_is_compared(running: Running) -> None:
     result = running.simulate(PROVIDERS["telegram"], Size(1), load_seconds=0)
     assert result.differences == ()
     assert result.source == "the API"
+
+
+class Elsewhere(WhatsApp):
+    """A provider that calls an account which does not exist."""
+
+    def __init__(self, api_url: str) -> None:
+        self._url = f"{api_url}/channels/unknown"
+
+    def message(self, customer: Customer, message: Message, provider_id: str) -> Body:
+        return replace(super().message(customer, message, provider_id), url=self._url)
+
+
+def test_without_a_stored_call_no_load_is_waited_for_and_the_reason_is_reported(
+    running: Running,
+) -> None:
+    load_record(running.settings)
+    elsewhere, notes, pauses = Elsewhere(running.client.url), list[str](), list[float]()
+    result = running.simulate(
+        elsewhere, Size(3), load_seconds=1, pause=pauses.append, on_note=notes.append
+    )
+    assert pauses == []
+    (note, *_) = notes
+    assert "no conversation was stored" in note
+    assert "404 Not Found" in note
+    assert {each.found for each in result.differences} <= {None, "not done"}
+    assert result.facts > 0
 
 
 def test_a_second_simulation_in_the_same_second_is_an_error(running: Running) -> None:
