@@ -54,6 +54,10 @@ class Episode:
     def first(self, role: str) -> datetime | None:
         return next((at for who, _, at in self.said if who == role), None)
 
+    def answered_first(self) -> str | None:
+        """Return the role that answered first: in the order of the log, whatever the clocks say."""
+        return next((who for who, *_ in self.said if who != "customer"), None)
+
 
 @dataclass
 class Handoff:
@@ -425,7 +429,7 @@ def _intent_cases(episode: Episode, outcome: str | None) -> Iterator[Case]:
 
 def _response_cases(episode: Episode) -> Iterator[Case]:
     day, bot, agent = episode.opened_at.date(), episode.first("bot"), episode.first("agent")
-    if bot is not None and (agent is None or bot <= agent):
+    if bot is not None and episode.answered_first() == "bot":
         yield Case("bot_first_response", day, value=seconds(episode.opened_at, bot))
     if episode.requested_at:
         yield Case(

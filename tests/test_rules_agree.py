@@ -57,8 +57,8 @@ def random_history(chosen: random.Random, number: int) -> Iterator[Event]:
         if event["event_type"] == "participant.left":
             name = chosen.choice(("eve", "zoe"))
             who = {"participant_id": name, "participant_role": "customer"}
-        if event["event_type"] == "participant.read_advanced" and name == "eve":
-            who = {"participant_id": "mira", "participant_role": "agent"}
+        if event["event_type"] == "participant.read_advanced" and chosen.random() < 0.5:
+            who = EVE
         if event["event_type"].startswith("handoff."):
             event["handoff_id"] = handoff_id
         yield conversation | who | event
@@ -96,7 +96,7 @@ def _random_event(chosen: random.Random, number: int) -> Event:
             return {"event_type": "control.taken"}
         case 18 | 19 | 20:
             return {"event_type": "participant.left"}
-        case 16:
+        case 16 | 21:
             horizon = {"sequence": chosen.randrange(40)}
             return {"event_type": "participant.read_advanced", "payload": horizon}
         case 8:
@@ -151,6 +151,11 @@ def final(state: Conversation, to: str) -> str:
 CHANGED_RULES: dict[str, tuple[Any, str, Any]] = {
     "the contact stays that of the creation": (projections, "_set_contact", lambda *_: None),
     "a read horizon stays where it is": (projections, "_advance_read", lambda *_: None),
+    "who leaves has read nothing": (
+        projections,
+        "_remove_member",
+        lambda state, participant_id: state.participants.pop(participant_id, None),
+    ),
     "a message is not counted": (projections, "_apply_message", lambda *_: None),
     "every receipt counts": (message_state, "_supersedes", lambda *_: True),
     "a conversation is never resolved": (
@@ -223,12 +228,14 @@ def message_differences(record: Record) -> Iterator[str]:
         (row["conversation_id"], row["message_id"]): row["text"]
         for row in record.log("select * from events where event_type = 'message.created'")
     }
-    members = {state.conversation_id: state.participants for state in states(record)}
+    readers = {
+        state.conversation_id: state.left_readers | state.participants for state in states(record)
+    }
     for row in record.query("select * from messages"):
         key = row["conversation_id"], row["message_id"]
         state = changed.get(key) or Message(*key)
         columns = _message_columns(state, created[key], row)
-        if _is_read(members[row["conversation_id"]], row):
+        if _is_read(readers[row["conversation_id"]], row):
             columns["read_at"] = row["read_at"] or "a time"
         elif not state.receipts:
             columns["read_at"] = None
@@ -258,11 +265,11 @@ def receipt_differences(record: Record) -> Iterator[str]:
             yield f"{key}: {statuses.get(key)!r}, not {expected.get(key)!r}"
 
 
-def _is_read(members: dict[str, Member], row: Event) -> bool:
-    """Return whether the read horizon of another participant covers a message."""
+def _is_read(readers: dict[str, Member], row: Event) -> bool:
+    """Return whether the read horizon of another participant covers a message, also of one who left."""
     return any(
         member.read_sequence >= row["sequence"]
-        for participant_id, member in members.items()
+        for participant_id, member in readers.items()
         if participant_id != row["participant_id"]
         and (row["visibility"] == "public" or member.participant_role != "customer")
     )

@@ -87,6 +87,7 @@ class Stage:
             provider,
             {part.said.text: key for key, part in self._answers.items()},
             {key: part.provider_id for key, part in self._answers.items()},
+            clock,
         )
 
     def play(self, schedule: Schedule, on_progress: Callable[[int], object]) -> Played:

@@ -40,6 +40,7 @@ class Player:
         self._settling = settling
         self._clock = clock
         self._early: dict[str, Delivery] = {}
+        self._taken: set[Delivery] = set()
         self._problems: list[str] = []
         self.done: dict[int, float] = {}
 
@@ -63,7 +64,7 @@ class Player:
                 self._wait_for_sends(taken)
                 self.done[at] = self._clock() / SECOND
                 on_progress(len(deliveries))
-        self._wait_for_receipts(schedule)
+        self._wait_for_receipts()
         if self._clock.can_skip:
             self._end_sessions(schedule)
 
@@ -85,6 +86,7 @@ class Player:
         except (ClientError, LookupError, httpx2.HTTPError) as error:
             self._problems.append(f"{delivery.kind} {delivery.key}: {error}")
             return None
+        self._taken.add(delivery)
         return delivery
 
     def _report_early(self, key: str) -> None:
@@ -97,10 +99,10 @@ class Player:
             if each.kind == "answer" and not each.is_repeat:
                 self._settling.wait_for_events(self._parts[each.key], ["message.submitted"])
 
-    def _wait_for_receipts(self, schedule: Schedule) -> None:
-        """Wait for the statuses that came before the API could assign them."""
+    def _wait_for_receipts(self) -> None:
+        """Wait for the statuses that the API took before it could assign them."""
         reported: dict[str, set[str]] = {}
-        for each in schedule.deliveries:
+        for each in sorted(self._taken, key=lambda each: each.at):
             if each.status is not None:
                 reported.setdefault(each.key, set()).add(f"message.{STATES[each.status]}")
         for key, event_types in reported.items():

@@ -1,11 +1,12 @@
 """The provider's calls to the API: bodies as the provider writes them, signed as it signs them."""
 
 import httpx2
-import msgspec
+from msgspec.structs import replace
 
+from convolake.simulation.clocks import SECOND
 from convolake.simulation.parts import Part
-from convolake.simulation.plan import Answer, Message, Status
-from convolake.simulation.providers.base import WEBHOOK_URL, Body, Provider
+from convolake.simulation.plan import Answer, Message, Receipt, Status
+from convolake.simulation.providers.base import WEBHOOK_URL, Body, Provider, Taken
 from convolake.simulation.stand_in import StandIn
 from ingest.channels.base import Account
 from ingest.channels.registry import ADAPTERS
@@ -31,6 +32,7 @@ class ProviderCalls:
         self._http = http
         self._url = url
         self._clock = clock
+        self._marks: dict[tuple[str, Status], int] = {}
 
     def send_message(self, part: Part, message: Message) -> None:
         """Deliver a customer's message. Raises HTTPError unless the API takes it."""
@@ -42,15 +44,25 @@ class ProviderCalls:
         if send is None:
             raise LookupError("the provider never got this answer")
         if not answer.names_reference:
-            send = msgspec.structs.replace(send, reference="")
+            send = replace(send, reference="")
         (receipt,) = (each for each in answer.receipts if each.status == status)
+        send = replace(send, mark_at=self._mark_at(answer, receipt, send))
         customer = part.conversation.customer
         self._send(self._provider.status(customer, receipt, send, part.provider_id))
+
+    def _mark_at(self, answer: Answer, receipt: Receipt, send: Taken) -> int:
+        """Return the time that a mark names: as planned, or now if the answer went out too late for that.
+
+        No provider marks a time before the message that it is about. A repeated call names the same time.
+        """
+        planned = receipt.at * SECOND
+        at = planned if send.at + SECOND <= planned else self._clock()
+        return self._marks.setdefault((answer.key, receipt.status), at)
 
     def _send(self, body: Body) -> None:
         url = body.url or self._url
         options = {**self._account.options, WEBHOOK_URL: url}
-        account = msgspec.structs.replace(self._account, options=options)
+        account = replace(self._account, options=options)
         adapter = ADAPTERS[account.provider]
         call = adapter.sign(body.content, body.content_type, account, self._clock())
         headers = dict(call.headers)

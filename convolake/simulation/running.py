@@ -33,9 +33,6 @@ MAX_CUSTOMERS = 100
 CUSTOMERS_A_SECOND = 4
 """How many begin in one second, so that a small machine keeps up."""
 
-MARK_SECONDS = 2
-"""Minimum time from an answer to a mark of delivery, which holds for messages up to its own time."""
-
 DIFFERENT_SECONDS = 90_000_000
 """Seconds until the numbers begin again: a phone number has at most 15 digits."""
 
@@ -57,7 +54,7 @@ def pace_of(now: int, customers: int) -> Pace:
         start=seconds + 2,
         first_customer=(seconds - START) % DIFFERENT_SECONDS * MAX_CUSTOMERS,
         turn_seconds=8,
-        receipt_seconds=range(MARK_SECONDS, 5),
+        receipt_seconds=range(2, 5),
         has_returns=False,
     )
 
@@ -82,12 +79,13 @@ def simulate_running(
         _check_scope(client)
         stage = Stage(scene, client, http, RealClock())
         played = stage.play(schedule.without(is_lost), on_progress)
-        if scene.provider.marks and (late := _lateness(played)) > MARK_SECONDS:
-            on_note(f"calls were up to {late:.0f} s late, so marks of delivery may miss answers")
         expected = expect(scene.provider, scene.plan, schedule, played.done)
         head = decode_cursor(client.ingest_stats().head)
         waiting = _Waiting(on_note, load_seconds, pause)
-        with waiting.open_loaded(warehouse, scene.account_id, head) as records:
+        has_stored = _has_stored(stage, played, on_note)
+        with waiting.open_loaded(
+            warehouse if has_stored else None, scene.account_id, head
+        ) as records:
             if records is not None:
                 source, read, undecided = "the warehouse", records.read, OPEN_SESSION
             else:
@@ -117,9 +115,13 @@ def _check_scope(client: Client) -> None:
             raise
 
 
-def _lateness(played: Played) -> float:
-    """Return how many seconds after its time the last call of a second was answered, at most."""
-    return max((done - at for at, done in played.done.items()), default=0.0)
+def _has_stored(stage: Stage, played: Played, on_note: Callable[[str], object]) -> bool:
+    """Return whether a conversation of the account was stored; without one, say why."""
+    if any(True for _ in stage.conversations):
+        return True
+    reason = f": {played.differences[0].what}" if played.differences else ""
+    on_note(f"no conversation was stored, so no load is waited for{reason}")
+    return False
 
 
 class _Waiting(Struct, frozen=True):
@@ -131,11 +133,14 @@ class _Waiting(Struct, frozen=True):
 
     @contextmanager
     def open_loaded(
-        self, path: Path, account_id: str, head: Cursor
+        self, path: Path | None, account_id: str, head: Cursor
     ) -> Iterator[WarehouseRecords | None]:
-        """Yield the warehouse once it has everything up to `head`; None if there is none, or if it does not load."""
+        """Yield the warehouse once it has everything up to `head`; None without one, or if it does not load."""
         from warehouse.lake import catalog_path, connect
 
+        if path is None:
+            yield None
+            return
         if not catalog_path(path).exists():
             self.on_note(f"there is no warehouse in {path}")
             yield None

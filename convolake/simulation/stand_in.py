@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from msgspec.structs import replace
+
 from convolake.loopback_server import Reply, Request, serve
 from convolake.simulation.providers.base import Provider, Taken
+from ingest.clock import Clock
 
 
 class StandIn:
@@ -16,8 +19,11 @@ class StandIn:
     provider answers, so that it can report a status first.
     """
 
-    def __init__(self, provider: Provider, keys: Mapping[str, str], ids: Mapping[str, str]) -> None:
+    def __init__(
+        self, provider: Provider, keys: Mapping[str, str], ids: Mapping[str, str], clock: Clock
+    ) -> None:
         self._provider = provider
+        self._clock = clock
         self._keys = keys
         self._ids = ids
         self._lock = threading.Lock()
@@ -37,7 +43,7 @@ class StandIn:
             return 400, b"{}"
         with self._lock:
             self.counts[key] += 1
-            self.sends[key] = send
+            self.sends[key] = replace(send, at=self._clock())
         self.on_send(key)
         return 200, self._provider.send_answer(send, self._ids[key])
 

@@ -59,6 +59,7 @@ class DeliveryRound:
         self._clock = sender.clock
         self._jitter = sender.jitter
         self._is_disabled = False
+        self._blocked_keys: set[str] = set()
         self.statements: list[ClauseElement] = []
         self.events: list[StoredEvent] = []
 
@@ -69,16 +70,17 @@ class DeliveryRound:
         )
 
     async def deliver(self, rows: Sequence[RowMapping], blocked_keys: set[str]) -> None:
-        """Attempt new events; enqueue those whose key is blocked."""
+        """Attempt new events; enqueue those whose key is blocked, since before the round or by it."""
         ordering_key = self._destination.ordering_key
+        blocked = (blocked_keys | self._blocked_keys) & set(map(ordering_key, rows))
         for row in rows:
-            if ordering_key(row) in blocked_keys:
+            if ordering_key(row) in blocked:
                 self._enqueue(row)
-        # The delivery that blocked them may have succeeded in this very round.
-        for key in sorted(blocked_keys):
+        # The delivery that blocked them may have succeeded meanwhile.
+        for key in sorted(blocked):
             self._unblock(key)
         await self._deliver(
-            [Delivery(row, False) for row in rows if ordering_key(row) not in blocked_keys]
+            [Delivery(row, False) for row in rows if ordering_key(row) not in blocked]
         )
 
     async def _deliver(self, deliveries: list[Delivery]) -> None:
@@ -95,14 +97,15 @@ class DeliveryRound:
         async with slots:
             deadline = time.monotonic() + KEY_TIME_SLICE_SECONDS
             for number, delivery in enumerate(deliveries):
-                if time.monotonic() > deadline or not self._may_send():
+                if time.monotonic() > deadline or not self.may_send():
                     self._postpone(deliveries[number:])
                     return
                 if not await self._attempt(delivery):
                     self._wait_behind(deliveries[number + 1 :])
                     return
 
-    def _may_send(self) -> bool:
+    def may_send(self) -> bool:
+        """Return whether the destination takes requests: it is enabled, and its circuit breaker permits one."""
         return not self._is_disabled and self._breaker.permits(self._clock()) != 0
 
     async def _attempt(self, delivery: Delivery) -> bool:
@@ -226,12 +229,14 @@ class DeliveryRound:
         dead_lettered_at: int | None = None,
         last_result: str | None = None,
     ) -> None:
-        committed_at = event["committed_at"]
+        committed_at, ordering_key = event["committed_at"], self._destination.ordering_key(event)
+        if dead_lettered_at is None:
+            self._blocked_keys.add(ordering_key)
         self.statements.append(
             queue.enqueue(
                 QueuedDelivery(
                     self._key(event),
-                    self._destination.ordering_key(event),
+                    ordering_key,
                     committed_at if first_attempt_at is None else first_attempt_at,
                     attempts,
                     next_attempt_at,

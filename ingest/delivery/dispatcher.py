@@ -3,13 +3,16 @@
 A destination reads the log from its own cursor. A failed delivery moves into the queue, and later events
 with the same key wait behind it; other keys and other destinations continue. While the circuit breaker is
 open, the log itself is the queue: the cursor stays where it is.
+
+Successes are recorded some at a time. A process that is killed delivers again what it has not recorded: at
+most `unrecorded_events` of each destination, 50 of a webhook. A channel account records each of its sends.
 """
 
 import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -53,6 +56,18 @@ class _New(NamedTuple):
     page: Sequence[RowMapping]
     wanted: Sequence[RowMapping]
     blocked: set[str]
+
+    def cut(self, size: int) -> Iterator["_New"]:
+        """Yield parts with at most `size` wanted events, in order. The last has what follows them."""
+        ends = {(row["shard"], row["position"]): end for end, row in enumerate(self.page, 1)}
+        begin = 0
+        for number in range(size, len(self.wanted), size):
+            wanted = self.wanted[number - size : number]
+            end = ends[wanted[-1]["shard"], wanted[-1]["position"]]
+            yield _New(self.page[begin:end], wanted, self.blocked)
+            begin = end
+        left = (len(self.wanted) - 1) // size * size if self.wanted else 0
+        yield _New(self.page[begin:], self.wanted[left:], self.blocked)
 
 
 class Dispatcher:
@@ -173,22 +188,22 @@ class Dispatcher:
         round_ = DeliveryRound(destination, self._registry, sender)
         due, new = await run_in_threadpool(self._read_round, destination, limit, is_probe)
         await round_.retry(due)
+        await self._record(round_)
         if new is None and not is_probe:
             new = await run_in_threadpool(self._read_new, destination, limit)
-        page = [] if new is None else await self._deliver_new(destination, round_, new)
+        if new is not None and new.page:
+            await self._deliver_new(destination, round_, new)
         if is_probe and breaker.is_closed:
             round_.statements.append(queue.retry_all_now(destination_id, self._clock()))
-        if round_.statements or round_.events:
-            await self._submit(Execute(round_.statements, round_.events))
-        if page:
-            self._read[destination_id] = self._cursor_after(destination, page)
-        return bool(due) or len(page) == limit
+            await self._record(round_)
+        return bool(due) or (new is not None and len(new.page) == limit)
 
     def _read_round(
         self, destination: Destination, limit: int, is_probe: bool
     ) -> tuple[Sequence[RowMapping], _New | None]:
         """Return due retries, and new events if there are none: those wait until the retries are over."""
-        due = self._list_due(destination.destination_id, limit, is_probe=is_probe)
+        most = min(limit, destination.unrecorded_events or limit)
+        due = self._list_due(destination.destination_id, most, is_probe=is_probe)
         return due, None if due else self._read_new(destination, limit)
 
     def _list_due(self, destination_id: str, limit: int, *, is_probe: bool) -> Sequence[RowMapping]:
@@ -204,15 +219,19 @@ class Dispatcher:
 
     async def _deliver_new(
         self, destination: Destination, round_: DeliveryRound, new: _New
-    ) -> Sequence[RowMapping]:
-        """Deliver new events of the log, and move the destination's cursor past them."""
-        if not new.page:
-            return new.page
-        await round_.deliver(new.wanted, new.blocked)
-        cursor = self._cursor_after(destination, new.page)
-        if new.wanted or distance(destination.cursor, cursor) >= SAVE_EVERY_EVENTS:
-            round_.statements.append(self._registry.save_cursor(destination.destination_id, cursor))
-        return new.page
+    ) -> None:
+        """Deliver new events of the log, and move the destination's cursor past them, some at a time."""
+        for part in new.cut(destination.unrecorded_events or PAGE_EVENTS):
+            await round_.deliver(part.wanted, part.blocked)
+            cursor = self._cursor_after(destination, part.page)
+            if part.wanted or distance(destination.cursor, cursor) >= SAVE_EVERY_EVENTS:
+                round_.statements.append(
+                    self._registry.save_cursor(destination.destination_id, cursor)
+                )
+            await self._record(round_)
+            self._read[destination.destination_id] = cursor
+            if not round_.may_send():
+                return
 
     def _read_new(self, destination: Destination, limit: int) -> _New:
         """Read the log after the destination's cursor."""
@@ -240,6 +259,12 @@ class Dispatcher:
     ) -> list[RowMapping]:
         """Return the events that a destination wants. Reads the store."""
         return [row for row in page if destination.wants(row)]
+
+    async def _record(self, round_: DeliveryRound) -> None:
+        """Commit what a round has found out so far."""
+        if round_.statements or round_.events:
+            await self._submit(Execute(round_.statements, round_.events))
+            round_.statements, round_.events = [], []
 
     async def _append(self, record: Record) -> None:
         """Commit the record of a send."""

@@ -15,6 +15,9 @@ from ingest.events.types import WAITING, HandoffStatus
 MAX_PARTICIPANTS = 25_000
 """Maximum number of participants of a conversation. Each event writes its state, so it has a bound."""
 
+MAX_LEFT_READERS = 1_000
+"""Maximum number of participants who left and of whom it is kept how far they had read: the last ones."""
+
 BOT, HUMAN, NO_OWNER = "bot", "human", "none"
 """Owners of control."""
 
@@ -59,7 +62,8 @@ class Conversation(Struct, array_like=True):
     `version` is the sequence of the last event that changed it for editors. `last_message_at` is by
     role. `last_edited_at` is when a client last set the state or the timers. `customer_channel` and
     `customer_channel_account` are those of the customer's last message. `agent_disconnected_at` is when
-    the agent in control closed the last WebSocket, unless they did something since.
+    the agent in control closed the last WebSocket, unless they did something since. `left_readers` are
+    participants who left, with how far they had read: what was read stays read if they join again.
     """
 
     conversation_id: str
@@ -98,6 +102,7 @@ class Conversation(Struct, array_like=True):
     customer_channel: str | None = None
     customer_channel_account: str | None = None
     agent_disconnected_at: int | None = None
+    left_readers: dict[str, Member] = {}
 
     @property
     def controlling_agent(self) -> str | None:

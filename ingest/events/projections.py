@@ -6,7 +6,7 @@ The same log always gives the same state: no clock, no setting, no store.
 from typing import Any
 
 from ingest.events import durations, handoff_state, payloads
-from ingest.events.conversation_state import Conversation, Member
+from ingest.events.conversation_state import MAX_LEFT_READERS, Conversation, Member
 from ingest.events.stored_event import SYSTEM_SOURCE, StoredEvent, decode_payload, decode_payload_as
 from ingest.events.types import EventType, rules_of
 
@@ -85,7 +85,7 @@ def _apply(state: Conversation, event: StoredEvent) -> None:
         case "participant.joined" | "participant.updated":
             _describe_member(state, event)
         case "participant.left":
-            state.participants.pop(event.participant_id or "", None)
+            _remove_member(state, event.participant_id or "")
         case "participant.disconnected" if handoff_state.has_control(event, state):
             state.agent_disconnected_at = event.happened_at
         case "participant.connected" if handoff_state.has_control(event, state):
@@ -101,9 +101,30 @@ def _add_member(state: Conversation, event: StoredEvent, rules: EventType) -> No
     if rules.handoff is not None and not rules.handoff.joins:
         return
     if event.participant_id not in state.participants:
-        state.participants[event.participant_id] = Member(
+        member = Member(
             event.participant_role, event.contact_id, joined_sequence=state.last_sequence
         )
+        before = state.left_readers.pop(event.participant_id, None)
+        if before is not None:
+            member.read_sequence, member.unread_sequence = (
+                before.read_sequence,
+                before.unread_sequence,
+            )
+        state.participants[event.participant_id] = member
+
+
+def _remove_member(state: Conversation, participant_id: str) -> None:
+    """Remove a participant who leaves, but not how far they have read."""
+    member = state.participants.pop(participant_id, None)
+    if member is None or member.read_sequence == 0:
+        return
+    state.left_readers[participant_id] = Member(
+        member.participant_role,
+        read_sequence=member.read_sequence,
+        unread_sequence=member.unread_sequence,
+    )
+    if len(state.left_readers) > MAX_LEFT_READERS:
+        del state.left_readers[next(iter(state.left_readers))]
 
 
 def _set_contact(state: Conversation, event: StoredEvent) -> None:

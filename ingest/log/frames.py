@@ -87,11 +87,15 @@ class _Event(StoredEvent, array_like=True, kw_only=True):
 
 
 class Answer(Struct, array_like=True):
-    """The result of one request. `outcome`: that of a deferred append, pickled."""
+    """The result of one request. `outcome`: that of a deferred append, pickled.
+
+    `has_to_be_alone`: it was not read, because one of those that were sent together cannot be.
+    """
 
     acknowledgements: list[Acknowledgement] = []
     error: Exception | None = None
     outcome: bytes | None = None
+    has_to_be_alone: bool = False
 
 
 class _Commit(Struct, array_like=True):
@@ -213,13 +217,13 @@ def _read_deferred(content: bytes, count: int) -> list[Received]:
     try:
         deferred: list[Received] = pickle.loads(content)  # noqa: S301 (our own process)
     except Exception as error:
-        return [_unreadable(error)] * count
+        return [_unreadable(error, is_one_of_several=count > 1)] * count
     return deferred
 
 
-def _unreadable(error: Exception) -> Received:
+def _unreadable(error: Exception, *, is_one_of_several: bool = False) -> Received:
     reason = f"the writer cannot read the request ({type(error).__name__})"
-    return Received(UnreadableRequest(reason), 0)
+    return Received(UnreadableRequest(reason, is_one_of_several), 0)
 
 
 def encode_commit(
@@ -248,6 +252,8 @@ def encode_greeting(position: int) -> bytes:
 
 
 def _answer(request: WriterRequest, result: Result) -> Answer:
+    if isinstance(request, UnreadableRequest) and request.is_one_of_several:
+        return Answer(has_to_be_alone=True)
     if isinstance(result, IngestError):
         return Answer(error=result)
     if isinstance(result, Exception):  # one of a library may not survive pickling

@@ -119,8 +119,7 @@ class SocketWriter(Writer):
             frame = frames.encode_requests(part, now, self._compiler)
         except Exception as error:
             if len(part) > 1:
-                for queued in part:
-                    self._send([queued], transport)
+                self._send_alone(part)
                 return
             logger.exception("a request cannot be sent to the writer")
             self._resolve(part, [LogUnavailableError(str(error))], [], self._status)
@@ -156,13 +155,22 @@ class SocketWriter(Writer):
         self._is_open = True
         if commit.damaged is not None:
             unreadable_states.add(commit.damaged)
-        batch = [self._unanswered.popleft() for _ in commit.answers]
-        results = [
-            _result(queued, answer) for queued, answer in zip(batch, commit.answers, strict=True)
-        ]
+        answered = [(self._unanswered.popleft(), answer) for answer in commit.answers]
+        batch = [queued for queued, answer in answered if not answer.has_to_be_alone]
+        results = [_result(*each) for each in answered if not each[1].has_to_be_alone]
         self._busy_since = self._clock() if self._unanswered else None
         self._resolve(batch, results, commit.events, commit.status)
+        if len(batch) < len(answered):
+            self._send_alone([queued for queued, answer in answered if answer.has_to_be_alone])
         return commit
+
+    def _send_alone(self, some: list[Queued]) -> None:
+        """Send each of several requests in its own frame."""
+        if self._connection is None:  # a new process gets them
+            self._pending.extend(some)
+            return
+        for queued in some:
+            self._send([queued], self._connection.transport)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -133,9 +133,13 @@ class Broadcast:
 
 @dataclass(slots=True)
 class UnreadableRequest:
-    """A request that did not reach the writer as it was sent; it gets an error."""
+    """A request that did not reach the writer as it was sent; it gets an error.
+
+    `is_one_of_several`: they were sent together. It may be the fault of another, so each is sent again, alone.
+    """
 
     reason: str
+    is_one_of_several: bool = False
 
 
 WriterRequest = (

@@ -68,6 +68,21 @@ def test_the_read_horizon_never_falls_and_unread_counts_messages_of_others(
     assert person["read_sequence"] == last
 
 
+def test_a_participant_who_leaves_and_joins_again_keeps_the_read_horizon(
+    opened: TestClient,
+) -> None:
+    mira: dict[str, Any] = {"participant_id": "mira", "participant_role": "agent"}
+    send(opened, "POST", "/c1/participants", **mira)
+    last = post_message(opened, text="before")["sequence"]
+    send(opened, "POST", "/c1/participants/mira/read", sequence=last)
+    send(opened, "DELETE", "/c1/participants/mira")
+    post_message(opened, text="while she was away")
+    send(opened, "POST", "/c1/participants", **mira)
+    assert unread(opened)["mira"] == 1
+    person = next(p for p in read(opened)["participants"] if p["participant_id"] == "mira")
+    assert person["read_sequence"] == last
+
+
 def test_an_older_horizon_does_not_undo_a_mark_as_unread(opened: TestClient) -> None:
     for _ in range(3):
         post_message(opened, "helper", control_epoch=1)

@@ -1,15 +1,23 @@
-"""A dispatcher on a real writer."""
+"""A dispatcher on a real writer, and a webhook for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
+from sqlalchemy import Engine, Executable
+
+from ingest.accounts.secret_box import SecretBox, new_key
 from ingest.delivery.control_cache import ControlCache
 from ingest.delivery.destinations.base import DestinationRegistry
+from ingest.delivery.destinations.webhook import Webhook
 from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.sender import Sleep
+from ingest.delivery.webhook_registry import WebhookRegistry, insert_webhook
+from ingest.egress import signing
 from ingest.egress.client import EgressClient
 from ingest.events.timers import LifecyclePolicy
+from ingest.log.cursor import START
 from ingest.log.storage.engine import open_engine
 from ingest.log.storage.store import Store
 from ingest.log.thread_writer import ThreadWriter
@@ -56,3 +64,16 @@ def dispatch(
             engine.dispose()
 
     asyncio.run(main())
+
+
+def webhook_registry(url: str, engine: Engine, clock: Clock) -> DestinationRegistry:
+    """A webhook of messages that starts at the beginning of the log."""
+    webhook = Webhook(
+        webhook_id="w1", source="test", url=url, event_types=frozenset({"message.created"}),
+        channels=frozenset(), bot_id=None, secret=signing.new_secret(), old_secret=None,
+        old_secret_until=None, created_at=0, disabled_at=None, disabled_reason=None,
+        cursor=START, watchdog_cursor=START,
+    )  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(cast("Executable", insert_webhook(webhook)))
+    return WebhookRegistry(engine, clock, SecretBox([new_key()]))

@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, ColumnElement, Engine, Executable, RowMapping, select, true
+from sqlalchemy import ClauseElement, ColumnElement, Engine, RowMapping, select, true
 
-from ingest.accounts.secret_box import SecretBox, new_key
 from ingest.contract import Cursor
 from ingest.delivery import queue
 from ingest.delivery.destinations.base import (
@@ -21,16 +20,13 @@ from ingest.delivery.destinations.base import (
     Retry,
     Skip,
 )
-from ingest.delivery.destinations.webhook import Webhook
 from ingest.delivery.dispatcher import Dispatcher
-from ingest.delivery.webhook_registry import WebhookRegistry, insert_webhook
-from ingest.egress import signing
 from ingest.egress.client import EgressResult
 from ingest.log import queries
 from ingest.log.cursor import START
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
-from tests.delivery.dispatching import dispatch
+from tests.delivery.dispatching import dispatch, webhook_registry
 from tests.factories import Clock, Record, make_conversation
 from tests.webhook_receiver import Delivery, Receiver
 
@@ -43,6 +39,7 @@ class TextDestination:
     is_enabled = True
     requests_per_second = None
     parallel_keys = 8
+    unrecorded_events = 2
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -96,23 +93,11 @@ class TextRegistry:
         return select(1)
 
 
-def _webhooks(url: str, engine: Engine, clock: Clock) -> DestinationRegistry:
-    webhook = Webhook(
-        webhook_id="w1", source="test", url=url, event_types=frozenset({"message.created"}),
-        channels=frozenset(), bot_id=None, secret=signing.new_secret(), old_secret=None,
-        old_secret_until=None, created_at=0, disabled_at=None, disabled_reason=None,
-        cursor=START, watchdog_cursor=START,
-    )  # fmt: skip
-    with engine.begin() as connection:
-        connection.execute(cast("Executable", insert_webhook(webhook)))
-    return WebhookRegistry(engine, clock, SecretBox([new_key()]))
-
-
 def _text(url: str, engine: Engine, clock: Clock) -> DestinationRegistry:
     return TextRegistry(TextDestination(url))
 
 
-BUILDERS = {"webhook": _webhooks, "text": _text}
+BUILDERS = {"webhook": webhook_registry, "text": _text}
 
 
 @pytest.fixture

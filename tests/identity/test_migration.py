@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.channels.addresses import email, phone
+from ingest.events.conversation_state import decode_conversation
 from ingest.events.timers import LifecyclePolicy
 from ingest.log.rebuild import needs_rebuild, rebuild_projections
 from ingest.log.storage.engine import migrate, open_engine
@@ -69,4 +70,19 @@ def test_an_older_log_without_contacts_keeps_its_states(settings: Settings, reco
     record.write(make_conversation("c1"))
     downgrade_to_reviews(settings)
 
+    assert not upgrade(settings)
+
+
+@pytest.mark.sqlite
+def test_an_older_log_in_which_a_reader_has_left_gets_its_states_again(
+    settings: Settings, record: Record
+) -> None:
+    ada = {"conversation_id": "c1", "participant_id": "ada", "participant_role": "customer"}
+    has_read = ada | {"event_type": "participant.read_advanced", "payload": {"sequence": 2}}
+    record.write([*make_conversation("c1"), has_read, ada | {"event_type": "participant.left"}])
+    downgrade_to_reviews(settings)
+
+    assert upgrade(settings)
+    (row,) = record.log("select projection from conversations")
+    assert decode_conversation(row["projection"]).left_readers["ada"].read_sequence == 2
     assert not upgrade(settings)

@@ -15,6 +15,12 @@ import msgspec
 import pytest
 import uvloop
 
+from ingest.accounts.channel_calls import prepare_call
+from ingest.accounts.registry import AccountPolicy
+from ingest.api.channel_translation import ReadCall
+from ingest.api.taken_call import BUILDER, TakenCall
+from ingest.channels.addresses import phone
+from ingest.channels.base import Call, MessageItem, Person
 from ingest.errors import LogUnavailableError, OutcomeUnknownError
 from ingest.log import framing
 from ingest.log.process_writer import ProcessWriter, WriterStart
@@ -22,6 +28,7 @@ from ingest.log.socket_writer import SocketWriter
 from ingest.log.writer_requests import DeferredAppend
 from ingest.settings import Settings
 from tests.factories import Clock, Record, make_event
+from tests.identity.channel_log import WHATSAPP
 from tests.log.writers import COMMAND, Opened, append, create, run, say
 
 pytestmark = pytest.mark.sqlite
@@ -195,6 +202,31 @@ def test_a_request_that_the_process_cannot_read_gets_an_error_and_fails_no_other
     assert [one[0].status, two[0].status] == ["accepted", "accepted"]
     assert "the writer cannot read the request (ValueError)" in str(unread)
     assert is_same
+
+
+def call_of_a_provider(call_id: str) -> DeferredAppend:
+    """A call with one message, which the writer translates."""
+    call = Call(method="POST", url="", headers={}, query={}, body=b"{}")
+    person = Person(addresses=(phone("4915112345678"),))
+    item = MessageItem(provider_id=call_id, person=person, text="Hello")
+    read = ReadCall(WHATSAPP, AccountPolicy(), [item], call_id, 0)
+    prepared = prepare_call(call_id, WHATSAPP.account_id, 0, call)
+    return DeferredAppend(BUILDER, TakenCall(read, None, call.body, prepared), 1)
+
+
+def test_a_call_that_the_process_cannot_read_fails_none_that_was_sent_with_it(
+    kind: str, settings: Settings
+) -> None:
+    async def work(opened: Opened) -> list[Any]:
+        await opened.send(create())
+        unread = DeferredAppend(BUILDER, Unreadable(), 1)
+        return await opened.send(
+            call_of_a_provider("a"), unread, say("m1"), call_of_a_provider("b")
+        )
+
+    first, unread, other, second = run(kind, settings, work)
+    assert "the writer cannot read the request (ValueError)" in str(unread)
+    assert [each[-1].status for each in (first, other, second)] == ["accepted"] * 3
 
 
 def test_the_process_imports_nothing_from_the_current_folder(

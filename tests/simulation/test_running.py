@@ -63,20 +63,16 @@ class Running(NamedTuple):
         load_seconds: float = 60,
         pause: Callable[[float], object] = lambda _: None,
         now: int | None = None,
-        seconds_between: int | None = None,
+        on_note: Callable[[str], object] = lambda _: None,
     ) -> Result:
-        """`seconds_between`: from an answer to its receipts, and from them to the next turn."""
         pace = pace_of(now or wall_clock(), size.conversations)
-        if seconds_between is not None:
-            receipts = range(seconds_between, seconds_between + 2)
-            pace = replace(pace, receipt_seconds=receipts, turn_seconds=3 * seconds_between)
         start = pace.start - AGO_SECONDS * is_in_past
         plan = make_plan(7, size, provider, replace(pace, start=start))
         schedule = make_schedule(plan, 7, faults, REPEAT_SECONDS)
         scene = Scene(provider, plan, f"simulated-{pace.first_customer}")
         return simulate_running(
             self.client, scene, schedule, self.settings.warehouse_path,
-            on_progress, is_lost=is_lost, load_seconds=load_seconds, pause=pause,
+            on_progress, on_note, is_lost, load_seconds, pause,
         )  # fmt: skip
 
 
@@ -92,7 +88,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         yield found
 
 
-@pytest.mark.parametrize("channel", ["email", "sms", "telegram", "whatsapp"])
+@pytest.mark.parametrize("channel", ["email", "messenger", "sms", "telegram", "whatsapp"])
 def test_a_channel_with_faults_is_stored_as_planned(running: Running, channel: str) -> None:
     provider = PROVIDERS[channel]
     size = Size(6, hidden_numbers=0.6 if provider.can_hide_numbers else 0.0)
@@ -105,11 +101,19 @@ def test_a_channel_with_faults_is_stored_as_planned(running: Running, channel: s
 
 @pytest.mark.long
 def test_messenger_with_marks_is_stored_as_planned(running: Running) -> None:
-    """A mark holds for messages up to its time, so that this plan cannot begin in the past, and calls must not be late."""
-    result = running.simulate(
-        PROVIDERS["messenger"], Size(6), MUCH, is_in_past=False, seconds_between=10
-    )
+    """In real time: a mark names the time that was planned, and only after an answer that was late the time of its call."""
+    result = running.simulate(PROVIDERS["messenger"], Size(6), MUCH, is_in_past=False)
     assert result.differences == ()
+
+
+def test_a_mark_that_is_lost_on_the_way_is_reported(running: Running) -> None:
+    """The control: that a customer has read the first answer never arrives."""
+
+    def is_lost(each: Delivery) -> bool:
+        return each.key.endswith(".1.bot") and each.status == "read"
+
+    found = running.simulate(PROVIDERS["messenger"], Size(6), is_lost=is_lost).differences
+    assert {each.what.partition(".")[2] for each in found} >= {"1.bot: read", "1.bot: state"}
 
 
 def test_what_is_lost_on_the_way_is_reported(running: Running) -> None:
@@ -198,6 +202,32 @@ def test_without_a_load_the_api_is_compared(running: Running) -> None:
     result = running.simulate(PROVIDERS["telegram"], Size(1), load_seconds=0)
     assert result.differences == ()
     assert result.source == "the API"
+
+
+class Elsewhere(WhatsApp):
+    """A provider that calls an account which does not exist."""
+
+    def __init__(self, api_url: str) -> None:
+        self._url = f"{api_url}/channels/unknown"
+
+    def message(self, customer: Customer, message: Message, provider_id: str) -> Body:
+        return replace(super().message(customer, message, provider_id), url=self._url)
+
+
+def test_without_a_stored_call_no_load_is_waited_for_and_the_reason_is_reported(
+    running: Running,
+) -> None:
+    load_record(running.settings)
+    elsewhere, notes, pauses = Elsewhere(running.client.url), list[str](), list[float]()
+    result = running.simulate(
+        elsewhere, Size(3), load_seconds=1, pause=pauses.append, on_note=notes.append
+    )
+    assert pauses == []
+    (note, *_) = notes
+    assert "no conversation was stored" in note
+    assert "404 Not Found" in note
+    assert {each.found for each in result.differences} <= {None, "not done"}
+    assert result.facts > 0
 
 
 def test_a_second_simulation_in_the_same_second_is_an_error(running: Running) -> None:

@@ -22,11 +22,16 @@ class Body(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
-    """A send that the provider took. `reference`: what it returns in statuses, as this provider does that."""
+    """A send that the provider took. `reference`: what it returns in statuses, as this provider does that.
+
+    `at`: when it was taken. `mark_at`: the earliest time that a mark of it may name. Both in microseconds.
+    """
 
     recipient: str
     text: str
     reference: str
+    at: int = 0
+    mark_at: int = 0
 
 
 class Provider(Channel, Protocol):

@@ -9,6 +9,10 @@ from convolake.simulation.providers.base import API_URL, JSON, Body, Taken
 
 PAGE = "104567890123456"
 MILLISECONDS = 1_000
+"""In a second."""
+
+MICROSECONDS = 1_000
+"""In a millisecond."""
 
 
 class Messenger:
@@ -50,7 +54,8 @@ class Messenger:
             }
             metadata = {"metadata": send.reference} if send.reference else {}
             return _call(PAGE, customer.user_id, receipt.at, message={**echo, **metadata})
-        mark: dict[str, Any] = {"watermark": receipt.at * MILLISECONDS}
+        marked_at = max(receipt.at * MILLISECONDS, -(-send.mark_at // MICROSECONDS))
+        mark: dict[str, Any] = {"watermark": marked_at}
         if receipt.status == "delivered":
             delivery = {"mids": [provider_id], **mark}
             return _call(customer.user_id, PAGE, receipt.at, delivery=delivery)

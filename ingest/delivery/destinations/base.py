@@ -158,6 +158,10 @@ class Destination(Protocol):
     def parallel_keys(self) -> int:
         """Maximum ordering keys that are delivered in parallel."""
 
+    @property
+    def unrecorded_events(self) -> int | None:
+        """Maximum events that go out before it is recorded that they did. None: a journal records each send."""
+
     def wants(self, event: RowMapping) -> bool:
         """Return whether the destination receives this event. May read the store."""
 

@@ -53,6 +53,7 @@ class ChannelDestination:
 
     kind = "channel"
     parallel_keys = PARALLEL_KEYS
+    unrecorded_events = None
 
     def __init__(
         self,

@@ -34,6 +34,9 @@ HTTP_GONE = 410
 PARALLEL_KEYS = 8
 """Maximum conversations of a webhook that are delivered in parallel."""
 
+UNRECORDED_EVENTS = 50
+"""Maximum events delivered before it is recorded that they were: a killed process delivers them again."""
+
 
 class Webhook(Struct, frozen=True):
     """A webhook as the store keeps it.
@@ -78,6 +81,7 @@ class WebhookDestination:
     kind = "webhook"
     requests_per_second = None
     parallel_keys = PARALLEL_KEYS
+    unrecorded_events = UNRECORDED_EVENTS
 
     def __init__(
         self,

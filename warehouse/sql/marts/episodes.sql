@@ -20,6 +20,7 @@
 -- last_message_role        who wrote it: customer, bot or agent
 -- bot_id                   bot that answered first
 -- bot_version              version of the bot that answered first
+-- first_reply_by           bot or agent: who answered first in the log; null without an answer
 -- first_bot_reply_at       first message of the bot, UTC
 -- first_agent_reply_at     first public message of an agent, UTC
 -- handoff_count            handoffs requested
@@ -169,6 +170,8 @@ said as (
         ) as bot_id,
         arg_min(spoken.bot_version, spoken.sequence)
         filter (where spoken.bot_version is not null) as bot_version,
+        arg_min(spoken.participant_role, spoken.sequence)
+        filter (where spoken.participant_role in ('bot', 'agent')) as first_reply_by,
         arg_min(spoken.happened_at, spoken.sequence)
         filter (where spoken.participant_role = 'bot') as first_bot_reply_at,
         arg_min(spoken.happened_at, spoken.sequence)
@@ -295,6 +298,7 @@ select
     said.last_message_role,
     said.bot_id,
     said.bot_version,
+    said.first_reply_by,
     said.first_bot_reply_at,
     said.first_agent_reply_at,
     coalesce(handed_off.handoff_count, 0) as handoff_count,

@@ -9,7 +9,7 @@
 -- maturity: 0 days
 -- excludes: tests, episodes that the bot did not answer first
 -- owner: analytics
--- version: 2
+-- version: 3
 -- source: Convolake
 
 select
@@ -22,7 +22,4 @@ select
     opened_at as started_at,
     first_bot_reply_at as ended_at
 from episode_outcomes
-where
-    not is_test
-    and first_bot_reply_at is not null
-    and first_bot_reply_at <= coalesce(first_agent_reply_at, first_bot_reply_at)
+where not is_test and first_reply_by = 'bot'

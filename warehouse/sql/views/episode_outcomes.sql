@@ -17,6 +17,7 @@
 -- first_handoff_at         first request of a human, UTC
 -- first_handoff_reason     its reason
 -- messages_before_handoff  customer messages before it
+-- first_reply_by           bot or agent: who answered first in the log; null without an answer
 -- first_bot_reply_at       first message of the bot, UTC
 -- first_agent_reply_at     first public message of an agent, UTC
 -- first_intent             first intent that the bot understood; null without one
@@ -56,6 +57,7 @@ judged as (
         first_handoff_at,
         first_handoff_reason,
         messages_before_handoff,
+        first_reply_by,
         first_bot_reply_at,
         first_agent_reply_at,
         first_intent,
@@ -93,6 +95,7 @@ select
     first_handoff_at,
     first_handoff_reason,
     messages_before_handoff,
+    first_reply_by,
     first_bot_reply_at,
     first_agent_reply_at,
     first_intent,
