@@ -20,6 +20,7 @@ from ingest.settings import Settings
 from tests.api_server import WRITER, Installation, run_server
 from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
+from tests.garbage import forget_applications, keep_what_is_loaded, pause_collection
 from tests.installations import installed
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.real_files import table
@@ -33,6 +34,7 @@ SEED = "CONVOLAKE_TEST_SEED"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    pause_collection()
     seed = config.getoption("--seed")
     if seed is not None:
         os.environ[SEED] = str(seed)
@@ -45,6 +47,14 @@ def pytest_report_header() -> str:
         f"duckdb {duckdb.__version__}, pyarrow {pyarrow.__version__}, dagster {dagster.__version__}, "
         f"repeat the random choices with --seed {os.environ[SEED]}"
     )
+
+
+def pytest_collection_finish() -> None:
+    keep_what_is_loaded()
+
+
+def pytest_runtest_teardown() -> None:
+    forget_applications()
 
 
 @pytest.fixture(autouse=True)
