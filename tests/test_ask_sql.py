@@ -16,12 +16,12 @@ from dashboards.ask_sql.result import CANNOT_RUN, KINDS
 from dashboards.downloads import write
 from dashboards.formatting import reveal_frame
 from tests.api_server import Installation
+from tests.dashboard_app import show_page
 from tests.factories import Record, make_conversation
 from warehouse.export_format import Format
 from warehouse.lake import connect
 
 ROOT = Path(__file__).parent.parent
-APP = ROOT / "dashboards" / "app.py"
 HOSTILE = "![x](http://127.0.0.1:9/i.png)<script>\u202e"
 
 Open = Callable[..., AppTest]
@@ -44,13 +44,7 @@ def open_page(
     st.cache_data.clear()
 
     def run(**address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("ask_sql/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("ask_sql", **address)
 
     return run
 

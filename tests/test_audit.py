@@ -16,7 +16,7 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
-from tests.dashboard_app import APP, messages_of, texts
+from tests.dashboard_app import messages_of, show_page, texts
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
 
 SAFE = "the code of the safe is 4711"
@@ -72,13 +72,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, near: Settings) -> Callable[..., 
     monkeypatch.setenv("CONVOLAKE_PORT", str(near.port))
 
     def run(**address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("conversations", **address)
 
     return run
 

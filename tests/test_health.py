@@ -10,20 +10,16 @@ from ingest.auth.api_keys import get_or_create_local_key
 from ingest.client import Client
 from ingest.clock import wall_clock
 from ingest.settings import Settings
+from tests.dashboard_app import show_page
 from tests.factories import damage, free_port, make_conversation
 from tests.test_end_to_end import lines_until, running
-
-APP = Path(__file__).parent.parent / "dashboards/app.py"
 
 
 def open_health(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
     monkeypatch.setenv("CONVOLAKE_PORT", str(settings.port))
     st.cache_data.clear()
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("health/page.py").run()
-    assert not app.exception, app.exception
-    return app
+    return show_page("health")
 
 
 @pytest.fixture
