@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from dashboards.ask_sql import charts, editor
 from dashboards.ask_sql.result import CANNOT_RUN, KINDS
 from dashboards.downloads import write
 from dashboards.formatting import reveal_frame
+from ingest.settings import Settings
 from tests.api_server import Installation
 from tests.dashboard_app import show_page
-from tests.factories import Record, make_conversation
+from tests.factories import Clock, Ids, Record, make_conversation
 from warehouse.export_format import Format
 from warehouse.lake import connect
 
@@ -27,18 +29,28 @@ HOSTILE = "![x](http://127.0.0.1:9/i.png)<script>\u202e"
 Open = Callable[..., AppTest]
 
 
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two conversations, loaded into the warehouse; tests work on copies."""
+    record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
+    record.new_id = Ids("loaded")
+    record.publish([*make_conversation("c1"), *make_conversation("c2", messages=3)])
+    return record.settings.data
+
+
+@pytest.fixture
+def settings(loaded: Path, tmp_path: Path) -> Settings:
+    """A data folder of the test's own, with the two conversations."""
+    shutil.copytree(loaded, tmp_path / "data")
+    return Settings(data=tmp_path / "data")
+
+
 @pytest.fixture
 def open_page(
     monkeypatch: pytest.MonkeyPatch, installation: Installation
 ) -> Callable[..., AppTest]:
     """Open the page at an address, over an API and a warehouse with two conversations."""
-    settings = installation.settings
-    for event in (*make_conversation("c1"), *make_conversation("c2", messages=3)):
-        assert installation.post("/v1/events", event).status_code == 201
-    record = Record(settings, installation.clock)
-    record.seal()
-    record.load()
-    monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
+    monkeypatch.setenv("CONVOLAKE_DATA", str(installation.settings.data))
     monkeypatch.setenv("CONVOLAKE_API_URL", installation.url)
     monkeypatch.setenv("CONVOLAKE_API_KEY", installation.key)
     st.cache_data.clear()
