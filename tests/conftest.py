@@ -4,12 +4,10 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dagster
-import duckdb
-import pyarrow
 import pytest
 from fastapi.testclient import TestClient
 
@@ -43,10 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return (
-        f"duckdb {duckdb.__version__}, pyarrow {pyarrow.__version__}, dagster {dagster.__version__}, "
-        f"repeat the random choices with --seed {os.environ[SEED]}"
-    )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pyarrow", "dagster"))
+    return f"{versions}, repeat the random choices with --seed {os.environ[SEED]}"
 
 
 def pytest_collection_finish() -> None:
