@@ -11,14 +11,19 @@ from convolake import live_reference as live
 from dashboards.roles import ROLES, RULES, roles_with
 from ingest import errors
 from ingest.api.metrics import Metrics
+from ingest.channels import errors as channel_errors
 from ingest.channels.base import Field
 from ingest.channels.registry import ADAPTERS
 from ingest.contract import COLUMNS
+from ingest.events import conversation_errors, review_errors
 from ingest.events.timers import SETTLED_AFTER
 from ingest.events.types import EVENT_TYPES
 from ingest.importers import IMPORTERS
 from ingest.settings import Settings
 from warehouse.model import models
+
+ERRORS = (errors, conversation_errors, review_errors, channel_errors)
+"""The modules that define the errors of the API, in the order of the page."""
 
 
 def reference() -> str:
@@ -192,10 +197,14 @@ def _errors() -> Iterator[str]:
 
 def error_types() -> list[type[errors.IngestError]]:
     """Return every error that the API can answer with, the base first."""
-    found = [errors.IngestError]
-    for kind in found:
-        found += [child for child in kind.__subclasses__() if child not in found]
-    return found
+    return [
+        kind
+        for area in ERRORS
+        for kind in vars(area).values()
+        if inspect.isclass(kind)
+        and issubclass(kind, errors.IngestError)
+        and kind.__module__ == area.__name__
+    ]
 
 
 def _metrics() -> Iterator[str]:

@@ -7,36 +7,22 @@ IngestError
 │   ├── PlaceBeyondEndError      a place to read from that the log does not have yet
 │   └── UnsupportedMediaTypeError
 ├── NotFoundError, MethodNotAllowedError, UnknownRejectedEventError, UnknownWebhookError, UnknownHookError,
-│   UnknownAccountError, UnknownFrameworkError
-├── AccountExistsError           another channel account has this id
+│   UnknownFrameworkError
 ├── UnreadableSecretError        no key decrypts a stored secret
-├── UnverifiedCallError, FailedChallengeError    a call of a provider is not proven to be one
 ├── UnauthorizedError            no key, or an unknown one
 ├── RateLimitedError             too many requests; try again
 ├── MissingScopeError, ForbiddenError    the key or the token does not allow this
 ├── EventRejectedError           the event cannot be accepted as it is
 │   ├── ForbiddenTypeError       this key may not write this type
-│   ├── UnknownConversationError, UnknownMessageError, UnknownParticipantError, UnknownContactError,
-│   │   UnknownProposalError, UnknownReviewError, UnknownSampleError, UnknownReviewItemError, UnknownScorecardError
-│   ├── ConversationExistsError, MessageExistsError, ContactExistsError, RoleConflictError
-│   ├── ScorecardExistsError, SampleExistsError    a scorecard or a sample with this name or id exists
-│   ├── ReviewItemNotHeldError   the reviewer does not hold the conversation
-│   ├── ScorecardMismatchError   the sample is reviewed with another scorecard
-│   ├── OwnReviewError           another person settles the dispute of a review
-│   ├── ReviewStateError         the state of the review does not allow this step
-│   ├── ConversationClosedError  closed is final
-│   ├── MessageDeletedError      a deleted message takes no edits and no reactions
-│   ├── StaleEpochError          control has changed since the sender read it
-│   ├── NotInControlError        another agent, or a human instead of the bot, has control
-│   ├── HandoffStateError        the status of the handoff does not allow this step
 │   ├── VersionMismatchError     the object changed meanwhile
 │   ├── UnreadableStateError     the stored state is damaged
-│   ├── RejectedCallError        a provider's call, or a part of it, cannot be read
 │   ├── RejectedByHookError      a hook rejected the message
 │   ├── HookFailedError          a required hook did not answer
 │   └── EventConflictError       another event has the id or the Idempotency-Key
 └── LogUnavailableError          nothing is wrong with the event; try again
     └── OutcomeUnknownError      the request may be stored
+The errors of one area are in `ingest/events/conversation_errors.py`, `ingest/events/review_errors.py` and
+`ingest/channels/errors.py`.
 No error repeats the input: `field` is a place, `detail` is our text.
 """
 
@@ -210,204 +196,6 @@ class UnreadableStateError(EventRejectedError):
     title = "The stored state cannot be read"
 
 
-class UnknownConversationError(EventRejectedError):
-    """No conversation has this id; create it first, then send the same event again."""
-
-    status = 404
-    code = "unknown_conversation"
-    title = "Unknown conversation"
-
-
-class ConversationExistsError(EventRejectedError):
-    """Another conversation has this id, or is open with this key; `conversation_id` names it."""
-
-    status = 409
-    code = "conversation_exists"
-    title = "The conversation exists"
-
-
-class MessageExistsError(EventRejectedError):
-    """Another message of this conversation has this id. Nothing was stored."""
-
-    status = 409
-    code = "message_exists"
-    title = "The message exists already"
-
-
-class MessageDeletedError(EventRejectedError):
-    """The message is deleted. It takes no edit and no reaction; nothing was stored."""
-
-    status = 409
-    code = "message_deleted"
-    title = "The message is deleted"
-
-
-class UnknownMessageError(EventRejectedError):
-    """No message of this conversation has this id. Nothing was stored."""
-
-    status = 404
-    code = "unknown_message"
-    title = "Unknown message"
-
-
-class UnknownParticipantError(EventRejectedError):
-    """No participant has this id; add the participant first. The event was not stored."""
-
-    status = 404
-    code = "unknown_participant"
-    title = "Unknown participant"
-
-
-class UnknownContactError(EventRejectedError):
-    """No contact has this id. Nothing was stored."""
-
-    status = 404
-    code = "unknown_contact"
-    title = "Unknown contact"
-
-
-class UnknownProposalError(EventRejectedError):
-    """No proposal to merge these two contacts waits for a decision. Nothing was stored."""
-
-    status = 404
-    code = "unknown_proposal"
-    title = "Unknown proposal"
-
-
-class UnknownReviewError(EventRejectedError):
-    """No review has this id. Nothing was stored."""
-
-    status = 404
-    code = "unknown_review"
-    title = "Unknown review"
-
-
-class UnknownSampleError(EventRejectedError):
-    """No sample has this id. Nothing was stored."""
-
-    status = 404
-    code = "unknown_sample"
-    title = "Unknown sample"
-
-
-class UnknownReviewItemError(EventRejectedError):
-    """The sample does not have this conversation. Nothing was stored."""
-
-    status = 404
-    code = "unknown_review_item"
-    title = "The sample does not have this conversation"
-
-
-class UnknownScorecardError(EventRejectedError):
-    """No scorecard is published under this name and version; publish it first. Nothing was stored."""
-
-    status = 404
-    code = "unknown_scorecard"
-    title = "Unknown scorecard"
-
-
-class ScorecardExistsError(EventRejectedError):
-    """This version of the scorecard is published already. It never changes; publish the next version."""
-
-    status = 409
-    code = "scorecard_exists"
-    title = "This version of the scorecard exists"
-
-
-class SampleExistsError(EventRejectedError):
-    """Another sample has this id. Nothing was stored."""
-
-    status = 409
-    code = "sample_exists"
-    title = "The sample exists"
-
-
-class ReviewItemNotHeldError(EventRejectedError):
-    """The reviewer does not hold this conversation of the sample, or no longer. The review was not stored.
-
-    Claim the next conversation of the sample: it is this one again, unless another reviewer has it.
-    """
-
-    status = 409
-    code = "review_item_not_held"
-    title = "The reviewer does not hold this conversation"
-
-
-class ScorecardMismatchError(EventRejectedError):
-    """The sample is reviewed with another scorecard, or another version of it. The review was not stored."""
-
-    status = 409
-    code = "scorecard_mismatch"
-    title = "The sample has another scorecard"
-
-
-class OwnReviewError(EventRejectedError):
-    """The reviewer may not settle the dispute of their own review. Nothing was stored."""
-
-    status = 403
-    code = "own_review"
-    title = "Another person settles this dispute"
-
-
-class ReviewStateError(EventRejectedError):
-    """The state of the review does not allow this step. Nothing was stored."""
-
-    status = 409
-    code = "review_state"
-    title = "The review does not allow this now"
-
-
-class ContactExistsError(EventRejectedError):
-    """A contact with this id was created before, by another event."""
-
-    status = 409
-    code = "contact_exists"
-    title = "The contact exists"
-
-
-class RoleConflictError(EventRejectedError):
-    """The participant has another role in this conversation. Nothing was stored."""
-
-    status = 409
-    code = "role_conflict"
-    title = "The participant has another role"
-
-
-class ConversationClosedError(EventRejectedError):
-    """The conversation is closed, and closed is final. It was not stored."""
-
-    status = 409
-    code = "conversation_closed"
-    title = "The conversation is closed"
-
-
-class StaleEpochError(EventRejectedError):
-    """Control has changed since the sender read its epoch. The message was not stored."""
-
-    status = 409
-    code = "stale_epoch"
-    title = "The control epoch is stale"
-
-
-class NotInControlError(EventRejectedError):
-    """The sender does not have control; `control` says who. The message was not stored.
-
-    A bot waits until control returns. An agent takes control first, with `POST …/control/take`.
-    """
-
-    status = 409
-    code = "not_in_control"
-    title = "The sender does not have control"
-
-
-class HandoffStateError(EventRejectedError):
-    """The status of the handoff does not allow this step. It was not stored."""
-
-    status = 409
-    code = "handoff_state"
-    title = "The handoff does not allow this now"
-
-
 class VersionMismatchError(EventRejectedError):
     """The object changed since the version in If-Match. Read it again, then change it."""
 
@@ -440,28 +228,12 @@ class UnknownHookError(IngestError):
     title = "Unknown hook"
 
 
-class UnknownAccountError(IngestError):
-    """No channel account has this id, or it is disabled."""
-
-    status = 404
-    code = "unknown_account"
-    title = "Unknown channel account"
-
-
 class UnknownFrameworkError(IngestError):
     """No logger of bot frameworks has this name. Nothing was stored."""
 
     status = 404
     code = "unknown_framework"
     title = "Unknown bot framework"
-
-
-class AccountExistsError(IngestError):
-    """Another channel account has this id. Nothing was stored."""
-
-    status = 409
-    code = "account_exists"
-    title = "The channel account exists"
 
 
 class UnreadableSecretError(IngestError):
@@ -472,30 +244,6 @@ class UnreadableSecretError(IngestError):
     title = "A secret cannot be decrypted"
     retryable = True
     retry_after = 60
-
-
-class UnverifiedCallError(IngestError):
-    """A call is not proven to be the provider's. Nothing of it was stored; `convolake channels test` counts it."""
-
-    status = 401
-    code = "unverified_call"
-    title = "The call is not verified"
-
-
-class FailedChallengeError(IngestError):
-    """The call that checks the URL does not have the account's token."""
-
-    status = 403
-    code = "failed_challenge"
-    title = "The check of the URL failed"
-
-
-class RejectedCallError(EventRejectedError):
-    """A verified call of a provider, or a part of it, cannot be read. It is kept and can be replayed."""
-
-    status = 422
-    code = "unreadable_call"
-    title = "The provider's call cannot be read"
 
 
 class RejectedByHookError(EventRejectedError):

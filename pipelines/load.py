@@ -50,8 +50,7 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
     )
     def load_models(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         """Load all waiting segments; row counts are this load's."""
-        mark = sealed_mark(settings)
-        report = _load(settings)
+        mark, report = _load(settings)
         context.log.info(describe(report))
         for each in report.damaged:
             context.log.error("%s is quarantined: %s", each.segment.path, each.reason)
@@ -63,10 +62,14 @@ def load_asset(settings: Settings) -> dg.AssetsDefinition:
     return load_models
 
 
-def _load(settings: Settings) -> LoadReport:
-    """Load. An error that a retry cannot fix fails at once; every other error is retried."""
+def _load(settings: Settings) -> tuple[str, LoadReport]:
+    """Load; return the mark of what was sealed at the start, and the report.
+
+    An error that a retry cannot fix fails at once; every other error is retried.
+    """
     try:
-        return load(
+        mark = sealed_mark(settings)
+        report = load(
             settings.lake_path,
             settings.warehouse_path,
             settings.reporting_zone,
@@ -74,6 +77,7 @@ def _load(settings: Settings) -> LoadReport:
         )
     except (BusinessHoursError, ManifestError, CheckError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    return mark, report
 
 
 def _metadata(report: LoadReport, model: Model, mark: str) -> dict[str, int | float | str]:

@@ -4,12 +4,10 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dagster
-import duckdb
-import pyarrow
 import pytest
 from fastapi.testclient import TestClient
 
@@ -20,6 +18,7 @@ from ingest.settings import Settings
 from tests.api_server import WRITER, Installation, run_server
 from tests.conversation_calls import PEOPLE, send
 from tests.factories import Clock, Ids, Record, create_store
+from tests.garbage import forget_applications, keep_what_is_loaded, pause_collection
 from tests.installations import installed
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.real_files import table
@@ -33,6 +32,7 @@ SEED = "CONVOLAKE_TEST_SEED"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    pause_collection()
     seed = config.getoption("--seed")
     if seed is not None:
         os.environ[SEED] = str(seed)
@@ -41,10 +41,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return (
-        f"duckdb {duckdb.__version__}, pyarrow {pyarrow.__version__}, dagster {dagster.__version__}, "
-        f"repeat the random choices with --seed {os.environ[SEED]}"
-    )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pyarrow", "dagster"))
+    return f"{versions}, repeat the random choices with --seed {os.environ[SEED]}"
+
+
+def pytest_collection_finish() -> None:
+    keep_what_is_loaded()
+
+
+def pytest_runtest_teardown() -> None:
+    forget_applications()
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,9 @@ from ingest.client import Client, NewReview, Review, Sample, SampleItem, Scoreca
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import run_server
+from tests.dashboard_app import show_page
 from tests.factories import Clock, Ids, Record
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 LOW_RATED = 30
 """Handed off in the last week, and rated 1 of 5."""
@@ -93,13 +93,7 @@ class Desk:
         self.key = key
 
     def open(self, reviewer: str = "noor", **address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("reviews/page.py")
-        for key, value in {"reviewer": reviewer, **address}.items():
-            app.query_params[key.rstrip("_")] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("reviews", **{"reviewer": reviewer, **address})
 
     def publish(self) -> None:
         card = Scorecard(name="service", version=1, categories=DEFAULT)

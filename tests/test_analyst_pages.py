@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,11 +18,11 @@ from dashboards import formatting
 from dashboards.filter_state import Period, Scope
 from dashboards.handoffs.data import behind, load_handoffs
 from ingest.settings import Settings
+from tests.dashboard_app import show_page
 from tests.factories import Clock, Record
 from tests.independent_metrics import seconds, walks_of
 from warehouse.metric import metrics
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 FIRST_ON, LAST_ON = date(2026, 11, 16), date(2026, 11, 22)
 WEEK = Scope(Period(FIRST_ON, LAST_ON))
@@ -84,14 +83,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, simulated: Settings) -> Callable[
 
     def run(page: str = "metrics", **address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(simulated.data))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page(f"{page}/page.py")
         week = {"from": str(FIRST_ON), "to": str(LAST_ON)}
-        for key, value in (week | address).items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page(page, **week | address)
 
     return run
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,33 @@ from dashboards.ask_sql import charts, editor
 from dashboards.ask_sql.result import CANNOT_RUN, KINDS
 from dashboards.downloads import write
 from dashboards.formatting import reveal_frame
+from ingest.settings import Settings
 from tests.api_server import Installation
-from tests.factories import Record, make_conversation
+from tests.dashboard_app import show_page
+from tests.factories import Clock, Ids, Record, make_conversation
 from warehouse.export_format import Format
 from warehouse.lake import connect
 
 ROOT = Path(__file__).parent.parent
-APP = ROOT / "dashboards" / "app.py"
 HOSTILE = "![x](http://127.0.0.1:9/i.png)<script>\u202e"
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two conversations, loaded into the warehouse; tests work on copies."""
+    record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
+    record.new_id = Ids("loaded")
+    record.publish([*make_conversation("c1"), *make_conversation("c2", messages=3)])
+    return record.settings.data
+
+
+@pytest.fixture
+def settings(loaded: Path, tmp_path: Path) -> Settings:
+    """A data folder of the test's own, with the two conversations."""
+    shutil.copytree(loaded, tmp_path / "data")
+    return Settings(data=tmp_path / "data")
 
 
 @pytest.fixture
@@ -32,25 +50,13 @@ def open_page(
     monkeypatch: pytest.MonkeyPatch, installation: Installation
 ) -> Callable[..., AppTest]:
     """Open the page at an address, over an API and a warehouse with two conversations."""
-    settings = installation.settings
-    for event in (*make_conversation("c1"), *make_conversation("c2", messages=3)):
-        assert installation.post("/v1/events", event).status_code == 201
-    record = Record(settings, installation.clock)
-    record.seal()
-    record.load()
-    monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
+    monkeypatch.setenv("CONVOLAKE_DATA", str(installation.settings.data))
     monkeypatch.setenv("CONVOLAKE_API_URL", installation.url)
     monkeypatch.setenv("CONVOLAKE_API_KEY", installation.key)
     st.cache_data.clear()
 
     def run(**address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("ask_sql/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("ask_sql", **address)
 
     return run
 

@@ -1,8 +1,10 @@
 """Who sees what: every opened transcript, search and export is on disk before it is shown, or is not shown."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from ingest.auth.api_keys import Grant, create_key, get_or_create_local_key
 from ingest.log.storage.engine import open_engine
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
-from tests.dashboard_app import APP, messages_of, texts
+from tests.dashboard_app import messages_of, show_page, texts
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
 
 SAFE = "the code of the safe is 4711"
@@ -36,15 +38,22 @@ def near(settings: Settings) -> Settings:
     return settings.model_copy(update={"port": free_port()})
 
 
-@pytest.fixture
-def record(near: Settings, clock: Clock) -> Record:
-    """Two conversations, loaded into the warehouse."""
-    record = Record(near, clock)
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two conversations, loaded into the warehouse; tests work on copies."""
+    record = Record(Settings(data=tmp_path_factory.mktemp("loaded") / "data"), Clock())
     for name, text in (("c1", SAFE), ("c2", "no secret")):
         record.write([*make_conversation(name), make_event(conversation_id=name, text=text)])
     record.seal()
     record.load()
-    return record
+    return record.settings.data
+
+
+@pytest.fixture
+def record(loaded: Path, near: Settings, clock: Clock) -> Record:
+    """The two conversations, in a data folder of the test's own."""
+    shutil.copytree(loaded, near.data)
+    return Record(near, clock)
 
 
 @pytest.fixture
@@ -72,13 +81,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, near: Settings) -> Callable[..., 
     monkeypatch.setenv("CONVOLAKE_PORT", str(near.port))
 
     def run(**address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("conversations", **address)
 
     return run
 

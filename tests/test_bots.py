@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +13,7 @@ from dashboards.conversations.data import load_choices, load_conversations
 from dashboards.filter_state import Period as Days
 from dashboards.filter_state import Scope, Search
 from ingest.settings import Settings
+from tests.dashboard_app import show_page
 from tests.factories import Clock, Record, make_event
 from warehouse.lake import connect
 from warehouse.metric import metrics
@@ -22,7 +22,6 @@ from warehouse.metric_values import Period, read_stored, read_stored_by, read_va
 
 pytestmark = pytest.mark.long
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 DAY = date(2030, 1, 1)
 SCORES = {"helper": (5, 5, 1), "biller": (1,)}
 """Ratings of the conversations that each bot answers. Both have the version 1."""
@@ -104,13 +103,7 @@ def test_the_list_of_conversations_filters_by_the_bot_that_answered_first(
 
 
 def open_page(page: str, **address: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page(f"{page}/page.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception, app.exception
-    return app
+    return show_page(page, **address)
 
 
 @pytest.fixture

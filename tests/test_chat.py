@@ -17,6 +17,7 @@ from ingest.settings import Settings
 from tests.api_server import run_server, wait_until
 
 LOG = "return document.getElementById('log').innerText"
+STATE = "return document.getElementById('state').textContent"
 LEFT = {"event_type": "custom.came_back"}
 SAY = """
     document.getElementById('text').value = arguments[0];
@@ -55,6 +56,12 @@ def shows(browser: Any, text: str) -> None:
     wait_until(lambda: text in browser.execute_script(LOG), 20, f"the chat shows {text!r}")
 
 
+def open_chat(browser: Any, site: Site) -> None:
+    """Open the page, and wait until it is live: it sends nothing before it has its conversation."""
+    browser.get(f"{site.url}/chat")
+    wait_until(lambda: browser.execute_script(STATE) == "", 20, "the chat is live")
+
+
 def answer_all(client: Client, count: int) -> None:
     """Run the bot until it has answered `count` events."""
     for event in client.listen(after=0):
@@ -82,9 +89,8 @@ def test_a_visitor_talks_to_the_bot_and_asks_for_a_person(browser: Any, site: Si
 
 
 def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) -> None:
-    browser.get(f"{site.url}/chat")
+    open_chat(browser, site)
     text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
     browser.execute_script(SAY, text)
     shows(browser, text)
     assert browser.title == "Chat"
@@ -92,8 +98,7 @@ def test_a_hostile_message_is_text_on_the_chat_page(browser: Any, site: Site) ->
 
 
 def test_a_message_is_posted_once_although_its_answer_was_lost(browser: Any, site: Site) -> None:
-    browser.get(f"{site.url}/chat")
-    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    open_chat(browser, site)
     browser.execute_script("""
         const real = window.fetch; let lost = 0;
         window.fetch = async (path, how) => {
@@ -111,8 +116,7 @@ def test_a_message_is_posted_once_although_its_answer_was_lost(browser: Any, sit
 
 
 def test_a_chat_resumes_after_a_page_reload(browser: Any, site: Site) -> None:
-    browser.get(f"{site.url}/chat")
-    wait_until(lambda: list(site.client.conversations()), 20, "the conversation is open")
+    open_chat(browser, site)
     browser.execute_script(SAY, "Are you there?")
     shows(browser, "Are you there?")
     browser.refresh()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,9 @@ from websockets.sync.client import ClientConnection
 from dashboards import formatting
 from ingest.client import Client
 from tests.api_server import WAIT, Installation
+from tests.dashboard_app import checked, show_page
 from tests.factories import free_port
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 PEOPLE = [
     {"participant_id": "ada", "participant_role": "customer"},
     {"participant_id": "helper", "participant_role": "bot"},
@@ -38,18 +37,9 @@ def desk(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Desk:
         monkeypatch.setenv(name, value)
 
     def run(agent: str = "mira", **address: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("desk/page.py")
-        for key, value in ({"agent": agent} | address).items():
-            app.query_params[key] = value
-        return checked(app.run())
+        return show_page("desk", **{"agent": agent} | address)
 
     return run
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def ask_for_a_human(installation: Installation, name: str, text: str = "A human, please") -> None:

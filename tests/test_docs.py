@@ -75,9 +75,17 @@ def test_every_frame_and_close_code_of_a_socket_is_in_the_reference() -> None:
 
 
 def test_every_error_is_in_the_tree_and_has_a_unique_code() -> None:
-    kinds = [kind for kind in error_types() if kind.__module__ == errors.__name__]
-    assert [kind.__name__ for kind in kinds if kind.__name__ not in (errors.__doc__ or "")] == []
+    kinds = error_types()
+    own = [kind.__name__ for kind in kinds if kind.__module__ == errors.__name__]
+    assert [name for name in own if name not in (errors.__doc__ or "")] == []
     assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_the_page_has_every_error() -> None:
+    found = [errors.IngestError]
+    for kind in found:
+        found += [each for each in kind.__subclasses__() if each.__module__.startswith("ingest.")]
+    assert set(found) == set(error_types())
 
 
 def test_every_setting_has_a_description() -> None:

@@ -25,6 +25,7 @@ from dashboards.metrics import data as metrics_data
 from dashboards.metrics.cases import address_of_case
 from dashboards.overview.data import load_overview
 from ingest.settings import Settings
+from tests.dashboard_app import show_page
 from tests.factories import Clock, Record, make_conversation, make_event
 from tests.independent_metrics import walks_of
 from warehouse.export_format import Format
@@ -32,7 +33,6 @@ from warehouse.intervals import wilson
 from warehouse.metric import metrics
 from warehouse.metric_cases import Selection
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 FIRST_ON, LAST_ON = date(2026, 11, 12), date(2026, 11, 21)
 PERIOD = Period(FIRST_ON, LAST_ON)
@@ -92,14 +92,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, simulated: Settings) -> Open:
 
     def run(page: str, settings: Settings = simulated, **address: Any) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
-        app = AppTest.from_file(str(APP), default_timeout=120).run()
-        app.switch_page(f"{page}/page.py")
         days = {"from": str(FIRST_ON), "to": str(LAST_ON)} if settings is simulated else {}
-        for key, value in (days | address).items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page(page, **days | address)
 
     return run
 

@@ -2,10 +2,12 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
 from ingest.garbage import THRESHOLDS, rare_collections
+from tests.garbage import keep_what_is_loaded
 
 
 class Node:
@@ -19,6 +21,13 @@ def cycle() -> "weakref.ref[Node]":
     first, second = Node(), Node()
     first.other, second.other = second, first
     return weakref.ref(first)
+
+
+@pytest.fixture(autouse=True)
+def keep_again() -> Iterator[None]:
+    """The end of the block has unfrozen what the worker of the tests keeps too."""
+    yield
+    keep_what_is_loaded()
 
 
 def test_what_exists_before_is_not_scanned_until_the_end() -> None:

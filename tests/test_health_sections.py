@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,13 +18,13 @@ from dashboards.health.replay import EditError, editable, send
 from ingest.client import Client
 from ingest.settings import Settings
 from tests.api_server import Installation
+from tests.dashboard_app import show_page
 from tests.factories import Record, make_conversation, make_event
 from tests.hostile_texts import hostile_texts
 from tests.warehouse.test_poison_events import foreign_conversation, rows_sealed, seal_foreign
 from warehouse.lake import connect
 from warehouse.maintenance import maintain
 
-APP = Path(__file__).parent.parent / "dashboards/app.py"
 Open = Callable[..., AppTest]
 
 
@@ -38,13 +37,7 @@ def open_health(monkeypatch: pytest.MonkeyPatch) -> Open:
         for name, value in (api.environment if api else {}).items():
             monkeypatch.setenv(name, value)
         st.cache_data.clear()
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("health/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("health", **address)
 
     return run
 

@@ -11,7 +11,7 @@ from dashboards import access
 from dashboards.roles import User
 from ingest.settings import Role
 from tests.api_server import Installation
-from tests.dashboard_app import APP
+from tests.dashboard_app import show_page
 from tests.factories import Record, make_conversation
 
 PHONE, EMAIL = "+491701234567", "ada@example.org"
@@ -46,13 +46,7 @@ def open_as(loaded: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[O
 
     def run(role: Role, **address: str) -> AppTest:
         monkeypatch.setattr(access, "LOCAL", User("vera", role))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        for name, value in address.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("conversations", **address)
 
     yield run
     st.cache_data.clear()

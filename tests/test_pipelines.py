@@ -92,6 +92,14 @@ def test_the_job_loads_sealed_events_and_reports_row_counts(record: Record) -> N
     assert record.query("select count(*) as n from events") == [{"n": 5}]
 
 
+def test_a_damaged_manifest_fails_the_load_at_once(settings: Settings) -> None:
+    settings.lake_path.mkdir(parents=True)
+    (settings.lake_path / "manifest.jsonl").write_text("broken\n")
+    result = run_once(settings)
+    assert not result.success
+    assert result.filter_events(lambda event: event.is_step_up_for_retry) == []
+
+
 def tick(
     settings: Settings, instance: dg.DagsterInstance, cursor: str | None
 ) -> dg.SensorResult | dg.SkipReason:

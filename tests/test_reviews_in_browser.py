@@ -14,9 +14,10 @@ from dashboards.serve import command
 from ingest.client import Category, CorrectedAnswer, NewReview, PinnedComment, Scorecard
 from tests.api_server import wait_until
 from tests.beacon import Beacon
+from tests.dashboard_app import APP
 from tests.dashboard_pages.stories import hostile_text
 from tests.factories import free_port
-from tests.review_desk import APP, Desk, make_folder, running_desk
+from tests.review_desk import Desk, make_folder, running_desk
 from tests.served_dashboard import SHOWN, WIDTHS, answers, visit
 
 pytestmark = pytest.mark.long

@@ -22,9 +22,9 @@ from dashboards.conversations.search_filters import LASTED
 from dashboards.filter_state import Period, Scope, Search
 from ingest.settings import Settings
 from tests.api_server import Installation
+from tests.dashboard_app import checked, show_page
 from tests.factories import START, Clock, Record, make_event
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 SECONDS = {"c0": 0, "c1": 59, "c2": 60, "c3": 700, "c4": 5000, "c5": 90_000}
 """How long each conversation lasts."""
 
@@ -61,18 +61,9 @@ def open_list(
 
     def run(**address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        for key, value in address.items():
-            app.query_params[key] = value
-        return checked(app.run())
+        return show_page("conversations", **address)
 
     return run
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def shown(app: AppTest) -> set[str]:

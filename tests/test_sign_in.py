@@ -27,7 +27,7 @@ from dashboards.serve import SignInError, command
 from ingest.settings import Settings
 from pipelines import dagster_home
 from tests.api_server import Installation, wait_until
-from tests.dashboard_app import APP
+from tests.dashboard_app import APP, show_page
 from tests.factories import Clock, Record, free_port, make_conversation, make_event
 from tests.served_dashboard import answers
 
@@ -207,10 +207,7 @@ def local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Ap
     st.cache_data.clear()
 
     def run(page: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page(f"{page}/page.py").run()
-        assert not app.exception, app.exception
-        return app
+        return show_page(page)
 
     return run
 

@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from convolake.stories.omnichannel import Story
 from ingest.api.app import create_app
@@ -19,9 +17,9 @@ from ingest.clock import wall_clock
 from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.api_server import Installation, run_server
+from tests.dashboard_app import show_page
 from tests.factories import Clock, Ids, Record
 
-APP = Path(__file__).parent.parent / "dashboards/app.py"
 TEXTS = [
     "Where is my order 4711?",
     "I am looking into it.",
@@ -88,11 +86,7 @@ def test_the_story_is_the_same_in_api_socket_parquet_warehouse_and_dashboard(
     for name, value in audit_api.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CONVOLAKE_DATA", str(played.record.settings.data))
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("conversations/page.py")
-    app.query_params["conversation"] = conversation_id
-    app.run()
-    assert not app.exception, app.exception
+    app = show_page("conversations", conversation=conversation_id)
     shown = " ".join(each.value for each in app.text)
     assert all(text in shown for text in TEXTS)
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,9 +14,9 @@ from dashboards.conversations.data import PART_SIZE, load_transcript
 from dashboards.conversations.details import load_hits
 from ingest.settings import Settings
 from tests.api_server import Installation
+from tests.dashboard_app import checked, show_page
 from tests.factories import Clock, Record
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 NOW = datetime(2030, 3, 31, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Berlin"
 LONG = 10_000
@@ -108,18 +107,9 @@ def open_page(
 
     def run(conversation: str = "c1", **address: str) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        for key, value in ({"conversation": conversation} | address).items():
-            app.query_params[key] = value
-        return checked(app.run())
+        return show_page("conversations", **{"conversation": conversation} | address)
 
     return run
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def texts(app: AppTest) -> list[str]:

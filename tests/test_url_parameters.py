@@ -3,7 +3,6 @@
 import os
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -14,13 +13,13 @@ from dashboards.reviews.visit import VIEWS
 from ingest.settings import Settings
 from tests.api_server import Installation
 from tests.conftest import SEED
+from tests.dashboard_app import page_at
 from tests.factories import Record, make_conversation
 from tests.injections import injections
 from warehouse.lake import connect
 
 pytestmark = pytest.mark.long
 
-APP = Path(__file__).parent.parent / "dashboards" / "app.py"
 STRINGS = injections(500)
 RUNS = 100
 """Runs of each page in `make prove`."""
@@ -97,8 +96,7 @@ def open_page(loaded: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable
     st.cache_data.clear()
 
     def run(folder: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        return app.switch_page(f"{folder}/page.py")
+        return page_at(folder)
 
     return run
 

@@ -23,9 +23,10 @@ from ingest.api.taken_call import BUILDER, TakenCall, TakenOutcome, add_failure,
 from ingest.api.translator import Translator
 from ingest.api.used_tokens import UsedTokens
 from ingest.channels.base import Account, Call, ChannelAdapter, Inbound, UnreadableCallError
+from ingest.channels.errors import UnknownAccountError
 from ingest.channels.registry import one_time_token
 from ingest.clock import Clock, NewId
-from ingest.errors import LogUnavailableError, UnknownAccountError
+from ingest.errors import LogUnavailableError
 from ingest.log.writer import Writer
 from ingest.log.writer_requests import Acknowledgement, Append, DeferredAppend, Execute
 

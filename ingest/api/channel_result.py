@@ -11,7 +11,8 @@ from sqlalchemy import ClauseElement
 from ingest.accounts.waiting_items import Waiting, WaitingItem
 from ingest.channels import drafts
 from ingest.channels.base import Item, ReceiptItem, WatermarkItem
-from ingest.errors import EventRejectedError, UnknownMessageError
+from ingest.errors import EventRejectedError
+from ingest.events.conversation_errors import UnknownMessageError
 from ingest.events.draft import Draft
 from ingest.log.storage.statements import Bound
 from ingest.log.writer_requests import IncomingEvent

@@ -35,9 +35,10 @@ from ingest.channels.base import (
     WatermarkItem,
 )
 from ingest.channels.drafts import Place
+from ingest.channels.errors import RejectedCallError
 from ingest.channels.registry import THREADED_CHANNELS
 from ingest.channels.source import CHANNEL_SOURCE
-from ingest.errors import EventRejectedError, RejectedCallError
+from ingest.errors import EventRejectedError
 from ingest.events.draft import Draft
 from ingest.identity.binding import BindingSettings
 from ingest.identity.resolver import Resolution, Resolver, Unresolved

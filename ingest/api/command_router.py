@@ -13,16 +13,15 @@ from ingest.api import request_body
 from ingest.api.intake import ParsedEvent, ingest_one
 from ingest.api.openapi import describe_raw_route
 from ingest.api.raw_route import RawRoute
-from ingest.errors import (
+from ingest.errors import InvalidRequestError, VersionMismatchError
+from ingest.events.conversation_errors import (
     ConversationClosedError,
     ConversationExistsError,
     HandoffStateError,
-    InvalidRequestError,
     MessageDeletedError,
     RoleConflictError,
     UnknownMessageError,
     UnknownParticipantError,
-    VersionMismatchError,
 )
 from ingest.events.draft import Command, Draft, Instant
 from ingest.events.payloads import ID_PATTERN, ConversationFields, Id

@@ -28,7 +28,7 @@ from ingest.delivery.dispatcher import Dispatcher
 from ingest.delivery.live.broadcaster import Broadcaster
 from ingest.delivery.live.presence import PresenceTracker
 from ingest.delivery.webhook_registry import WebhookRegistry
-from ingest.errors import UnknownConversationError
+from ingest.events.conversation_errors import UnknownConversationError
 from ingest.events.conversation_state import Conversation
 from ingest.hooks.runner import HookRunner
 from ingest.log.queries import ConversationChannels

@@ -18,10 +18,10 @@ from ingest.errors import (
     RateLimitedError,
     TooLargeError,
     UnauthorizedError,
-    UnknownConversationError,
     UnreadableStateError,
     UnsupportedMediaTypeError,
 )
+from ingest.events.conversation_errors import UnknownConversationError
 
 WRITE_ERRORS: tuple[type[IngestError], ...] = (
     MalformedBodyError,

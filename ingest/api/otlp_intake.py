@@ -23,8 +23,9 @@ from ingest.bots.otlp.reading import (
     without_old_time,
 )
 from ingest.bots.otlp.span import Decoded
+from ingest.channels.errors import RejectedCallError
 from ingest.clock import Clock
-from ingest.errors import LogUnavailableError, RejectedCallError
+from ingest.errors import LogUnavailableError
 from ingest.events.foreign_ids import to_id
 from ingest.events.history import HISTORY_AGE
 from ingest.log.span_history import read_span_history

@@ -11,8 +11,8 @@ from ingest.accounts.channel_calls import CallOutcome
 from ingest.api.channel_result import CallResult, TypingChange
 from ingest.api.channel_translation import ReadCall
 from ingest.api.translator import Translator
+from ingest.channels.errors import RejectedCallError
 from ingest.channels.source import CHANNEL_SOURCE
-from ingest.errors import RejectedCallError
 from ingest.log.storage.keyed_rows import Reader
 from ingest.log.storage.statements import Bound
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from ingest.errors import ForbiddenError, MissingScopeError, UnknownConversationError
+from ingest.errors import ForbiddenError, MissingScopeError
+from ingest.events.conversation_errors import UnknownConversationError
 from ingest.events.draft import Draft
 
 SCOPES = {

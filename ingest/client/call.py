@@ -42,6 +42,17 @@ class Call(Generic[T]):
         )
 
 
+class NamedCalls:
+    """Operations whose calls have ids, so that a repeat is stored once."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        """`new_id` creates the ids that the caller does not give: a retry must use the same ones."""
+        self._new_id = new_id
+
+    def _id(self, given: str | None) -> str:
+        return self._new_id() if given is None else given
+
+
 def next_page(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
     """Return the call for the page after this one, None after the last."""
     if page.cursor is None:

@@ -20,8 +20,9 @@ from ingest.client.answers import (
     RejectedEvent,
     TypingList,
 )
+from ingest.client.audit_calls import AuditCalls
 from ingest.client.bot_calls import BotCalls
-from ingest.client.call import Call, conversation_path, encode_fields, page_call, without_none
+from ingest.client.call import Call, conversation_path, encode_fields, page_call
 from ingest.client.channel_calls import ChannelAccountCalls
 from ingest.client.contact_calls import ContactCalls
 from ingest.client.review_calls import ReviewCalls
@@ -34,10 +35,10 @@ BATCH_BYTES = 8 * 1024 * 1024
 READY = Call("GET", "/readyz", Readiness)
 
 
-class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
+class Calls(ReviewCalls, AuditCalls, ChannelAccountCalls, ContactCalls, BotCalls):
     """Every operation, with its contract: the methods of both clients.
 
-    Those of reviews, channel accounts, contacts and bots are inherited.
+    Those of reviews, the audit, channel accounts, contacts and bots are inherited.
     """
 
     def create_conversation(
@@ -238,85 +239,11 @@ class Calls(ReviewCalls, ChannelAccountCalls, ContactCalls, BotCalls):
         """Replay a rejected event. Raises ProblemError with the reason if it is rejected again."""
         return Call("POST", f"/v1/rejected/{rejected_id}/replay", Acknowledgement)
 
-    def record_view(
-        self,
-        user: str,
-        role: str,
-        conversation_id: str,
-        *,
-        is_unmasked: bool = False,
-        address: str | None = None,
-    ) -> Call[Acknowledgement]:
-        """Record that a user opens a transcript; `is_unmasked`: with personal data.
-
-        A dashboard calls this and the next four before it shows anything. Raises ProblemError `missing_scope`
-        if the key does not have the scope `audit`.
-        """
-        act = without_none(
-            {
-                "role": role,
-                "conversation_id": conversation_id,
-                "is_unmasked": is_unmasked or None,
-                "address": address,
-            }
-        )
-        return self._audit("transcript-views", user, act)
-
-    def record_search(
-        self, user: str, role: str, filters: Mapping[str, Any], *, address: str | None = None
-    ) -> Call[Acknowledgement]:
-        """Record that a user searches conversations for words or by other filters."""
-        act = without_none({"role": role, "filters": filters, "address": address})
-        return self._audit("transcript-searches", user, act)
-
-    def record_export(
-        self,
-        user: str,
-        role: str,
-        export: str,
-        file_format: str,
-        row_count: int,
-        *,
-        filters: Mapping[str, Any] | None = None,
-        address: str | None = None,
-    ) -> Call[Acknowledgement]:
-        """Record that a user gets rows as a file called `export`; `filters` chose the rows."""
-        act = without_none(
-            {
-                "role": role,
-                "export": export,
-                "format": file_format,
-                "row_count": row_count,
-                "filters": filters,
-                "address": address,
-            }
-        )
-        return self._audit("transcript-exports", user, act)
-
-    def record_query(
-        self, user: str, role: str, sql: str, *, address: str | None = None
-    ) -> Call[Acknowledgement]:
-        """Record that a user runs an SQL query."""
-        return self._audit(
-            "warehouse-queries", user, without_none({"role": role, "sql": sql, "address": address})
-        )
-
-    def record_rejected_view(
-        self, user: str, role: str, rejected_id: int | None = None, *, address: str | None = None
-    ) -> Call[Acknowledgement]:
-        """Record that a user reads rejected events: one of them, or without an id their list."""
-        act = without_none({"role": role, "rejected_id": rejected_id, "address": address})
-        return self._audit("rejected-views", user, act)
-
     def _named(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an event with an id."""
         if event.get("event_id") is not None:
             return event
         return {**event, "event_id": self._new_id()}
-
-    def _audit(self, path: str, user: str, act: Mapping[str, Any]) -> Call[Acknowledgement]:
-        body = encode_fields(event_id=self._new_id(), participant_id=user, act=act)
-        return Call("POST", f"/v1/audit/{path}", Acknowledgement, body)
 
     def _handoff_step(
         self,

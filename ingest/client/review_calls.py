@@ -1,10 +1,10 @@
 """Calls about reviews: scorecards, samples, claims, reviews and disputes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from ingest.client.answers import Acknowledgement, Page
-from ingest.client.call import Call, conversation_path, encode_fields, page_call
+from ingest.client.call import Call, NamedCalls, conversation_path, encode_fields, page_call
 from ingest.client.review_answers import (
     ClaimResult,
     ItemProgress,
@@ -18,12 +18,8 @@ from ingest.client.review_answers import (
 REVIEWS_PER_PAGE = 500
 
 
-class ReviewCalls:
+class ReviewCalls(NamedCalls):
     """The operations of reviews. Writes need a key with the scope `review`, for every channel."""
-
-    def __init__(self, new_id: Callable[[], str]) -> None:
-        """`new_id` creates the ids that the caller does not give: a retry must use the same ones."""
-        self._new_id = new_id
 
     def publish_scorecard(
         self, scorecard: Scorecard, *, published_by: str | None = None, event_id: str | None = None
@@ -211,9 +207,6 @@ class ReviewCalls:
         """Return the call of a command whose body has its object under `name`."""
         fields = {"event_id": self._id(event_id), "participant_id": participant_id, name: given}
         return Call("POST", path, Acknowledgement, encode_fields(**fields))
-
-    def _id(self, given: str | None) -> str:
-        return self._new_id() if given is None else given
 
 
 def _sample_path(sample_id: str) -> str:

@@ -3,18 +3,16 @@
 A fact is never rejected by these rules; `is_stale` flags one that a command would break.
 """
 
-from ingest.errors import (
+from ingest.errors import EventRejectedError, HookFailedError, VersionMismatchError
+from ingest.events import handoff_state
+from ingest.events.conversation_errors import (
     ConversationClosedError,
-    EventRejectedError,
     HandoffStateError,
-    HookFailedError,
     NotInControlError,
     RoleConflictError,
     StaleEpochError,
     UnknownParticipantError,
-    VersionMismatchError,
 )
-from ingest.events import handoff_state
 from ingest.events.conversation_state import HUMAN, Conversation
 from ingest.events.draft import Command
 from ingest.events.stored_event import StoredEvent, decode_payload

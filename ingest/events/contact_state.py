@@ -7,14 +7,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
-from ingest.errors import (
+from ingest.errors import EventRejectedError, VersionMismatchError
+from ingest.events import payloads
+from ingest.events.conversation_errors import (
     ContactExistsError,
-    EventRejectedError,
     UnknownContactError,
     UnknownProposalError,
-    VersionMismatchError,
 )
-from ingest.events import payloads
 from ingest.events.draft import Command, Draft
 from ingest.events.projections import merge_patch
 from ingest.events.stored_event import StoredEvent, decode_payload_as

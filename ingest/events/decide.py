@@ -5,8 +5,9 @@ Pure: no clock and no store. Only `projections.apply` changes a state.
 
 from typing import Protocol
 
-from ingest.errors import ConversationExistsError, EventRejectedError
+from ingest.errors import EventRejectedError
 from ingest.events import command_rules, durations
+from ingest.events.conversation_errors import ConversationExistsError
 from ingest.events.conversation_state import MAX_PARTICIPANTS, Conversation
 from ingest.events.draft import Command, Draft
 from ingest.events.effects import append_with_effects

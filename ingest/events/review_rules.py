@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from ingest.errors import (
-    EventRejectedError,
+from ingest.errors import EventRejectedError
+from ingest.events.review_errors import (
     OwnReviewError,
     ReviewStateError,
     ScorecardMismatchError,

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from ingest.client import BatchResult, Client
 from ingest.client.call import encode_fields
-from ingest.errors import ConversationExistsError, EventConflictError
+from ingest.errors import EventConflictError
+from ingest.events.conversation_errors import ConversationExistsError
 from ingest.importers.base import (
     NO_OPTIONS,
     Ambiguity,

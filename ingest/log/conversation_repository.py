@@ -3,11 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from ingest.contract import derived_id
-from ingest.errors import (
-    ConversationExistsError,
-    ForbiddenError,
-    UnknownConversationError,
-)
+from ingest.errors import ForbiddenError
+from ingest.events.conversation_errors import ConversationExistsError, UnknownConversationError
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Draft
 from ingest.events.stored_event import StoredEvent

@@ -3,14 +3,10 @@
 from collections.abc import Collection, Iterable
 
 from ingest.contract import derived_id
-from ingest.errors import (
-    MessageDeletedError,
-    MessageExistsError,
-    UnreadableStateError,
-    VersionMismatchError,
-)
+from ingest.errors import UnreadableStateError, VersionMismatchError
 from ingest.events import message_state
 from ingest.events.command_rules import CHANGED_SINCE
+from ingest.events.conversation_errors import MessageDeletedError, MessageExistsError
 from ingest.events.draft import Command, Draft
 from ingest.events.message_state import Message
 from ingest.events.stored_event import StoredEvent, merge_payload

@@ -5,18 +5,18 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ingest.errors import (
-    EventRejectedError,
+from ingest.errors import EventRejectedError
+from ingest.events import review_rules
+from ingest.events.conversation_errors import UnknownConversationError
+from ingest.events.draft import Draft
+from ingest.events.review_errors import (
     ReviewItemNotHeldError,
     SampleExistsError,
     ScorecardExistsError,
-    UnknownConversationError,
     UnknownReviewError,
     UnknownSampleError,
     UnknownScorecardError,
 )
-from ingest.events import review_rules
-from ingest.events.draft import Draft
 from ingest.events.review_payloads import (
     ReviewItemReplaced,
     ReviewResolved,

@@ -9,13 +9,9 @@ from itertools import chain
 
 import msgspec
 
-from ingest.errors import (
-    EventRejectedError,
-    ForbiddenError,
-    UnknownConversationError,
-    UnknownMessageError,
-)
+from ingest.errors import EventRejectedError, ForbiddenError
 from ingest.events import effects
+from ingest.events.conversation_errors import UnknownConversationError, UnknownMessageError
 from ingest.events.conversation_state import Conversation
 from ingest.events.decide import decide
 from ingest.events.draft import Command, Draft, validate_draft

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from ingest.manifest import ManifestError
 from tests.api_server import Installation, wait_until
 from tests.bots.instrumented.model_stand_in import run_model
+from tests.dashboard_app import show_page
 from tests.factories import Record
 
 FOLDER = Path(__file__).parents[2]
 PYTHON = FOLDER / ".venv-bots" / "bin" / "python"
-APP = FOLDER / "dashboards" / "app.py"
 
 pytestmark = [
     pytest.mark.long,
@@ -166,11 +165,7 @@ def test_the_dashboard_shows_the_calls_of_three_bots_with_tokens_and_latency(
     monkeypatch.setenv("CONVOLAKE_API_URL", installation.url)
     monkeypatch.setenv("CONVOLAKE_API_KEY", installation.key)
     for name in names:
-        page = AppTest.from_file(str(APP), default_timeout=60).run()
-        page.switch_page("conversations/page.py")
-        page.query_params["conversation"] = name
-        page.run()
-        assert not page.exception, page.exception
+        page = show_page("conversations", conversation=name)
         labels = [each.label for each in page.expander if "Model call" in each.label]
         assert len(labels) == 5
         assert all("29 tokens" in label and label.endswith(" s") for label in labels), labels

@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
-from pathlib import Path
 
 import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
-from streamlit.testing.v1 import AppTest
 
 from dashboards.hidden_characters import reveal
 from ingest.channels.addresses import whatsapp
@@ -37,11 +35,11 @@ from tests.channels.omnichannel import (
 )
 from tests.channels.recorded import recorded
 from tests.channels.stand_ins.meta import meta_stand_in
+from tests.dashboard_app import show_page
 from tests.factories import START, Clock, Record, free_port
 from tests.test_mail_client import Postbox
 
 pytestmark = pytest.mark.allows_loopback
-APP = Path(__file__).parents[2] / "dashboards/app.py"
 AT = int(START.timestamp())
 ROLES = ("customer", "bot", "agent")
 
@@ -220,12 +218,8 @@ def check_record(story: Omnichannel) -> Record:
 def check_dashboard(story: Omnichannel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The transcript shows each text, hidden characters escaped, below its author and channel."""
     monkeypatch.setenv("CONVOLAKE_DATA", str(story.api.settings.data))
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("conversations/page.py")
-    app.query_params["conversation"] = story.path.rpartition("/")[2]
-    app.query_params["unmasked"] = "yes"
-    app.run()
-    assert not app.exception, app.exception
+    conversation_id = story.path.rpartition("/")[2]
+    app = show_page("conversations", conversation=conversation_id, unmasked="yes")
     names = {"whatsapp": "WhatsApp", "email": "Email"}
     shown = iter([each.value for each in app.text])
     for line in story.lines:

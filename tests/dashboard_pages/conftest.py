@@ -12,7 +12,7 @@ from ingest.manifest import read_manifest
 from ingest.settings import Settings
 from tests.api_server import Installation
 from tests.beacon import Beacon
-from tests.dashboard_app import APP
+from tests.dashboard_app import show_page
 from tests.dashboard_pages.data_folder import settings_of
 from tests.dashboard_pages.stories import (
     NOW,
@@ -70,12 +70,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch, audit_api: Installation) -> Calla
 
     def run(settings: Settings, page: str = "overview", **address: str | list[str]) -> AppTest:
         monkeypatch.setenv("CONVOLAKE_DATA", str(settings.data))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page(f"{page}/page.py")
-        for key, value in address.items():
-            app.query_params[key.rstrip("_")] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page(page, **address)
 
     return run

@@ -12,9 +12,9 @@ from tests.beacon import Beacon
 from tests.served_dashboard import SHOWN, WIDTHS, serve, visit
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(history: Settings, audit_api: Installation) -> Iterator[str]:
-    """The URL of a dashboard that is started as in production."""
+    """The URL of a dashboard that is started as in production; the first test sees its first page."""
     with serve(history, audit_api.environment) as served:
         yield served.url
 

@@ -13,7 +13,7 @@ from dashboards.roles import User
 from ingest.client import Client, ProblemError
 from ingest.settings import Role
 from tests.api_server import Installation
-from tests.dashboard_app import APP
+from tests.dashboard_app import show_page
 from tests.factories import Record, make_conversation
 
 PHONE = "+4915112345678"
@@ -119,12 +119,7 @@ def open_as(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     def run(role: Role) -> AppTest:
         monkeypatch.setattr(access, "LOCAL", User("vera", role))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        app.switch_page("conversations/page.py")
-        app.query_params["conversation"] = "c-ada"
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return show_page("conversations", conversation="c-ada")
 
     yield run
     st.cache_data.clear()

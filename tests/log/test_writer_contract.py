@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from ingest.contract import derived_id, to_micros
-from ingest.errors import EventConflictError, LogUnavailableError, UnknownConversationError
+from ingest.errors import EventConflictError, LogUnavailableError
+from ingest.events.conversation_errors import UnknownConversationError
 from ingest.events.draft import Command
 from ingest.events.stored_event import system_event
 from ingest.log.storage.state_reader import UnreadableState, unreadable_states

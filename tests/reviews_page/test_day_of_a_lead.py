@@ -3,13 +3,13 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboards import formatting
 from dashboards.reviews.agreement import measure_agreement
 from dashboards.reviews.sampling import draw_random
 from dashboards.reviews.scorecards import DEFAULT
-from tests.review_desk import APP, FOUND, LOW_RATED, Desk, press, rate, said, score_shown
+from tests.dashboard_app import show_page
+from tests.review_desk import FOUND, LOW_RATED, Desk, press, rate, said, score_shown
 
 pytestmark = pytest.mark.long
 
@@ -107,11 +107,7 @@ def test_a_qa_lead_finds_draws_reviews_disputes_compares_and_exports(desk: Desk)
 
 def test_every_step_of_the_list_leads_to_a_sample_of_what_is_shown(desk: Desk) -> None:
     desk.publish()
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("conversations/page.py")
-    for key, value in {"handed_off": "yes", "rating": "negative", "from": "2026-11-16"}.items():
-        app.query_params[key] = value
-    app.run()
+    app = show_page("conversations", handed_off="yes", rating="negative", from_="2026-11-16")
     [link] = [each for each in app.get("page_link") if "Draw a sample" in each.proto.label]
     address = dict(parse_qsl(link.proto.query_string))
     assert address["view"] == "draw"

@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.reviews import draw_plan
+from tests.dashboard_app import show_page
 from tests.review_desk import (
-    APP,
     FOUND,
     LOW_RATED,
     WEEK,
@@ -140,8 +140,5 @@ def test_the_list_a_sample_was_drawn_from_has_its_population(desk: Desk) -> None
     desk.publish()
     press(desk.open("lead", **FOUND), "Draw the sample")
     [sample] = desk.client.samples()
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page("conversations/page.py")
-    app.query_params.update(draw_plan.address_of(sample.filters))
-    app.run()
+    app = show_page("conversations", **draw_plan.address_of(sample.filters))
     assert f"of {sample.population} conversations" in said(app)

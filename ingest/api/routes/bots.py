@@ -16,12 +16,8 @@ from ingest.api.intake import encode_json, submit
 from ingest.api.openapi import WRITE_ERRORS, describe_records_route
 from ingest.api.raw_route import RawRoute
 from ingest.bots import LOGGERS
-from ingest.errors import (
-    ConversationExistsError,
-    IngestError,
-    LogUnavailableError,
-    UnknownFrameworkError,
-)
+from ingest.errors import IngestError, LogUnavailableError, UnknownFrameworkError
+from ingest.events.conversation_errors import ConversationExistsError
 from ingest.log.writer_requests import Acknowledgement, Append, IncomingEvent
 
 raw = APIRouter(route_class=RawRoute, prefix="/v1", tags=["bots"])

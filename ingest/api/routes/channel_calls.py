@@ -14,15 +14,13 @@ from ingest.api.raw_route import RawRoute
 from ingest.api.request_body import header, read_body
 from ingest.api.routes.typing import share_typing
 from ingest.channels.base import Call, Challenge, ChannelAdapter, InvalidSignatureError
+from ingest.channels.errors import FailedChallengeError, UnknownAccountError, UnverifiedCallError
 from ingest.channels.registry import accepted_answer, find_adapter, max_body_bytes
 from ingest.errors import (
-    FailedChallengeError,
     LogUnavailableError,
     TooLargeError,
-    UnknownAccountError,
     UnreadableSecretError,
     UnsupportedMediaTypeError,
-    UnverifiedCallError,
 )
 from ingest.events.payloads import ID_PATTERN
 

@@ -25,17 +25,16 @@ from ingest.api.openapi import problem_responses
 from ingest.api.routes.webhooks import example
 from ingest.auth.permissions import Caller
 from ingest.channels.base import ChannelAdapter, Field
+from ingest.channels.errors import AccountExistsError, UnknownAccountError
 from ingest.channels.registry import find_adapter
 from ingest.contract import from_micros
 from ingest.errors import (
-    AccountExistsError,
     ForbiddenError,
     InvalidRequestError,
     LogUnavailableError,
     MissingScopeError,
     RateLimitedError,
     UnauthorizedError,
-    UnknownAccountError,
     UnreadableSecretError,
 )
 from ingest.log import queries

@@ -10,8 +10,8 @@ from ingest.api.dependencies import Context, RequirePii, require_read
 from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.api.routes.contacts import CONTACT_ERRORS, AddressName
-from ingest.errors import UnknownProposalError
 from ingest.events.contact_state import Contact, MergeProposal
+from ingest.events.conversation_errors import UnknownProposalError
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id
 from ingest.log import contact_queries

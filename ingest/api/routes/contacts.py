@@ -14,12 +14,9 @@ from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.channels import addresses
 from ingest.channels.addresses import KIND_OF_CHANNEL
 from ingest.channels.base import AddressKind
-from ingest.errors import (
-    ContactExistsError,
-    UnknownContactError,
-    VersionMismatchError,
-)
+from ingest.errors import VersionMismatchError
 from ingest.events.contact_state import Contact
+from ingest.events.conversation_errors import ContactExistsError, UnknownContactError
 from ingest.events.draft import Draft
 from ingest.events.payloads import Id, Name, Scope
 from ingest.identity.binding import key_of

@@ -19,9 +19,7 @@ from ingest.api.intake import NewConversation, conversation_fields, ingest_one, 
 from ingest.api.openapi import READ_ERRORS, describe_raw_route, problem_responses
 from ingest.api.pagination import Limit, PageCursor, from_keyed_cursor, to_cursor
 from ingest.api.raw_route import RawRoute
-from ingest.errors import (
-    ConversationExistsError,
-)
+from ingest.events.conversation_errors import ConversationExistsError
 from ingest.events.draft import Draft
 from ingest.log import contact_queries, queries
 from ingest.log.writer_requests import Acknowledgement

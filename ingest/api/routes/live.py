@@ -51,8 +51,8 @@ from ingest.errors import (
     PlaceBeyondEndError,
     RateLimitedError,
     UnauthorizedError,
-    UnknownConversationError,
 )
+from ingest.events.conversation_errors import UnknownConversationError
 from ingest.events.event_view import render_event
 from ingest.events.stored_event import StoredEvent
 from ingest.log import queries

@@ -31,13 +31,11 @@ from ingest.api.pagination import (
 )
 from ingest.api.raw_route import RawRoute
 from ingest.auth.permissions import PARTICIPATE
-from ingest.errors import (
+from ingest.errors import HookFailedError, PlaceBeyondEndError, RejectedByHookError
+from ingest.events.conversation_errors import (
     ConversationClosedError,
-    HookFailedError,
     MessageExistsError,
     NotInControlError,
-    PlaceBeyondEndError,
-    RejectedByHookError,
     StaleEpochError,
     UnknownMessageError,
 )

@@ -25,9 +25,10 @@ from ingest.api.review_view import (
 )
 from ingest.api.routes.webhooks import example
 from ingest.auth.permissions import Caller
-from ingest.errors import (
-    ForbiddenError,
-    LogUnavailableError,
+from ingest.errors import ForbiddenError, LogUnavailableError
+from ingest.events.draft import Draft
+from ingest.events.payloads import ID_PATTERN
+from ingest.events.review_errors import (
     ReviewStateError,
     SampleExistsError,
     ScorecardExistsError,
@@ -35,8 +36,6 @@ from ingest.errors import (
     UnknownSampleError,
     UnknownScorecardError,
 )
-from ingest.events.draft import Draft
-from ingest.events.payloads import ID_PATTERN
 from ingest.events.review_payloads import ReviewItemReplaced, ReviewSampled, ScorecardPublished
 from ingest.events.review_state import Sample
 from ingest.log import review_queries

@@ -3,17 +3,17 @@
 from msgspec import to_builtins
 
 from ingest.api.command_router import Body, CommandRouter
-from ingest.errors import (
+from ingest.events.conversation_errors import UnknownConversationError
+from ingest.events.draft import Draft
+from ingest.events.review_errors import (
     OwnReviewError,
     ReviewItemNotHeldError,
     ReviewStateError,
     ScorecardMismatchError,
-    UnknownConversationError,
     UnknownReviewError,
     UnknownReviewItemError,
     UnknownSampleError,
 )
-from ingest.events.draft import Draft
 from ingest.events.review_payloads import (
     ReviewAcknowledged,
     ReviewDisputed,

@@ -19,7 +19,7 @@ from ingest.api.intake import submit
 from ingest.api.openapi import READ_ERRORS, problem_responses
 from ingest.auth.permissions import Caller
 from ingest.contract import from_micros
-from ingest.errors import UnknownParticipantError
+from ingest.events.conversation_errors import UnknownParticipantError
 from ingest.events.conversation_state import Conversation
 from ingest.events.draft import Command, Draft
 from ingest.log.writer_requests import Append, IncomingEvent
