@@ -13,7 +13,6 @@ from ingest.settings import Settings
 from tests.factories import make_event
 from tests.log.writers import append, create, run, say
 
-
 INDEXES = sorted(conversations.indexes, key=lambda each: str(each.name))
 
 
