@@ -248,3 +248,20 @@ def test_a_process_reads_the_commits_of_others_but_not_its_own(
         at_start = asyncio.run(follow(own, other, store))
     assert published == [*(f"own{number}" for number in range(20)), "other"]
     assert at_start <= 2 * 5, "one read at the start, and one when it listens"
+
+
+def test_a_commit_that_hangs_between_its_statements_loses_the_lock_to_others(
+    settings: Settings,
+) -> None:
+    """The server ends its session, after a time that this test shortens."""
+    with committer_of(settings) as (hanging, store), committer_of(settings) as (other, _):
+        store.read("select set_config('idle_in_transaction_session_timeout', '200ms', false)", ())
+        store.begin(STARTED)
+        store.find_events(["any"])
+        ((results, _),) = other.commit([Received(say("other"), 1)])
+        assert isinstance(results[0], list)
+        ((results, _),) = hanging.commit([Received(say("late"), 1)])
+        assert isinstance(results[0], OutcomeUnknownError)
+        ((results, _),) = hanging.commit([Received(say("late"), 1)])
+        assert isinstance(results[0], list)
+    assert stored_ids(settings)[STARTED:] == ["other", "late"]

@@ -19,6 +19,9 @@ class Database(Protocol):
     def begin(self, connection: Any, cursor: Any) -> None:
         """Begin a transaction with the write lock. Its statements may be sent together."""
 
+    def receive(self) -> None:
+        """Wait for the results of what was sent. Raises what a statement raised."""
+
     def notify(self, cursor: Any, writer_id: str, position: int) -> None:
         """Notify every process of this writer's last position, with the commit."""
 

@@ -77,7 +77,8 @@ class PostgresDatabase:
 
     def __init__(self) -> None:
         """Start without a transaction."""
-        self._pipeline = ExitStack()
+        self._transaction = ExitStack()
+        self._pipeline: psycopg.Pipeline | None = None
 
     def acquire_write_lock(self, cursor: Any) -> None:
         """Take the advisory lock: later reads in this transaction see the newest commit."""
@@ -85,10 +86,15 @@ class PostgresDatabase:
 
     def begin(self, connection: Any, cursor: Any) -> None:
         """Begin a transaction in a pipeline: an error of a statement is raised by the next read, or by the commit."""
-        self._pipeline.enter_context(connection.driver_connection.pipeline())
+        self._pipeline = self._transaction.enter_context(connection.driver_connection.pipeline())
         # Read committed, whatever the database's default: a read after the lock must see the newest commit.
         cursor.execute("begin isolation level read committed read write")
         self.acquire_write_lock(cursor)
+
+    def receive(self) -> None:
+        """Wait with a sync, not only a flush: the server's timeout of an idle transaction starts with it."""
+        if self._pipeline is not None:
+            self._pipeline.sync()
 
     def notify(self, cursor: Any, writer_id: str, position: int) -> None:
         """Notify on commit only."""
@@ -97,15 +103,19 @@ class PostgresDatabase:
     def commit(self, connection: Any, cursor: Any) -> None:
         """Send the commit with the writes, and wait for all of them. The server skips it if one of them failed."""
         cursor.execute("commit")
-        self._pipeline.close()
+        self._end_pipeline()
         if cursor.statusmessage != "COMMIT":
             raise UncommittedError(f"PostgreSQL answered {cursor.statusmessage} to a commit")
 
     def rollback(self, connection: Any) -> None:
         """Read the answers that are left, and undo the transaction."""
         with suppress(psycopg.Error):
-            self._pipeline.close()
+            self._end_pipeline()
         connection.rollback()
+
+    def _end_pipeline(self) -> None:
+        self._pipeline = None
+        self._transaction.close()
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Return False: the next commit starts with a read of the true state."""

@@ -17,6 +17,9 @@ class SqliteDatabase:
     def begin(self, connection: Any, cursor: Any) -> None:
         """Do nothing: the driver begins a transaction with the first write."""
 
+    def receive(self) -> None:
+        """Do nothing: each statement waits for its result."""
+
     def notify(self, cursor: Any, writer_id: str, position: int) -> None:
         """Do nothing: no other process listens."""
 

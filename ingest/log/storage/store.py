@@ -287,6 +287,7 @@ class Store:
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         self._reading.execute(statement, values)
+        self._database.receive()
         return list(self._reading.fetchall())
 
     def _write_rows(self, statement: ManyRows, rows: Sequence[Row]) -> None:
