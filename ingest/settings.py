@@ -183,8 +183,7 @@ class Settings(BaseSettings):
     store_typing: bool = Field(False, description="Whether typing events are stored in the log.")
     writer: Literal["process", "thread"] = Field(
         "process",
-        description="Where events are committed to a log in SQLite: in a process of its own, or in a thread of the API's. "
-        "In PostgreSQL always in a thread.",
+        description="Where events are committed to the log: in a process of its own, or in a thread of the API's.",
     )
     workers: int = Field(
         1,

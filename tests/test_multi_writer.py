@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -30,7 +31,7 @@ from ingest.settings import Settings
 from tests.adbc_process import run_in_adbc_process
 from tests.api_server import WAIT, Installation, run_server, wait_until
 from tests.cluster.apis import several_apis
-from tests.cluster.processes import processes
+from tests.cluster.processes import processes, writer_of_group
 from tests.factories import Clock, Ids, Record, free_port, make_conversation, make_event
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.test_live import receive_events
@@ -94,6 +95,45 @@ def test_lost_connections_under_load_neither_lose_nor_duplicate_events(
         rows = Record(shared, Clock()).log(ALL)
     assert [row["event_id"] for row in rows[2:]] == [f"m{number}" for number in range(100)]
     assert [row["sequence"] for row in rows] == list(range(1, 103))
+
+
+WRITER_KILLS = 15
+
+
+def test_a_writer_that_is_killed_is_replaced_and_its_process_gets_every_event_once(
+    shared: Settings,
+) -> None:
+    """Each of two processes has a writer. One is killed at any moment; its API lives on, and the other commits too."""
+    sent = [f"m{number}" for number in range(WRITER_KILLS * 20)]
+    key = get_or_create_local_key(shared, 0)
+    with (
+        processes(shared, 2) as running,
+        Client(running.clients[0].url, key, jitter=lambda: 0.0) as here,
+    ):
+        there = running.clients[1]
+        here.record(make_conversation(messages=0))
+        with closing(here.listen(after=0)) as subscriber:
+            for number, event_id in enumerate(sent):
+                if number % 20 == 10:
+                    _kill_writer(running.pids[0])
+                event = make_event(event_id=event_id)
+                list((there if number % 5 == 0 else here).record([event]))
+            seen: list[str] = []
+            while len(seen) < len(sent) + 2:
+                seen.append(next(subscriber)["event_id"])
+    stored = [row["event_id"] for row in Record(shared, Clock()).log(ALL)]
+    assert stored[2:] == sent
+    assert seen == stored
+
+
+def _kill_writer(api: int) -> None:
+    def find() -> bool:
+        return writer_of_group(api) is not None
+
+    wait_until(find, WAIT, "the writer")
+    writer = writer_of_group(api)
+    assert writer is not None
+    os.kill(writer, signal.SIGKILL)
 
 
 _TERMINATE_WRITERS = """

@@ -135,17 +135,22 @@ def open_writer(
     if isinstance(log, Seat):
         writer = _share_writer(log, settings, engine, clock, publish, on_message)
         return writer, Workers(writer, publish, settings.leader_lock_path)
+    peers: Peers | None = None
     if is_multi_writer(settings.database_url):
         from ingest.cluster.commit_follower import CommitFollower
 
-        head = queries.head(engine)
-        peers = CommitFollower(
-            settings.database_url, engine, log.store.writer_id, head, publish, on_message
+        follower = CommitFollower(
+            settings.database_url,
+            engine,
+            log.store.writer_id,
+            queries.head(engine),
+            publish,
+            on_message,
         )
-        return _thread_writer(log, settings, translator, clock, new_id, peers.on_commit), peers
+        publish, peers = follower.on_commit, follower
     if settings.writer == "thread":
-        return _thread_writer(log, settings, translator, clock, new_id, publish), None
-    return _process_writer(log, settings, clock, publish), None
+        return _thread_writer(log, settings, translator, clock, new_id, publish), peers
+    return _process_writer(log, settings, clock, publish), peers
 
 
 def _share_writer(
@@ -174,7 +179,7 @@ def _process_writer(
     position = log.store.last_position()
     log.store.close()  # the process has a store of its own
     return ProcessWriter(
-        WriterStart(settings, position, has_wall_clock=clock is wall_clock),
+        WriterStart(settings, position, clock is wall_clock, log.store.writer_id),
         command=WRITER_COMMAND,
         inherits=[log.lock.fileno()],
         dialect=log.store.dialect,

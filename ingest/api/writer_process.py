@@ -29,9 +29,10 @@ from ingest.log.cursor import advance
 from ingest.log.framing import frame, receive_frame
 from ingest.log.process_writer import WriterStart
 from ingest.log.shared_writer_server import SharedWriterServer
-from ingest.log.storage.engine import open_engine
+from ingest.log.storage.engine import is_multi_writer, open_engine
 from ingest.log.storage.store import Store
 from ingest.log.writer_server import ApiClock, WriterServer
+from ingest.settings import Settings
 
 PAGE_EVENTS = 5_000
 
@@ -96,13 +97,18 @@ class _OpenLog:
     """The log, opened to write."""
 
     engine: Engine
-    shard: int
+    settings: Settings
     committer: Committer
     api_clock: ApiClock
 
     def events_after(self, position: int) -> Sequence[StoredEvent]:
-        """Return the events that were committed, and whose commit an API was not told of."""
-        return _events_after(self.engine, self.shard, position)
+        """Return the events that were committed, and whose commit an API was not told of.
+
+        Where there are other writers, none: each API reads the log for those of others anyway.
+        """
+        if is_multi_writer(self.settings.database_url):
+            return []
+        return _events_after(self.engine, self.settings.shard, position)
 
 
 @contextmanager
@@ -113,14 +119,14 @@ def _open_log(start: WriterStart) -> Iterator[_OpenLog]:
     clock = wall_clock if start.has_wall_clock else api_clock
     translator = open_translator(settings, clock)
     committer = Committer(
-        Store(engine, settings.shard),
+        Store(engine, settings.shard, start.writer_id),
         shard=settings.shard,
         policy=LifecyclePolicy.from_settings(settings),
         clock=clock,
         new_id=new_uuid7,
         builders={BUILDER: partial(build_appends, translator)},
     )
-    yield _OpenLog(engine, settings.shard, committer, api_clock)
+    yield _OpenLog(engine, settings, committer, api_clock)
     translator.close()
     engine.dispose()
 

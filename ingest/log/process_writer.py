@@ -16,11 +16,15 @@ from ingest.settings import Settings
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WriterStart:
-    """What the process gets first. `after`: the last position that the API knows."""
+    """What the process gets first. `after`: the last position that the API knows.
+
+    `writer_id` names it in the notifications of its commits, on PostgreSQL.
+    """
 
     settings: Settings
     after: int
     has_wall_clock: bool
+    writer_id: str | None = None
 
 
 class ProcessWriter(SocketWriter):

@@ -265,3 +265,32 @@ def test_a_commit_that_hangs_between_its_statements_loses_the_lock_to_others(
         ((results, _),) = hanging.commit([Received(say("late"), 1)])
         assert isinstance(results[0], list)
     assert stored_ids(settings)[STARTED:] == ["other", "late"]
+
+
+def test_an_own_commit_that_a_process_was_not_told_of_is_published_with_the_next_poll(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer that committed it was killed before it could say so."""
+    monkeypatch.setattr(commit_follower, "POLL_SECONDS", 0.05)
+    published: list[str] = []
+    arrived = asyncio.Event()
+
+    def publish(rows: Any) -> None:
+        published.extend(each.event_id for each in rows)
+        arrived.set()
+
+    async def follow(own: Committer, store: Store) -> None:
+        engine = open_engine(settings.database_url, read_only=True)
+        follower = CommitFollower(
+            settings.database_url, engine, store.writer_id, {0: STARTED}, publish, lambda _: None
+        )
+        task = asyncio.create_task(follower.run())
+        await asyncio.to_thread(lambda: list(own.commit([Received(say("unheard"), 1)])))
+        await arrived.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        engine.dispose()
+
+    with committer_of(settings) as (own, store):
+        asyncio.run(follow(own, store))
+    assert published == ["unheard"]

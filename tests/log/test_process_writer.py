@@ -31,8 +31,6 @@ from tests.factories import Clock, Record, make_event
 from tests.identity.channel_log import WHATSAPP
 from tests.log.writers import COMMAND, Opened, append, create, run, say
 
-pytestmark = pytest.mark.sqlite
-
 
 @pytest.fixture(params=["process", "shared"])
 def kind(request: pytest.FixtureRequest) -> str:
@@ -119,6 +117,7 @@ def test_requests_submitted_while_the_process_dies_are_answered(
     assert queued == 0
 
 
+@pytest.mark.sqlite
 def test_what_was_committed_without_an_answer_is_published_and_met_as_a_duplicate(
     kind: str,
     settings: Settings,

@@ -19,13 +19,11 @@ from ingest.settings import Settings
 from tests.factories import START, Clock, Record, damage
 from tests.log.writers import Answer, Opened, append, create, run, say
 
-pytestmark = pytest.mark.sqlite
-
 _COUNT = insert(ingest_stats).values(source="x", received=1, accepted=0, duplicate=0, conflict=0, rejected=0,
     generated=0, parked=0)  # fmt: skip
 
 
-@pytest.fixture(params=["thread", "process", "shared"])
+@pytest.fixture(params=["thread", "process", pytest.param("shared", marks=pytest.mark.sqlite)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -258,6 +256,7 @@ def test_what_was_submitted_before_the_stop_is_answered_and_nothing_after(
         stopped[0].writer.submit(create())
 
 
+@pytest.mark.sqlite
 def test_states_that_the_writer_repairs_are_reported_in_this_process(
     kind: str, settings: Settings
 ) -> None:

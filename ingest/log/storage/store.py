@@ -34,11 +34,13 @@ from ingest.log.storage.statements import Bound, Statement, compiled_statements
 class Store:
     """The writer's view of the store. One thread, one connection, one transaction at a time."""
 
-    def __init__(self, engine: Engine, shard: int = 0) -> None:
-        """Open the one connection that writes, and that also checkpoints."""
+    def __init__(self, engine: Engine, shard: int = 0, writer_id: str | None = None) -> None:
+        """Open the one connection that writes, and that also checkpoints.
+
+        `writer_id` names this store in the notifications of its commits; by default a new one.
+        """
         self._added = 0
-        self.writer_id = secrets.token_hex(8)
-        """Names this store in the notifications of its commits."""
+        self.writer_id = writer_id or secrets.token_hex(8)
         self.engine = engine
         self._shard = shard
         self.dialect = engine.dialect
