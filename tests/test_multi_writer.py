@@ -111,7 +111,7 @@ def test_a_writer_that_is_killed_is_replaced_and_its_process_gets_every_event_on
         Client(running.clients[0].url, key, jitter=lambda: 0.0) as here,
     ):
         there = running.clients[1]
-        here.record(make_conversation(messages=0))
+        list(here.record(make_conversation(messages=0)))
         with closing(here.listen(after=0)) as subscriber:
             for number, event_id in enumerate(sent):
                 if number % 20 == 10:
