@@ -33,8 +33,10 @@ def flush_as(level: str) -> Callable[[], None]:
     def change() -> None:
         opened = Store.__init__
 
-        def unsynced(self: Store, engine: Any, shard: int = 0) -> None:
-            opened(self, engine, shard)
+        def unsynced(
+            self: Store, engine: Any, shard: int = 0, writer_id: str | None = None
+        ) -> None:
+            opened(self, engine, shard, writer_id)
             self._cursor.execute(f"PRAGMA synchronous={level}")
 
         Store.__init__ = unsynced  # type: ignore[method-assign]
