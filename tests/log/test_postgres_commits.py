@@ -294,3 +294,14 @@ def test_an_own_commit_that_a_process_was_not_told_of_is_published_with_the_next
     with committer_of(settings) as (own, store):
         asyncio.run(follow(own, store))
     assert published == ["unheard"]
+
+
+def test_a_rollback_notices_a_connection_that_was_lost_between_commits(settings: Settings) -> None:
+    with committer_of(settings) as (committer, store):
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            connection.execute(_KILL)
+        store.rollback()
+        assert store.is_disconnected
+        ((results, _),) = committer.commit([Received(say("next"), 1)])
+        assert isinstance(results[0], list)
+    assert stored_ids(settings)[STARTED:] == ["next"]

@@ -270,13 +270,12 @@ class Store:
             return
         try:
             self._database.rollback(self._connection)
+            self._parked = self._execute(self._sql.count_parked)[0][0]
         except Exception:
             if not self._database.multi_writer:
                 raise
             self.is_disconnected = True
             self._connection.invalidate()
-            return
-        self._parked = self._execute(self._sql.count_parked)[0][0]
 
     def is_fatal(self, error: Exception, *, is_committing: bool) -> bool:
         """Return whether the state on disk is unknown: a restart reads it."""
