@@ -9,12 +9,11 @@ from sqlalchemy import Engine
 from ingest.errors import UnreadableStateError
 from ingest.events.conversation_state import Conversation, encode_state
 from ingest.events.timers import next_check_at
-from ingest.log.storage.many_rows import ManyRows, Row
+from ingest.log.storage.many_rows import Row
 from ingest.log.storage.state_reader import read_conversation
 from ingest.log.storage.statements import Execute, Statements
 
 ExecuteMany = Callable[[str, list[Row]], None]
-WriteRows = Callable[[ManyRows, Sequence[Row]], None]
 
 CACHED_STATES = 50_000
 """Maximum number of cached states of conversations: 50,000. Only the writer changes them."""
@@ -39,19 +38,13 @@ class ConversationTable:
     """Reads and writes the states of conversations on the connection of the store."""
 
     def __init__(
-        self,
-        engine: Engine,
-        sql: Statements,
-        execute: Execute,
-        execute_many: ExecuteMany,
-        write_rows: WriteRows,
+        self, engine: Engine, sql: Statements, execute: Execute, execute_many: ExecuteMany
     ) -> None:
         """Start with an empty cache. `engine` reads the events of a state that is damaged."""
         self._engine = engine
         self._sql = sql
         self._execute = execute
         self._execute_many = execute_many
-        self._write_rows = write_rows
         self._cache: LRUCache[str, CachedConversation] = LRUCache(CACHED_STATES)
 
     def clear_cache(self) -> None:
@@ -124,8 +117,8 @@ class ConversationTable:
             if self._cached(each).stored_state != each.state
         ]
         self._execute_many(self._sql.update_state, changed_states)
-        self._write_rows(
-            self._sql.update_projections,
+        self._execute_many(
+            self._sql.update_projection,
             [
                 (
                     each.last_sequence,

@@ -38,11 +38,7 @@ SESSION_SETTINGS = """
 """
 """Settings of the server's side: a process that died or hangs in a commit releases the lock."""
 
-_WRITING = """
-    select set_config(name, 'off', false) from (values
-        ('enable_seqscan'), ('enable_hashjoin'), ('enable_mergejoin')
-    ) as settings (name)
-"""
+_WRITING = "set enable_seqscan = off"
 """Plans without sequential scans: every query of the writer has an index. Cached plans from the time when the tables
 were small would read them completely: 421 messages a second after some seconds, instead of 1,967.
 """

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ingest.log.storage.many_rows import insert_many, update_many
+from ingest.log.storage.many_rows import insert_many
 from ingest.log.storage.tables import (
     HAS_AGENT,
     NAMED_MESSAGE,
@@ -203,9 +203,7 @@ class Statements:
             conversations.c.conversation_key,
         )
         self.insert_state = sql(insert(conversations))
-        self.update_projections = update_many(
-            dialect, conversations, UPDATED_COLUMNS, "conversation_id"
-        )
+        self.update_projection = _update(sql, UPDATED_COLUMNS)
         self.update_state = _update(sql, ("state",))
         self.update_key = _update(sql, ("conversation_key",))
         self.update_contact_id = _update(sql, ("contact_id",))

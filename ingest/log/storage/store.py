@@ -26,7 +26,6 @@ from ingest.log.storage.compiler import Compiler
 from ingest.log.storage.contact_table import ContactTable
 from ingest.log.storage.conversation_table import ConversationTable
 from ingest.log.storage.engine import database_for
-from ingest.log.storage.many_rows import ManyRows, Row
 from ingest.log.storage.state_reader import read_each, read_message
 from ingest.log.storage.statements import Bound, Statement, compiled_statements
 
@@ -48,7 +47,7 @@ class Store:
         self._compiler = Compiler(engine.dialect)
         self._sql = compiled_statements(engine.dialect)
         self._conversations = ConversationTable(
-            engine, self._sql, self._execute, self._execute_many, self._write_rows
+            engine, self._sql, self._execute, self._execute_many
         )
         self._contacts = ContactTable(engine, self._sql, self._execute, self._execute_many)
         self._connect()
@@ -172,7 +171,8 @@ class Store:
     def add_events(self, rows: Sequence[StoredEvent]) -> None:
         """Insert new events."""
         self._added = rows[-1].position if rows else 0
-        self._write_rows(self._sql.insert_events, [msgspec.structs.astuple(row) for row in rows])
+        values = [msgspec.structs.astuple(row) for row in rows]
+        self._sql.insert_events.execute(self._cursor, values)
 
     def save_conversations(
         self, states: Sequence[Conversation], new: set[str], keyed: set[str], now: int
@@ -290,9 +290,6 @@ class Store:
         self._reading.execute(statement, values)
         self._database.receive()
         return list(self._reading.fetchall())
-
-    def _write_rows(self, statement: ManyRows, rows: Sequence[Row]) -> None:
-        statement.execute(self._cursor, rows)
 
     def _execute_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
