@@ -1,5 +1,6 @@
 """The rows of conversations: what they hold besides the state, and what a message writes of them."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -61,3 +62,16 @@ def _states(settings: Settings) -> list[tuple[str, str]]:
         rows = connection.execute(select(conversations.c.state, conversations.c.projection)).all()
     engine.dispose()
     return [(state, decode_conversation(projection).state) for state, projection in rows]
+
+
+@pytest.mark.sqlite
+def test_the_store_is_closed_when_its_writer_has_stopped(settings: Settings) -> None:
+    """Not only when the garbage collector finds it: its write-ahead log is in the file, and gone."""
+    gc.disable()
+    try:
+        run("thread", settings, lambda opened: opened.send(create(), say("m1")))
+        assert [each.name for each in settings.store_path.parent.glob("log.sqlite*")] == [
+            "log.sqlite"
+        ]
+    finally:
+        gc.enable()

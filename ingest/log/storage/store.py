@@ -284,6 +284,11 @@ class Store:
     def close(self) -> None:
         """Close the connection; SQLite checkpoints its write-ahead log into the file."""
         if not self.is_disconnected:
+            for cursor in (
+                self._cursor,
+                self._reading,
+            ):  # SQLite stays open for a cursor's statement
+                cursor.close()
             self._connection.close()
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
