@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from ingest.api.app import create_app
 from ingest.api.middleware import FastPathMiddleware
 from ingest.auth.api_keys import get_or_create_local_key
+from ingest.log.storage.state_reader import unreadable_states
 from ingest.settings import Settings
 from tests.api_server import WRITER, Installation, run_server
 from tests.conversation_calls import PEOPLE, send
@@ -57,6 +58,13 @@ def pytest_runtest_teardown() -> None:
 def seeded(request: pytest.FixtureRequest) -> None:
     """Seed each test separately, so that a failed one can be repeated alone."""
     random.seed(f"{os.environ[SEED]} {request.node.nodeid}")
+
+
+@pytest.fixture(autouse=True)
+def no_unreadable_states() -> None:
+    """Forget the damaged states of other tests, as a new process would."""
+    unreadable_states.repaired.clear()
+    unreadable_states.lost.clear()
 
 
 @pytest.fixture

@@ -99,8 +99,14 @@ def _single_messages(value: Any, role: ChatRole) -> Iterator[Any]:
         yield from _single_messages(parsed(value[field]), WRAPPERS[field] or role)
 
 
+def _type_of(value: Mapping[str, Any]) -> str:
+    """Return the type that an object states, "" if it states none as text."""
+    found = value.get("type")
+    return found if isinstance(found, str) else ""
+
+
 def _is_message(value: Mapping[str, Any]) -> bool:
-    is_part = value.get("type") in CALLS | RESULTS or "toolCallId" in value
+    is_part = _type_of(value) in CALLS | RESULTS or "toolCallId" in value
     return is_part or bool(_role_name(value))
 
 
@@ -118,10 +124,10 @@ def _instructions(request: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _message(given: Any, default: ChatRole) -> ChatMessage | None:
-    if not isinstance(given, Mapping) or given.get("type") in NOT_SAID:
+    if not isinstance(given, Mapping) or _type_of(given) in NOT_SAID:
         return None
     content = _Content()
-    if given.get("type") in CALLS | RESULTS or "toolCallId" in given:  # an item on its own
+    if _type_of(given) in CALLS | RESULTS or "toolCallId" in given:  # an item on its own
         content.add({"type": "tool_result" if "output" in given else "tool_call", **given})
         return content.message("tool" if content.results else "assistant", None)
     body = next((given[each] for each in BODIES if given.get(each) is not None), None)
@@ -182,7 +188,7 @@ class _Content:
             return
         if not isinstance(part, Mapping) or part.get("thought") is True:
             return
-        kind = part.get("type")
+        kind = _type_of(part)
         gemini = next((each for each in GEMINI if isinstance(part.get(each), Mapping)), None)
         if kind in NOT_SAID:
             return
@@ -253,7 +259,7 @@ def _result(given: Mapping[str, Any], output: Any) -> ToolResult:
 def _has_results(body: Any) -> bool:
     """Return whether a content has results as parts of their own."""
     parts = [each for each in body if isinstance(each, Mapping)] if isinstance(body, list) else []
-    return any(each.get("type") in RESULTS or not GEMINI_RESULTS.isdisjoint(each) for each in parts)
+    return any(_type_of(each) in RESULTS or not GEMINI_RESULTS.isdisjoint(each) for each in parts)
 
 
 def _is_text_part(part: Any) -> bool:

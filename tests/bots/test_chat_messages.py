@@ -146,3 +146,10 @@ def test_what_is_no_message_gives_none(value: Any) -> None:
 @pytest.mark.parametrize("text", ["{", '"7"', "[1", "12", "true", "{x}"])
 def test_a_text_that_only_looks_like_json_stays_a_text(text: str) -> None:
     assert str(parsed(text)).strip('"') == text.strip('"')
+
+
+@pytest.mark.parametrize("stated", [[], {}, ["text"], 1, None])
+def test_a_type_that_is_no_text_is_no_type(stated: object) -> None:
+    part = {"type": stated, "text": "Hi"}
+    assert [each.text for each in read_chat([{"role": "user", "content": [part]}])] == ["Hi"]
+    assert [each.text for each in read_chat({"messages": [part]})] == ["Hi"]
