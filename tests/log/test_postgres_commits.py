@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -196,45 +196,85 @@ def _write(engine: Engine, rows: list[Any]) -> list[Any]:
     return sorted((tuple(each) for each in found), key=repr)
 
 
+class Following:
+    """What a follower of the log read and published, which one of these writers belongs to."""
+
+    def __init__(self, settings: Settings, writer_id: str) -> None:
+        self.published: list[str] = []
+        self.arrived = asyncio.Event()
+        self.reads = 0
+        self.engine = open_engine(settings.database_url, read_only=True)
+        event.listen(self.engine, "before_cursor_execute", self._count)
+        self.follower = CommitFollower(
+            settings.database_url,
+            self.engine,
+            writer_id,
+            {0: STARTED},
+            self._publish,
+            lambda _: None,
+        )
+
+    def _count(self, *_: Any) -> None:
+        self.reads += 1
+
+    def _publish(self, rows: Sequence[StoredEvent]) -> None:
+        self.published.extend(each.event_id for each in rows)
+        self.arrived.set()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.follower.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self.engine.dispose()
+
+
+async def commit(committer: Committer, event_id: str) -> Sequence[StoredEvent]:
+    """Commit a message in another thread; return its events."""
+    ((_, rows),) = await asyncio.to_thread(
+        lambda: list(committer.commit([Received(say(event_id), 1)]))
+    )
+    return rows
+
+
 def test_a_process_reads_the_commits_of_others_but_not_its_own(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commit_follower, "POLL_SECONDS", 3600)
-    published: list[str] = []
-    arrived = asyncio.Event()
+    own_ids = [f"own{number}" for number in range(20)]
 
-    def commit(committer: Committer, event_id: str) -> list[Any]:
-        return list(committer.commit([Received(say(event_id), 1)]))
-
-    def publish(rows: Any) -> None:
-        published.extend(each.event_id for each in rows)
-        arrived.set()
-
-    async def follow(own: Committer, other: Committer, store: Store) -> int:
-        engine = open_engine(settings.database_url, read_only=True)
-        reads: list[str] = []
-        event.listen(engine, "before_cursor_execute", lambda *given: reads.append(given[2]))
-        follower = CommitFollower(
-            settings.database_url, engine, store.writer_id, {0: STARTED}, publish, lambda _: None
-        )
-        task = asyncio.create_task(follower.run())
-        for number in range(20):
-            ((_, rows),) = await asyncio.to_thread(commit, own, f"own{number}")
-            follower.on_commit(rows)
-        arrived.clear()
-        before = len(reads)
-        await asyncio.to_thread(commit, other, "other")
-        await arrived.wait()
-        assert len(reads) > before
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        engine.dispose()
-        return before
+    async def follow(own: Committer, other: Committer, writer_id: str) -> None:
+        async with Following(settings, writer_id) as following:
+            for each in own_ids:
+                following.follower.on_commit(await commit(own, each))
+            following.arrived.clear()
+            before = following.reads
+            await commit(other, "other")
+            await following.arrived.wait()
+            assert following.reads > before
+        assert before <= 2 * 5, "one read at the start, and one when it listens"
+        assert following.published == [*own_ids, "other"]
 
     with committer_of(settings) as (own, store), committer_of(settings) as (other, _):
-        at_start = asyncio.run(follow(own, other, store))
-    assert published == [*(f"own{number}" for number in range(20)), "other"]
-    assert at_start <= 2 * 5, "one read at the start, and one when it listens"
+        asyncio.run(follow(own, other, store.writer_id))
+
+
+def test_an_own_commit_that_a_process_was_not_told_of_is_published_with_the_next_poll(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer that committed it was killed before it could say so."""
+    monkeypatch.setattr(commit_follower, "POLL_SECONDS", 0.05)
+
+    async def follow(own: Committer, writer_id: str) -> None:
+        async with Following(settings, writer_id) as following:
+            await commit(own, "unheard")
+            await following.arrived.wait()
+        assert following.published == ["unheard"]
+
+    with committer_of(settings) as (own, store):
+        asyncio.run(follow(own, store.writer_id))
 
 
 def test_a_commit_that_hangs_between_its_statements_loses_the_lock_to_others(
@@ -252,35 +292,6 @@ def test_a_commit_that_hangs_between_its_statements_loses_the_lock_to_others(
         ((results, _),) = hanging.commit([Received(say("late"), 1)])
         assert isinstance(results[0], list)
     assert stored_ids(settings)[STARTED:] == ["other", "late"]
-
-
-def test_an_own_commit_that_a_process_was_not_told_of_is_published_with_the_next_poll(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The writer that committed it was killed before it could say so."""
-    monkeypatch.setattr(commit_follower, "POLL_SECONDS", 0.05)
-    published: list[str] = []
-    arrived = asyncio.Event()
-
-    def publish(rows: Any) -> None:
-        published.extend(each.event_id for each in rows)
-        arrived.set()
-
-    async def follow(own: Committer, store: Store) -> None:
-        engine = open_engine(settings.database_url, read_only=True)
-        follower = CommitFollower(
-            settings.database_url, engine, store.writer_id, {0: STARTED}, publish, lambda _: None
-        )
-        task = asyncio.create_task(follower.run())
-        await asyncio.to_thread(lambda: list(own.commit([Received(say("unheard"), 1)])))
-        await arrived.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        engine.dispose()
-
-    with committer_of(settings) as (own, store):
-        asyncio.run(follow(own, store))
-    assert published == ["unheard"]
 
 
 def test_a_rollback_notices_a_connection_that_was_lost_between_commits(settings: Settings) -> None:
