@@ -1,7 +1,7 @@
 """Inserts of many rows: on SQLite one after the other, on PostgreSQL all at once.
 
-PostgreSQL gets the rows as one JSON parameter. One parameter for each value, sent row by row, takes twice the
-time in the writer, and more on the server.
+PostgreSQL gets the rows as one JSON parameter. Row by row, with one parameter for each value, the writer's CPU for an
+event is 56 µs instead of 39 in commits of 8 events, 28 instead of 16 in those of 35, 17 instead of 6 in those of 1,000.
 
 Updates stay row by row: joined with a parameter, a plan from the time when the table had a few rows would read the
 whole index for each row (24 ms a commit instead of 5 at 50,000 conversations, until the table is analyzed again).
